@@ -1,0 +1,151 @@
+# customersms-async: what a contributor types. Needs make, git and Python 3.11 or newer; `make help` lists it all.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PYTEST_ARGS ?=
+CONSTRAINTS ?= constraints.txt
+FUZZ_SECONDS ?= 120
+
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+UV     := $(BIN)/uv
+SAY    := @printf '· %s\n'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test coverage lint types build fuzz bench test-all test-oldest test-uvloop format constraints clean
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+
+# --- The environment ------------------------------------------------------------------------------
+
+# Made once. What stands in it is brought up to date when a dependency changes; exact versions come
+# from constraints.txt (`CONSTRAINTS=` takes the newest ones instead).
+$(UV):
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)' here. Name a Python of 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "'$(PYTHON)' is $$($(PYTHON) --version 2>&1); this project needs 3.11 or newer."; \
+	  echo "Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@printf '· Making %s with %s\n' "$(VENV)" "$$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check $(addprefix -c ,$(CONSTRAINTS)) uv
+
+$(READY): pyproject.toml constraints.txt | $(UV)
+	$(SAY) "Installing what it needs, once: less than a minute"
+	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) -e '.[redis]' --group dev
+	@touch $@
+
+
+# --- The two commands of the README ---------------------------------------------------------------
+
+demo: $(READY)  ## send to 2,000 recipients of a CSV, through a gateway on this machine
+	@$(BIN)/python examples/demo.py
+
+test: $(READY)  ## run the whole suite
+	$(SAY) "Running the tests"
+	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+
+# --- What CI asks besides -------------------------------------------------------------------------
+
+coverage: $(READY)  ## run the suite and ask for 100 % of lines and branches
+	$(SAY) "Running the tests, counting lines and branches"
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+lint: $(READY)  ## style, spelling, docstrings of tests, project file
+	$(SAY) "ruff, codespell, interrogate, validate-pyproject"
+	@$(BIN)/ruff check -q
+	@$(BIN)/ruff format -q --diff
+	@$(BIN)/codespell
+	@$(BIN)/interrogate -q tests || { $(BIN)/interrogate -vv tests; exit 1; }
+	@$(BIN)/validate-pyproject pyproject.toml >/dev/null || { $(BIN)/validate-pyproject -v pyproject.toml; exit 1; }
+
+types: $(READY)  ## mypy and pyright, both strict
+	$(SAY) "mypy --strict"
+	@$(BIN)/mypy
+	$(SAY) "pyright, strict"
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+define USE_THE_WHEEL
+import asyncio
+from customersms_async import CustomerSMS
+from customersms_async.sandbox import Sandbox
+
+async def main():
+    async with Sandbox(keys={"cspro_wheel": 5}) as sandbox:
+        async with CustomerSMS("cspro_wheel", endpoint=sandbox.endpoint) as sms:
+            receipt = await sms.send("+12025550123", "Hello from the wheel")
+    print("  sent from the wheel:", receipt.message_id)
+
+asyncio.run(main())
+endef
+export USE_THE_WHEEL
+
+build: $(READY)  ## build wheel and sdist; install the wheel into an empty environment and use it
+	$(SAY) "Building"
+	@rm -rf dist
+	@$(UV) build -q --python $(BIN)/python
+	@ls dist | sed 's/^/  /'
+	$(SAY) "Using the wheel in an empty environment"
+	@rm -rf .venvs/wheel
+	@$(UV) venv -q --python $(BIN)/python .venvs/wheel
+	@$(UV) pip install -q --python .venvs/wheel/bin/python $(addprefix -c ,$(CONSTRAINTS)) dist/*.whl
+	@cd .venvs && wheel/bin/python -I -W error -c "$$USE_THE_WHEEL"
+
+
+# --- Longer runs ----------------------------------------------------------------------------------
+
+fuzz: $(READY)  ## look for a number that is lost or sent twice, for FUZZ_SECONDS
+	$(SAY) "Fuzzing for $(FUZZ_SECONDS) s"
+	@CUSTOMERSMS_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 -k fuzz $(PYTEST_ARGS)
+
+bench: $(READY)  ## measure memory and CPU against a bare aiohttp client
+	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done
+
+test-uvloop: $(READY)  ## run the suite on uvloop
+	$(SAY) "Running the tests on uvloop"
+	@CUSTOMERSMS_TEST_LOOP=uvloop $(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+test-oldest: $(READY)  ## run the suite on the oldest versions of the dependencies that we admit
+	@mkdir -p .venvs && $(UV) venv -q --clear --python $(BIN)/python .venvs/oldest
+	@$(UV) pip compile -q --resolution lowest-direct --extra redis --no-header --no-annotate \
+	  --python .venvs/oldest/bin/python -o .venvs/oldest.txt pyproject.toml
+	@printf '· Running the tests on %s\n' "$$(grep -E '^(aiohttp|aiolimiter|attrs|msgspec|redis)=' .venvs/oldest.txt | paste -sd' ' -)"
+	@$(UV) pip install -q --python .venvs/oldest/bin/python -c .venvs/oldest.txt -e '.[redis]' --group tests
+	@.venvs/oldest/bin/python -m pytest -q $(PYTEST_ARGS)
+
+test-all: $(READY)  ## run the suite on each Python 3.11, 3.12 and 3.13 that is on this machine
+	@failed=; \
+	for version in 3.11 3.12 3.13; do \
+	  found=; \
+	  for python in python$$version "$$HOME"/.pyenv/versions/$$version*/bin/python; do \
+	    "$$python" -c 'import venv' 2>/dev/null && found=$$python && break; \
+	  done; \
+	  if [ -z "$$found" ]; then printf '· Python %s is not here: left out\n' $$version; continue; fi; \
+	  printf '· Running the tests on %s\n' "$$("$$found" --version)"; \
+	  $(UV) venv -q --allow-existing --python "$$found" .venvs/$$version && \
+	  $(UV) pip install -q --python .venvs/$$version/bin/python $(addprefix -c ,$(CONSTRAINTS)) -e '.[redis]' --group tests && \
+	  .venvs/$$version/bin/python -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Failed on:$$failed"; exit 1; fi
+
+
+# --- Housekeeping ---------------------------------------------------------------------------------
+
+format: $(READY)  ## let ruff put things in order
+	@$(BIN)/ruff check -q --fix-only
+	@$(BIN)/ruff format -q
+
+constraints: $(READY)  ## write constraints.txt anew, with the newest versions
+	@$(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+	  --group dev --extra redis -o constraints.txt pyproject.toml
+
+clean:  ## remove the environments and everything that was built
+	@rm -rf $(VENV) .venvs dist build .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
