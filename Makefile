@@ -8,6 +8,7 @@ FUZZ_SECONDS ?= 120
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+TOOLS  := $(VENV)/.tools
 UV     := $(BIN)/uv
 SAY    := @printf '· %s\n'
 
@@ -34,8 +35,13 @@ $(UV):
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check $(addprefix -c ,$(CONSTRAINTS)) uv
 
 $(READY): pyproject.toml constraints.txt | $(UV)
-	$(SAY) "Installing what it needs, once: less than a minute"
-	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) -e '.[redis]' --group dev
+	$(SAY) "Installing the library and what its tests need (only the first time)"
+	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) -e '.[redis]' --group tests
+	@touch $@
+
+$(TOOLS): $(READY)
+	$(SAY) "Installing the tools of a developer (only the first time)"
+	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) --group dev
 	@touch $@
 
 
@@ -58,7 +64,7 @@ coverage: $(READY)  ## run the suite and ask for 100 % of lines and branches
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
-lint: $(READY)  ## style, spelling, docstrings of tests, project file
+lint: $(TOOLS)  ## style, spelling, docstrings of tests, project file
 	$(SAY) "ruff, codespell, interrogate, validate-pyproject"
 	@$(BIN)/ruff check -q
 	@$(BIN)/ruff format -q --diff
@@ -66,7 +72,7 @@ lint: $(READY)  ## style, spelling, docstrings of tests, project file
 	@$(BIN)/interrogate -q tests || { $(BIN)/interrogate -vv tests; exit 1; }
 	@$(BIN)/validate-pyproject pyproject.toml >/dev/null || { $(BIN)/validate-pyproject -v pyproject.toml; exit 1; }
 
-types: $(READY)  ## mypy and pyright, both strict
+types: $(TOOLS)  ## mypy and pyright, both strict
 	$(SAY) "mypy --strict"
 	@$(BIN)/mypy
 	$(SAY) "pyright, strict"
@@ -105,7 +111,7 @@ fuzz: $(READY)  ## look for a number that is lost or sent twice, for FUZZ_SECOND
 	$(SAY) "Fuzzing for $(FUZZ_SECONDS) s"
 	@CUSTOMERSMS_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 -k fuzz $(PYTEST_ARGS)
 
-bench: $(READY)  ## measure memory and CPU against a bare aiohttp client
+bench: $(TOOLS)  ## measure memory and CPU against a bare aiohttp client
 	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done
 
 test-uvloop: $(READY)  ## run the suite on uvloop
@@ -138,11 +144,11 @@ test-all: $(READY)  ## run the suite on each Python 3.11, 3.12 and 3.13 that is 
 
 # --- Housekeeping ---------------------------------------------------------------------------------
 
-format: $(READY)  ## let ruff put things in order
+format: $(TOOLS)  ## let ruff put things in order
 	@$(BIN)/ruff check -q --fix-only
 	@$(BIN)/ruff format -q
 
-constraints: $(READY)  ## write constraints.txt anew, with the newest versions
+constraints: $(TOOLS)  ## write constraints.txt anew, with the newest versions
 	@$(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 	  --group dev --extra redis -o constraints.txt pyproject.toml
 
