@@ -1,0 +1,108 @@
+"""
+The objects that the gateway answers with, exactly as they are documented.
+
+Rules of this module:
+
+1. The order of the fields is part of the shape; a dict keeps it.
+2. What the documentation leaves open (a failed entry, the codes beside ``INVALID_API_KEY``) is
+   decided here and nowhere else.
+"""
+
+import attrs
+import msgspec
+
+__all__ = [
+    "INSUFFICIENT_CREDITS",
+    "INVALID_API_KEY",
+    "INVALID_PHONE",
+    "RATE_LIMITED",
+    "Document",
+    "Entry",
+    "Refusal",
+    "completed",
+    "encode",
+    "failed",
+    "missing",
+    "refused",
+    "sent",
+]
+
+#: One number's part of an answer.
+Entry = dict[str, object]
+
+#: A whole answer.
+Document = dict[str, object]
+
+
+@attrs.frozen
+class Refusal:
+    """
+    A no, for one number or for a whole request.
+
+    Attributes:
+        error: What a person reads; none in a bare entry.
+
+        code: The stable upper-case word; none in a bare entry.
+
+        status: HTTP status of a refused request; none where the sandbox's own choice holds.
+
+        retry_after: Value of the header ``Retry-After``, sent as it stands.
+
+        is_page: Whether the web server's own HTML page stands in for the JSON object.
+    """
+
+    error: str | None = None
+    code: str | None = None
+    status: int | None = None
+    retry_after: str | None = None
+    is_page: bool = False
+
+
+INVALID_API_KEY = Refusal("Invalid or inactive API key", "INVALID_API_KEY")
+INSUFFICIENT_CREDITS = Refusal("Insufficient credits", "INSUFFICIENT_CREDITS")
+INVALID_PHONE = Refusal("Invalid phone number", "INVALID_PHONE_NUMBER")
+RATE_LIMITED = Refusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED", status=429)
+
+
+def missing(field: str) -> Refusal:
+    """Refuse a request in which a required field is absent or empty."""
+    return Refusal(f"Missing required field: {field}", "MISSING_FIELD")
+
+
+def sent(phone: str, message_id: str) -> Entry:
+    """Tell that the message to *phone* was accepted."""
+    return {"phone": phone, "success": True, "message_id": message_id}
+
+
+def failed(phone: str, refusal: Refusal) -> Entry:
+    """Tell that the message to *phone* was not accepted; a bare refusal gives no reason."""
+    entry: Entry = {"phone": phone, "success": False}
+    if refusal.error is not None:
+        entry["error"] = refusal.error
+    if refusal.code is not None:
+        entry["code"] = refusal.code
+    return entry
+
+
+def completed(entries: list[Entry], remaining: int) -> Document:
+    """Answer a request that was carried out, with *remaining* credits left."""
+    successes = sum(entry["success"] is True for entry in entries)
+    return {
+        "success": True,
+        "message": "SMS sending completed",
+        "total_numbers": len(entries),
+        "successful_sends": successes,
+        "failed_sends": len(entries) - successes,
+        "remaining_credits": remaining,
+        "results": entries,
+    }
+
+
+def refused(refusal: Refusal) -> Document:
+    """Answer a request that was refused as a whole."""
+    return {"success": False, "error": refusal.error, "code": refusal.code}
+
+
+def encode(document: Document) -> bytes:
+    """Write an answer as compact JSON."""
+    return msgspec.json.encode(document)

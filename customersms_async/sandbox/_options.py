@@ -1,0 +1,99 @@
+"""What the options of a sandbox may be; a refusal names the option, its value and what is right."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
+
+import attrs
+
+from ._ledger import masked
+from ._rules import RULE_NAMES
+
+__all__ = [
+    "check_credits",
+    "is_count",
+    "is_count_or_function",
+    "is_count_or_none",
+    "is_function",
+    "is_keys",
+    "is_period",
+    "is_port",
+    "is_rule",
+    "is_seconds",
+    "is_seconds_or_function",
+    "is_status",
+    "is_text",
+]
+
+_LAST_PORT = 65_535
+_STATUSES = range(200, 600)
+
+_Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
+
+
+def _must_be(wanted: str, fits: Callable[[object], bool]) -> _Validator:
+    def check(_sandbox: object, option: "attrs.Attribute[Any]", value: object) -> None:
+        if not fits(value):
+            raise ValueError(f"{option.name} must be {wanted}, not {value!r}")
+
+    return check
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: object) -> bool:
+    return _is_whole(value) and value >= 1
+
+
+def _is_seconds(value: object) -> bool:
+    return _is_finite(value) and value >= 0
+
+
+is_text = _must_be("the name or address of a host", lambda v: isinstance(v, str) and v != "")
+is_port = _must_be("a port from 0 to 65535", lambda v: _is_whole(v) and 0 <= v <= _LAST_PORT)
+is_count = _must_be("a whole number of at least 1", _is_count)
+is_count_or_none = _must_be(
+    "a whole number of at least 1, or None", lambda v: v is None or _is_count(v)
+)
+is_count_or_function = _must_be(
+    "a whole number of at least 1, or a function of the text", lambda v: callable(v) or _is_count(v)
+)
+is_function = _must_be("a function", callable)
+is_period = _must_be("a number of seconds above 0", lambda v: _is_finite(v) and v > 0)
+is_seconds = _must_be("a number of seconds of at least 0", _is_seconds)
+is_seconds_or_function = _must_be(
+    "a number of seconds of at least 0, or a function that gives one",
+    lambda v: callable(v) or _is_seconds(v),
+)
+is_rule = _must_be(f"one of {', '.join(RULE_NAMES)}", lambda v: v in RULE_NAMES)
+is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) and v in _STATUSES)
+
+
+def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: Mapping[str, int]) -> None:
+    """Refuse accounts without a key or without a number of credits."""
+    if not keys:
+        raise ValueError("keys must have at least one key; give it as {'cspro_test': 98}")
+    for key, credits_left in keys.items():
+        check_credits(key, credits_left)
+
+
+def check_credits(key: object, credits_left: object) -> None:
+    """
+    Refuse an account that cannot be one.
+
+    Raises:
+        ValueError: The key is no text or empty, or its credits are no whole number ≥ 0.
+    """
+    if not isinstance(key, str) or not key:
+        raise ValueError("a key must be a text that is not empty, like 'cspro_test'")
+    if not _is_whole(credits_left) or credits_left < 0:
+        raise ValueError(
+            f"the credits of {masked(key)} must be a whole number of at least 0, "
+            f"not {credits_left!r}"
+        )

@@ -1,0 +1,248 @@
+"""
+Six ways in which servers count "100 requests a minute".
+
+Rules of this module:
+
+1. No clock: ``now`` comes in, in seconds of any clock that does not run backwards.
+2. One object counts for one key.
+3. A refused request leaves no trace: it is not counted against those that follow.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Literal, Protocol, get_args
+
+import attrs
+
+__all__ = ["RULE_NAMES", "Rule", "RuleName", "make_rule"]
+
+#: The rules by name.
+RuleName = Literal[
+    "fixed-window", "sliding-log", "sliding-counter", "token-bucket", "gcra", "nginx"
+]
+RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
+
+#: Requests at once, where nobody says otherwise.
+BURSTS: Mapping[str, int] = {"gcra": 10, "nginx": 20}
+
+
+class Rule(Protocol):
+    """A counting rule for one key."""
+
+    def admit(self, now: float) -> bool:
+        """Count a request at *now* if there is room for it, and say whether there was."""
+        ...
+
+    def retry_after(self, now: float) -> float:
+        """Give the seconds from *now* until there is room for a request; 0 if there is now."""
+        ...
+
+
+def make_rule(name: RuleName, limit: int, *, per: float, burst: int | None = None) -> Rule:
+    """
+    Make the rule with that name.
+
+    Args:
+        name: One of `RULE_NAMES`.
+
+        limit: Requests in a period, ≥ 1.
+
+        per: The period in seconds, > 0.
+
+        burst: Requests at once, ≥ 1, for the rules that know such a number: 10 for ``gcra``, 20
+            for ``nginx`` (where it comes on top of the first request) if not given.
+
+    Returns:
+        A rule that has counted nothing yet.
+    """
+    at_once = BURSTS.get(name, 1) if burst is None else burst
+    rules: dict[RuleName, Rule] = {
+        "fixed-window": FixedWindow(limit, per),
+        "sliding-log": SlidingLog(limit, per),
+        "sliding-counter": SlidingCounter(limit, per),
+        "token-bucket": TokenBucket(limit, per),
+        "gcra": Gcra(limit, per, at_once),
+        "nginx": Nginx(limit, per, at_once),
+    }
+    return rules[name]
+
+
+@attrs.define(eq=False)
+class FixedWindow:
+    """At most *limit* between two multiples of the period."""
+
+    limit: int
+    per: float
+    _window: int = 0
+    _count: int = 0
+
+    def admit(self, now: float) -> bool:
+        """Count a request at *now* if its window has room."""
+        self._turn(now)
+        has_room = self._count < self.limit
+        self._count += has_room
+        return has_room
+
+    def retry_after(self, now: float) -> float:
+        """Give the seconds until the next window, or 0."""
+        self._turn(now)
+        return 0.0 if self._count < self.limit else (self._window + 1) * self.per - now
+
+    def _turn(self, now: float) -> None:
+        window = math.floor(now / self.per)
+        if window != self._window:
+            self._window, self._count = window, 0
+
+
+@attrs.define(eq=False)
+class SlidingLog:
+    """At most *limit* in the period that ends now; one instant is kept for each."""
+
+    limit: int
+    per: float
+    _log: deque[float] = attrs.field(factory=deque[float])
+
+    def admit(self, now: float) -> bool:
+        """Count a request at *now* if the period that ends there has room."""
+        self._forget(now)
+        has_room = len(self._log) < self.limit
+        if has_room:
+            self._log.append(now)
+        return has_room
+
+    def retry_after(self, now: float) -> float:
+        """Give the seconds until the oldest request leaves the period, or 0."""
+        self._forget(now)
+        return 0.0 if len(self._log) < self.limit else self._log[0] + self.per - now
+
+    def _forget(self, now: float) -> None:
+        while self._log and self._log[0] + self.per <= now:
+            self._log.popleft()
+
+
+@attrs.define(eq=False)
+class SlidingCounter:
+    """
+    Two fixed windows, of which the older counts by the share that the period still covers.
+
+    Source: https://blog.cloudflare.com/counting-things-a-lot-of-different-things/
+    """
+
+    limit: int
+    per: float
+    _window: int = 0
+    _count: int = 0
+    _before: int = 0
+
+    def admit(self, now: float) -> bool:
+        """Count a request at *now* if the estimate leaves room for it."""
+        self._turn(now)
+        share = self._window + 1 - now / self.per
+        has_room = self._before * share + self._count + 1 <= self.limit
+        self._count += has_room
+        return has_room
+
+    def retry_after(self, now: float) -> float:
+        """Give the seconds until the estimate has sunk far enough, or 0."""
+        self._turn(now)
+        if self._count < self.limit:
+            room_at = self._sunk_at(self._window, self._before, self.limit - 1 - self._count)
+        else:
+            room_at = self._sunk_at(self._window + 1, self._count, self.limit - 1)
+        return max(0.0, room_at - now)
+
+    def _sunk_at(self, window: int, before: int, room: int) -> float:
+        """Give the instant in *window* at which *before* counts for no more than *room*."""
+        share = min(1.0, room / before) if before else 1.0
+        return (window + 1 - share) * self.per
+
+    def _turn(self, now: float) -> None:
+        window = math.floor(now / self.per)
+        if window != self._window:
+            self._before = self._count if window == self._window + 1 else 0
+            self._window, self._count = window, 0
+
+
+@attrs.define(eq=False)
+class TokenBucket:
+    """*limit* tokens that come back evenly over the period; a full bucket may go at once."""
+
+    limit: int
+    per: float
+    _tokens: float = math.inf
+    _at: float = 0.0
+
+    def admit(self, now: float) -> bool:
+        """Take a token at *now* if there is a whole one."""
+        self._fill(now)
+        has_room = self._tokens >= 1
+        self._tokens -= has_room
+        return has_room
+
+    def retry_after(self, now: float) -> float:
+        """Give the seconds until there is a whole token, or 0."""
+        self._fill(now)
+        return max(0.0, (1 - self._tokens) * self.per / self.limit)
+
+    def _fill(self, now: float) -> None:
+        refill = (now - self._at) * self.limit / self.per
+        self._tokens = min(self.limit, self._tokens + refill)
+        self._at = now
+
+
+@attrs.define(eq=False)
+class Gcra:
+    """
+    Evenly spaced requests, of which *burst* may come at once.
+
+    Source: Generic Cell Rate Algorithm, ITU-T I.371, virtual scheduling.
+    """
+
+    limit: int
+    per: float
+    burst: int
+    _due: float = -math.inf
+
+    def admit(self, now: float) -> bool:
+        """Count a request at *now* unless it comes too far before it is due."""
+        has_room = self.retry_after(now) <= 0
+        if has_room:
+            self._due = max(now, self._due) + self.per / self.limit
+        return has_room
+
+    def retry_after(self, now: float) -> float:
+        """Give the seconds until a request is not too early, or 0."""
+        tolerance = (self.burst - 1) * self.per / self.limit
+        return max(0.0, self._due - tolerance - now)
+
+
+@attrs.define(eq=False)
+class Nginx:
+    """
+    ``limit_req`` with ``burst`` and ``nodelay``: a leaky bucket of *burst* beside the first.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
+    """
+
+    limit: int
+    per: float
+    burst: int
+    _excess: float = -math.inf
+    _at: float = 0.0
+
+    def admit(self, now: float) -> bool:
+        """Count a request at *now* if the bucket does not overflow."""
+        excess = self._excess_at(now)
+        has_room = excess <= self.burst
+        if has_room:
+            self._excess, self._at = excess, now
+        return has_room
+
+    def retry_after(self, now: float) -> float:
+        """Give the seconds until the bucket has leaked enough, or 0."""
+        return max(0.0, (self._excess_at(now) - self.burst) * self.per / self.limit)
+
+    def _excess_at(self, now: float) -> float:
+        leaked = (now - self._at) * self.limit / self.per
+        return max(0.0, self._excess - leaked + 1)
