@@ -6,6 +6,7 @@ Serve the sandbox from the command line, until Ctrl-C.
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -28,9 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        asyncio.run(_serve(_sandbox(options), options.key))
-    except KeyboardInterrupt:
-        return 0
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_serve(_sandbox(options), options.key))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1 if isinstance(error, OSError) else 2

@@ -49,14 +49,14 @@ class Desk:
 
         announce: Told of each request as soon as it was carried out, before it is answered.
 
-        closing: Set once the sandbox closes.
+        closing: Done once the sandbox closes.
     """
 
     exchange: Exchange
     clock: Callable[[], float]
     latency: Callable[[], float]
     announce: Callable[[Visit], None]
-    closing: asyncio.Event = attrs.field(factory=asyncio.Event)
+    closing: asyncio.Future[None]
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -86,11 +86,8 @@ class Desk:
         return response
 
     async def _pause(self, seconds: float) -> None:
-        if seconds <= 0:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.closing.wait()
+        if seconds > 0:
+            await asyncio.wait((self.closing,), timeout=seconds)
 
 
 def make_app(desk: Desk) -> web.Application:

@@ -109,6 +109,10 @@ class Query:
     phone: str | None = attrs.field(default=None, converter=attrs.converters.optional(_in_e164))
     contains: str | None = None
 
+    def __str__(self) -> str:
+        to = "" if self.phone is None else f" to {self.phone}"
+        return to if self.contains is None else f"{to} that contains {self.contains!r}"
+
     def matches(self, message: SandboxMessage) -> bool:
         """Tell whether *message* is meant."""
         if self.phone is not None and self.phone != message.phone:

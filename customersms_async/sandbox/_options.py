@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import attrs
 
@@ -75,11 +75,12 @@ is_rule = _must_be(f"one of {', '.join(RULE_NAMES)}", lambda v: v in RULE_NAMES)
 is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) and v in _STATUSES)
 
 
-def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: Mapping[str, int]) -> None:
-    """Refuse accounts without a key or without a number of credits."""
-    if not keys:
-        raise ValueError("keys must have at least one key; give it as {'cspro_test': 98}")
-    for key, credits_left in keys.items():
+def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: object) -> None:
+    """Refuse accounts without a key or without a number of credits; no key is shown."""
+    if not isinstance(keys, Mapping) or not keys:
+        raise ValueError("keys must give the credits of at least one key, like {'cspro_test': 98}")
+    accounts = cast("Mapping[object, object]", keys)
+    for key, credits_left in accounts.items():
         check_credits(key, credits_left)
 
 

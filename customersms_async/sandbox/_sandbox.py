@@ -123,7 +123,13 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise RuntimeError("this sandbox is running already; make another one")
-        desk = Desk(self._exchange, self.clock, _latency(self.latency), self._announce)
+        desk = Desk(
+            self._exchange,
+            self.clock,
+            _latency(self.latency),
+            self._announce,
+            asyncio.get_running_loop().create_future(),
+        )
         runner = web.AppRunner(make_app(desk), access_log=None, shutdown_timeout=GRACE)
         await runner.setup()
         try:
@@ -142,9 +148,9 @@ class Sandbox:
     ) -> None:
         running = self._running
         if running is not None:
-            running.desk.closing.set()
-            await running.runner.cleanup()
             self._running = None
+            running.desk.closing.set_result(None)
+            await running.runner.cleanup()
 
     def __repr__(self) -> str:
         where = "not running" if self._running is None else self._running.url
@@ -275,12 +281,12 @@ class Sandbox:
         waiter = (query, future)
         self._waiters.append(waiter)
         try:
-            async with asyncio.timeout(seconds):
-                return await future
-        except TimeoutError:
-            raise TimeoutError(self._missed(query, seconds)) from None
+            await asyncio.wait((future,), timeout=seconds)
         finally:
             self._waiters.remove(waiter)
+        if not future.done():
+            raise TimeoutError(self._missed(query, seconds))
+        return future.result()
 
     def _announce(self, visit: Visit) -> None:
         for query, future in self._waiters:
@@ -291,7 +297,7 @@ class Sandbox:
     def _missed(self, query: Query, seconds: float) -> str:
         seen = self._exchange.ledger.messages
         newest = "".join(f"\n  {m.phone}: {m.text!r}" for m in list(seen)[-SHOWN:])
-        return f"no message for {query} within {seconds:g} s; {len(seen)} arrived{newest}"
+        return f"no message{query} within {seconds:g} s; {len(seen)} arrived{newest}"
 
 
 def _fault(name: Fault | str) -> Fault | None:

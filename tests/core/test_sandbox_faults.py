@@ -1,0 +1,292 @@
+"""Which fault a request meets, and what an odd answer looks like."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async.sandbox import MAGIC_NUMBERS, Fault
+from customersms_async.sandbox._answers import INVALID_PHONE, completed, failed, sent
+from customersms_async.sandbox._exchange import Exchange, Limits
+from customersms_async.sandbox._faults import (
+    NOT_CARRIED_OUT,
+    REJECTIONS,
+    Faults,
+    Plan,
+    Step,
+)
+from customersms_async.sandbox._gateway import Gateway
+from customersms_async.sandbox._ledger import Ledger
+from customersms_async.sandbox._replies import Ending, Timing
+from customersms_async.sandbox._shapes import shaped
+
+KEY = "cspro_test"
+PLAIN = "+12125551234"
+PHONES = (PLAIN, "+393331234567", "+13235554567")
+
+
+def exchange() -> Exchange:
+    return Exchange(
+        Gateway({KEY: 1000}, lambda _text: 1),
+        Limits(None, 60.0, "sliding-log", None, False),
+        Faults(),
+        Ledger(1000),
+        Timing(0.5, 30.0),
+        200,
+    )
+
+
+def body(*phones: str) -> bytes:
+    return json.dumps({"api_key": KEY, "phone": phones, "message": "Hello"}).encode()
+
+
+def number(fault: Fault) -> str:
+    return "+1212" + next(ending for ending, other in MAGIC_NUMBERS.items() if other is fault)
+
+
+def odd(fault: Fault, aimed_at: str | None = None) -> dict[str, object]:
+    """Give the answer for three numbers, the last of which is refused, in that shape."""
+    entries = [
+        sent(PHONES[0], "msg_1"),
+        sent(PHONES[1], "msg_2"),
+        failed(PHONES[2], INVALID_PHONE),
+    ]
+    return shaped(
+        completed(entries, 7), entries, plan=Plan(fault, aimed_at=aimed_at), phones=PHONES
+    )
+
+
+def phones(document: dict[str, object]) -> list[object]:
+    return [entry["phone"] for entry in document["results"]]
+
+
+def test_every_fault_has_a_number():
+    """Each fault can be asked for by one number, and only by one."""
+    assert sorted(Fault) == sorted(MAGIC_NUMBERS.values())
+    assert [f"666{n:04d}" for n in range(1, len(Fault) + 1)] == list(MAGIC_NUMBERS)
+
+
+def test_ordinary_numbers_mean_nothing():
+    """A request without magic numbers and without a script goes well."""
+    assert Plan() == Faults().plan(PHONES)
+
+
+def test_numbers_may_be_without_meaning():
+    """Without magic, a magic number is one like any other."""
+    assert Plan() == Faults(has_magic=False).plan([number(Fault.ANSWER_LOST)])
+
+
+@pytest.mark.parametrize("fault", sorted(set(Fault) - REJECTIONS))
+def test_a_number_asks_for_a_fault(fault):
+    """A magic number decides about the request in which it stands."""
+    aimed = number(fault)
+
+    assert Plan(fault, aimed_at=aimed) == Faults().plan([PLAIN, aimed])
+
+
+def test_the_first_number_decides():
+    """Of several magic numbers the first decides, beside those that are only rejected."""
+    numbers = [number(Fault.REJECT), number(Fault.SLOW), number(Fault.HTML)]
+
+    plan = Faults().plan(numbers)
+
+    assert Plan(Fault.SLOW, aimed_at=numbers[1], rejected={numbers[0]: Fault.REJECT}) == plan
+
+
+@pytest.mark.parametrize("fault", sorted(REJECTIONS))
+def test_a_rejected_number_is_rejected_alone(fault):
+    """The other numbers of the array are carried out."""
+    aimed = number(fault)
+
+    visit = exchange().handle(body(PLAIN, aimed), 0.0)
+
+    assert [PLAIN] == [message.phone for message in visit.messages]
+    assert (fault, None) == (visit.request.fault, visit.request.code)
+
+
+@pytest.mark.parametrize(
+    ("fault", "entry"),
+    [
+        (Fault.REJECT, {"error": "Number is blocked", "code": "NUMBER_BLOCKED"}),
+        (Fault.REJECT_BARE, {}),
+    ],
+)
+def test_a_scripted_rejection_is_everybodys(fault, entry):
+    """By script, each number of the request gets a failed entry, with or without a reason."""
+    gateway = exchange()
+    gateway.faults.script.append(Step(fault))
+
+    said = json.loads(gateway.handle(body(*PHONES), 0.0).reply.body)
+
+    assert [{"phone": phone, "success": False, **entry} for phone in PHONES] == said["results"]
+    assert 1000 == said["remaining_credits"]
+
+
+def test_a_script_comes_before_the_numbers():
+    """Steps are used up in order, one a request; then the numbers decide again."""
+    faults = Faults()
+    faults.script.extend([Step(Fault.HTTP_500), Step(), Step(Fault.RATE_LIMITED, "7")])
+
+    plans = [faults.plan([number(Fault.BOM)]) for _ in range(4)]
+
+    assert [Fault.HTTP_500, None, Fault.RATE_LIMITED, Fault.BOM] == [plan.fault for plan in plans]
+    assert [None, None, "7", None] == [plan.retry_after for plan in plans]
+
+
+@given(st.lists(st.sampled_from([*map(number, Fault), *PHONES]), min_size=1))
+def test_the_same_request_meets_the_same_fault(numbers):
+    """Nothing is left to chance."""
+    assert Faults().plan(numbers) == Faults().plan(numbers)
+
+
+@pytest.mark.parametrize("fault", sorted(Fault))
+def test_what_a_fault_leaves_behind(fault):
+    """A fault of the first kind accepts and charges nothing, any other all that it would."""
+    gateway = exchange()
+    gateway.faults.script.append(Step(fault))
+    accepted = 0 if fault in NOT_CARRIED_OUT | REJECTIONS else len(PHONES)
+
+    visit = gateway.handle(body(*PHONES), 0.0)
+
+    assert accepted == len(gateway.ledger.messages) == visit.request.accepted
+    assert 1000 - accepted == gateway.gateway.credits[KEY]
+    assert fault == visit.request.fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "ending", "delay"),
+    [
+        (Fault.RESET_BEFORE, Ending.RESET, 0.0),
+        (Fault.RESET_AFTER, Ending.RESET, 0.0),
+        (Fault.ANSWER_LOST, Ending.CLOSE, 0.0),
+        (Fault.STALL, Ending.CLOSE, 30.0),
+        (Fault.SLOW, Ending.WHOLE, 0.5),
+        (Fault.SLOW_BODY, Ending.TRICKLE, 0.5),
+        (Fault.CUT_BODY, Ending.CUT, 0.0),
+        (Fault.CUT_SILENT, Ending.CUT_SILENT, 0.0),
+    ],
+)
+def test_how_a_reply_ends(fault, ending, delay):
+    """Faults of the wire change the end and the delay of a reply."""
+    visit = exchange().handle(body(number(fault)), 0.0)
+
+    assert (ending, delay) == (visit.reply.ending, visit.reply.delay)
+    assert (visit.request.status is None) == (ending in {Ending.CLOSE, Ending.RESET})
+
+
+def test_a_missing_entry():
+    """The number that asked for it is not in the answer; the counts are as if it were."""
+    document = odd(Fault.MISSING_ENTRY, PHONES[1])
+
+    assert [PHONES[0], PHONES[2]] == phones(document)
+    assert 3 == document["total_numbers"]
+
+
+def test_without_a_number_the_first_entry_is_meant():
+    """By script, the first entry is the one that is missing."""
+    assert [PHONES[1], PHONES[2]] == phones(odd(Fault.MISSING_ENTRY))
+
+
+def test_a_doubled_entry():
+    """The number that asked for it comes twice, with the same id."""
+    assert [PHONES[0], PHONES[1], PHONES[1], PHONES[2]] == phones(
+        odd(Fault.DOUBLED_ENTRY, PHONES[1])
+    )
+
+
+def test_an_extra_entry():
+    """A number that nobody asked for stands among the others."""
+    numbers = phones(odd(Fault.EXTRA_ENTRY, PHONES[0]))
+
+    assert (PHONES[0], *PHONES[1:]) == (numbers[0], *numbers[2:])
+    assert numbers[1] not in PHONES
+
+
+def test_wrong_numbers():
+    """As many entries as were asked for, all of other numbers."""
+    numbers = phones(odd(Fault.WRONG_NUMBERS))
+
+    assert 3 == len(set(numbers) - set(PHONES))
+
+
+def test_reordered_entries():
+    """The entries come from last to first."""
+    assert [*reversed(PHONES)] == phones(odd(Fault.REORDERED))
+
+
+def test_results_as_an_object():
+    """The entries are the values of an object, in order."""
+    assert list(PHONES) == [
+        entry["phone"] for entry in odd(Fault.RESULTS_AS_OBJECT)["results"].values()
+    ]
+
+
+def test_no_results():
+    """The list of results is absent, and nothing else."""
+    assert completed([], 0).keys() - {"results"} == odd(Fault.NO_RESULTS).keys()
+
+
+def test_false_with_results():
+    """The request is said to have failed, and each entry still tells the truth."""
+    document = odd(Fault.FALSE_WITH_RESULTS)
+
+    assert (False, "PARTIAL_FAILURE") == (document["success"], document["code"])
+    assert [True, True, False] == [entry["success"] for entry in document["results"]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "numbers"),
+    [
+        (Fault.INTEGER_PHONES, [12125551234, 393331234567, 13235554567]),
+        (Fault.DIGIT_PHONES, ["12125551234", "393331234567", "13235554567"]),
+        (Fault.SPACED_PHONES, ["+1 212 555 1234", "+39 333 123 4567", "+1 323 555 4567"]),
+    ],
+)
+def test_other_spellings_of_a_number(fault, numbers):
+    """Every number keeps its digits and loses its spelling."""
+    assert numbers == phones(odd(fault))
+
+
+def test_what_is_no_number_stays_as_it_is():
+    """A failed entry whose phone is no number cannot become a JSON number."""
+    gateway = exchange()
+    gateway.faults.script.append(Step(Fault.INTEGER_PHONES))
+
+    said = json.loads(gateway.handle(body("nonsense"), 0.0).reply.body)
+
+    assert ["nonsense"] == phones(said)
+
+
+def test_zero_and_one_for_booleans():
+    """Every `success` is a number."""
+    document = odd(Fault.ZERO_ONE_BOOLEANS)
+
+    assert [1, 1, 1, 0] == [
+        document["success"],
+        *(entry["success"] for entry in document["results"]),
+    ]
+    assert int is type(document["success"]) is type(document["results"][2]["success"])
+
+
+def test_odd_fields():
+    """Numbers and `success` are as documented; every other field has another type."""
+    document = odd(Fault.ODD_FIELDS)
+    documented = completed([], 7)
+
+    assert list(PHONES) == phones(document)
+    assert all(
+        type(value) is not type(document[name])
+        for name, value in documented.items()
+        if name not in {"success", "results"}
+    )
+    assert [
+        {"phone": PHONES[0], "success": True, "message_id": 1, "parts": "1"},
+        {
+            "phone": PHONES[2],
+            "success": False,
+            "error": ["Invalid phone number"],
+            "code": 7,
+            "parts": "1",
+        },
+    ] == [document["results"][0], document["results"][2]]

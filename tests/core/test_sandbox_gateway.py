@@ -1,0 +1,339 @@
+"""Accounts, credits and answers, without a network."""
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async.sandbox._exchange import Exchange, Limits
+from customersms_async.sandbox._faults import Faults, Step
+from customersms_async.sandbox._gateway import Gateway, Order, read_order
+from customersms_async.sandbox._ledger import Ledger, Query, SandboxMessage, masked
+from customersms_async.sandbox._replies import Timing
+
+KEY = "cspro_canary"
+
+
+def exchange(credits_left: int = 98, *, price=lambda _text: 1, limit=None, keep=1000, status=200):
+    return Exchange(
+        Gateway({KEY: credits_left}, price),
+        Limits(limit, 60.0, "sliding-log", None, True),
+        Faults(),
+        Ledger(keep),
+        Timing(0.0, 0.0),
+        status,
+    )
+
+
+def body(phone: object, message: object = "Hello", key: object = KEY) -> bytes:
+    return json.dumps({"api_key": key, "phone": phone, "message": message}).encode()
+
+
+def answer(gateway: Exchange, sent: bytes, now: float = 0.0) -> dict[str, object]:
+    return json.loads(gateway.handle(sent, now).reply.body)
+
+
+def message(phone: str = "+12125551234", text: str = "Hello") -> SandboxMessage:
+    return SandboxMessage(phone, text, "msg_1", KEY, 0.0, 1)
+
+
+def phones(entries: Iterable[dict[str, object]]) -> list[object]:
+    return [entry["phone"] for entry in entries]
+
+
+def test_the_documented_answer_byte_for_byte():
+    """Fields, their order and the first message ids are those of the documentation."""
+    reply = exchange(100).handle(body(["+12125551234", "+13235554567"]), 0.0).reply
+
+    assert (
+        b'{"success":true,"message":"SMS sending completed","total_numbers":2,'
+        b'"successful_sends":2,"failed_sends":0,"remaining_credits":98,"results":['
+        b'{"phone":"+12125551234","success":true,"message_id":"msg_123456"},'
+        b'{"phone":"+13235554567","success":true,"message_id":"msg_123457"}]}'
+    ) == reply.body
+    assert (200, "application/json") == (reply.status, reply.content_type)
+
+
+def test_the_documented_refusal_byte_for_byte():
+    """An unknown key gets the refusal of the documentation."""
+    reply = exchange().handle(body("+12125551234", key="cspro_other"), 0.0).reply
+
+    assert (
+        b'{"success":false,"error":"Invalid or inactive API key","code":"INVALID_API_KEY"}'
+    ) == reply.body
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (b"", "INVALID_JSON"),
+        (b"api_key=cspro_canary", "INVALID_JSON"),
+        (b'{"api_key":"\xff"}', "INVALID_JSON"),
+        (b'{"x":' + b"[" * 100_000, "INVALID_JSON"),
+        (b"[]", "INVALID_REQUEST"),
+        (body(12125551234), "INVALID_REQUEST"),
+        (body(["+12125551234", 1]), "INVALID_REQUEST"),
+        (body("+12125551234", None), "INVALID_REQUEST"),
+        (b"{}", "MISSING_FIELD"),
+        (body("+12125551234", key=""), "MISSING_FIELD"),
+        (body([]), "MISSING_FIELD"),
+        (body(" , "), "MISSING_FIELD"),
+        (body("+12125551234", ""), "MISSING_FIELD"),
+    ],
+)
+def test_a_request_that_cannot_be_carried_out(sent, code):
+    """What cannot be read, or lacks a field, is refused with a code and without the key."""
+    gateway = exchange()
+
+    said = answer(gateway, sent)
+
+    assert (False, code) == (said["success"], said["code"])
+    assert ["success", "error", "code"] == list(said)
+    assert KEY not in str(said)
+    assert [code] == [request.code for request in gateway.ledger.refused()]
+
+
+def test_the_status_of_a_refusal_is_a_choice():
+    """Where the documentation is silent, the status of a refusal is what was asked for."""
+    assert 401 == exchange(status=401).handle(body("+1", key="x"), 0.0).reply.status
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        ["+12125551234", "+13235554567"],
+        "+12125551234,+13235554567",
+        " +12125551234 , +13235554567, ",
+    ],
+)
+def test_the_forms_of_phone(phone):
+    """An array and a comma-separated string mean the same."""
+    assert ("+12125551234", "+13235554567") == read_order(body(phone)).phones
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "12125551234",
+        "+0212555123",
+        "+123456",
+        "+1234567890123456",
+        "+1 2125551234",
+        "+\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
+    ],
+)
+def test_a_number_that_is_none(phone):
+    """A number that is not in E.164 fails alone, costs nothing and leaves the others be."""
+    said = answer(exchange(98), body([phone, "+12125551234"]))
+
+    assert {
+        "phone": phone,
+        "success": False,
+        "error": "Invalid phone number",
+        "code": "INVALID_PHONE_NUMBER",
+    } == said["results"][0]
+    assert (True, 2, 1, 1, 97) == tuple(
+        said[name]
+        for name in (
+            "success",
+            "total_numbers",
+            "successful_sends",
+            "failed_sends",
+            "remaining_credits",
+        )
+    )
+
+
+def test_credits_that_run_out_in_an_array():
+    """What can be paid is sent, in order; each entry after that fails with a code."""
+    numbers = [f"+1212555{n:04d}" for n in range(5)]
+
+    said = answer(exchange(3), body(numbers))
+
+    assert [True, True, True, False, False] == [entry["success"] for entry in said["results"]]
+    assert {
+        "phone": numbers[3],
+        "success": False,
+        "error": "Insufficient credits",
+        "code": "INSUFFICIENT_CREDITS",
+    } == said["results"][3]
+    assert 0 == said["remaining_credits"]
+
+
+def test_an_account_that_cannot_pay_at_all():
+    """A request of which not one message can be paid is refused as a whole."""
+    said = answer(exchange(0), body("+12125551234"))
+
+    assert {
+        "success": False,
+        "error": "Insufficient credits",
+        "code": "INSUFFICIENT_CREDITS",
+    } == said
+
+
+def test_a_price_by_the_text():
+    """The price may depend on the text; what is left but is too little for one more stays."""
+    gateway = exchange(5, price=lambda text: len(text) // 10 + 1)
+
+    said = answer(gateway, body(["+12125551234"] * 4, "x" * 15))
+
+    assert (2, 2, 1) == (said["successful_sends"], said["failed_sends"], said["remaining_credits"])
+
+
+@given(
+    st.lists(st.sampled_from(["+12125551234", "+13235554567", "nonsense"]), min_size=1),
+    st.integers(1, 20),
+)
+def test_credits_are_kept(numbers, credits_left):
+    """What was paid is what was accepted, and every number has its entry, in order."""
+    gateway = exchange(credits_left)
+
+    said = answer(gateway, body(numbers))
+
+    accepted = [entry for entry in said["results"] if entry["success"]]
+    assert numbers == phones(said["results"])
+    assert phones(accepted) == [message.phone for message in gateway.ledger.messages]
+    assert credits_left - len(accepted) == said["remaining_credits"]
+    assert len(numbers) == said["successful_sends"] + said["failed_sends"]
+
+
+def test_the_limit_counts_each_key_and_each_request():
+    """An array is one request; another key has its own budget; a stranger spends nobody's."""
+    gateway = exchange(limit=2)
+    gateway.gateway.credits["cspro_second"] = 10
+    strangers = [answer(gateway, body("+12125551234", key="x"))["code"] for _ in range(3)]
+
+    firsts = [answer(gateway, body(["+12125551234"] * 5))["success"] for _ in range(3)]
+    second = answer(gateway, body("+12125551234", key="cspro_second"))["success"]
+
+    assert ["INVALID_API_KEY"] * 3 == strangers
+    assert [True, True, False] == firsts
+    assert second
+
+
+def test_a_refusal_for_the_rate():
+    """Above the limit a request gets 429, a code and the seconds to wait, rounded up."""
+    gateway = exchange(limit=1)
+    gateway.handle(body("+12125551234"), 10.0)
+
+    visit = gateway.handle(body("+12125551234"), 20.5)
+
+    assert (429, "50") == (visit.reply.status, visit.reply.retry_after)
+    assert (429, "RATE_LIMIT_EXCEEDED", 0) == (
+        visit.request.status,
+        visit.request.code,
+        visit.request.accepted,
+    )
+
+
+def test_a_refused_request_uses_up_no_step():
+    """The script waits for a request that would have been carried out."""
+    gateway = exchange()
+    gateway.faults.script.append(Step())
+
+    gateway.handle(body([]), 0.0)
+
+    assert 1 == len(gateway.faults.script)
+
+
+def test_what_is_remembered_of_a_message():
+    """A message knows its number, text, id, key, instant and request, and hides its key."""
+    gateway = exchange()
+    gateway.handle(b"", 1.0)
+    gateway.handle(body("+12125551234", "Hi"), 2.5)
+
+    remembered = gateway.ledger.messages[0]
+
+    assert SandboxMessage("+12125551234", "Hi", "msg_123456", KEY, 2.5, 2) == remembered
+    assert KEY not in repr(remembered) + repr(gateway.ledger.requests[1]) + repr(gateway)
+
+
+def test_memory_is_bounded():
+    """The oldest messages go first, and requests go by the numbers that they hold."""
+    gateway = exchange(10_000, keep=10)
+
+    for n in range(6):
+        gateway.handle(body(["+12125551234"] * 4, f"text {n}"), float(n))
+
+    assert 10 == len(gateway.ledger.messages)
+    assert "text 5" == gateway.ledger.messages[-1].text
+    assert [5, 6] == [request.id for request in gateway.ledger.requests]
+
+
+def test_the_newest_request_is_always_remembered():
+    """A request with more numbers than are kept is remembered until the next."""
+    gateway = exchange(10_000, keep=10)
+
+    gateway.handle(body(["+12125551234"] * 50), 0.0)
+
+    assert [1] == [request.id for request in gateway.ledger.requests]
+
+
+def test_keys_are_told_apart_without_being_shown():
+    """Masking gives each key a name of its own, whatever stands in it."""
+    names = {masked(key) for key in (KEY, "cspro_other", "", "\ud800")}
+
+    assert 4 == len(names)
+    assert KEY not in names
+    assert KEY not in repr(Order(KEY))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Your code is 4711", "4711"),
+        ("Your code is 4711.", "4711"),
+        ("G-123456 is your code", "123456"),
+        ("Use 123-456 to log in", "123456"),
+        ("Use 123 456 to log in", "123456"),
+        ("12345678", "12345678"),
+        ("We open at 9, call 123456789", None),
+        ("Hello", None),
+    ],
+)
+def test_the_code_in_a_message(text, code):
+    """A code is 4 to 8 digits that stand alone, or six in two groups."""
+    ledger = Ledger(10)
+    ledger.messages.append(message(text=text))
+
+    assert code == ledger.last_code("+12125551234")
+
+
+def test_the_newest_code_of_a_number():
+    """The newest message with a code counts, of that number only."""
+    ledger = Ledger(10)
+    ledger.messages.extend(
+        [
+            message(text="code 1111"),
+            message(text="code 2222"),
+            message(text="no code"),
+            message("+13235554567", "code 3333"),
+        ]
+    )
+
+    assert "2222" == ledger.last_code("+1 (212) 555-1234")
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        (Query(), True),
+        (Query("0012125551234"), False),
+        (Query("+1 212 555 1234"), True),
+        (Query("+12125551234", "ell"), True),
+        (Query(contains="bye"), False),
+    ],
+)
+def test_a_query(query, fits):
+    """A query compares the digits of the number and a part of the text."""
+    assert fits == query.matches(message())
+
+
+def test_duplicates_are_repeats_of_number_and_text():
+    """Each message after the first with the same number and text is a duplicate."""
+    ledger = Ledger(10)
+    ledger.messages.extend([message(), message(text="Bye"), message("+13235554567"), message()])
+
+    assert [message()] == ledger.duplicates()
