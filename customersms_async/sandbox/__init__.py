@@ -6,13 +6,49 @@ A local gateway that speaks the documented API, keeps what it gets, and sends no
             await sms.send("+12125551234", "Your code is 4711")
         assert sandbox.last_code("+12125551234") == "4711"
 
-Faults happen when a script asks for them (`Sandbox.fail_next`) or a number (`MAGIC_NUMBERS`):
-
-    +…6660001 is rejected, alone in its array        +…6660004 gets an HTML page
-    +…6660002 is accepted and its answer is lost     +…6660005 gets a late answer
-    +…6660003 is accepted and its answer is cut      …
-
 It shares no code with the client, so that each proves the other.
+
+Faults happen when a script asks for them, ``sandbox.fail_next("answer-lost")``, or a number, by
+its last seven digits:
+
+    ========= ==================== ===============================================================
+    …6660001  reject               this number fails, with a code; the others of the array are sent
+    …6660002  answer-lost          accepted, then the connection is closed without a byte
+    …6660003  cut-body             accepted, half of the announced body
+    …6660004  html                 accepted, an HTML page with status 200
+    …6660005  slow                 accepted, answered late
+    …6660006  missing-entry        accepted, this number is not in the answer
+    …6660007  doubled-entry        accepted, this number is in the answer twice
+    …6660008  extra-entry          accepted, a number that nobody asked for is in the answer
+    …6660009  reordered            accepted, answered from last to first
+    …6660010  integer-phones       accepted, numbers are JSON numbers
+    …6660011  results-as-object    accepted, ``results`` is an object
+    …6660012  zero-one-booleans    accepted, 1 and 0 for true and false
+    …6660013  odd-fields           accepted, other fields than phone and success are of odd types
+    …6660014  php-notice           accepted, a notice of PHP's before the JSON
+    …6660015  bom                  accepted, a byte-order mark before the JSON
+    …6660016  stall                accepted, silence, then the connection is closed
+    …6660017  reset-before         not carried out, the connection is reset
+    …6660018  reset-after          accepted, then the connection is reset without a byte
+    …6660019  http-500             not carried out, an error page with status 500
+    …6660020  http-503             not carried out, a bare page with status 503
+    …6660021  rate-limited         not carried out, status 429
+    …6660022  http-504             accepted, a proxy's page with status 504
+    …6660023  reject-bare          this number fails, without a word; the others are sent
+    …6660024  refuse               not carried out, the whole request is refused with a code
+    …6660025  cut-silent           accepted, half of a body whose length was not announced
+    …6660026  empty                accepted, an empty body with status 200
+    …6660027  digit-phones         accepted, numbers come without the plus sign
+    …6660028  spaced-phones        accepted, numbers come with spaces
+    …6660029  false-with-results   accepted, ``success`` is false above true entries
+    …6660030  no-results           accepted, the answer has no ``results``
+    …6660031  wrong-numbers        accepted, another request's numbers are in the answer
+    …6660032  slow-body            accepted, the answer comes late and in small pieces
+    …6660033  html-type            accepted, the JSON says that it is HTML
+    ========= ==================== ===============================================================
+
+By script, ``reject`` and ``reject-bare`` fail every number of the request, and the faults of one
+entry take the first.
 """
 
 from ._faults import MAGIC_NUMBERS, Fault

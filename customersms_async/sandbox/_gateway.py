@@ -120,7 +120,7 @@ def read_order(body: bytes) -> Order:
         fields = msgspec.json.decode(body, type=_Body)
     except msgspec.ValidationError as error:
         return Order(problem=Refusal(f"Invalid request: {error}", "INVALID_REQUEST"))
-    except (ValueError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Order(problem=Refusal("Invalid JSON", "INVALID_JSON"))
     return Order(fields.api_key, _split(fields.phone), fields.message)
 

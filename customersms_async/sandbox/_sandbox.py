@@ -237,11 +237,15 @@ class Sandbox:
                 stands.
 
         Raises:
-            ValueError: There is no such fault, or *times* is below 1.
+            ValueError: There is no such fault, *times* is below 1, or *retry_after* is no text
+                that fits in a header.
         """
-        step = Step(_fault(fault), None if retry_after is None else str(retry_after))
         if times < 1:
             raise ValueError(f"times must be at least 1, not {times!r}")
+        header = None if retry_after is None else str(retry_after)
+        if header is not None and not header.isprintable():
+            raise ValueError(f"retry_after must be one printable line, not {header!r}")
+        step = Step(_fault(fault), header)
         self._exchange.faults.script.extend([step] * times)
 
     def clear(self) -> None:

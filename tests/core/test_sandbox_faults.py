@@ -1,11 +1,13 @@
 """Which fault a request meets, and what an odd answer looks like."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customersms_async import sandbox
 from customersms_async.sandbox import MAGIC_NUMBERS, Fault
 from customersms_async.sandbox._answers import INVALID_PHONE, completed, failed, sent
 from customersms_async.sandbox._exchange import Exchange, Limits
@@ -65,6 +67,13 @@ def test_every_fault_has_a_number():
     """Each fault can be asked for by one number, and only by one."""
     assert sorted(Fault) == sorted(MAGIC_NUMBERS.values())
     assert [f"666{n:04d}" for n in range(1, len(Fault) + 1)] == list(MAGIC_NUMBERS)
+
+
+def test_the_table_in_the_documentation():
+    """The table that users read is the one that decides."""
+    table = dict(re.findall(r"…(666[0-9]{4}) +(\S+)", sandbox.__doc__ or ""))
+
+    assert MAGIC_NUMBERS == table
 
 
 def test_ordinary_numbers_mean_nothing():
