@@ -60,7 +60,10 @@ class Desk:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        body = await request.read()
+        try:
+            body = await request.read()
+        except (ConnectionError, web.RequestPayloadError):
+            return web.Response(status=400)  # nobody is there to read it
         visit = self.exchange.handle(body, self.clock())
         self.announce(visit)
         await self._pause(self.latency())
