@@ -1,0 +1,89 @@
+"""
+customersms-async: the asyncio client of the customersms.pro SMS gateway.
+
+Never over the limit; never twice, never silently lost; no ceremony, no weight. Start with
+`CustomerSMS`. A shared limiter and the sandbox are imported by their own path:
+``customersms_async.redis``, ``customersms_async.sandbox``.
+"""
+
+from ._options import BulkOptions, MessageOptions
+from ._ports import (
+
+    Batch,
+    Journal,
+    Lane,
+    Limiter,
+    RequestRecord,
+    Slot,
+    Ticket,
+    Usage,
+)
+from .bulk import Bulk
+from .client import CustomerSMS
+from .errors import (
+    AuthenticationError,
+    BulkFailed,
+    BulkInterrupted,
+    ConfigurationError,
+    ConnectFailed,
+    CustomerSMSError,
+    InvalidMessage,
+    InvalidPhone,
+    LimiterUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredits,
+    RateLimited,
+    Rejected,
+    SendError,
+    Status,
+    WaitTooLong,
+)
+from .limiters import LocalLimiter, Rate
+from .outcomes import Credits, Message, Outcome, Progress, Receipt, Report
+
+__all__ = [
+    "AuthenticationError",
+    "Batch",
+    "Bulk",
+    "BulkFailed",
+    "BulkInterrupted",
+    "BulkOptions",
+    "ConfigurationError",
+    "ConnectFailed",
+    "Credits",
+    "CustomerSMS",
+    "CustomerSMSError",
+    "InvalidMessage",
+    "InvalidPhone",
+    "Journal",
+    "Lane",
+    "Limiter",
+    "LimiterUnavailable",
+    "LocalLimiter",
+    "Message",
+    "MessageOptions",
+    "NotSent",
+    "OutOfCredits",
+    "Outcome",
+    "OutcomeUnknown",
+    "Progress",
+    "Rate",
+    "RateLimited",
+    "Receipt",
+    "Rejected",
+    "Report",
+    "RequestRecord",
+    "SendError",
+    "Slot",
+    "Status",
+    "Ticket",
+    "Usage",
+    "WaitTooLong",
+]
+
+# Tracebacks and documentation show the names that users import.
+for _public in map(globals().get, __all__):
+    if getattr(_public, "__module__", "").startswith("customersms_async."):
+        _public.__module__ = "customersms_async"  # type: ignore[union-attr]  # the line above
+del _public

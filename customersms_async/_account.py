@@ -1,0 +1,356 @@
+"""
+One account of a `LocalLimiter`: its gates, and in each event loop a queue.
+
+Theory of operation
+===================
+
+Each account has one `Window`, shared by every thread and event loop under a lock, and in each
+loop a queue. A queue asks three gates in this order before it lets the first in line go:
+
+1. the *pause*: nothing leaves before the instant that a refusal for the rate has set;
+2. the *pacer*: bulk runs leave at the rate of a token bucket, just under the limit. Messages of
+   `CustomerSMS.send` pass it, until the account is first refused for its rate;
+3. the *window*: the proof that the cap holds (see `_window`).
+
+Rules of this module:
+
+1. Whoever is served is decided without an await (`Queue.serve`). What has to be awaited, the
+   token bucket alone, is awaited by one task per queue, since aiolimiter orders its own waiters
+   by amount and not by arrival. A token is drawn only when the other gates are open, so that no
+   token is kept and the burst stays what it is.
+2. A granted slot whose waiter was cancelled before it ran goes straight to the next in line.
+3. A loop that is closed, or dropped, with waiters or grants hurts nobody: leases end by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from aiolimiter import AsyncLimiter
+from attrs import define, field
+
+from . import codes
+from ._ports import Lane, Ticket, Usage
+from ._queueing import Line
+from ._retrying import Pause
+from ._window import Rate, Window
+from .errors import WaitTooLong
+
+__all__ = ["Account", "LocalSlot", "Queue"]
+
+#: Of the limit, how much bulk runs use; how much once the gateway has refused for the rate.
+_PACE: Final = 0.98
+_PACE_ONCE_REFUSED: Final = 0.95
+
+_logger = logging.getLogger("customersms_async")
+
+
+@define(eq=False, kw_only=True)
+class Account:
+    """What all loops share of one key; `lock` guards the window and the pause."""
+
+    rate: Rate
+    burst: int
+    reserve: int
+    clock: Callable[[], float]
+    window: Window
+    lock: threading.Lock = field(factory=threading.Lock)
+    pause: Pause = field(factory=Pause)
+    was_refused: bool = False
+    refused_by_others: int = 0
+    has_bucket: bool = False
+    places: itertools.count[int] = field(factory=itertools.count)
+    queues: dict[asyncio.AbstractEventLoop, Queue] = field(factory=dict)
+
+    def queue_of(self, loop: asyncio.AbstractEventLoop) -> Queue:
+        queue = self.queues.get(loop)
+        if queue is None:
+            with self.lock:
+                for closed in [known for known in self.queues if known.is_closed()]:
+                    del self.queues[closed]
+                queue = self.queues[loop] = Queue(self, loop)
+        return queue
+
+    def opens_at(self, lane: Lane, now: float) -> float:
+        """Say when pause and window let *lane* through; *now* where they do. Hold the lock."""
+        spare = self.reserve if lane is Lane.BULK else 0
+        return max(self.pause.until, self.window.opens_at(now, spare), now)
+
+    def earliest(self, now: float, ahead: int) -> float:
+        """Say when a newcomer behind *ahead* others could go at the earliest. Hold the lock."""
+        at = max(self.pause.until, self.window.earliest(now, ahead))
+        if self.was_refused:  # then everyone is paced, one by one
+            at = max(at, now + ahead * self.rate.per / (_PACE_ONCE_REFUSED * self.rate.limit))
+        return at
+
+    def refused(self, lease: int, granted_at: float, retry_after: float | None) -> None:
+        now = self.clock()
+        with self.lock:
+            is_ours = self.window.busy(now) >= self.rate.limit
+            self.window.answered(lease, now)
+            self.pause.refused(now, granted_at, retry_after)
+            self.was_refused = True
+            self.refused_by_others += not is_ours
+            is_first = self.refused_by_others == 1 and not is_ours
+        if is_first:
+            _logger.warning(
+                "the gateway refused for the rate below our own count: somebody else uses the key",
+                extra={"event": "limit.shared"},
+            )
+
+    def wake_others(self, own: Queue) -> None:
+        """Let the queues of other loops look at their gates again."""
+        if len(self.queues) > 1:
+            for queue in list(self.queues.values()):
+                if queue is not own:
+                    queue.wake()
+
+    def usage(self) -> Usage:
+        now = self.clock()
+        with self.lock:
+            return Usage(
+                limit=self.rate.limit,
+                busy=self.window.busy(now),
+                in_flight=self.window.in_flight,
+                waiting=sum(len(queue.line) for queue in self.queues.values()),
+                next_free_at=self.window.next_free_at(now),
+                paused_until=self.pause.until if self.pause.until > now else None,
+                refused_by_others=self.refused_by_others,
+            )
+
+
+class _Waiter:
+    """A caller in the queue."""
+
+    __slots__ = ("asked_at", "future", "longest", "ticket")
+
+    def __init__(
+        self, future: asyncio.Future[LocalSlot], ticket: Ticket, longest: float, asked_at: float
+    ) -> None:
+        self.future = future
+        self.ticket = ticket
+        self.longest = longest
+        self.asked_at = asked_at
+
+    @property
+    def has_left(self) -> bool:
+        return self.future.done()
+
+
+class LocalSlot:
+    """Leave for one request; see `Slot`."""
+
+    __slots__ = ("_lease", "_queue", "granted_at", "ticket", "used_token", "waited")
+
+    def __init__(
+        self, queue: Queue, lease: int, granted_at: float, waited: float, ticket: Ticket
+    ) -> None:
+        self._queue = queue
+        self._lease = lease
+        self.granted_at = granted_at
+        self.waited = waited
+        self.ticket = ticket
+        self.used_token = queue.is_paced(ticket.lane)
+
+    def answered(self) -> None:
+        account, now = self._queue.account, self._queue.account.clock()
+        with account.lock:
+            account.window.answered(self._lease, now)
+            account.pause.accepted()
+        self._queue.look_again()
+
+    def lost(self) -> None:
+        account, now = self._queue.account, self._queue.account.clock()
+        with account.lock:
+            account.window.lost(self._lease, now)
+        self._queue.look_again()
+
+    def unused(self) -> None:
+        account = self._queue.account
+        with account.lock:
+            account.window.unused(self._lease)
+        self._queue.look_again()
+
+    def refused(self, retry_after: float | None) -> None:
+        self._queue.account.refused(self._lease, self.granted_at, retry_after)
+        self._queue.look_again()
+
+
+class Queue:
+    """The waiters of one account in one loop; all but `wake` runs in that loop's thread."""
+
+    def __init__(self, account: Account, loop: asyncio.AbstractEventLoop) -> None:
+        self.account = account
+        self.line: Line[_Waiter] = Line()
+        self._loop = loop
+        self._pacer = _Pacer(account)
+        self._drawing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_woken = False
+
+    def is_paced(self, lane: Lane) -> bool:
+        account = self.account
+        if account.was_refused:
+            return True
+        return lane is Lane.BULK and account.burst < account.rate.limit
+
+    async def acquire(
+        self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
+    ) -> LocalSlot:
+        asked_at = self.account.clock()
+        ticket = ticket or Ticket(lane, next(self.account.places))
+        if not self.line:
+            if self.is_paced(lane):
+                await self._pacer.draw_if_ready()
+            if slot := self._take(ticket, longest, asked_at, asked_at):
+                return slot
+        self._refuse_the_hopeless(ticket, asked_at, patience)
+        return await self._wait(_Waiter(self._loop.create_future(), ticket, longest, asked_at), patience)
+
+    def serve(self) -> None:
+        """Grant whatever may be granted now, and see to it that the next grant is not missed."""
+        self._is_woken = False
+        while self._serve_one():
+            pass
+
+    def look_again(self) -> None:
+        """A slot has ended: serve here, and let the other loops look."""
+        if self.line:
+            self.serve()
+        self.account.wake_others(self)
+
+    def wake(self) -> None:
+        """Serve soon; from any thread."""
+        if self._is_woken or not self.line:
+            return
+        self._is_woken = True
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits there any more
+            self._loop.call_soon_threadsafe(self.serve)
+
+    def _serve_one(self) -> bool:
+        now = self.account.clock()
+        wants_token = False
+        for waiter in self.line.firsts():
+            if self._opens_at(waiter.ticket.lane, now) > now:
+                continue
+            if self.is_paced(waiter.ticket.lane) and not self._pacer.has_token:
+                wants_token = True
+                continue
+            if slot := self._take(waiter.ticket, waiter.longest, waiter.asked_at, now):
+                waiter.future.set_result(slot)
+                self.line.served(waiter.ticket.lane)
+                return True
+        self._come_back(now, wants_token=wants_token)
+        return False
+
+    def _take(
+        self, ticket: Ticket, longest: float, asked_at: float, now: float
+    ) -> LocalSlot | None:
+        """Ask the gates and go through them at once, or not at all."""
+        account = self.account
+        is_paced = self.is_paced(ticket.lane)
+        with account.lock:
+            if account.opens_at(ticket.lane, now) > now or (is_paced and not self._pacer.has_token):
+                return None
+            lease = account.window.take(now, longest)
+        if is_paced:
+            self._pacer.has_token = False
+        return LocalSlot(self, lease, now, now - asked_at, ticket)
+
+    def _opens_at(self, lane: Lane, now: float) -> float:
+        with self.account.lock:
+            return self.account.opens_at(lane, now)
+
+    def _come_back(self, now: float, *, wants_token: bool) -> None:
+        """Arm the one timer for the next gate that opens, or draw the next token."""
+        if wants_token and self._drawing is None:
+            self._drawing = self._loop.create_task(self._draw())
+        opens = [self._opens_at(waiter.ticket.lane, now) for waiter in self.line.firsts()]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if later := [at for at in opens if at > now]:
+            self._timer = self._loop.call_later(min(later) - now, self.serve)
+
+    async def _draw(self) -> None:
+        try:
+            await self._pacer.draw()
+        finally:
+            self._drawing = None
+        self.serve()
+
+    def _refuse_the_hopeless(self, ticket: Ticket, now: float, patience: float | None) -> None:
+        if patience is None:
+            return
+        with self.account.lock:
+            at = self.account.earliest(now, self.line.ahead_of(ticket))
+        if at - now >= patience:
+            detail = f"its turn comes in {at - now:.1f} s at the earliest, and {patience:.1f} s are left"
+            raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+
+    async def _wait(self, waiter: _Waiter, patience: float | None) -> LocalSlot:
+        self.line.add(waiter)
+        timer = patience and self._loop.call_later(patience, _give_up, waiter.future, patience)
+        try:
+            self.serve()
+            return await waiter.future
+        except asyncio.CancelledError:
+            self._hand_back(waiter.future)
+            raise
+        finally:
+            self.line.leave(waiter)
+            if timer:
+                timer.cancel()
+
+    def _hand_back(self, future: asyncio.Future[LocalSlot]) -> None:
+        """Whoever was granted a slot and cancelled before it ran gives it to the next in line."""
+        if not future.cancelled() and future.exception() is None:
+            slot = future.result()
+            self._pacer.has_token |= slot.used_token
+            self._loop.call_soon(slot.unused)
+
+
+class _Pacer:
+    """The token bucket of one queue, and the one token that was drawn and not used yet."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._bucket: AsyncLimiter | None = None
+        self._is_slow = False
+        self.has_token = False
+
+    async def draw_if_ready(self) -> None:
+        """Draw a token if one is there; never waits."""
+        if not self.has_token and (await self._current()).has_capacity():
+            await self.draw()
+
+    async def draw(self) -> None:
+        """Draw a token, as soon as there is one."""
+        await (await self._current()).acquire()
+        self.has_token = True
+
+    async def _current(self) -> AsyncLimiter:
+        """Give the bucket, made anew once the account was refused. Never waits."""
+        account = self._account
+        if self._bucket is None or self._is_slow != account.was_refused:
+            self._is_slow = account.was_refused
+            burst = 1 if self._is_slow else account.burst
+            pace = _PACE_ONCE_REFUSED if self._is_slow else _PACE
+            period = burst * account.rate.per / (pace * account.rate.limit)
+            self._bucket = AsyncLimiter(burst, period)
+            if account.has_bucket:  # the burst was spent, or may have been, by the one before
+                await self._bucket.acquire(burst)
+            account.has_bucket = True
+        return self._bucket
+
+
+def _give_up(future: asyncio.Future[LocalSlot], patience: float) -> None:
+    if not future.done():
+        detail = f"its turn did not come within {patience:.1f} s"
+        future.set_exception(WaitTooLong(codes.WAIT_TOO_LONG, (), detail))

@@ -1,0 +1,226 @@
+"""
+The columns of a report: what is kept of a number when nobody keeps an object for it.
+
+========  =====  ==============================================================
+column    bytes  meaning
+========  =====  ==============================================================
+phones        8  the digits of the E.164 number; 0 where the input was refused
+verdicts      2  a place in the table of distinct verdicts
+requests      4  the number of the attempt that decided; 0 for none
+id_at         8  where the message id begins in ``ids``; 0 for none
+========  =====  ==============================================================
+
+``ids`` holds the message ids, each ended by a NUL. What does not fit a column stands in a side
+table by its index: refused inputs, references, ids with a NUL inside, and verdicts beyond the
+first 65,535 distinct ones (a gateway that writes a text of its own for every number).
+
+Rule: a whole request is written with a handful of calls that run in C, whatever its size.
+"""
+
+from __future__ import annotations
+
+import operator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, count, repeat
+from typing import Final
+
+from attrs import frozen
+
+from .errors import Status
+
+__all__ = ["PENDING", "SENT", "Columns", "Row", "Verdict"]
+
+_END: Final = b"\0"
+_IN_SIDE_TABLE: Final = 0xFFFF
+
+
+@frozen
+class Verdict:
+    """
+    A fate and its reason, apart from the number it is about.
+
+    Attributes:
+        status: The fate.
+        code: The word of the reason; None for `Status.SENT`.
+        detail: One line for people, or None.
+    """
+
+    status: Status
+    code: str | None = None
+    detail: str | None = None
+
+
+SENT: Final = Verdict(Status.SENT)
+#: What stands in a column until the fate is known. No report is given out with one of these.
+PENDING: Final = Verdict(Status.NOT_SENT, "PENDING")
+
+
+@frozen
+class Row:
+    """One line of the columns, put together."""
+
+    phone: str
+    verdict: Verdict
+    message_id: str | None
+    ref: object
+    request: int
+
+
+class Columns:
+    """A growing table with one line a number; lines are added in input order and decided later."""
+
+    __slots__ = (
+        "_given",
+        "_id_at",
+        "_ids",
+        "_odd_ids",
+        "_phones",
+        "_places",
+        "_rare",
+        "_refs",
+        "_requests",
+        "_table",
+        "_verdicts",
+    )
+
+    def __init__(self) -> None:
+        self._phones = array("Q")
+        self._verdicts = array("H")
+        self._requests = array("I")
+        self._id_at = array("Q")
+        self._ids = bytearray(_END)
+        self._table: list[Verdict] = [PENDING]
+        self._places: dict[Verdict, int] = {PENDING: 0}
+        self._given: dict[int, str] = {}
+        self._refs: dict[int, object] = {}
+        self._odd_ids: dict[int, str] = {}
+        self._rare: dict[int, Verdict] = {}
+
+    def __len__(self) -> int:
+        return len(self._phones)
+
+    def extend(self, numbers: Sequence[int]) -> None:
+        """Add lines without a fate; *numbers* are E.164 digits as integers, 0 for a refused input."""
+        more = len(numbers)
+        self._phones.extend(numbers)
+        self._verdicts.frombytes(bytes(2 * more))
+        self._requests.frombytes(bytes(4 * more))
+        self._id_at.frombytes(bytes(8 * more))
+
+    def keep_given(self, index: int, given: str) -> None:
+        """Keep an input that is no number as it was given."""
+        self._given[index] = given
+
+    def keep_ref(self, index: int, ref: object) -> None:
+        """Keep the caller's own name for a line."""
+        self._refs[index] = ref
+
+    def decide(
+        self,
+        at: Sequence[int],
+        verdicts: Verdict | Sequence[Verdict],
+        message_ids: Sequence[str | None] | None = None,
+        request: int = 0,
+    ) -> None:
+        """
+        Write the fate of some lines.
+
+        Args:
+            at: Their indexes; a `range` of step 1 is written as a whole.
+
+            verdicts: One for all, or one for each.
+
+            message_ids: One for each, or None where there are none.
+
+            request: The number of the attempt that decided, 0 for none.
+        """
+        if isinstance(verdicts, Verdict):
+            self._put(self._verdicts, at, self._place(verdicts, at))
+        else:
+            for index, verdict in zip(at, verdicts, strict=True):
+                self._verdicts[index] = self._place(verdict, (index,))
+        if request:
+            self._put(self._requests, at, request)
+        if message_ids is not None:
+            self._put_ids(at, message_ids)
+
+    def where(self, wanted: Callable[[Verdict], bool]) -> Iterator[int]:
+        """Give the indexes of the lines whose verdict is *wanted*, in order."""
+        places = {place for place, verdict in enumerate(self._table) if wanted(verdict)}
+        if self._rare:
+            places.add(_IN_SIDE_TABLE)
+        for index, place in enumerate(self._verdicts):
+            if place in places and (place != _IN_SIDE_TABLE or wanted(self._rare[index])):
+                yield index
+
+    def row(self, index: int) -> Row:
+        """Put one line together."""
+        place = self._verdicts[index]
+        given = self._given.get(index)
+        return Row(
+            phone=f"+{self._phones[index]}" if given is None else given,
+            verdict=self._rare[index] if place == _IN_SIDE_TABLE else self._table[place],
+            message_id=self._message_id(index),
+            ref=self._refs.get(index),
+            request=self._requests[index],
+        )
+
+    def trim(self) -> None:
+        """Give back the room that growing columns hold in reserve."""
+        self._phones = self._phones[:]
+        self._verdicts = self._verdicts[:]
+        self._requests = self._requests[:]
+        self._id_at = self._id_at[:]
+        self._ids = self._ids[:]
+
+    def _place(self, verdict: Verdict, at: Sequence[int]) -> int:
+        place = self._places.get(verdict)
+        if place is None and len(self._table) < _IN_SIDE_TABLE:
+            place = self._places[verdict] = len(self._table)
+            self._table.append(verdict)
+        if place is None:
+            self._rare.update(zip(at, repeat(verdict)))
+            return _IN_SIDE_TABLE
+        return place
+
+    @staticmethod
+    def _put(column: array[int], at: Sequence[int], value: int) -> None:
+        if isinstance(at, range):
+            column[at.start : at.stop] = array(column.typecode, (value,)) * len(at)
+            return
+        for index in at:
+            column[index] = value
+
+    def _put_ids(self, at: Sequence[int], message_ids: Sequence[str | None]) -> None:
+        if not (isinstance(at, range) and self._put_plain_ids(at, message_ids)):
+            for index, message_id in zip(at, message_ids, strict=True):
+                self._put_id(index, message_id)
+
+    def _put_plain_ids(self, at: range, message_ids: Sequence[str | None]) -> bool:
+        """Write the ids of a whole request where all are plain ASCII; tell whether they were."""
+        try:
+            joined = "\0".join(message_ids)  # type: ignore[arg-type]  # a None is an answer here
+        except TypeError:
+            return False
+        if not joined.isascii() or joined.count("\0") != len(message_ids) - 1:
+            return False
+        begins = accumulate(map(len, message_ids[:-1]), initial=len(self._ids))  # type: ignore[arg-type]
+        self._id_at[at.start : at.stop] = array("Q", map(operator.add, begins, count()))
+        self._ids += joined.encode() + _END
+        return True
+
+    def _put_id(self, index: int, message_id: str | None) -> None:
+        if not message_id:
+            return
+        if "\0" in message_id:
+            self._odd_ids[index] = message_id
+            return
+        self._id_at[index] = len(self._ids)
+        self._ids += message_id.encode() + _END
+
+    def _message_id(self, index: int) -> str | None:
+        begin = self._id_at[index]
+        if not begin:
+            return self._odd_ids.get(index)
+        return self._ids[begin : self._ids.index(_END, begin)].decode() or None

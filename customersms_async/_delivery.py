@@ -1,0 +1,360 @@
+"""
+The whole life of one request: slot → attempt → answer → fates, and again where that is safe.
+
+The same for a single message and for a batch of a bulk run. It knows ports only: no event loop,
+no HTTP client, no clock but the one it is given.
+
+Rules of this module:
+
+1. Every attempt has a slot of its own, and ends it in exactly one way, whatever ends the attempt.
+2. `Delivery.run` gives a `Delivered` or, where its task is cancelled, passes the cancellation on;
+   then `Delivery.abandoned` tells what the mark of the attempt proves.
+3. Whoever owns the task may call `halt` at any time: nothing new leaves from then on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from . import codes
+from ._columns import Verdict
+from ._desk import Delivered, Desk
+from ._matching import Match, match
+from ._ports import (
+    Attempt,
+    Body,
+    Lane,
+    Reply,
+    RequestRecord,
+    Slot,
+    Ticket,
+    TransportFailure,
+)
+from ._retrying import (
+    PATIENCE_WITH_REFUSALS,
+    backoff,
+    of_failure,
+    of_refusal,
+)
+from ._secrets import clean
+from ._wire import (
+    Answered,
+    Refused,
+    TurnedAway,
+    Unreadable,
+    encode_request,
+    parse_retry_after,
+    read_answer,
+)
+from .errors import LimiterUnavailable, Status, WaitTooLong
+from .outcomes import request_name
+
+__all__ = ["Delivery"]
+
+#: Bytes of an answer beyond which it is none: a generous entry is 512 bytes.
+_ANSWER_BASE: Final = 65_536
+_ANSWER_PER_NUMBER: Final = 512
+
+_logger = logging.getLogger("customersms_async")
+
+
+class Delivery:
+    """
+    One request and its attempts.
+
+    Args:
+        desk: What it shares with others of its account.
+
+        phones: The numbers, in E.164.
+
+        text: The text, checked.
+
+        lane: Who asks; a single message is sent as a string, a batch as an array.
+
+        patience: Seconds for all of it, waiting included; None for no end but the pauses'.
+
+    Attributes:
+        handed_over: Attempts that ended and whose body had begun to be written.
+        on_granted: Called whenever a slot was granted, or None.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_deadline",
+        "_desk",
+        "_halted",
+        "_lane",
+        "_phones",
+        "_refused_at",
+        "_retry_after",
+        "_text",
+        "_ticket",
+        "_tries",
+        "handed_over",
+        "on_granted",
+    )
+
+    def __init__(
+        self,
+        desk: Desk,
+        phones: Sequence[str],
+        text: str,
+        lane: Lane,
+        *,
+        patience: float | None = None,
+    ) -> None:
+        self._desk = desk
+        self._phones = phones
+        self._text = text
+        self._lane = lane
+        self._deadline = None if patience is None else desk.clock.now() + patience
+        self.on_granted: Callable[[], None] | None = None
+        self._attempt: Attempt | None = None
+        self._halted: str | None = None
+        self._ticket: Ticket | None = None
+        self._tries = 0
+        self._refused_at: float | None = None
+        self._retry_after = 0.0
+        self.handed_over = 0
+
+    async def run(self) -> Delivered:
+        """Live: wait, attempt, and again where nothing was sent and time allows."""
+        while True:
+            if self._halted is not None:
+                return self._not_sent(self._halted)
+            try:
+                slot = await self._slot()
+            except WaitTooLong as exc:
+                if not self._may_ask_again():
+                    return self._too_long(exc)
+                continue
+            except LimiterUnavailable as exc:
+                return self._not_sent(exc.code, exc.detail, cause=exc)
+            ended = await self._try_once(slot)
+            if ended.first.status is not Status.NOT_SENT:
+                return ended
+            if not await self._may_try_again(ended):
+                return ended
+
+    def halt(self, code: str) -> bool:
+        """
+        Let nothing leave from now on; a further try never begins.
+
+        Args:
+            code: The word of the reason, for what was not sent.
+
+        Returns:
+            Whether nothing has left that is not known about: then its task may be cancelled,
+            and `abandoned` is exact.
+        """
+        self._halted = self._halted or code
+        return self._attempt is None or self._attempt.call_off()
+
+    def abandoned(self) -> Delivered:
+        """Say what is proven once the task was cancelled."""
+        if self._attempt is None or not self._attempt.is_started:
+            return self._not_sent(self._halted or codes.CANCELLED)
+        verdict = of_failure("nobody waited for the answer", is_started=True)
+        return Delivered(verdict, request=self._attempt.number)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether an attempt is under way that has been handed over."""
+        return self._attempt is not None and self._attempt.is_started
+
+    async def _slot(self) -> Slot:
+        slot = await self._desk.limiter.acquire(
+            self._desk.key.account,
+            self._lane,
+            longest=self._timeout(),
+            patience=self._patience(),
+            ticket=self._ticket,
+        )
+        self._ticket = slot.ticket
+        if self.on_granted is not None:
+            self.on_granted()
+        return slot
+
+    def _timeout(self) -> float:
+        timeout = self._desk.timeout_for(len(self._phones))
+        return timeout if self._deadline is None else min(timeout, max(self._left(), 0.0))
+
+    def _left(self) -> float:
+        return float("inf") if self._deadline is None else self._deadline - self._desk.clock.now()
+
+    def _patience(self) -> float | None:
+        """The caller's time, and once refused for the rate no longer than refusals are borne."""
+        if self._refused_at is not None:
+            return max(min(self._left(), self._bears_until() - self._desk.clock.now()), 0.0)
+        return None if self._deadline is None else max(self._left(), 0.0)
+
+    def _bears_until(self) -> float:
+        since = max(self._refused_at or 0.0, self._desk.accepted_at)
+        return since + PATIENCE_WITH_REFUSALS
+
+    def _may_ask_again(self) -> bool:
+        """Somebody else was let through meanwhile: then the ten minutes begin anew."""
+        if self._refused_at is None or self._left() <= 0:
+            return False
+        return self._deadline is None and self._bears_until() > self._desk.clock.now()
+
+    async def _try_once(self, slot: Slot) -> Delivered:
+        desk = self._desk
+        granted_at = desk.clock.now()
+        attempt = self._attempt = Attempt(next(desk.numbers))
+        try:
+            ended = await self._post(attempt, slot)
+        except TransportFailure as exc:
+            ended = self._failed(attempt, slot, exc)
+        except BaseException:
+            # Cancelled, or a fault of a transport: the slot must end all the same.
+            self._failed(attempt, slot, None)
+            raise
+        self.handed_over += attempt.is_started
+        self._tell(attempt, slot, ended, desk.clock.now() - granted_at)
+        self._attempt = None
+        return ended
+
+    async def _post(self, attempt: Attempt, slot: Slot) -> Delivered:
+        desk, phones = self._desk, self._phones
+        reply = await desk.transport().post(
+            Body(encode_request(desk.key, self._spelled(), self._text)),
+            attempt,
+            timeout=self._timeout(),
+            most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(phones),
+        )
+        if not attempt.is_started:
+            slot.unused()
+            return Delivered(of_failure("a stray answer came", is_started=False))
+        answer = read_answer(reply.status, reply.body, desk.rate_statuses)
+        if isinstance(answer, Answered):
+            return self._matched(attempt, slot, reply, answer)
+        return self._refused(attempt, slot, reply, answer)
+
+    def _spelled(self) -> str | Sequence[str]:
+        return self._phones[0] if self._lane is Lane.SEND else self._phones
+
+    def _matched(
+        self, attempt: Attempt, slot: Slot, reply: Reply, answer: Answered
+    ) -> Delivered:
+        found = match(self._phones, answer, self._clean)
+        if found.is_foreign:
+            reply.discard()
+            slot.lost()
+        else:
+            slot.answered()
+            self._accepted(answer.credits)
+        if found.surplus:
+            self._warn("answer.surplus", attempt, f"{found.surplus} entries were not asked for")
+        return _delivered(found, attempt, answer.credits)
+
+    def _refused(
+        self,
+        attempt: Attempt,
+        slot: Slot,
+        reply: Reply,
+        answer: Refused | TurnedAway | Unreadable,
+    ) -> Delivered:
+        detail = self._clean(answer.detail) if answer.detail else None
+        verdict = of_refusal(answer, detail)
+        if isinstance(answer, Unreadable):
+            slot.lost()
+            return Delivered(verdict, request=attempt.number)
+        if isinstance(answer, TurnedAway):
+            self._turned_away(slot, parse_retry_after(reply.retry_after, reply.date))
+            return Delivered(verdict, request=attempt.number, retry_after=self._retry_after)
+        slot.answered()
+        self._accepted(answer.credits)
+        return Delivered(verdict, request=attempt.number, credits=answer.credits)
+
+    def _turned_away(self, slot: Slot, retry_after: float | None) -> None:
+        slot.refused(retry_after)
+        self._retry_after = retry_after or 1.0
+        if self._refused_at is None:
+            self._refused_at = self._desk.clock.now()
+
+    def _accepted(self, credits_left: int | None) -> None:
+        self._desk.accepted_at = self._desk.clock.now()
+        self._refused_at = None
+        if credits_left is not None:
+            self._desk.on_credits(credits_left)
+
+    def _failed(
+        self, attempt: Attempt, slot: Slot, exc: TransportFailure | None
+    ) -> Delivered:
+        if attempt.is_started:
+            slot.lost()
+        else:
+            slot.unused()
+        verdict = of_failure(str(exc or "cancelled"), is_started=attempt.is_started)
+        return Delivered(verdict, request=attempt.number, cause=exc)
+
+    async def _may_try_again(self, ended: Delivered) -> bool:
+        """Decide what follows a try that sent nothing, and wait where it is time to wait."""
+        if self._halted is not None:
+            return False
+        if ended.first.code == codes.RATE_LIMITED:
+            return True  # uses up no retry: the pause and the caller's time are the bounds
+        self._tries += 1
+        delay = backoff(self._tries, self._desk.clock.jitter())
+        if self._tries > self._desk.retries or delay >= self._left():
+            return False
+        await self._desk.clock.sleep(delay)
+        return True
+
+    def _too_long(self, exc: WaitTooLong) -> Delivered:
+        if self._refused_at is not None:
+            detail = "turned away for the rate, and no time is left for another try"
+            return self._not_sent(codes.RATE_LIMITED, detail, cause=exc)
+        return self._not_sent(codes.WAIT_TOO_LONG, exc.detail, cause=exc)
+
+    def _not_sent(
+        self, code: str, detail: str | None = None, *, cause: Exception | None = None
+    ) -> Delivered:
+        verdict = Verdict(Status.NOT_SENT, code, detail)
+        return Delivered(verdict, retry_after=self._retry_after, cause=cause)
+
+    def _clean(self, detail: str) -> str:
+        return clean(detail, self._desk.key.reveal(), self._text)
+
+    def _tell(self, attempt: Attempt, slot: Slot, ended: Delivered, took: float) -> None:
+        fates = ended.fates(len(self._phones))
+        if fates[Status.UNKNOWN]:
+            self._warn("request.unknown", attempt, f"{fates[Status.UNKNOWN]} numbers are unknown")
+        if self._desk.on_request is None:
+            return
+        record = RequestRecord(
+            account=self._desk.key.account,
+            request=f"{self._desk.name}-{attempt.number}",
+            kind=self._lane.value,
+            numbers=len(self._phones),
+            fates=dict(fates),
+            code=ended.whole and ended.whole.code,
+            waited=slot.waited,
+            took=took,
+            credits=ended.credits,
+        )
+        try:
+            self._desk.on_request(record)
+        except Exception:
+            # What is told must not change what happens; the caller's hook is the caller's to mend.
+            _logger.exception("on_request raised", extra={"event": "hook.failed"})
+
+    def _warn(self, event: str, attempt: Attempt, what: str) -> None:
+        request = request_name(self._desk.name, attempt.number)
+        account = self._desk.key.account
+        _logger.warning(
+            "request %s of account %s: %s",
+            request,
+            account,
+            what,
+            extra={"event": event, "request": request, "account": account},
+        )
+
+
+def _delivered(found: Match, attempt: Attempt, credits_left: int | None) -> Delivered:
+    return Delivered(
+        found.verdicts, found.message_ids, request=attempt.number, credits=credits_left
+    )

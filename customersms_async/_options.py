@@ -1,0 +1,173 @@
+"""The options of a bulk run, checked in one place."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Callable
+from typing import Any, Final, TypedDict
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, frozen
+
+from ._ports import Journal
+from .errors import ConfigurationError
+
+__all__ = [
+    "BulkOptions",
+    "MessageOptions",
+    "Options",
+    "check_count",
+    "check_endpoint",
+    "check_seconds",
+    "check_seconds_or_none",
+]
+
+#: A body of 10,000 numbers has about 160 kB; aiohttp warns of bodies above 1 MB held in memory.
+_MOST_IN_A_BATCH: Final = 10_000
+
+
+class BulkOptions(TypedDict, total=False):
+    """
+    What `CustomerSMS.send_many` and `CustomerSMS.stream_many` take beside numbers and text.
+
+    Attributes:
+        batch_size: Numbers in one request, 1 to 10,000; 100 by default.
+        max_in_flight: Requests under way at once, at least 1; 16 by default.
+        stop_after: Seconds after which nothing new leaves, above 0; None for no end.
+        dedupe: Whether a number is sent to once a run, True by default. Costs about 100 bytes a
+            distinct number; with False, memory is bounded whatever the size of the input.
+        drain: Seconds that a cancelled run waits for what is in flight, at least 0; 5 by default.
+        max_unknown: So many unknown requests in a row end the run, at least 1; 3 by default.
+        min_credits: A balance at or below it ends the run; 0 by default.
+        journal: The memory of a durable run, or None.
+    """
+
+    batch_size: int
+    max_in_flight: int
+    stop_after: float | None
+    dedupe: bool
+    drain: float
+    max_unknown: int
+    min_credits: int
+    journal: Journal | None
+
+
+class MessageOptions(BulkOptions, total=False):
+    """
+    What `CustomerSMS.send_messages` and `CustomerSMS.stream_messages` take beside the messages.
+
+    Attributes:
+        look_ahead: Messages held back, at most, to find equal texts that can share a request, at
+            least 1; 50,000 by default. 1 sends each as it comes.
+    """
+
+    look_ahead: int
+
+
+def check_seconds(name: str, value: object, *, or_zero: bool = False) -> float:
+    """
+    Give a duration back.
+
+    Raises:
+        ConfigurationError: It is not a finite number above 0 (or from 0).
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and (0 < value < math.inf or (or_zero and value == 0)):
+        return value
+    least = "of at least 0" if or_zero else "above 0"
+    msg = f"{name} must be a number of seconds {least}, not {value!r}"
+    raise ConfigurationError(msg)
+
+
+def check_seconds_or_none(name: str, value: object) -> float | None:
+    """Give a duration above 0 back, or None."""
+    return None if value is None else check_seconds(name, value)
+
+
+def check_count(name: str, value: object, least: int, most: int | None = None) -> int:
+    """
+    Give a whole number back.
+
+    Raises:
+        ConfigurationError: It is no whole number, or out of its range.
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if is_whole and value >= least and (most is None or value <= most):
+        return value
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    msg = f"{name} must be a whole number {bounds}, not {value!r}"
+    raise ConfigurationError(msg)
+
+
+def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
+    """
+    Give the URL of the API back.
+
+    Raises:
+        ConfigurationError: It is no absolute http(s) URL, holds a user name or password, or is
+            plain http to another machine, where anyone on the way could read the key.
+    """
+    parts = urlsplit(url) if isinstance(url, str) else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = f"endpoint must be a URL like https://host/path, not {_shown(url)}"
+        raise ConfigurationError(msg)
+    if parts.username is not None or parts.password is not None:
+        msg = "endpoint must not hold a user name or a password; the key authenticates"
+        raise ConfigurationError(msg)
+    if parts.scheme == "http" and not (allow_insecure_http or _is_loopback(parts.hostname)):
+        msg = (
+            f"endpoint must use https, not plain http to {parts.hostname}, where anyone on the "
+            "way could read the key; allow_insecure_http=True allows it"
+        )
+        raise ConfigurationError(msg)
+    return str(url)
+
+
+def _shown(url: object) -> str:
+    return f"<{type(url).__name__}>" if not isinstance(url, str) else repr(url[:40])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[Any, Attribute[Any], object], None]:
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        check_count(attribute.name, value, least, most)
+
+    return check
+
+
+def _is_bool(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        msg = f"{attribute.name} must be True or False, not {value!r}"
+        raise ConfigurationError(msg)
+
+
+def _is_journal(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not (hasattr(value, "claim") and hasattr(value, "settle")):
+        msg = f"{attribute.name} must have claim() and settle(), not be a {type(value).__name__}"
+        raise ConfigurationError(msg)
+
+
+@frozen(kw_only=True)
+class Options:
+    """The options of one run, with their defaults; see `BulkOptions` and `MessageOptions`."""
+
+    batch_size: int = field(default=100, validator=_whole(1, _MOST_IN_A_BATCH))
+    max_in_flight: int = field(default=16, validator=_whole(1))
+    stop_after: float | None = field(
+        default=None, validator=lambda _, a, value: check_seconds_or_none(a.name, value)
+    )
+    dedupe: bool = field(default=True, validator=_is_bool)
+    drain: float = field(
+        default=5.0, validator=lambda _, a, value: check_seconds(a.name, value, or_zero=True)
+    )
+    max_unknown: int = field(default=3, validator=_whole(1))
+    min_credits: int = field(default=0, validator=_whole(0))
+    journal: Journal | None = field(default=None, validator=_is_journal)
+    look_ahead: int = field(default=50_000, validator=_whole(1))

@@ -1,0 +1,81 @@
+"""
+Who is next: two lanes, each first in, first out.
+
+Rules of this module:
+
+1. Single messages go ahead of bulk runs; one grant in ten goes to a waiting bulk run.
+2. A waiter keeps its place by its ticket, also when it comes back after it was turned away.
+3. Who has left is passed over when its turn comes, and never counted.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Final, Generic, Protocol, TypeVar
+
+from ._ports import Lane, Ticket
+
+__all__ = ["Line"]
+
+#: Grants to single messages, in a row, before a waiting bulk run has its turn.
+_SENDS_IN_A_ROW: Final = 9
+
+
+class _Waits(Protocol):
+    @property
+    def ticket(self) -> Ticket: ...
+    @property
+    def has_left(self) -> bool: ...
+
+
+W = TypeVar("W", bound=_Waits)
+
+
+class Line(Generic[W]):
+    """The waiters of one queue."""
+
+    __slots__ = ("_lanes", "_order", "_sends_in_a_row", "counts")
+
+    def __init__(self) -> None:
+        self._lanes: dict[Lane, list[tuple[int, int, W]]] = {lane: [] for lane in Lane}
+        self._order = 0  # decides between equal tickets, so that no two waiters are compared
+        self._sends_in_a_row = 0
+        self.counts = dict.fromkeys(Lane, 0)
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def add(self, waiter: W) -> None:
+        """Put *waiter* in its lane, at the place of its ticket."""
+        self._order += 1
+        heapq.heappush(
+            self._lanes[waiter.ticket.lane], (waiter.ticket.place, self._order, waiter)
+        )
+        self.counts[waiter.ticket.lane] += 1
+
+    def leave(self, waiter: W) -> None:
+        """Count *waiter* no longer; call it once, whatever it leaves for."""
+        self.counts[waiter.ticket.lane] -= 1
+
+    def firsts(self) -> Iterator[W]:
+        """Give the first of each lane, in the order in which they should be served."""
+        bulk_is_due = self._sends_in_a_row >= _SENDS_IN_A_ROW
+        for lane in (Lane.BULK, Lane.SEND) if bulk_is_due else (Lane.SEND, Lane.BULK):
+            heap = self._lanes[lane]
+            while heap and heap[0][2].has_left:
+                heapq.heappop(heap)
+            if heap:
+                yield heap[0][2]
+
+    def served(self, lane: Lane) -> None:
+        """Note who was served, for the bulk runs' share."""
+        is_passing_bulk = lane is Lane.SEND and self.counts[Lane.BULK] > 0
+        self._sends_in_a_row = self._sends_in_a_row + 1 if is_passing_bulk else 0
+
+    def ahead_of(self, ticket: Ticket) -> int:
+        """Count who is served before a newcomer with *ticket*, if nobody else comes."""
+        sends = self.counts[Lane.SEND]
+        if ticket.lane is Lane.SEND:
+            return sends + min(self.counts[Lane.BULK], sends // _SENDS_IN_A_ROW)
+        return self.counts[Lane.BULK]

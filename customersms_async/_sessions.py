@@ -1,0 +1,116 @@
+"""
+The HTTP sessions of a client: one for each event loop, opened when it is first needed.
+
+Rules of this module:
+
+1. A caller's session is used and never closed.
+2. A session that was not closed is named, with the line that made the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+from types import FrameType
+
+import aiohttp
+from attrs import define, field, frozen
+
+from ._ports import Transport
+from ._transport import AiohttpTransport, open_session
+from .errors import ConfigurationError
+
+__all__ = ["Sessions", "calling_line"]
+
+
+@frozen
+class _Open:
+    session: aiohttp.ClientSession
+    transport: Transport
+
+
+@define(eq=False)
+class Sessions:
+    """
+    The transports of a client.
+
+    Attributes:
+        endpoint: Where requests go.
+        given: The caller's own session, or None.
+        made_at: The line that made the client, for the warning.
+    """
+
+    endpoint: str
+    given: aiohttp.ClientSession | None
+    made_at: str
+    _open: dict[asyncio.AbstractEventLoop, _Open] = field(factory=dict)
+
+    def transport(self) -> Transport:
+        """
+        Give the transport of the running event loop.
+
+        Raises:
+            ConfigurationError: The caller's session is closed, or belongs to another loop.
+        """
+        loop = asyncio.get_running_loop()
+        found = self._open.get(loop)
+        if found is None or found.session.closed:
+            found = self._open[loop] = self._make(loop)
+        return found.transport
+
+    async def close(self) -> None:
+        """Close what was opened for the running event loop."""
+        found = self._open.pop(asyncio.get_running_loop(), None)
+        if found is not None and found.session is not self.given:
+            await found.session.close()
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> _Open:
+        self._forget_closed_loops()
+        session = open_session() if self.given is None else self._usable(self.given, loop)
+        return _Open(session, AiohttpTransport(session, self.endpoint))
+
+    @staticmethod
+    def _usable(
+        given: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop
+    ) -> aiohttp.ClientSession:
+        if given.closed:
+            msg = "session is closed; give one that is open, or none"
+            raise ConfigurationError(msg)
+        # aiohttp has no public way to ask: `ClientSession.loop` warns that it is deprecated.
+        if getattr(given, "_loop", loop) is not loop:
+            msg = "session belongs to another event loop; make it in the loop that uses it"
+            raise ConfigurationError(msg)
+        return given
+
+    def _forget_closed_loops(self) -> None:
+        for loop in [known for known in self._open if known.is_closed()]:
+            if not self._is_left_open(self._open.pop(loop)):
+                continue
+            self._warn("in an event loop that has ended")
+
+    def _is_left_open(self, known: _Open) -> bool:
+        return known.session is not self.given and not known.session.closed
+
+    def _warn(self, where: str) -> None:
+        warnings.warn(
+            f"the CustomerSMS made at {self.made_at} was not closed {where}; "
+            "use 'async with CustomerSMS(...)' or await its aclose()",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+
+    def __del__(self) -> None:
+        if any(map(self._is_left_open, self._open.values())):
+            self._warn("before it was dropped")
+
+
+def calling_line() -> str:
+    """Name the line outside this package that is being run: ``file.py:12``."""
+    # The public `inspect.stack()` reads source files, a thousand times the cost.
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # see the line above
+    package = __name__.partition(".")[0]
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown line"

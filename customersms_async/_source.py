@@ -1,0 +1,329 @@
+"""
+The caller's input, read lazily: numbers checked, doubles dropped, batches made.
+
+Rules of this module:
+
+1. What was taken from the input is never lost: a read that is cancelled, or an input that raises,
+   leaves what came before it to be taken.
+2. A wrong item is refused by itself and never ends the run.
+3. A chunk that is clean already (strings in E.164, no doubles) costs a few calls that run in C.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable
+from collections.abc import Iterator, Sequence, Sized
+from itertools import islice
+from typing import Final, TypeAlias
+
+from attrs import define, field
+
+from . import codes
+from ._columns import Verdict
+from ._ports import Batch
+from ._wire import check_text
+from .errors import InvalidMessage, InvalidPhone, Status
+from .outcomes import Message, Outcome
+from .phones import ParsePhone, are_e164, checked, normalize_phone, split_phones
+
+__all__ = ["Chunk", "Input", "MessageReader", "PhoneReader", "Phones", "Reader"]
+
+#: Numbers: any iterable, sync or async; one number; or several separated by commas. An `Outcome`
+#: stands for its number.
+Phones: TypeAlias = str | Iterable[str | Outcome] | AsyncIterable[str | Outcome]
+
+_DUPLICATE: Final = Verdict(Status.NOT_SENT, codes.DUPLICATE, "stood earlier in the same run")
+
+
+@define(eq=False)
+class Chunk:
+    """
+    Some inputs, in input order, and the batches that they completed.
+
+    Attributes:
+        first: The index of the first.
+        numbers: One each: the digits of the number, or 0 where it was refused.
+        refused: Index, what was given, and the verdict, of each that goes no further.
+        batches: Batches that are ready to leave.
+        refs: Index and `Message.ref` of each that has one.
+    """
+
+    first: int
+    numbers: list[int]
+    refused: list[tuple[int, str, Verdict]] = field(factory=list)
+    batches: list[Batch] = field(factory=list)
+    refs: list[tuple[int, object]] = field(factory=list)
+
+
+class Input:
+    """
+    Somebody's iterable, read in chunks by one task.
+
+    Args:
+        source: Any iterable, sync or async.
+
+        name: What the caller knows it as, for the error.
+
+    Raises:
+        TypeError: It cannot be iterated over.
+    """
+
+    def __init__(self, source: object, name: str) -> None:
+        self._sync: Iterator[object] | None = None
+        self._async: AsyncIterator[object] | None = None
+        self._gathered: list[object] = []
+        self.is_sized = isinstance(source, Sized) and not isinstance(source, AsyncIterable)
+        self.is_exhausted = False
+        self.failure: Exception | None = None
+        if isinstance(source, AsyncIterable):
+            self._async = aiter(source)
+        elif isinstance(source, Iterable) and not isinstance(source, str | bytes | bytearray):
+            self._sync = iter(source)
+        else:
+            msg = f"{name} must be an iterable or async iterable, not {type(source).__name__}"
+            raise TypeError(msg)
+
+    async def gather(self, count: int) -> None:
+        """Read up to *count* items; what an item raises becomes ``failure`` and ends the input."""
+        try:
+            if self._async is None:
+                self.gather_now(count)
+                return
+            while len(self._gathered) < count:
+                self._gathered.append(await anext(self._async))
+        except StopAsyncIteration:
+            self.is_exhausted = True
+        except Exception as exc:
+            self._fail(exc)
+
+    def gather_now(self, count: int) -> None:
+        """Read up to *count* items of an input that is not async."""
+        want = count - len(self._gathered)
+        try:
+            # `extend` keeps what came before the iterator raises.
+            self._gathered.extend(islice(self._sync or (), want))
+        except Exception as exc:
+            self._fail(exc)
+        self.is_exhausted |= len(self._gathered) < count
+
+    def take(self) -> list[object]:
+        """Hand over what was read."""
+        taken, self._gathered = self._gathered, []
+        return taken
+
+    async def close(self) -> None:
+        """Close a generator that was not read to its end; what it raises becomes ``failure``."""
+        try:
+            if isinstance(self._async, AsyncGenerator):
+                await self._async.aclose()
+            elif isinstance(self._sync, Generator):
+                self._sync.close()
+        except Exception as exc:
+            self.failure = self.failure or exc
+
+    def _fail(self, exc: Exception) -> None:
+        self.failure = exc
+        self.is_exhausted = True
+
+
+class Reader:
+    """What both kinds of runs read with: indexes, checks, and the memory of what was seen."""
+
+    def __init__(
+        self, source: Input, *, batch_size: int, dedupe: bool, parse: ParsePhone
+    ) -> None:
+        self.input = source
+        self._batch_size = batch_size
+        self._parse = parse
+        self._dedupe = dedupe
+        self._next = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many items to read before the next `take`."""
+        return self._batch_size
+
+    def take(self, *, is_last: bool = False) -> Chunk:
+        """Check what was read; *is_last* also gives the batches that are not full."""
+        raise NotImplementedError
+
+    def _number(self, item: object) -> str:
+        if isinstance(item, Outcome):
+            item = item.phone
+        return checked(self._parse, item)
+
+    def _begin(self, count: int) -> Chunk:
+        chunk = Chunk(self._next, [0] * count)
+        self._next += count
+        return chunk
+
+
+class PhoneReader(Reader):
+    """Reads numbers that share one text."""
+
+    def __init__(
+        self,
+        phones: Phones,
+        text: str,
+        *,
+        batch_size: int,
+        dedupe: bool,
+        parse: ParsePhone,
+    ) -> None:
+        source = Input(split_phones(phones) if isinstance(phones, str) else phones, "phones")
+        super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse)
+        self._text = text
+        self._seen: set[int] = set()
+        self._indexes: Sequence[int] = ()
+        self._phones: list[str] = []
+
+    @property
+    def wanted(self) -> int:
+        """So many as the batch that is being filled lacks."""
+        return self._batch_size - len(self._phones)
+
+    def take(self, *, is_last: bool = False) -> Chunk:
+        items = self.input.take()
+        chunk = self._take_clean(items) or self._take_each(items)
+        if len(self._phones) >= self._batch_size or (is_last and self._phones):
+            chunk.batches.append(Batch(self._indexes, self._phones, self._text))
+            self._indexes, self._phones = (), []
+        return chunk
+
+    def _take_clean(self, items: list[object]) -> Chunk | None:
+        """Take a whole chunk at once; None where one of it needs a closer look."""
+        if self._parse is not normalize_phone or not are_e164(items):
+            return None
+        phones: list[str] = items  # type: ignore[assignment]  # are_e164 has said so
+        numbers = list(map(int, phones))
+        if self._dedupe:
+            if len(set(numbers)) < len(numbers) or not self._seen.isdisjoint(numbers):
+                return None
+            self._seen.update(numbers)
+        chunk = self._begin(0)
+        chunk.numbers = numbers
+        self._next += len(numbers)
+        self._fill(range(chunk.first, self._next), phones)
+        return chunk
+
+    def _take_each(self, items: list[object]) -> Chunk:
+        chunk = self._begin(len(items))
+        indexes, phones = [], []
+        for place, item in enumerate(items):
+            index = chunk.first + place
+            try:
+                phone = self._number(item)
+            except InvalidPhone as exc:
+                chunk.refused.append((index, _as_given(item), _invalid(exc)))
+                continue
+            number = chunk.numbers[place] = int(phone)
+            if self._dedupe and number in self._seen:
+                chunk.refused.append((index, phone, _DUPLICATE))
+                continue
+            self._seen.add(number) if self._dedupe else None
+            indexes.append(index)
+            phones.append(phone)
+        self._fill(indexes, phones)
+        return chunk
+
+    def _fill(self, indexes: Sequence[int], phones: list[str]) -> None:
+        if self._phones:
+            self._indexes = [*self._indexes, *indexes]
+            self._phones += phones
+        else:
+            self._indexes, self._phones = indexes, phones
+
+
+class MessageReader(Reader):
+    """Reads messages; equal texts that stand near each other share requests."""
+
+    def __init__(
+        self,
+        messages: Iterable[Message] | AsyncIterable[Message],
+        *,
+        batch_size: int,
+        dedupe: bool,
+        parse: ParsePhone,
+        look_ahead: int,
+    ) -> None:
+        super().__init__(Input(messages, "messages"), batch_size=batch_size, dedupe=dedupe, parse=parse)
+        self._look_ahead = look_ahead
+        self._seen: set[bytes] = set()
+        self._groups: dict[str, list[tuple[int, str, object]]] = {}  # oldest first
+        self._held = 0
+
+    @property
+    def wanted(self) -> int:
+        """So many that a batch of equal texts is found, and the look-ahead not exceeded."""
+        return max(1, min(self._batch_size, self._look_ahead - self._held))
+
+    def take(self, *, is_last: bool = False) -> Chunk:
+        items = self.input.take()
+        chunk = self._begin(len(items))
+        for place, item in enumerate(items):
+            self._take_one(chunk, place, item)
+        while self._groups and (is_last or self._held >= self._look_ahead):
+            self._emit(chunk, next(iter(self._groups)))
+        return chunk
+
+    def _take_one(self, chunk: Chunk, place: int, item: object) -> None:
+        index = chunk.first + place
+        try:
+            message = _message(item)
+            phone = self._number(message.phone)
+            text = check_text(message.text)
+        except (InvalidPhone, InvalidMessage) as exc:
+            chunk.refused.append((index, _as_given(item), _invalid(exc)))
+            self._keep_ref(chunk, index, item)
+            return
+        self._keep_ref(chunk, index, message)
+        chunk.numbers[place] = int(phone)
+        if self._dedupe and self._is_double(phone, text):
+            chunk.refused.append((index, phone, _DUPLICATE))
+            return
+        group = self._groups.setdefault(text, [])
+        group.append((index, phone, message.ref))
+        self._held += 1
+        if len(group) >= self._batch_size:
+            self._emit(chunk, text)
+
+    @staticmethod
+    def _keep_ref(chunk: Chunk, index: int, item: object) -> None:
+        if isinstance(item, Message) and item.ref is not None:
+            chunk.refs.append((index, item.ref))
+
+    def _is_double(self, phone: str, text: str) -> bool:
+        pair = hashlib.blake2b(f"{phone} {text}".encode(), digest_size=16).digest()
+        if pair in self._seen:
+            return True
+        self._seen.add(pair)
+        return False
+
+    def _emit(self, chunk: Chunk, text: str) -> None:
+        group = self._groups.pop(text)
+        self._held -= len(group)
+        indexes, phones, refs = zip(*group, strict=True)
+        has_refs = any(ref is not None for ref in refs)
+        chunk.batches.append(Batch(indexes, list(phones), text, refs if has_refs else ()))
+
+
+def _message(item: object) -> Message:
+    if not isinstance(item, Message):
+        raise InvalidPhone(item, f"must be a Message, not {type(item).__name__}")
+    return item
+
+
+def _invalid(exc: InvalidPhone | InvalidMessage) -> Verdict:
+    if isinstance(exc, InvalidPhone):
+        return Verdict(Status.NOT_SENT, codes.INVALID_PHONE, exc.reason)
+    return Verdict(Status.NOT_SENT, codes.INVALID_MESSAGE, str(exc))
+
+
+def _as_given(item: object) -> str:
+    """Give a refused input back as it was; what is no text is named by its type."""
+    if isinstance(item, Message | Outcome):
+        item = item.phone
+    if isinstance(item, str):
+        return item
+    return repr(item) if isinstance(item, int | float | None) else f"<{type(item).__name__}>"

@@ -1,0 +1,145 @@
+"""
+aiohttp: one POST, nothing else.
+
+Rules of this module:
+
+1. The payload marks its own start, and refuses to start on a connection that is closing. aiohttp
+   sends headers and body together, so where the body has not started, the headers have not left.
+2. No redirects (a 307 would post the key to another host), no middlewares, no second try.
+3. The reply is read in pieces, up to a cap: a gzip bomb of 1 MB is 1 GB when read whole.
+4. No local variable of a frame that may raise holds the bytes of a request or of a reply: crash
+   reporters show locals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import BytesPayload
+
+from ._ports import Attempt, Body, Reply, TransportFailure
+
+__all__ = ["AiohttpTransport", "open_session"]
+
+_HEADERS: Final = {"Accept": "application/json"}
+
+
+def open_session() -> aiohttp.ClientSession:
+    """
+    Open a session for the running event loop.
+
+    It has no limit on connections, since the limiter has one; cookies are not kept.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+class AiohttpTransport:
+    """A `Transport` over an `aiohttp.ClientSession`, which it neither opens nor closes."""
+
+    def __init__(self, session: aiohttp.ClientSession, endpoint: str) -> None:
+        self._session = session
+        self._endpoint = endpoint
+
+    async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
+        """Send *body* once and read the reply whole; see `Transport.post`."""
+        try:
+            return await self._post(_MarkedPayload(body, attempt), timeout, most)
+        except TransportFailure:
+            raise
+        except Exception as exc:
+            # Whatever it is: the mark of the attempt says what it proves, not its class.
+            raise TransportFailure(_reason(exc)) from exc
+
+    async def _post(self, payload: _MarkedPayload, timeout: float, most: int) -> Reply:
+        async with self._session.post(
+            self._endpoint,
+            data=payload,
+            headers=_HEADERS,
+            # Without the threshold aiohttp rounds timeouts above 5 s up to a whole second.
+            timeout=aiohttp.ClientTimeout(total=timeout, ceil_threshold=math.inf),
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=(),
+        ) as response:
+            gathered = _Gathered(most)
+            while gathered.add(await response.content.readany()):
+                pass
+            if not payload.is_started:
+                response.close()  # an answer to nothing: it, and what follows it, is another's
+            return Reply(
+                status=response.status,
+                body=gathered.whole(),
+                retry_after=response.headers.get("Retry-After"),
+                date=response.headers.get("Date"),
+                discard=payload.drop_connection,
+            )
+
+
+class _MarkedPayload(BytesPayload):
+    """The body of one attempt; opaque, and marked when the first of its bytes is written."""
+
+    def __init__(self, body: Body, attempt: Attempt) -> None:
+        super().__init__(body.reveal(), content_type="application/json")
+        self._attempt = attempt
+        self._connection: asyncio.Transport | None = None
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        transport: asyncio.Transport | None = writer.transport
+        if transport is None or transport.is_closing():
+            msg = "the connection was closed before the request could be written"
+            raise ConnectionResetError(msg)
+        self._attempt.start()
+        self._connection = transport
+        await super().write_with_length(writer, content_length)
+
+    @property
+    def is_started(self) -> bool:
+        return self._attempt.is_started
+
+    def drop_connection(self) -> None:
+        """Close the connection, so that no later request reads an answer that is not its own."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def __repr__(self) -> str:
+        return "<request body>"
+
+
+class _Gathered:
+    """The pieces of a reply, which show themselves to nobody."""
+
+    __slots__ = ("_pieces", "_room")
+
+    def __init__(self, most: int) -> None:
+        self._pieces = bytearray()
+        self._room = most
+
+    def add(self, piece: bytes) -> bool:
+        """Take a piece; tell whether more may come."""
+        self._pieces += piece
+        self._room -= len(piece)
+        if self._room < 0:
+            msg = "the answer is larger than any answer to this request can be"
+            raise TransportFailure(msg)
+        return bool(piece)
+
+    def whole(self) -> bytes:
+        return bytes(self._pieces)
+
+
+def _reason(exc: BaseException) -> str:
+    """Name a failure without quoting it: its text may hold an address, never more than its kind."""
+    if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
+        return "the time for this attempt was over"
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return f"{type(exc).__name__}: {exc.os_error.strerror or exc.os_error}"
+    return type(exc).__name__

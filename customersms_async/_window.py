@@ -1,0 +1,196 @@
+"""
+The window that proves the cap: plain arithmetic over instants.
+
+Theory of operation
+===================
+
+There are ``limit`` slots. A request holds one from its grant until ``per`` seconds after its
+*answer* was read. The server counted the request somewhere between the two. So two uses of one
+slot lie at least ``per`` apart at the server, whatever the network did to either of them, and no
+``per`` seconds ever hold more than ``limit`` requests as the server counts.
+
+Counting from the moment of *sending* proves nothing: a request that dawdled arrives late, the one
+a period later arrives early, and 120 stand within one minute (``benchmarks/``).
+
+Rules of this module:
+
+1. A lease is busy until an instant that is known from the start, so that nothing that dies can
+   hold a slot for ever: *now + longest possible request + grace + per*.
+2. The end of a request moves that instant earlier, never later: *end + per + margin* where it was
+   answered, *end + grace + per + margin* where the answer was lost (the server may still be about
+   to count it), *now* where nothing left.
+3. The margin covers clocks that run at slightly different rates.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import Final
+
+from attrs import field, frozen
+
+from .errors import ConfigurationError
+
+__all__ = ["Rate", "Window"]
+
+#: Seconds after the end of a request whose answer was lost, in which the server may still count it.
+GRACE: Final = 5.0
+#: Seconds added to each period: a quartz clock errs by less than 0.1 s in 60 s by two orders.
+MARGIN: Final = 0.1
+
+
+def _positive(name: str, value: object) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]  # is_number says so
+        msg = f"{name} must be a number above 0, not {value!r}"
+        raise ConfigurationError(msg)
+
+
+def _count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        msg = f"{name} must be a whole number of at least 1, not {value!r}"
+        raise ConfigurationError(msg)
+
+
+@frozen
+class Rate:
+    """
+    A limit as its server states it: so many requests in any period.
+
+    Attributes:
+        limit: Requests, at least 1.
+        per: The period in seconds, above 0.
+
+    Raises:
+        ConfigurationError: One of them is out of its range.
+    """
+
+    limit: int = field(default=100, validator=lambda _, __, value: _count("limit", value))
+    per: float = field(
+        default=60.0, kw_only=True, validator=lambda _, __, value: _positive("per", value)
+    )
+
+    def split(self, parts: int) -> Rate:
+        """
+        Give each of *parts* processes that share nothing its own, equal part.
+
+        Raises:
+            ConfigurationError: *parts* is below 1, or there are fewer requests than parts.
+        """
+        _count("parts", parts)
+        if parts > self.limit:
+            msg = f"parts must be at most the limit, {self.limit}, not {parts}"
+            raise ConfigurationError(msg)
+        return Rate(self.limit // parts, per=self.per)
+
+
+class Window:
+    """``rate.limit`` slots and until when each is busy; instants are monotonic seconds."""
+
+    __slots__ = ("_busy", "_flying", "_grace", "_heap", "_margin", "_next", "rate")
+
+    def __init__(self, rate: Rate, *, grace: float = GRACE, margin: float = MARGIN) -> None:
+        self.rate = rate
+        self._grace = grace
+        self._margin = margin
+        self._busy: dict[int, float] = {}
+        self._flying: set[int] = set()
+        self._heap: list[tuple[float, int]] = []  # of _busy, with lines that no longer hold
+        self._next = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Slots whose request has not ended."""
+        return len(self._flying)
+
+    def busy(self, now: float) -> int:
+        """Count the slots that may not be used now."""
+        self._expire(now)
+        return len(self._busy)
+
+    def is_free(self, now: float, spare: int = 0) -> bool:
+        """Whether a slot may be taken and *spare* more are left."""
+        return self.busy(now) + spare < self.rate.limit
+
+    def opens_at(self, now: float, spare: int = 0) -> float:
+        """Say when `is_free` is true at the latest, as it stands now; *now* where it is."""
+        missing = self.busy(now) + spare + 1 - self.rate.limit
+        if missing <= 0:
+            return now
+        if missing == 1:
+            return self._heap[0][0]
+        return heapq.nsmallest(missing, self._busy.values())[-1]
+
+    def next_free_at(self, now: float) -> float | None:
+        """Say when a slot is free for certain; None while every slot is in flight."""
+        if self.is_free(now):
+            return now
+        ended = [until for lease, until in self._busy.items() if lease not in self._flying]
+        return min(ended, default=None)
+
+    def earliest(self, now: float, ahead: int) -> float:
+        """
+        Say when a newcomer could have a slot at the very earliest, *ahead* others before it.
+
+        A request in flight may be answered this instant, so its slot is free a period from now.
+        """
+        place = ahead + self.busy(now) - self.rate.limit
+        if place < 0:
+            return now
+        period = self.rate.per + self._margin
+        frees = sorted(
+            now + period if lease in self._flying else until for lease, until in self._busy.items()
+        )
+        rounds, place = divmod(place, len(frees))
+        return frees[place] + rounds * period
+
+    def take(self, now: float, longest: float) -> int:
+        """
+        Take a slot; ask `is_free` first.
+
+        Args:
+            now: Monotonic seconds.
+
+            longest: The most seconds that the request can take.
+
+        Returns:
+            The lease, to be ended with one of the three calls below.
+        """
+        self._next += 1
+        self._flying.add(self._next)
+        self._set(self._next, now + longest + self._grace + self.rate.per + self._margin)
+        return self._next
+
+    def answered(self, lease: int, now: float) -> None:
+        """The request was answered: the server counted it before now."""
+        self._end(lease, now + self.rate.per + self._margin)
+
+    def lost(self, lease: int, now: float) -> None:
+        """The request ended without an answer: the server may count it a little later."""
+        self._end(lease, now + self._grace + self.rate.per + self._margin)
+
+    def unused(self, lease: int) -> None:
+        """Neither headers nor body can have left: the slot was never used."""
+        self._flying.discard(lease)
+        self._busy.pop(lease, None)
+
+    def _end(self, lease: int, until: float) -> None:
+        # Also where the lease ran out meanwhile: the server counted the request all the same.
+        self._flying.discard(lease)
+        self._set(lease, until)
+
+    def _set(self, lease: int, until: float) -> None:
+        self._busy[lease] = until
+        heapq.heappush(self._heap, (until, lease))
+
+    def _expire(self, now: float) -> None:
+        heap, busy = self._heap, self._busy
+        while heap:
+            until, lease = heap[0]
+            if busy.get(lease) == until and until > now:
+                return
+            heapq.heappop(heap)
+            if busy.get(lease) == until:
+                del busy[lease]
+                self._flying.discard(lease)

@@ -1,0 +1,547 @@
+"""
+`CustomerSMS`: the face. Configuration, the lifetime of a client, and the public calls.
+
+Rules of this module:
+
+1. Whatever the caller got wrong is refused here, before any I/O.
+2. A request in flight belongs to a task of the client. The caller may leave; the request stays.
+3. No local variable of a frame that may raise holds the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import enum
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterable, Callable, Collection, Coroutine, Iterable
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeVar, Unpack
+
+import aiohttp
+from attrs import define, field, frozen
+
+from . import codes
+from ._clock import SystemClock
+from ._columns import Columns
+from ._delivery import Delivery
+from ._desk import Delivered, Desk
+from ._options import (
+    BulkOptions,
+    MessageOptions,
+    Options,
+    check_count,
+    check_endpoint,
+    check_seconds,
+    check_seconds_or_none,
+)
+from ._ports import Lane, Limiter, RequestRecord
+from ._retrying import has_no_credits, is_key_refused
+from ._secrets import ApiKey, read_key
+from ._sessions import Sessions, calling_line
+from ._source import MessageReader, PhoneReader, Phones, Reader
+from ._wire import check_text
+from .bulk import Bulk
+from .errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectFailed,
+    LimiterUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredits,
+    RateLimited,
+    Rejected,
+    SendError,
+    Status,
+    WaitTooLong,
+    mask_phone,
+)
+from .limiters import default_limiter
+from .outcomes import Credits, Message, Receipt, Report
+from .phones import ParsePhone, checked, normalize_phone
+
+__all__ = ["CustomerSMS"]
+
+#: Source: the gateway's documentation of the SMS HTTP API; all its examples but one use this path.
+_ENDPOINT: Final = "https://customersms.pro/sms_system/api.php"
+
+_logger = logging.getLogger("customersms_async")
+
+T = TypeVar("T")
+
+
+class _FromEnvironment(enum.Enum):
+    """Stands for an argument that was not given; None would be one that was."""
+
+    VALUE = "read from the environment"
+
+
+_FROM_ENVIRONMENT: Final = _FromEnvironment.VALUE
+
+
+@frozen(kw_only=True)
+class _Settings:
+    """What all clients made by `CustomerSMS.for_key` have in common."""
+
+    limiter: Limiter
+    request_timeout: float | None
+    send_timeout: float
+    retries: int
+    rate_statuses: Collection[int]
+    parse_phone: ParsePhone
+    on_request: Callable[[RequestRecord], object] | None
+
+
+@define(eq=False)
+class _Shared:
+    """What all clients made by `CustomerSMS.for_key` use together."""
+
+    sessions: Sessions
+    tasks: set[asyncio.Task[Any]] = field(factory=set)
+    bulks: set[Bulk] = field(factory=set)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that belongs to the client."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for the tasks of the running loop, so long; then end them."""
+        loop = asyncio.get_running_loop()
+        mine = [task for task in self.tasks if task.get_loop() is loop]
+        if not mine:
+            return
+        _, late = await asyncio.wait(mine, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+class CustomerSMS:
+    """
+    A client of the gateway, for one key.
+
+    ::
+
+        async with CustomerSMS() as sms:
+            receipt = await sms.send("+12125551234", "Your code is 4711", timeout=5)
+            report = await sms.send_many(numbers, "We open at nine")
+
+    It may be made anywhere and used in any event loop; the HTTP session is opened when it is
+    first needed. Close it with ``async with`` or `aclose`.
+
+    Args:
+        api_key: The key. Not given: the environment variable ``CUSTOMERSMS_API_KEY``.
+
+        endpoint: The URL of the API. Not given: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
+
+        limiter: Grants the requests; by default one object for the process, with 100 requests in
+            any 60 seconds for each key.
+
+        request_timeout: Seconds for one attempt; None for 30, and half a second more for each
+            further number.
+
+        send_timeout: Seconds for one `send`, all in all, where the call does not say.
+
+        retries: How often a request is tried again that provably was not sent.
+
+        parse_phone: Turns what was given into E.164, or raises; by default
+            `customersms_async.phones.normalize_phone`, which guesses no country.
+
+        session: An `aiohttp.ClientSession` to use and not to close; by default an own one.
+
+        allow_insecure_http: Allow plain http to a host that is not this machine.
+
+        on_request: Called with a `RequestRecord` once an attempt, in the event loop.
+
+        rate_limit_statuses: HTTP statuses that mean "turned away for the rate, not carried out".
+            Add 503 where nginx's ``limit_req`` stands before the gateway.
+
+    Raises:
+        ConfigurationError: There is no key, the endpoint is plain http to another machine, or an
+            option is out of its range.
+    """
+
+    def __init__(
+        self,
+        api_key: str | _FromEnvironment = _FROM_ENVIRONMENT,
+        *,
+        endpoint: str | _FromEnvironment = _FROM_ENVIRONMENT,
+        limiter: Limiter = default_limiter,
+        request_timeout: float | None = None,
+        send_timeout: float = 30.0,
+        retries: int = 3,
+        parse_phone: ParsePhone = normalize_phone,
+        session: aiohttp.ClientSession | None = None,
+        allow_insecure_http: bool = False,
+        on_request: Callable[[RequestRecord], object] | None = None,
+        rate_limit_statuses: Collection[int] = (429,),
+    ) -> None:
+        key = _key_or_error(api_key)
+        api_key = _FROM_ENVIRONMENT  # from here on, no local holds it
+        if isinstance(key, ConfigurationError):
+            raise key
+        self._settings = _Settings(
+            limiter=_having(limiter, "limiter", "acquire"),
+            request_timeout=check_seconds_or_none("request_timeout", request_timeout),
+            send_timeout=check_seconds("send_timeout", send_timeout),
+            retries=check_count("retries", retries, 0),
+            rate_statuses=frozenset(rate_limit_statuses),
+            parse_phone=_having(parse_phone, "parse_phone", "__call__"),
+            on_request=None if on_request is None else _having(on_request, "on_request", "__call__"),
+        )
+        url = check_endpoint(_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
+        self._shared = _Shared(Sessions(url, _session(session), calling_line()))
+        self._is_root = True
+        self._begin(key)
+
+    def _begin(self, key: ApiKey) -> None:
+        settings = self._settings
+        self._credits: Credits | None = None
+        self._desk = Desk(
+            key=key,
+            transport=self._shared.sessions.transport,
+            limiter=settings.limiter,
+            clock=SystemClock(),
+            retries=settings.retries,
+            request_timeout=settings.request_timeout,
+            rate_statuses=settings.rate_statuses,
+            on_request=settings.on_request,
+            on_credits=self._hear_credits,
+            name=secrets.token_hex(3),
+        )
+
+    def for_key(self, api_key: str) -> Self:
+        """
+        Give a client for another account that shares this one's session, limiter and options.
+
+        Costs microseconds: make one wherever a tenant's key is at hand. Closing it stops its own
+        bulk runs; the session is closed with the client that it was made from.
+
+        Raises:
+            ConfigurationError: The key is None, empty, or cannot be one.
+        """
+        key = read_key(api_key)
+        del api_key  # from here on, no local holds it
+        if isinstance(key, ConfigurationError):
+            raise key
+        other = object.__new__(type(self))
+        other._settings = self._settings
+        other._shared = self._shared
+        other._is_root = False
+        other._begin(key)
+        return other
+
+    @property
+    def account(self) -> str:
+        """The hash that stands for the key in logs, in `RequestRecord` and in shared limiters."""
+        return self._desk.key.account
+
+    @property
+    def credits(self) -> Credits | None:
+        """The last balance that an answer to this client named, and when; None before the first."""
+        return self._credits
+
+    async def send(self, phone: str, text: str, *, timeout: float | None = None) -> Receipt:  # noqa: ASYNC109  # it is not only a cancellation: the queue is asked first
+        """
+        Send one message now.
+
+        Args:
+            phone: The number, in international form.
+
+            text: The text.
+
+            timeout: Seconds for all of it: queue, connection, retries and answer. None for the
+                client's ``send_timeout``.
+
+        Returns:
+            The gateway's word that it took the message.
+
+        Raises:
+            InvalidPhone: *phone* is no number in international form.
+            InvalidMessage: *text* is empty or cannot be encoded.
+            ConfigurationError: *timeout* is not above 0, or the session is unusable.
+            NotSent: It was not sent; one of `ConnectFailed`, `WaitTooLong`, `RateLimited` and
+                `LimiterUnavailable` says why. It is safe to send it again.
+            Rejected: The gateway said no; `AuthenticationError` and `OutOfCredits` are two of it.
+            OutcomeUnknown: It was handed over and no readable answer came. It may have been sent:
+                do not repeat it blindly.
+            asyncio.CancelledError: While it waited, nothing was sent; in flight, a note says that
+                the outcome is unknown, and what becomes of it is logged.
+        """
+        settings = self._settings
+        number = checked(settings.parse_phone, phone)
+        patience = settings.send_timeout
+        if timeout is not None:
+            patience = check_seconds("timeout", timeout)
+        self._shared.sessions.transport()
+        delivery = Delivery(
+            self._desk, [number], check_text(text), Lane.SEND, patience=patience
+        )
+        delivered = await self._deliver(delivery, number)
+        if delivered.first.status is not Status.SENT:
+            raise _error(delivered, number) from delivered.cause
+        message_ids = delivered.message_ids or (None,)
+        return Receipt(number, message_ids[0], delivered.credits)
+
+    async def send_many(
+        self, phones: Phones, text: str, **options: Unpack[BulkOptions]
+    ) -> Report:
+        """
+        Send one text to many numbers, as fast as the limit allows.
+
+        Args:
+            phones: Any iterable of numbers, async or not, read lazily; one number; or several in
+                one string, separated by commas.
+
+            text: The text.
+
+            options: See `BulkOptions`.
+
+        Returns:
+            The fate of every number, in input order.
+
+        Raises:
+            TypeError: *phones* cannot be iterated over, or an option is unknown.
+            ValueError: The text or an option is out of its range.
+            BulkInterrupted: The iterable or the journal raised; ``.report`` has all that was done.
+            asyncio.CancelledError: It was cancelled, and waited up to ``drain`` seconds for what
+                was in flight; a note has the counts. Use `stream_many` or a journal to keep the
+                outcomes of a run that may be cancelled.
+        """
+        return await self._report(self._phone_reader(phones, text, options), options)
+
+    async def send_messages(
+        self,
+        messages: Iterable[Message] | AsyncIterable[Message],
+        **options: Unpack[MessageOptions],
+    ) -> Report:
+        """
+        Send a text of its own to each number; equal texts share requests.
+
+        Doubles are equal pairs of number and text. For the rest, see `send_many`.
+
+        Args:
+            messages: Any iterable of `Message`, async or not, read lazily.
+
+            options: See `MessageOptions`.
+        """
+        return await self._report(self._message_reader(messages, options), options)
+
+    def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
+        """
+        Send one text to any number of numbers, and hand over each outcome as soon as it is known.
+
+        Nothing is read or sent before the block of the run is entered.
+
+        Args:
+            phones: As for `send_many`.
+
+            text: The text.
+
+            options: See `BulkOptions`.
+
+        Raises:
+            TypeError: *phones* cannot be iterated over, or an option is unknown.
+            ValueError: The text or an option is out of its range.
+        """
+        return self._bulk(self._phone_reader(phones, text, options), options)
+
+    def stream_messages(
+        self,
+        messages: Iterable[Message] | AsyncIterable[Message],
+        **options: Unpack[MessageOptions],
+    ) -> Bulk:
+        """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
+        return self._bulk(self._message_reader(messages, options), options)
+
+    async def aclose(self, drain: float = 5.0) -> None:
+        """
+        Stop every bulk run, wait for what is in flight, and close the session of this event loop.
+
+        The client may be used again; it opens a new session then.
+
+        Args:
+            drain: Seconds to wait. What has no answer by then is unknown.
+        """
+        seconds = check_seconds("drain", drain, or_zero=True)
+        for bulk in list(self._shared.bulks):
+            if self._is_root or bulk.desk is self._desk:
+                bulk.halt_and_drain(codes.STOPPED, seconds)
+        if self._is_root:
+            await self._shared.drain(seconds)
+            await self._shared.sessions.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<CustomerSMS account {self.account} at {self._shared.sessions.endpoint}>"
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a client holds a key and connections, and is not pickled; make it where it is used"
+        raise TypeError(msg)
+
+    async def _deliver(self, delivery: Delivery, phone: str) -> Delivered:
+        """Let a task of the client deliver, so that the caller may leave at any time."""
+        task = self._shared.spawn(delivery.run())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError as exc:
+            if task.cancelled() and not _is_being_cancelled():
+                return delivery.abandoned()  # the client was closed
+            self._leave(task, delivery, phone, exc)
+            raise
+
+    def _leave(
+        self,
+        task: asyncio.Task[Delivered],
+        delivery: Delivery,
+        phone: str,
+        exc: asyncio.CancelledError,
+    ) -> None:
+        """The caller was cancelled: what has not left never will, what has is seen to its end."""
+        if task.done():
+            if not task.cancelled():
+                exc.add_note(f"the message was {_words(task.result().first.status)} by then")
+        elif delivery.halt(codes.CANCELLED):
+            task.cancel()
+        else:
+            exc.add_note("the message was in flight: its outcome is unknown, do not repeat it blindly")
+            task.add_done_callback(lambda ended: self._tell_late(ended, delivery, phone))
+
+    def _tell_late(self, task: asyncio.Task[Delivered], delivery: Delivery, phone: str) -> None:
+        delivered = delivery.abandoned() if task.cancelled() else task.result()
+        _logger.warning(
+            "send to %s of account %s was cancelled in flight; the message was %s",
+            mask_phone(phone),
+            self.account,
+            _words(delivered.first.status),
+            extra={"event": "send.cancelled", "account": self.account},
+        )
+
+    async def _report(self, reader: Reader, options: MessageOptions | BulkOptions) -> Report:
+        bulk = self._bulk(reader, options, Columns())
+        async with bulk:
+            await bulk.finish()
+        return bulk.report()
+
+    def _bulk(
+        self,
+        reader: Reader,
+        options: MessageOptions | BulkOptions,
+        columns: Columns | None = None,
+    ) -> Bulk:
+        return Bulk(
+            self._desk, reader, Options(**options), self._shared.spawn, self._register, columns
+        )
+
+    def _register(self, bulk: Bulk, *, is_open: bool) -> None:
+        """A run has begun or ended; refuses to begin where the session is unusable."""
+        if is_open:
+            self._shared.sessions.transport()
+            self._shared.bulks.add(bulk)
+        else:
+            self._shared.bulks.discard(bulk)
+
+    def _phone_reader(self, phones: Phones, text: str, options: BulkOptions) -> Reader:
+        checked_options = Options(**options)
+        return PhoneReader(
+            phones,
+            check_text(text),
+            batch_size=checked_options.batch_size,
+            dedupe=checked_options.dedupe,
+            parse=self._settings.parse_phone,
+        )
+
+    def _message_reader(
+        self, messages: Iterable[Message] | AsyncIterable[Message], options: MessageOptions
+    ) -> Reader:
+        checked_options = Options(**options)
+        return MessageReader(
+            messages,
+            batch_size=checked_options.batch_size,
+            dedupe=checked_options.dedupe,
+            parse=self._settings.parse_phone,
+            look_ahead=checked_options.look_ahead,
+        )
+
+    def _hear_credits(self, amount: int) -> None:
+        self._credits = Credits(amount, dt.datetime.now(dt.UTC))
+
+
+def _key_or_error(given: object) -> ApiKey | ConfigurationError:
+    if given is not _FROM_ENVIRONMENT:
+        return read_key(given)
+    if not os.environ.get("CUSTOMERSMS_API_KEY"):
+        return ConfigurationError("api_key is missing; give it, or set CUSTOMERSMS_API_KEY")
+    return read_key(os.environ["CUSTOMERSMS_API_KEY"])
+
+
+def _endpoint(given: object) -> object:
+    if given is not _FROM_ENVIRONMENT:
+        return given
+    return os.environ.get("CUSTOMERSMS_ENDPOINT") or _ENDPOINT
+
+
+def _having(value: T, name: str, method: str) -> T:
+    if not callable(getattr(value, method, None)):
+        what = "callable" if method == "__call__" else f"an object with {method}()"
+        msg = f"{name} must be {what}, not {type(value).__name__}"
+        raise ConfigurationError(msg)
+    return value
+
+
+def _session(given: object) -> aiohttp.ClientSession | None:
+    if given is None or isinstance(given, aiohttp.ClientSession):
+        return given
+    msg = f"session must be an aiohttp.ClientSession, not {type(given).__name__}"
+    raise ConfigurationError(msg)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _words(status: Status) -> str:
+    return status.value.replace("_", " ")
+
+
+_NOT_SENT: Final[dict[str, type[NotSent]]] = {
+    codes.CONNECT_FAILED: ConnectFailed,
+    codes.WAIT_TOO_LONG: WaitTooLong,
+    codes.LIMITER_UNAVAILABLE: LimiterUnavailable,
+}
+
+
+def _error(delivered: Delivered, phone: str) -> SendError:
+    """Make the error that says why there is no receipt."""
+    verdict = delivered.first
+    code, phones = verdict.code or codes.REJECTED, (phone,)
+    if code == codes.RATE_LIMITED:
+        return RateLimited(code, phones, verdict.detail, delivered.retry_after)
+    kind: type[SendError] = _NOT_SENT.get(code, NotSent)
+    if verdict.status is Status.UNKNOWN:
+        kind = OutcomeUnknown
+    elif is_key_refused(verdict):
+        kind = AuthenticationError
+    elif has_no_credits(verdict):
+        kind = OutOfCredits
+    elif verdict.status is Status.REJECTED:
+        kind = Rejected
+    return kind(code, phones, verdict.detail)

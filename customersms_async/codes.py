@@ -1,0 +1,35 @@
+"""
+The words that stand in ``Outcome.code`` and ``SendError.code`` when the gateway gave none of its own.
+
+They are stable: programs may compare with them. The gateway's own words (``INVALID_API_KEY``,
+``INSUFFICIENT_CREDITS`` ...) are an open set and are passed on as they are, in upper case.
+"""
+
+from typing import Final
+
+# Never handed over.
+INVALID_PHONE: Final = "INVALID_PHONE"  #: the input is no phone number, or not a string
+INVALID_MESSAGE: Final = "INVALID_MESSAGE"  #: the text is empty, no string, or cannot be encoded
+DUPLICATE: Final = "DUPLICATE"  #: stood earlier in the same run
+CONNECT_FAILED: Final = "CONNECT_FAILED"  #: no connection, so no byte of the request left
+WAIT_TOO_LONG: Final = "WAIT_TOO_LONG"  #: its turn would come, or came, after its time was over
+RATE_LIMITED: Final = "RATE_LIMITED"  #: the gateway turned it away for the rate, and time is over
+LIMITER_UNAVAILABLE: Final = "LIMITER_UNAVAILABLE"  #: the shared limiter cannot be asked
+JOURNAL_FAILED: Final = "JOURNAL_FAILED"  #: the journal did not take the claim
+
+# A run that ended early: the rest carries the word of what ended it, or the gateway's.
+STOPPED: Final = "STOPPED"  #: `Bulk.stop` was called, the block ended, or the client was closed
+CANCELLED: Final = "CANCELLED"  #: the task that awaited it was cancelled
+TIME_IS_UP: Final = "TIME_IS_UP"  #: ``stop_after`` seconds have passed
+NO_CREDITS: Final = "NO_CREDITS"  #: the balance is at or below ``min_credits``
+TOO_MANY_UNKNOWN: Final = "TOO_MANY_UNKNOWN"  #: ``max_unknown`` requests in a row had no answer
+INPUT_FAILED: Final = "INPUT_FAILED"  #: the caller's own iterable raised
+
+# Handed over, fate unknown.
+ANSWER_LOST: Final = "ANSWER_LOST"  #: the connection ended, or time was up, before the answer came
+ANSWER_UNREADABLE: Final = "ANSWER_UNREADABLE"  #: what came is not an answer as documented
+MISSING_IN_ANSWER: Final = "MISSING_IN_ANSWER"  #: the answer does not name this number
+CONTRADICTED: Final = "CONTRADICTED"  #: the answer names this number more than once, yes and no
+
+# Refused, and the gateway gave no word for it; a bare HTTP refusal is ``HTTP_<status>``.
+REJECTED: Final = "REJECTED"

@@ -1,0 +1,255 @@
+"""
+What can go wrong, sorted by the question that matters: may something have been sent?
+
+::
+
+    CustomerSMSError
+    ├─ ConfigurationError (ValueError)
+    ├─ InvalidPhone (ValueError) · InvalidMessage (ValueError)
+    ├─ BulkInterrupted · BulkFailed                  .report
+    └─ SendError                                     .status .code .phones .detail
+       ├─ NotSent          safe to send again
+       │  ├─ ConnectFailed (ConnectionError)
+       │  ├─ WaitTooLong
+       │  ├─ RateLimited                             .retry_after
+       │  └─ LimiterUnavailable
+       ├─ Rejected         the gateway said no
+       │  ├─ AuthenticationError
+       │  └─ OutOfCredits
+       └─ OutcomeUnknown   never send again by itself
+
+Rules of this module:
+
+1. Nothing that may have been sent is a builtin's subclass, and nothing at all is a
+   `TimeoutError`: ``except TimeoutError: send again`` must never catch a request in flight.
+2. Every error survives ``pickle`` whole (``args`` are the arguments) and shows numbers masked, keys and texts never.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .outcomes import Report
+
+__all__ = [
+    "AuthenticationError",
+    "BulkFailed",
+    "BulkInterrupted",
+    "ConfigurationError",
+    "ConnectFailed",
+    "CustomerSMSError",
+    "InvalidMessage",
+    "InvalidPhone",
+    "LimiterUnavailable",
+    "NotSent",
+    "OutOfCredits",
+    "OutcomeUnknown",
+    "RateLimited",
+    "Rejected",
+    "SendError",
+    "Status",
+    "WaitTooLong",
+    "mask_phone",
+]
+
+_E164_LIKE = re.compile(r"\+?[0-9]{7,15}")
+_LONGEST_SHAPE = 24
+
+
+class Status(enum.StrEnum):
+    """
+    The fate of one number.
+
+    Attributes:
+        SENT: The gateway said ``success`` for this number.
+        REJECTED: The gateway said no, for this number or for the whole request.
+        NOT_SENT: Never handed over, or turned away for the rate before it was carried out.
+        UNKNOWN: Handed over without a readable answer; it may have been sent, and paid for.
+    """
+
+    SENT = "sent"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+def mask_phone(phone: object) -> str:
+    """
+    Show enough of *phone* to recognise it, and not enough to call it.
+
+    Returns:
+        ``+12…34`` for a number; for anything else its shape, digits as 9 and letters as x.
+    """
+    if not isinstance(phone, str):
+        return f"<{type(phone).__name__}>"
+    if _E164_LIKE.fullmatch(phone):
+        return f"{phone[:3]}…{phone[-2:]}"
+    shape = "".join(map(_shape_of, phone[:_LONGEST_SHAPE]))
+    return shape + "…" if len(phone) > _LONGEST_SHAPE else shape
+
+
+def _shape_of(char: str) -> str:
+    if char.isalpha():
+        return "x"
+    if char.isnumeric():
+        return "9"
+    return char if char.isprintable() else " "
+
+
+class CustomerSMSError(Exception):
+    """The root: every error that this package raises on purpose."""
+
+
+class ConfigurationError(CustomerSMSError, ValueError):
+    """An option of the client or of a limiter makes no sense: no key, plain http, a closed session."""
+
+
+class InvalidPhone(CustomerSMSError, ValueError):
+    """
+    The input is no phone number in international form; nothing was sent.
+
+    Attributes:
+        phone: The input as given; the message shows only its shape.
+        reason: What is wrong with it and what would be right.
+    """
+
+    def __init__(self, phone: object, reason: str) -> None:
+        super().__init__(phone, reason)
+        self.phone = phone
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"phone {mask_phone(self.phone)!r}: {self.reason}"
+
+
+class InvalidMessage(CustomerSMSError, ValueError):
+    """The text is empty, no string, or cannot be encoded; nothing was sent."""
+
+
+class _BulkError(CustomerSMSError):
+    _WHAT: ClassVar[str]
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return f"{self._WHAT}: {self.report}"
+
+
+class BulkInterrupted(_BulkError):
+    """
+    The caller's own iterable or journal raised, which ended the run; ``__cause__`` is what it raised.
+
+    Attributes:
+        report: Everything that was done until then, in a `Report`; empty of outcomes, with counts
+            only, for a streamed run, which has handed its outcomes over already.
+    """
+
+    _WHAT = "the run was interrupted by its own input or journal"
+
+
+class BulkFailed(_BulkError):
+    """
+    `Report.raise_for_failures` found numbers that were not sent.
+
+    Attributes:
+        report: The report that was asked.
+    """
+
+    _WHAT = "not everything was sent"
+
+
+class SendError(CustomerSMSError):
+    """
+    One message did not get a receipt; the subclass and ``status`` say what became of it.
+
+    Attributes:
+        status: The fate: `Status.NOT_SENT`, `Status.REJECTED` or `Status.UNKNOWN`.
+        code: A stable upper-case word, the gateway's own or one of `customersms_async.codes`.
+        phones: The numbers concerned, in E.164; the message shows them masked.
+        detail: One line for people, or None.
+    """
+
+    status: ClassVar[Status]
+
+    def __init__(self, code: str, phones: tuple[str, ...] = (), detail: str | None = None) -> None:
+        # `ConnectionError` would read three arguments as errno, text and file name.
+        super().__init__()
+        self.args = (code, phones, detail)
+        self.code = code
+        self.phones = phones
+        self.detail = detail
+
+    def __str__(self) -> str:
+        to = ", ".join(map(mask_phone, self.phones))
+        said = f": {self.detail}" if self.detail else ""
+        return f"{self.code} (to {to}, {self.status.value.replace('_', ' ')}){said}"
+
+
+class NotSent(SendError):
+    """Never handed over, or turned away before it was carried out: it is safe to send again."""
+
+    status = Status.NOT_SENT
+
+
+class ConnectFailed(NotSent, ConnectionError):
+    """No connection was made, or it was gone before a byte of the body left."""
+
+
+class WaitTooLong(NotSent):
+    """Its turn would have come, or the hand-over would have happened, after ``timeout`` seconds."""
+
+
+class RateLimited(NotSent):
+    """
+    The gateway turned it away for the rate, and the time did not allow another try.
+
+    Attributes:
+        retry_after: Seconds until the pause of this key ends, as known when this was raised.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        phones: tuple[str, ...] = (),
+        detail: str | None = None,
+        retry_after: float = 0.0,
+    ) -> None:
+        super().__init__(code, phones, detail)
+        self.args = (code, phones, detail, retry_after)
+        self.retry_after = retry_after
+
+
+class LimiterUnavailable(NotSent):
+    """The store of a shared limiter does not answer, so no slot could be had."""
+
+
+class Rejected(SendError):
+    """The gateway carried it out or looked at it, and said no; ``code`` is its own word."""
+
+    status = Status.REJECTED
+
+
+class AuthenticationError(Rejected):
+    """The gateway does not accept the key."""
+
+
+class OutOfCredits(Rejected):
+    """The account has no credits left for this message."""
+
+
+class OutcomeUnknown(SendError):
+    """
+    Handed over, and no readable answer came: it may have been sent, and paid for.
+
+    The gateway has no status call and no idempotency, so nobody can find out by asking. Do not
+    repeat it blindly. For a login code, let the person ask for a new one; for anything else, set
+    the number aside and look at the gateway's own history.
+    """
+
+    status = Status.UNKNOWN
+

@@ -1,0 +1,125 @@
+"""
+`LocalLimiter`: the limit of a key, kept exactly within one process.
+
+How it works stands in `_account`; why it holds, in `_window`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ._account import Account, LocalSlot
+from ._ports import Lane, Ticket, Usage
+from ._window import Rate, Window
+from .errors import ConfigurationError
+
+__all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter"]
+
+#: Bulk runs may leave so many of a hundred at once. Nine pleases a server that allows bursts of ten.
+_BURST_PERCENT: Final = 9
+
+
+class LocalLimiter:
+    """
+    Slots for the requests of one process: at most ``rate.limit`` in any ``rate.per`` seconds.
+
+    One object is one set of accounts. It may be used from any thread and any event loop, and
+    remembers from one ``asyncio.run`` to the next.
+
+    Args:
+        rate: The gateway's limit.
+
+        burst: Requests of bulk runs that may leave at once; by default a small part of the limit,
+            so that servers which dislike bursts are content too. ``burst=rate.limit`` turns the
+            pacing off, for those who know that their server counts a window.
+
+        reserve: Slots that bulk runs leave to `CustomerSMS.send`.
+
+        clock: Gives the instant in monotonic seconds; the same for every loop that uses it.
+
+    Raises:
+        ConfigurationError: *burst* or *reserve* does not fit the limit.
+    """
+
+    def __init__(
+        self,
+        rate: Rate | None = None,
+        *,
+        burst: int | None = None,
+        reserve: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rate = _checked_rate(rate)
+        limit = self._rate.limit
+        if burst is None:
+            burst = max(1, limit * _BURST_PERCENT // 100)
+        self._burst = _within("burst", burst, 1, limit)
+        self._reserve = _within("reserve", reserve, 0, limit - 1)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._accounts: dict[str, Account] = {}
+
+    @property
+    def rate(self) -> Rate:
+        """The limit that is kept."""
+        return self._rate
+
+    async def acquire(
+        self,
+        account: str,
+        lane: Lane,
+        *,
+        longest: float,
+        patience: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> LocalSlot:
+        """Wait for a slot; see `Limiter.acquire`."""
+        queue = self._account(account).queue_of(asyncio.get_running_loop())
+        return await queue.acquire(lane, longest, patience, ticket)
+
+    def usage(self, account: str) -> Usage:
+        """Say how *account* stands (`CustomerSMS.account` is its name); changes nothing."""
+        return self._account(account).usage()
+
+    def __repr__(self) -> str:
+        return f"<LocalLimiter {self._rate.limit} per {self._rate.per:g} s>"
+
+    def _account(self, name: str) -> Account:
+        account = self._accounts.get(name)
+        if account is None:
+            with self._lock:
+                account = self._accounts.setdefault(name, self._new_account())
+        return account
+
+    def _new_account(self) -> Account:
+        return Account(
+            rate=self._rate,
+            burst=self._burst,
+            reserve=self._reserve,
+            clock=self._clock,
+            window=Window(self._rate),
+        )
+
+
+def _checked_rate(rate: object) -> Rate:
+    if rate is None:
+        return Rate()
+    if not isinstance(rate, Rate):
+        msg = f"rate must be a Rate like Rate(100, per=60), not {type(rate).__name__}"
+        raise ConfigurationError(msg)
+    return rate
+
+
+def _within(name: str, value: object, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        msg = f"{name} must be a whole number from {least} to {most}, not {value!r}"
+        raise ConfigurationError(msg)
+    return value
+
+
+#: The limiter of every client that is given none: one for the process, so that all share a key.
+default_limiter: Final = LocalLimiter()

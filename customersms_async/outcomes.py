@@ -1,0 +1,303 @@
+"""
+What a caller gets back: the values of one send, and of a bulk run.
+
+Rules of this module:
+
+1. Every value is immutable and valid by construction.
+2. ``sent + rejected + not_sent + unknown == total``, in every `Progress` and every `Report`.
+3. A `Report` keeps columns, not objects (see `_columns`); an `Outcome` is built when it is asked for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Final, overload
+
+from attrs import field, frozen
+
+from . import codes
+from ._columns import Columns
+from .errors import BulkFailed, Status
+
+__all__ = ["Credits", "Message", "Outcome", "Progress", "Receipt", "Report", "request_name"]
+
+#: `Status.NOT_SENT` for these would only happen again: the same input gives the same answer.
+_HOPELESS: Final = frozenset({codes.DUPLICATE, codes.INVALID_PHONE, codes.INVALID_MESSAGE})
+
+
+def _hidden_text(text: object) -> str:
+    return f"<{len(text)} characters>" if isinstance(text, str) else f"<{type(text).__name__}>"
+
+
+@frozen
+class Message:
+    """
+    One text for one number, for `CustomerSMS.send_messages`.
+
+    Attributes:
+        phone: The number, in international form; what is no number becomes an outcome.
+        text: The text; never shown by ``repr``.
+        ref: Anything that tells the caller who this is; comes back as `Outcome.ref`.
+    """
+
+    phone: str
+    text: str = field(repr=_hidden_text)
+    ref: object = None
+
+
+@frozen
+class Receipt:
+    """
+    The gateway accepted one message. It is no proof of delivery: the gateway has none.
+
+    Attributes:
+        phone: The number, in E.164.
+        message_id: The gateway's name for the message, or None where it gave none.
+        remaining_credits: The balance after this message, or None where the answer has none.
+    """
+
+    phone: str
+    message_id: str | None
+    remaining_credits: int | None
+
+
+@frozen
+class Credits:
+    """
+    The last balance that an answer named.
+
+    Attributes:
+        amount: Credits left.
+        heard_at: When the answer was read; aware, UTC.
+    """
+
+    amount: int
+    heard_at: dt.datetime
+
+
+@frozen
+class Outcome:
+    """
+    What became of one input of a bulk run.
+
+    Attributes:
+        index: Its position in the input, from 0.
+        phone: The number in E.164; what was given, where that is no number.
+        status: Its fate.
+        message_id: The gateway's name for the message; only ever for `Status.SENT`.
+        code: Why not sent, rejected or unknown: the gateway's word or one of
+            `customersms_async.codes`. None for `Status.SENT`.
+        detail: One line for people, or None.
+        ref: `Message.ref`, unchanged.
+        request: The short name of the attempt that decided it, the same in logs; None where it
+            was never part of one.
+    """
+
+    index: int
+    phone: str
+    status: Status
+    message_id: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    ref: object = None
+    request: str | None = None
+
+    @property
+    def is_safe_to_resend(self) -> bool:
+        """Whether it was not sent, and sending it again is not bound to end the same way."""
+        return self.status is Status.NOT_SENT and self.code not in _HOPELESS
+
+
+@frozen(kw_only=True)
+class Progress:
+    """
+    The counts of a bulk run, at one instant.
+
+    Attributes:
+        sent: Numbers that the gateway accepted.
+        rejected: Numbers that the gateway refused.
+        not_sent: Numbers that never left, duplicates included.
+        unknown: Numbers that were handed over and had no readable answer.
+        duplicates: How many of *not_sent* stood earlier in the same run.
+        waiting: Numbers that were read and have no fate yet.
+        requests: Requests that were handed over to the gateway.
+        in_flight: Requests that wait for their turn or for their answer.
+        remaining_credits: The balance that the last answer named, or None.
+        stopped: The word of what ended the run early, or None.
+        complete: Whether the input was read to its end and every number has a fate.
+    """
+
+    sent: int = 0
+    rejected: int = 0
+    not_sent: int = 0
+    unknown: int = 0
+    duplicates: int = 0
+    waiting: int = 0
+    requests: int = 0
+    in_flight: int = 0
+    remaining_credits: int | None = None
+    stopped: str | None = None
+    complete: bool = False
+
+    @property
+    def total(self) -> int:
+        """Numbers whose fate is known."""
+        return self.sent + self.rejected + self.not_sent + self.unknown
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was read and all was sent; duplicates do not count against it."""
+        return self.complete and self.sent + self.duplicates == self.total
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.sent:,} sent",
+            f"{self.rejected:,} rejected",
+            f"{self.unknown:,} unknown",
+            f"{self.not_sent:,} not sent",
+        ]
+        if self.remaining_credits is not None:
+            parts.append(f"{self.remaining_credits:,} credits left")
+        if self.stopped is not None:
+            parts.append(f"stopped: {self.stopped}")
+        return " · ".join(parts)
+
+
+class Report(Sequence[Outcome]):
+    """
+    The outcomes of a bulk run, in input order; immutable.
+
+    Kept as columns: at most 24 bytes a number and the length of its message id. What was refused
+    as input is kept as given, and a `Message.ref` is kept as it is.
+    """
+
+    __slots__ = ("_columns", "_name", "_progress")
+
+    def __init__(self, columns: Columns, progress: Progress, name: str = "") -> None:
+        self._columns = columns
+        self._progress = progress
+        self._name = name
+
+    @property
+    def total(self) -> int:
+        """Numbers that were read, each exactly once; the sum of the four fates."""
+        return self._progress.total
+
+    @property
+    def sent(self) -> int:
+        """Numbers that the gateway accepted."""
+        return self._progress.sent
+
+    @property
+    def rejected(self) -> int:
+        """Numbers that the gateway refused."""
+        return self._progress.rejected
+
+    @property
+    def not_sent(self) -> int:
+        """Numbers that never left, duplicates included."""
+        return self._progress.not_sent
+
+    @property
+    def unknown(self) -> int:
+        """Numbers that were handed over and had no readable answer."""
+        return self._progress.unknown
+
+    @property
+    def duplicates(self) -> int:
+        """How many of `not_sent` stood earlier in the same run."""
+        return self._progress.duplicates
+
+    @property
+    def requests(self) -> int:
+        """Requests that were handed over to the gateway."""
+        return self._progress.requests
+
+    @property
+    def remaining_credits(self) -> int | None:
+        """The balance that the last answer named, or None."""
+        return self._progress.remaining_credits
+
+    @property
+    def stopped(self) -> str | None:
+        """The word of what ended the run early, or None."""
+        return self._progress.stopped
+
+    @property
+    def complete(self) -> bool:
+        """Whether the input was read, or reported, to its end."""
+        return self._progress.complete
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was read and all was sent; duplicates do not count against it."""
+        return self._progress.ok
+
+    def problems(self) -> list[Outcome]:
+        """Give all that was not sent for certain: rejected, not sent and unknown."""
+        return [self[index] for index in self._columns.where(lambda v: v.status is not Status.SENT)]
+
+    def safe_to_resend(self) -> list[Outcome]:
+        """
+        Give what was not sent and may be sent again: no duplicates, no bad input, nothing unknown.
+
+        The list goes straight into another `CustomerSMS.send_many`. Done until it is empty, that
+        ends (as soon as the gateway can be reached) and doubles nothing.
+        """
+        return [
+            self[index]
+            for index in self._columns.where(
+                lambda v: v.status is Status.NOT_SENT and v.code not in _HOPELESS
+            )
+        ]
+
+    def raise_for_failures(self) -> None:
+        """
+        Do nothing where all was sent.
+
+        Raises:
+            BulkFailed: Something was rejected, not sent or unknown, or the input was not read to
+                its end; ``.report`` is this report.
+        """
+        if not self.ok:
+            raise BulkFailed(self)
+
+    @overload
+    def __getitem__(self, index: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Outcome]: ...
+    def __getitem__(self, index: int | slice) -> Outcome | list[Outcome]:
+        if isinstance(index, slice):
+            return [self._at(i) for i in range(*index.indices(len(self)))]
+        return self._at(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return map(self._at, range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __str__(self) -> str:
+        return str(self._progress)
+
+    def __repr__(self) -> str:
+        return f"<Report {self}>"
+
+    def _at(self, index: int) -> Outcome:
+        row = self._columns.row(index)
+        return Outcome(
+            index=index,
+            phone=row.phone,
+            status=row.verdict.status,
+            message_id=row.message_id,
+            code=row.verdict.code,
+            detail=row.verdict.detail,
+            ref=row.ref,
+            request=request_name(self._name, row.request),
+        )
+
+
+def request_name(client: str, number: int) -> str | None:
+    """Name an attempt: the client's own few letters and the attempt's number; 0 is no attempt."""
+    return f"{client}-{number}" if number else None

@@ -1,0 +1,42 @@
+"""How coroutine tests are run: each in an event loop of its own, real or virtual."""
+
+from __future__ import annotations
+
+import asyncio
+
+import inspect
+import os
+from collections.abc import Callable
+
+import pytest
+from tests.support.virtual_time import VirtualTimeLoop
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker that puts a test into virtual time."""
+    config.addinivalue_line(
+        "markers", "virtual_time: run in a loop whose clock jumps to the next timer"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine test in a new event loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    make_loop = _loop_factory(pyfuncitem)
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(pyfuncitem.obj(**arguments))
+    return True
+
+
+def _loop_factory(item: pytest.Function) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if item.get_closest_marker("virtual_time"):
+        return VirtualTimeLoop
+    if os.environ.get("CUSTOMERSMS_TEST_LOOP") == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
