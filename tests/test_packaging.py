@@ -14,7 +14,6 @@ import pytest
 
 import customersms_async
 
-
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
