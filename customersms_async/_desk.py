@@ -5,13 +5,28 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from attrs import define, field, frozen
 
+from . import codes
 from ._columns import Verdict
 from ._ports import Clock, Limiter, RequestRecord, Transport
+from ._retrying import has_no_credits, is_key_refused
 from ._secrets import ApiKey
-from .errors import Status
+from .errors import (
+    AuthenticationError,
+    ConnectFailed,
+    LimiterUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredits,
+    RateLimited,
+    Rejected,
+    SendError,
+    Status,
+    WaitTooLong,
+)
 
 __all__ = ["Delivered", "Desk"]
 
@@ -100,3 +115,25 @@ class Delivered:
         if isinstance(self.verdicts, Verdict):
             return Counter({self.verdicts.status: numbers})
         return Counter(verdict.status for verdict in self.verdicts)
+
+    def error(self, phone: str) -> SendError:
+        """Make the error that says why there is no receipt for the one number of this request."""
+        verdict = self.first
+        code, phones = verdict.code or codes.REJECTED, (phone,)
+        if code == codes.RATE_LIMITED:
+            return RateLimited(code, phones, verdict.detail, self.retry_after)
+        if verdict.status is Status.UNKNOWN:
+            return OutcomeUnknown(code, phones, verdict.detail)
+        if verdict.status is Status.NOT_SENT:
+            return _NOT_SENT.get(code, NotSent)(code, phones, verdict.detail)
+        kind = AuthenticationError if is_key_refused(verdict) else Rejected
+        if has_no_credits(verdict):
+            kind = OutOfCredits
+        return kind(code, phones, verdict.detail)
+
+
+_NOT_SENT: Final[dict[str, type[NotSent]]] = {
+    codes.CONNECT_FAILED: ConnectFailed,
+    codes.WAIT_TOO_LONG: WaitTooLong,
+    codes.LIMITER_UNAVAILABLE: LimiterUnavailable,
+}

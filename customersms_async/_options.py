@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Callable
-from typing import Any, Final, TypedDict
+from collections.abc import Callable, Collection
+from typing import Any, Final, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -19,9 +19,13 @@ __all__ = [
     "Options",
     "check_count",
     "check_endpoint",
+    "check_method",
     "check_seconds",
     "check_seconds_or_none",
+    "check_statuses",
 ]
+
+T = TypeVar("T")
 
 #: A body of 10,000 numbers has about 160 kB; aiohttp warns of bodies above 1 MB held in memory.
 _MOST_IN_A_BATCH: Final = 10_000
@@ -122,6 +126,34 @@ def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
         )
         raise ConfigurationError(msg)
     return str(url)
+
+
+def check_method(name: str, value: T, method: str) -> T:
+    """
+    Give an object back that is asked for one method, ``__call__`` for a callable.
+
+    Raises:
+        ConfigurationError: It does not have it.
+    """
+    if not callable(getattr(value, method, None)):
+        what = "callable" if method == "__call__" else f"an object with {method}()"
+        msg = f"{name} must be {what}, not {type(value).__name__}"
+        raise ConfigurationError(msg)
+    return value
+
+
+def check_statuses(name: str, value: Collection[int]) -> frozenset[int]:
+    """
+    Give a set of HTTP statuses back.
+
+    Raises:
+        ConfigurationError: It is no collection of numbers from 400 to 599.
+    """
+    are_right = isinstance(value, Collection) and not isinstance(value, str | bytes)
+    if not are_right or not all(isinstance(v, int) and 400 <= v <= 599 for v in value):  # noqa: PLR2004  # HTTP's range of errors
+        msg = f"{name} must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
+        raise ConfigurationError(msg)
+    return frozenset(value)
 
 
 def _shown(url: object) -> str:

@@ -12,16 +12,22 @@ from __future__ import annotations
 import asyncio
 import sys
 import warnings
+from collections.abc import Coroutine
 from types import FrameType
+from typing import Any, TypeVar
 
 import aiohttp
 from attrs import define, field, frozen
 
+from ._desk import Desk
 from ._ports import Transport
 from ._transport import AiohttpTransport, open_session
+from .bulk import Bulk
 from .errors import ConfigurationError
 
-__all__ = ["Sessions", "calling_line"]
+__all__ = ["Sessions", "Shared", "calling_line", "check_session"]
+
+T = TypeVar("T")
 
 
 @frozen
@@ -104,6 +110,54 @@ class Sessions:
     def __del__(self) -> None:
         if any(map(self._is_left_open, self._open.values())):
             self._warn("before it was dropped")
+
+
+@define(eq=False)
+class Shared:
+    """
+    What all clients made by `CustomerSMS.for_key` use together.
+
+    Attributes:
+        sessions: The HTTP sessions.
+        tasks: What is under way, in all event loops.
+        bulks: The runs that are open, each with the desk of its client.
+    """
+
+    sessions: Sessions
+    tasks: set[asyncio.Task[Any]] = field(factory=set)
+    bulks: dict[Bulk, Desk] = field(factory=dict)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that belongs to the client."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for the tasks of the running loop, so long; then end them."""
+        loop = asyncio.get_running_loop()
+        mine = [task for task in self.tasks if task.get_loop() is loop]
+        if not mine:
+            return
+        _, late = await asyncio.wait(mine, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+def check_session(given: object) -> aiohttp.ClientSession | None:
+    """
+    Give the caller's session back, or None.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if given is None or isinstance(given, aiohttp.ClientSession):
+        return given
+    msg = f"session must be an aiohttp.ClientSession, not {type(given).__name__}"
+    raise ConfigurationError(msg)
 
 
 def calling_line() -> str:

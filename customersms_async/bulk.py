@@ -1,88 +1,24 @@
-"""
-`Bulk`: a run over any number of messages, from the first read to the last fate.
-
-Theory of operation
-===================
-
-One task reads the input and starts requests (`_pump`); each request is a task of its own
-(`_work`). Both belong to the client and not to the caller, whose cancellation must not reach a
-request in flight: nobody would ever know what became of it. The caller only waits.
-
-::
-
-    input → Reader → batch → worker: claim → Delivery → settle → Ledger → outcomes, or a report
-
-Rules of this module:
-
-1. The next request is started only when the one before it was let go by the limiter, and the
-   input is read only as far as that: a run that ends early has read little in vain.
-2. `_halt` decides without an await that nothing new leaves. Everything else follows from it.
-3. Every number read is decided once, also when the run is stopped, cancelled or abandoned, and
-   when the input or the journal raises.
-"""
+"""`Bulk`: a run over any number of messages, as its caller holds it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections import deque
-from collections.abc import Callable, Coroutine
+from typing import Protocol, Self
 from types import TracebackType
-from typing import Any, Final, Protocol
 
 from . import codes
-from ._columns import Columns, Verdict
-from ._delivery import Delivery
-from ._desk import Delivered, Desk
-from ._ledger import Ledger
-from ._options import Options
-from ._ports import Batch, Lane
-from ._retrying import Caution, has_no_credits, is_key_refused
-from ._source import Reader
-from .errors import BulkInterrupted, Status
+from ._run import Run
+from .errors import BulkInterrupted
 from .outcomes import Outcome, Progress, Report
 
-__all__ = ["Bulk", "Spawn"]
-
-#: Starts a task that belongs to the client.
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-
+__all__ = ["Bulk"]
 
 
 class Register(Protocol):
     """Is told when a run begins, which it may refuse, and when it ends."""
 
     def __call__(self, bulk: Bulk, *, is_open: bool) -> None: ...
-
-
-#: Inputs that are read before the loop is let run.
-_NAP_AFTER: Final = 1000
-
-_logger = logging.getLogger("customersms_async")
-
-
-class _Worker:
-    """One request of the run, and how far it is."""
-
-    __slots__ = (
-        "batch",
-        "delivery",
-        "is_begun",
-        "is_claimed",
-        "is_delivering",
-        "is_let_go",
-        "task",
-    )
-
-    def __init__(self, batch: Batch, delivery: Delivery) -> None:
-        self.batch = batch
-        self.delivery = delivery
-        self.is_begun = False
-        self.is_claimed = False
-        self.is_delivering = False
-        self.is_let_go = False
-        self.task: asyncio.Task[None] | None = None
 
 
 class Bulk:
@@ -95,63 +31,21 @@ class Bulk:
             async for outcome in bulk:
                 ...
 
-    The end of the block stops the run unless it is at its end; what is in flight is answered.
-    Outcomes come as soon as each is known, not in input order; no faster than they are taken.
+    Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
+    The end of the block stops the run unless it is at its end; what is in flight is answered. A
+    block that ends by an exception waits for that no longer than ``drain`` seconds.
     """
 
-    def __init__(
-        self,
-        desk: Desk,
-        reader: Reader,
-        options: Options,
-        spawn: Spawn,
-        register: Register,
-        columns: Columns | None = None,
-    ) -> None:
-        self.desk = desk
-        self._reader = reader
-        self._options = options
-        self._spawn = spawn
+    def __init__(self, run: Run, register: Register) -> None:
+        self._run = run
         self._register = register
-        self._columns = columns
-        self._ledger = Ledger(desk.name, columns)
-        self._caution = Caution(options.max_in_flight, options.max_unknown)
-        self._pending: deque[Batch] = deque()
-        self._workers: set[_Worker] = set()
-        self._requests = 0
-        self._credits: int | None = None
-        self._halted: str | None = None
-        self._is_cut = False
-        self._is_hurried = False
-        self._is_pumping = False
-        self._was_read_to_end = False
-        self._since_nap = 0
-        self._failure: Exception | None = None
-        self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._run_task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
-        self._is_done = False
 
     @property
     def progress(self) -> Progress:
         """The counts at this instant."""
-        fates, ledger = self._ledger.fates, self._ledger
-        total = sum(fates.values())
-        return Progress(
-            sent=fates[Status.SENT],
-            rejected=fates[Status.REJECTED],
-            not_sent=fates[Status.NOT_SENT],
-            unknown=fates[Status.UNKNOWN],
-            duplicates=ledger.duplicates,
-            waiting=ledger.read_count - total,
-            requests=self._requests,
-            in_flight=len(self._workers),
-            remaining_credits=self._credits,
-            stopped=self._halted if self._is_cut else None,
-            complete=self._is_done and self._was_read_to_end,
-        )
+        return self._run.progress
 
     def stop(self) -> None:
         """
@@ -159,12 +53,15 @@ class Bulk:
 
         May be called from any thread, and more than once.
         """
-        loop = self._loop
-        if loop is None or _is_running(loop):
-            self._halt(codes.STOPPED)
+        if self._loop is None or _is_running(self._loop):
+            self._run.halt(codes.STOPPED)
             return
         with contextlib.suppress(RuntimeError):  # the loop is closed, so the run is over
-            loop.call_soon_threadsafe(self._halt, codes.STOPPED)
+            self._loop.call_soon_threadsafe(self._run.halt, codes.STOPPED)
+
+    def stop_and_drain(self, seconds: float) -> None:
+        """As `stop`, in the loop of the run; what has no answer after *seconds* is unknown."""
+        self._run.halt_and_drain(codes.STOPPED, seconds)
 
     async def finish(self) -> Progress:
         """
@@ -175,24 +72,23 @@ class Bulk:
             RuntimeError: Called outside the block.
         """
         self._must_be_open()
-        self._ledger.discard()
-        self._changed.set()
-        await self._join()
+        self._run.discard()
+        await self._run.join()
         self._raise_failure()
         return self.progress
 
-    async def __aenter__(self) -> Bulk:
+    def report(self) -> Report:
+        """Give the counts, and the outcomes of a run that keeps them."""
+        return self._run.report()
+
+    async def __aenter__(self) -> Self:
         if self._loop is not None:
-            msg = "a run is made for one block; make a new one"
+            msg = "a run has one block; make a new run"
             raise RuntimeError(msg)
         self._register(self, is_open=True)
         self._loop = asyncio.get_running_loop()
         self._is_open = True
-        self._run_task = self._spawn(self._run())
-        if self._options.stop_after is not None:
-            self._timer = self._loop.call_later(
-                self._options.stop_after, self._halt, codes.TIME_IS_UP
-            )
+        self._run.start(lambda: self._register(self, is_open=False))
         return self
 
     async def __aexit__(
@@ -202,296 +98,39 @@ class Bulk:
         traceback: TracebackType | None,
     ) -> None:
         self._is_open = False
-        self._ledger.discard()
+        self._run.discard()
+        is_cancelled = isinstance(exc, asyncio.CancelledError)
         if exc is None:
-            self._halt(codes.STOPPED)
-        elif not self._is_done:
-            is_cancelled = isinstance(exc, asyncio.CancelledError)
-            self.halt_and_drain(codes.CANCELLED if is_cancelled else codes.STOPPED)
-        await self._join()
-        if isinstance(exc, asyncio.CancelledError) and self._is_cut:
-            exc.add_note(f"bulk run cancelled: {self.progress}")
+            self._run.halt(codes.STOPPED)
+        else:
+            self._run.halt_and_drain(codes.CANCELLED if is_cancelled else codes.STOPPED)
+        await self._run.join()
+        if exc is not None and is_cancelled and self._run.is_cut:
+            exc.add_note(f"the bulk run was cancelled: {self.progress}")
 
-    def __aiter__(self) -> Bulk:
+    def __aiter__(self) -> Self:
         self._must_be_open()
         return self
 
     async def __anext__(self) -> Outcome:
         self._must_be_open()
-        while not self._ledger.ready:
-            if self._is_done:
-                self._raise_failure()
-                raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
-        outcome = self._ledger.ready.popleft()
-        self._changed.set()
+        outcome = await self._run.next_outcome()
+        if outcome is None:
+            self._raise_failure()
+            raise StopAsyncIteration
         return outcome
 
     def __repr__(self) -> str:
-        state = "done" if self._is_done else "open" if self._is_open else "closed"
+        state = "done" if self._run.is_done else "open" if self._is_open else "closed"
         return f"<Bulk {state}: {self.progress}>"
 
-    def report(self) -> Report:
-        """Give the outcomes that were kept in columns, and the counts."""
-        columns = self._columns or Columns()
-        columns.trim()
-        return Report(columns, self.progress, self.desk.name)
-
-    def halt_and_drain(self, code: str, drain: float | None = None) -> None:
-        """Let nothing new leave, and wait for what is in flight only so many seconds."""
-        self._halt(code)
-        seconds = self._options.drain if drain is None else drain
-        if self._loop is not None and not self._is_done:
-            self._loop.call_later(seconds, self._abandon)
-
-    async def _run(self) -> None:
-        """Live: pump, wait for what is in flight, account for the rest."""
-        self._is_pumping = True
-        try:
-            await self._pump()
-        except asyncio.CancelledError:
-            self._was_interrupted()
-        finally:
-            self._is_pumping = False
-        await self._wait_for_workers()
-        await self._account_for_the_rest()
-        await self._reader.input.close()
-        self._failure = self._failure or self._reader.input.failure
-        self._end()
-
-    def _end(self) -> None:
-        self._is_done = True
-        self._register(self, is_open=False)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._changed.set()
-        account = self.desk.key.account
-        _logger.info(
-            "bulk run of account %s ended: %s",
-            account,
-            self.progress,
-            extra={"event": "bulk.ended", "account": account},
-        )
-
-    async def _pump(self) -> None:
-        while self._halted is None and await self._has_batch():
-            await self._until(self._may_start)
-            worker = self._start(self._pending.popleft())
-            await self._until(lambda worker=worker: worker.is_let_go)  # type: ignore[misc]
-
-    async def _has_batch(self) -> bool:
-        """Read until a batch is complete; tell whether there is one."""
-        source = self._reader.input
-        while not self._pending and not source.is_exhausted:
-            await self._until(self._has_room)
-            await source.gather(self._reader.wanted)
-            self._take(is_last=source.is_exhausted)
-            await self._nap()
-        if source.failure is not None:
-            self._is_pumping = False  # the pump ends by itself here: it must not be cancelled
-            self._fail(source.failure, codes.INPUT_FAILED)
-            return False
-        return bool(self._pending)
-
-    def _take(self, *, is_last: bool) -> None:
-        chunk = self._reader.take(is_last=is_last)
-        self._ledger.read(chunk)
-        self._pending.extend(chunk.batches)
-        self._since_nap += len(chunk.numbers)
-        if chunk.refused:
-            self._changed.set()
-
-    def _start(self, batch: Batch) -> _Worker:
-        delivery = Delivery(self.desk, batch.phones, batch.text, Lane.BULK)
-        worker = _Worker(batch, delivery)
-        delivery.on_granted = lambda: self._let_go(worker)
-        self._workers.add(worker)
-        worker.task = self._spawn(self._work(worker))
-        return worker
-
-    def _let_go(self, worker: _Worker) -> None:
-        worker.is_let_go = True
-        self._changed.set()
-
-    async def _work(self, worker: _Worker) -> None:
-        worker.is_begun = True
-        delivered = await self._deliver(worker)
-        self._learn(worker.delivery, delivered)
-        if worker.is_claimed:
-            await self._settle(worker.batch, delivered)
-        self._decide(worker, delivered)
-
-    async def _deliver(self, worker: _Worker) -> Delivered:
-        if not await self._claim(worker):
-            return self._cut_off()
-        worker.is_delivering = True
-        try:
-            return await worker.delivery.run()
-        except asyncio.CancelledError:
-            return worker.delivery.abandoned()
-        except Exception as exc:
-            # A port that breaks its word. What it did is read off the mark all the same.
-            self._fail(exc, codes.STOPPED)
-            return worker.delivery.abandoned()
-        finally:
-            worker.is_delivering = False
-
-    async def _claim(self, worker: _Worker) -> bool:
-        """Note the batch in the journal; tell whether it may leave."""
-        journal = self._options.journal
-        if journal is not None and self._halted is None:
-            try:
-                await journal.claim(worker.batch)
-            except asyncio.CancelledError:
-                return False
-            except Exception as exc:
-                self._fail(exc, codes.JOURNAL_FAILED)
-                return False
-            worker.is_claimed = True
-        return self._halted is None or worker.is_claimed
-
-    async def _settle(self, batch: Batch, delivered: Delivered) -> None:
-        journal = self._options.journal
-        if journal is None:
-            return
-        try:
-            await journal.settle(list(self._ledger.outcomes(batch, delivered)))
-        except asyncio.CancelledError:
-            return  # nobody waits for the journal any longer; the fate is known here all the same
-        except Exception as exc:
-            self._fail(exc, codes.JOURNAL_FAILED)
-
-    def _decide(self, worker: _Worker, delivered: Delivered) -> None:
-        self._workers.discard(worker)
-        worker.is_let_go = True
-        self._ledger.decide(worker.batch, delivered)
-        self._changed.set()
-
-    def _learn(self, delivery: Delivery, delivered: Delivered) -> None:
-        """Draw the conclusions for the run: more caution or less, go on or stop."""
-        self._requests += delivery.handed_over + delivery.is_in_flight
-        if delivered.credits is not None:
-            self._credits = delivered.credits
-        whole = delivered.whole
-        if delivered.is_unknown:
-            if self._caution.unknown():
-                self._halt(codes.TOO_MANY_UNKNOWN)
-        elif delivered.first.status is not Status.NOT_SENT:
-            self._caution.answered()
-        elif delivered.first.code == codes.RATE_LIMITED:
-            self._halt(codes.RATE_LIMITED)
-        elif delivered.first.code == self._halted:
-            self._is_cut = True
-        if whole is not None and is_key_refused(whole):
-            self._halt(whole.code or codes.REJECTED)
-        if self._is_out_of_credits(delivered):
-            self._halt(codes.NO_CREDITS)
-
-    def _is_out_of_credits(self, delivered: Delivered) -> bool:
-        if delivered.credits is not None and delivered.credits <= self._options.min_credits:
-            return True
-        return delivered.whole is not None and has_no_credits(delivered.whole)
-
-    def _fail(self, exc: Exception, code: str) -> None:
-        self._failure = self._failure or exc
-        self._halt(code)
-
-    def _halt(self, code: str) -> None:
-        """Let nothing new leave from now on; the first reason stays."""
-        if self._halted is not None or self._is_done:
-            return
-        self._halted = code
-        if self._is_pumping and self._run_task is not None:
-            self._run_task.cancel()
-        for worker in self._workers:
-            if worker.delivery.halt(code) and worker.is_delivering and worker.task is not None:
-                worker.task.cancel()
-        self._changed.set()
-
-    def _abandon(self) -> None:
-        """Wait no longer for what is in flight."""
-        for worker in self._workers:
-            if worker.is_begun and worker.task is not None:
-                worker.task.cancel()
-
-    def _was_interrupted(self) -> None:
-        """The pump was cancelled: by `_halt`, or by the end of the event loop itself."""
-        if self._halted is None:
-            self._halted = codes.CANCELLED
-            self._is_hurried = True
-            for worker in self._workers:
-                worker.delivery.halt(codes.CANCELLED)
-            self._abandon()
-
-    async def _wait_for_workers(self) -> None:
-        while tasks := [worker.task for worker in self._workers if worker.task is not None]:
-            try:
-                await asyncio.wait(tasks)
-            except asyncio.CancelledError:
-                self._is_hurried = True
-                self._abandon()
-            # A task that was cancelled before its first step has decided nothing.
-            for worker in [w for w in self._workers if w.task is not None and w.task.done()]:
-                self._decide(worker, worker.delivery.abandoned())
-
-    async def _account_for_the_rest(self) -> None:
-        """Give what was read, and the rest of a sized input, the fate that nothing was sent."""
-        source = self._reader.input
-        may_go_on = source.is_sized and source.failure is None
-        self._is_cut |= not source.is_exhausted
-        while True:
-            self._take(is_last=True)
-            self._is_cut |= bool(self._pending)
-            while self._pending:
-                self._ledger.decide(self._pending.popleft(), self._cut_off())
-            if source.is_exhausted or not may_go_on:
-                break
-            self._changed.set()
-            await self._nap()
-            source.gather_now(_NAP_AFTER)
-        self._was_read_to_end = source.is_exhausted and source.failure is None
-
-    def _cut_off(self) -> Delivered:
-        return Delivered(Verdict(Status.NOT_SENT, self._halted or codes.STOPPED))
-
-    async def _nap(self) -> None:
-        """Let others run, now and then."""
-        if self._since_nap < _NAP_AFTER or self._is_hurried:
-            return
-        self._since_nap = 0
-        try:
-            await self.desk.clock.sleep(0)
-        except asyncio.CancelledError:
-            if self._is_pumping:
-                raise
-            self._is_hurried = True
-
-    def _has_room(self) -> bool:
-        """Whether the caller takes outcomes as fast as they come."""
-        ledger = self._ledger
-        return not ledger.is_handing_over or len(ledger.ready) < self._options.batch_size
-
-    def _may_start(self) -> bool:
-        return len(self._workers) < self._caution.allowed and self._has_room()
-
-    async def _until(self, is_so: Callable[[], bool]) -> None:
-        while not is_so():
-            self._changed.clear()
-            await self._changed.wait()
-
-    async def _join(self) -> None:
-        """Wait for the end of the run; being cancelled ends the wait and not the run."""
-        if self._run_task is not None:
-            await asyncio.wait([self._run_task])
-
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise BulkInterrupted(self.report()) from self._failure
+        if self._run.failure is not None:
+            raise BulkInterrupted(self.report()) from self._run.failure
 
     def _must_be_open(self) -> None:
         if not self._is_open:
-            msg = "use the run inside its block: async with sms.stream_many(...) as bulk"
+            msg = "use a run inside its block: async with sms.stream_many(...) as bulk"
             raise RuntimeError(msg)
 
 

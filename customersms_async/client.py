@@ -34,13 +34,16 @@ from ._options import (
     Options,
     check_count,
     check_endpoint,
+    check_method,
     check_seconds,
     check_seconds_or_none,
+    check_statuses,
 )
 from ._ports import Lane, Limiter, RequestRecord
 from ._retrying import has_no_credits, is_key_refused
+from ._run import Run
 from ._secrets import ApiKey, read_key
-from ._sessions import Sessions, calling_line
+from ._sessions import Sessions, Shared, calling_line, check_session
 from ._source import MessageReader, PhoneReader, Phones, Reader
 from ._wire import check_text
 from .bulk import Bulk
@@ -93,34 +96,6 @@ class _Settings:
     rate_statuses: Collection[int]
     parse_phone: ParsePhone
     on_request: Callable[[RequestRecord], object] | None
-
-
-@define(eq=False)
-class _Shared:
-    """What all clients made by `CustomerSMS.for_key` use together."""
-
-    sessions: Sessions
-    tasks: set[asyncio.Task[Any]] = field(factory=set)
-    bulks: set[Bulk] = field(factory=set)
-
-    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task that belongs to the client."""
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-    async def drain(self, seconds: float) -> None:
-        """Wait for the tasks of the running loop, so long; then end them."""
-        loop = asyncio.get_running_loop()
-        mine = [task for task in self.tasks if task.get_loop() is loop]
-        if not mine:
-            return
-        _, late = await asyncio.wait(mine, timeout=seconds)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
 
 
 class CustomerSMS:
@@ -188,16 +163,16 @@ class CustomerSMS:
         if isinstance(key, ConfigurationError):
             raise key
         self._settings = _Settings(
-            limiter=_having(limiter, "limiter", "acquire"),
+            limiter=check_method("limiter", limiter, "acquire"),
             request_timeout=check_seconds_or_none("request_timeout", request_timeout),
             send_timeout=check_seconds("send_timeout", send_timeout),
             retries=check_count("retries", retries, 0),
-            rate_statuses=frozenset(rate_limit_statuses),
-            parse_phone=_having(parse_phone, "parse_phone", "__call__"),
-            on_request=None if on_request is None else _having(on_request, "on_request", "__call__"),
+            rate_statuses=check_statuses("rate_limit_statuses", rate_limit_statuses),
+            parse_phone=check_method("parse_phone", parse_phone, "__call__"),
+            on_request=on_request and check_method("on_request", on_request, "__call__"),
         )
         url = check_endpoint(_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
-        self._shared = _Shared(Sessions(url, _session(session), calling_line()))
+        self._shared = Shared(Sessions(url, check_session(session), calling_line()))
         self._is_root = True
         self._begin(key)
 
@@ -286,7 +261,7 @@ class CustomerSMS:
         )
         delivered = await self._deliver(delivery, number)
         if delivered.first.status is not Status.SENT:
-            raise _error(delivered, number) from delivered.cause
+            raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
         return Receipt(number, message_ids[0], delivered.credits)
 
@@ -371,9 +346,9 @@ class CustomerSMS:
             drain: Seconds to wait. What has no answer by then is unknown.
         """
         seconds = check_seconds("drain", drain, or_zero=True)
-        for bulk in list(self._shared.bulks):
-            if self._is_root or bulk.desk is self._desk:
-                bulk.halt_and_drain(codes.STOPPED, seconds)
+        for bulk, desk in list(self._shared.bulks.items()):
+            if self._is_root or desk is self._desk:
+                bulk.stop_and_drain(seconds)
         if self._is_root:
             await self._shared.drain(seconds)
             await self._shared.sessions.close()
@@ -446,17 +421,16 @@ class CustomerSMS:
         options: MessageOptions | BulkOptions,
         columns: Columns | None = None,
     ) -> Bulk:
-        return Bulk(
-            self._desk, reader, Options(**options), self._shared.spawn, self._register, columns
-        )
+        run = Run(self._desk, reader, Options(**options), self._shared.spawn, columns)
+        return Bulk(run, self._register)
 
     def _register(self, bulk: Bulk, *, is_open: bool) -> None:
         """A run has begun or ended; refuses to begin where the session is unusable."""
         if is_open:
             self._shared.sessions.transport()
-            self._shared.bulks.add(bulk)
+            self._shared.bulks[bulk] = self._desk
         else:
-            self._shared.bulks.discard(bulk)
+            self._shared.bulks.pop(bulk, None)
 
     def _phone_reader(self, phones: Phones, text: str, options: BulkOptions) -> Reader:
         checked_options = Options(**options)
@@ -498,21 +472,6 @@ def _endpoint(given: object) -> object:
     return os.environ.get("CUSTOMERSMS_ENDPOINT") or _ENDPOINT
 
 
-def _having(value: T, name: str, method: str) -> T:
-    if not callable(getattr(value, method, None)):
-        what = "callable" if method == "__call__" else f"an object with {method}()"
-        msg = f"{name} must be {what}, not {type(value).__name__}"
-        raise ConfigurationError(msg)
-    return value
-
-
-def _session(given: object) -> aiohttp.ClientSession | None:
-    if given is None or isinstance(given, aiohttp.ClientSession):
-        return given
-    msg = f"session must be an aiohttp.ClientSession, not {type(given).__name__}"
-    raise ConfigurationError(msg)
-
-
 def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -520,28 +479,3 @@ def _is_being_cancelled() -> bool:
 
 def _words(status: Status) -> str:
     return status.value.replace("_", " ")
-
-
-_NOT_SENT: Final[dict[str, type[NotSent]]] = {
-    codes.CONNECT_FAILED: ConnectFailed,
-    codes.WAIT_TOO_LONG: WaitTooLong,
-    codes.LIMITER_UNAVAILABLE: LimiterUnavailable,
-}
-
-
-def _error(delivered: Delivered, phone: str) -> SendError:
-    """Make the error that says why there is no receipt."""
-    verdict = delivered.first
-    code, phones = verdict.code or codes.REJECTED, (phone,)
-    if code == codes.RATE_LIMITED:
-        return RateLimited(code, phones, verdict.detail, delivered.retry_after)
-    kind: type[SendError] = _NOT_SENT.get(code, NotSent)
-    if verdict.status is Status.UNKNOWN:
-        kind = OutcomeUnknown
-    elif is_key_refused(verdict):
-        kind = AuthenticationError
-    elif has_no_credits(verdict):
-        kind = OutOfCredits
-    elif verdict.status is Status.REJECTED:
-        kind = Rejected
-    return kind(code, phones, verdict.detail)
