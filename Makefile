@@ -35,12 +35,12 @@ $(UV):
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check $(addprefix -c ,$(CONSTRAINTS)) uv
 
 $(READY): pyproject.toml constraints.txt | $(UV)
-	$(SAY) "Installing the library and what its tests need (only the first time)"
+	$(SAY) "Installing the library and what its tests need, once"
 	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) -e '.[redis]' --group tests
 	@touch $@
 
 $(TOOLS): $(READY)
-	$(SAY) "Installing the tools of a developer (only the first time)"
+	$(SAY) "Installing the tools of a developer, once"
 	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) --group dev
 	@touch $@
 
