@@ -10,6 +10,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TOOLS  := $(VENV)/.tools
 UV     := $(BIN)/uv
+PINS   := $(addprefix --constraints ,$(CONSTRAINTS)) $(addprefix --build-constraints ,$(CONSTRAINTS))
 SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
@@ -36,12 +37,12 @@ $(UV):
 
 $(READY): pyproject.toml constraints.txt | $(UV)
 	$(SAY) "Installing the library and what its tests need, once"
-	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) -e '.[redis]' --group tests
+	@$(UV) pip install -q --python $(BIN)/python $(PINS) -e '.[redis]' --group tests
 	@touch $@
 
 $(TOOLS): $(READY)
 	$(SAY) "Installing the tools of a developer, once"
-	@$(UV) pip install -q --python $(BIN)/python $(addprefix -c ,$(CONSTRAINTS)) --group dev
+	@$(UV) pip install -q --python $(BIN)/python $(PINS) --group dev
 	@touch $@
 
 
@@ -96,12 +97,12 @@ export USE_THE_WHEEL
 build: $(READY)  ## build wheel and sdist; install the wheel into an empty environment and use it
 	$(SAY) "Building"
 	@rm -rf dist
-	@$(UV) build -q --python $(BIN)/python
+	@$(UV) build -q --python $(BIN)/python $(addprefix --build-constraints ,$(CONSTRAINTS))
 	@ls dist | sed 's/^/  /'
 	$(SAY) "Using the wheel in an empty environment"
 	@rm -rf .venvs/wheel
 	@$(UV) venv -q --python $(BIN)/python .venvs/wheel
-	@$(UV) pip install -q --python .venvs/wheel/bin/python $(addprefix -c ,$(CONSTRAINTS)) dist/*.whl
+	@$(UV) pip install -q --python .venvs/wheel/bin/python $(PINS) dist/*.whl
 	@cd .venvs && wheel/bin/python -I -W error -c "$$USE_THE_WHEEL"
 
 
@@ -112,7 +113,7 @@ fuzz: $(READY)  ## look for a number that is lost or sent twice, for FUZZ_SECOND
 	@CUSTOMERSMS_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 -k fuzz $(PYTEST_ARGS)
 
 bench: $(TOOLS)  ## measure memory and CPU against a bare aiohttp client
-	@for program in benchmarks/bench_*.py; do $(BIN)/python $$program || exit 1; done
+	@for program in benchmarks/[a-z]*.py; do $(BIN)/python $$program || exit 1; done
 
 test-uvloop: $(READY)  ## run the suite on uvloop
 	$(SAY) "Running the tests on uvloop"
@@ -136,7 +137,7 @@ test-all: $(READY)  ## run the suite on each Python 3.11, 3.12 and 3.13 that is 
 	  if [ -z "$$found" ]; then printf '· Python %s is not here: left out\n' $$version; continue; fi; \
 	  printf '· Running the tests on %s\n' "$$("$$found" --version)"; \
 	  $(UV) venv -q --allow-existing --python "$$found" .venvs/$$version && \
-	  $(UV) pip install -q --python .venvs/$$version/bin/python $(addprefix -c ,$(CONSTRAINTS)) -e '.[redis]' --group tests && \
+	  $(UV) pip install -q --python .venvs/$$version/bin/python $(PINS) -e '.[redis]' --group tests && \
 	  .venvs/$$version/bin/python -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed on:$$failed"; exit 1; fi
