@@ -8,7 +8,6 @@ Never over the limit; never twice, never silently lost; no ceremony, no weight. 
 
 from ._options import BulkOptions, MessageOptions
 from ._ports import (
-
     Batch,
     Journal,
     Lane,
@@ -83,7 +82,7 @@ __all__ = [
 ]
 
 # Tracebacks and documentation show the names that users import.
-for _public in map(globals().get, __all__):
+for _name in __all__:
+    _public = globals()[_name]
     if getattr(_public, "__module__", "").startswith("customersms_async."):
-        _public.__module__ = "customersms_async"  # type: ignore[union-attr]  # the line above
-del _public
+        _public.__module__ = "customersms_async"

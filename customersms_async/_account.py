@@ -66,7 +66,9 @@ class Account:
     refused_by_others: int = 0
     has_bucket: bool = False
     places: itertools.count[int] = field(factory=itertools.count)
-    queues: dict[asyncio.AbstractEventLoop, Queue] = field(factory=dict)
+    queues: dict[asyncio.AbstractEventLoop, Queue] = field(
+        factory=dict[asyncio.AbstractEventLoop, "Queue"]
+    )
 
     def queue_of(self, loop: asyncio.AbstractEventLoop) -> Queue:
         queue = self.queues.get(loop)
@@ -211,7 +213,9 @@ class Queue:
             if slot := self._take(ticket, longest, asked_at, asked_at):
                 return slot
         self._refuse_the_hopeless(ticket, asked_at, patience)
-        return await self._wait(_Waiter(self._loop.create_future(), ticket, longest, asked_at), patience)
+        return await self._wait(
+            _Waiter(self._loop.create_future(), ticket, longest, asked_at), patience
+        )
 
     def serve(self) -> None:
         """Grant whatever may be granted now, and see to it that the next grant is not missed."""
@@ -291,12 +295,16 @@ class Queue:
         with self.account.lock:
             at = self.account.earliest(now, self.line.ahead_of(ticket))
         if at - now >= patience:
-            detail = f"its turn comes in {at - now:.1f} s at the earliest, and {patience:.1f} s are left"
+            detail = (
+                f"its turn comes in {at - now:.1f} s at the earliest, and {patience:.1f} s are left"
+            )
             raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
 
     async def _wait(self, waiter: _Waiter, patience: float | None) -> LocalSlot:
         self.line.add(waiter)
-        timer = patience and self._loop.call_later(patience, _give_up, waiter.future, patience)
+        timer: asyncio.TimerHandle | None = None
+        if patience is not None:
+            timer = self._loop.call_later(patience, _give_up, waiter.future, patience)
         try:
             self.serve()
             return await waiter.future
@@ -305,7 +313,7 @@ class Queue:
             raise
         finally:
             self.line.leave(waiter)
-            if timer:
+            if timer is not None:
                 timer.cancel()
 
     def _hand_back(self, future: asyncio.Future[LocalSlot]) -> None:

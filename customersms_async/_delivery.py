@@ -236,9 +236,7 @@ class Delivery:
     def _spelled(self) -> str | Sequence[str]:
         return self._phones[0] if self._lane is Lane.SEND else self._phones
 
-    def _matched(
-        self, attempt: Attempt, slot: Slot, reply: Reply, answer: Answered
-    ) -> Delivered:
+    def _matched(self, attempt: Attempt, slot: Slot, reply: Reply, answer: Answered) -> Delivered:
         found = match(self._phones, answer, self._clean)
         if found.is_foreign:
             reply.discard()
@@ -281,9 +279,7 @@ class Delivery:
         if credits_left is not None:
             self._desk.on_credits(credits_left)
 
-    def _failed(
-        self, attempt: Attempt, slot: Slot, exc: TransportFailure | None
-    ) -> Delivered:
+    def _failed(self, attempt: Attempt, slot: Slot, exc: TransportFailure | None) -> Delivered:
         if attempt.is_started:
             slot.lost()
         else:
@@ -331,7 +327,7 @@ class Delivery:
             kind=self._lane.value,
             numbers=len(self._phones),
             fates=dict(fates),
-            code=ended.whole and ended.whole.code,
+            code=None if ended.whole is None else ended.whole.code,
             waited=slot.waited,
             took=took,
             credits=ended.credits,

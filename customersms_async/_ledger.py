@@ -11,11 +11,11 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
+from . import codes
 from ._columns import Columns, Verdict
 from ._desk import Delivered
 from ._ports import Batch
 from ._source import Chunk
-from . import codes
 from .errors import Status
 from .outcomes import Outcome, request_name
 

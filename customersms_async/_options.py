@@ -27,6 +27,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+_ERROR_STATUSES: Final = range(400, 600)
+
 #: A body of 10,000 numbers has about 160 kB; aiohttp warns of bodies above 1 MB held in memory.
 _MOST_IN_A_BATCH: Final = 10_000
 
@@ -76,9 +78,9 @@ def check_seconds(name: str, value: object, *, or_zero: bool = False) -> float:
     Raises:
         ConfigurationError: It is not a finite number above 0 (or from 0).
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and (0 < value < math.inf or (or_zero and value == 0)):
-        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if 0 < value < math.inf or (or_zero and value == 0):
+            return value
     least = "of at least 0" if or_zero else "above 0"
     msg = f"{name} must be a number of seconds {least}, not {value!r}"
     raise ConfigurationError(msg)
@@ -96,9 +98,9 @@ def check_count(name: str, value: object, least: int, most: int | None = None) -
     Raises:
         ConfigurationError: It is no whole number, or out of its range.
     """
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if is_whole and value >= least and (most is None or value <= most):
-        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value >= least and (most is None or value <= most):
+            return value
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     msg = f"{name} must be a whole number {bounds}, not {value!r}"
     raise ConfigurationError(msg)
@@ -142,18 +144,19 @@ def check_method(name: str, value: T, method: str) -> T:
     return value
 
 
-def check_statuses(name: str, value: Collection[int]) -> frozenset[int]:
+def check_statuses(name: str, value: object) -> frozenset[int]:
     """
     Give a set of HTTP statuses back.
 
     Raises:
         ConfigurationError: It is no collection of numbers from 400 to 599.
     """
-    are_right = isinstance(value, Collection) and not isinstance(value, str | bytes)
-    if not are_right or not all(isinstance(v, int) and 400 <= v <= 599 for v in value):  # noqa: PLR2004  # HTTP's range of errors
+    statuses: list[object] = list(value) if isinstance(value, Collection) else [value]
+    found = frozenset(s for s in statuses if isinstance(s, int) and s in _ERROR_STATUSES)
+    if len(found) < len(statuses):
         msg = f"{name} must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
         raise ConfigurationError(msg)
-    return frozenset(value)
+    return found
 
 
 def _shown(url: object) -> str:

@@ -284,8 +284,7 @@ class Run:
             return await worker.delivery.run()
         except asyncio.CancelledError:
             return worker.delivery.abandoned()
-        except Exception as exc:
-            # A port that breaks its word. What it did is read off the mark all the same.
+        except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
             self._fail(exc, codes.STOPPED)
             return worker.delivery.abandoned()
         finally:
@@ -299,7 +298,7 @@ class Run:
                 await journal.claim(worker.batch)
             except asyncio.CancelledError:
                 return False
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
                 self._fail(exc, codes.JOURNAL_FAILED)
                 return False
             worker.is_claimed = True
@@ -313,7 +312,7 @@ class Run:
             await journal.settle(list(self._ledger.outcomes(batch, delivered)))
         except asyncio.CancelledError:
             return  # nobody waits for the journal any longer; the fate is known here all the same
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
             self._fail(exc, codes.JOURNAL_FAILED)
 
     def _decide(self, worker: _Worker, delivered: Delivered) -> None:

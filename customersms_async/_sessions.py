@@ -10,10 +10,9 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
-import sys
+import inspect
 import warnings
 from collections.abc import Coroutine
-from types import FrameType
 from typing import Any, TypeVar
 
 import aiohttp
@@ -50,7 +49,9 @@ class Sessions:
     endpoint: str
     given: aiohttp.ClientSession | None
     made_at: str
-    _open: dict[asyncio.AbstractEventLoop, _Open] = field(factory=dict)
+    _open: dict[asyncio.AbstractEventLoop, _Open] = field(
+        factory=dict[asyncio.AbstractEventLoop, _Open]
+    )
 
     def transport(self) -> Transport:
         """
@@ -124,8 +125,8 @@ class Shared:
     """
 
     sessions: Sessions
-    tasks: set[asyncio.Task[Any]] = field(factory=set)
-    bulks: dict[Bulk, Desk] = field(factory=dict)
+    tasks: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
+    bulks: dict[Bulk, Desk] = field(factory=dict[Bulk, Desk])
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that belongs to the client."""
@@ -162,8 +163,7 @@ def check_session(given: object) -> aiohttp.ClientSession | None:
 
 def calling_line() -> str:
     """Name the line outside this package that is being run: ``file.py:12``."""
-    # The public `inspect.stack()` reads source files, a thousand times the cost.
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # see the line above
+    frame = inspect.currentframe()
     package = __name__.partition(".")[0]
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame = frame.f_back

@@ -12,10 +12,17 @@ Rules of this module:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable
-from collections.abc import Iterator, Sequence, Sized
+import inspect
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Sequence,
+    Sized,
+)
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from attrs import define, field
 
@@ -51,9 +58,9 @@ class Chunk:
 
     first: int
     numbers: list[int]
-    refused: list[tuple[int, str, Verdict]] = field(factory=list)
-    batches: list[Batch] = field(factory=list)
-    refs: list[tuple[int, object]] = field(factory=list)
+    refused: list[tuple[int, str, Verdict]] = field(factory=list[tuple[int, str, Verdict]])
+    batches: list[Batch] = field(factory=list[Batch])
+    refs: list[tuple[int, object]] = field(factory=list[tuple[int, object]])
 
 
 class Input:
@@ -77,9 +84,9 @@ class Input:
         self.is_exhausted = False
         self.failure: Exception | None = None
         if isinstance(source, AsyncIterable):
-            self._async = aiter(source)
+            self._async = aiter(cast("AsyncIterable[object]", source))
         elif isinstance(source, Iterable) and not isinstance(source, str | bytes | bytearray):
-            self._sync = iter(source)
+            self._sync = iter(cast("Iterable[object]", source))
         else:
             msg = f"{name} must be an iterable or async iterable, not {type(source).__name__}"
             raise TypeError(msg)
@@ -94,7 +101,7 @@ class Input:
                 self._gathered.append(await anext(self._async))
         except StopAsyncIteration:
             self.is_exhausted = True
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
             self._fail(exc)
 
     def gather_now(self, count: int) -> None:
@@ -103,7 +110,7 @@ class Input:
         try:
             # `extend` keeps what came before the iterator raises.
             self._gathered.extend(islice(self._sync or (), want))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
             self._fail(exc)
         self.is_exhausted |= len(self._gathered) < count
 
@@ -115,11 +122,12 @@ class Input:
     async def close(self) -> None:
         """Close a generator that was not read to its end; what it raises becomes ``failure``."""
         try:
-            if isinstance(self._async, AsyncGenerator):
+            # Only generators: an open file, say, is the caller's to close.
+            if inspect.isasyncgen(self._async):
                 await self._async.aclose()
-            elif isinstance(self._sync, Generator):
+            elif inspect.isgenerator(self._sync):
                 self._sync.close()
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
             self.failure = self.failure or exc
 
     def _fail(self, exc: Exception) -> None:
@@ -130,9 +138,7 @@ class Input:
 class Reader:
     """What both kinds of runs read with: indexes, checks, and the memory of what was seen."""
 
-    def __init__(
-        self, source: Input, *, batch_size: int, dedupe: bool, parse: ParsePhone
-    ) -> None:
+    def __init__(self, source: Input, *, batch_size: int, dedupe: bool, parse: ParsePhone) -> None:
         self.input = source
         self._batch_size = batch_size
         self._parse = parse
@@ -209,7 +215,8 @@ class PhoneReader(Reader):
 
     def _take_each(self, items: list[object]) -> Chunk:
         chunk = self._begin(len(items))
-        indexes, phones = [], []
+        indexes: list[int] = []
+        phones: list[str] = []
         for place, item in enumerate(items):
             index = chunk.first + place
             try:
@@ -221,7 +228,8 @@ class PhoneReader(Reader):
             if self._dedupe and number in self._seen:
                 chunk.refused.append((index, phone, _DUPLICATE))
                 continue
-            self._seen.add(number) if self._dedupe else None
+            if self._dedupe:
+                self._seen.add(number)
             indexes.append(index)
             phones.append(phone)
         self._fill(indexes, phones)
@@ -247,7 +255,9 @@ class MessageReader(Reader):
         parse: ParsePhone,
         look_ahead: int,
     ) -> None:
-        super().__init__(Input(messages, "messages"), batch_size=batch_size, dedupe=dedupe, parse=parse)
+        super().__init__(
+            Input(messages, "messages"), batch_size=batch_size, dedupe=dedupe, parse=parse
+        )
         self._look_ahead = look_ahead
         self._seen: set[bytes] = set()
         self._groups: dict[str, list[tuple[int, str, object]]] = {}  # oldest first

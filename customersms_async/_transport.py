@@ -88,12 +88,12 @@ class _MarkedPayload(BytesPayload):
     def __init__(self, body: Body, attempt: Attempt) -> None:
         super().__init__(body.reveal(), content_type="application/json")
         self._attempt = attempt
-        self._connection: asyncio.Transport | None = None
+        self._connection: asyncio.WriteTransport | None = None
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
-        transport: asyncio.Transport | None = writer.transport
+        transport: asyncio.WriteTransport | None = writer.transport
         if transport is None or transport.is_closing():
             msg = "the connection was closed before the request could be written"
             raise ConnectionResetError(msg)

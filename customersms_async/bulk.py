@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Protocol, Self
 from types import TracebackType
+from typing import Protocol, Self
 
 from . import codes
 from ._run import Run

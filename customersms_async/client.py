@@ -16,12 +16,12 @@ import enum
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterable, Callable, Collection, Coroutine, Iterable
+from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeVar, Unpack
+from typing import Final, NoReturn, Self, TypeVar, Unpack
 
 import aiohttp
-from attrs import define, field, frozen
+from attrs import frozen
 
 from . import codes
 from ._clock import SystemClock
@@ -40,28 +40,13 @@ from ._options import (
     check_statuses,
 )
 from ._ports import Lane, Limiter, RequestRecord
-from ._retrying import has_no_credits, is_key_refused
 from ._run import Run
 from ._secrets import ApiKey, read_key
 from ._sessions import Sessions, Shared, calling_line, check_session
 from ._source import MessageReader, PhoneReader, Phones, Reader
 from ._wire import check_text
 from .bulk import Bulk
-from .errors import (
-    AuthenticationError,
-    ConfigurationError,
-    ConnectFailed,
-    LimiterUnavailable,
-    NotSent,
-    OutcomeUnknown,
-    OutOfCredits,
-    RateLimited,
-    Rejected,
-    SendError,
-    Status,
-    WaitTooLong,
-    mask_phone,
-)
+from .errors import ConfigurationError, Status, mask_phone
 from .limiters import default_limiter
 from .outcomes import Credits, Message, Receipt, Report
 from .phones import ParsePhone, checked, normalize_phone
@@ -223,7 +208,7 @@ class CustomerSMS:
         """The last balance that an answer to this client named, and when; None before the first."""
         return self._credits
 
-    async def send(self, phone: str, text: str, *, timeout: float | None = None) -> Receipt:  # noqa: ASYNC109  # it is not only a cancellation: the queue is asked first
+    async def send(self, phone: str, text: str, *, timeout: float | None = None) -> Receipt:
         """
         Send one message now.
 
@@ -256,18 +241,14 @@ class CustomerSMS:
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
         self._shared.sessions.transport()
-        delivery = Delivery(
-            self._desk, [number], check_text(text), Lane.SEND, patience=patience
-        )
+        delivery = Delivery(self._desk, [number], check_text(text), Lane.SEND, patience=patience)
         delivered = await self._deliver(delivery, number)
         if delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
         return Receipt(number, message_ids[0], delivered.credits)
 
-    async def send_many(
-        self, phones: Phones, text: str, **options: Unpack[BulkOptions]
-    ) -> Report:
+    async def send_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Report:
         """
         Send one text to many numbers, as fast as the limit allows.
 
@@ -290,7 +271,8 @@ class CustomerSMS:
                 was in flight; a note has the counts. Use `stream_many` or a journal to keep the
                 outcomes of a run that may be cancelled.
         """
-        return await self._report(self._phone_reader(phones, text, options), options)
+        chosen = Options(**options)
+        return await self._report(self._phone_reader(phones, text, chosen), chosen)
 
     async def send_messages(
         self,
@@ -307,7 +289,8 @@ class CustomerSMS:
 
             options: See `MessageOptions`.
         """
-        return await self._report(self._message_reader(messages, options), options)
+        chosen = Options(**options)
+        return await self._report(self._message_reader(messages, chosen), chosen)
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
         """
@@ -326,7 +309,8 @@ class CustomerSMS:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
             ValueError: The text or an option is out of its range.
         """
-        return self._bulk(self._phone_reader(phones, text, options), options)
+        chosen = Options(**options)
+        return self._bulk(self._phone_reader(phones, text, chosen), chosen)
 
     def stream_messages(
         self,
@@ -334,7 +318,8 @@ class CustomerSMS:
         **options: Unpack[MessageOptions],
     ) -> Bulk:
         """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
-        return self._bulk(self._message_reader(messages, options), options)
+        chosen = Options(**options)
+        return self._bulk(self._message_reader(messages, chosen), chosen)
 
     async def aclose(self, drain: float = 5.0) -> None:
         """
@@ -396,7 +381,7 @@ class CustomerSMS:
         elif delivery.halt(codes.CANCELLED):
             task.cancel()
         else:
-            exc.add_note("the message was in flight: its outcome is unknown, do not repeat it blindly")
+            exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
             task.add_done_callback(lambda ended: self._tell_late(ended, delivery, phone))
 
     def _tell_late(self, task: asyncio.Task[Delivered], delivery: Delivery, phone: str) -> None:
@@ -409,19 +394,14 @@ class CustomerSMS:
             extra={"event": "send.cancelled", "account": self.account},
         )
 
-    async def _report(self, reader: Reader, options: MessageOptions | BulkOptions) -> Report:
+    async def _report(self, reader: Reader, options: Options) -> Report:
         bulk = self._bulk(reader, options, Columns())
         async with bulk:
             await bulk.finish()
         return bulk.report()
 
-    def _bulk(
-        self,
-        reader: Reader,
-        options: MessageOptions | BulkOptions,
-        columns: Columns | None = None,
-    ) -> Bulk:
-        run = Run(self._desk, reader, Options(**options), self._shared.spawn, columns)
+    def _bulk(self, reader: Reader, options: Options, columns: Columns | None = None) -> Bulk:
+        run = Run(self._desk, reader, options, self._shared.spawn, columns)
         return Bulk(run, self._register)
 
     def _register(self, bulk: Bulk, *, is_open: bool) -> None:
@@ -432,26 +412,24 @@ class CustomerSMS:
         else:
             self._shared.bulks.pop(bulk, None)
 
-    def _phone_reader(self, phones: Phones, text: str, options: BulkOptions) -> Reader:
-        checked_options = Options(**options)
+    def _phone_reader(self, phones: Phones, text: str, options: Options) -> Reader:
         return PhoneReader(
             phones,
             check_text(text),
-            batch_size=checked_options.batch_size,
-            dedupe=checked_options.dedupe,
+            batch_size=options.batch_size,
+            dedupe=options.dedupe,
             parse=self._settings.parse_phone,
         )
 
     def _message_reader(
-        self, messages: Iterable[Message] | AsyncIterable[Message], options: MessageOptions
+        self, messages: Iterable[Message] | AsyncIterable[Message], options: Options
     ) -> Reader:
-        checked_options = Options(**options)
         return MessageReader(
             messages,
-            batch_size=checked_options.batch_size,
-            dedupe=checked_options.dedupe,
+            batch_size=options.batch_size,
+            dedupe=options.dedupe,
             parse=self._settings.parse_phone,
-            look_ahead=checked_options.look_ahead,
+            look_ahead=options.look_ahead,
         )
 
     def _hear_credits(self, amount: int) -> None:

@@ -19,7 +19,7 @@ from .errors import ConfigurationError
 
 __all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter"]
 
-#: Bulk runs may leave so many of a hundred at once. Nine pleases a server that allows bursts of ten.
+#: Bulk runs may leave so many of a hundred at once: nine pleases a server that allows ten.
 _BURST_PERCENT: Final = 9
 
 
