@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -17,34 +19,61 @@ FATES = ("sent", "rejected", "not sent", "unknown")
 
 @attrs.frozen
 class Run:
-    """What a run of the demo printed, and how long it took."""
+    """What a run of the demo showed, and how long it took."""
 
-    output: str
+    piped: str
     errors: str
     status: int
+    terminal: str
     seconds: float
 
     def rows(self, fate: str) -> int:
         """The count in the line of the table of fates that begins with *fate*."""
-        found = re.search(rf"^│ {fate} +│ +([\d,]+) │", self.output, re.MULTILINE)
-        assert found, f"no line for {fate!r} in:\n{self.output}"
+        found = re.search(rf"^│ {fate} +│ +([\d,]+) │", self.piped, re.MULTILINE)
+        assert found, f"no line for {fate!r} in:\n{self.piped}"
         return int(found[1].replace(",", ""))
 
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    """One run with its output in a pipe; a demo takes its time, so all tests read the same."""
+    """One run with its output in a pipe and one on a terminal, at once: a demo takes its time."""
+    pty = pytest.importorskip("pty")
     started = time.monotonic()
-    done = subprocess.run(
+    master, slave = pty.openpty()
+    on_terminal = start(stdout=slave, stderr=slave)
+    piped = start(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(slave)
+    try:
+        shown = read_terminal(master)
+        output, errors = piped.communicate(timeout=60)
+    finally:
+        for process in (on_terminal, piped):
+            process.kill()
+            process.wait()
+        os.close(master)
+    return Run(output, errors, piped.returncode, shown, time.monotonic() - started)
+
+
+def start(**streams: int) -> subprocess.Popen[str]:
+    """Start the demo, with warnings as errors."""
+    return subprocess.Popen(
         [sys.executable, "-W", "error", "-X", "utf8", "examples/demo.py"],
-        capture_output=True,
-        check=False,
         cwd=ROOT,
         encoding="utf-8",
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "90"},
         stdin=subprocess.DEVNULL,
-        timeout=90,
+        **streams,
     )
-    return Run(done.stdout, done.stderr, done.returncode, time.monotonic() - started)
+
+
+def read_terminal(master: int) -> str:
+    """Read all that is written to a terminal, until the last program on it ends."""
+    chunks: list[bytes] = []
+    # Linux tells the end by an error, others by an empty read.
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 65_536):
+            chunks.append(chunk)
+    return b"".join(chunks).decode()
 
 
 def test_demo_ends_well(run: Run):
@@ -77,12 +106,12 @@ def test_demo_shows_each_fate(run: Run, fate: str, rows: int):
 
 def test_demo_shows_the_budget_of_the_minute(run: Run):
     """While it runs, the demo says how many of the minute's requests it has used."""
-    assert "22 of 100 requests of the minute" in run.output
+    assert "22 of 100 requests of the minute" in run.piped
 
 
 def test_gateway_bears_witness(run: Run):
     """The gateway's own list shows no message twice, and no request that came too fast."""
-    said = " ".join(run.output.split())
+    said = " ".join(run.piped.split())
 
     assert "turned 0 of 22 away" in said
     assert "accepted 2,109 messages, 0 of them twice: 13 of the 13 unknown had arrived" in said
@@ -101,7 +130,7 @@ def test_gateway_bears_witness(run: Run):
 )
 def test_rows_that_need_attention_say_what_to_do(run: Run, name: str, advice: str):
     """Each row that somebody has to look at stands below its fate, its code and what to do."""
-    _, _, attention = run.output.partition("Rows that need attention")
+    _, _, attention = run.piped.partition("Rows that need attention")
     group = next(group for group in attention.split("\n\n") if name in group)
 
     assert group.strip().startswith(advice)
@@ -109,5 +138,24 @@ def test_rows_that_need_attention_say_what_to_do(run: Run, name: str, advice: st
 
 def test_piped_output_is_plain(run: Run):
     """A file gets no control codes, and no line is wider than a window."""
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", run.output)
-    assert max(map(len, run.output.splitlines())) <= 120
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", run.piped)
+    assert max(map(len, run.piped.splitlines())) <= 120
+
+
+def test_terminal_shows_a_moving_bar(run: Run):
+    """On a terminal the bar and its three lines are drawn again and again, from none to all."""
+    drawn = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) of 2,183 rows", run.terminal)]
+
+    assert drawn == sorted(drawn)
+    assert (0, 2_183) == (drawn[0], drawn[-1])
+    assert len(set(drawn)) > 5
+    assert "22 of 100 requests of the minute" in run.terminal
+
+
+def test_terminal_shows_the_same_in_the_end(run: Run):
+    """The tables on a terminal have colours, and say what they say in a file."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", run.terminal).replace("\r\n", "\n")
+    ends = [text.partition("Fate")[2] for text in (plain, run.piped)]
+
+    assert plain != run.terminal
+    assert ends[1].split() == ends[0].split()
