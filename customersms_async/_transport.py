@@ -3,10 +3,12 @@ aiohttp: one POST, nothing else.
 
 Rules of this module:
 
-1. The payload marks its own start, and refuses to start on a connection that is closing. aiohttp
-   sends headers and body together, so where the body has not started, the headers have not left.
+1. The payload marks its own start, and refuses to start on a connection that is closing or has
+   brought an answer already. aiohttp sends headers and body together, so where the body has not
+   started, the headers have not left.
 2. No redirects (a 307 would post the key to another host), no middlewares, no second try.
-3. The reply is read in pieces, up to a cap: a gzip bomb of 1 MB is 1 GB when read whole.
+3. The reply is asked for and read as it is, unpacked by nobody, in pieces and up to a cap: a gzip
+   bomb of 1 MB is 1 GB when read whole, and older releases of aiohttp unpack 280 MB at once.
 4. No local variable of a frame that may raise holds the bytes of a request or of a reply: crash
    reporters show locals.
 """
@@ -19,13 +21,14 @@ from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload
 
 from ._ports import Attempt, Body, Reply, TransportFailure
 
 __all__ = ["AiohttpTransport", "open_session"]
 
-_HEADERS: Final = {"Accept": "application/json"}
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -49,6 +52,9 @@ class AiohttpTransport:
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the reply whole; see `Transport.post`."""
+        if timeout <= 0:  # to aiohttp that means "as long as it takes"
+            msg = "no time was left for this attempt"
+            raise TransportFailure(msg)
         try:
             return await self._post(_MarkedPayload(body, attempt), timeout, most)
         except TransportFailure:
@@ -67,6 +73,7 @@ class AiohttpTransport:
             allow_redirects=False,
             raise_for_status=False,
             middlewares=(),
+            auto_decompress=False,
         ) as response:
             gathered = _Gathered(most)
             while gathered.add(await response.content.readany()):
@@ -97,6 +104,10 @@ class _MarkedPayload(BytesPayload):
         if transport is None or transport.is_closing():
             msg = "the connection was closed before the request could be written"
             raise ConnectionResetError(msg)
+        protocol = transport.get_protocol()
+        if isinstance(protocol, ResponseHandler) and protocol.should_close:
+            msg = "the connection has brought an answer before the request was written"
+            raise ConnectionResetError(msg)
         self._attempt.start()
         self._connection = transport
         await super().write_with_length(writer, content_length)
@@ -106,9 +117,9 @@ class _MarkedPayload(BytesPayload):
         return self._attempt.is_started
 
     def drop_connection(self) -> None:
-        """Close the connection, so that no later request reads an answer that is not its own."""
+        """Drop the connection, so that no later request reads an answer that is not its own."""
         if self._connection is not None:
-            self._connection.close()
+            self._connection.abort()  # to close it would wait for the peer, where there is TLS
 
     def __repr__(self) -> str:
         return "<request body>"
