@@ -18,7 +18,7 @@ from .errors import ConfigurationError
 __all__ = ["ApiKey", "clean", "read_key"]
 
 _LONGEST_DETAIL = 200
-_DIGIT_RUN = re.compile(r"\d[\d\s().-]{4,}\d")
+_DIGIT_RUN = re.compile(r"\d[\d\s()\[\].,/_+\u2010-\u2015\u2212-]{4,}\d")
 
 
 class ApiKey:
@@ -80,14 +80,14 @@ def clean(detail: str, *secrets: str) -> str:
     Args:
         detail: What the gateway or an exception said.
 
-        secrets: The key and the text of the request; each is cut out wherever it is echoed.
+        secrets: The key and the text of the request; each is cut out wherever it is echoed, the
+            longest first, since one may stand within another.
 
     Returns:
         At most 200 characters, printable.
     """
-    for secret in secrets:
-        if secret:
-            detail = detail.replace(secret, "[hidden]")
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        detail = detail.replace(secret, "[hidden]")
     detail = "".join(c if c.isprintable() else " " for c in detail[: 4 * _LONGEST_DETAIL])
     detail = _DIGIT_RUN.sub(_mask_run, detail)
     return " ".join(detail.split())[:_LONGEST_DETAIL]

@@ -22,7 +22,8 @@ Rules of this module:
 
 1. Nothing that may have been sent is a builtin's subclass, and nothing at all is a
    `TimeoutError`: ``except TimeoutError: send again`` must never catch a request in flight.
-2. Every error survives ``pickle`` whole (``args`` are the arguments) and shows numbers masked, keys and texts never.
+2. Every error survives ``pickle`` whole (``args`` are the arguments). ``str`` and ``repr``, which
+   logs are made of, are one line each and show numbers masked, keys and texts never.
 """
 
 from __future__ import annotations
@@ -102,9 +103,14 @@ def _shape_of(char: str) -> str:
 class CustomerSMSError(Exception):
     """The root: every error that this package raises on purpose."""
 
+    def __repr__(self) -> str:
+        # The usual form shows the arguments, numbers included, and asyncio logs it of tasks that
+        # nobody awaited.
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class ConfigurationError(CustomerSMSError, ValueError):
-    """An option of the client or of a limiter makes no sense: no key, plain http, a closed session."""
+    """An option of the client or a limiter makes no sense: no key, plain http, a closed session."""
 
 
 class InvalidPhone(CustomerSMSError, ValueError):
@@ -142,7 +148,7 @@ class _BulkError(CustomerSMSError):
 
 class BulkInterrupted(_BulkError):
     """
-    The caller's own iterable or journal raised, which ended the run; ``__cause__`` is what it raised.
+    The caller's own iterable or journal raised and so ended the run; ``__cause__`` is its error.
 
     Attributes:
         report: Everything that was done until then, in a `Report`; empty of outcomes, with counts
@@ -185,9 +191,10 @@ class SendError(CustomerSMSError):
         self.detail = detail
 
     def __str__(self) -> str:
-        to = ", ".join(map(mask_phone, self.phones))
-        said = f": {self.detail}" if self.detail else ""
-        return f"{self.code} (to {to}, {self.status.value.replace('_', ' ')}){said}"
+        fate = self.status.value.replace("_", " ")
+        to = f"to {', '.join(map(mask_phone, self.phones))}, " if self.phones else ""
+        said = f": {' '.join(self.detail.split())}" if self.detail else ""
+        return f"{self.code} ({to}{fate}){said}"
 
 
 class NotSent(SendError):
@@ -252,4 +259,3 @@ class OutcomeUnknown(SendError):
     """
 
     status = Status.UNKNOWN
-
