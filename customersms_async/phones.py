@@ -7,7 +7,8 @@ Rules of this module:
    the country plugs in a parser of their own (``CustomerSMS(parse_phone=...)``).
 2. Only what cannot change the number is taken away: separators, invisible marks that copying
    leaves behind, a spreadsheet's wrapping, other scripts' digits. Where a spreadsheet may have
-   changed the number itself, it is refused.
+   changed the number itself, it is refused; so is what may not belong to it: a raised 2 may be
+   that of a footnote, and behind a line end or a tab another field begins.
 
 Source of the format: ITU-T E.164 (a country code never begins with 0, at most 15 digits) and its
 list of national numbering plans, whose shortest number has 7 digits with its country code.
@@ -16,6 +17,7 @@ list of national numbering plans, whose shortest number has 7 digits with its co
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from .errors import InvalidPhone
 
@@ -30,7 +32,7 @@ _E164_LINES = re.compile(r"(?:\+[1-9][0-9]{6,14}+\n)*+")
 
 _WRAPPED = re.compile(r'="(.*)"|\'(.*)', re.DOTALL)  # ="+1..." and '+1... keep a cell as text
 _SCHEME = re.compile(r"tel:", re.IGNORECASE)
-_SEPARATORS = re.compile(r"[\s().\[\]\-\u2010-\u2015\u2212\u00b7]+")
+_SEPARATORS = re.compile(r"[ ().\[\]\-\u2010-\u2015\u2212\u00b7\u1680]+")
 _ROUNDED = re.compile(r"[+]?[0-9]+(?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
 _DECIMAL = re.compile(r"[+]?[0-9]{7,}[.,]0+")
 _TRUNK_ZERO = re.compile(r"[(\[]\s*0\s*[)\]]")
@@ -39,13 +41,13 @@ _TRUNK_ZERO = re.compile(r"[(\[]\s*0\s*[)\]]")
 _PROBLEMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r""), "is empty; write it like +12125551234"),
     (re.compile(r".*[^\W\d_].*", re.DOTALL), "has letters; write digits only, like +12125551234"),
-    (re.compile(r".*[^0-9+].*", re.DOTALL), "has signs that no number has; write one number a field"),
+    (re.compile(r".*[^0-9+].*", re.DOTALL), "has signs that no number has; write one a field"),
     (re.compile(r".+\+.*"), "has a + inside; write one number a field"),
     (re.compile(r"[0-9]+"), "has no country code; begin with + or 00, like +12125551234"),
     (re.compile(r"\+0.*"), "has a country code that begins with 0; no country has that"),
-    (re.compile(r"\+[0-9]{0,6}"), "is too short; a number has at least 7 digits with its country code"),
+    (re.compile(r"\+[0-9]{0,6}"), "is too short; with its country code it has at least 7 digits"),
 )
-_TOO_LONG = "is too long; a number has at most 15 digits with its country code"
+_TOO_LONG = "is too long; with its country code a number has at most 15 digits"
 _SPOILT = "was changed by a spreadsheet; format the column as text and fill it in again"
 _TRUNK = "has a (0) that is not dialled from abroad in most countries; leave it out where it is not"
 
@@ -94,7 +96,7 @@ def checked(parse: ParsePhone, phone: object) -> str:
     if not isinstance(phone, str):
         raise InvalidPhone(phone, f"must be a string like '+12125551234', not {_kind(phone)}")
     try:
-        parsed = parse(phone)
+        parsed: object = parse(phone)
     except InvalidPhone:
         raise
     except Exception as exc:
@@ -107,8 +109,10 @@ def checked(parse: ParsePhone, phone: object) -> str:
 
 def are_e164(phones: Sequence[object]) -> bool:
     """Tell whether every item is a string in E.164 already; a tenth of the cost of asking each."""
+    if not phones:
+        return True
     try:
-        lines = "\n".join(phones)  # type: ignore[arg-type]  # a wrong type is an answer here
+        lines = "\n".join(cast("Sequence[str]", phones))  # where they are not, that is an answer
     except TypeError:
         return False
     return lines.count("\n") == len(phones) - 1 and bool(_E164_LINES.fullmatch(lines + "\n"))
@@ -121,16 +125,17 @@ def split_phones(phones: str) -> list[str]:
 
 def _plain(phone: str) -> str:
     """Compatibility forms and other scripts' digits as ASCII; invisible marks dropped."""
-    text = unicodedata.normalize("NFKC", phone)
-    if not text.isascii():
-        text = "".join(map(_ascii_digit, text))
-    return text.strip()
+    return (phone if phone.isascii() else "".join(map(_plain_char, phone))).strip()
 
 
-def _ascii_digit(char: str) -> str:
-    if unicodedata.category(char) == "Cf":
+def _plain_char(char: str) -> str:
+    category = unicodedata.category(char)
+    if category == "Cf":
         return ""
-    return str(unicodedata.decimal(char, char))
+    if category == "Nd":
+        return str(unicodedata.decimal(char))
+    # What is raised, circled or a fraction is no digit of a number: it stays, and is refused.
+    return char if category == "No" else unicodedata.normalize("NFKC", char)
 
 
 def _unwrapped(text: str) -> str:
