@@ -20,10 +20,10 @@ import datetime as dt
 import email.utils
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import msgspec
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ._secrets import ApiKey
 from .errors import InvalidMessage
@@ -42,12 +42,12 @@ __all__ = [
     "word",
 ]
 
-#: No pause is longer, whatever a server says: `Retry-After: 999999` has put a client to sleep for days.
+#: No pause is longer, whatever a server says: one `Retry-After` has put a client to sleep for days.
 LONGEST_PAUSE: Final = 600.0
 
-_BOM: Final = b"\xef\xbb\xbf"
+_BOM: Final = "\ufeff"
 _MOST_PREFIXES: Final = 20  # places where an object may begin behind text; each costs a decode
-_SECONDS = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]+")
 _NO_WORD = re.compile(r"[^A-Z0-9]+")
 _LONGEST_WORD: Final = 64
 _RATE_WORDS = re.compile(r"RATE_?LIMIT|TOO_?MANY_?REQUESTS|THROTTLE")
@@ -60,7 +60,7 @@ _CLIENT_ERRORS: Final = range(400, 500)
 
 class Entry(msgspec.Struct, gc=False):
     """
-    What an answer says of one number. A `msgspec.Struct`: decoded at a quarter of an attrs class's cost.
+    What an answer says of one number: a struct, decoded at a quarter of an attrs class's cost.
 
     Attributes:
         phone: The number as the gateway spells it.
@@ -85,7 +85,7 @@ class _Strict(msgspec.Struct, gc=False):
     remaining_credits: int | None = None
 
 
-@frozen
+@define(eq=False)
 class Answered:
     """
     Carried out, number by number.
@@ -104,7 +104,7 @@ class Answered:
 
 @frozen
 class Refused:
-    """The whole request was refused: the gateway's word, its text, and the balance if it names one."""
+    """The whole request was refused: the gateway's word, its text, the balance if it names one."""
 
     code: str
     detail: str | None = None
@@ -127,6 +127,7 @@ class Unreadable:
 
 
 Answer: TypeAlias = Answered | Refused | TurnedAway | Unreadable
+_Object: TypeAlias = dict[str, object]
 
 
 def check_text(text: object) -> str:
@@ -166,7 +167,7 @@ def encode_request(key: ApiKey, phones: str | Sequence[str], text: str) -> bytes
 
         text: The text, checked with `check_text`.
     """
-    return msgspec.json.encode({"api_key": key.reveal(), "phone": phones, "message": text})
+    return _encoder.encode({"api_key": key.reveal(), "phone": phones, "message": text})
 
 
 def read_answer(status: int, body: bytes, rate_statuses: Collection[int] = (429,)) -> Answer:
@@ -180,7 +181,7 @@ def read_answer(status: int, body: bytes, rate_statuses: Collection[int] = (429,
 
         rate_statuses: The statuses that mean "turned away for the rate" by themselves.
     """
-    answer = _read_strict(body) or _read_lenient(body)
+    answer = _read_strict(body) or _read_lenient(body.decode(errors="replace"))
     if isinstance(answer, Refused):
         return _as_refusal(answer, is_for_rate=status in rate_statuses)
     if answer is not None:
@@ -220,11 +221,14 @@ def parse_retry_after(value: str | None, date: str | None) -> float | None:
 def _http_date(value: str) -> dt.datetime | None:
     try:
         parsed = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
 
 
+# Texts and numbers are often of a subclass of `str` (a template's, an array's), which is refused
+# where it is not made plain.
+_encoder = msgspec.json.Encoder(enc_hook=str.__str__)
 _strict = msgspec.json.Decoder(_Strict)
 _lenient = msgspec.json.Decoder()
 
@@ -232,12 +236,12 @@ _lenient = msgspec.json.Decoder()
 def _read_strict(body: bytes) -> Answered | None:
     try:
         found = _strict.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return Answered(found.results, found.remaining_credits) if found.results else None
 
 
-def _read_lenient(body: bytes) -> Answered | Refused | None:
+def _read_lenient(body: str) -> Answered | Refused | Unreadable | None:
     body = body.strip().removeprefix(_BOM)
     found = _decode_object(body)
     if found is not None:
@@ -250,48 +254,52 @@ def _read_lenient(body: bytes) -> Answered | Refused | None:
     return None
 
 
-def _tails(body: bytes) -> Iterator[bytes]:
+def _tails(body: str) -> Iterator[str]:
     begin = -1
     for _ in range(_MOST_PREFIXES):
-        begin = body.find(b"{", begin + 1)
+        begin = body.find("{", begin + 1)
         if begin < 0:
             return
         yield body[begin:]
 
 
-def _decode_object(body: bytes) -> dict[str, object] | None:
+def _decode_object(body: str) -> _Object | None:
     try:
-        found = _lenient.decode(body)
+        found: object = _lenient.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return _object(found)
 
 
-def _answer_of(found: dict[str, object], *, behind_text: bool) -> Answered | Refused | None:
+def _answer_of(found: _Object, *, behind_text: bool) -> Answered | Refused | Unreadable | None:
     credits_left = _integer(found.get("remaining_credits"))
-    entries = _entries(found.get("results"))
-    if entries:
-        return Answered(entries, credits_left, behind_text)
+    results = _pairs(found.get("results"))
+    entries = [entry for key, value in results if (entry := _entry(key, value)) is not None]
     success = _boolean(found.get("success"))
-    if success and "results" in found:
-        return Answered((), credits_left, behind_text)
-    if success is not False or _integer(found.get("successful_sends")):
+    if entries or (success and "results" in found):
+        return Answered(entries, credits_left, behind_text)
+    if success or results or _says_some_were_sent(found):
+        # Whatever the status: a 429 with this body must not make it be sent again.
+        return Unreadable("an answer that speaks of numbers, and names none")
+    if success is None:
         return None
     return Refused(word(found.get("code")) or "REJECTED", _text(found.get("error")), credits_left)
 
 
-def _entries(results: object) -> list[Entry]:
-    if isinstance(results, dict):
-        pairs = [(str(key), value) for key, value in results.items()]
-    elif isinstance(results, list):
-        pairs = [("", value) for value in results]
-    else:
-        return []
-    return [entry for key, value in pairs if (entry := _entry(key, value)) is not None]
+def _says_some_were_sent(found: _Object) -> bool:
+    return found.get("successful_sends") not in (None, 0, "0", "")
 
 
-def _entry(key: str, value: object) -> Entry | None:
-    if not isinstance(value, dict):
+def _pairs(results: object) -> list[tuple[str, object]]:
+    """The entries as they come, each with its name where `results` is an object."""
+    if isinstance(results, list):
+        return [("", value) for value in cast("list[object]", results)]
+    return list((_object(results) or {}).items())
+
+
+def _entry(key: str, found: object) -> Entry | None:
+    value = _object(found)
+    if value is None:
         return None
     phone, success = value.get("phone"), _boolean(value.get("success"))
     if phone is None and _PHONE_KEY.fullmatch(key):
@@ -314,6 +322,10 @@ def _as_refusal(refused: Refused, *, is_for_rate: bool) -> Refused | TurnedAway:
     return refused
 
 
+def _object(value: object) -> _Object | None:
+    return cast("_Object", value) if isinstance(value, dict) else None
+
+
 def _boolean(value: object) -> bool | None:
     return bool(value) if isinstance(value, int) and value in (0, 1) else None
 
@@ -328,5 +340,5 @@ def _text(value: object) -> str | None:
 
 def word(value: object) -> str | None:
     """Make a stable upper-case word of a code, whatever its spelling; None where it has none."""
-    text = _text(value)
-    return _NO_WORD.sub("_", text.upper()).strip("_")[:_LONGEST_WORD] or None if text else None
+    plain = _NO_WORD.sub("_", (_text(value) or "").upper()).lstrip("_")
+    return plain[:_LONGEST_WORD].rstrip("_") or None
