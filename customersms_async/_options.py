@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Callable, Collection
-from typing import Any, Final, TypedDict, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final, TypedDict, TypeGuard, TypeVar, cast
+from urllib.parse import SplitResult, urlsplit
 
 from attrs import Attribute, field, frozen
 
@@ -78,9 +78,8 @@ def check_seconds(name: str, value: object, *, or_zero: bool = False) -> float:
     Raises:
         ConfigurationError: It is not a finite number above 0 (or from 0).
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if 0 < value < math.inf or (or_zero and value == 0):
-            return value
+    if _is_number(value) and (0 < value < math.inf or (or_zero and value == 0)):
+        return value
     least = "of at least 0" if or_zero else "above 0"
     msg = f"{name} must be a number of seconds {least}, not {value!r}"
     raise ConfigurationError(msg)
@@ -98,9 +97,8 @@ def check_count(name: str, value: object, least: int, most: int | None = None) -
     Raises:
         ConfigurationError: It is no whole number, or out of its range.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value >= least and (most is None or value <= most):
-            return value
+    if _is_whole(value) and value >= least and (most is None or value <= most):
+        return value
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     msg = f"{name} must be a whole number {bounds}, not {value!r}"
     raise ConfigurationError(msg)
@@ -114,7 +112,7 @@ def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
         ConfigurationError: It is no absolute http(s) URL, holds a user name or password, or is
             plain http to another machine, where anyone on the way could read the key.
     """
-    parts = urlsplit(url) if isinstance(url, str) else None
+    parts = _url_parts(url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         msg = f"endpoint must be a URL like https://host/path, not {_shown(url)}"
         raise ConfigurationError(msg)
@@ -151,16 +149,38 @@ def check_statuses(name: str, value: object) -> frozenset[int]:
     Raises:
         ConfigurationError: It is no collection of numbers from 400 to 599.
     """
-    statuses: list[object] = list(value) if isinstance(value, Collection) else [value]
-    found = frozenset(s for s in statuses if isinstance(s, int) and s in _ERROR_STATUSES)
+    is_many = isinstance(value, Collection)
+    statuses = list(cast("Collection[object]", value)) if is_many else [value]
+    found = [s for s in statuses if isinstance(s, int) and s in _ERROR_STATUSES]
     if len(found) < len(statuses):
         msg = f"{name} must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
         raise ConfigurationError(msg)
-    return found
+    return frozenset(found)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _url_parts(url: object) -> SplitResult | None:
+    # `urlsplit` drops some of these silently, and reads others as another host than the client.
+    if not isinstance(url, str) or "\\" in url or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_port = parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        return None
+    return parts if is_port else None
 
 
 def _shown(url: object) -> str:
-    return f"<{type(url).__name__}>" if not isinstance(url, str) else repr(url[:40])
+    """Name what was given; it is not quoted, since a password or the key may stand in it."""
+    return f"{len(url)} characters that are none" if isinstance(url, str) else type(url).__name__
 
 
 def _is_loopback(host: str) -> bool:
