@@ -35,24 +35,26 @@ W = TypeVar("W", bound=_Waits)
 class Line(Generic[W]):
     """The waiters of one queue."""
 
-    __slots__ = ("_lanes", "_order", "_sends_in_a_row", "counts")
+    __slots__ = ("_lanes", "_last_places", "_order", "_sends_in_a_row", "counts")
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, list[tuple[int, int, W]]] = {lane: [] for lane in Lane}
+        self._last_places = dict.fromkeys(Lane, -1)  # the last that was given out in each lane
         self._order = 0  # decides between equal tickets, so that no two waiters are compared
         self._sends_in_a_row = 0
         self.counts = dict.fromkeys(Lane, 0)
 
     def __len__(self) -> int:
-        return sum(self.counts.values())
+        return self.counts[Lane.SEND] + self.counts[Lane.BULK]
 
     def add(self, waiter: W) -> None:
         """Put *waiter* in its lane, at the place of its ticket."""
         self._order += 1
-        heapq.heappush(
-            self._lanes[waiter.ticket.lane], (waiter.ticket.place, self._order, waiter)
-        )
+        heapq.heappush(self._lanes[waiter.ticket.lane], (waiter.ticket.place, self._order, waiter))
         self.counts[waiter.ticket.lane] += 1
+        self._last_places[waiter.ticket.lane] = max(
+            self._last_places[waiter.ticket.lane], waiter.ticket.place
+        )
 
     def leave(self, waiter: W) -> None:
         """Count *waiter* no longer; call it once, whatever it leaves for."""
@@ -74,8 +76,17 @@ class Line(Generic[W]):
         self._sends_in_a_row = self._sends_in_a_row + 1 if is_passing_bulk else 0
 
     def ahead_of(self, ticket: Ticket) -> int:
-        """Count who is served before a newcomer with *ticket*, if nobody else comes."""
-        sends = self.counts[Lane.SEND]
+        """Count who is served before *ticket*, which is not in line yet, if nobody else comes."""
+        before = self._before(ticket)
         if ticket.lane is Lane.SEND:
-            return sends + min(self.counts[Lane.BULK], sends // _SENDS_IN_A_ROW)
-        return self.counts[Lane.BULK]
+            turns_of_bulk = (self._sends_in_a_row + before) // _SENDS_IN_A_ROW
+            return before + min(self.counts[Lane.BULK], turns_of_bulk)
+        turns_of_sends = _SENDS_IN_A_ROW * (before + 1) - self._sends_in_a_row
+        return before + min(self.counts[Lane.SEND], turns_of_sends)
+
+    def _before(self, ticket: Ticket) -> int:
+        """Count who stands before *ticket* in its own lane."""
+        if ticket.place >= self._last_places[ticket.lane]:
+            return self.counts[ticket.lane]
+        heap = self._lanes[ticket.lane]
+        return sum(1 for place, _, waiter in heap if place < ticket.place and not waiter.has_left)
