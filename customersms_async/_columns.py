@@ -23,7 +23,7 @@ import operator
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, count, repeat
-from typing import Final
+from typing import Final, cast
 
 from attrs import frozen
 
@@ -89,7 +89,7 @@ class Columns:
         self._verdicts = array("H")
         self._requests = array("I")
         self._id_at = array("Q")
-        self._ids = bytearray(_END)
+        self._ids: bytearray = bytearray(_END)
         self._table: list[Verdict] = [PENDING]
         self._places: dict[Verdict, int] = {PENDING: 0}
         self._given: dict[int, str] = {}
@@ -101,7 +101,7 @@ class Columns:
         return len(self._phones)
 
     def extend(self, numbers: Sequence[int]) -> None:
-        """Add lines without a fate; *numbers* are E.164 digits as integers, 0 for a refused input."""
+        """Add lines without a fate; *numbers* are E.164 digits as integers, 0 where refused."""
         more = len(numbers)
         self._phones.extend(numbers)
         self._verdicts.frombytes(bytes(2 * more))
@@ -199,13 +199,14 @@ class Columns:
 
     def _put_plain_ids(self, at: range, message_ids: Sequence[str | None]) -> bool:
         """Write the ids of a whole request where all are plain ASCII; tell whether they were."""
+        ids = cast("Sequence[str]", message_ids)  # where one is None, that is an answer
         try:
-            joined = "\0".join(message_ids)  # type: ignore[arg-type]  # a None is an answer here
+            joined = "\0".join(ids)
         except TypeError:
             return False
-        if not joined.isascii() or joined.count("\0") != len(message_ids) - 1:
+        if not joined.isascii() or joined.count("\0") != len(ids) - 1:
             return False
-        begins = accumulate(map(len, message_ids[:-1]), initial=len(self._ids))  # type: ignore[arg-type]
+        begins = accumulate(map(len, ids[:-1]), initial=len(self._ids))
         self._id_at[at.start : at.stop] = array("Q", map(operator.add, begins, count()))
         self._ids += joined.encode() + _END
         return True

@@ -5,7 +5,7 @@ Rules of this module:
 
 1. Every value is immutable and valid by construction.
 2. ``sent + rejected + not_sent + unknown == total``, in every `Progress` and every `Report`.
-3. A `Report` keeps columns, not objects (see `_columns`); an `Outcome` is built when it is asked for.
+3. A `Report` keeps columns, not objects (see `_columns`); an `Outcome` is built on access.
 """
 
 from __future__ import annotations
