@@ -1,0 +1,307 @@
+"""A gateway, a clock and a journal in memory, behind the ports that the client knows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from customersms_async._ports import Attempt, Batch, Body, Reply, TransportFailure
+from customersms_async.outcomes import Outcome
+
+
+@define(eq=False)
+class Post:
+    """One attempt, as the gateway sees it."""
+
+    gateway: MemoryTransport
+    phones: list[str]
+    text: str
+    key: str
+    attempt: Attempt = field(repr=False)
+    timeout: float = 0.0
+    began_at: float = 0.0
+    started_at: float | None = None
+
+    def start(self) -> None:
+        """Let the first byte of the body leave."""
+        self.attempt.start()
+        self.started_at = now()
+        self.gateway.started.append(self)
+
+    def carry_out(self, *, refuse: Sequence[str] = (), **fields: Any) -> Reply:
+        """Send the messages, and write the answer as documented."""
+        accepted = [phone for phone in self.phones if phone not in refuse]
+        self.gateway.ledger.update(accepted)
+        results = [
+            {"phone": phone, "success": True, "message_id": f"msg_{phone[1:]}"}
+            if phone in accepted
+            else {"phone": phone, "success": False, "error": "No route", "code": "NO_ROUTE"}
+            for phone in self.phones
+        ]
+        answer = {"success": True, "results": results}
+        if self.gateway.credits is not None:
+            self.gateway.credits -= len(accepted)
+            answer["remaining_credits"] = self.gateway.credits
+        return reply(answer | fields)
+
+
+#: What the gateway does with one attempt.
+Behaviour = Callable[[Post], Awaitable[Reply]]
+
+
+def now() -> float:
+    """Give the instant of the running loop."""
+    return asyncio.get_running_loop().time()
+
+
+def reply(answer: object, status: int = 200, retry_after: str | None = None) -> Reply:
+    """Write an answer as JSON."""
+    return Reply(status, json.dumps(answer).encode(), retry_after=retry_after)
+
+
+def accepts(takes: float = 0.05, **fields: Any) -> Behaviour:
+    """Carry it out and say so, so many seconds later."""
+
+    async def behave(post: Post) -> Reply:
+        post.start()
+        await asyncio.sleep(takes)
+        return post.carry_out(**fields)
+
+    return behave
+
+
+def answers(
+    answer: object, status: int = 200, retry_after: str | None = None, takes: float = 0.05
+) -> Behaviour:
+    """Carry nothing out, and answer this."""
+
+    async def behave(post: Post) -> Reply:
+        post.start()
+        await asyncio.sleep(takes)
+        return reply(answer, status, retry_after)
+
+    return behave
+
+
+def refuses(code: str, error: str = "No", **fields: Any) -> Behaviour:
+    """Refuse the whole request."""
+    return answers({"success": False, "error": error, "code": code} | fields)
+
+
+def turns_away(retry_after: str | None = None) -> Behaviour:
+    """Refuse for the rate."""
+    return answers({"success": False, "error": "slow down"}, 429, retry_after)
+
+
+def loses_answer(takes: float = 0.05) -> Behaviour:
+    """Carry it out, and lose the connection before the answer."""
+
+    async def behave(post: Post) -> Reply:
+        post.start()
+        await asyncio.sleep(takes)
+        post.carry_out()
+        raise TransportFailure("the connection was lost")
+
+    return behave
+
+
+def hangs() -> Behaviour:
+    """Take the request and never answer."""
+
+    async def behave(post: Post) -> Reply:
+        post.start()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return behave
+
+
+def cannot_connect(takes: float = 0.01) -> Behaviour:
+    """Refuse the connection."""
+
+    async def behave(post: Post) -> Reply:
+        await asyncio.sleep(takes)
+        raise TransportFailure("ClientConnectorError: Connection refused")
+
+    return behave
+
+
+def connects_slowly(takes: float) -> Behaviour:
+    """Accept the connection late, then carry the request out."""
+
+    async def behave(post: Post) -> Reply:
+        await asyncio.sleep(takes)
+        return await accepts()(post)
+
+    return behave
+
+
+def strays() -> Behaviour:
+    """Bring an answer to somebody else's request before this one has started."""
+
+    async def behave(post: Post) -> Reply:
+        await asyncio.sleep(0.01)
+        return reply({"success": True, "results": []})
+
+    return behave
+
+
+def breaks(exc: Exception) -> Behaviour:
+    """Raise what no transport may raise."""
+
+    async def behave(post: Post) -> Reply:
+        await asyncio.sleep(0.01)
+        raise exc
+
+    return behave
+
+
+class MemoryTransport:
+    """
+    A `Transport` whose gateway follows a script, one behaviour an attempt.
+
+    Args:
+        script: What it does with each attempt, in order.
+
+        then: What it does when the script is at its end.
+
+        credits: The balance, or None for answers that name none.
+
+    Attributes:
+        began: Every attempt.
+        started: Every attempt whose body has begun to be written.
+        ledger: How often each number was sent to.
+    """
+
+    def __init__(
+        self,
+        *script: Behaviour,
+        then: Behaviour | None = None,
+        credits: int | None = None,  # noqa: A002  # the gateway's word
+    ) -> None:
+        self._script = list(script)
+        self._then = then or accepts()
+        self.credits = credits
+        self.began: list[Post] = []
+        self.started: list[Post] = []
+        self.ledger: Counter[str] = Counter()
+        self.most_at_once = 0
+        self._at_once = 0
+
+    async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
+        """Do what the script says, within the time."""
+        if timeout <= 0:
+            raise AssertionError("no time at all means no limit to aiohttp")
+        said = json.loads(body.reveal())
+        phones = [said["phone"]] if isinstance(said["phone"], str) else said["phone"]
+        post = Post(self, phones, said["message"], said["api_key"], attempt, timeout, now())
+        self.began.append(post)
+        behave = self._script.pop(0) if self._script else self._then
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            async with asyncio.timeout(timeout):
+                return await behave(post)
+        except TimeoutError as exc:
+            raise TransportFailure("the time for this attempt was over") from exc
+        finally:
+            self._at_once -= 1
+
+    @property
+    def batches(self) -> list[list[str]]:
+        """The numbers of each request that was handed over."""
+        return [post.phones for post in self.started]
+
+
+class MemorySessions:
+    """Hands out one transport in every event loop, as `Sessions` does those over HTTP."""
+
+    endpoint = "memory"
+
+    def __init__(self, transport: MemoryTransport) -> None:
+        self._transport = transport
+        self.is_closed = False
+
+    def transport(self) -> MemoryTransport:
+        self.is_closed = False
+        return self._transport
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class LoopClock:
+    """A `Clock` of the running loop, with dice that always fall the same."""
+
+    def __init__(self, jitter: float = 0.5) -> None:
+        self._jitter = jitter
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return now()
+
+    def jitter(self) -> float:
+        return self._jitter
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds:
+            self.slept.append(seconds)
+        await asyncio.sleep(seconds)
+
+
+class MemoryJournal:
+    """
+    A `Journal` that fails or dawdles where it is told to.
+
+    Args:
+        fail_claim: The claim that raises, from 1.
+
+        fail_settle: The settlement that raises, from 1.
+
+        takes: Seconds that each call takes.
+    """
+
+    def __init__(self, *, fail_claim: int = 0, fail_settle: int = 0, takes: float = 0.0) -> None:
+        self._fail_claim = fail_claim
+        self._fail_settle = fail_settle
+        self._takes = takes
+        self.calls: list[str] = []
+        self.claimed: list[int] = []
+        self.settled: list[Outcome] = []
+
+    async def claim(self, batch: Batch) -> None:
+        self.calls.append("claim")
+        await asyncio.sleep(self._takes)
+        if self.calls.count("claim") == self._fail_claim:
+            raise OSError("the disk is full")
+        self.claimed.extend(batch.indexes)
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> None:
+        self.calls.append("settle")
+        await asyncio.sleep(self._takes)
+        if self.calls.count("settle") == self._fail_settle:
+            raise OSError("the disk is full")
+        self.settled.extend(outcomes)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether whatever was claimed was settled once."""
+        return sorted(self.claimed) == sorted(outcome.index for outcome in self.settled)
+
+
+def phones(count: int, first: int = 0) -> list[str]:
+    """Make so many different numbers."""
+    return [f"+1212{first + number:07}" for number in range(count)]
+
+
+async def as_async(items: Iterable[Any], pause: float | None = None) -> Any:
+    """Give the items one by one, pausing before each."""
+    for item in items:
+        if pause is not None:
+            await asyncio.sleep(pause)
+        yield item
