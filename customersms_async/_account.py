@@ -79,6 +79,11 @@ class Account:
                 queue = self.queues[loop] = Queue(self, loop)
         return queue
 
+    def is_open(self, lane: Lane, now: float) -> bool:
+        """Whether pause and window let *lane* through. Hold the lock."""
+        spare = self.reserve if lane is Lane.BULK else 0
+        return self.pause.until <= now and self.window.is_free(now, spare)
+
     def opens_at(self, lane: Lane, now: float) -> float:
         """Say when pause and window let *lane* through; *now* where they do. Hold the lock."""
         spare = self.reserve if lane is Lane.BULK else 0
@@ -108,10 +113,9 @@ class Account:
 
     def wake_others(self, own: Queue) -> None:
         """Let the queues of other loops look at their gates again."""
-        if len(self.queues) > 1:
-            for queue in list(self.queues.values()):
-                if queue is not own:
-                    queue.wake()
+        for queue in list(self.queues.values()):
+            if queue is not own:
+                queue.wake()
 
     def usage(self) -> Usage:
         now = self.clock()
@@ -148,17 +152,21 @@ class _Waiter:
 class LocalSlot:
     """Leave for one request; see `Slot`."""
 
-    __slots__ = ("_lease", "_queue", "granted_at", "ticket", "used_token", "waited")
+    __slots__ = ("_lease", "_queue", "asked_at", "granted_at", "ticket", "used_token")
 
     def __init__(
-        self, queue: Queue, lease: int, granted_at: float, waited: float, ticket: Ticket
+        self, queue: Queue, lease: int, granted_at: float, asked_at: float, ticket: Ticket
     ) -> None:
         self._queue = queue
         self._lease = lease
         self.granted_at = granted_at
-        self.waited = waited
+        self.asked_at = asked_at
         self.ticket = ticket
-        self.used_token = queue.is_paced(ticket.lane)
+        self.used_token = False
+
+    @property
+    def waited(self) -> float:
+        return self.granted_at - self.asked_at
 
     def answered(self) -> None:
         account, now = self._queue.account, self._queue.account.clock()
@@ -202,6 +210,18 @@ class Queue:
             return True
         return lane is Lane.BULK and account.burst < account.rate.limit
 
+    def take_now(self, lane: Lane, longest: float) -> LocalSlot | None:
+        """Grant a slot where nobody waits and no token is asked for: the short way."""
+        if self.line or self.is_paced(lane):
+            return None
+        account = self.account
+        now = account.clock()
+        with account.lock:
+            if not account.is_open(lane, now):
+                return None
+            lease = account.window.take(now, longest)
+        return LocalSlot(self, lease, now, now, Ticket(lane, next(account.places)))
+
     async def acquire(
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
     ) -> LocalSlot:
@@ -227,7 +247,8 @@ class Queue:
         """A slot has ended: serve here, and let the other loops look."""
         if self.line:
             self.serve()
-        self.account.wake_others(self)
+        if len(self.account.queues) > 1:
+            self.account.wake_others(self)
 
     def wake(self) -> None:
         """Serve soon; from any thread."""
@@ -257,15 +278,18 @@ class Queue:
         self, ticket: Ticket, longest: float, asked_at: float, now: float
     ) -> LocalSlot | None:
         """Ask the gates and go through them at once, or not at all."""
-        account = self.account
+        account, pacer = self.account, self._pacer
         is_paced = self.is_paced(ticket.lane)
+        if is_paced and not pacer.has_token:
+            return None
         with account.lock:
-            if account.opens_at(ticket.lane, now) > now or (is_paced and not self._pacer.has_token):
+            if not account.is_open(ticket.lane, now):
                 return None
             lease = account.window.take(now, longest)
+        slot = LocalSlot(self, lease, now, asked_at, ticket)
         if is_paced:
-            self._pacer.has_token = False
-        return LocalSlot(self, lease, now, now - asked_at, ticket)
+            slot.used_token, pacer.has_token = True, False
+        return slot
 
     def _opens_at(self, lane: Lane, now: float) -> float:
         with self.account.lock:

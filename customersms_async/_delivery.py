@@ -15,11 +15,12 @@ Rules of this module:
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from . import codes
-from ._columns import Verdict
+from ._columns import SENT, Verdict
 from ._desk import Delivered, Desk
 from ._matching import Match, match
 from ._ports import (
@@ -73,9 +74,10 @@ class Delivery:
 
         lane: Who asks; a single message is sent as a string, a batch as an array.
 
-        patience: Seconds for all of it, waiting included; None for no end but the pauses'.
+        patience: Seconds for all of it, waiting included.
 
     Attributes:
+        phones: The numbers, as given.
         handed_over: Attempts that ended and whose body had begun to be written.
         on_granted: Called whenever a slot was granted, or None.
     """
@@ -86,14 +88,16 @@ class Delivery:
         "_desk",
         "_halted",
         "_lane",
-        "_phones",
         "_refused_at",
         "_retry_after",
         "_text",
         "_ticket",
+        "_timeout",
+        "_transport",
         "_tries",
         "handed_over",
         "on_granted",
+        "phones",
     )
 
     def __init__(
@@ -103,13 +107,15 @@ class Delivery:
         text: str,
         lane: Lane,
         *,
-        patience: float | None = None,
+        patience: float = math.inf,
     ) -> None:
         self._desk = desk
-        self._phones = phones
+        self._transport = desk.transport()
+        self.phones = phones
         self._text = text
         self._lane = lane
-        self._deadline = None if patience is None else desk.clock.now() + patience
+        self._timeout = desk.timeout_for(len(phones))
+        self._deadline = desk.clock.now() + patience
         self.on_granted: Callable[[], None] | None = None
         self._attempt: Attempt | None = None
         self._halted: str | None = None
@@ -121,21 +127,27 @@ class Delivery:
 
     async def run(self) -> Delivered:
         """Live: wait, attempt, and again where nothing was sent and time allows."""
+        desk = self._desk
         while True:
             if self._halted is not None:
                 return self._not_sent(self._halted)
+            left = self._left()
             try:
-                slot = await self._slot()
+                slot = await desk.limiter.acquire(
+                    desk.key.account,
+                    self._lane,
+                    longest=min(self._timeout, left),
+                    patience=self._patience(left),
+                    ticket=self._ticket,
+                )
             except WaitTooLong as exc:
                 if not self._may_ask_again():
-                    return self._too_long(exc)
+                    return self._too_late(exc)
                 continue
             except LimiterUnavailable as exc:
                 return self._not_sent(exc.code, exc.detail, cause=exc)
             ended = await self._try_once(slot)
-            if ended.first.status is not Status.NOT_SENT:
-                return ended
-            if not await self._may_try_again(ended):
+            if ended.first.status is not Status.NOT_SENT or not await self._may_try_again(ended):
                 return ended
 
     def halt(self, code: str) -> bool:
@@ -164,31 +176,15 @@ class Delivery:
         """Whether an attempt is under way that has been handed over."""
         return self._attempt is not None and self._attempt.is_started
 
-    async def _slot(self) -> Slot:
-        slot = await self._desk.limiter.acquire(
-            self._desk.key.account,
-            self._lane,
-            longest=self._timeout(),
-            patience=self._patience(),
-            ticket=self._ticket,
-        )
-        self._ticket = slot.ticket
-        if self.on_granted is not None:
-            self.on_granted()
-        return slot
-
-    def _timeout(self) -> float:
-        timeout = self._desk.timeout_for(len(self._phones))
-        return timeout if self._deadline is None else min(timeout, max(self._left(), 0.0))
-
     def _left(self) -> float:
-        return float("inf") if self._deadline is None else self._deadline - self._desk.clock.now()
+        """Seconds that are left for all of it, at least 0."""
+        return max(self._deadline - self._desk.clock.now(), 0.0)
 
-    def _patience(self) -> float | None:
+    def _patience(self, left: float) -> float | None:
         """The caller's time, and once refused for the rate no longer than refusals are borne."""
         if self._refused_at is not None:
-            return max(min(self._left(), self._bears_until() - self._desk.clock.now()), 0.0)
-        return None if self._deadline is None else max(self._left(), 0.0)
+            left = min(left, max(self._bears_until() - self._desk.clock.now(), 0.0))
+        return None if left == math.inf else left
 
     def _bears_until(self) -> float:
         since = max(self._refused_at or 0.0, self._desk.accepted_at)
@@ -198,14 +194,23 @@ class Delivery:
         """Somebody else was let through meanwhile: then the ten minutes begin anew."""
         if self._refused_at is None or self._left() <= 0:
             return False
-        return self._deadline is None and self._bears_until() > self._desk.clock.now()
+        return self._bears_until() > self._desk.clock.now()
 
     async def _try_once(self, slot: Slot) -> Delivered:
-        desk = self._desk
+        desk, phones = self._desk, self.phones
         granted_at = desk.clock.now()
+        self._ticket = slot.ticket
+        if self.on_granted is not None:
+            self.on_granted()
         attempt = self._attempt = Attempt(next(desk.numbers))
         try:
-            ended = await self._post(attempt, slot)
+            reply = await self._transport.post(
+                Body(encode_request(desk.key, self._spelled(), self._text)),
+                attempt,
+                timeout=min(self._timeout, self._deadline - granted_at),
+                most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(phones),
+            )
+            ended = self._read(attempt, slot, reply)
         except TransportFailure as exc:
             ended = self._failed(attempt, slot, exc)
         except BaseException:
@@ -213,31 +218,28 @@ class Delivery:
             self._failed(attempt, slot, None)
             raise
         self.handed_over += attempt.is_started
-        self._tell(attempt, slot, ended, desk.clock.now() - granted_at)
         self._attempt = None
+        if ended.verdicts is not SENT:
+            self._warn_of_unknown(attempt, ended)
+        if desk.on_request is not None:
+            self._tell(desk.on_request, attempt, slot, ended, desk.clock.now() - granted_at)
         return ended
 
-    async def _post(self, attempt: Attempt, slot: Slot) -> Delivered:
-        desk, phones = self._desk, self._phones
-        reply = await desk.transport().post(
-            Body(encode_request(desk.key, self._spelled(), self._text)),
-            attempt,
-            timeout=self._timeout(),
-            most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(phones),
-        )
+    def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> Delivered:
         if not attempt.is_started:
             slot.unused()
-            return Delivered(of_failure("a stray answer came", is_started=False))
-        answer = read_answer(reply.status, reply.body, desk.rate_statuses)
+            verdict = of_failure("an answer to another request came first", is_started=False)
+            return Delivered(verdict, request=attempt.number)
+        answer = read_answer(reply.status, reply.body, self._desk.rate_statuses)
         if isinstance(answer, Answered):
             return self._matched(attempt, slot, reply, answer)
         return self._refused(attempt, slot, reply, answer)
 
     def _spelled(self) -> str | Sequence[str]:
-        return self._phones[0] if self._lane is Lane.SEND else self._phones
+        return self.phones[0] if self._lane is Lane.SEND else self.phones
 
     def _matched(self, attempt: Attempt, slot: Slot, reply: Reply, answer: Answered) -> Delivered:
-        found = match(self._phones, answer, self._clean)
+        found = match(self.phones, answer, self._clean)
         if found.is_foreign:
             reply.discard()
             slot.lost()
@@ -261,7 +263,9 @@ class Delivery:
             slot.lost()
             return Delivered(verdict, request=attempt.number)
         if isinstance(answer, TurnedAway):
-            self._turned_away(slot, parse_retry_after(reply.retry_after, reply.date))
+            headers = reply.headers
+            retry_after = parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
+            self._turned_away(slot, retry_after)
             return Delivered(verdict, request=attempt.number, retry_after=self._retry_after)
         slot.answered()
         self._accepted(answer.credits)
@@ -294,13 +298,15 @@ class Delivery:
         if ended.first.code == codes.RATE_LIMITED:
             return True  # uses up no retry: the pause and the caller's time are the bounds
         self._tries += 1
-        delay = backoff(self._tries, self._desk.clock.jitter())
-        if self._tries > self._desk.retries or delay >= self._left():
+        delay, left = backoff(self._tries, self._desk.clock.jitter()), self._left()
+        if left <= 0:
+            ended.verdicts = Verdict(Status.NOT_SENT, codes.WAIT_TOO_LONG, ended.first.detail)
+        if self._tries > self._desk.retries or delay >= left:
             return False
         await self._desk.clock.sleep(delay)
         return True
 
-    def _too_long(self, exc: WaitTooLong) -> Delivered:
+    def _too_late(self, exc: WaitTooLong) -> Delivered:
         if self._refused_at is not None:
             detail = "turned away for the rate, and no time is left for another try"
             return self._not_sent(codes.RATE_LIMITED, detail, cause=exc)
@@ -315,25 +321,31 @@ class Delivery:
     def _clean(self, detail: str) -> str:
         return clean(detail, self._desk.key.reveal(), self._text)
 
-    def _tell(self, attempt: Attempt, slot: Slot, ended: Delivered, took: float) -> None:
-        fates = ended.fates(len(self._phones))
-        if fates[Status.UNKNOWN]:
-            self._warn("request.unknown", attempt, f"{fates[Status.UNKNOWN]} numbers are unknown")
-        if self._desk.on_request is None:
-            return
+    def _warn_of_unknown(self, attempt: Attempt, ended: Delivered) -> None:
+        if unknown := ended.fates(len(self.phones))[Status.UNKNOWN]:
+            self._warn("request.unknown", attempt, f"{unknown} of its numbers are unknown")
+
+    def _tell(
+        self,
+        on_request: Callable[[RequestRecord], object],
+        attempt: Attempt,
+        slot: Slot,
+        ended: Delivered,
+        took: float,
+    ) -> None:
         record = RequestRecord(
             account=self._desk.key.account,
             request=f"{self._desk.name}-{attempt.number}",
             kind=self._lane.value,
-            numbers=len(self._phones),
-            fates=dict(fates),
+            numbers=len(self.phones),
+            fates=dict(ended.fates(len(self.phones))),
             code=None if ended.whole is None else ended.whole.code,
             waited=slot.waited,
             took=took,
             credits=ended.credits,
         )
         try:
-            self._desk.on_request(record)
+            on_request(record)
         except Exception:
             # What is told must not change what happens; the caller's hook is the caller's to mend.
             _logger.exception("on_request raised", extra={"event": "hook.failed"})

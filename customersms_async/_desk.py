@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from . import codes
 from ._columns import Verdict
@@ -72,7 +72,7 @@ class Desk:
         return 30.0 + 0.5 * (numbers - 1)
 
 
-@frozen
+@define(eq=False)
 class Delivered:
     """
     What became of one request.

@@ -15,7 +15,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from attrs import field, frozen
+from attrs import define, field
 
 from . import codes
 from ._columns import SENT, Verdict
@@ -29,7 +29,7 @@ _MISSING = Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "the answer does not
 _CONTRADICTED = Verdict(Status.UNKNOWN, codes.CONTRADICTED, "the answer says both yes and no")
 
 
-@frozen
+@define(eq=False)
 class Match:
     """
     The fates of one request.
@@ -66,14 +66,12 @@ def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | 
     """All accepted, in the order and spelling asked: what nearly every answer says."""
     if [entry.phone for entry in entries] != phones:
         return None
-    if not all([entry.success for entry in entries]):
+    if False in [entry.success for entry in entries]:
         return None
-    return Match(SENT, [entry.message_id for entry in entries])
+    return Match(SENT, [entry.message_id or None for entry in entries])
 
 
-def _match_by_digits(
-    phones: Sequence[str], answer: Answered, clean: Callable[[str], str]
-) -> Match:
+def _match_by_digits(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) -> Match:
     asked: defaultdict[str, list[int]] = defaultdict(list)
     for place, phone in enumerate(phones):
         asked[phone[1:]].append(place)
@@ -110,7 +108,7 @@ def _share_out(
         return
     for place, entry in zip(places, entries, strict=False):
         verdicts[place] = SENT if entry.success else _rejection(entry, clean)
-        message_ids[place] = entry.message_id if entry.success else None
+        message_ids[place] = (entry.message_id or None) if entry.success else None
 
 
 def _rejection(entry: Entry, clean: Callable[[str], str]) -> Verdict:

@@ -111,7 +111,7 @@ def _no_discard() -> None:
     """Do nothing: there is no connection to drop."""
 
 
-@frozen
+@define(eq=False)
 class Reply:
     """
     What came back.
@@ -119,15 +119,13 @@ class Reply:
     Attributes:
         status: The HTTP status.
         body: The body, whole; hidden, since a server may echo the key.
-        retry_after: The ``Retry-After`` header, or None.
-        date: The ``Date`` header, or None.
+        headers: The headers, by names in any case.
         discard: Drops the connection it came on, because it answered another request.
     """
 
     status: int
     body: bytes = field(repr=False)
-    retry_after: str | None = None
-    date: str | None = None
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     discard: Callable[[], None] = field(default=_no_discard, repr=False)
 
 
@@ -171,7 +169,7 @@ class Lane(enum.Enum):
     BULK = "bulk"
 
 
-@frozen
+@define(eq=False)
 class Ticket:
     """A place in the queue, which a request that was turned away keeps."""
 

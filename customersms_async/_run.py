@@ -206,6 +206,9 @@ class Run:
             await self._pump()
         except asyncio.CancelledError:
             self._was_interrupted()
+        except Exception as exc:  # noqa: BLE001  # say, a caller's session that was closed: no number is lost
+            self._is_pumping = False
+            self._fail(exc, codes.STOPPED)
         finally:
             self._is_pumping = False
         await self._wait_for_workers()

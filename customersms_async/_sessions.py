@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import aiohttp
@@ -128,11 +128,15 @@ class Shared:
     tasks: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
     bulks: dict[Bulk, Desk] = field(factory=dict[Bulk, Desk])
 
-    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task that belongs to the client."""
+    def spawn(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        ended: Callable[[asyncio.Task[T]], object] | None = None,
+    ) -> asyncio.Task[T]:
+        """Start a task that belongs to the client; *ended* must take it out of `tasks`."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(ended or self.tasks.discard)
         return task
 
     async def drain(self, seconds: float) -> None:

@@ -83,8 +83,7 @@ class AiohttpTransport:
             return Reply(
                 status=response.status,
                 body=gathered.whole(),
-                retry_after=response.headers.get("Retry-After"),
-                date=response.headers.get("Date"),
+                headers=response.headers,
                 discard=payload.drop_connection,
             )
 

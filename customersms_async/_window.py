@@ -88,15 +88,14 @@ class Rate:
 class Window:
     """``rate.limit`` slots and until when each is busy; instants are monotonic seconds."""
 
-    __slots__ = ("_busy", "_flying", "_grace", "_heap", "_margin", "_next", "rate")
+    __slots__ = ("_ended", "_flying", "_grace", "_next", "_period", "rate")
 
     def __init__(self, rate: Rate, *, grace: float = GRACE, margin: float = MARGIN) -> None:
         self.rate = rate
+        self._period = rate.per + margin
         self._grace = grace
-        self._margin = margin
-        self._busy: dict[int, float] = {}
-        self._flying: set[int] = set()
-        self._heap: list[tuple[float, int]] = []  # of _busy, with lines that no longer hold
+        self._flying: dict[int, float] = {}  # lease: until when, if it never ends
+        self._ended: list[float] = []  # a heap: until when the slots of ended requests are busy
         self._next = 0
 
     @property
@@ -106,8 +105,11 @@ class Window:
 
     def busy(self, now: float) -> int:
         """Count the slots that may not be used now."""
-        self._expire(now)
-        return len(self._busy)
+        while self._ended and self._ended[0] <= now:
+            heapq.heappop(self._ended)
+        if len(self._flying) + len(self._ended) >= self.rate.limit:
+            self._forget_the_dead(now)
+        return len(self._flying) + len(self._ended)
 
     def is_free(self, now: float, spare: int = 0) -> bool:
         """Whether a slot may be taken and *spare* more are left."""
@@ -118,16 +120,15 @@ class Window:
         missing = self.busy(now) + spare + 1 - self.rate.limit
         if missing <= 0:
             return now
-        if missing == 1:
-            return self._heap[0][0]
-        return heapq.nsmallest(missing, self._busy.values())[-1]
+        if missing == 1 and not self._flying:
+            return self._ended[0]
+        return heapq.nsmallest(missing, [*self._flying.values(), *self._ended])[-1]
 
     def next_free_at(self, now: float) -> float | None:
         """Say when a slot is free for certain; None while every slot is in flight."""
         if self.is_free(now):
             return now
-        ended = [until for lease, until in self._busy.items() if lease not in self._flying]
-        return min(ended, default=None)
+        return self._ended[0] if self._ended else None
 
     def earliest(self, now: float, ahead: int) -> float:
         """
@@ -138,12 +139,9 @@ class Window:
         place = ahead + self.busy(now) - self.rate.limit
         if place < 0:
             return now
-        period = self.rate.per + self._margin
-        frees = sorted(
-            now + period if lease in self._flying else until for lease, until in self._busy.items()
-        )
+        frees = sorted([*self._ended, *([now + self._period] * len(self._flying))])
         rounds, place = divmod(place, len(frees))
-        return frees[place] + rounds * period
+        return frees[place] + rounds * self._period
 
     def take(self, now: float, longest: float) -> int:
         """
@@ -158,39 +156,24 @@ class Window:
             The lease, to be ended with one of the three calls below.
         """
         self._next += 1
-        self._flying.add(self._next)
-        self._set(self._next, now + longest + self._grace + self.rate.per + self._margin)
+        self._flying[self._next] = now + longest + self._grace + self._period
         return self._next
 
     def answered(self, lease: int, now: float) -> None:
         """The request was answered: the server counted it before now."""
-        self._end(lease, now + self.rate.per + self._margin)
+        # Also where the lease ran out meanwhile: the server counted the request all the same.
+        self._flying.pop(lease, None)
+        heapq.heappush(self._ended, now + self._period)
 
     def lost(self, lease: int, now: float) -> None:
         """The request ended without an answer: the server may count it a little later."""
-        self._end(lease, now + self._grace + self.rate.per + self._margin)
+        self._flying.pop(lease, None)
+        heapq.heappush(self._ended, now + self._grace + self._period)
 
     def unused(self, lease: int) -> None:
         """Neither headers nor body can have left: the slot was never used."""
-        self._flying.discard(lease)
-        self._busy.pop(lease, None)
+        self._flying.pop(lease, None)
 
-    def _end(self, lease: int, until: float) -> None:
-        # Also where the lease ran out meanwhile: the server counted the request all the same.
-        self._flying.discard(lease)
-        self._set(lease, until)
-
-    def _set(self, lease: int, until: float) -> None:
-        self._busy[lease] = until
-        heapq.heappush(self._heap, (until, lease))
-
-    def _expire(self, now: float) -> None:
-        heap, busy = self._heap, self._busy
-        while heap:
-            until, lease = heap[0]
-            if busy.get(lease) == until and until > now:
-                return
-            heapq.heappop(heap)
-            if busy.get(lease) == until:
-                del busy[lease]
-                self._flying.discard(lease)
+    def _forget_the_dead(self, now: float) -> None:
+        for lease in [lease for lease, until in self._flying.items() if until <= now]:
+            del self._flying[lease]

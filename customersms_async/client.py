@@ -16,6 +16,7 @@ import enum
 import logging
 import os
 import secrets
+import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
 from typing import Final, NoReturn, Self, TypeVar, Unpack
@@ -163,7 +164,7 @@ class CustomerSMS:
 
     def _begin(self, key: ApiKey) -> None:
         settings = self._settings
-        self._credits: Credits | None = None
+        self._credits: tuple[int, float] | None = None
         self._desk = Desk(
             key=key,
             transport=self._shared.sessions.transport,
@@ -206,7 +207,10 @@ class CustomerSMS:
     @property
     def credits(self) -> Credits | None:
         """The last balance that an answer to this client named, and when; None before the first."""
-        return self._credits
+        if self._credits is None:
+            return None
+        amount, heard_at = self._credits
+        return Credits(amount, dt.datetime.fromtimestamp(heard_at, dt.UTC))
 
     async def send(self, phone: str, text: str, *, timeout: float | None = None) -> Receipt:
         """
@@ -240,9 +244,8 @@ class CustomerSMS:
         patience = settings.send_timeout
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
-        self._shared.sessions.transport()
         delivery = Delivery(self._desk, [number], check_text(text), Lane.SEND, patience=patience)
-        delivered = await self._deliver(delivery, number)
+        delivered = await self._deliver(delivery)
         if delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
@@ -356,39 +359,43 @@ class CustomerSMS:
         msg = "a client holds a key and connections, and is not pickled; make it where it is used"
         raise TypeError(msg)
 
-    async def _deliver(self, delivery: Delivery, phone: str) -> Delivered:
+    async def _deliver(self, delivery: Delivery) -> Delivered:
         """Let a task of the client deliver, so that the caller may leave at any time."""
-        task = self._shared.spawn(delivery.run())
+        answer: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
+
+        def ended(task: asyncio.Task[Delivered]) -> None:
+            self._shared.tasks.discard(task)
+            if not answer.done():  # the client was closed before the first step of the task
+                answer.set_result(delivery.abandoned())
+
+        task = self._shared.spawn(_run_for(answer, delivery), ended)
         try:
-            return await asyncio.shield(task)
+            return await answer
         except asyncio.CancelledError as exc:
-            if task.cancelled() and not _is_being_cancelled():
-                return delivery.abandoned()  # the client was closed
-            self._leave(task, delivery, phone, exc)
+            self._leave(task, answer, delivery, exc)
             raise
 
     def _leave(
         self,
         task: asyncio.Task[Delivered],
+        answer: asyncio.Future[Delivered],
         delivery: Delivery,
-        phone: str,
         exc: asyncio.CancelledError,
     ) -> None:
         """The caller was cancelled: what has not left never will, what has is seen to its end."""
-        if task.done():
-            if not task.cancelled():
-                exc.add_note(f"the message was {_words(task.result().first.status)} by then")
+        if not answer.cancelled():
+            exc.add_note(f"the message was {_words(answer.result().first.status)} by then")
         elif delivery.halt(codes.CANCELLED):
             task.cancel()
         else:
             exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
-            task.add_done_callback(lambda ended: self._tell_late(ended, delivery, phone))
+            task.add_done_callback(lambda ended: self._tell_late(ended, delivery))
 
-    def _tell_late(self, task: asyncio.Task[Delivered], delivery: Delivery, phone: str) -> None:
+    def _tell_late(self, task: asyncio.Task[Delivered], delivery: Delivery) -> None:
         delivered = delivery.abandoned() if task.cancelled() else task.result()
         _logger.warning(
             "send to %s of account %s was cancelled in flight; the message was %s",
-            mask_phone(phone),
+            mask_phone(delivery.phones[0]),
             self.account,
             _words(delivered.first.status),
             extra={"event": "send.cancelled", "account": self.account},
@@ -433,7 +440,7 @@ class CustomerSMS:
         )
 
     def _hear_credits(self, amount: int) -> None:
-        self._credits = Credits(amount, dt.datetime.now(dt.UTC))
+        self._credits = (amount, time.time())
 
 
 def _key_or_error(given: object) -> ApiKey | ConfigurationError:
@@ -450,9 +457,20 @@ def _endpoint(given: object) -> object:
     return os.environ.get("CUSTOMERSMS_ENDPOINT") or _ENDPOINT
 
 
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _run_for(answer: asyncio.Future[Delivered], delivery: Delivery) -> Delivered:
+    """Run *delivery* and answer at once, a turn of the loop before the end of the task would."""
+    try:
+        delivered = await delivery.run()
+    except asyncio.CancelledError:
+        delivered = delivery.abandoned()
+    except Exception as exc:
+        if answer.done():
+            raise
+        answer.set_exception(exc)
+        return delivery.abandoned()
+    if not answer.done():
+        answer.set_result(delivered)
+    return delivered
 
 
 def _words(status: Status) -> str:

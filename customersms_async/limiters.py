@@ -79,6 +79,8 @@ class LocalLimiter:
     ) -> LocalSlot:
         """Wait for a slot; see `Limiter.acquire`."""
         queue = self._account(account).queue_of(asyncio.get_running_loop())
+        if ticket is None and (slot := queue.take_now(lane, longest)) is not None:
+            return slot
         return await queue.acquire(lane, longest, patience, ticket)
 
     def usage(self, account: str) -> Usage:
