@@ -1,0 +1,237 @@
+"""The error tree: what may be caught as what, what is shown, and what survives a pickle."""
+
+import builtins
+import copy
+import inspect
+import pickle
+
+import pytest
+
+from customersms_async import errors
+from customersms_async._columns import SENT, Columns, Verdict
+from customersms_async.errors import (
+    AuthenticationError,
+    BulkFailed,
+    BulkInterrupted,
+    ConfigurationError,
+    ConnectFailed,
+    CustomerSMSError,
+    InvalidMessage,
+    InvalidPhone,
+    LimiterUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredits,
+    RateLimited,
+    Rejected,
+    SendError,
+    Status,
+    WaitTooLong,
+)
+from customersms_async.outcomes import Progress, Report
+
+NUMBER = "+12125551234"
+
+CLASSES = [
+    found
+    for found in vars(errors).values()
+    if inspect.isclass(found) and issubclass(found, CustomerSMSError)
+]
+SEND_ERRORS = [
+    ConnectFailed,
+    WaitTooLong,
+    LimiterUnavailable,
+    NotSent,
+    Rejected,
+    AuthenticationError,
+    OutOfCredits,
+    OutcomeUnknown,
+]
+
+
+def report():
+    columns = Columns()
+    columns.extend([12125551234, 13235554567])
+    columns.decide([0], SENT, ["msg_1"], 1)
+    columns.decide([1], Verdict(Status.UNKNOWN, "ANSWER_LOST"), request=2)
+    return Report(columns, Progress(sent=1, unknown=1, requests=2, complete=True), "ab")
+
+
+def examples():
+    yield ConfigurationError("limit must be a whole number")
+    yield InvalidPhone("2125551234", "has no country code")
+    yield InvalidMessage("text is empty")
+    yield BulkInterrupted(report())
+    yield BulkFailed(report())
+    yield RateLimited("RATE_LIMITED", (NUMBER,), "slow down", 12.5)
+    for cls in SEND_ERRORS:
+        yield cls("SOME_CODE", (NUMBER,), "why it failed")
+
+
+EXAMPLES = [pytest.param(exc, id=type(exc).__name__) for exc in examples()]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_one_root(cls):
+    """Every error can be caught as `CustomerSMSError`, and says when it is raised."""
+    assert issubclass(cls, CustomerSMSError)
+    assert cls.__name__.startswith("_") or inspect.getdoc(cls)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_nothing_is_a_timeout(cls):
+    """``except TimeoutError: send again`` never catches an error of ours."""
+    assert not issubclass(cls, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    "cls", [SendError, OutcomeUnknown, Rejected, AuthenticationError, OutOfCredits]
+)
+def test_what_may_have_been_sent_is_no_builtin_error(cls):
+    """No handler of a builtin's error catches what may have been sent."""
+    builtin = {c for c in vars(builtins).values() if inspect.isclass(c)}
+    ancestors = set(cls.__mro__) & builtin
+
+    assert {Exception, BaseException, object} == ancestors
+
+
+@pytest.mark.parametrize(
+    ("cls", "parents"),
+    [
+        (ConfigurationError, {ValueError}),
+        (InvalidPhone, {ValueError}),
+        (InvalidMessage, {ValueError}),
+        (ConnectFailed, {NotSent, SendError, ConnectionError, OSError}),
+        (WaitTooLong, {NotSent, SendError}),
+        (RateLimited, {NotSent, SendError}),
+        (LimiterUnavailable, {NotSent, SendError}),
+        (AuthenticationError, {Rejected, SendError}),
+        (OutOfCredits, {Rejected, SendError}),
+        (OutcomeUnknown, {SendError}),
+    ],
+)
+def test_tree(cls, parents):
+    """Each error stands where the tree in the documentation shows it."""
+    above = set(cls.__mro__) - {cls, CustomerSMSError, Exception, BaseException, object}
+
+    assert parents == above
+
+
+@pytest.mark.parametrize(
+    ("cls", "status"),
+    [
+        (NotSent, Status.NOT_SENT),
+        (ConnectFailed, Status.NOT_SENT),
+        (WaitTooLong, Status.NOT_SENT),
+        (RateLimited, Status.NOT_SENT),
+        (LimiterUnavailable, Status.NOT_SENT),
+        (Rejected, Status.REJECTED),
+        (AuthenticationError, Status.REJECTED),
+        (OutOfCredits, Status.REJECTED),
+        (OutcomeUnknown, Status.UNKNOWN),
+    ],
+)
+def test_status(cls, status):
+    """The class of an error tells the fate of the message."""
+    assert status is cls("CODE").status
+
+
+@pytest.mark.parametrize("exc", EXAMPLES)
+@pytest.mark.parametrize("show", [str, repr])
+def test_shown_in_one_line_without_numbers(exc, show):
+    """What a log shows of an error is one line, and holds no whole number."""
+    shown = show(exc)
+
+    assert shown
+    assert shown.isprintable()
+    assert "2125551234" not in shown
+
+
+@pytest.mark.parametrize("exc", EXAMPLES)
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_survives_a_pickle(exc, protocol):
+    """An error that comes back from another process has all that it had, notes included."""
+    exc.add_note("while sending the newsletter")
+
+    back = pickle.loads(pickle.dumps(exc, protocol))
+
+    assert type(exc) is type(back)
+    assert str(exc) == str(back)
+    assert exc.__notes__ == back.__notes__
+    assert known(exc) == known(back)
+
+
+def known(exc):
+    """Compare a report by what it says, everything else as it is."""
+    flat = {name: list(v) if isinstance(v, Report) else v for name, v in vars(exc).items()}
+    return flat, [list(arg) if isinstance(arg, Report) else arg for arg in exc.args]
+
+
+@pytest.mark.parametrize("exc", EXAMPLES)
+def test_survives_a_copy(exc):
+    """A copied error, as retry libraries make them, is the same error."""
+    assert str(exc) == str(copy.copy(exc))
+
+
+def test_what_a_send_error_says():
+    """A send error has code, numbers and detail as attributes, and as its arguments."""
+    exc = Rejected("BLOCKED_TEXT", (NUMBER,), "not allowed")
+
+    assert ("BLOCKED_TEXT", (NUMBER,), "not allowed") == (exc.code, exc.phones, exc.detail)
+    assert ("BLOCKED_TEXT", (NUMBER,), "not allowed") == exc.args
+    assert "BLOCKED_TEXT (to +12…34, rejected): not allowed" == str(exc)
+
+
+@pytest.mark.parametrize(
+    ("exc", "said"),
+    [
+        (NotSent("STOPPED"), "STOPPED (not sent)"),
+        (WaitTooLong("WAIT_TOO_LONG", (), "9 s"), "WAIT_TOO_LONG (not sent): 9 s"),
+        (
+            OutcomeUnknown("ANSWER_LOST", (NUMBER, "+13235554567")),
+            "ANSWER_LOST (to +12…34, +13…67, unknown)",
+        ),
+        (Rejected("NO", (NUMBER,), "two\nlines\there"), "NO (to +12…34, rejected): two lines here"),
+    ],
+)
+def test_one_line(exc, said):
+    """The line names what there is, and nothing where there is nothing."""
+    assert said == str(exc)
+
+
+def test_representation():
+    """The representation, which asyncio logs of forgotten tasks, shows the masked line."""
+    exc = ConnectFailed("CONNECT_FAILED", (NUMBER,))
+
+    assert "ConnectFailed('CONNECT_FAILED (to +12…34, not sent)')" == repr(exc)
+
+
+def test_connect_failed_is_a_connection_error():
+    """Code that knows `ConnectionError` may catch it, and finds no invented number of an error."""
+    exc = ConnectFailed("CONNECT_FAILED", (NUMBER,), "refused")
+
+    assert (None, None, None) == (exc.errno, exc.strerror, exc.filename)
+    assert ("CONNECT_FAILED", (NUMBER,), "refused") == (exc.code, exc.phones, exc.detail)
+
+
+def test_rate_limited_says_how_long():
+    """A refusal for the rate says how long the pause of the key lasts; 0 where that is unknown."""
+    assert 12.5 == RateLimited("RATE_LIMITED", (NUMBER,), None, 12.5).retry_after
+    assert 0.0 == RateLimited("RATE_LIMITED").retry_after
+
+
+def test_invalid_phone_shows_a_shape():
+    """A refused input is shown by its shape, with the reason."""
+    exc = InvalidPhone("(212) 555-1234", "has no country code")
+
+    assert "phone '(999) 999-9999': has no country code" == str(exc)
+
+
+def test_bulk_errors_show_counts():
+    """An error about a run shows the run's counts."""
+    counts = "1 sent · 0 rejected · 1 unknown · 0 not sent"
+
+    assert f"not everything was sent: {counts}" == str(BulkFailed(report()))
+    assert f"the run was interrupted by its own input or journal: {counts}" == str(
+        BulkInterrupted(report())
+    )

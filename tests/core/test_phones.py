@@ -1,0 +1,390 @@
+"""Phone numbers: what is accepted, what is refused, and what the refusal says."""
+# ruff: noqa: RUF001  # other scripts' spellings of digits and signs are what is tested
+
+import enum
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from customersms_async.errors import InvalidPhone, mask_phone
+from customersms_async.phones import are_e164, checked, normalize_phone, split_phones
+
+NUMBER = "+12125551234"
+
+E164 = st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True)
+SEPARATORS = st.sampled_from(["", " ", "-", ".", "(", ")", "\u00a0", "\u2011", "\u200e", "\u202c"])
+DIGIT_SETS = st.sampled_from(
+    ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９", "०१२३४५६७८९"]
+)
+SCRIBBLES = st.one_of(
+    st.text(),
+    st.text(alphabet="+0123456789 ().-\n\t'=\"eE,tel:/", max_size=30),
+    st.text(alphabet=st.characters(categories=["Nd", "No", "Nl", "Cf", "Zs", "Pd", "Sm"])),
+)
+
+
+def reason_for(phone):
+    with pytest.raises(InvalidPhone) as caught:
+        normalize_phone(phone)
+    return caught.value.reason
+
+
+def is_accepted(phone):
+    try:
+        normalize_phone(phone)
+    except InvalidPhone:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+12125551234",
+        "+1 212 555 1234",
+        "+1-212-555-1234",
+        "+1 (212) 555-1234",
+        "+1 [212] 555.1234",
+        "+1.212.555.1234",
+        "+1·212·555·1234",
+        "+ 1 212 555 1234",
+        "0012125551234",
+        "00 1 (212) 555-1234",
+        "(00) 12125551234",
+        "tel:+12125551234",
+        "TEL: +1-212-555-1234",
+        "tel:0012125551234",
+        '="+12125551234"',
+        '=" 0012125551234 "',
+        "'+12125551234",
+        "'tel:+12125551234",
+        "  +12125551234\r\n",
+        "\ufeff+12125551234",
+        "\u202a+12125551234\u202c",
+        "+1\u00ad212\u200b5551234",
+        "+1\u00a0212\u202f555\u20091234",
+        "+1\u2010212\u2011555\u20121234",
+        "+1\u2013212\u2014555\u22121234",
+        "＋１２１２５５５１２３４",
+        "＋１（２１２）５５５－１２３４",
+        "+١٢١٢٥٥٥١٢٣٤",
+        "+۱۲۱۲۵۵۵۱۲۳۴",
+        "+१२१२५५५१२३४",
+        "+𝟏𝟐𝟏𝟐𝟓𝟓𝟓𝟏𝟐𝟑𝟒",
+    ],
+)
+def test_accepted_spelling(written):
+    """Whatever people, phones and spreadsheets make of a number is read as the same number."""
+    assert NUMBER == normalize_phone(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("", "is empty; write it like +12125551234"),
+        ("   ", "is empty"),
+        ("\u200b\ufeff", "is empty"),
+        ('=""', "is empty"),
+        ("'", "is empty"),
+        ("()", "is empty"),
+        ("tel:", "is empty"),
+        ("2125551234", "no country code; begin with + or 00"),
+        ("(212) 555-1234", "no country code; begin with + or 00"),
+        ("0212 5551234", "no country code; begin with + or 00"),
+        ("+0012125551234", "begins with 0"),
+        ("+02125551234", "begins with 0"),
+        ("000 12125551234", "begins with 0"),
+        ("+", "too short; with its country code it has at least 7 digits"),
+        ("+123456", "too short"),
+        ("00123456", "too short"),
+        ("+1234567890123456", "too long; with its country code a number has at most 15 digits"),
+        ("+1 212 555 1234 x5", "has letters; write digits only"),
+        ("+1-212-555-1234 ext. 5", "has letters"),
+        ("tel:+1-212-555-1234;ext=5", "has letters"),
+        ("+1-800-FLOWERS", "has letters"),
+        ("call me", "has letters"),
+        ("+1212555123Ⅷ", "has letters"),
+        ("+1 212 555 1234 / 1235", "has signs that no number has; write one a field"),
+        ("+1 212 555 1234, +1 323 555 4567", "has signs"),
+        ("+1 212 555 1234; ", "has signs"),
+        ("=+12125551234", "has signs"),
+        ("+1_212_555_1234", "has signs"),
+        ("+1-212-555-1234 #5", "has signs"),
+        ("☎ +12125551234", "has signs"),
+        ("+1 212 555 1234 +1 323 555 4567", "has a + inside; write one number a field"),
+        ("++12125551234", "has a + inside"),
+        ("+1+2125551234", "has a + inside"),
+        ("12125551234+", "has a + inside"),
+        ("1.21256E+10", "changed by a spreadsheet; format the column as text"),
+        ("1,21256E+10", "changed by a spreadsheet"),
+        ("+1.21256e10", "changed by a spreadsheet"),
+        ("1E+10", "changed by a spreadsheet"),
+        ("12125551234.0", "changed by a spreadsheet"),
+        ("+12125551234.00", "changed by a spreadsheet"),
+        ("0012125551234,0", "changed by a spreadsheet"),
+        ("+44 (0) 20 7946 0958", "(0) that is not dialled from abroad"),
+        ("+44 [0]20 7946 0958", "(0) that is not dialled from abroad"),
+    ],
+)
+def test_refusal_says_what_would_be_right(written, hint):
+    """A number that cannot be one is refused with what is wrong and what would be right."""
+    assert hint in reason_for(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+1212555123\u00b2",
+        "+12125551234\u00b9",
+        "+1212555\u2460\u2461\u2462\u2463",
+        "+12125551234\u00bd",
+    ],
+)
+def test_footnote_marks_are_not_dialled(written):
+    """A raised, circled or fractional number may be a footnote's, so it is refused, not read."""
+    assert not is_accepted(written)
+
+
+@pytest.mark.parametrize(
+    "between", ["\n", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
+)
+def test_two_fields_are_not_glued(between):
+    """Digits behind a line end or a tab belong to another field, and are not made one number."""
+    assert not is_accepted(f"+4930123{between}4567")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "NoneType"),
+        (12125551234, "int"),
+        (1.2e10, "float"),
+        (b"+12125551234", "bytes"),
+        ([], "list"),
+    ],
+)
+def test_not_a_string(value, kind):
+    """What is no string is refused by its type, with an example of what would be right."""
+    assert f"must be a string like '+12125551234', not {kind}" == reason_for(value)
+
+
+def test_refusal_keeps_what_was_given():
+    """The error has the input as it was, so that a caller can find it again."""
+    with pytest.raises(InvalidPhone) as caught:
+        normalize_phone(" 212-555 ")
+
+    assert " 212-555 " == caught.value.phone
+
+
+@given(SCRIBBLES)
+@example("\ud800")
+@example("+" + "9" * 100_000)
+@example("(" * 50_000)
+@example("( " * 50_000)
+@example("1" * 50_000 + "e")
+@example("'" * 50_000)
+def test_any_text_is_a_number_or_a_refusal(text):
+    """No text, however odd or long, gives anything but a number in E.164 or `InvalidPhone`."""
+    assert is_e164(normalize_phone(text)) if is_accepted(text) else reason_for(text)
+
+
+def decimals_of(text):
+    return "".join(str(unicodedata.decimal(c)) for c in text if unicodedata.category(c) == "Nd")
+
+
+@given(SCRIBBLES)
+@example("+1 212 555 1234")
+def test_digits_keep_their_order(text):
+    """The digits of an accepted number are those of the input, in order, after a leading 00."""
+    if not is_accepted(text):
+        return
+
+    assert decimals_of(text).lstrip("0") == normalize_phone(text)[1:]
+
+
+@given(
+    E164,
+    st.lists(SEPARATORS, min_size=16, max_size=16),
+    DIGIT_SETS,
+    st.sampled_from(["+", "00", "tel:+", "'+"]),
+)
+def test_any_spelling_of_a_number(number, separators, digits, prefix):
+    """However a number's digits are separated, scripted and prefixed, it is the same number."""
+    spelt = "".join(sep + digits[int(d)] for sep, d in zip(separators, number[1:], strict=False))
+
+    # A bracket on each side of a 0 would be the trunk 0, which is refused for its own reason.
+    if "(" in spelt and ")" in spelt:
+        spelt = spelt.replace("(", "").replace(")", "")
+
+    assert number == normalize_phone(prefix + spelt)
+
+
+@given(SCRIBBLES)
+@example(" +1 (212) 555-1234 ")
+def test_normalising_twice_changes_nothing(text):
+    """A number that was accepted is accepted again, unchanged."""
+    if not is_accepted(text):
+        return
+    once = normalize_phone(text)
+
+    assert once == normalize_phone(once)
+
+
+ITEMS = st.one_of(
+    E164,
+    E164.map(lambda number: number + "\n"),
+    E164.map(lambda number: "\n" + number),
+    st.tuples(E164, E164).map("\n".join),
+    st.sampled_from(
+        ["", "\n", "+", "+0123456", "+123456", "+1234567890123456", "12125551234", "+١٢١٢٥٥٥"]
+    ),
+    st.sampled_from([None, 12125551234, b"+12125551234", ("+12125551234",)]),
+    st.text(max_size=5),
+)
+
+
+def is_e164(item):
+    return (
+        isinstance(item, str)
+        and item[:1] == "+"
+        and 7 <= len(item[1:]) <= 15
+        and set(item[1:]) <= set("0123456789")
+        and item[1] != "0"
+    )
+
+
+@given(st.lists(ITEMS, max_size=6))
+@example([])
+@example([""])
+@example(["+1234567\n+1234567", "+1234567"])
+@example(["+1234567\n", "\n+1234567"])
+def test_asking_all_at_once_agrees_with_asking_each(items):
+    """A whole chunk is in E.164 if and only if each of its items is."""
+    assert all(map(is_e164, items)) is are_e164(items)
+
+
+def test_a_long_chunk_is_asked_at_once():
+    """A chunk of any length is looked through without running out of stack."""
+    assert are_e164([NUMBER] * 100_000)
+
+
+@given(SCRIBBLES)
+@example("12125551234")
+@example("+12125551234")
+@example("0012125551234")
+@example("+1234567")
+@example("1234567")
+def test_a_mask_never_shows_a_number(text):
+    """A masked text holds at most four of seven digits in a row, and one line."""
+    masked = mask_phone(text)
+
+    shown = sum(char.isdecimal() and char != "9" for char in masked)
+    assert shown <= 5
+    assert masked.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("phone", "masked"),
+    [
+        ("+12125551234", "+12…34"),
+        ("(212) 555-1234", "(999) 999-9999"),
+        ("Ann Lee\n4", "xxx xxx 9"),
+        ("x" * 30, "x" * 24 + "…"),
+        (None, "<NoneType>"),
+        (12125551234, "<int>"),
+    ],
+)
+def test_mask(phone, masked):
+    """A number shows its head and its last two digits; anything else, only its shape."""
+    assert masked == mask_phone(phone)
+
+
+def test_a_parser_of_ones_own():
+    """A parser that knows the country turns a national number into E.164."""
+    assert "+12125551234" == checked(lambda text: "+1" + text, "2125551234")
+
+
+def test_the_parser_of_the_package():
+    """Without a parser of one's own, the package's rules hold."""
+    assert NUMBER == checked(normalize_phone, "+1 212 555 1234")
+
+
+class OwnError(Exception):
+    pass
+
+
+def raising(exc):
+    def parse(text):
+        raise exc
+
+    return parse
+
+
+@pytest.mark.parametrize(
+    "exc", [ValueError("2125551234"), OwnError(), KeyError(1), RecursionError()]
+)
+def test_whatever_a_parser_raises_is_a_refusal(exc):
+    """A parser may raise any error; it is named by its class, without its text."""
+    with pytest.raises(InvalidPhone) as caught:
+        checked(raising(exc), "2125551234")
+
+    assert f"parse_phone refused it with {type(exc).__name__}" == caught.value.reason
+    assert exc is caught.value.__cause__
+
+
+def test_a_parsers_own_refusal_is_kept():
+    """A parser that raises `InvalidPhone` says itself what is wrong."""
+    with pytest.raises(InvalidPhone) as caught:
+        checked(raising(InvalidPhone("5", "is no Italian number")), "5")
+
+    assert "is no Italian number" == caught.value.reason
+
+
+def test_a_parser_does_not_stop_an_interrupt():
+    """Ctrl-C within a parser is not taken for a refusal."""
+    with pytest.raises(KeyboardInterrupt):
+        checked(raising(KeyboardInterrupt()), "5")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [None, 12125551234, "", "2125551234", "+12125551234\n", b"+12125551234", "+1 2125551234"],
+)
+def test_what_a_parser_returns_is_not_trusted(junk):
+    """Only E.164 is taken from a parser."""
+    with pytest.raises(InvalidPhone, match="must return E"):
+        checked(lambda text: junk, "2125551234")
+
+
+def test_a_parser_meets_strings_only():
+    """What is no string is refused before a parser of one's own sees it."""
+    with pytest.raises(InvalidPhone, match="not int"):
+        checked(lambda text: NUMBER, 12125551234)
+
+
+class Numbers(enum.StrEnum):
+    OFFICE = NUMBER
+
+
+def test_a_subclass_of_str_is_a_string():
+    """A number that is kept in an enumeration, say, is a number."""
+    assert NUMBER == normalize_phone(Numbers.OFFICE)
+    assert are_e164([Numbers.OFFICE])
+
+
+@pytest.mark.parametrize(
+    ("written", "parts"),
+    [
+        ("+12125551234", ["+12125551234"]),
+        ("+12125551234,+13235554567", ["+12125551234", "+13235554567"]),
+        (" +12125551234 , +13235554567 ,", ["+12125551234", "+13235554567"]),
+        (",,+12125551234", ["+12125551234"]),
+        ("", [""]),
+        (" , ", [" , "]),
+    ],
+)
+def test_one_string_of_several(written, parts):
+    """The comma-separated form is split; where nothing is in it, it is kept, to be refused."""
+    assert parts == split_phones(written)

@@ -1,0 +1,146 @@
+"""What may be shown: the key never, a number only in part, a text not at all."""
+
+import copy
+import pickle
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from customersms_async._secrets import ApiKey, clean, read_key
+from customersms_async.errors import ConfigurationError
+
+CANARY = "cspro_canary_7f3a"
+
+
+@pytest.mark.parametrize(
+    "show", [str, repr, "{}".format, ascii, lambda key: f"{key!s}{key!r}{key}"]
+)
+def test_a_key_hides_itself(show):
+    """However a key is shown, its account is shown and the key is not."""
+    key = ApiKey(CANARY)
+
+    assert CANARY not in show(key)
+    assert key.account in show(key)
+
+
+def test_a_key_has_no_variables_to_look_into():
+    """A crash reporter that looks into objects finds no dictionary with the key."""
+    with pytest.raises(TypeError):
+        vars(ApiKey(CANARY))
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_key_is_not_pickled(way):
+    """A key does not travel into a queue or a cache."""
+    with pytest.raises(TypeError, match="not pickled; make the client anew"):
+        way(ApiKey(CANARY))
+
+
+def test_a_key_is_revealed_on_request():
+    """The one place that writes the body gets the key as it was given."""
+    assert CANARY == ApiKey(CANARY).reveal()
+
+
+def test_keys_are_compared_by_value():
+    """Two clients with one key share an account; another key is another account."""
+    assert ApiKey(CANARY) == ApiKey(CANARY)
+    assert hash(ApiKey(CANARY)) == hash(ApiKey(CANARY))
+    assert ApiKey(CANARY).account == ApiKey(CANARY).account
+    assert ApiKey(CANARY) != ApiKey("cspro_other")
+    assert ApiKey(CANARY).account != ApiKey("cspro_other").account
+    assert ApiKey(CANARY) != CANARY
+
+
+def test_the_account_is_a_short_hash():
+    """An account is named by twelve hexadecimal digits."""
+    assert re.fullmatch("[0-9a-f]{12}", ApiKey(CANARY).account)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (None, "must be a string, not NoneType"),
+        (CANARY.encode(), "must be a string, not bytes"),
+        (7, "must be a string, not int"),
+        ("", "is empty"),
+        (CANARY + "\n", "must be printable ASCII without spaces and line ends"),
+        (" " + CANARY, "must be printable ASCII"),
+        (CANARY + "é", "must be printable ASCII"),
+        (CANARY + "\x00", "must be printable ASCII"),
+        ("\ud800" + CANARY, "must be printable ASCII"),
+    ],
+)
+def test_a_key_that_cannot_be_one(value, problem):
+    """A value that can be no key is refused by name, and not shown."""
+    refused = read_key(value)
+
+    assert isinstance(refused, ConfigurationError)
+    assert str(refused).startswith(f"api_key {problem}")
+    assert str(refused).endswith("give the key as the gateway shows it")
+    assert "canary" not in str(refused)
+
+
+def test_a_key_that_can_be_one():
+    """A key is taken as it is."""
+    key = read_key(CANARY)
+
+    assert isinstance(key, ApiKey)
+    assert CANARY == key.reveal()
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Invalid key", "Invalid key"),
+        (f"Invalid key {CANARY}!", "Invalid key [hidden]!"),
+        (f"{CANARY}{CANARY}", "[hidden][hidden]"),
+        ("Text 'We open at nine' is blocked", "Text '[hidden]' is blocked"),
+        ("No route to +12125551234", "No route to +…34"),
+        ("No route to +1 (212) 555-1234.", "No route to +…34."),
+        ("No route to 1/212/555/1234", "No route to …34"),
+        ("No route to 1,212,555,1234", "No route to …34"),
+        ("No route to 1\u2011212\u2011555\u20111234", "No route to …34"),
+        ("No route to +١٢١٢٥٥٥١٢٣٤", "No route to +…٣٤"),
+        ("Error 40 of 99999", "Error 40 of 99999"),
+        ("two\r\nlines\tand\x00more\x1b[31m", "two lines and more [31m"),
+        ("  much   room  ", "much room"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("", ""),
+    ],
+)
+def test_a_strangers_text_is_cleaned(said, kept):
+    """Keys, texts, numbers, control characters and needless room are taken out."""
+    assert kept == clean(said, CANARY, "We open at nine")
+
+
+def test_a_secret_within_another():
+    """Where the text of a message holds the key, or the key a text, neither is left in part."""
+    text = f"my key is {CANARY}, dear"
+
+    assert "said: [hidden]" == clean(f"said: {text}", CANARY, text)
+    assert "said: [hidden]" == clean(f"said: {CANARY}", CANARY, "cspro")
+
+
+def test_an_empty_secret_hides_nothing():
+    """An empty text is not found everywhere."""
+    assert "Invalid key" == clean("Invalid key", "")
+
+
+def test_a_long_text_is_cut():
+    """No more than 200 characters are kept."""
+    assert "x" * 200 == clean("x" * 100_000, CANARY)
+
+
+@given(st.text(), st.text(), st.text())
+@example("0" * 800, "", "")
+@example("1 2 3 4 5 6 7 8", "", "")
+def test_whatever_a_stranger_says(before, after, text):
+    """What is kept is short, one line, without the key and without a whole number."""
+    kept = clean(f"{before}{CANARY}{after}", CANARY, text)
+
+    assert len(kept) <= 200
+    assert kept.isprintable()
+    assert CANARY not in kept
+    assert not re.search(r"[0-9]{7}", re.sub(r"[ ()./,-]", "", kept))
