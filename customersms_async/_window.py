@@ -16,9 +16,10 @@ Rules of this module:
 
 1. A lease is busy until an instant that is known from the start, so that nothing that dies can
    hold a slot for ever: *now + longest possible request + grace + per*.
-2. The end of a request moves that instant earlier, never later: *end + per + margin* where it was
-   answered, *end + grace + per + margin* where the answer was lost (the server may still be about
-   to count it), *now* where nothing left.
+2. The end of a request moves that instant: to *end + per + margin* where it was answered, to
+   *end + grace + per + margin* where the answer was lost (the server may still be about to count
+   it), to *now* where nothing left. That is earlier than rule 1 says, but for a request that
+   outlived its longest time.
 3. The margin covers clocks that run at slightly different rates.
 """
 
@@ -88,13 +89,14 @@ class Rate:
 class Window:
     """``rate.limit`` slots and until when each is busy; instants are monotonic seconds."""
 
-    __slots__ = ("_ended", "_flying", "_grace", "_next", "_period", "rate")
+    __slots__ = ("_ended", "_first_death", "_flying", "_grace", "_next", "_period", "rate")
 
     def __init__(self, rate: Rate, *, grace: float = GRACE, margin: float = MARGIN) -> None:
         self.rate = rate
         self._period = rate.per + margin
         self._grace = grace
         self._flying: dict[int, float] = {}  # lease: until when, if it never ends
+        self._first_death = math.inf  # no lease in flight runs out before
         self._ended: list[float] = []  # a heap: until when the slots of ended requests are busy
         self._next = 0
 
@@ -107,7 +109,7 @@ class Window:
         """Count the slots that may not be used now."""
         while self._ended and self._ended[0] <= now:
             heapq.heappop(self._ended)
-        if len(self._flying) + len(self._ended) >= self.rate.limit:
+        if self._first_death <= now:
             self._forget_the_dead(now)
         return len(self._flying) + len(self._ended)
 
@@ -120,7 +122,7 @@ class Window:
         missing = self.busy(now) + spare + 1 - self.rate.limit
         if missing <= 0:
             return now
-        if missing == 1 and not self._flying:
+        if missing == 1 and not self._flying:  # the usual case where a run is held up
             return self._ended[0]
         return heapq.nsmallest(missing, [*self._flying.values(), *self._ended])[-1]
 
@@ -128,20 +130,26 @@ class Window:
         """Say when a slot is free for certain; None while every slot is in flight."""
         if self.is_free(now):
             return now
-        return self._ended[0] if self._ended else None
+        missing = self.busy(now) + 1 - self.rate.limit
+        ended = heapq.nsmallest(missing, self._ended)
+        return ended[-1] if len(ended) == missing else None
 
     def earliest(self, now: float, ahead: int) -> float:
         """
         Say when a newcomer could have a slot at the very earliest, *ahead* others before it.
 
-        A request in flight may be answered this instant, so its slot is free a period from now.
+        Each of them is taken to be answered the instant it is let go, and each request in flight
+        to be answered now, so that a slot comes round once a period.
         """
-        place = ahead + self.busy(now) - self.rate.limit
-        if place < 0:
+        free = self.rate.limit - self.busy(now)
+        if ahead < free:
             return now
-        frees = sorted([*self._ended, *([now + self._period] * len(self._flying))])
-        rounds, place = divmod(place, len(frees))
-        return frees[place] + rounds * self._period
+        ends = sorted(
+            [*self._ended, *(min(at, now + self._period) for at in self._flying.values())]
+        )
+        opens = [now] * free + ends[max(-free, 0) :]
+        rounds, place = divmod(ahead, len(opens))
+        return min(opens[place], opens[0] + self._period) + rounds * self._period
 
     def take(self, now: float, longest: float) -> int:
         """
@@ -156,7 +164,8 @@ class Window:
             The lease, to be ended with one of the three calls below.
         """
         self._next += 1
-        self._flying[self._next] = now + longest + self._grace + self._period
+        until = self._flying[self._next] = now + longest + self._grace + self._period
+        self._first_death = min(self._first_death, until)
         return self._next
 
     def answered(self, lease: int, now: float) -> None:
@@ -174,6 +183,9 @@ class Window:
         """Neither headers nor body can have left: the slot was never used."""
         self._flying.pop(lease, None)
 
-    def _forget_the_dead(self, now: float) -> None:
+    def _forget_the_dead(self, now: float) -> int:
+        """Drop the leases that ran out, and count again."""
         for lease in [lease for lease, until in self._flying.items() if until <= now]:
             del self._flying[lease]
+        return len(self._flying) + len(self._ended)
+        self._first_death = min(self._flying.values(), default=math.inf)
