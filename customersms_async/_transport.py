@@ -75,11 +75,14 @@ class AiohttpTransport:
             middlewares=(),
             auto_decompress=False,
         ) as response:
+            if not payload.is_started:
+                # An answer to nothing. Nobody waits for its end: no timer of ours watches it.
+                response.close()
+                msg = "a stray answer came before the request was written"
+                raise TransportFailure(msg)
             gathered = _Gathered(most)
             while gathered.add(await response.content.readany()):
                 pass
-            if not payload.is_started:
-                response.close()  # an answer to nothing: it, and what follows it, is another's
             return Reply(
                 status=response.status,
                 body=gathered.whole(),
@@ -91,10 +94,11 @@ class AiohttpTransport:
 class _MarkedPayload(BytesPayload):
     """The body of one attempt; opaque, and marked when the first of its bytes is written."""
 
+    _connection: asyncio.WriteTransport  # there is one as soon as the body has started
+
     def __init__(self, body: Body, attempt: Attempt) -> None:
         super().__init__(body.reveal(), content_type="application/json")
         self._attempt = attempt
-        self._connection: asyncio.WriteTransport | None = None
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
@@ -117,8 +121,7 @@ class _MarkedPayload(BytesPayload):
 
     def drop_connection(self) -> None:
         """Drop the connection, so that no later request reads an answer that is not its own."""
-        if self._connection is not None:
-            self._connection.abort()  # to close it would wait for the peer, where there is TLS
+        self._connection.abort()  # to close it would wait for the peer, where there is TLS
 
     def __repr__(self) -> str:
         return "<request body>"
