@@ -212,9 +212,9 @@ class Queue:
 
     def take_now(self, lane: Lane, longest: float) -> LocalSlot | None:
         """Grant a slot where nobody waits and no token is asked for: the short way."""
-        if self.line or self.is_paced(lane):
+        line, account = self.line, self.account
+        if line.sends or line.bulks or self.is_paced(lane):
             return None
-        account = self.account
         now = account.clock()
         with account.lock:
             if not account.is_open(lane, now):

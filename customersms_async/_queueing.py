@@ -33,32 +33,40 @@ W = TypeVar("W", bound=_Waits)
 
 
 class Line(Generic[W]):
-    """The waiters of one queue."""
+    """
+    The waiters of one queue.
 
-    __slots__ = ("_lanes", "_last_places", "_order", "_sends_in_a_row", "counts")
+    Attributes:
+        sends: Single messages that wait.
+        bulks: Requests of bulk runs that wait.
+    """
+
+    __slots__ = ("_lanes", "_last_places", "_order", "_sends_in_a_row", "bulks", "sends")
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, list[tuple[int, int, W]]] = {lane: [] for lane in Lane}
         self._last_places = dict.fromkeys(Lane, -1)  # the last that was given out in each lane
         self._order = 0  # decides between equal tickets, so that no two waiters are compared
         self._sends_in_a_row = 0
-        self.counts = dict.fromkeys(Lane, 0)
+        # Plain numbers, since an enum as a key costs more than all the rest of a grant.
+        self.sends = 0
+        self.bulks = 0
 
     def __len__(self) -> int:
-        return self.counts[Lane.SEND] + self.counts[Lane.BULK]
+        return self.sends + self.bulks
 
     def add(self, waiter: W) -> None:
         """Put *waiter* in its lane, at the place of its ticket."""
         self._order += 1
         heapq.heappush(self._lanes[waiter.ticket.lane], (waiter.ticket.place, self._order, waiter))
-        self.counts[waiter.ticket.lane] += 1
+        self._count(waiter, 1)
         self._last_places[waiter.ticket.lane] = max(
             self._last_places[waiter.ticket.lane], waiter.ticket.place
         )
 
     def leave(self, waiter: W) -> None:
         """Count *waiter* no longer; call it once, whatever it leaves for."""
-        self.counts[waiter.ticket.lane] -= 1
+        self._count(waiter, -1)
 
     def firsts(self) -> Iterator[W]:
         """Give the first of each lane, in the order in which they should be served."""
@@ -72,7 +80,7 @@ class Line(Generic[W]):
 
     def served(self, lane: Lane) -> None:
         """Note who was served, for the bulk runs' share."""
-        is_passing_bulk = lane is Lane.SEND and self.counts[Lane.BULK] > 0
+        is_passing_bulk = lane is Lane.SEND and self.bulks > 0
         self._sends_in_a_row = self._sends_in_a_row + 1 if is_passing_bulk else 0
 
     def ahead_of(self, ticket: Ticket) -> int:
@@ -80,13 +88,19 @@ class Line(Generic[W]):
         before = self._before(ticket)
         if ticket.lane is Lane.SEND:
             turns_of_bulk = (self._sends_in_a_row + before) // _SENDS_IN_A_ROW
-            return before + min(self.counts[Lane.BULK], turns_of_bulk)
+            return before + min(self.bulks, turns_of_bulk)
         turns_of_sends = _SENDS_IN_A_ROW * (before + 1) - self._sends_in_a_row
-        return before + min(self.counts[Lane.SEND], turns_of_sends)
+        return before + min(self.sends, turns_of_sends)
 
     def _before(self, ticket: Ticket) -> int:
         """Count who stands before *ticket* in its own lane."""
         if ticket.place >= self._last_places[ticket.lane]:
-            return self.counts[ticket.lane]
+            return self.sends if ticket.lane is Lane.SEND else self.bulks
         heap = self._lanes[ticket.lane]
         return sum(1 for place, _, waiter in heap if place < ticket.place and not waiter.has_left)
+
+    def _count(self, waiter: W, change: int) -> None:
+        if waiter.ticket.lane is Lane.SEND:
+            self.sends += change
+        else:
+            self.bulks += change
