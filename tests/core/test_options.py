@@ -1,0 +1,241 @@
+"""Options: each that makes no sense is refused by name, with what would be right."""
+
+import math
+
+import pytest
+
+from customersms_async._options import (
+    Options,
+    check_count,
+    check_endpoint,
+    check_method,
+    check_seconds,
+    check_seconds_or_none,
+    check_statuses,
+)
+from customersms_async.errors import ConfigurationError
+
+NO_COUNTS = [1.5, True, "5", None, math.nan, [5]]
+NO_SECONDS = [-1, -0.001, math.inf, math.nan, True, "5", [5]]
+
+
+def refusal(call, *args, **kwargs):
+    with pytest.raises(ConfigurationError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_defaults():
+    """Without options, a run is as the documentation says."""
+    assert Options() == Options(
+        batch_size=100,
+        max_in_flight=16,
+        stop_after=None,
+        dedupe=True,
+        drain=5.0,
+        max_unknown=3,
+        min_credits=0,
+        journal=None,
+        look_ahead=50_000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "bounds"),
+    [
+        ("batch_size", 1, "from 1 to 10000"),
+        ("max_in_flight", 1, "of at least 1"),
+        ("max_unknown", 1, "of at least 1"),
+        ("min_credits", 0, "of at least 0"),
+        ("look_ahead", 1, "of at least 1"),
+    ],
+)
+def test_counts(name, least, bounds):
+    """A count that is none, or too small, is refused by name and value; the least is taken."""
+    for value in [*NO_COUNTS, least - 1]:
+        said = f"{name} must be a whole number {bounds}, not {value!r}"
+        assert said == refusal(Options, **{name: value})
+
+    assert least == getattr(Options(**{name: least}), name)
+
+
+def test_a_batch_has_a_largest_size():
+    """A batch whose body could not be held in memory with ease is refused."""
+    assert 10_000 == Options(batch_size=10_000).batch_size
+    assert "from 1 to 10000, not 10001" in refusal(Options, batch_size=10_001)
+
+
+@pytest.mark.parametrize("value", [*NO_SECONDS, 0])
+def test_stop_after(value):
+    """A time after which to stop that is none is refused by name and value."""
+    said = f"stop_after must be a number of seconds above 0, not {value!r}"
+
+    assert said == refusal(Options, stop_after=value)
+
+
+@pytest.mark.parametrize("value", [*NO_SECONDS, None])
+def test_drain(value):
+    """A time to wait for what is in flight that is none is refused; 0 is taken."""
+    said = f"drain must be a number of seconds of at least 0, not {value!r}"
+
+    assert said == refusal(Options, drain=value)
+    assert 0 == Options(drain=0).drain
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes"])
+def test_dedupe(value):
+    """A flag is True or False, and nothing that only counts as such."""
+    assert f"dedupe must be True or False, not {value!r}" == refusal(Options, dedupe=value)
+
+
+class Memory:
+    async def claim(self, batch):
+        raise NotImplementedError
+
+    async def settle(self, outcomes):
+        raise NotImplementedError
+
+
+def test_journal():
+    """A journal has the two calls of the port; anything else is refused by its type."""
+    memory = Memory()
+
+    assert memory is Options(journal=memory).journal
+    said = "journal must have claim() and settle(), not be a str"
+    assert said == refusal(Options, journal="a path")
+
+
+def test_seconds():
+    """A duration is given back as it is."""
+    assert 2.5 == check_seconds("drain", 2.5)
+    assert 3 == check_seconds_or_none("request_timeout", 3)
+    assert check_seconds_or_none("request_timeout", None) is None
+    assert "request_timeout" in refusal(check_seconds_or_none, "request_timeout", 0)
+
+
+def test_count():
+    """A whole number within its bounds is given back as it is."""
+    assert 0 == check_count("retries", 0, 0)
+    assert 9 == check_count("retries", 9, 0, 9)
+    assert "retries must be a whole number from 0 to 9, not 10" == refusal(
+        check_count, "retries", 10, 0, 9
+    )
+
+
+def test_method():
+    """An object that is asked for a call is given back where it has it."""
+    assert print is check_method("on_request", print, "__call__")
+    assert "on_request must be callable, not int" == refusal(
+        check_method, "on_request", 5, "__call__"
+    )
+    assert "limiter must be an object with acquire(), not int" == refusal(
+        check_method, "limiter", 5, "acquire"
+    )
+
+
+@pytest.mark.parametrize("value", [(429,), [429, 503], {503}, (429, 429), range(500, 600), ()])
+def test_statuses(value):
+    """Any collection of error statuses is taken, doubles included."""
+    assert frozenset(value) == check_statuses("rate_statuses", value)
+
+
+@pytest.mark.parametrize("value", [(200,), ("429",), "429", (429, 600), None, 42.9, (429.0, None)])
+def test_statuses_that_are_none(value):
+    """What is no error status is refused by name and value, with an example."""
+    said = f"rate_statuses must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
+
+    assert said == refusal(check_statuses, "rate_statuses", value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://customersms.pro/sms_system/api.php",
+        "HTTPS://CustomerSMS.pro/api.php",
+        "https://customersms.pro:8443/api.php?a=b",
+        "https://[2001:db8::1]/api.php",
+        "http://localhost:8080/api",
+        "http://LOCALHOST/api",
+        "http://sandbox.localhost/api",
+        "http://127.0.0.1:8080/api",
+        "http://127.8.8.8/api",
+        "http://[::1]:8080/api",
+    ],
+)
+def test_endpoint(url):
+    """Https to anywhere, and plain http to this machine, are taken as they are."""
+    assert url == check_endpoint(url, allow_insecure_http=False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "customersms.pro",
+        "10.0.0.1",
+        "0.0.0.0",
+        "127.0.0.1.example.com",
+        "localhost.example.com",
+        "notlocalhost",
+        "[::2]",
+    ],
+)
+def test_plain_http_to_another_machine(host):
+    """Plain http to another machine is refused by host, and only where it is not allowed."""
+    url = f"http://{host}/api.php"
+
+    said = refusal(check_endpoint, url, allow_insecure_http=False)
+
+    assert f"endpoint must use https, not plain http to {host.strip('[]')}, where anyone" in said
+    assert "allow_insecure_http=True allows it" in said
+    assert url == check_endpoint(url, allow_insecure_http=True)
+
+
+@pytest.mark.parametrize("user", ["me@", "me:secret@", ":secret@", "@"])
+def test_user_info_in_an_endpoint(user):
+    """A user name or a password in the endpoint is refused, and not shown."""
+    said = refusal(check_endpoint, f"https://{user}example.com/api", allow_insecure_http=True)
+
+    assert "endpoint must not hold a user name or a password; the key authenticates" == said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "customersms.pro/api.php",
+        "/sms_system/api.php",
+        "//customersms.pro/api.php",
+        "ftp://me:secret@example.com/api",
+        "file:///etc/passwd",
+        "https://",
+        "https:///api.php",
+        "https://:8080/api",
+        "https://example.com:port/api",
+        "https://example.com:99999/api",
+        "https://example.com:0/api",
+        "https://[::1/api",
+        "https://[secret]/api",
+        "https://exa mple.com/api",
+        " https://example.com/api",
+        "https://example.com/api\n",
+        "https://example.com/a\tpi",
+        "http://example.com\\.localhost/api",
+        "http://localhost\\@example.com/api",
+        "https://a\uff0fb/api",
+        "cspro_secret",
+    ],
+)
+def test_junk_as_endpoint(url):
+    """What is no absolute URL of http(s) is refused with an example, and is not quoted."""
+    said = refusal(check_endpoint, url, allow_insecure_http=True)
+
+    assert f"endpoint must be a URL like https://host/path, not {len(url)} characters" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("url", [None, 5, b"https://example.com"])
+def test_endpoint_of_a_wrong_type(url):
+    """What is no string is refused by its type."""
+    said = refusal(check_endpoint, url, allow_insecure_http=True)
+
+    assert f"endpoint must be a URL like https://host/path, not {type(url).__name__}" == said
