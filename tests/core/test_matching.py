@@ -1,0 +1,293 @@
+"""Answers matched to numbers, against a slow model that is obviously right."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from customersms_async._columns import SENT, Verdict
+from customersms_async._matching import match
+from customersms_async._wire import Answered, Entry
+from customersms_async.errors import Status
+
+ANN, BEN, CAM = "+12125551234", "+13235554567", "+442079460958"
+NUMBERS = [ANN, BEN, CAM, "+12125551235", "+121255512345"]
+MISSING = Verdict(Status.UNKNOWN, "MISSING_IN_ANSWER", "the answer does not name this number")
+CONTRADICTED = Verdict(Status.UNKNOWN, "CONTRADICTED", "the answer says both yes and no")
+
+
+def yes(phone, message_id=None):
+    return Entry(phone, success=True, message_id=message_id)
+
+
+def no(phone, code=None, error=None):
+    return Entry(phone, success=False, code=code, error=error)
+
+
+def found(phones, *entries, behind_text=False):
+    return match(phones, Answered(entries, 5, behind_text), lambda text: f"clean {text}")
+
+
+def verdicts(phones, matched):
+    if isinstance(matched.verdicts, Verdict):
+        return [matched.verdicts] * len(phones)
+    return list(matched.verdicts)
+
+
+def ids(phones, matched):
+    return list(matched.message_ids or [None] * len(phones))
+
+
+# --- Tables ---------------------------------------------------------------------------------------
+
+
+def test_the_documented_answer():
+    """All accepted, in order: each number is sent, with its message id."""
+    matched = found([ANN, BEN], yes(ANN, "msg_1"), yes(BEN, "msg_2"))
+
+    assert [SENT, SENT] == verdicts([ANN, BEN], matched)
+    assert ["msg_1", "msg_2"] == ids([ANN, BEN], matched)
+    assert (0, False) == (matched.surplus, matched.is_foreign)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "12125551234",
+        "0012125551234",
+        "+1 212 555 1234",
+        "+1-212-555-1234",
+        "(1) 212.555.1234",
+        " +12125551234\n",
+        "tel:+12125551234",
+    ],
+)
+def test_respelt(spelling):
+    """A number is found by its digits, however the gateway spells it."""
+    matched = found([BEN, ANN], yes(spelling, "msg_1"), yes(BEN, "msg_2"))
+
+    assert [SENT, SENT] == verdicts([BEN, ANN], matched)
+    assert ["msg_2", "msg_1"] == ids([BEN, ANN], matched)
+
+
+@pytest.mark.parametrize(
+    "other", ["+121255512345", "+1212555123", "2125551234", "+12125551234 5", "١٢١٢٥٥٥١٢٣٤", ""]
+)
+def test_another_number_is_not_ours(other):
+    """Digits more or less are another number's, so ours stays unknown."""
+    matched = found([ANN], yes(other, "msg_1"))
+
+    assert [MISSING] == verdicts([ANN], matched)
+    assert [None] == ids([ANN], matched)
+    assert (1, True) == (matched.surplus, matched.is_foreign)
+
+
+def test_a_refused_number():
+    """A number that was refused keeps the gateway's word in upper case, and its text cleaned."""
+    matched = found([ANN], no(ANN, "Invalid phone", "bad +12125551234"))
+
+    assert [Verdict(Status.REJECTED, "INVALID_PHONE", "clean bad +12125551234")] == verdicts(
+        [ANN], matched
+    )
+
+
+@pytest.mark.parametrize(("code", "error"), [(None, None), ("", ""), ("--", None)])
+def test_a_refused_number_without_a_word(code, error):
+    """A number that was refused without a word is rejected all the same."""
+    assert [Verdict(Status.REJECTED, "REJECTED")] == verdicts(
+        [ANN], found([ANN], no(ANN, code, error))
+    )
+
+
+def test_a_refused_number_has_no_message_id():
+    """An id that stands beside a refusal is none."""
+    entry = Entry(ANN, success=False, message_id="msg_1")
+
+    assert [None] == ids([ANN], found([ANN], entry))
+
+
+@pytest.mark.parametrize("order", [(ANN, BEN), (BEN, ANN)])
+def test_an_empty_message_id_is_none(order):
+    """An empty message id is none, in the order asked and in any other."""
+    matched = found([ANN, BEN], *(yes(phone, "") for phone in order))
+
+    assert [None, None] == ids([ANN, BEN], matched)
+
+
+def test_a_number_that_is_missing():
+    """A number that the answer does not name is unknown."""
+    matched = found([ANN, BEN], yes(ANN, "msg_1"))
+
+    assert [SENT, MISSING] == verdicts([ANN, BEN], matched)
+    assert 0 == matched.surplus
+
+
+def test_a_number_that_was_not_asked_for():
+    """An entry about another number is surplus, and does not touch ours."""
+    matched = found([ANN], yes(ANN, "msg_1"), yes(BEN, "msg_2"))
+
+    assert [SENT] == verdicts([ANN], matched)
+    assert (1, False) == (matched.surplus, matched.is_foreign)
+
+
+def test_a_doubled_entry():
+    """A number that is named twice and asked for once is sent; the second entry is surplus."""
+    matched = found([ANN], yes(ANN, "msg_1"), yes(ANN, "msg_2"))
+
+    assert [SENT] == verdicts([ANN], matched)
+    assert ["msg_1"] == ids([ANN], matched)
+    assert 1 == matched.surplus
+
+
+def test_a_contradiction():
+    """A number that was asked for once, and is named with yes and no, is unknown."""
+    matched = found([ANN, BEN], yes(ANN), no(ANN), yes(BEN))
+
+    assert [CONTRADICTED, SENT] == verdicts([ANN, BEN], matched)
+
+
+def test_a_double_asked_for():
+    """A number that was asked for twice gets as many fates as the answer has."""
+    matched = found([ANN, BEN, ANN], yes(ANN, "msg_1"), no(ANN, "LIMIT"), yes(BEN, "msg_2"))
+
+    assert [SENT, SENT, Verdict(Status.REJECTED, "LIMIT")] == verdicts([ANN, BEN, ANN], matched)
+    assert ["msg_1", "msg_2", None] == ids([ANN, BEN, ANN], matched)
+
+
+def test_a_double_answered_once():
+    """Of a number that was asked for twice and named once, one is unknown."""
+    matched = found([ANN, ANN], yes(ANN, "msg_1"))
+
+    assert [SENT, MISSING] == verdicts([ANN, ANN], matched)
+
+
+def test_an_answer_without_entries():
+    """Where the answer names nobody, all are unknown; that is no other request's answer."""
+    matched = found([ANN, BEN])
+
+    assert [MISSING, MISSING] == verdicts([ANN, BEN], matched)
+    assert not matched.is_foreign
+
+
+def test_an_answer_of_another_request():
+    """An answer that names numbers, and none of ours, is another request's."""
+    matched = found([ANN], yes(BEN), yes(CAM))
+
+    assert [MISSING] == verdicts([ANN], matched)
+    assert (2, True) == (matched.surplus, matched.is_foreign)
+
+
+def test_behind_text_all_must_be_named():
+    """An answer behind text is believed where it names every number asked for."""
+    matched = found([ANN, BEN], yes(BEN, "msg_2"), no(ANN, "BLOCKED"), behind_text=True)
+
+    assert [Verdict(Status.REJECTED, "BLOCKED"), SENT] == verdicts([ANN, BEN], matched)
+
+
+def test_behind_text_one_missing_is_all_unknown():
+    """An answer behind text that misses a number is not believed about any."""
+    matched = found([ANN, BEN], yes(ANN, "msg_1"), behind_text=True)
+
+    assert [MISSING, MISSING] == verdicts([ANN, BEN], matched)
+    assert [None, None] == ids([ANN, BEN], matched)
+    assert not matched.is_foreign
+
+
+def test_numbers_in_a_tuple():
+    """The numbers may come in any sequence."""
+    assert [SENT] == verdicts((ANN,), found((ANN,), yes(ANN)))
+
+
+# --- Any answer, against a model ------------------------------------------------------------------
+
+SPELLINGS = st.sampled_from(
+    [
+        lambda phone: phone,
+        lambda phone: phone[1:],
+        lambda phone: "00" + phone[1:],
+        lambda phone: f"{phone[:3]} ({phone[3:6]}) {phone[6:]}",
+        "-".join,
+    ]
+)
+ENTRIES = st.builds(
+    lambda phone, spell, success, number: Entry(spell(phone), success, f"msg_{number}"),
+    st.sampled_from([*NUMBERS, "+15005550006"]),
+    SPELLINGS,
+    st.booleans(),
+    st.integers(0, 99),
+)
+ASKED = st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=8)
+
+
+def digits_of(phone):
+    return "".join(char for char in phone if char in "0123456789").lstrip("0")
+
+
+def model(asked, entries, *, behind_text):
+    """Count by count: each number's fates, as a multiset."""
+    named = {digits_of(entry.phone) for entry in entries}
+    if behind_text and not {digits_of(phone) for phone in asked} <= named:
+        return {phone: ["unknown"] * asked.count(phone) for phone in asked}
+    fates = {}
+    for phone in asked:
+        times = asked.count(phone)
+        said = [entry.success for entry in entries if digits_of(entry.phone) == digits_of(phone)]
+        if len(set(said)) == 2 and len(said) != times:
+            said = []
+        said = ["sent" if success else "rejected" for success in said[:times]]
+        fates[phone] = sorted(said + ["unknown"] * (times - len(said)))
+    return fates
+
+
+@given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
+@example([ANN, ANN], [yes(ANN), no(ANN)], False)
+@example([ANN, ANN], [yes(ANN), no(ANN), no(ANN)], False)
+def test_any_answer(asked, entries, behind_text):
+    """Whatever the answer names, every number has exactly the fates that the model counts."""
+    matched = found(asked, *entries, behind_text=behind_text)
+    fates = {phone: [] for phone in asked}
+    for phone, verdict in zip(asked, verdicts(asked, matched), strict=True):
+        fates[phone].append(verdict.status.value)
+
+    assert model(asked, entries, behind_text=behind_text) == {
+        phone: sorted(found_fates) for phone, found_fates in fates.items()
+    }
+
+
+@given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
+def test_sent_is_never_made_up(asked, entries, behind_text):
+    """A number is sent only by an entry that says so of its digits, whose id it gets."""
+    matched = found(asked, *entries, behind_text=behind_text)
+
+    for phone, verdict, message_id in zip(
+        asked, verdicts(asked, matched), ids(asked, matched), strict=True
+    ):
+        accepted = {e.message_id for e in entries if e.success and digits_of(e.phone) == phone[1:]}
+        assert message_id in accepted if verdict is SENT else message_id is None
+
+
+@given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
+def test_surplus_and_foreign(asked, entries, behind_text):
+    """Each entry answers one number that was asked for, or is counted as surplus."""
+    matched = found(asked, *entries, behind_text=behind_text)
+    left = [phone[1:] for phone in asked]
+    for entry in entries:
+        if digits_of(entry.phone) in left:
+            left.remove(digits_of(entry.phone))
+
+    assert len(entries) - (len(asked) - len(left)) == matched.surplus
+    assert (bool(entries) and len(left) == len(asked)) is matched.is_foreign
+
+
+@given(
+    st.lists(st.sampled_from(NUMBERS), min_size=1, unique=True),
+    st.data(),
+)
+def test_reordered_and_respelt(asked, data):
+    """An answer in another order and spelling means the same for every number."""
+    entries = [Entry(p, data.draw(st.booleans()), f"msg_{i}") for i, p in enumerate(asked)]
+    shuffled = data.draw(st.permutations(entries))
+    respelt = [Entry(data.draw(SPELLINGS)(e.phone), e.success, e.message_id) for e in shuffled]
+    plain, odd = found(asked, *entries), found(asked, *respelt)
+
+    assert verdicts(asked, plain) == verdicts(asked, odd)
+    assert ids(asked, plain) == ids(asked, odd)
