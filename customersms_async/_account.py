@@ -134,7 +134,7 @@ class Account:
 class _Waiter:
     """A caller in the queue."""
 
-    __slots__ = ("asked_at", "future", "longest", "ticket")
+    __slots__ = ("asked_at", "future", "is_counted", "longest", "ticket")
 
     def __init__(
         self, future: asyncio.Future[LocalSlot], ticket: Ticket, longest: float, asked_at: float
@@ -143,6 +143,7 @@ class _Waiter:
         self.ticket = ticket
         self.longest = longest
         self.asked_at = asked_at
+        self.is_counted = True
 
     @property
     def has_left(self) -> bool:
@@ -228,7 +229,7 @@ class Queue:
         asked_at = self.account.clock()
         ticket = ticket or Ticket(lane, next(self.account.places))
         if not self.line:
-            if self.is_paced(lane):
+            if self.is_paced(lane) and self._opens_at(lane, asked_at) <= asked_at:
                 await self._pacer.draw_if_ready()
             if slot := self._take(ticket, longest, asked_at, asked_at):
                 return slot
@@ -242,6 +243,8 @@ class Queue:
         self._is_woken = False
         while self._serve_one():
             pass
+        if not self.line:
+            self._pacer.has_token = False  # kept, it would make the next burst larger by one
 
     def look_again(self) -> None:
         """A slot has ended: serve here, and let the other loops look."""
@@ -269,6 +272,7 @@ class Queue:
                 continue
             if slot := self._take(waiter.ticket, waiter.longest, waiter.asked_at, now):
                 waiter.future.set_result(slot)
+                self._leave(waiter)
                 self.line.served(waiter.ticket.lane)
                 return True
         self._come_back(now, wants_token=wants_token)
@@ -336,15 +340,21 @@ class Queue:
             self._hand_back(waiter.future)
             raise
         finally:
-            self.line.leave(waiter)
+            self._leave(waiter)
             if timer is not None:
                 timer.cancel()
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Count *waiter* no longer: whoever was granted a slot is ahead of nobody."""
+        if waiter.is_counted:
+            waiter.is_counted = False
+            self.line.leave(waiter)
 
     def _hand_back(self, future: asyncio.Future[LocalSlot]) -> None:
         """Whoever was granted a slot and cancelled before it ran gives it to the next in line."""
         if not future.cancelled() and future.exception() is None:
             slot = future.result()
-            self._pacer.has_token |= slot.used_token
+            self._pacer.has_token |= slot.used_token and len(self.line) > 0
             self._loop.call_soon(slot.unused)
 
 

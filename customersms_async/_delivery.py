@@ -131,7 +131,7 @@ class Delivery:
         while True:
             if self._halted is not None:
                 return self._not_sent(self._halted)
-            left = self._left()
+            left, accepted_at = self._left(), desk.accepted_at
             try:
                 slot = await desk.limiter.acquire(
                     desk.key.account,
@@ -141,7 +141,7 @@ class Delivery:
                     ticket=self._ticket,
                 )
             except WaitTooLong as exc:
-                if not self._may_ask_again():
+                if not self._may_ask_again(accepted_at):
                     return self._too_late(exc)
                 continue
             except LimiterUnavailable as exc:
@@ -190,24 +190,28 @@ class Delivery:
         since = max(self._refused_at or 0.0, self._desk.accepted_at)
         return since + PATIENCE_WITH_REFUSALS
 
-    def _may_ask_again(self) -> bool:
-        """Somebody else was let through meanwhile: then the ten minutes begin anew."""
-        if self._refused_at is None or self._left() <= 0:
-            return False
-        return self._bears_until() > self._desk.clock.now()
+    def _may_ask_again(self, accepted_at: float) -> bool:
+        """Somebody else was let through since it asked: then the ten minutes begin anew."""
+        was_refused = self._refused_at is not None
+        return was_refused and self._left() > 0 and self._desk.accepted_at > accepted_at
 
     async def _try_once(self, slot: Slot) -> Delivered:
         desk, phones = self._desk, self.phones
         granted_at = desk.clock.now()
+        left = self._deadline - granted_at
         self._ticket = slot.ticket
         if self.on_granted is not None:
             self.on_granted()
+        if left <= 0:
+            slot.unused()  # the loop was busy: to a transport, no time at all may mean no limit
+            detail = "its turn came when its time was over"
+            return self._not_sent(codes.WAIT_TOO_LONG, detail)
         attempt = self._attempt = Attempt(next(desk.numbers))
         try:
             reply = await self._transport.post(
                 Body(encode_request(desk.key, self._spelled(), self._text)),
                 attempt,
-                timeout=min(self._timeout, self._deadline - granted_at),
+                timeout=min(self._timeout, left),
                 most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(phones),
             )
             ended = self._read(attempt, slot, reply)

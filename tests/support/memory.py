@@ -61,7 +61,8 @@ def now() -> float:
 
 def reply(answer: object, status: int = 200, retry_after: str | None = None) -> Reply:
     """Write an answer as JSON."""
-    return Reply(status, json.dumps(answer).encode(), retry_after=retry_after)
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return Reply(status, json.dumps(answer).encode(), headers)
 
 
 def accepts(takes: float = 0.05, **fields: Any) -> Behaviour:
