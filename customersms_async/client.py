@@ -372,19 +372,16 @@ class CustomerSMS:
         try:
             return await answer
         except asyncio.CancelledError as exc:
-            self._leave(task, answer, delivery, exc)
+            self._leave(task, delivery, exc)
             raise
 
     def _leave(
-        self,
-        task: asyncio.Task[Delivered],
-        answer: asyncio.Future[Delivered],
-        delivery: Delivery,
-        exc: asyncio.CancelledError,
+        self, task: asyncio.Task[Delivered], delivery: Delivery, exc: asyncio.CancelledError
     ) -> None:
         """The caller was cancelled: what has not left never will, what has is seen to its end."""
-        if not answer.cancelled():
-            exc.add_note(f"the message was {_words(answer.result().first.status)} by then")
+        # A task that ends between the cancelling and this step of its caller has its answer.
+        if task.done():
+            exc.add_note(f"the message was {_fate_of(task, delivery)} by then")
         elif delivery.halt(codes.CANCELLED):
             task.cancel()
         else:
@@ -392,12 +389,11 @@ class CustomerSMS:
             task.add_done_callback(lambda ended: self._tell_late(ended, delivery))
 
     def _tell_late(self, task: asyncio.Task[Delivered], delivery: Delivery) -> None:
-        delivered = delivery.abandoned() if task.cancelled() else task.result()
         _logger.warning(
             "send to %s of account %s was cancelled in flight; the message was %s",
             mask_phone(delivery.phones[0]),
             self.account,
-            _words(delivered.first.status),
+            _fate_of(task, delivery),
             extra={"event": "send.cancelled", "account": self.account},
         )
 
@@ -473,5 +469,8 @@ async def _run_for(answer: asyncio.Future[Delivered], delivery: Delivery) -> Del
     return delivered
 
 
-def _words(status: Status) -> str:
-    return status.value.replace("_", " ")
+def _fate_of(task: asyncio.Task[Delivered], delivery: Delivery) -> str:
+    """Say in words what became of a message whose task has ended, however it ended."""
+    has_answer = not task.cancelled() and task.exception() is None
+    delivered = task.result() if has_answer else delivery.abandoned()
+    return delivered.first.status.value.replace("_", " ")
