@@ -1,0 +1,604 @@
+"""The gateway's language: requests as bytes, and bytes as answers."""
+
+import json
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from customersms_async._secrets import ApiKey
+from customersms_async._wire import (
+    Answered,
+    Refused,
+    TurnedAway,
+    Unreadable,
+    check_text,
+    encode_request,
+    parse_retry_after,
+    read_answer,
+    word,
+)
+from customersms_async.errors import InvalidMessage
+
+ANN = "+12125551234"
+KEY = ApiKey("cspro_canary")
+
+
+class Markup(str):  # what template engines hand out
+    __slots__ = ()
+
+    def __str__(self):
+        return self
+
+
+# --- Out ------------------------------------------------------------------------------------------
+
+
+def test_one_number_is_a_string():
+    """A single number travels as a string, byte for byte as documented."""
+    body = encode_request(KEY, ANN, "We open at nine")
+
+    assert b'{"api_key":"cspro_canary","phone":"+12125551234","message":"We open at nine"}' == body
+
+
+def test_several_numbers_are_an_array():
+    """Several numbers travel as an array, in their order, also where it is only one."""
+    body = encode_request(KEY, [ANN, "+13235554567"], "Hi")
+
+    assert (
+        b'{"api_key":"cspro_canary","phone":["+12125551234","+13235554567"],"message":"Hi"}' == body
+    )
+    assert [ANN] == json.loads(encode_request(KEY, (ANN,), "Hi"))["phone"]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+@example('"quotes" \\ and \x00\x1f\u2028 😀')
+def test_any_text_arrives_as_it_was(text):
+    """Whatever the text holds, the gateway decodes the same text."""
+    assert text == json.loads(encode_request(KEY, ANN, text))["message"]
+
+
+def test_subclasses_of_str_are_sent_too():
+    """A text from a template engine and a number from an enumeration are strings."""
+    body = encode_request(KEY, [Markup(ANN)], Markup("We open at nine"))
+
+    assert encode_request(KEY, [ANN], "We open at nine") == body
+
+
+@pytest.mark.parametrize("text", ["x", " x ", "\n.", "ünï 😀", "\u200b", "x" * 100_000])
+def test_a_text_that_can_be_sent(text):
+    """A text with anything but white space in it is taken, unchanged."""
+    assert text == check_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "text must be a string, not NoneType"),
+        (b"Hi", "text must be a string, not bytes"),
+        ("", "text is empty; give at least one character that is not white space"),
+        (" \t\r\n\u00a0\u3000", "text is empty; give at least one character"),
+        ("Hi \ud83d!", "text has a lone surrogate at position 3, which UTF-8 cannot carry; remove"),
+        ("\udfff", "text has a lone surrogate at position 0"),
+    ],
+)
+def test_a_text_that_cannot_be_sent(text, said):
+    """A text that is none, is empty or cannot be encoded is refused with what would be right."""
+    with pytest.raises(InvalidMessage) as caught:
+        check_text(text)
+
+    assert str(caught.value).startswith(said)
+
+
+# --- In -------------------------------------------------------------------------------------------
+
+
+def body(**fields):
+    return json.dumps(fields).encode()
+
+
+def entry(phone=ANN, success=True, **more):
+    return {"phone": phone, "success": success, **more}
+
+
+def read(status=200, **fields):
+    return read_answer(status, body(**fields))
+
+
+def entries(answer):
+    return [(e.phone, e.success, e.message_id, e.error, e.code) for e in answer.entries]
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 429, 500, 503])
+def test_the_body_speaks_whatever_the_status(status):
+    """Where the body says what became of each number, the status says nothing."""
+    answer = read(status, success=True, results=[entry(message_id="msg_1")], remaining_credits=98)
+
+    assert [(ANN, True, "msg_1", None, None)] == entries(answer)
+    assert (98, False) == (answer.credits, answer.behind_text)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 402, 408, 500, 503])
+def test_a_refusal_whatever_the_status(status):
+    """A refusal object is a refusal, whatever the status; its word is made upper case."""
+    answer = read(
+        status, success=False, error="No credits", code="insufficient-credits", remaining_credits=0
+    )
+
+    assert Refused("INSUFFICIENT_CREDITS", "No credits", 0) == answer
+
+
+def test_a_refusal_without_a_word():
+    """A refusal may come without code and text."""
+    assert Refused("REJECTED") == read(success=False)
+
+
+@pytest.mark.parametrize("results", [[], {}, None, "", "none", 0])
+def test_a_refusal_with_no_results(results):
+    """Results that are none do not change a refusal."""
+    assert Refused("NO") == read(success=False, code="no", results=results)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"code": "RATE_LIMIT_EXCEEDED"},
+        {"code": "rate limited"},
+        {"code": "RateLimit"},
+        {"code": "TOO_MANY_REQUESTS"},
+        {"code": "THROTTLED"},
+        {"error": "Rate limit exceeded, try later"},
+        {"error": "rate-limit"},
+        {"error": "Too many requests"},
+    ],
+)
+def test_a_refusal_for_the_rate(fields):
+    """A refusal whose word or text speaks of the rate was turned away, whatever the status."""
+    for status in (200, 403, 503):
+        answer = read(status, success=False, **fields)
+
+        assert isinstance(answer, TurnedAway)
+        assert fields.get("error") == answer.detail
+
+
+def test_a_refusal_with_429():
+    """Any refusal object with a status for the rate was turned away; it keeps its word."""
+    assert TurnedAway("SLOW_DOWN", "Slow down") == read(
+        429, success=False, code="SLOW_DOWN", error="Slow down"
+    )
+
+
+@pytest.mark.parametrize("text", [b"", b"<html>Too fast</html>", b"{}", b"null", b"\xff"])
+def test_a_bare_429(text):
+    """A 429 without a readable answer was turned away."""
+    assert TurnedAway("HTTP_429") == read_answer(429, text)
+
+
+def test_a_status_for_the_rate_may_be_named():
+    """A bare 503 is unreadable, unless the caller says that it is the limiter's."""
+    assert isinstance(read_answer(503, b""), Unreadable)
+    assert TurnedAway("HTTP_503") == read_answer(503, b"", (429, 503))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 451, 499])
+def test_a_bare_refusal(status):
+    """A client error without a readable answer refused the whole request."""
+    answer = read_answer(status, b"<h1>No</h1>")
+
+    assert Refused(f"HTTP_{status}", f"HTTP status {status} without a readable answer") == answer
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 307, 408, 500, 502, 503, 504, 599])
+def test_a_status_that_proves_nothing(status):
+    """Any other status without a readable answer proves nothing; the body is not quoted."""
+    answer = read_answer(status, b"canary")
+
+    assert Unreadable(f"HTTP status {status}, 6 bytes that are no answer as documented") == answer
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"success": True},
+        {"success": 1, "message": "SMS sending completed"},
+        {"success": True, "successful_sends": 2},
+        {"success": False, "successful_sends": 2},
+        {"success": False, "successful_sends": "2"},
+        {"success": False, "successful_sends": True},
+        {"successful_sends": 1},
+        {"success": False, "results": ["+12125551234"]},
+        {"success": False, "results": [{"phone": "+12125551234"}]},
+        {"success": False, "results": {"+12125551234": True}},
+    ],
+)
+def test_a_yes_without_a_number(status, fields):
+    """What speaks of sent numbers and names none is unknown, so that no status has it repeated."""
+    assert isinstance(read(status, **fields), Unreadable)
+
+
+@pytest.mark.parametrize("sends", [0, "0", "", None, False])
+def test_a_refusal_that_counts_no_sends(sends):
+    """A refusal that counts no sends, in whatever type, is a refusal."""
+    assert Refused("NO") == read(success=False, code="NO", successful_sends=sends)
+
+
+@pytest.mark.parametrize("results", [[], {}, None, "none", [1], [{"phone": ANN}]])
+def test_a_yes_with_results_that_name_nobody(results):
+    """Carried out, with nobody named: each number is looked for, and found missing."""
+    answer = read(success=True, results=results)
+
+    assert [] == entries(answer)
+
+
+@pytest.mark.parametrize(
+    ("given_entry", "kept"),
+    [
+        ({"phone": 12125551234, "success": True}, ("12125551234", True, None, None, None)),
+        ({"phone": ANN, "success": 1}, (ANN, True, None, None, None)),
+        ({"phone": ANN, "success": 0}, (ANN, False, None, None, None)),
+        ({"phone": ANN, "success": 1, "message_id": 7}, (ANN, True, None, None, None)),
+        ({"phone": ANN, "success": 1, "message_id": ""}, (ANN, True, None, None, None)),
+        (
+            {"phone": ANN, "success": 0, "error": ["x"], "code": 7},
+            (ANN, False, None, None, None),
+        ),
+        (
+            {"phone": ANN, "success": False, "error": "Bad", "code": "E_BAD", "extra": {}},
+            (ANN, False, None, "Bad", "E_BAD"),
+        ),
+    ],
+)
+def test_loose_types(given_entry, kept):
+    """Only number and success decide; any other field of a wrong type counts as absent."""
+    assert [kept] == entries(read(success=True, results=[given_entry]))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"phone": ANN},
+        {"success": True},
+        {"phone": None, "success": True},
+        {"phone": True, "success": True},
+        {"phone": 1.2125551234e10, "success": True},
+        {"phone": [ANN], "success": True},
+        {"phone": ANN, "success": None},
+        {"phone": ANN, "success": "true"},
+        {"phone": ANN, "success": 2},
+        {"phone": ANN, "success": 1.0},
+        ANN,
+        None,
+        [ANN, True],
+    ],
+)
+def test_an_entry_that_says_nothing(bad):
+    """An entry without a clear number and a clear yes or no is passed over; the others count."""
+    answer = read(success=True, results=[bad, entry("+13235554567")])
+
+    assert ["+13235554567"] == [e.phone for e in answer.entries]
+
+
+def test_results_as_an_object():
+    """Results may be an object, with places, names or the numbers themselves as keys."""
+    answer = read(
+        success=True,
+        results={
+            "0": entry(ANN),
+            "+13235554567": {"success": True},
+            "44 20 7946 0958": {"success": False},
+            "17": {"success": True},
+            "note": "x",
+        },
+    )
+
+    assert [(ANN, True), ("+13235554567", True), ("44 20 7946 0958", False)] == [
+        (e.phone, e.success) for e in answer.entries
+    ]
+
+
+@pytest.mark.parametrize("balance", ["98", 98.5, True, None, [98], {}])
+def test_a_balance_of_a_wrong_type_is_none(balance):
+    """A balance that is no whole number is none, and does not spoil the answer."""
+    answer = read(success=True, results=[entry()], remaining_credits=balance)
+
+    assert [ANN] == [e.phone for e in answer.entries]
+    assert answer.credits is None
+
+
+ANSWER = body(success=True, results=[entry(message_id="msg_1")], remaining_credits=98)
+
+
+@pytest.mark.parametrize(
+    "before", [b"\xef\xbb\xbf", b"\r\n\t ", b" \xef\xbb\xbf ", b"\xef\xbb\xbf\n\n"]
+)
+@pytest.mark.parametrize("after", [b"", b"\r\n \n"])
+def test_marks_around_an_answer(before, after):
+    """A byte-order mark and white space around the object change nothing."""
+    answer = read_answer(200, before + ANSWER + after)
+
+    assert [ANN] == [e.phone for e in answer.entries]
+    assert not answer.behind_text
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"\xef\xbb\xbf\xef\xbb\xbf",
+        b"Notice: Undefined index {x} in /var/www/api.php on line 12\n",
+        b"<br />\n<b>Warning</b>: {" + b"{" * 10,
+        b"caf\xe9 ",
+        b'{"debug": true}\n',
+    ],
+)
+def test_an_answer_behind_text(before):
+    """A complete answer behind a notice is read, and marked as standing behind text."""
+    answer = read_answer(200, before + ANSWER)
+
+    assert [ANN] == [e.phone for e in answer.entries]
+    assert answer.behind_text
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        ANSWER[:-1],
+        ANSWER[:40],
+        ANSWER + b"<br>Notice",
+        b"[" + ANSWER + b"]",
+        b"{" * 21 + ANSWER,
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        ANSWER.decode().encode("utf-16"),
+    ],
+)
+def test_no_complete_answer(spoilt):
+    """What is cut, followed by more, wrapped or buried is no answer."""
+    assert isinstance(read_answer(200, spoilt), Unreadable)
+
+
+def test_a_refusal_behind_text_proves_nothing():
+    """Only an answer that names numbers is believed behind text."""
+    refusal = b"Notice: x\n" + body(success=False, code="NO")
+
+    assert isinstance(read_answer(200, refusal), Unreadable)
+
+
+def test_bytes_that_are_no_utf_8():
+    """A Latin-1 letter in a text does not make the whole batch unknown."""
+    answer = read_answer(
+        200, ANSWER.replace(b'"success": true,', b'"success": true, "x": "\xe9",', 1)
+    )
+
+    assert [ANN] == [e.phone for e in answer.entries]
+    assert not answer.behind_text
+
+
+def test_nothing_shows_the_entries():
+    """What is shown of an answer holds no number."""
+    assert ANN[1:] not in repr(read_answer(200, ANSWER))
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=8),
+        st.sampled_from([ANN, "0", "1", "true"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "success",
+                    "results",
+                    "phone",
+                    "message_id",
+                    "error",
+                    "code",
+                    "remaining_credits",
+                    "successful_sends",
+                    ANN,
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=5,
+        ),
+    ),
+    max_leaves=15,
+)
+STATUSES = st.sampled_from([200, 302, 400, 408, 429, 500])
+
+
+@given(STATUSES, st.binary(max_size=200))
+@example(200, b'{"success":false,"error":"\xff"}')
+@example(200, b"\xff{")
+def test_any_bytes(status, junk):
+    """Arbitrary bytes never raise, and are no answer by numbers."""
+    assert not isinstance(read_answer(status, junk), Answered)
+
+
+@given(STATUSES, st.integers(0, len(ANSWER) - 1))
+def test_any_cut(status, length):
+    """An answer that was cut anywhere is no answer by numbers."""
+    assert not isinstance(read_answer(status, ANSWER[:length]), Answered)
+
+
+@given(STATUSES, JSON)
+@example(200, {"success": True, "results": [{"phone": ANN, "success": True}]})
+@example(200, {"results": {ANN: {"success": 1}}})
+def test_any_json(status, value):
+    """Arbitrary JSON never raises; it answers by numbers only where the shape is there."""
+    answer = read_answer(status, json.dumps(value).encode())
+
+    has_shape = isinstance(value, dict) and (speaks(value) or says_yes(value))
+    assert has_shape is isinstance(answer, Answered)
+
+
+def says_yes(value):
+    return "results" in value and is_flag(value.get("success")) and value["success"] == 1
+
+
+def speaks(value):
+    results = value.get("results")
+    if isinstance(results, list):
+        results = dict(enumerate(results))
+    named = results.items() if isinstance(results, dict) else ()
+    return any(
+        isinstance(one, dict)
+        and is_flag(one.get("success"))
+        and (type(one.get("phone")) in (str, int) or (one.get("phone") is None and name == ANN))
+        for name, one in named
+    )
+
+
+def is_flag(value):
+    return type(value) in (bool, int) and value in (0, 1)
+
+
+DOCUMENTED = st.fixed_dictionaries(
+    {
+        "success": st.booleans(),
+        "results": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "phone": st.sampled_from([ANN, "12125551234", "+13235554567"]),
+                    "success": st.booleans(),
+                },
+                optional={
+                    "message_id": st.text(string.ascii_letters, min_size=1, max_size=5),
+                    "error": st.text(string.ascii_letters, min_size=1, max_size=5),
+                    "code": st.text(string.ascii_uppercase, min_size=1, max_size=5),
+                },
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+    },
+    optional={"remaining_credits": st.integers(0, 10**9), "message": st.text(max_size=5)},
+)
+
+
+@given(DOCUMENTED)
+def test_both_readers_agree(value):
+    """A documented answer means the same to the strict reader and, behind a mark, to the other."""
+    plain = json.dumps(value).encode()
+    strict, lenient = read_answer(200, plain), read_answer(200, b"\xef\xbb\xbf" + plain)
+
+    assert (entries(strict), strict.credits) == (entries(lenient), lenient.credits)
+    assert not lenient.behind_text
+
+
+# --- The pause that a server asks for -------------------------------------------------------------
+
+DATE = "Sun, 22 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("007", 7.0),
+        ("600", 600.0),
+        ("601", 600.0),
+        ("999999", 600.0),
+        ("9999999999", 600.0),
+        ("9" * 8000, 600.0),
+        ("Sun, 22 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sun, 22 Nov 2026 12:00:30", 30.0),
+        ("Sun, 22 Nov 2026 12:00:30 -0000", 30.0),
+        ("Sun, 22 Nov 2026 13:00:30 +0100", 30.0),
+        ("Sunday, 22-Nov-26 12:00:30 GMT", 30.0),
+        ("Sun Nov 22 12:00:30 2026", 30.0),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0),
+        ("Mon, 23 Nov 2026 12:00:00 GMT", 600.0),
+    ],
+)
+def test_retry_after(value, seconds):
+    """Whole seconds and dates are read, the past as 0, and nothing beyond ten minutes."""
+    assert seconds == parse_retry_after(value, DATE)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "inf",
+        "nan",
+        "-1",
+        "+1",
+        "1e3",
+        "1.5",
+        "1_0",
+        "٣",
+        "²",
+        "soon",
+        "Sun, 32 Nov 2026 12:00:00 GMT",
+        "Sun, 22 Nov 99999999999999999999 12:00:00 GMT",
+        "Sun, 22 Nov 2026 12:00:00 +99999999999999999999",
+        "Sun, 22 Nov 2026 12:00:00 +9999",
+        "\x00",
+        ",",
+    ],
+)
+def test_retry_after_that_says_nothing(value):
+    """What is neither seconds in ASCII digits nor a date says nothing."""
+    assert parse_retry_after(value, DATE) is None
+
+
+@pytest.mark.parametrize("date", [None, "", "junk"])
+def test_a_date_needs_the_servers_clock(date):
+    """A date is read against the server's own clock, so without that it says nothing."""
+    assert parse_retry_after(DATE, date) is None
+    assert 7.0 == parse_retry_after("7", date)
+
+
+@given(st.one_of(st.text(), st.text("0123456789 ,:+-GMTSunNov", max_size=40)), st.text(max_size=30))
+def test_any_header(value, date):
+    """No header raises, and none asks for less than nothing or more than ten minutes."""
+    seconds = parse_retry_after(value, date)
+
+    assert seconds is None or 0 <= seconds <= 600
+
+
+# --- Words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("INVALID_API_KEY", "INVALID_API_KEY"),
+        ("invalid api-key!", "INVALID_API_KEY"),
+        ("  e.42 ", "E_42"),
+        ("x" * 100, "X" * 64),
+        ("x" * 63 + " y", "X" * 63),
+        ("straße", "STRASSE"),
+        ("", None),
+        ("—", None),
+        (None, None),
+        (402, None),
+    ],
+)
+def test_word(value, said):
+    """A code of any spelling becomes one stable word; what has no letter becomes none."""
+    assert said == word(value)
+
+
+@given(st.text())
+def test_a_word_stays_itself(text):
+    """A word is short, plain, and made of itself once more."""
+    said = word(text)
+
+    assert said is None or (
+        len(said) <= 64 and set(said) <= set(string.ascii_uppercase + string.digits + "_")
+    )
+    assert said == word(said)
