@@ -329,7 +329,7 @@ def test_marks_around_an_answer(before, after):
         b"\xef\xbb\xbf\xef\xbb\xbf",
         b"Notice: Undefined index {x} in /var/www/api.php on line 12\n",
         b"<br />\n<b>Warning</b>: {" + b"{" * 10,
-        b"caf\xe9 ",
+        b"\xe9t\xe9 ",
         b'{"debug": true}\n',
     ],
 )

@@ -1,0 +1,129 @@
+"""Replies as a gateway on PHP might write them, one file a case, and what each is taken for."""
+
+from pathlib import Path
+
+import pytest
+
+from customersms_async._columns import Verdict
+from customersms_async._matching import match
+from customersms_async._retrying import of_refusal
+from customersms_async._secrets import clean
+from customersms_async._wire import Answered, read_answer
+from customersms_async.errors import Status
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+KEY, TEXT = "cspro_sample", "We open at nine"
+ASKED = ["+12125551234", "+13235554567"]
+
+FIRST, SECOND = "sent msg_123456", "sent msg_123457"
+MISSING = "unknown MISSING_IN_ANSWER"
+UNREADABLE = "unknown ANSWER_UNREADABLE"
+
+# File, HTTP status, the fates of the two numbers asked for, credits, entries nobody asked for.
+CASES = [
+    ("success.json", 200, FIRST, SECOND, 98, 0),
+    ("success.json", 500, FIRST, SECOND, 98, 0),
+    ("success_one.json", 200, FIRST, MISSING, 99, 0),
+    ("refusal_key.json", 200, *["rejected INVALID_API_KEY"] * 2, None, 0),
+    ("refusal_key.json", 401, *["rejected INVALID_API_KEY"] * 2, None, 0),
+    ("refusal_key.json", 500, *["rejected INVALID_API_KEY"] * 2, None, 0),
+    ("refusal_key.json", 429, *["not_sent RATE_LIMITED"] * 2, None, 0),
+    ("refusal_credits.json", 402, *["rejected INSUFFICIENT_CREDITS"] * 2, 0, 0),
+    ("refusal_rate.json", 200, *["not_sent RATE_LIMITED"] * 2, None, 0),
+    ("refusal_rate_in_words.json", 503, *["not_sent RATE_LIMITED"] * 2, None, 0),
+    ("refusal_bare.json", 200, *["rejected REJECTED"] * 2, None, 0),
+    ("refusal_number_flag.json", 200, *["rejected BLOCKED_TEXT"] * 2, None, 0),
+    ("refusal_with_empty_results.json", 400, *["rejected NO_VALID_PHONES"] * 2, None, 0),
+    ("refusal_behind_notice.txt", 200, *[UNREADABLE] * 2, None, 0),
+    ("refusal_behind_notice.txt", 401, *["rejected HTTP_401"] * 2, None, 0),
+    ("partial.json", 200, FIRST, "rejected BLOCKED_NUMBER (Number is blocked)", 98, 0),
+    ("partial_success_false.json", 200, "rejected REJECTED (No route to +…34)", SECOND, None, 0),
+    ("partial_success_false.json", 429, "rejected REJECTED (No route to +…34)", SECOND, None, 0),
+    ("results_object_by_place.json", 200, FIRST, SECOND, 98, 0),
+    ("results_object_by_number.json", 200, FIRST, SECOND, 98, 0),
+    ("integer_phones.json", 200, FIRST, SECOND, 98, 0),
+    ("numbers_for_booleans.json", 200, FIRST, "rejected BLOCKED_NUMBER", 98, 0),
+    ("strings_for_booleans.json", 200, *[UNREADABLE] * 2, None, 0),
+    ("respelt.json", 200, FIRST, SECOND, None, 0),
+    ("escaped.json", 200, "sent msg/123456", "sent msg/123457", None, 0),
+    ("reordered.json", 200, FIRST, SECOND, None, 0),
+    ("missing.json", 200, MISSING, SECOND, None, 0),
+    ("added.json", 200, FIRST, SECOND, None, 1),
+    ("doubled.json", 200, FIRST, SECOND, None, 1),
+    ("contradicted.json", 200, "unknown CONTRADICTED", SECOND, None, 1),
+    ("of_another_request.json", 200, MISSING, MISSING, 97, 1),
+    ("empty_results.json", 200, MISSING, MISSING, None, 0),
+    ("odd_fields.json", 200, "sent None", "rejected REJECTED", None, 0),
+    ("odd_entries.json", 200, MISSING, SECOND, None, 0),
+    (
+        "echo.json",
+        200,
+        "rejected REJECTED ([hidden]: cannot send '[hidden]' to +…34)",
+        SECOND,
+        None,
+        0,
+    ),
+    ("bom.json", 200, FIRST, SECOND, 98, 0),
+    ("two_boms.txt", 200, FIRST, SECOND, 98, 0),
+    ("php_notice.txt", 200, FIRST, SECOND, 98, 0),
+    ("php_notice_missing.txt", 200, MISSING, MISSING, None, 0),
+    ("php_notice_behind.txt", 200, *[UNREADABLE] * 2, None, 0),
+    ("latin_1.txt", 200, FIRST, SECOND, 98, 0),
+    ("page.html", 200, *[UNREADABLE] * 2, None, 0),
+    ("page.html", 302, *[UNREADABLE] * 2, None, 0),
+    ("page.html", 404, *["rejected HTTP_404"] * 2, None, 0),
+    ("error_page.html", 502, *[UNREADABLE] * 2, None, 0),
+    ("too_many_requests.html", 429, *["not_sent RATE_LIMITED"] * 2, None, 0),
+    ("too_many_requests.html", 503, *[UNREADABLE] * 2, None, 0),
+    ("cut.json", 200, *[UNREADABLE] * 2, None, 0),
+    ("empty.txt", 200, *[UNREADABLE] * 2, None, 0),
+    ("null.json", 200, *[UNREADABLE] * 2, None, 0),
+    ("yes_only.json", 200, *[UNREADABLE] * 2, None, 0),
+    ("yes_only.json", 429, *[UNREADABLE] * 2, None, 0),
+    ("sends_without_names.json", 200, *[UNREADABLE] * 2, None, 0),
+    ("sends_without_names.json", 429, *[UNREADABLE] * 2, None, 0),
+    ("deep.json", 200, *[UNREADABLE] * 2, None, 0),
+]
+
+
+def clean_text(detail):
+    return clean(detail, KEY, TEXT)
+
+
+def fate(verdict, message_id=None):
+    if verdict.status is Status.SENT:
+        return f"sent {message_id}"
+    said = f"{verdict.status} {verdict.code}"
+    if verdict.detail and verdict.status is Status.REJECTED:
+        said += f" ({verdict.detail})"
+    return said
+
+
+def read(name, status):
+    """Take the way of every reply: bytes, answer, fates."""
+    answer = read_answer(status, (SAMPLES / name).read_bytes())
+    if not isinstance(answer, Answered):
+        verdict = of_refusal(answer, None)
+        return fate(verdict), fate(verdict), getattr(answer, "credits", None), 0
+    matched = match(ASKED, answer, clean_text)
+    verdicts = matched.verdicts
+    if isinstance(verdicts, Verdict):
+        verdicts = [verdicts] * len(ASKED)
+    fates = map(fate, verdicts, matched.message_ids or [None] * len(ASKED))
+    return *fates, answer.credits, matched.surplus
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "expected"),
+    [(name, status, expected) for name, status, *expected in CASES],
+    ids=[f"{name} {status}" for name, status, *_ in CASES],
+)
+def test_sample(name, status, expected):
+    """Each reply gives each of the two numbers asked for the fate that stands beside it."""
+    assert expected == list(read(name, status))
+
+
+def test_every_sample_is_read():
+    """No file lies among the samples that no case reads."""
+    assert {name for name, *_ in CASES} == {path.name for path in SAMPLES.iterdir()}
