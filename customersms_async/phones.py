@@ -129,11 +129,11 @@ def _plain(phone: str) -> str:
 
 
 def _plain_char(char: str) -> str:
+    if char.isdecimal():
+        return str(unicodedata.decimal(char))
     category = unicodedata.category(char)
     if category == "Cf":
         return ""
-    if category == "Nd":
-        return str(unicodedata.decimal(char))
     # What is raised, circled or a fraction is no digit of a number: it stays, and is refused.
     return char if category == "No" else unicodedata.normalize("NFKC", char)
 
