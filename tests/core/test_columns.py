@@ -1,0 +1,182 @@
+"""The columns of a report against a plain list, and what they weigh."""
+
+import pickle
+import sys
+
+import pytest
+from attrs import define, field
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from customersms_async._columns import PENDING, SENT, Columns, Row, Verdict
+from customersms_async.errors import Status
+
+REJECTED = Verdict(Status.REJECTED, "BLOCKED", "no")
+UNKNOWN = Verdict(Status.UNKNOWN, "ANSWER_LOST")
+
+VERDICTS = st.one_of(
+    st.sampled_from([SENT, REJECTED, UNKNOWN]),
+    st.builds(Verdict, st.just(Status.REJECTED), st.just("X"), st.text(max_size=3)),
+)
+IDS = st.one_of(
+    st.none(),
+    st.sampled_from(["", "msg_1", "msg_2" * 20, "ünï", "😀", "a\0b", "\0", "\0\0"]),
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=6),
+)
+NUMBERS = st.integers(1_000_000, 999_999_999_999_999)
+
+
+@define
+class Line:
+    """What the model keeps of a number: everything, in an object."""
+
+    phone: str
+    verdict: Verdict = PENDING
+    message_id: str | None = None
+    ref: object = None
+    request: int = 0
+    pending: bool = field(default=True, eq=False)
+
+    def row(self):
+        return Row(self.phone, self.verdict, self.message_id or None, self.ref, self.request)
+
+
+class Model(RuleBasedStateMachine):
+    """Numbers come in input order and get their fates by requests, in any order."""
+
+    def __init__(self):
+        super().__init__()
+        self.columns = Columns()
+        self.lines = []
+
+    @rule(numbers=st.lists(NUMBERS, max_size=8))
+    def read(self, numbers):
+        self.columns.extend(numbers)
+        self.lines += [Line(f"+{number}") for number in numbers]
+
+    @rule(given=st.text(max_size=5), ref=st.sampled_from([None, "ref", 7]))
+    def read_a_refused_one(self, given, ref):
+        index = len(self.lines)
+        self.columns.extend([0])
+        self.columns.keep_given(index, given)
+        if ref is not None:
+            self.columns.keep_ref(index, ref)
+        self.columns.decide((index,), REJECTED)
+        self.lines.append(Line(given, REJECTED, ref=ref, pending=False))
+
+    @precondition(lambda self: any(line.pending for line in self.lines))
+    @rule(data=st.data())
+    def decide(self, data):
+        at = self.some_pending(data)
+        verdicts = data.draw(VERDICTS | st.lists(VERDICTS, min_size=len(at), max_size=len(at)))
+        ids = data.draw(st.none() | st.lists(IDS, min_size=len(at), max_size=len(at)))
+        request = data.draw(st.integers(0, 9))
+        self.columns.decide(at, verdicts, ids, request)
+        for place, index in enumerate(at):
+            line = self.lines[index]
+            line.pending = False
+            line.verdict = verdicts if isinstance(verdicts, Verdict) else verdicts[place]
+            line.message_id = ids and ids[place]
+            line.request = request
+
+    def some_pending(self, data):
+        """Take a run of lines as a whole, or single ones."""
+        pending = [index for index, line in enumerate(self.lines) if line.pending]
+        if data.draw(st.booleans()):
+            first = last = data.draw(st.sampled_from(pending))
+            while last + 1 in pending:
+                last += 1
+            return range(first, data.draw(st.integers(first, last)) + 1)
+        return sorted(data.draw(st.sets(st.sampled_from(pending))))
+
+    @rule()
+    def trim(self):
+        self.columns.trim()
+
+    @rule()
+    def travel(self):
+        self.columns = pickle.loads(pickle.dumps(self.columns))
+
+    @invariant()
+    def says_the_same(self):
+        assert len(self.lines) == len(self.columns)
+        rows = [self.columns.row(index) for index in range(len(self.lines))]
+        assert [line.row() for line in self.lines] == rows
+
+    @invariant()
+    def finds_the_same(self):
+        for status in Status:
+            wanted = [i for i, line in enumerate(self.lines) if line.verdict.status is status]
+            assert wanted == list(self.columns.where(lambda v, s=status: v.status is s))
+
+
+def test_against_a_model():
+    """Whatever is read and decided in any order, columns and a list of lines say the same."""
+    run_state_machine_as_test(Model, settings=settings(max_examples=60, stateful_step_count=20))
+
+
+def test_more_verdicts_than_a_column_can_count():
+    """A gateway that writes a text of its own for each of 70,000 numbers loses none of them."""
+    count = 70_000
+    columns = Columns()
+    columns.extend(range(1_000_000, 1_000_000 + count))
+    verdicts = [Verdict(Status.REJECTED, "X", str(n)) for n in range(count)]
+    columns.decide(range(count), verdicts)
+
+    assert all(columns.row(n).verdict == verdicts[n] for n in (0, 65_533, 65_534, 65_535, 69_999))
+    assert list(range(count)) == list(columns.where(lambda v: v.status is Status.REJECTED))
+    assert [69_999] == list(columns.where(lambda v: v.detail == "69999"))
+
+
+def test_a_late_verdict_for_a_whole_request():
+    """A verdict beyond those that a column can count is kept for a whole request too."""
+    columns = Columns()
+    columns.extend(range(1_000_000, 1_070_000))
+    columns.decide(range(65_535), [Verdict(Status.REJECTED, "X", str(n)) for n in range(65_535)])
+
+    columns.decide(range(65_535, 70_000), UNKNOWN)
+
+    assert list(range(65_535, 70_000)) == list(columns.where(lambda v: v == UNKNOWN))
+    assert UNKNOWN == columns.row(69_999).verdict
+
+
+@pytest.mark.parametrize(
+    ("ids", "by_request"),
+    [
+        ([f"msg_{n:06}" for n in range(100)], True),
+        ([None if n % 2 else f"msg_{n}" for n in range(100)], False),
+    ],
+    ids=["documented", "half of them without"],
+)
+def test_weight(ids, by_request):
+    """A million numbers weigh at most 24 bytes each, beside their message ids."""
+    columns, count = Columns(), 1_000_000
+    numbers = list(range(12_000_000_000, 12_000_000_100))
+    for request in range(count // 100):
+        columns.extend(numbers)
+        columns.decide(range(100 * request, 100 * request + 100), SENT, ids, request + 1)
+    columns.trim()
+
+    parts = [getattr(columns, name) for name in Columns.__slots__]
+    length_of_ids = sum(len(message_id) + 1 for message_id in ids if message_id) * (count // 100)
+    weight = sum(map(sys.getsizeof, parts)) - length_of_ids
+    assert weight <= 24 * count
+    assert ids[-1] == columns.row(count - 1).message_id
+
+
+def test_a_verdict_for_each_must_be_there():
+    """A list of verdicts or ids that is shorter than the request is a fault, not a gap."""
+    columns = Columns()
+    columns.extend([1_000_000, 1_000_001])
+
+    with pytest.raises(ValueError, match="zip"):
+        columns.decide([0, 1], [SENT])
+    with pytest.raises(ValueError, match="zip"):
+        columns.decide([0, 1], SENT, ["msg_1"])
