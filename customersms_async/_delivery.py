@@ -219,15 +219,20 @@ class Delivery:
             ended = self._failed(attempt, slot, exc)
         except BaseException:
             # Cancelled, or a fault of a transport: the slot must end all the same.
-            self._failed(attempt, slot, None)
+            self._note(attempt, slot, self._failed(attempt, slot, None), granted_at)
             raise
         self.handed_over += attempt.is_started
         self._attempt = None
+        self._note(attempt, slot, ended, granted_at)
+        return ended
+
+    def _note(self, attempt: Attempt, slot: Slot, ended: Delivered, granted_at: float) -> None:
+        """Let logs and the caller's hook know of an attempt that has ended."""
         if ended.verdicts is not SENT:
             self._warn_of_unknown(attempt, ended)
-        if desk.on_request is not None:
-            self._tell(desk.on_request, attempt, slot, ended, desk.clock.now() - granted_at)
-        return ended
+        on_request = self._desk.on_request
+        if on_request is not None:
+            self._tell(on_request, attempt, slot, ended, self._desk.clock.now() - granted_at)
 
     def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> Delivered:
         if not attempt.is_started:

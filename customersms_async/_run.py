@@ -186,11 +186,18 @@ class Run:
             return
         self._halted = code
         if self._is_pumping and self._task is not None:
-            self._task.cancel()
+            # Later, since the input itself may ask for it: a task that cancels itself is hit
+            # wherever it waits next, and that may be for what is in flight.
+            self._task.get_loop().call_soon(self._interrupt)
         for worker in self._workers:
-            if worker.delivery.halt(code) and worker.is_delivering and worker.task is not None:
-                worker.task.cancel()
+            if worker.delivery.halt(code) and worker.is_delivering:
+                _cancel_another(worker.task)
         self._changed.set()
+
+    def _interrupt(self) -> None:
+        """End the pump, wherever it waits."""
+        if self._is_pumping and self._task is not None:
+            self._task.cancel()
 
     def halt_and_drain(self, code: str, seconds: float | None = None) -> None:
         """Let nothing new leave, and wait for what is in flight no longer than so many seconds."""
@@ -213,9 +220,11 @@ class Run:
             self._is_pumping = False
         await self._wait_for_workers()
         await self._account_for_the_rest()
-        await self._reader.input.close()
-        self.failure = self.failure or self._reader.input.failure
-        self._end()
+        try:
+            await self._reader.input.close()
+        finally:
+            self.failure = self.failure or self._reader.input.failure
+            self._end()
 
     def _end(self) -> None:
         self.is_done = True
@@ -423,6 +432,12 @@ class Run:
         while not is_so():
             self._changed.clear()
             await self._changed.wait()
+
+
+def _cancel_another(task: asyncio.Task[None] | None) -> None:
+    """Cancel *task*, unless it is the one that asks: that one sees for itself what was halted."""
+    if task is not None and task is not asyncio.current_task():
+        task.cancel()
 
 
 def _nothing() -> None:

@@ -60,8 +60,16 @@ class Bulk:
             self._loop.call_soon_threadsafe(self._run.halt, codes.STOPPED)
 
     def stop_and_drain(self, seconds: float) -> None:
-        """As `stop`, in the loop of the run; what has no answer after *seconds* is unknown."""
-        self._run.halt_and_drain(codes.STOPPED, seconds)
+        """As `stop`; in the loop of the run, what has no answer after *seconds* is unknown."""
+        if self._loop is not None and _is_running(self._loop):
+            self._run.halt_and_drain(codes.STOPPED, seconds)
+        else:
+            self.stop()
+
+    async def ended(self) -> None:
+        """Wait for the last fate of a run of this event loop."""
+        if self._loop is not None and _is_running(self._loop):
+            await self._run.join()
 
     async def finish(self) -> Progress:
         """

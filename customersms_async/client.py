@@ -334,12 +334,16 @@ class CustomerSMS:
             drain: Seconds to wait. What has no answer by then is unknown.
         """
         seconds = check_seconds("drain", drain, or_zero=True)
-        for bulk, desk in list(self._shared.bulks.items()):
-            if self._is_root or desk is self._desk:
-                bulk.stop_and_drain(seconds)
-        if self._is_root:
-            await self._shared.drain(seconds)
-            await self._shared.sessions.close()
+        runs = list(self._shared.bulks.items())
+        mine = [bulk for bulk, desk in runs if self._is_root or desk is self._desk]
+        for bulk in mine:
+            bulk.stop_and_drain(seconds)
+        if not self._is_root:
+            for bulk in mine:
+                await bulk.ended()
+            return
+        await self._shared.drain(seconds)
+        await self._shared.sessions.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field
 
-from customersms_async._ports import Attempt, Batch, Body, Reply, TransportFailure
+from customersms_async._ports import Attempt, Batch, Body, NotAllowed, Reply, TransportFailure
 from customersms_async.outcomes import Outcome
 
 
@@ -210,6 +210,8 @@ class MemoryTransport:
                 return await behave(post)
         except TimeoutError as exc:
             raise TransportFailure("the time for this attempt was over") from exc
+        except NotAllowed as exc:
+            raise TransportFailure("NotAllowed") from exc
         finally:
             self._at_once -= 1
 
