@@ -11,6 +11,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 from collections.abc import (
@@ -336,4 +337,7 @@ def _as_given(item: object) -> str:
         item = item.phone
     if isinstance(item, str):
         return item
-    return repr(item) if isinstance(item, int | float | None) else f"<{type(item).__name__}>"
+    with contextlib.suppress(ValueError):  # Python writes no number of more than 4,300 digits
+        if isinstance(item, int | float | None):
+            return repr(item)
+    return f"<{type(item).__name__}>"

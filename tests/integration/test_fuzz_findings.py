@@ -6,9 +6,9 @@ import asyncio
 import random
 
 import pytest
-from tests.support.fuzz_gateway import FuzzGateway
 
 from customersms_async import CustomerSMS, LocalLimiter, Rate
+from tests.support.fuzz_gateway import FuzzGateway
 
 KEY = "cspro_fuzz"
 PHONE = "+12125551234"
@@ -37,3 +37,33 @@ async def test_a_send_that_is_cancelled_as_its_answer_is_read():
 
     assert 1 == server.ledger[PHONE, "Code"]
     assert ["the message was sent by then"] == caught.value.__notes__
+
+
+async def test_a_number_too_long_to_be_written():
+    """An input of more digits than Python writes is one refused input, and the rest is sent."""
+    async with gateway() as server, client(server) as sms:
+        report = await sms.send_many([10**5_000, PHONE], "Code")
+
+    assert ["<int>", PHONE] == [outcome.phone for outcome in report]
+    assert (1, 1) == (report.not_sent, report.sent)
+
+
+async def test_an_input_that_closes_slowly_holds_up_no_closing_of_the_client():
+    """A run whose input is still closing when the client's patience ends is over all the same."""
+
+    async def rows():
+        try:
+            for n in range(10):
+                yield f"+1212555{n:04}"
+        finally:
+            await asyncio.sleep(60)
+
+    async with gateway() as server, client(server) as sms, asyncio.timeout(10):
+        run = sms.stream_many(rows(), "Code", batch_size=1)
+        async with run as bulk:
+            first = await anext(bulk)
+            await sms.aclose(0.02)
+            rest = [outcome async for outcome in bulk]
+
+    assert "STOPPED" == bulk.progress.stopped
+    assert bulk.progress.total == len([first, *rest])

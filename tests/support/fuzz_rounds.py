@@ -175,14 +175,18 @@ class Round:
         is_stream = cut in STREAM_CUTS or self.dice.random() < 0.5
         delay = self.dice.random() ** 2 * 0.25
         use = self._stream if is_stream else self._report
-        try:
-            await CUTS[cut](sms, lambda: use(sms, job, cut, options, taken, delay), delay)
-        except BulkInterrupted as exc:
-            broke = job.has_broken or options.get("journal", _NO_NOTES).has_broken
-            assert broke, "interrupted without a reason"
-            assert isinstance(exc.__cause__, InputBroke | JournalBroke)
-        except _Left:
-            pass
+
+        async def guarded() -> None:
+            try:
+                await use(sms, job, cut, options, taken, delay)
+            except BulkInterrupted as exc:
+                broke = job.has_broken or options.get("journal", _NO_NOTES).has_broken
+                if not (broke and isinstance(exc.__cause__, InputBroke | JournalBroke)):
+                    raise
+            except _Left:
+                pass
+
+        await CUTS[cut](sms, guarded, delay)
         await self._quiet(sms, delay)
         bulk = sms.last
         assert bulk is not None
