@@ -56,7 +56,10 @@ class _Gateway(asyncio.Protocol):
 def gateway() -> Iterator[str]:
     """Run the gateway in a process of its own, and give the URL of its API."""
     with subprocess.Popen(
-        [sys.executable, str(Path(__file__))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(Path(__file__))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}/sms_system/api.php"

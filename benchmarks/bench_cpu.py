@@ -85,7 +85,9 @@ async def pair(
     ratio = statistics.median(a / b for a, b in rounds)
     for label, column in (("ours", 0), ("bare", 1)):
         micros = sorted(1e6 * row[column] / unit for row in rounds)
-        print(f"{name:5} {label}  {micros[0]:8.3f} {statistics.median(micros):8.3f} {micros[-1]:8.3f} µs")
+        print(
+            f"{name:5} {label}  {micros[0]:8.3f} {statistics.median(micros):8.3f} {micros[-1]:8.3f} µs"
+        )
     print(f"{name:5} ratio {ratio:.3f}")
     return ratio
 
@@ -98,10 +100,16 @@ async def main() -> int:
             aiohttp.ClientSession() as session,
             CustomerSMS(KEY, endpoint=url, limiter=limiter) as sms,
         ):
-            print(f"CPU of the client; min, median, max of {ROUNDS} rounds; Python {sys.version.split()[0]}, "
-                  f"aiohttp {aiohttp.__version__}")
-            one = await pair("send", SENDS, lambda: our_sends(sms), lambda: bare_sends(session, url))
-            many = await pair("bulk", NUMBERS, lambda: our_bulk(sms), lambda: bare_bulk(session, url))
+            print(
+                f"CPU of the client; min, median, max of {ROUNDS} rounds; Python {sys.version.split()[0]}, "
+                f"aiohttp {aiohttp.__version__}"
+            )
+            one = await pair(
+                "send", SENDS, lambda: our_sends(sms), lambda: bare_sends(session, url)
+            )
+            many = await pair(
+                "bulk", NUMBERS, lambda: our_bulk(sms), lambda: bare_bulk(session, url)
+            )
     return int(one > 1.25 or many > 2)
 
 
