@@ -67,11 +67,10 @@ class Sessions:
             found = self._open[loop] = self._make(loop)
         return found.transport
 
-    async def close(self) -> None:
-        """Close what was opened for the running event loop."""
+    def take(self) -> aiohttp.ClientSession | None:
+        """Give away what was opened for the running event loop; its next use opens another."""
         found = self._open.pop(asyncio.get_running_loop(), None)
-        if found is not None and found.session is not self.given:
-            await found.session.close()
+        return None if found is None or found.session is self.given else found.session
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> _Open:
         self._forget_closed_loops()
@@ -141,6 +140,7 @@ class Shared:
     sessions: Sessions
     tasks: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
     bulks: dict[Bulk, Desk] = field(factory=dict[Bulk, Desk])
+    _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
     def spawn(
         self,
@@ -153,8 +153,26 @@ class Shared:
         task.add_done_callback(ended or self.tasks.discard)
         return task
 
-    async def drain(self, seconds: float) -> None:
-        """Wait for the tasks of the running loop, so long; then end them."""
+    async def close(self, seconds: float) -> None:
+        """
+        Wait for the tasks of the running loop, so long; then end them and their session.
+
+        Being cancelled ends the wait and not the closing, since a scope around the client cancels
+        again and again.
+        """
+        closing = _start(self._close(self.sessions.take(), seconds))
+        self._closings.add(closing)
+        closing.add_done_callback(self._closings.discard)
+        await asyncio.shield(closing)
+
+    async def _close(self, session: aiohttp.ClientSession | None, seconds: float) -> None:
+        try:
+            await self._drain(seconds)
+        finally:
+            if session is not None:
+                await session.close()
+
+    async def _drain(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         mine = [task for task in self.tasks if task.get_loop() is loop]
         if not mine:

@@ -342,8 +342,7 @@ class CustomerSMS:
             for bulk in mine:
                 await bulk.ended()
             return
-        await self._shared.drain(seconds)
-        await self._shared.sessions.close()
+        await self._shared.close(seconds)
 
     async def __aenter__(self) -> Self:
         return self

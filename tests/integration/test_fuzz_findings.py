@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+import anyio
 import pytest
 
 from customersms_async import CustomerSMS, LocalLimiter, Rate
@@ -67,3 +68,14 @@ async def test_an_input_that_closes_slowly_holds_up_no_closing_of_the_client():
 
     assert "STOPPED" == bulk.progress.stopped
     assert bulk.progress.total == len([first, *rest])
+
+
+async def test_a_scope_around_the_client_leaves_no_connection():
+    """Where the closing of a client is cancelled too, it goes on by itself to its end."""
+    async with gateway("lost-mute") as server:
+        with anyio.move_on_after(0.2) as scope:
+            async with client(server, request_timeout=0.4) as sms:
+                await sms.send(PHONE, "Code")
+
+        assert scope.cancelled_caught
+        assert await server.is_left_alone(0.5)

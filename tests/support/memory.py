@@ -234,7 +234,7 @@ class MemorySessions:
         self.is_closed = False
         return self._transport
 
-    async def close(self) -> None:
+    def take(self) -> None:
         self.is_closed = True
 
 
