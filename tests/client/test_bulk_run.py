@@ -1,0 +1,315 @@
+"""A bulk run: caution, the rules that stop it, options."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from customersms_async import (
+    BulkFailed,
+    ConfigurationError,
+    LocalLimiter,
+    Rate,
+    Status,
+)
+from tests.support.memory import (
+    MemoryTransport,
+    accepts,
+    answers,
+    as_async,
+    cannot_connect,
+    hangs,
+    loses_answer,
+    now,
+    phones,
+    refuses,
+)
+
+pytestmark = pytest.mark.virtual_time
+
+
+def unpaced(limit=100, per=60.0):
+    clock = asyncio.get_running_loop().time
+    return LocalLimiter(Rate(limit, per=per), burst=limit, clock=clock)
+
+
+def codes_of(report):
+    return [outcome.code for outcome in report]
+
+
+async def test_a_run_begins_with_one_request_and_doubles(make_client):
+    """One request in flight at first, then twice as many after each answer, up to the most."""
+    gateway = MemoryTransport(then=accepts(takes=1))
+    client = make_client(gateway, limiter=unpaced())
+
+    await client.send_many(phones(40), "hi", batch_size=1, max_in_flight=5)
+
+    began = [post.began_at - gateway.began[0].began_at for post in gateway.began]
+    assert [0.0, 1.0, 1.0] == [round(at, 3) for at in began[:3]]
+    assert [2.0] * 5 == [round(at, 3) for at in began[3:8]]
+    assert 5 == gateway.most_at_once
+
+
+async def test_an_unknown_takes_a_run_back_to_one(make_client):
+    """After a request without an answer, there is one in flight until an answer comes."""
+    gateway = MemoryTransport(*[accepts(1)] * 9, *[loses_answer(1)] * 2, then=accepts(1))
+    client = make_client(gateway, limiter=unpaced())
+
+    report = await client.send_many(phones(60), "hi", batch_size=1, max_in_flight=4)
+
+    assert (58, 2) == (report.sent, report.unknown)
+    at = [round(post.began_at - gateway.began[0].began_at, 3) for post in gateway.began]
+    in_each_second = [at.count(second) for second in range(8)]
+    assert [1, 2, 4, 4, 1, 2, 4, 4] == in_each_second
+
+
+async def test_unknowns_in_a_row_end_a_run(make_client):
+    """`max_unknown` requests in a row without an answer stop it; the rest is not sent."""
+    gateway = MemoryTransport(accepts(), then=loses_answer())
+
+    report = await make_client(gateway).send_many(phones(10), "hi", batch_size=1, max_unknown=2)
+
+    assert (1, 2, 7, "TOO_MANY_UNKNOWN") == (
+        report.sent,
+        report.unknown,
+        report.not_sent,
+        report.stopped,
+    )
+    assert ["TOO_MANY_UNKNOWN"] * 7 == codes_of(report)[3:]
+    assert 3 == gateway.ledger.total()
+
+
+async def test_an_answer_between_breaks_the_row(make_client):
+    """Unknown requests count only while no answer comes between."""
+    gateway = MemoryTransport(*[loses_answer(), accepts()] * 5)
+
+    report = await make_client(gateway).send_many(phones(10), "hi", batch_size=1, max_unknown=2)
+
+    assert (5, 5, None) == (report.sent, report.unknown, report.stopped)
+
+
+async def test_a_refused_key_ends_a_run_at_the_first_answer(make_client):
+    """Nobody asks ten thousand times with a key that is refused."""
+    gateway = MemoryTransport(then=refuses("INVALID_API_KEY"))
+
+    report = await make_client(gateway).send_many(phones(1000), "hi", batch_size=10)
+
+    assert 1 == len(gateway.began)
+    assert (10, 990, "INVALID_API_KEY") == (report.rejected, report.not_sent, report.stopped)
+    assert {"INVALID_API_KEY"} == set(codes_of(report))
+    assert 990 == len(report.safe_to_resend())
+
+
+async def test_a_refused_text_does_not_end_a_run(make_client):
+    """What the gateway refuses otherwise is rejected, and the run goes on."""
+    gateway = MemoryTransport(then=refuses("BLOCKED_TEXT"))
+
+    report = await make_client(gateway).send_many(phones(30), "hi", batch_size=10)
+
+    assert (30, 3, None) == (report.rejected, report.requests, report.stopped)
+
+
+async def test_the_end_of_credits_ends_a_run(make_client):
+    """A balance at or below `min_credits` stops it; the rest is not sent."""
+    gateway = MemoryTransport(credits=50)
+
+    report = await make_client(gateway).send_many(
+        phones(100), "hi", batch_size=10, min_credits=20, max_in_flight=1
+    )
+
+    assert (30, 70, 20, "NO_CREDITS") == (
+        report.sent,
+        report.not_sent,
+        report.remaining_credits,
+        report.stopped,
+    )
+
+
+async def test_a_refusal_for_want_of_credits_ends_a_run(make_client):
+    """The gateway's own word for no credits stops it as well."""
+    gateway = MemoryTransport(then=refuses("INSUFFICIENT_CREDITS"))
+
+    report = await make_client(gateway).send_many(phones(30), "hi", batch_size=10)
+
+    assert (10, 20, "NO_CREDITS") == (report.rejected, report.not_sent, report.stopped)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 10])
+@pytest.mark.parametrize("is_sized", [True, False])
+async def test_a_run_that_ends_with_its_credits_is_complete(make_client, is_sized, batch_size):
+    """Where the last number takes the last credit, nothing was stopped."""
+    given = phones(10) if is_sized else iter(phones(10))
+
+    report = await make_client(MemoryTransport(credits=10)).send_many(
+        given, "hi", batch_size=batch_size
+    )
+
+    assert (10, 0, None, True) == (
+        report.sent,
+        report.remaining_credits,
+        report.stopped,
+        report.complete,
+    )
+    assert report.ok
+
+
+async def test_stop_after_ends_a_run(make_client):
+    """After `stop_after` seconds nothing new leaves, and what is in flight is answered."""
+    gateway = MemoryTransport(then=accepts(takes=2))
+
+    report = await make_client(gateway).send_many(phones(9), "hi", batch_size=1, stop_after=1)
+
+    assert (1, 8, "TIME_IS_UP") == (report.sent, report.not_sent, report.stopped)
+    assert ["TIME_IS_UP"] * 8 == codes_of(report)[1:]
+
+
+async def test_stop_after_interrupts_a_pending_read(make_client):
+    """A source that gives nothing does not hold a run beyond its time."""
+    began_at = now()
+
+    report = await make_client(MemoryTransport()).send_many(
+        as_async(phones(5), pause=100), "hi", batch_size=1, stop_after=250
+    )
+
+    assert 250 == pytest.approx(now() - began_at)
+    assert (2, 2, False, "TIME_IS_UP") == (
+        report.sent,
+        report.total,
+        report.complete,
+        report.stopped,
+    )
+
+
+async def test_a_stopped_list_is_reported_to_its_end(make_client):
+    """A sized input keeps its promise: as many outcomes as numbers, bad ones and doubles too."""
+    given = [*phones(50), "bad", phones(1)[0], *phones(5000, first=50)]
+
+    report = await make_client(MemoryTransport()).send_many(
+        given, "hi", batch_size=10, stop_after=0.01
+    )
+
+    assert len(given) == report.total
+    assert (True, "TIME_IS_UP") == (report.complete, report.stopped)
+    assert ("INVALID_PHONE", "DUPLICATE", "TIME_IS_UP") == tuple(codes_of(report)[50:53])
+    assert len(report.safe_to_resend()) == report.not_sent - 2
+
+
+async def test_a_stopped_generator_is_not_read_further(make_client):
+    """Any other input is left where it is; what was read has a fate."""
+    read = []
+
+    def numbers():
+        for phone in phones(5000):
+            read.append(phone)
+            yield phone
+
+    report = await make_client(MemoryTransport()).send_many(
+        numbers(), "hi", batch_size=10, stop_after=0.01
+    )
+
+    assert len(read) == report.total == 20
+    assert (False, False, "TIME_IS_UP") == (report.complete, report.ok, report.stopped)
+
+
+async def test_resending_what_is_safe_ends_and_doubles_nothing(make_client):
+    """`safe_to_resend` goes straight into another run, until it is empty."""
+    gateway = MemoryTransport(accepts(), *[cannot_connect()] * 8)
+    client = make_client(gateway)
+    given, rounds = phones(50), 0
+
+    while given:
+        report = await client.send_many(given, "hi", batch_size=10)
+        given, rounds = report.safe_to_resend(), rounds + 1
+
+    assert 2 == rounds
+    assert dict.fromkeys(phones(50), 1) == gateway.ledger
+
+
+async def test_raise_for_failures_has_the_report(make_client):
+    """Whoever wants an exception asks the report for it."""
+    report = await make_client(MemoryTransport(then=hangs())).send_many(phones(3), "hi")
+
+    with pytest.raises(BulkFailed) as caught:
+        report.raise_for_failures()
+
+    assert report is caught.value.report
+    assert [Status.UNKNOWN] * 3 == [outcome.status for outcome in report.problems()]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 0),
+        ("batch_size", 10_001),
+        ("batch_size", "10"),
+        ("max_in_flight", 0),
+        ("max_in_flight", 1.5),
+        ("stop_after", 0),
+        ("stop_after", float("nan")),
+        ("dedupe", 1),
+        ("drain", -1),
+        ("drain", None),
+        ("max_unknown", 0),
+        ("min_credits", -1),
+        ("journal", object()),
+    ],
+)
+async def test_a_nonsense_option_is_refused_by_name(make_client, name, value):
+    """Options are checked before anything is read or sent."""
+    gateway = MemoryTransport()
+    client = make_client(gateway)
+    read = []
+    source = (read.append(phone) or phone for phone in phones(3))
+
+    with pytest.raises(ConfigurationError, match=name):
+        await client.send_many(source, "hi", **{name: value})
+    with pytest.raises(ConfigurationError, match=name):
+        client.stream_many(source, "hi", **{name: value})
+    assert ([], []) == (gateway.began, read)
+
+
+async def test_an_unknown_option_is_a_type_error(make_client):
+    """A misspelt option is refused like any misspelt argument."""
+    with pytest.raises(TypeError, match="batchsize"):
+        await make_client(MemoryTransport()).send_many(phones(3), "hi", batchsize=5)
+
+
+@pytest.mark.parametrize("text", ["", "  ", None, "\ud800"])
+async def test_a_bad_text_is_refused_before_any_io(make_client, text):
+    """A run whose text cannot be sent does not begin."""
+    client = make_client(MemoryTransport())
+
+    with pytest.raises(ValueError, match="text"):
+        await client.send_many(phones(3), text)
+    with pytest.raises(ValueError, match="text"):
+        client.stream_many(phones(3), text)
+
+
+async def test_a_forgotten_await_warns(make_client):
+    """`send_many` and `send_messages` are plain coroutine functions."""
+    client = make_client(MemoryTransport())
+
+    with pytest.warns(RuntimeWarning, match=r"send_many.*never awaited"):
+        client.send_many(phones(3), "hi")
+    assert all(map(asyncio.iscoroutinefunction, (client.send_many, client.send_messages)))
+
+
+async def test_a_failure_of_the_network_is_no_exception(make_client):
+    """What the gateway or the network did stands in the report."""
+    gateway = MemoryTransport(then=cannot_connect())
+
+    report = await make_client(gateway, retries=1).send_many(phones(20), "hi", batch_size=10)
+
+    assert (20, 0, True, False) == (report.not_sent, report.requests, report.complete, report.ok)
+    assert {"CONNECT_FAILED"} == set(codes_of(report))
+
+
+async def test_an_unreadable_answer_makes_its_batch_unknown(make_client):
+    """A page of HTML is no answer; each of its numbers is unknown."""
+    gateway = MemoryTransport(answers("<html>"), then=accepts())
+
+    report = await make_client(gateway).send_many(phones(4), "hi", batch_size=2)
+
+    assert [Status.UNKNOWN] * 2 + [Status.SENT] * 2 == [outcome.status for outcome in report]
+    assert report[0].request == report[1].request != report[2].request
