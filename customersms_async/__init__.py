@@ -6,6 +6,8 @@ Never over the limit; never twice, never silently lost; no ceremony, no weight. 
 ``customersms_async.redis``, ``customersms_async.sandbox``.
 """
 
+import logging
+
 from ._options import BulkOptions, MessageOptions
 from ._ports import (
     Batch,
@@ -80,6 +82,9 @@ __all__ = [
     "Usage",
     "WaitTooLong",
 ]
+
+# What an application has not asked to see is not written to its standard error.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Tracebacks and documentation show the names that users import.
 for _name in __all__:

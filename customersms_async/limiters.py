@@ -78,7 +78,11 @@ class LocalLimiter:
         ticket: Ticket | None = None,
     ) -> LocalSlot:
         """Wait for a slot; see `Limiter.acquire`."""
-        queue = self._account(account).queue_of(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        try:
+            queue = self._accounts[account].queues[loop]
+        except KeyError:
+            queue = self._account(account).queue_of(loop)
         if ticket is None and (slot := queue.take_now(lane, longest)) is not None:
             return slot
         return await queue.acquire(lane, longest, patience, ticket)
