@@ -143,7 +143,7 @@ def test_piped_output_is_plain(run: Run):
 
 
 def test_terminal_shows_a_moving_bar(run: Run):
-    """On a terminal the bar and its three lines are drawn again and again, from nearly none to all."""
+    """On a terminal the bar and its three lines are drawn again and again, up to the last row."""
     drawn = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) of 2,183 rows", run.terminal)]
 
     assert drawn == sorted(drawn)

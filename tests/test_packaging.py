@@ -100,6 +100,7 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path):
     [
         "LICENSE",
         "Makefile",
+        "README.md",
         "constraints.txt",
         "customersms_async/py.typed",
         "examples/recipients.csv",
