@@ -107,10 +107,12 @@ class Input:
 
     def gather_now(self, count: int) -> None:
         """Read up to *count* items of an input that is not async."""
-        want = count - len(self._gathered)
+        want = max(count - len(self._gathered), 0)
+        # Not its truth: an iterator may call itself empty since it does not know its length.
+        source = () if self._sync is None else self._sync
         try:
             # `extend` keeps what came before the iterator raises.
-            self._gathered.extend(islice(self._sync or (), want))
+            self._gathered.extend(islice(source, want))
         except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
             self._fail(exc)
         self.is_exhausted |= len(self._gathered) < count
