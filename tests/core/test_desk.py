@@ -1,0 +1,121 @@
+"""What the deliveries of an account share, and what each gives back."""
+
+import pytest
+
+from customersms_async import codes
+from customersms_async._columns import SENT, Verdict
+from customersms_async._desk import Delivered, Desk
+from customersms_async._secrets import ApiKey
+from customersms_async.errors import (
+    AuthenticationError,
+    ConnectFailed,
+    LimiterUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredits,
+    RateLimited,
+    Rejected,
+    Status,
+    WaitTooLong,
+)
+
+ANN = "+12125551234"
+LOST = Verdict(Status.UNKNOWN, codes.ANSWER_LOST, "timeout")
+BLOCKED = Verdict(Status.REJECTED, "BLOCKED", "no")
+
+
+def desk(request_timeout=None):
+    return Desk(
+        key=ApiKey("cspro_canary"),
+        transport=lambda: None,
+        limiter=None,
+        clock=None,
+        retries=3,
+        request_timeout=request_timeout,
+        rate_statuses=(429,),
+        on_request=None,
+        on_credits=print,
+        name="ab",
+    )
+
+
+@pytest.mark.parametrize(("numbers", "seconds"), [(1, 30.0), (2, 30.5), (100, 79.5)])
+def test_time_for_an_attempt(numbers, seconds):
+    """An attempt has 30 seconds, and half a second more for each further number."""
+    assert seconds == desk().timeout_for(numbers)
+
+
+def test_time_for_an_attempt_may_be_set():
+    """A time that the caller sets holds for any number of numbers."""
+    assert 7.0 == desk(request_timeout=7.0).timeout_for(100)
+
+
+def test_attempts_are_numbered_from_one():
+    """Attempts are numbered by their desk, so that 0 is free to mean none."""
+    numbers = desk().numbers
+
+    assert [1, 2, 3] == [next(numbers) for _ in range(3)]
+
+
+def test_the_key_is_not_shown():
+    """What is shown of a desk holds no key."""
+    assert "canary" not in repr(desk())
+
+
+def test_one_verdict():
+    """A verdict about the whole request is each number's."""
+    delivered = Delivered(LOST)
+
+    assert LOST == delivered.whole == delivered.first
+    assert delivered.is_unknown
+    assert {Status.UNKNOWN: 5} == delivered.fates(5)
+
+
+def test_a_verdict_for_each():
+    """Where each number has its own verdict, there is none about the whole."""
+    delivered = Delivered([SENT, LOST, BLOCKED, SENT])
+
+    assert delivered.whole is None
+    assert SENT == delivered.first
+    assert not delivered.is_unknown
+    assert {Status.SENT: 2, Status.UNKNOWN: 1, Status.REJECTED: 1} == delivered.fates(4)
+
+
+def test_all_unknown():
+    """A request of whose numbers none is known of is unknown as a whole."""
+    assert Delivered([LOST, LOST]).is_unknown
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [
+        (Verdict(Status.NOT_SENT, codes.CONNECT_FAILED, "d"), ConnectFailed),
+        (Verdict(Status.NOT_SENT, codes.WAIT_TOO_LONG, "d"), WaitTooLong),
+        (Verdict(Status.NOT_SENT, codes.LIMITER_UNAVAILABLE, "d"), LimiterUnavailable),
+        (Verdict(Status.NOT_SENT, codes.RATE_LIMITED, "d"), RateLimited),
+        (Verdict(Status.NOT_SENT, codes.STOPPED, "d"), NotSent),
+        (Verdict(Status.REJECTED, "INVALID_API_KEY", "d"), AuthenticationError),
+        (Verdict(Status.REJECTED, "INSUFFICIENT_CREDITS", "d"), OutOfCredits),
+        (Verdict(Status.REJECTED, "BLOCKED", "d"), Rejected),
+        (Verdict(Status.UNKNOWN, codes.ANSWER_LOST, "d"), OutcomeUnknown),
+        (Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "d"), OutcomeUnknown),
+    ],
+)
+def test_the_error_of_a_single_message(verdict, kind):
+    """The error that `send` raises has the class, the status and the word of the fate."""
+    exc = Delivered(verdict).error(ANN)
+
+    assert kind is type(exc)
+    assert (verdict.status, verdict.code, (ANN,), "d") == (
+        exc.status,
+        exc.code,
+        exc.phones,
+        exc.detail,
+    )
+
+
+def test_how_long_the_pause_lasts():
+    """A refusal for the rate says how long to wait."""
+    verdict = Verdict(Status.NOT_SENT, codes.RATE_LIMITED)
+
+    assert 12.5 == Delivered(verdict, retry_after=12.5).error(ANN).retry_after

@@ -1,0 +1,113 @@
+"""The fates of a run, merged into counts, a report or outcomes to hand over."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async import codes
+from customersms_async._columns import SENT, Columns, Verdict
+from customersms_async._desk import Delivered
+from customersms_async._ledger import Ledger
+from customersms_async._ports import Batch
+from customersms_async._source import Chunk
+from customersms_async.errors import Status
+from customersms_async.outcomes import Outcome, Progress, Report
+
+ANN, BEN = "+12125551234", "+13235554567"
+INVALID = Verdict(Status.NOT_SENT, codes.INVALID_PHONE, "is empty")
+DUPLICATE = Verdict(Status.NOT_SENT, codes.DUPLICATE, "stood earlier in the same run")
+BLOCKED = Verdict(Status.REJECTED, "BLOCKED", "no")
+LOST = Verdict(Status.UNKNOWN, codes.ANSWER_LOST)
+
+CHUNK = Chunk(
+    first=0,
+    numbers=[12125551234, 0, 12125551234, 13235554567],
+    refused=[(1, "junk", INVALID), (2, ANN, DUPLICATE)],
+    refs=[(1, "row 1"), (3, "row 3")],
+)
+BATCH = Batch([0, 3], [ANN, BEN], "Hi", (None, "row 3"))
+OUTCOMES = [
+    Outcome(0, ANN, Status.SENT, "msg_1", request="ab-7"),
+    Outcome(1, "junk", Status.NOT_SENT, None, "INVALID_PHONE", "is empty", "row 1"),
+    Outcome(2, ANN, Status.NOT_SENT, None, "DUPLICATE", "stood earlier in the same run"),
+    Outcome(3, BEN, Status.REJECTED, None, "BLOCKED", "no", "row 3", "ab-7"),
+]
+DELIVERED = Delivered([SENT, BLOCKED], ["msg_1", None], request=7)
+
+
+def test_a_report_of_all():
+    """A run with a report enters refusals as they are read, and fates as they are known."""
+    columns = Columns()
+    ledger = Ledger("ab", columns)
+    ledger.read(CHUNK)
+    ledger.decide(BATCH, DELIVERED)
+
+    assert OUTCOMES == list(Report(columns, Progress(), "ab"))
+    assert not ledger.ready
+    assert not ledger.is_handing_over
+
+
+def test_outcomes_as_they_come():
+    """A streamed run hands over refusals when they are read, and the rest when it is known."""
+    ledger = Ledger("ab", None)
+    ledger.read(CHUNK)
+    assert [OUTCOMES[1], OUTCOMES[2]] == list(ledger.ready)
+
+    ledger.decide(BATCH, DELIVERED)
+
+    assert [OUTCOMES[1], OUTCOMES[2], OUTCOMES[0], OUTCOMES[3]] == list(ledger.ready)
+
+
+def test_one_verdict_for_a_whole_request():
+    """A fate of the whole request is each number's, without message ids and references."""
+    ledger = Ledger("ab", None)
+    ledger.decide(Batch([4, 5], [ANN, BEN], "Hi"), Delivered(LOST, request=2))
+
+    assert [
+        Outcome(4, ANN, Status.UNKNOWN, None, "ANSWER_LOST", request="ab-2"),
+        Outcome(5, BEN, Status.UNKNOWN, None, "ANSWER_LOST", request="ab-2"),
+    ] == list(ledger.ready)
+
+
+def test_nothing_more_is_handed_over():
+    """Once nobody listens, what is ready is dropped and only counts are kept."""
+    ledger = Ledger("ab", None)
+    ledger.read(CHUNK)
+
+    ledger.discard()
+    ledger.read(Chunk(4, [0], [(4, "", INVALID)]))
+    ledger.decide(BATCH, DELIVERED)
+
+    assert not ledger.ready
+    assert {Status.NOT_SENT: 3, Status.SENT: 1, Status.REJECTED: 1} == ledger.fates
+
+
+@pytest.mark.parametrize("make_columns", [Columns, lambda: None], ids=["report", "stream"])
+def test_counts(make_columns):
+    """The counts are right whether a report is kept or not."""
+    ledger = Ledger("ab", make_columns())
+    ledger.read(CHUNK)
+    ledger.decide(BATCH, DELIVERED)
+
+    assert {Status.NOT_SENT: 2, Status.SENT: 1, Status.REJECTED: 1} == ledger.fates
+    assert (4, 1) == (ledger.read_count, ledger.duplicates)
+
+
+@given(st.lists(st.sampled_from([SENT, BLOCKED, LOST, INVALID, DUPLICATE]), max_size=30))
+def test_report_and_stream_agree(verdicts):
+    """The same run gives the same outcomes as a report and as a stream."""
+    columns = Columns()
+    ledgers = [Ledger("ab", columns), Ledger("ab", None)]
+    for index, verdict in enumerate(verdicts):
+        is_refused = verdict in (INVALID, DUPLICATE)
+        given_item = "junk" if verdict is INVALID else ANN
+        number = 0 if verdict is INVALID else 12125551234
+        refused = [(index, given_item, verdict)] if is_refused else []
+        ids = [f"msg_{index}"] if verdict is SENT else None
+        for ledger in ledgers:
+            ledger.read(Chunk(index, [number], refused))
+            if not is_refused:
+                ledger.decide(Batch([index], [ANN], "Hi"), Delivered(verdict, ids, index + 1))
+
+    assert list(ledgers[1].ready) == list(Report(columns, Progress(), "ab"))
+    assert ledgers[0].fates == ledgers[1].fates
