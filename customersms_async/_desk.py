@@ -120,11 +120,11 @@ class Delivered:
         """Make the error that says why there is no receipt for the one number of this request."""
         verdict = self.first
         code, phones = verdict.code or codes.REJECTED, (phone,)
-        if code == codes.RATE_LIMITED:
-            return RateLimited(code, phones, verdict.detail, self.retry_after)
         if verdict.status is Status.UNKNOWN:
             return OutcomeUnknown(code, phones, verdict.detail)
         if verdict.status is Status.NOT_SENT:
+            if code == codes.RATE_LIMITED:
+                return RateLimited(code, phones, verdict.detail, self.retry_after)
             return _NOT_SENT.get(code, NotSent)(code, phones, verdict.detail)
         kind = AuthenticationError if is_key_refused(verdict) else Rejected
         if has_no_credits(verdict):

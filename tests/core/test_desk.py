@@ -97,6 +97,7 @@ def test_all_unknown():
         (Verdict(Status.REJECTED, "INVALID_API_KEY", "d"), AuthenticationError),
         (Verdict(Status.REJECTED, "INSUFFICIENT_CREDITS", "d"), OutOfCredits),
         (Verdict(Status.REJECTED, "BLOCKED", "d"), Rejected),
+        (Verdict(Status.REJECTED, "RATE_LIMITED", "d"), Rejected),
         (Verdict(Status.UNKNOWN, codes.ANSWER_LOST, "d"), OutcomeUnknown),
         (Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "d"), OutcomeUnknown),
     ],
