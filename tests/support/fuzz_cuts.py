@@ -1,4 +1,4 @@
-"""The ways in which a call is cut short, after a delay; each lets a call that is faster end well."""
+"""The ways in which a call is cut short, after a delay; a call that is faster ends well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import anyio
 
-from customersms_async import Bulk, CustomerSMS
+from customersms_async import Bulk
 
 __all__ = ["CUTS", "SEND_CUTS", "STREAM_CUTS"]
 

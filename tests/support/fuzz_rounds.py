@@ -1,4 +1,4 @@
-"""One round of the fuzz: a call, the moment at which it is cut short, and what must hold after it."""
+"""One round of the fuzz: a call, the moment at which it is cut short, what must hold after it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from customersms_async import (
     Bulk,
     BulkInterrupted,
     CustomerSMS,
-    InvalidPhone,
     LocalLimiter,
     Message,
     Outcome,
@@ -109,7 +108,7 @@ class Round:
         self.dice = dice = random.Random(self.seed)
         is_tight = dice.random() < 0.1
         mild = tuple(f"shape-{name}" for name in ("reordered", "respelled", "slow", "zero-one"))
-        trouble = dice.choice([0.0, 0.1, 0.3, 0.6]) if self.trouble is None else self.trouble
+        trouble = dice.choice([0.1, 0.3, 0.6, 0.9]) if self.trouble is None else self.trouble
         self.gateway = FuzzGateway(dice, trouble, mild if is_tight else None)
         self.rate = Rate(8, per=0.2) if is_tight else Rate(100_000, per=1)
         self.limiter = LocalLimiter(self.rate, burst=self.rate.limit)
@@ -138,14 +137,14 @@ class Round:
             if turn == 4:
                 self.gateway.trouble = 0.0
             now = self._again(left, now)
-            left = await self._one_run(now, "none", _RESENDING | {"dedupe": job.dedupe})
+            left = await self._one_run(now, "none", self._resending(job))
         assert not left, "sending again what is safe never ends"
         self._check_nothing_twice(job, start)
 
     def _options(self, job: Job, count: int) -> dict[str, Any]:
         dice = self.dice
         options: dict[str, Any] = {
-            "batch_size": dice.randint(1, 10) if count < 100 else dice.choice([7, 25, 100]),
+            "batch_size": dice.randint(1, 10) if count < 100 else dice.choice([5, 20, 60]),
             "max_in_flight": dice.choice([1, 3, 16]),
             "dedupe": job.dedupe,
             "drain": dice.choice([0, 0.02, 0.5, 5.0]),
@@ -157,6 +156,10 @@ class Round:
         if isinstance(job.items[0], Message) and dice.random() < 0.5:
             options["look_ahead"] = dice.choice([1, 10, 100])
         return options
+
+    def _resending(self, job: Job) -> dict[str, Any]:
+        size = self.dice.choice([10, 30, 100])
+        return {"batch_size": size, "max_unknown": 1_000, "dedupe": job.dedupe}
 
     def _client(self) -> _Client:
         return _Client(
@@ -174,68 +177,42 @@ class Round:
         taken: list[Outcome] = []
         is_stream = cut in STREAM_CUTS or self.dice.random() < 0.5
         delay = self.dice.random() ** 2 * 0.25
-        use = self._stream if is_stream else self._report
+        if cut == "stop-after":
+            options = options | {"stop_after": delay + 0.001}
+        notes = options.get("journal", _NO_NOTES)
 
-        async def guarded() -> None:
+        async def use() -> None:
             try:
-                await use(sms, job, cut, options, taken, delay)
+                if is_stream:
+                    await self._stream(_stream_of(sms, job, options), cut, taken, len(job.items))
+                else:
+                    await _report_of(sms, job, options)
             except BulkInterrupted as exc:
-                broke = job.has_broken or options.get("journal", _NO_NOTES).has_broken
-                if not (broke and isinstance(exc.__cause__, InputBroke | JournalBroke)):
+                is_expected = isinstance(exc.__cause__, InputBroke | JournalBroke)
+                if not (is_expected and (job.has_broken or notes.has_broken)):
                     raise
             except _Left:
                 pass
 
-        await CUTS[cut](sms, guarded, delay)
+        await CUTS[cut](sms, use, delay)
         await self._quiet(sms, delay)
         bulk = sms.last
         assert bulk is not None
         self.cuts[cut] += bulk.progress.stopped is not None
         outcomes = taken if is_stream else list(bulk.report())
-        return self._check_run(job, bulk, outcomes, options.get("journal"), before)
+        return self._check_run(job, bulk, outcomes, notes, before)
 
-    async def _report(
-        self, sms: _Client, job: Job, cut: str, options: dict[str, Any], *_: object
-    ) -> None:
-        options = self._with_stop_after(cut, options, float(_[-1]))  # type: ignore[arg-type]
-        if isinstance(job.items[0], Message):
-            await sms.send_messages(job.source(), **options)  # type: ignore[arg-type]
-        else:
-            await sms.send_many(job.source(), "Text 0", **options)  # type: ignore[arg-type]
-
-    async def _stream(
-        self,
-        sms: _Client,
-        job: Job,
-        cut: str,
-        options: dict[str, Any],
-        taken: list[Outcome],
-        delay: float,
-    ) -> None:
-        options = self._with_stop_after(cut, options, delay)
-        source: Any = job.source()
-        is_messages = isinstance(job.items[0], Message)
-        bulk = (
-            sms.stream_messages(source, **options)
-            if is_messages
-            else sms.stream_many(source, "Text 0", **options)
-        )
-        leaves_at = self.dice.randrange(1 + len(job.items) // 2)
+    async def _stream(self, run: Bulk, cut: str, taken: list[Outcome], count: int) -> None:
+        leaves_at = self.dice.randrange(1 + count // 2)
         is_slow = self.dice.random() < 0.3
-        async with bulk:
+        async with run as bulk:
             async for outcome in bulk:
                 taken.append(outcome)
-                if cut in ("break", "raise") and len(taken) > leaves_at:
-                    if cut == "raise":
-                        raise _Left
+                if cut in STREAM_CUTS and len(taken) > leaves_at:
+                    await _leave(bulk, cut)
                     break
                 if is_slow and self.dice.random() < 0.05:
                     await asyncio.sleep(0.005)
-                if cut == "hurry":
-                    await bulk.finish()
-
-    def _with_stop_after(self, cut: str, options: dict[str, Any], delay: float) -> dict[str, Any]:
-        return options | {"stop_after": delay + 0.001} if cut == "stop-after" else options
 
     def _again(self, left: list[Outcome], job: Job) -> Job:
         """Make the job of sending again what is safe to send again, as a caller would."""
@@ -306,7 +283,7 @@ class Round:
         job: Job,
         bulk: Bulk,
         outcomes: list[Outcome],
-        notes: _Notes | None,
+        notes: _Notes,
         before: Counter[tuple[str, str]],
     ) -> list[Outcome]:
         progress = bulk.progress
@@ -314,7 +291,7 @@ class Round:
         assert (0, 0) == (progress.waiting, progress.in_flight)
         fates = {outcome.index: outcome for outcome in outcomes}
         assert len(fates) == len(outcomes), "an outcome came out twice"
-        for index, outcome in (notes.settled if notes else {}).items():
+        for index, outcome in notes.settled.items():
             assert fates.setdefault(index, outcome).status is outcome.status, "two fates"
         if outcomes and len(outcomes) == len(fates) == progress.total:
             counted = Counter(outcome.status for outcome in outcomes)
@@ -357,9 +334,30 @@ class Round:
             assert late - first >= self.rate.per, "over the limit"
 
 
-_RESENDING: Final[dict[str, Any]] = {"batch_size": 50, "max_unknown": 1_000}
 _NO_NOTES: Final = _Notes(random.Random(0), None)
 _ACCEPTED: Final = {Status.SENT: 1, Status.REJECTED: 0, Status.NOT_SENT: 0, Status.UNKNOWN: 0}
+
+
+def _stream_of(sms: _Client, job: Job, options: dict[str, Any]) -> Bulk:
+    source: Any = job.source()
+    if isinstance(job.items[0], Message):
+        return sms.stream_messages(source, **options)
+    return sms.stream_many(source, "Text 0", **options)
+
+
+async def _report_of(sms: _Client, job: Job, options: dict[str, Any]) -> None:
+    source: Any = job.source()
+    if isinstance(job.items[0], Message):
+        await sms.send_messages(source, **options)
+    else:
+        await sms.send_many(source, "Text 0", **options)
+
+
+async def _leave(bulk: Bulk, cut: str) -> None:
+    if cut == "raise":
+        raise _Left
+    if cut == "hurry":
+        await bulk.finish()
 
 
 def _status_of(notes: list[str]) -> Status:
