@@ -32,14 +32,24 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._selector_clock = _JumpingSelector()
         super().__init__(self._selector_clock)
         self._clock_resolution = 1e-9
+        #: Called before each turn of the loop, and does not make it another one.
+        self.before_turn: Callable[[], object] = _nothing
+
+    def _run_once(self) -> None:
+        self.before_turn()
+        super()._run_once()
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        """Let each timer take a moment, as on a real clock: a sum of floats may never be reached."""
+        """Let each timer take a moment, as on a real clock: sums of floats may never fit."""
         when = max(when, self.time() + self._clock_resolution)
         return super().call_at(when, callback, *args, context=context)
 
     def time(self) -> float:
         """Give the instant, which only this loop moves."""
         return self._selector_clock.now
+
+
+def _nothing() -> None:
+    """No test looks at each turn."""

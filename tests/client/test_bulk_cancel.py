@@ -1,0 +1,264 @@
+"""A cancelled run: what is in flight is waited for, and the caller is cancelled at every await."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+
+from customersms_async import Status
+from tests.support.memory import (
+    MemoryJournal,
+    MemoryTransport,
+    accepts,
+    as_async,
+    cannot_connect,
+    connects_slowly,
+    hangs,
+    loses_answer,
+    now,
+    phones,
+    turns_away,
+)
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_a_cancelled_run_waits_for_what_is_in_flight(make_client):
+    """The cancelled call ends when the request in flight is answered, with the counts in a note."""
+    gateway = MemoryTransport(then=accepts(takes=4))
+    run = asyncio.create_task(make_client(gateway).send_many(phones(50), "hi", batch_size=10))
+    await asyncio.sleep(1)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await run
+
+    assert 1004 == pytest.approx(now())
+    assert 10 == gateway.ledger.total()
+    counts = "10 sent · 0 rejected · 0 unknown · 40 not sent · stopped: CANCELLED"
+    assert [f"the bulk run was cancelled: {counts}"] == caught.value.__notes__
+
+
+async def test_a_cancelled_run_waits_no_longer_than_drain(make_client):
+    """What has no answer after `drain` seconds is unknown."""
+    gateway = MemoryTransport(then=hangs())
+    client = make_client(gateway)
+    run = asyncio.create_task(client.send_many(phones(50), "hi", batch_size=10, drain=3))
+    await asyncio.sleep(1)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await run
+
+    assert 1004 == pytest.approx(now())
+    assert "10 unknown · 40 not sent" in caught.value.__notes__[0]
+    assert 0 == client._settings.limiter.usage(client.account).in_flight
+
+
+async def test_a_second_cancellation_only_ends_the_wait(make_client):
+    """The request in flight is answered all the same, and the journal hears of it."""
+    gateway = MemoryTransport(then=accepts(takes=4))
+    journal = MemoryJournal()
+    client = make_client(gateway)
+    run = asyncio.create_task(client.send_many(phones(20), "hi", batch_size=10, journal=journal))
+    await asyncio.sleep(1)
+    run.cancel()
+    await asyncio.sleep(1)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert 1002 == pytest.approx(now())
+    await asyncio.sleep(10)
+    assert [Status.SENT] * 10 == [outcome.status for outcome in journal.settled]
+    assert 0 == len(client._shared.tasks)
+
+
+async def test_what_only_waits_does_not_hold_a_cancelled_run(make_client):
+    """A run whose request was not handed over yet ends at once."""
+    gateway = MemoryTransport(then=connects_slowly(100))
+    run = asyncio.create_task(make_client(gateway).send_many(phones(50), "hi"))
+    await asyncio.sleep(1)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    await asyncio.sleep(200)
+
+    assert [] == gateway.started
+
+
+async def test_a_run_that_is_done_has_no_note(make_client):
+    """Where nothing was left undone, the cancellation says nothing."""
+    gateway = MemoryTransport()
+
+    async def run():
+        async with make_client(gateway).stream_many(phones(3), "hi") as bulk:
+            await bulk.finish()
+            await asyncio.sleep(100)
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+
+    assert [] == getattr(caught.value, "__notes__", [])
+
+
+async def test_a_scope_of_anyio_may_cancel_as_often_as_it_likes(make_client):
+    """Anyio delivers a cancellation again and again; the request in flight does not feel it."""
+    gateway = MemoryTransport(then=accepts(takes=4))
+    journal = MemoryJournal()
+    client = make_client(gateway)
+
+    with anyio.move_on_after(1) as scope:
+        await client.send_many(phones(20), "hi", batch_size=10, journal=journal)
+    await asyncio.sleep(10)
+
+    assert scope.cancelled_caught
+    assert [Status.SENT] * 10 == [outcome.status for outcome in journal.settled]
+    assert set(phones(10)) == set(gateway.ledger)
+
+
+async def test_a_timeout_around_a_stream(make_client):
+    """`asyncio.timeout` ends a stream; what was handed over was handed over once."""
+    gateway = MemoryTransport(then=accepts(takes=1))
+    seen = []
+
+    async def run():
+        async with (
+            asyncio.timeout(5),
+            make_client(gateway).stream_many(phones(500), "hi", batch_size=10) as bulk,
+        ):
+            async for outcome in bulk:
+                seen.append(outcome.index)  # noqa: PERF401  # the loop ends by a cancellation
+
+    with pytest.raises(TimeoutError):
+        await run()
+
+    assert len(seen) == len(set(seen))
+    assert set(gateway.ledger.values()) == {1}
+
+
+async def test_the_end_of_the_loop_ends_a_run(make_client):
+    """Where every task is cancelled at once, as `asyncio.run` does, the run ends as well."""
+    gateway = MemoryTransport(then=hangs())
+    client = make_client(gateway)
+    run = asyncio.create_task(client.send_many(phones(50), "hi", batch_size=10))
+    await asyncio.sleep(1)
+
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.wait(others)
+
+    assert 0 == len(client._shared.tasks)
+    assert 0 == client._settings.limiter.usage(client.account).in_flight
+    assert run.cancelled()
+
+
+async def test_a_source_that_does_not_end_holds_nobody_who_iterates(make_client):
+    """A generator that is cut off while it closes leaves no reader waiting for ever."""
+
+    async def numbers():
+        try:
+            for phone in phones(3):
+                yield phone
+                await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(1000)
+
+    client = make_client(MemoryTransport())
+    async with client.stream_many(numbers(), "hi", batch_size=1) as bulk:
+        await anext(bulk)
+        await client.aclose(drain=1)
+        rest = [outcome async for outcome in bulk]
+
+    assert [] == rest
+    assert not bulk.progress.complete
+
+
+def _scenarios() -> dict[str, Callable[..., Awaitable[object]]]:
+    def send(client, journal):
+        return client.send("+12120000000", "hi")
+
+    def send_many(client, journal):
+        return client.send_many(phones(6), "hi", batch_size=2, journal=journal)
+
+    def send_async(client, journal):
+        return client.send_many(as_async(phones(6), 0.01), "hi", batch_size=2, journal=journal)
+
+    async def stream(client, journal):
+        async with client.stream_many(phones(6), "hi", batch_size=2, journal=journal) as bulk:
+            async for _ in bulk:
+                await asyncio.sleep(0)
+
+    async def client_block(client, journal):
+        async with client:
+            await client.send_many(phones(6), "hi", batch_size=2, journal=journal)
+
+    return {f.__name__: f for f in (send, send_many, send_async, stream, client_block)}
+
+
+_GATEWAYS = {
+    "accepts": list,
+    "loses": lambda: [accepts(), loses_answer()],
+    "no-connection": lambda: [cannot_connect(), accepts(), cannot_connect()],
+    "turned-away": lambda: [turns_away("1"), accepts(), turns_away()],
+    "slow": lambda: [connects_slowly(0.5)],
+}
+
+
+class _Cutter:
+    """Cancels a task before the k-th turn of the loop, and again in some of the next."""
+
+    def __init__(self, task: asyncio.Task[object], step: int, again: int) -> None:
+        self._task = task
+        self._turns = range(step, step + 1 + again)
+        self._turn = 0
+        self.has_cancelled = False
+        task.get_loop().before_turn = self._before_turn
+
+    def _before_turn(self) -> None:
+        if self._turn in self._turns and not self._task.done():
+            self.has_cancelled = True
+            self._task.cancel()
+        self._turn += 1
+
+
+@pytest.mark.parametrize("again", [0, 1])
+@pytest.mark.parametrize("gateway", _GATEWAYS)
+@pytest.mark.parametrize("scenario", _scenarios())
+async def test_cancelled_at_any_step_nothing_is_lost_or_doubled(
+    make_client, scenario, gateway, again
+):
+    """Cancelled at each turn of the loop, every scenario keeps all promises."""
+    step, is_over = 0, False
+    while not is_over:
+        transport = MemoryTransport(*_GATEWAYS[gateway]())
+        journal = MemoryJournal()
+        client = make_client(transport, api_key=f"cspro_{step}")
+        task = asyncio.ensure_future(_scenarios()[scenario](client, journal))
+        cut = _Cutter(task, step, again)
+        await asyncio.wait([task])
+        await asyncio.sleep(100)
+        is_over = not cut.has_cancelled
+
+        assert {1} >= set(transport.ledger.values())
+        assert journal.is_balanced
+        for outcome in journal.settled:
+            was_sent = transport.ledger[outcome.phone] == 1
+            assert outcome.status is Status.UNKNOWN or was_sent == (outcome.status is Status.SENT)
+        assert 0 == client._settings.limiter.usage(client.account).in_flight
+        assert 0 == client._settings.limiter.usage(client.account).waiting
+        assert 0 == len(client._shared.tasks)
+        assert {} == client._shared.bulks
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+        step += 1
+
+    assert step > 5
