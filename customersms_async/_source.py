@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -138,7 +139,7 @@ class Input:
         self.is_exhausted = True
 
 
-class Reader:
+class Reader(ABC):
     """What both kinds of runs read with: indexes, checks, and the memory of what was seen."""
 
     def __init__(self, source: Input, *, batch_size: int, dedupe: bool, parse: ParsePhone) -> None:
@@ -149,13 +150,13 @@ class Reader:
         self._next = 0
 
     @property
+    @abstractmethod
     def wanted(self) -> int:
         """How many items to read before the next `take`."""
-        return self._batch_size
 
+    @abstractmethod
     def take(self, *, is_last: bool = False) -> Chunk:
         """Check what was read; *is_last* also gives the batches that are not full."""
-        raise NotImplementedError
 
     def _number(self, item: object) -> str:
         if isinstance(item, Outcome):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from attrs import define
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from customersms_async._source import Input, MessageReader, PhoneReader
@@ -221,6 +221,7 @@ def test_batches_are_full(items, batch_size):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=15)
 @given(items=ITEMS)
 def test_any_kind_of_input(kind, items):
     """A list, a generator, an iterator of any sort and their async kin give the same."""
@@ -230,6 +231,7 @@ def test_any_kind_of_input(kind, items):
 
 
 @pytest.mark.parametrize("kind", BREAKING)
+@settings(max_examples=15)
 @given(items=ITEMS)
 def test_an_input_that_raises_loses_nothing(kind, items):
     """Whatever came before the error is read; the error is kept, and ends the input."""
