@@ -52,9 +52,6 @@ class AiohttpTransport:
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the reply whole; see `Transport.post`."""
-        if timeout <= 0:  # to aiohttp that means "as long as it takes"
-            msg = "no time was left for this attempt"
-            raise TransportFailure(msg)
         try:
             return await self._post(_MarkedPayload(body, attempt), timeout, most)
         except TransportFailure:

@@ -1,0 +1,302 @@
+"""
+Connections that fail, against raw TCP servers: what a caller is told, and what the server had.
+
+Each row of these tables is a way in which a request can go wrong. Two things must hold in all of
+them: "not sent" is never said where the server had the body, and nothing is sent twice.
+"""
+
+import asyncio
+
+import pytest
+
+from customersms_async import ConnectFailed, OutcomeUnknown, SendError, Status, codes
+from tests.support.raw_server import (
+    OTHER,
+    PHONE,
+    TEXT,
+    RawServer,
+    Talk,
+    accepted,
+    answering,
+    client,
+    free_port,
+    full_backlog,
+    http,
+)
+
+GOOD = http(200, accepted([PHONE]))
+
+
+# --- No connection: not sent ----------------------------------------------------------------------
+
+
+def refused():
+    return f"http://127.0.0.1:{free_port()}/"
+
+
+def unknown_host():
+    return "https://gateway.invalid/api.php"
+
+
+@pytest.mark.parametrize("endpoint", [refused, unknown_host])
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_there_is_no_connection(endpoint, retries):
+    """Where no connection can be made, the message was not sent, and that is a connection error."""
+    async with client(endpoint(), retries=retries) as sms:
+        with pytest.raises(ConnectFailed) as caught:
+            await sms.send(PHONE, TEXT)
+
+    assert (Status.NOT_SENT, codes.CONNECT_FAILED) == (caught.value.status, caught.value.code)
+    assert isinstance(caught.value, ConnectionError)
+
+
+async def test_no_connection_is_made_in_time():
+    """A connection that takes longer than the attempt may was not made: not sent."""
+    with full_backlog() as endpoint:
+        async with client(endpoint, request_timeout=0.05, retries=0) as sms:
+            with pytest.raises(ConnectFailed) as caught:
+                await sms.send(PHONE, TEXT)
+
+    assert codes.CONNECT_FAILED == caught.value.code
+
+
+async def test_a_bulk_run_without_a_connection():
+    """A run whose requests cannot connect reports every number as not sent, safe to send again."""
+    async with client(refused(), retries=0) as sms:
+        report = await sms.send_many([PHONE, OTHER], TEXT)
+
+    assert [codes.CONNECT_FAILED] * 2 == [outcome.code for outcome in report]
+    assert [PHONE, OTHER] == [outcome.phone for outcome in report.safe_to_resend()]
+
+
+async def test_a_connection_that_comes_late_is_used():
+    """What was not sent is tried again: once somebody listens, the message is sent, once."""
+    async with RawServer(answering()) as server:
+        await server.stop_listening()
+        async with client(server.url, retries=20, send_timeout=5) as sms:
+            sending = asyncio.create_task(sms.send(PHONE, TEXT))
+            await asyncio.sleep(0.02)
+            await server.listen(server.port)
+            await sending
+
+        assert 1 == len(server.requests)
+
+
+# --- The answer is lost: unknown ------------------------------------------------------------------
+
+
+async def close_unread(talk: Talk):
+    talk.deafen()
+    await asyncio.sleep(0.01)
+    talk.close()
+
+
+async def say_goodbye_unread(talk: Talk):
+    talk.deafen()
+    await asyncio.sleep(0.01)
+    talk.writer.write_eof()
+    await asyncio.sleep(0.02)
+
+
+async def reset_unread(talk: Talk):
+    talk.deafen()
+    await asyncio.sleep(0.01)
+    talk.reset()
+
+
+async def close_after_the_head(talk: Talk):
+    await talk.reader.readuntil(b"\r\n\r\n")
+    talk.close()
+
+
+async def close(talk: Talk):
+    await talk.request()
+    talk.close()
+
+
+async def reset(talk: Talk):
+    await talk.request()
+    talk.reset()
+
+
+def saying(*pieces: bytes):
+    """Read the request, say something and leave."""
+
+    async def play(talk: Talk):
+        await talk.request()
+        for piece in pieces:
+            talk.say(piece)
+            await talk.writer.drain()
+        talk.close()
+
+    return play
+
+
+def saying_and_waiting(content: bytes):
+    async def play(talk: Talk):
+        await talk.request()
+        talk.say(content)
+        await talk.end()
+
+    return play
+
+
+async def trickle(talk: Talk):
+    await talk.request()
+    for place in range(len(GOOD)):
+        talk.say(GOOD[place : place + 1])
+        await asyncio.sleep(0.005)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b"
+LONG_HEADER = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000 + b"\r\n\r\n"
+UNENDED = b"HTTP/1.1 200 OK\r\n\r\n"
+BODY = accepted([PHONE])
+
+LOST = {
+    "closed unread": (close_unread, codes.ANSWER_LOST),
+    "half-closed unread": (say_goodbye_unread, codes.ANSWER_LOST),
+    "reset unread": (reset_unread, codes.ANSWER_LOST),
+    "closed after the head": (close_after_the_head, codes.ANSWER_LOST),
+    "closed after all of it": (close, codes.ANSWER_LOST),
+    "reset after all of it": (reset, codes.ANSWER_LOST),
+    "no status line": (saying(b"220 smtp ready\r\n\r\n"), codes.ANSWER_LOST),
+    "malformed status": (saying(b"HTTP/1.1 two hundred\r\n\r\n"), codes.ANSWER_LOST),
+    "half a status line": (saying(b"HTTP/1.1 20"), codes.ANSWER_LOST),
+    "malformed header": (saying(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), codes.ANSWER_LOST),
+    "malformed length": (
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n"),
+        codes.ANSWER_LOST,
+    ),
+    "endless header": (saying(LONG_HEADER), codes.ANSWER_LOST),
+    "cut within its length": (saying(GOOD[:-9]), codes.ANSWER_LOST),
+    "cut within a chunk": (saying(CHUNKED % (len(BODY), BODY[:-9])), codes.ANSWER_LOST),
+    "cut before the last chunk": (saying(CHUNKED % (len(BODY), BODY)), codes.ANSWER_LOST),
+    "cut, without a length": (saying(UNENDED + BODY[:-9]), codes.ANSWER_UNREADABLE),
+    "empty, without a length": (saying(UNENDED), codes.ANSWER_UNREADABLE),
+    "switching protocols": (saying(b"HTTP/1.1 101 No\r\n\r\n"), codes.ANSWER_UNREADABLE),
+    "only an interim answer": (saying(b"HTTP/1.1 100 Continue\r\n\r\n"), codes.ANSWER_LOST),
+    "no answer": (saying_and_waiting(b""), codes.ANSWER_LOST),
+    "half a head, then nothing": (saying_and_waiting(GOOD[:20]), codes.ANSWER_LOST),
+    "half a body, then nothing": (saying_and_waiting(GOOD[:-9]), codes.ANSWER_LOST),
+    "byte by byte": (trickle, codes.ANSWER_LOST),
+}
+
+
+@pytest.mark.parametrize(("play", "code"), LOST.values(), ids=LOST)
+async def test_the_answer_is_lost(play, code):
+    """What was handed over and has no readable answer is unknown, and is not sent again."""
+    async with RawServer(play) as server:
+        async with client(server.url, retries=3, request_timeout=0.1) as sms:
+            with pytest.raises(OutcomeUnknown) as caught:
+                await sms.send(PHONE, TEXT)
+
+        assert (Status.UNKNOWN, code) == (caught.value.status, caught.value.code)
+        assert not isinstance(caught.value, OSError)
+        assert 1 == len(server.talks)
+        assert len(server.requests) <= 1
+
+
+async def test_a_bulk_run_whose_second_answer_is_lost():
+    """Of two requests one is answered: its number is sent, the other unknown, each left once."""
+
+    async def play(talk: Talk):
+        while True:
+            request = await talk.request()
+            if request.phones == [OTHER]:
+                talk.reset()
+            talk.say(http(200, accepted(request.phones)))
+
+    async with RawServer(play) as server:
+        async with client(server.url) as sms:
+            report = await sms.send_many([PHONE, OTHER], TEXT, batch_size=1)
+
+        assert [Status.SENT, Status.UNKNOWN] == [outcome.status for outcome in report]
+        assert [[PHONE], [OTHER]] == [request.phones for request in server.requests]
+
+
+async def test_an_answer_before_the_body_was_taken():
+    """A server that refuses a long body unread has refused it."""
+
+    async def play(talk: Talk):
+        talk.deafen()
+        await asyncio.sleep(0.01)
+        talk.say(http(413, "too large", "Connection: close"))
+        await asyncio.sleep(0.05)
+
+    async with RawServer(play, buffer=4096) as server:
+        async with client(server.url) as sms:
+            with pytest.raises(SendError) as caught:
+                await sms.send(PHONE, "x" * 900_000)
+
+        assert (Status.REJECTED, "HTTP_413") == (caught.value.status, caught.value.code)
+        assert 1 == len(server.talks)
+
+
+async def test_a_body_that_is_taken_halfway():
+    """A body of which some bytes were taken is unknown, however little the server has read."""
+    async with RawServer(reset_unread, buffer=4096) as server:
+        async with client(server.url) as sms:
+            with pytest.raises(OutcomeUnknown):
+                await sms.send(PHONE, "x" * 900_000)
+
+        assert 1 == len(server.talks)
+
+
+# --- Time -----------------------------------------------------------------------------------------
+
+
+async def test_no_time_is_left():
+    """A time that is over before the request is made lets nothing leave."""
+    async with RawServer(answering()) as server:
+        async with client(server.url) as sms:
+            with pytest.raises(SendError) as caught:
+                await sms.send(PHONE, TEXT, timeout=1e-9)
+
+        assert Status.NOT_SENT is caught.value.status
+        assert [] == server.talks
+
+
+async def test_the_time_is_kept_to_the_fraction():
+    """A time above five seconds is not rounded up: the limit counts on it."""
+    loop = asyncio.get_running_loop()
+    async with RawServer(saying_and_waiting(b"")) as server:
+        async with client(server.url, request_timeout=5.02, send_timeout=9) as sms:
+            started_at = loop.time()
+            with pytest.raises(OutcomeUnknown):
+                await sms.send(PHONE, TEXT)
+
+        assert 5.0 < loop.time() - started_at < 5.3
+
+
+# --- Redirects ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, 308])
+async def test_a_redirect_is_not_followed(status):
+    """A redirect is no answer, and nothing leaves for its target, which would get the key."""
+    async with RawServer(answering()) as target:
+        redirect = http(status, "", f"Location: {target.url}")
+        async with RawServer(answering(redirect)) as server:
+            async with client(server.url) as sms:
+                with pytest.raises(OutcomeUnknown) as caught:
+                    await sms.send(PHONE, TEXT)
+
+            assert codes.ANSWER_UNREADABLE == caught.value.code
+            assert 1 == len(server.requests)
+            assert [] == target.talks
+
+
+# --- Interim answers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [100, 102, 103])
+async def test_an_interim_answer_is_passed_over(status):
+    """An interim answer says nothing; the one behind it counts."""
+    interim = f"HTTP/1.1 {status} Wait\r\nLink: </x>\r\n\r\n".encode()
+    async with RawServer(answering(interim + interim + GOOD)) as server:
+        async with client(server.url) as sms:
+            receipt = await sms.send(PHONE, TEXT)
+
+        assert "m-1234" == receipt.message_id
+        assert 1 == len(server.requests)

@@ -1,0 +1,222 @@
+"""Sessions and cancellations of the caller, against raw TCP servers."""
+
+import asyncio
+import logging
+
+import aiohttp
+import pytest
+
+from customersms_async import (
+    ConnectFailed,
+    LocalLimiter,
+    OutcomeUnknown,
+    Rate,
+    Rejected,
+    SendError,
+    Status,
+)
+from tests.support.raw_server import (
+    OTHER,
+    PHONE,
+    TEXT,
+    RawServer,
+    Talk,
+    accepted,
+    answering,
+    client,
+    full_backlog,
+    http,
+)
+
+
+async def settle():
+    """Let what is on its way on this machine arrive."""
+    await asyncio.sleep(0.01)
+
+
+# --- Sessions of the caller -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("status", "kind"), [(500, OutcomeUnknown), (403, Rejected)])
+async def test_a_session_that_raises_for_a_status(status, kind):
+    """A session that raises for a status does not for ours: the status decides as always."""
+    async with (
+        RawServer(answering(http(status, "<h1>no</h1>"))) as server,
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        client(server.url, session=session) as sms,
+    ):
+        with pytest.raises(kind):
+            await sms.send(PHONE, TEXT)
+
+        assert 1 == len(server.requests)
+
+
+async def test_a_middleware_that_sends_again():
+    """The middlewares of a session are not run: none can send our request again."""
+    runs = []
+
+    async def again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType):
+        runs.append(request.url)
+        (await handler(request)).close()
+        return await handler(request)
+
+    async with (
+        RawServer(answering(http(500))) as server,
+        aiohttp.ClientSession(middlewares=[again]) as session,
+        client(server.url, session=session) as sms,
+    ):
+        with pytest.raises(OutcomeUnknown):
+            await sms.send(PHONE, TEXT)
+
+        assert [] == runs
+        assert 1 == len(server.requests)
+
+
+async def test_no_connection_is_free_in_time():
+    """The wait for a connection of a full pool hands over nothing: not sent."""
+    may_answer = asyncio.Event()
+
+    async def play(talk: Talk):
+        request = await talk.request()
+        await may_answer.wait()
+        talk.say(http(200, accepted(request.phones)))
+        await talk.end()
+
+    connector = aiohttp.TCPConnector(limit=1)
+    async with (
+        RawServer(play) as server,
+        aiohttp.ClientSession(connector=connector) as session,
+        client(server.url, session=session, retries=0) as sms,
+    ):
+        first = asyncio.create_task(sms.send(PHONE, TEXT))
+        await server.until(lambda: server.requests)
+        with pytest.raises(SendError) as caught:
+            await sms.send(OTHER, TEXT, timeout=0.05)
+        may_answer.set()
+        await first
+
+        assert Status.NOT_SENT is caught.value.status
+        assert [[PHONE]] == [request.phones for request in server.requests]
+
+
+@pytest.mark.parametrize(
+    ("hook", "status", "left"),
+    [
+        ("on_connection_create_start", Status.NOT_SENT, 0),
+        ("on_request_headers_sent", Status.NOT_SENT, 0),
+        ("on_request_end", Status.UNKNOWN, 1),
+    ],
+)
+async def test_a_trace_hook_that_raises(hook, status, left):
+    """Whatever a session's own hooks raise, the fate is what the body's mark proves."""
+    trace = aiohttp.TraceConfig()
+
+    async def fail(*args: object):
+        raise LookupError(hook)
+
+    getattr(trace, hook).append(fail)
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.url, session=session, retries=0) as sms,
+    ):
+        with pytest.raises(SendError) as caught:
+            await sms.send(PHONE, TEXT)
+        await settle()
+
+        assert status is caught.value.status
+        assert left == len(server.requests) == server.received.count(b"POST")
+
+
+async def test_a_session_that_asks_for_leave():
+    """A session that sends its headers first, and is never told to go on, has sent no body."""
+    async with (
+        RawServer(Talk.end) as server,
+        aiohttp.ClientSession(headers={"Expect": "100-continue"}) as session,
+        client(server.url, session=session, retries=0, request_timeout=0.05) as sms,
+    ):
+        with pytest.raises(ConnectFailed):
+            await sms.send(PHONE, TEXT)
+
+        assert [] == server.requests
+        assert PHONE.encode() not in server.received
+
+
+async def test_a_session_that_is_closed_in_flight():
+    """A session that its owner closes under a request leaves the outcome unknown."""
+    async with RawServer(Talk.end) as server, aiohttp.ClientSession() as session:
+        async with client(server.url, session=session) as sms:
+            sending = asyncio.create_task(sms.send(PHONE, TEXT))
+            await server.until(lambda: server.requests)
+            await session.close()
+            with pytest.raises(OutcomeUnknown):
+                await sending
+
+        assert 1 == len(server.requests)
+
+
+# --- Cancellation ---------------------------------------------------------------------------------
+
+
+async def cancelled(sending: asyncio.Task[object]):
+    """Cancel and give what was raised."""
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await sending
+    return caught.value
+
+
+def notes(error: BaseException):
+    return " ".join(getattr(error, "__notes__", []))
+
+
+async def test_cancelled_in_the_queue():
+    """A send that is cancelled while it waits its turn never leaves."""
+    limiter = LocalLimiter(Rate(1, per=60))
+    async with RawServer(answering()) as server:
+        async with client(server.url, limiter=limiter) as sms:
+            await sms.send(PHONE, TEXT)
+            sending = asyncio.create_task(sms.send(OTHER, TEXT, timeout=90))
+            await settle()
+            error = await cancelled(sending)
+
+        assert "" == notes(error)
+        assert [[PHONE]] == [request.phones for request in server.requests]
+
+
+async def test_cancelled_while_connecting():
+    """A send that is cancelled while its connection is made never leaves, and ends at once."""
+    with full_backlog() as endpoint:
+        async with client(endpoint) as sms:
+            sending = asyncio.create_task(sms.send(PHONE, TEXT))
+            await settle()
+            error = await cancelled(sending)
+
+    assert "" == notes(error)
+
+
+@pytest.mark.parametrize("answer", [http(200, accepted([PHONE])), b""], ids=["answered", "lost"])
+async def test_cancelled_in_flight(answer, caplog):
+    """A send that is cancelled in flight says that it is unknown; what becomes of it is logged."""
+    is_cancelled = asyncio.Event()
+
+    async def play(talk: Talk):
+        await talk.request()
+        await is_cancelled.wait()
+        talk.say(answer)
+        talk.close()
+
+    async with RawServer(play) as server:
+        async with client(server.url) as sms:
+            sending = asyncio.create_task(sms.send(PHONE, TEXT))
+            await server.until(lambda: server.requests)
+            error = await cancelled(sending)
+            with caplog.at_level(logging.WARNING, "customersms_async"):
+                is_cancelled.set()
+                await sms.aclose()
+
+        assert "outcome is unknown" in notes(error)
+        assert 1 == len(server.requests)
+    said = next(record for record in caplog.records if record.event == "send.cancelled")
+    assert ("was sent" if answer else "was unknown") in said.getMessage()
+    assert PHONE not in caplog.text

@@ -1,0 +1,244 @@
+"""Connections that are used again, and answers to nobody on them, against raw TCP servers."""
+
+import asyncio
+import contextlib
+
+import aiohttp
+import pytest
+
+from customersms_async import (
+    ConnectFailed,
+    OutcomeUnknown,
+    SendError,
+    Status,
+    codes,
+)
+from tests.support.raw_server import (
+    OTHER,
+    PHONE,
+    TEXT,
+    RawServer,
+    Talk,
+    accepted,
+    answering,
+    client,
+    http,
+)
+
+REFUSAL = b'{"success": false, "error": "No credits left", "code": "INSUFFICIENT_CREDITS"}'
+
+
+async def settle():
+    """Let what is on its way on this machine arrive."""
+    await asyncio.sleep(0.01)
+
+
+# --- Connections that die while they idle ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [Talk.close, Talk.reset], ids=["FIN", "RST"])
+async def test_an_idle_connection_dies(end):
+    """A kept connection that ended meanwhile is not used: the message goes out on a new one."""
+    async with RawServer(answering()) as server:
+        async with client(server.url, retries=0) as sms:
+            await sms.send(PHONE, TEXT)
+            end(server.talks[0])
+            await settle()
+            await sms.send(PHONE, TEXT)
+
+        assert [1, 1] == [len(list(talk.requests())) for talk in server.talks]
+
+
+@pytest.mark.parametrize("end", [Talk.close, Talk.reset], ids=["FIN", "RST"])
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_a_connection_dies_between_taking_it_and_the_write(end, retries):
+    """Nothing is written to a connection that just died: not sent, and sent once by a retry."""
+    trace = aiohttp.TraceConfig()
+
+    async def die(*args: object):
+        end(server.talks[0])
+        await settle()
+
+    trace.on_connection_reuseconn.append(die)
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.url, session=session, retries=retries) as sms,
+    ):
+        await sms.send(PHONE, TEXT)
+        with contextlib.nullcontext() if retries else pytest.raises(ConnectFailed):
+            await sms.send(OTHER, TEXT)
+
+        expected = [[PHONE], [OTHER]] if retries else [[PHONE]]
+        assert expected == [request.phones for request in server.requests]
+        assert server.received.count(b"POST") == len(server.requests)
+
+
+async def test_a_connection_dies_under_the_write():
+    """A connection whose end is not known yet takes the message to nowhere: unknown, once."""
+
+    async def play(talk: Talk):
+        request = await talk.request()
+        talk.say(http(200, accepted(request.phones)))
+        await talk.reader.readexactly(1)
+        talk.reset()
+
+    async with RawServer(play) as server:
+        async with client(server.url) as sms:
+            await sms.send(PHONE, TEXT)
+            with pytest.raises(OutcomeUnknown):
+                await sms.send(OTHER, TEXT)
+
+        assert 1 == len(server.talks)
+
+
+# --- Strays: answers to nobody --------------------------------------------------------------------
+
+STRAYS = {
+    "of another number": http(200, accepted([OTHER])),
+    "of the same number": http(200, accepted([PHONE])),
+    "a refusal": http(402, REFUSAL),
+    "time is up": http(408, "", "Connection: close"),
+    "too many": http(429, ""),
+    "two at once": http(200, accepted([OTHER])) * 2,
+    "without its end": http(200, accepted([PHONE]))[:-9],
+    "without a length": b"HTTP/1.1 200 OK\r\n\r\n" + accepted([PHONE]),
+    "no HTTP": b"\x15\x03\x03 goodbye\r\n\r\n",
+}
+
+
+def straying(stray: bytes):
+    """Answer as documented, and on the first connection say something more."""
+
+    async def play(talk: Talk):
+        request = await talk.request()
+        talk.say(http(200, accepted(request.phones, left=talk.number)))
+        await settle()
+        if talk.number == 1:
+            talk.say(stray)
+        await answering()(talk)
+
+    return play
+
+
+@pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)
+async def test_a_stray_answer_on_an_idle_connection(stray):
+    """An answer to nothing is never taken for ours: nothing more is sent on its connection."""
+    async with RawServer(straying(stray)) as server:
+        async with client(server.url, retries=1) as sms:
+            await sms.send(PHONE, TEXT)
+            await asyncio.sleep(0.03)
+            receipt = await sms.send(PHONE, TEXT)
+
+        assert 2 == receipt.remaining_credits
+        assert [1, 1] == [len(list(talk.requests())) for talk in server.talks]
+
+
+async def test_a_stray_answer_without_a_retry():
+    """Where a stray answer is met, the message was not sent, and the next send works."""
+    async with RawServer(straying(STRAYS["of the same number"])) as server:
+        async with client(server.url, retries=0) as sms:
+            await sms.send(PHONE, TEXT)
+            await asyncio.sleep(0.03)
+            with pytest.raises(ConnectFailed) as caught:
+                await sms.send(PHONE, TEXT)
+
+            assert 1 == len(server.requests)
+            await sms.send(PHONE, TEXT)
+
+        assert Status.NOT_SENT is caught.value.status
+        assert [1, 1] == [len(list(talk.requests())) for talk in server.talks]
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_stray_answer_in_the_moment_of_the_write(turns):
+    """However close a stray answer comes to the write: not sent is said only where it is so."""
+    trace = aiohttp.TraceConfig()
+
+    async def stray(*args: object):
+        if server.requests:
+            server.talks[0].say(http(200, accepted([OTHER])))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+    trace.on_request_headers_sent.append(stray)
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.url, session=session, retries=0) as sms,
+    ):
+        await sms.send(PHONE, TEXT)
+        with pytest.raises(SendError) as caught:
+            await sms.send(PHONE, TEXT)
+        await settle()
+
+        assert caught.value.status in {Status.NOT_SENT, Status.UNKNOWN}
+        assert (caught.value.status is Status.UNKNOWN) == (len(server.requests) == 2)
+
+
+async def test_a_server_that_speaks_first():
+    """An answer before the request is none: nothing is sent to such a server."""
+
+    async def play(talk: Talk):
+        talk.say(http(200, accepted([PHONE])))
+        await talk.end()
+
+    trace = aiohttp.TraceConfig()
+
+    async def wait(*args: object):
+        await settle()
+
+    trace.on_connection_create_end.append(wait)
+    async with (
+        RawServer(play) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.url, session=session, retries=0) as sms,
+    ):
+        with pytest.raises(ConnectFailed):
+            await sms.send(PHONE, TEXT)
+
+        assert b"" == server.received
+
+
+async def test_the_answer_of_another_request():
+    """An answer that names none of our numbers is another's: unknown, its connection is left."""
+
+    async def play(talk: Talk):
+        request = await talk.request()
+        mine = http(200, accepted(request.phones))
+        talk.say(http(200, accepted([OTHER])) + mine if talk.number == 1 else mine)
+        await answering()(talk)
+
+    async with RawServer(play) as server:
+        async with client(server.url) as sms:
+            with pytest.raises(OutcomeUnknown) as caught:
+                await sms.send(PHONE, TEXT)
+            await sms.send(PHONE, TEXT)
+
+        assert codes.MISSING_IN_ANSWER == caught.value.code
+        assert [1, 1] == [len(list(talk.requests())) for talk in server.talks]
+
+
+async def test_a_stray_answer_whose_end_comes_with_ours():
+    """A stray that is cut in its head cannot be seen: unknown, and its connection is left."""
+    stray = http(200, accepted([OTHER]))
+
+    async def play(talk: Talk):
+        request = await talk.request()
+        talk.say(http(200, accepted(request.phones)))
+        await settle()
+        if talk.number == 1:
+            talk.say(stray[:20])
+            request = await talk.request()
+            talk.say(stray[20:] + http(200, accepted(request.phones)))
+        await answering()(talk)
+
+    async with RawServer(play) as server:
+        async with client(server.url) as sms:
+            await sms.send(PHONE, TEXT)
+            await asyncio.sleep(0.03)
+            with pytest.raises(OutcomeUnknown):
+                await sms.send(PHONE, TEXT)
+            await sms.send(PHONE, TEXT)
+
+        assert [2, 1] == [len(list(talk.requests())) for talk in server.talks]
