@@ -243,7 +243,8 @@ class Run:
     async def _pump(self) -> None:
         while self._halted is None and await self._has_batch():
             await self._until(self._may_start)
-            worker = self._start(self._pending.popleft())
+            worker = self._start(self._pending[0])
+            self._pending.popleft()  # not before: where the session is closed, nobody has it yet
             await self._until(worker.was_let_go)
 
     async def _has_batch(self) -> bool:

@@ -1,0 +1,261 @@
+"""The HTTP session of a client: one for each event loop, whose it is, and when it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from customersms_async import BulkInterrupted, ConfigurationError, CustomerSMS, LocalLimiter
+
+PHONE = "+12125551234"
+
+
+async def _accept(request):
+    said = await request.json()
+    numbers = said["phone"] if isinstance(said["phone"], list) else [said["phone"]]
+    results = [{"phone": phone, "success": True, "message_id": "m"} for phone in numbers]
+    return web.json_response({"success": True, "results": results, "remaining_credits": 5})
+
+
+class Gateway:
+    """A small server that accepts everything, on this machine."""
+
+    async def __aenter__(self):
+        app = web.Application()
+        app.router.add_post("/api.php", _accept)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.endpoint = f"http://127.0.0.1:{port}/api.php"
+        return self
+
+    async def __aexit__(self, *exc):
+        await self._runner.cleanup()
+
+
+def client_of(endpoint="http://127.0.0.1:1/api.php", **options):
+    return CustomerSMS("cspro_test", endpoint=endpoint, limiter=LocalLimiter(), **options)
+
+
+def open_sessions(client):
+    return [known.session for known in client._shared.sessions._open.values()]
+
+
+async def test_a_session_is_opened_when_it_is_first_needed():
+    """Making a client opens nothing; closing it closes what was opened; it may be used again."""
+    async with Gateway() as gateway:
+        client = client_of(gateway.endpoint)
+        before = open_sessions(client)
+        await client.send(PHONE, "first")
+        (first,) = open_sessions(client)
+        await client.send(PHONE, "second")
+        same = open_sessions(client)
+        await client.aclose()
+        after = open_sessions(client)
+        await client.send(PHONE, "third")
+        (second,) = open_sessions(client)
+        await client.aclose()
+
+    assert ([], [first], []) == (before, same, after)
+    assert first is not second
+    assert first.closed
+    assert second.closed
+
+
+async def test_closing_twice_or_unused_does_nothing():
+    """A client that opened nothing has nothing to close."""
+    client = client_of()
+
+    await client.aclose()
+    await client.aclose(drain=0)
+
+    assert [] == open_sessions(client)
+
+
+@pytest.mark.parametrize("drain", [-1, None, "5"])
+async def test_a_nonsense_drain_is_refused(drain):
+    """`drain` is a number of seconds of at least 0."""
+    with pytest.raises(ConfigurationError, match="drain"):
+        await client_of().aclose(drain)
+
+
+async def test_a_tenants_client_leaves_the_session_open():
+    """The session is closed with the client that it was made from."""
+    async with Gateway() as gateway, client_of(gateway.endpoint) as client:
+        async with client.for_key("cspro_tenant") as tenant:
+            await tenant.send(PHONE, "hello")
+
+        (session,) = open_sessions(client)
+        assert not session.closed
+
+
+def test_a_client_works_in_the_next_loop():
+    """One client serves one `asyncio.run` after the other, with a session each."""
+    client = client_of()
+    receipts = []
+
+    async def main():
+        async with Gateway() as gateway, aiohttp.ClientSession():
+            client._shared.sessions.endpoint = gateway.endpoint
+            async with client:
+                receipts.append(await client.send(PHONE, "hello"))
+
+    asyncio.run(main())
+    asyncio.run(main())
+
+    assert [PHONE, PHONE] == [receipt.phone for receipt in receipts]
+
+
+def test_a_client_that_was_not_closed_is_named():
+    """The warning names the line that made the client."""
+    clients = [client_of()]
+
+    async def main():
+        clients[0]._shared.sessions.transport()
+        return open_sessions(clients[0])[0]
+
+    session = asyncio.run(main())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clients.clear()
+        gc.collect()
+        _close_quietly(session)
+        gc.collect()
+
+    (said,) = (str(warning.message) for warning in caught if "CustomerSMS" in str(warning.message))
+    made_at = f"{__file__}:{client_of.__code__.co_firstlineno + 1}"
+    assert said.startswith(
+        f"the CustomerSMS made at {made_at} was not closed before it was dropped"
+    )
+
+
+def test_a_session_of_an_ended_loop_is_named_in_the_next():
+    """Who uses a client again without having closed it is told so."""
+    client = client_of()
+
+    async def use():
+        client._shared.sessions.transport()
+        return open_sessions(client)[-1]
+
+    async def use_again():
+        with pytest.warns(ResourceWarning, match="not closed in an event loop that has ended"):
+            client._shared.sessions.transport()
+        await client.aclose()
+
+    session = asyncio.run(use())
+    asyncio.run(use_again())
+    _close_quietly(session)
+
+    assert [] == open_sessions(client)
+
+
+def test_a_closed_session_of_an_ended_loop_is_forgotten():
+    """What was closed by other means is not warned of."""
+    client = client_of()
+
+    async def use():
+        client._shared.sessions.transport()
+        await open_sessions(client)[-1].close()
+
+    async def use_again():
+        client._shared.sessions.transport()
+        await client.aclose()
+
+    asyncio.run(use())
+    asyncio.run(use_again())
+
+    assert [] == open_sessions(client)
+
+
+def _close_quietly(session):
+    """Let aiohttp not warn of a session whose loop has ended."""
+    session.connector._closed = True
+    session.detach()
+
+
+async def test_a_callers_session_is_used_and_never_closed():
+    """A session that is given stays its owner's, after `aclose` too."""
+    async with Gateway() as gateway, aiohttp.ClientSession() as session:
+        client = client_of(gateway.endpoint, session=session)
+        async with client:
+            await client.send(PHONE, "hello")
+        await client.send(PHONE, "again")
+        used = open_sessions(client)
+
+        assert [session] == used
+        assert not session.closed
+
+
+async def test_a_callers_session_that_is_closed_is_refused():
+    """Nothing is sent through a session that was closed, before its first use or after it."""
+    async with aiohttp.ClientSession() as session:
+        client = client_of(session=session)
+        client._shared.sessions.transport()
+
+    with pytest.raises(ConfigurationError, match="session is closed"):
+        await client.send(PHONE, "hello")
+    with pytest.raises(ConfigurationError, match="session is closed"):
+        await client.send_many([PHONE], "hello")
+    with pytest.raises(ConfigurationError, match="session is closed"):
+        await client_of(session=session).stream_many([PHONE], "hello").__aenter__()
+
+
+def test_a_callers_session_of_another_loop_is_refused():
+    """A session belongs to the loop that it was made in."""
+    sessions = []
+
+    async def make():
+        sessions.append(aiohttp.ClientSession())
+
+    async def use():
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            await client_of(session=sessions[0]).send(PHONE, "hello")
+
+    with asyncio.Runner() as runner:
+        runner.run(make())
+        asyncio.run(use())
+        runner.run(sessions[0].close())
+
+    assert sessions[0].closed
+
+
+async def test_a_session_that_is_closed_in_mid_run_loses_no_number():
+    """Every number of the run has its fate, and the error says what happened."""
+    numbers = [f"+1212555{n:04}" for n in range(20)]
+    outcomes = []
+
+    async def run(client, session):
+        async with client.stream_many(numbers, "hello", batch_size=2) as bulk:
+            async for outcome in bulk:
+                outcomes.append(outcome)
+                await session.close()
+
+    async with Gateway() as gateway, aiohttp.ClientSession() as session:
+        client = client_of(gateway.endpoint, session=session)
+        with pytest.raises(BulkInterrupted) as caught:
+            await run(client, session)
+
+    assert list(range(20)) == sorted(outcome.index for outcome in outcomes)
+    assert 20 == caught.value.report.total
+    assert "session is closed" in str(caught.value.__cause__)
+
+
+async def test_the_systems_clock_is_the_default():
+    """Time is monotonic, dice fall between 0 and 1, and a wait of 0 lets others run."""
+    clock = client_of()._desk.clock
+    turns = []
+    asyncio.get_running_loop().call_soon(turns.append, True)
+
+    first = clock.now()
+    await clock.sleep(0)
+
+    assert first <= clock.now()
+    assert all(0 <= clock.jitter() < 1 for _ in range(100))
+    assert [True] == turns
