@@ -150,6 +150,8 @@ def _reason(exc: BaseException) -> str:
     """Name a failure without quoting it: its text may hold an address, never more than its kind."""
     if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
         return "the time for this attempt was over"
-    if isinstance(exc, aiohttp.ClientConnectorError):
-        return f"{type(exc).__name__}: {exc.os_error.strerror or exc.os_error}"
+    cause = exc.__cause__
+    if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(cause, OSError):
+        # `exc.os_error` is missing from one of its kinds in older releases.
+        return f"{type(exc).__name__}: {cause.strerror or cause}"
     return type(exc).__name__

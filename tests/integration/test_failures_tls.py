@@ -77,6 +77,7 @@ async def test_a_certificate_of_an_unknown_authority(authority):
                 await sms.send(PHONE, TEXT)
 
         assert Status.NOT_SENT is caught.value.status
+        assert "CERTIFICATE_VERIFY_FAILED" in caught.value.detail
         assert b"" == server.received
 
 
@@ -268,7 +269,10 @@ async def test_a_tunnel(authority, drop):
             await talk.reader.readuntil(b"\r\n\r\n")
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             talk.say(b"HTTP/1.1 200 Connected\r\n\r\n")
-            await asyncio.gather(pipe(talk.reader, writer), pipe(reader, talk.writer))
+            try:
+                await asyncio.gather(pipe(talk.reader, writer), pipe(reader, talk.writer))
+            finally:
+                writer.transport.abort()
 
         async with RawServer(tunnel) as proxy:
             address = f"http://127.0.0.1:{proxy.port}"
@@ -285,5 +289,3 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
             writer.write(content)
             await writer.drain()
     writer.close()
-    with contextlib.suppress(ConnectionError):
-        await writer.wait_closed()
