@@ -124,7 +124,7 @@ class Account:
                 limit=self.rate.limit,
                 busy=self.window.busy(now),
                 in_flight=self.window.in_flight,
-                waiting=sum(len(queue.line) for queue in self.queues.values()),
+                waiting=sum(queue.waiting for queue in self.queues.values()),
                 next_free_at=self.window.next_free_at(now),
                 paused_until=self.pause.until if self.pause.until > now else None,
                 refused_by_others=self.refused_by_others,
@@ -205,6 +205,11 @@ class Queue:
         self._timer: asyncio.TimerHandle | None = None
         self._is_woken = False
 
+    @property
+    def waiting(self) -> int:
+        """Count the callers that wait; in a loop that was closed, nobody does any more."""
+        return 0 if self._loop.is_closed() else len(self.line)
+
     def is_paced(self, lane: Lane) -> bool:
         account = self.account
         if account.was_refused:
@@ -248,17 +253,17 @@ class Queue:
 
     def look_again(self) -> None:
         """A slot has ended: serve here, and let the other loops look."""
-        if self.line:
+        if self.waiting:
             self.serve()
         if len(self.account.queues) > 1:
             self.account.wake_others(self)
 
     def wake(self) -> None:
         """Serve soon; from any thread."""
-        if self._is_woken or not self.line:
+        if self._is_woken or not self.waiting:
             return
         self._is_woken = True
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits there any more
+        with contextlib.suppress(RuntimeError):  # the loop was closed this instant
             self._loop.call_soon_threadsafe(self.serve)
 
     def _serve_one(self) -> bool:

@@ -1,0 +1,182 @@
+"""What every limiter keeps: the order, the patience, and no slot that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from customersms_async import WaitTooLong
+from tests.support.callers import BULK, KEY, SEND, names, now, queue_up, take, take_all
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_an_idle_key_grants_at_once(make_limiter):
+    """Thirty single messages on an idle key wait for nothing."""
+    limiter, began_at = make_limiter(), now()
+
+    slots = await take_all(limiter, 30)
+
+    assert began_at == now()
+    assert {0.0} == {slot.waited for slot in slots}
+    assert {SEND} == {slot.ticket.lane for slot in slots}
+
+
+async def test_who_comes_first_is_served_first(make_limiter):
+    """Waiters of one lane are served in the order in which they came."""
+    limiter, served = make_limiter(2, 10.0), []
+
+    await asyncio.gather(*queue_up(limiter, SEND, range(40), served))
+
+    assert list(range(40)) == names(served)
+
+
+async def test_bulk_runs_are_served_in_order_too(make_limiter):
+    """The order holds in the lane of bulk runs, whatever the pace."""
+    limiter, served = make_limiter(5, 10.0), []
+
+    await asyncio.gather(*queue_up(limiter, BULK, range(30), served))
+
+    assert list(range(30)) == names(served)
+
+
+async def test_messages_go_ahead_of_bulk_runs(make_limiter):
+    """A message that comes later is served before a bulk request that waits."""
+    limiter, served = make_limiter(1, 10.0), []
+    (slot,) = await take_all(limiter, 1)
+    tasks = queue_up(limiter, BULK, ["bulk"], served)
+    await asyncio.sleep(1)
+    tasks += queue_up(limiter, SEND, ["send"], served)
+    await asyncio.sleep(1)
+
+    slot.answered()
+    await asyncio.gather(*tasks)
+
+    assert ["send", "bulk"] == names(served)
+
+
+async def test_one_grant_in_ten_goes_to_a_bulk_run(make_limiter):
+    """However many messages wait, bulk runs do not starve."""
+    limiter, served = make_limiter(1, 1.0, burst=1), []
+    (slot,) = await take_all(limiter, 1)
+    tasks = queue_up(limiter, SEND, ["send"] * 40, served)
+    tasks += queue_up(limiter, BULK, ["bulk"] * 4, served)
+    await asyncio.sleep(0)
+
+    slot.answered()
+    await asyncio.gather(*tasks)
+
+    assert [9, 19, 29, 39] == [place for place, name in enumerate(names(served)) if name == "bulk"]
+
+
+async def test_a_ticket_keeps_its_place(make_limiter):
+    """Who was turned away and comes back with the ticket is served before those behind."""
+    limiter, served = make_limiter(1, 5.0), []
+    first = await take(limiter)
+    tasks = queue_up(limiter, SEND, ["second", "third"], served)
+    await asyncio.sleep(0.1)
+
+    first.refused(None)
+    tasks += queue_up(limiter, SEND, ["first"], served, ticket=first.ticket)
+    await asyncio.gather(*tasks)
+
+    assert ["first", "second", "third"] == names(served)
+
+
+async def test_a_ticket_in_front_counts_the_few_ahead_of_it(make_limiter):
+    """The patience of who comes back is measured by those ahead, not by those behind."""
+    limiter, served = make_limiter(1, 5.0), []
+    first = await take(limiter)
+    tasks = queue_up(limiter, SEND, range(10), served)
+    await asyncio.sleep(0.1)
+
+    first.refused(None)
+    again = await take(limiter, ticket=first.ticket, patience=8.0)
+
+    assert first.ticket == again.ticket
+    again.answered()
+    await asyncio.gather(*tasks)
+
+
+async def test_the_hopeless_are_told_at_once(make_limiter):
+    """Who cannot have a slot within the patience is refused without waiting."""
+    limiter = make_limiter(1, 60.0)
+    slot = await take(limiter)
+    slot.answered()
+    began_at = now()
+
+    with pytest.raises(WaitTooLong):
+        await take(limiter, patience=59.0)
+
+    assert began_at == now()
+    assert 60 <= (await take(limiter, patience=61.0)).waited <= 61
+
+
+async def test_patience_ends(make_limiter):
+    """Who might have had a slot and had none is refused when the patience is over."""
+    limiter, began_at = make_limiter(1, 1.0), now()
+    await take(limiter)
+
+    with pytest.raises(WaitTooLong):
+        await take(limiter, patience=7.0)
+
+    assert 7.0 == pytest.approx(now() - began_at)
+    assert 0 == limiter.usage(KEY).waiting
+
+
+async def test_who_gave_up_is_passed_over(make_limiter):
+    """A slot that comes free goes to the next who still waits."""
+    limiter, served = make_limiter(1, 1.0), []
+    slot = await take(limiter)
+    tired = asyncio.create_task(take(limiter, patience=2.0))
+    gone = asyncio.create_task(take(limiter))
+    await asyncio.sleep(0)
+    tasks = queue_up(limiter, SEND, ["patient"], served)
+    await asyncio.sleep(3)
+    gone.cancel()
+
+    slot.answered()
+    await asyncio.gather(*tasks)
+
+    assert ["patient"] == names(served)
+    assert isinstance((await asyncio.gather(tired, return_exceptions=True))[0], WaitTooLong)
+
+
+async def test_a_slot_is_granted_and_its_waiter_cancelled(make_limiter):
+    """A slot whose waiter was cancelled before it ran goes straight to the next in line."""
+    limiter, served = make_limiter(1, 100.0), []
+    slot = await take(limiter)
+    gone = asyncio.create_task(take(limiter))
+    await asyncio.sleep(0)
+    tasks = queue_up(limiter, SEND, ["next"], served)
+    await asyncio.sleep(1)
+    freed_at = now()
+
+    slot.unused()
+    gone.cancel()
+    await asyncio.gather(*tasks)
+
+    assert [("next", freed_at)] == served
+    assert gone.cancelled()
+
+
+@pytest.mark.parametrize("lane", [SEND, BULK])
+async def test_no_capacity_is_lost_by_cancelling_half_of_the_waiters(make_limiter, lane):
+    """Cancelled at random instants, waiters leave every slot to the others."""
+    dice = random.Random(7)
+    limiter, served = make_limiter(10, 10.0), []
+    tasks = queue_up(limiter, lane, range(200), served)
+
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(dice.random() * 0.5)
+        task = dice.choice(tasks)
+        if len([t for t in tasks if t.cancelled()]) < 100:
+            task.cancel()
+
+    assert 100 <= len(served)
+    assert sorted(names(served)) == names(served)
+    assert served[-1][1] - served[0][1] <= len(served) / 10 * 10.1 / 0.9
+    usage = limiter.usage(KEY)
+    assert (0, 0) == (usage.waiting, usage.in_flight)

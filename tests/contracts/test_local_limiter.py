@@ -1,0 +1,180 @@
+"""`LocalLimiter` alone: options, threads, event loops that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from customersms_async import ConfigurationError, CustomerSMS, LocalLimiter, Rate
+from customersms_async.limiters import default_limiter
+from tests.support.callers import BULK, KEY, SEND, take, take_all
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rate": 100},
+        {"rate": (100, 60)},
+        {"burst": 0},
+        {"burst": 101},
+        {"burst": 1.5},
+        {"burst": True},
+        {"reserve": -1},
+        {"reserve": 100},
+    ],
+)
+def test_a_nonsense_option_is_refused_by_name(options):
+    """What does not fit the limit is refused when the limiter is made."""
+    (name,) = options
+
+    with pytest.raises(ConfigurationError, match=name):
+        LocalLimiter(**options)
+
+
+def test_it_shows_its_rate():
+    """Its repr and `rate` tell what is kept."""
+    limiter = LocalLimiter(Rate(20, per=1.5))
+
+    assert ("<LocalLimiter 20 per 1.5 s>", Rate(20, per=1.5)) == (repr(limiter), limiter.rate)
+    assert Rate(100, per=60) == LocalLimiter().rate
+
+
+def test_the_default_is_one_object_for_the_process():
+    """Clients that are given no limiter share one, so that a key has one budget."""
+    first, second = CustomerSMS("cspro_one"), CustomerSMS("cspro_one")
+
+    assert first._settings.limiter is second._settings.limiter is default_limiter
+
+
+def test_it_remembers_from_one_run_to_the_next():
+    """What was used in one `asyncio.run` is still used in the next."""
+    limiter = LocalLimiter(Rate(10))
+
+    async def use(count):
+        for slot in await take_all(limiter, count):
+            slot.answered()
+        return limiter.usage(KEY).busy
+
+    assert [4, 10] == [asyncio.run(use(4)), asyncio.run(use(6))]
+    with pytest.raises(Exception, match="its turn comes in 60"):
+        asyncio.run(take(limiter, patience=5))
+
+
+def test_a_bucket_of_a_second_loop_starts_empty():
+    """A new loop has no burst of its own: its first bulk request waits for a token."""
+    limiter = LocalLimiter(Rate(100, per=1.0))
+
+    async def burst():
+        began_at = time.monotonic()
+        slots = await take_all(limiter, 9, BULK)
+        for slot in slots:
+            slot.answered()
+        return time.monotonic() - began_at
+
+    first, second = asyncio.run(burst()), asyncio.run(burst())
+
+    assert first < 0.05
+    assert 0.08 < second < 1
+
+
+def test_threads_share_one_budget():
+    """Four loops in four threads never hold more slots than one."""
+    limiter = LocalLimiter(Rate(20, per=0.3))
+    grants, lock = [], threading.Lock()
+
+    async def worker():
+        for _ in range(10):
+            slot = await take(limiter, longest=0.1)
+            with lock:
+                grants.append(time.monotonic())
+            slot.answered()
+
+    threads = [threading.Thread(target=asyncio.run, args=(worker(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    grants.sort()
+    assert 40 == len(grants)
+    assert all(b - a >= 0.3 for a, b in zip(grants, grants[20:], strict=False))
+
+
+def test_a_slot_that_ends_in_one_loop_wakes_the_waiter_of_another():
+    """A waiter need not sit out the lease of a request that never left."""
+    limiter = LocalLimiter(Rate(1, per=60))
+    has_slot, may_wait = threading.Event(), threading.Event()
+    waited = []
+
+    async def hold():
+        slot = await take(limiter)
+        has_slot.set()
+        while limiter.usage(KEY).waiting == 0:  # noqa: ASYNC110  # the other loop has no event here
+            await asyncio.sleep(0.005)
+        slot.unused()
+        may_wait.set()
+
+    async def wait():
+        slot = await take(limiter)
+        waited.append(slot.waited)
+        slot.answered()
+
+    holder = threading.Thread(target=asyncio.run, args=(hold(),))
+    holder.start()
+    has_slot.wait(5)
+    asyncio.run(asyncio.wait_for(wait(), 10))
+    holder.join()
+
+    assert may_wait.is_set()
+    assert waited[0] < 5
+
+
+def test_a_loop_that_ends_with_waiters_and_grants_hurts_nobody():
+    """What its tasks left behind ends by itself; the next loop is served."""
+    limiter = LocalLimiter(Rate(2, per=0.1))
+
+    async def leave():
+        await take(limiter, longest=0.1)
+        slot = await take(limiter, BULK, longest=0.1)
+        waiting = [asyncio.ensure_future(take(limiter, lane)) for lane in (SEND, BULK)]
+        await asyncio.sleep(0)
+        return slot, waiting
+
+    async def use():
+        slot = await take(limiter, longest=0.1)
+        slot.answered()
+
+    slot, _ = asyncio.run(leave())
+    slot.unused()
+    asyncio.run(use())
+
+    assert 0 == limiter.usage(KEY).waiting
+
+
+def test_a_loop_that_is_closed_without_ending_its_tasks_hurts_nobody():
+    """Waiters of a closed loop are neither counted nor woken."""
+    limiter = LocalLimiter(Rate(1, per=60))
+    loop = asyncio.new_event_loop()
+
+    async def leave():
+        slot = await take(limiter)
+        waiting = loop.create_task(take(limiter))
+        await asyncio.sleep(0)
+        return slot, waiting
+
+    slot, waiting = loop.run_until_complete(leave())
+    loop.close()
+    waiting._log_destroy_pending = False
+
+    async def use():
+        queued = asyncio.ensure_future(take(limiter))
+        await asyncio.sleep(0)
+        count = limiter.usage(KEY).waiting
+        slot.unused()
+        (await asyncio.wait_for(queued, 5)).answered()
+        return count
+
+    assert 1 == asyncio.run(use())
