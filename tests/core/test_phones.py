@@ -258,6 +258,9 @@ def is_e164(item):
 @given(st.lists(ITEMS, max_size=6))
 @example([])
 @example([""])
+@example(["+123456"])
+@example(["+1234567", "+123456789012345"])
+@example(["+1234567890123456"])
 @example(["+1234567\n+1234567", "+1234567"])
 @example(["+1234567\n", "\n+1234567"])
 def test_asking_all_at_once_agrees_with_asking_each(items):

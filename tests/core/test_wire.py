@@ -366,13 +366,14 @@ def test_a_refusal_behind_text_proves_nothing():
     assert isinstance(read_answer(200, refusal), Unreadable)
 
 
-def test_bytes_that_are_no_utf_8():
+@pytest.mark.parametrize("field", ["x", "error", "message_id"])
+def test_bytes_that_are_no_utf_8(field):
     """A Latin-1 letter in a text does not make the whole batch unknown."""
-    answer = read_answer(
-        200, ANSWER.replace(b'"success": true,', b'"success": true, "x": "\xe9",', 1)
-    )
+    text = body(success=True, results=[entry(**{field: "?"})]).replace(b"?", b"\xe9")
 
-    assert [ANN] == [e.phone for e in answer.entries]
+    answer = read_answer(200, text)
+
+    assert [(ANN, True)] == [(e.phone, e.success) for e in answer.entries]
     assert not answer.behind_text
 
 
