@@ -239,7 +239,8 @@ class Delivery:
             slot.unused()
             verdict = of_failure("an answer to another request came first", is_started=False)
             return Delivered(verdict, request=attempt.number)
-        answer = read_answer(reply.status, reply.body, self._desk.rate_statuses)
+        desk = self._desk
+        answer = read_answer(reply.status, desk.key.hide_in(reply.body), desk.rate_statuses)
         if isinstance(answer, Answered):
             return self._matched(attempt, slot, reply, answer)
         return self._refused(attempt, slot, reply, answer)

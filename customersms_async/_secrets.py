@@ -17,6 +17,8 @@ from .errors import ConfigurationError
 __all__ = ["ApiKey", "clean", "read_key"]
 
 _LONGEST_DETAIL = 200
+#: A key that is shorter, as in tests, may be part of the words of an answer.
+_SHORTEST_KEY = 8
 _DIGIT_RUN = re.compile(r"\d[\d\s()\[\].,/_+\u2010-\u2015\u2212-]{4,}\d")
 
 
@@ -39,6 +41,12 @@ class ApiKey:
     def reveal(self) -> str:
         """Give the key itself, for the body of a request and nothing else."""
         return self._value
+
+    def hide_in(self, answer: bytes) -> bytes:
+        """Cut the key out of what a stranger wrote, wherever it is echoed."""
+        if len(self._value) < _SHORTEST_KEY:
+            return answer
+        return answer.replace(self._value.encode(), b"[hidden]")
 
     def __repr__(self) -> str:
         return f"<ApiKey of account {self.account}>"

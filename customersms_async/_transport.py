@@ -54,11 +54,11 @@ class AiohttpTransport:
         """Send *body* once and read the reply whole; see `Transport.post`."""
         try:
             return await self._post(_MarkedPayload(body, attempt), timeout, most)
-        except TransportFailure:
-            raise
-        except Exception as exc:
-            # Whatever it is: the mark of the attempt says what it proves, not its class.
-            raise TransportFailure(_reason(exc)) from exc
+        except Exception as exc:  # noqa: BLE001  # the mark says what it proves, not its class
+            reason = _reason(exc)
+        # Not chained: what aiohttp raises quotes the server, which may echo the key, and its
+        # frames hold what was written and read.
+        raise TransportFailure(reason)
 
     async def _post(self, payload: _MarkedPayload, timeout: float, most: int) -> Reply:
         async with self._session.post(
@@ -148,6 +148,8 @@ class _Gathered:
 
 def _reason(exc: BaseException) -> str:
     """Name a failure without quoting it: its text may hold an address, never more than its kind."""
+    if isinstance(exc, TransportFailure):
+        return str(exc)
     if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
         return "the time for this attempt was over"
     cause = exc.__cause__
