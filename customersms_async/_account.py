@@ -255,7 +255,7 @@ class Queue:
         """A slot has ended: serve here, and let the other loops look."""
         if self.waiting:
             self.serve()
-        if len(self.account.queues) > 1:
+        if len(self.account.queues) > 1 or self._loop.is_closed():
             self.account.wake_others(self)
 
     def wake(self) -> None:
@@ -270,16 +270,14 @@ class Queue:
         now = self.account.clock()
         wants_token = False
         for waiter in self.line.firsts():
-            if self._opens_at(waiter.ticket.lane, now) > now:
-                continue
-            if self.is_paced(waiter.ticket.lane) and not self._pacer.has_token:
-                wants_token = True
-                continue
+            lane = waiter.ticket.lane
             if slot := self._take(waiter.ticket, waiter.longest, waiter.asked_at, now):
                 waiter.future.set_result(slot)
                 self._leave(waiter)
-                self.line.served(waiter.ticket.lane)
+                self.line.served(lane)
                 return True
+            if self.is_paced(lane) and not self._pacer.has_token:
+                wants_token |= self._opens_at(lane, now) <= now
         self._come_back(now, wants_token=wants_token)
         return False
 

@@ -8,6 +8,7 @@ import pytest
 
 from customersms_async import (
     BulkFailed,
+    BulkInterrupted,
     ConfigurationError,
     LocalLimiter,
     Rate,
@@ -18,6 +19,7 @@ from tests.support.memory import (
     accepts,
     answers,
     as_async,
+    breaks,
     cannot_connect,
     hangs,
     loses_answer,
@@ -313,3 +315,15 @@ async def test_an_unreadable_answer_makes_its_batch_unknown(make_client):
 
     assert [Status.UNKNOWN] * 2 + [Status.SENT] * 2 == [outcome.status for outcome in report]
     assert report[0].request == report[1].request != report[2].request
+
+
+async def test_a_fault_of_the_transport_loses_no_number(make_client):
+    """What no transport may raise interrupts the run, and every number has its fate."""
+    gateway = MemoryTransport(accepts(), breaks(RuntimeError("a bug")))
+
+    with pytest.raises(BulkInterrupted) as caught:
+        await make_client(gateway).send_many(phones(30), "hi", batch_size=10, max_in_flight=1)
+
+    report = caught.value.report
+    assert (10, 20, 30) == (report.sent, report.not_sent, report.total)
+    assert "a bug" == str(caught.value.__cause__)

@@ -366,3 +366,30 @@ async def test_an_error_is_a_send_error(make_client):
     """Whatever ends a message is caught with one class."""
     with pytest.raises(SendError):
         await make_client(MemoryTransport(then=cannot_connect())).send(PHONE, "hello")
+
+
+class _ImpatientLimiter(LocalLimiter):
+    """Refuses the second caller, after a while, as if its patience had ended."""
+
+    calls = 0
+
+    async def acquire(self, *args, **options):
+        self.calls += 1
+        if self.calls == 2:
+            await asyncio.sleep(5)
+            raise WaitTooLong("WAIT_TOO_LONG", (), "its patience ended")
+        return await super().acquire(*args, **options)
+
+
+async def test_who_was_refused_asks_again_after_an_acceptance(make_client):
+    """Where another message was let through meanwhile, the refused one has ten minutes anew."""
+    gateway = MemoryTransport(turns_away("1"))
+    limiter = _ImpatientLimiter(clock=asyncio.get_running_loop().time)
+    client = make_client(gateway, limiter=limiter)
+    first = asyncio.create_task(client.send(PHONE, "first"))
+    await asyncio.sleep(3)
+
+    await client.send(PHONE, "second")
+
+    assert PHONE == (await first).phone
+    assert ["first", "second", "first"] == [post.text for post in gateway.began]

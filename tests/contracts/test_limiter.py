@@ -180,3 +180,12 @@ async def test_no_capacity_is_lost_by_cancelling_half_of_the_waiters(make_limite
     assert served[-1][1] - served[0][1] <= len(served) / 10 * 10.1 / 0.9
     usage = limiter.usage(KEY)
     assert (0, 0) == (usage.waiting, usage.in_flight)
+
+
+async def test_a_slot_that_comes_as_patience_ends_is_granted(make_limiter):
+    """Granted and out of patience in the same instant, the waiter has its slot."""
+    limiter, loop = make_limiter(1, 1.0), asyncio.get_running_loop()
+    slot = await take(limiter)
+    loop.call_at(now() + 7.0, slot.unused)
+
+    assert 7.0 == pytest.approx((await take(limiter, patience=7.0)).waited)

@@ -1,0 +1,136 @@
+"""Event loops that end in mid-run, and clients that serve more than one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from customersms_async import LocalLimiter, Status
+from tests.support.memory import (
+    MemoryJournal,
+    MemoryTransport,
+    accepts,
+    as_async,
+    connects_slowly,
+    hangs,
+    phones,
+)
+
+
+def _cancel_others():
+    """Cancel every task but the running one, as the end of `asyncio.run` does."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    return others
+
+
+class _Ending:
+    """Ends every task of a client before the k-th turn of the loop."""
+
+    def __init__(self, client, step):
+        self._client = client
+        self._left = step
+        self.has_ended = False
+        asyncio.get_running_loop().before_turn = self._before_turn
+
+    def _before_turn(self):
+        if self._left == 0:
+            for task in list(self._client._shared.tasks):
+                self.has_ended = True
+                task.cancel()
+        self._left -= 1
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("behaviour", [accepts(), connects_slowly(0.1), hangs()])
+@pytest.mark.parametrize("make_input", [list, as_async])
+async def test_tasks_that_are_ended_at_any_step_lose_nothing(make_client, make_input, behaviour):
+    """Where the client's own tasks are cancelled at any turn, every number has its fate."""
+    for step in range(40):
+        gateway = MemoryTransport(then=behaviour)
+        client = make_client(gateway, api_key=f"cspro_{step}", request_timeout=1)
+        _Ending(client, step)
+
+        report = await client.send_many(make_input(phones(8)), "hi", batch_size=2, max_unknown=9)
+
+        assert len(report) == report.total <= 8
+        for outcome in report:
+            was_sent = gateway.ledger[outcome.phone] == 1
+            assert outcome.status is Status.UNKNOWN or was_sent == (outcome.status is Status.SENT)
+        assert 0 == client._settings.limiter.usage(client.account).in_flight
+
+
+@pytest.mark.virtual_time
+async def test_a_long_list_is_reported_though_the_loop_ends(make_client):
+    """Told to hurry while it reports the rest of a list, a run does so without a pause."""
+    for step in range(5, 30):
+        client = make_client(MemoryTransport(), api_key=f"cspro_{step}")
+        bulk = client.stream_many(["bad"] * 20_000, "hi")
+        async with bulk:
+            finishing = asyncio.create_task(bulk.finish())
+            await asyncio.sleep(0)
+            bulk.stop()
+            _Ending(client, step)
+            progress = await finishing
+
+        assert 20_000 == progress.total
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("step", range(8))
+async def test_a_message_whose_task_is_ended_has_a_fate(make_client, step):
+    """Where the client's task is cancelled, the caller hears what is proven."""
+    gateway = MemoryTransport(connects_slowly(5))
+    client = make_client(gateway)
+    _Ending(client, step)
+
+    (ended,) = await asyncio.gather(
+        client.send("+12125551234", "hi", timeout=20), return_exceptions=True
+    )
+
+    fate = getattr(ended, "status", Status.SENT)
+    assert fate is Status.UNKNOWN or gateway.ledger.total() == (fate is Status.SENT)
+    assert fate is not Status.NOT_SENT or gateway.started == []
+
+
+@pytest.mark.virtual_time
+async def test_the_end_of_the_loop_settles_what_was_claimed(make_client):
+    """A run that ends with its loop leaves the caller cancelled and no task behind."""
+    gateway = MemoryTransport(then=hangs())
+    client = make_client(gateway)
+    journal = MemoryJournal()
+    run = asyncio.create_task(client.send_many(phones(4), "hi", journal=journal))
+    await asyncio.sleep(1)
+
+    await asyncio.wait(_cancel_others())
+
+    assert run.cancelled()
+    assert 0 == len(client._shared.tasks)
+
+
+def test_closing_in_one_loop_stops_the_runs_of_another(make_client):
+    """`aclose` reaches runs of other threads' loops without touching their tasks."""
+    gateway = MemoryTransport(then=accepts(takes=0.2))
+    is_running = threading.Event()
+    reports = []
+    clients = []
+
+    async def main():
+        clients.append(make_client(gateway, limiter=LocalLimiter()))
+        async with clients[0].stream_many(phones(50), "hi", batch_size=1) as bulk:
+            asyncio.get_running_loop().call_later(0.05, is_running.set)
+            reports.append(await bulk.finish())
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    is_running.wait(5)
+    asyncio.run(clients[0].aclose())
+    asyncio.run(clients[0].for_key("cspro_tenant").aclose())
+    thread.join(10)
+
+    assert "STOPPED" == reports[0].stopped
+    assert 50 == reports[0].total
+    assert reports[0].sent == gateway.ledger.total() < 50
