@@ -183,9 +183,7 @@ class Window:
         """Neither headers nor body can have left: the slot was never used."""
         self._flying.pop(lease, None)
 
-    def _forget_the_dead(self, now: float) -> int:
-        """Drop the leases that ran out, and count again."""
+    def _forget_the_dead(self, now: float) -> None:
         for lease in [lease for lease, until in self._flying.items() if until <= now]:
             del self._flying[lease]
-        return len(self._flying) + len(self._ended)
         self._first_death = min(self._flying.values(), default=math.inf)

@@ -153,6 +153,16 @@ def test_ahead_of_is_what_comes_true(lanes, served, leavers, lane, place):
 
 
 @pytest.mark.parametrize("lane", Lane)
+def test_who_comes_back_is_behind_fewer(lane):
+    """Whoever comes back to its place has only those before it ahead, and none that have left."""
+    line, waiters = fill([lane] * 6)
+    waiters[1].has_left = True
+    line.leave(waiters[1])
+
+    assert [0, 1, 2, 5] == [line.ahead_of(Ticket(lane, place)) for place in (0, 1, 3, 6)]
+
+
+@pytest.mark.parametrize("lane", Lane)
 def test_a_first_that_cannot_go_does_not_hide_the_other(lane):
     """Each lane's first is offered, so that one held back by a gate does not block the other."""
     line, _ = fill([Lane.BULK, Lane.SEND])
