@@ -43,6 +43,18 @@ def test_a_key_is_revealed_on_request():
     assert CANARY == ApiKey(CANARY).reveal()
 
 
+def test_an_echoed_key_is_cut_out_of_an_answer():
+    """Wherever an answer echoes the key, in whatever field, it is cut out before it is read."""
+    answer = f'{{"code": "{CANARY}", "error": "no {CANARY}"}}'.encode()
+
+    assert b'{"code": "[hidden]", "error": "no [hidden]"}' == ApiKey(CANARY).hide_in(answer)
+
+
+def test_a_key_as_short_as_a_word_changes_no_answer():
+    """A key of a few letters, as tests have, may be part of an answer's own words."""
+    assert b'{"success": true}' == ApiKey("success").hide_in(b'{"success": true}')
+
+
 def test_keys_are_compared_by_value():
     """Two clients with one key share an account; another key is another account."""
     assert ApiKey(CANARY) == ApiKey(CANARY)
