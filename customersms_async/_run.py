@@ -285,8 +285,7 @@ class Run:
         worker.is_begun = True
         delivered = await self._deliver(worker)
         self._learn(worker.delivery, delivered)
-        if worker.is_claimed:
-            await self._settle(worker.batch, delivered)
+        await self._settle(worker, delivered)
         self._decide(worker, delivered)
 
     async def _deliver(self, worker: _Worker) -> Delivered:
@@ -317,12 +316,12 @@ class Run:
             worker.is_claimed = True
         return self._halted is None or worker.is_claimed
 
-    async def _settle(self, batch: Batch, delivered: Delivered) -> None:
+    async def _settle(self, worker: _Worker, delivered: Delivered) -> None:
         journal = self._options.journal
-        if journal is None:
+        if journal is None or not worker.is_claimed:
             return
         try:
-            await journal.settle(list(self._ledger.outcomes(batch, delivered)))
+            await journal.settle(list(self._ledger.outcomes(worker.batch, delivered)))
         except asyncio.CancelledError:
             return  # nobody waits for the journal any longer; the fate is known here all the same
         except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes

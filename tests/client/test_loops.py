@@ -111,7 +111,8 @@ async def test_the_end_of_the_loop_settles_what_was_claimed(make_client):
     assert 0 == len(client._shared.tasks)
 
 
-def test_closing_in_one_loop_stops_the_runs_of_another(make_client):
+@pytest.mark.parametrize("is_tenant", [False, True])
+def test_closing_in_one_loop_stops_the_runs_of_another(make_client, is_tenant):
     """`aclose` reaches runs of other threads' loops without touching their tasks."""
     gateway = MemoryTransport(then=accepts(takes=0.2))
     is_running = threading.Event()
@@ -119,8 +120,10 @@ def test_closing_in_one_loop_stops_the_runs_of_another(make_client):
     clients = []
 
     async def main():
-        clients.append(make_client(gateway, limiter=LocalLimiter()))
-        async with clients[0].stream_many(phones(50), "hi", batch_size=1) as bulk:
+        root = make_client(gateway, limiter=LocalLimiter())
+        client = root.for_key("cspro_tenant") if is_tenant else root
+        clients.append(client)
+        async with client.stream_many(phones(50), "hi", batch_size=1) as bulk:
             asyncio.get_running_loop().call_later(0.05, is_running.set)
             reports.append(await bulk.finish())
 
@@ -128,7 +131,6 @@ def test_closing_in_one_loop_stops_the_runs_of_another(make_client):
     thread.start()
     is_running.wait(5)
     asyncio.run(clients[0].aclose())
-    asyncio.run(clients[0].for_key("cspro_tenant").aclose())
     thread.join(10)
 
     assert "STOPPED" == reports[0].stopped
