@@ -91,6 +91,9 @@ class FuzzGateway:
             await self._serve(reader, writer)
         except (ConnectionOver, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # cancelled only when the gateway is closed
+        except RuntimeError:
+            if not writer.is_closing():  # uvloop's word for a connection that is gone
+                raise
         finally:
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):
