@@ -70,13 +70,13 @@ class Account:
         factory=dict[asyncio.AbstractEventLoop, "Queue"]
     )
 
-    def queue_of(self, loop: asyncio.AbstractEventLoop) -> Queue:
-        queue = self.queues.get(loop)
-        if queue is None:
-            with self.lock:
-                for closed in [known for known in self.queues if known.is_closed()]:
-                    del self.queues[closed]
-                queue = self.queues[loop] = Queue(self, loop)
+    def open_queue(self, loop: asyncio.AbstractEventLoop) -> Queue:
+        """Make the queue of *loop*, which has none yet; only its own thread calls this."""
+        queue = Queue(self, loop)
+        with self.lock:
+            for closed in [known for known in self.queues if known.is_closed()]:
+                del self.queues[closed]
+            self.queues[loop] = queue
         return queue
 
     def is_open(self, lane: Lane, now: float) -> bool:

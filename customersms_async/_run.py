@@ -185,10 +185,10 @@ class Run:
         if self._halted is not None or self.is_done:
             return
         self._halted = code
-        if self._is_pumping and self._task is not None:
+        if self._is_pumping:
             # Later, since the input itself may ask for it: a task that cancels itself is hit
             # wherever it waits next, and that may be for what is in flight.
-            self._task.get_loop().call_soon(self._interrupt)
+            asyncio.get_running_loop().call_soon(self._interrupt)
         for worker in self._workers:
             if worker.delivery.halt(code) and worker.is_delivering:
                 _cancel_another(worker.task)

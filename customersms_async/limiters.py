@@ -82,7 +82,7 @@ class LocalLimiter:
         try:
             queue = self._accounts[account].queues[loop]
         except KeyError:
-            queue = self._account(account).queue_of(loop)
+            queue = self._account(account).open_queue(loop)
         if ticket is None and (slot := queue.take_now(lane, longest)) is not None:
             return slot
         return await queue.acquire(lane, longest, patience, ticket)
