@@ -125,6 +125,8 @@ class Run:
         self._ended: Callable[[], None] = _nothing
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._drained_at: float | None = None
+        self._closing: asyncio.Timeout | None = None
 
     @property
     def is_cut(self) -> bool:
@@ -204,7 +206,11 @@ class Run:
         self.halt(code)
         if self._task is not None and not self.is_done:
             seconds = self._options.drain if seconds is None else seconds
-            self._task.get_loop().call_later(seconds, self._abandon)
+            loop = self._task.get_loop()
+            loop.call_later(seconds, self._end_the_wait)
+            self._drained_at = loop.time() + seconds
+            if self._closing is not None:
+                self._closing.reschedule(self._drained_at)
 
     async def _live(self) -> None:
         """Live: pump, wait for what is in flight, account for the rest."""
@@ -221,7 +227,10 @@ class Run:
         await self._wait_for_workers()
         await self._account_for_the_rest()
         try:
-            await self._reader.input.close()
+            async with asyncio.timeout_at(self._drained_at) as self._closing:
+                await self._reader.input.close()
+        except TimeoutError:
+            pass  # the input still cleans up, and nobody waits for it any longer
         finally:
             self.failure = self.failure or self._reader.input.failure
             self._end()
@@ -367,6 +376,10 @@ class Run:
         for worker in self._workers:
             if worker.is_begun and worker.task is not None:
                 worker.task.cancel()
+
+    def _end_the_wait(self) -> None:
+        self._interrupt()  # the input may still clean up after the first time
+        self._abandon()
 
     def _was_interrupted(self) -> None:
         """The pump was cancelled: by `halt`, or by the end of the event loop itself."""

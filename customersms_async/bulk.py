@@ -112,7 +112,13 @@ class Bulk:
             self._run.halt(codes.STOPPED)
         else:
             self._run.halt_and_drain(codes.CANCELLED if is_cancelled else codes.STOPPED)
-        await self._run.join()
+        try:
+            await self._run.join()
+        except asyncio.CancelledError:
+            if exc is None:  # cancelled only now: as in the block, what is in flight has its time
+                self._run.halt_and_drain(codes.CANCELLED)
+                await self._run.join()
+            raise
         if exc is not None and is_cancelled and self._run.is_cut:
             exc.add_note(f"the bulk run was cancelled: {self.progress}")
 

@@ -183,6 +183,49 @@ async def test_a_source_that_does_not_end_holds_nobody_who_iterates(make_client)
     assert not bulk.progress.complete
 
 
+@pytest.mark.parametrize("behaviour", [accepts(), accepts(takes=2.5), hangs()])
+async def test_a_source_that_closes_slowly_does_not_hold_a_cancelled_run(make_client, behaviour):
+    """The input has `drain` seconds to clean up, like everything else, from the cancellation on."""
+
+    async def numbers():
+        try:
+            for phone in phones(3):
+                yield phone
+            await asyncio.sleep(3)
+        finally:
+            await asyncio.sleep(1000)
+
+    client = make_client(MemoryTransport(then=behaviour))
+    run = asyncio.create_task(client.send_many(numbers(), "hi", batch_size=1, drain=2))
+    await asyncio.sleep(1)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert 1003 == pytest.approx(now())
+    assert 0 == len(client._shared.tasks)
+
+
+async def test_cancelled_at_the_end_of_a_block_it_waits_for_what_is_in_flight(make_client):
+    """A block that is being left waits up to `drain` seconds when it is cancelled."""
+    gateway = MemoryTransport(then=hangs())
+    client = make_client(gateway)
+
+    async def leave():
+        async with client.stream_many(phones(20), "hi", batch_size=10, drain=3):
+            await asyncio.sleep(1)
+
+    run = asyncio.create_task(leave())
+    await asyncio.sleep(2)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert 1005 == pytest.approx(now())
+    assert 0 == len(client._shared.tasks)
+
+
 def _scenarios() -> dict[str, Callable[..., Awaitable[object]]]:
     def send(client, journal):
         return client.send("+12120000000", "hi")
