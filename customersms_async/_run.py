@@ -209,7 +209,7 @@ class Run:
             loop = self._task.get_loop()
             loop.call_later(seconds, self._end_the_wait)
             self._drained_at = loop.time() + seconds
-            if self._closing is not None:
+            if self._closing is not None and not self._closing.expired():
                 self._closing.reschedule(self._drained_at)
 
     async def _live(self) -> None:

@@ -207,6 +207,31 @@ async def test_a_source_that_closes_slowly_does_not_hold_a_cancelled_run(make_cl
     assert 0 == len(client._shared.tasks)
 
 
+async def test_cancelled_while_the_source_cleans_up_it_waits_no_longer_than_drain(make_client):
+    """A block that waits for its input to clean up has `drain` seconds left when cancelled."""
+
+    async def numbers():
+        try:
+            for phone in phones(30):
+                yield phone
+        finally:
+            await asyncio.sleep(1000)
+
+    async def leave():
+        async with make_client(MemoryTransport()).stream_many(
+            numbers(), "hi", batch_size=1, drain=3
+        ) as bulk:
+            await anext(bulk)
+
+    run = asyncio.create_task(leave())
+    await asyncio.sleep(100)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert 1103 == pytest.approx(now())
+
+
 async def test_cancelled_at_the_end_of_a_block_it_waits_for_what_is_in_flight(make_client):
     """A block that is being left waits up to `drain` seconds when it is cancelled."""
     gateway = MemoryTransport(then=hangs())
