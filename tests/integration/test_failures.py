@@ -6,11 +6,14 @@ them: "not sent" is never said where the server had the body, and nothing is sen
 """
 
 import asyncio
+import traceback
 
+import aiohttp
 import pytest
 
 from customersms_async import ConnectFailed, OutcomeUnknown, SendError, Status, codes
 from tests.support.raw_server import (
+    KEY,
     OTHER,
     PHONE,
     TEXT,
@@ -197,6 +200,29 @@ async def test_the_answer_is_lost(play, code):
         assert len(server.requests) <= 1
 
 
+async def test_the_locals_of_frames():
+    """Frames show local variables to crash reporters: no key is in them, raised or under way."""
+    trace = aiohttp.TraceConfig()
+    seen = []
+
+    async def look(*args: object):
+        seen.extend(repr(frame.f_locals) for frame, _ in traceback.walk_stack(None))
+
+    trace.on_request_headers_sent.append(look)
+    async with (
+        RawServer(reset) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.url, session=session) as sms,
+    ):
+        with pytest.raises(OutcomeUnknown) as caught:
+            await sms.send(PHONE, TEXT)
+        report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+
+        assert KEY in server.requests[0].body.decode()
+    assert any("<request body>" in shown for shown in seen)
+    assert not [shown for shown in [*seen, *report.format()] if KEY in shown]
+
+
 async def test_a_bulk_run_whose_second_answer_is_lost():
     """Of two requests one is answered: its number is sent, the other unknown, each left once."""
 
@@ -255,18 +281,6 @@ async def test_no_time_is_left():
 
         assert Status.NOT_SENT is caught.value.status
         assert [] == server.talks
-
-
-async def test_the_time_is_kept_to_the_fraction():
-    """A time above five seconds is not rounded up: the limit counts on it."""
-    loop = asyncio.get_running_loop()
-    async with RawServer(saying_and_waiting(b"")) as server:
-        async with client(server.url, request_timeout=5.02, send_timeout=9) as sms:
-            started_at = loop.time()
-            with pytest.raises(OutcomeUnknown):
-                await sms.send(PHONE, TEXT)
-
-        assert 5.0 < loop.time() - started_at < 5.3
 
 
 # --- Redirects ------------------------------------------------------------------------------------

@@ -267,6 +267,19 @@ def traced():
 ZEROS = gzip.compress(bytes(2**20))
 
 
+async def test_an_answer_is_asked_for_plain():
+    """No server is asked to pack its answer, whatever a session asks for by itself."""
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(headers={"Accept-Encoding": "gzip, br"}) as session,
+        client(server.url, session=session) as sms,
+    ):
+        await sms.send(PHONE, TEXT)
+
+        assert b"\r\nAccept-Encoding: identity\r\n" in server.requests[0].head
+        assert b"gzip" not in server.requests[0].head
+
+
 @pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
 async def test_a_gzip_bomb(is_given, traced):
     """An answer of 1 MB that would unpack to 1 GB costs no more memory than any other."""

@@ -74,6 +74,34 @@ async def test_a_connection_dies_between_taking_it_and_the_write(end, retries):
         assert server.received.count(b"POST") == len(server.requests)
 
 
+@pytest.mark.parametrize("end", [Talk.close, Talk.reset], ids=["FIN", "RST"])
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_connection_dies_in_the_moment_of_the_write(end, turns):
+    """However close the end comes to the write: whatever is called not sent has sent no byte."""
+    trace = aiohttp.TraceConfig()
+
+    async def die(*args: object):
+        if server.requests:
+            end(server.talks[0])
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+    trace.on_request_headers_sent.append(die)
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.url, session=session, retries=0) as sms,
+    ):
+        await sms.send(PHONE, TEXT)
+        with pytest.raises(SendError) as caught:
+            await sms.send(OTHER, TEXT)
+        await settle()
+
+        assert caught.value.status in {Status.NOT_SENT, Status.UNKNOWN}
+        if caught.value.status is Status.NOT_SENT:
+            assert 1 == server.received.count(b"POST")
+
+
 async def test_a_connection_dies_under_the_write():
     """A connection whose end is not known yet takes the message to nowhere: unknown, once."""
 
