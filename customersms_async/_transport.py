@@ -223,8 +223,6 @@ def _reason(exc: BaseException) -> str:
     """Name a failure without quoting it: its text may hold an address, never more than its kind."""
     if isinstance(exc, TransportFailure):
         return str(exc)
-    if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
-        return "the time for this attempt was over"
     cause = exc.__cause__
     if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(cause, OSError):
         # `exc.os_error` is missing from one of its kinds in older releases.
