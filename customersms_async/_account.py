@@ -79,10 +79,16 @@ class Account:
             self.queues[loop] = queue
         return queue
 
-    def is_open(self, lane: Lane, now: float) -> bool:
-        """Whether pause and window let *lane* through. Hold the lock."""
-        spare = self.reserve if lane is Lane.BULK else 0
-        return self.pause.until <= now and self.window.is_free(now, spare)
+    def is_paced(self, lane: Lane) -> bool:
+        """Whether *lane* needs a token of the bucket."""
+        return self.was_refused or (lane is Lane.BULK and self.burst < self.rate.limit)
+
+    def take(self, lane: Lane, now: float, longest: float) -> int:
+        """Take a slot where pause and window let *lane* through; 0 where they do not."""
+        with self.lock:
+            if self.pause.until > now:
+                return 0
+            return self.window.take(now, longest, self.reserve if lane is Lane.BULK else 0)
 
     def opens_at(self, lane: Lane, now: float) -> float:
         """Say when pause and window let *lane* through; *now* where they do. Hold the lock."""
@@ -153,28 +159,40 @@ class _Waiter:
 class LocalSlot:
     """Leave for one request; see `Slot`."""
 
-    __slots__ = ("_lease", "_queue", "asked_at", "granted_at", "ticket", "used_token")
+    __slots__ = ("_lane", "_lease", "_place", "_queue", "asked_at", "granted_at", "used_token")
 
-    def __init__(
-        self, queue: Queue, lease: int, granted_at: float, asked_at: float, ticket: Ticket
+    def __init__(  # noqa: PLR0917  # by position in the one hot path, where a keyword costs
+        self,
+        queue: Queue,
+        lease: int,
+        granted_at: float,
+        asked_at: float,
+        lane: Lane,
+        place: int,
     ) -> None:
         self._queue = queue
         self._lease = lease
+        self._lane = lane
+        self._place = place
         self.granted_at = granted_at
         self.asked_at = asked_at
-        self.ticket = ticket
         self.used_token = False
+
+    @property
+    def ticket(self) -> Ticket:
+        return Ticket(self._lane, self._place)
 
     @property
     def waited(self) -> float:
         return self.granted_at - self.asked_at
 
     def answered(self) -> None:
-        account, now = self._queue.account, self._queue.account.clock()
+        queue = self._queue
+        account = queue.account
         with account.lock:
-            account.window.answered(self._lease, now)
+            account.window.answered(self._lease, account.clock())
             account.pause.accepted()
-        self._queue.look_again()
+        queue.look_again()
 
     def lost(self) -> None:
         account, now = self._queue.account, self._queue.account.clock()
@@ -210,23 +228,14 @@ class Queue:
         """Count the callers that wait; in a loop that was closed, nobody does any more."""
         return 0 if self._loop.is_closed() else len(self.line)
 
-    def is_paced(self, lane: Lane) -> bool:
-        account = self.account
-        if account.was_refused:
-            return True
-        return lane is Lane.BULK and account.burst < account.rate.limit
-
     def take_now(self, lane: Lane, longest: float) -> LocalSlot | None:
         """Grant a slot where nobody waits and no token is asked for: the short way."""
         line, account = self.line, self.account
-        if line.sends or line.bulks or self.is_paced(lane):
+        if line.sends or line.bulks or account.is_paced(lane):
             return None
         now = account.clock()
-        with account.lock:
-            if not account.is_open(lane, now):
-                return None
-            lease = account.window.take(now, longest)
-        return LocalSlot(self, lease, now, now, Ticket(lane, next(account.places)))
+        lease = account.take(lane, now, longest)
+        return LocalSlot(self, lease, now, now, lane, next(account.places)) if lease else None
 
     async def acquire(
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
@@ -234,7 +243,7 @@ class Queue:
         asked_at = self.account.clock()
         ticket = ticket or Ticket(lane, next(self.account.places))
         if not self.line:
-            if self.is_paced(lane) and self._opens_at(lane, asked_at) <= asked_at:
+            if self.account.is_paced(lane) and self._opens_at(lane, asked_at) <= asked_at:
                 await self._pacer.draw_if_ready()
             if slot := self._take(ticket, longest, asked_at, asked_at):
                 return slot
@@ -276,7 +285,7 @@ class Queue:
                 self._leave(waiter)
                 self.line.served(lane)
                 return True
-            if self.is_paced(lane) and not self._pacer.has_token:
+            if self.account.is_paced(lane) and not self._pacer.has_token:
                 wants_token |= self._opens_at(lane, now) <= now
         self._come_back(now, wants_token=wants_token)
         return False
@@ -286,14 +295,13 @@ class Queue:
     ) -> LocalSlot | None:
         """Ask the gates and go through them at once, or not at all."""
         account, pacer = self.account, self._pacer
-        is_paced = self.is_paced(ticket.lane)
+        is_paced = account.is_paced(ticket.lane)
         if is_paced and not pacer.has_token:
             return None
-        with account.lock:
-            if not account.is_open(ticket.lane, now):
-                return None
-            lease = account.window.take(now, longest)
-        slot = LocalSlot(self, lease, now, asked_at, ticket)
+        lease = account.take(ticket.lane, now, longest)
+        if not lease:
+            return None
+        slot = LocalSlot(self, lease, now, asked_at, ticket.lane, ticket.place)
         if is_paced:
             slot.used_token, pacer.has_token = True, False
         return slot

@@ -22,7 +22,7 @@ from typing import Final
 from . import codes
 from ._columns import SENT, Verdict
 from ._desk import Delivered, Desk
-from ._matching import Match, match
+from ._matching import match
 from ._ports import (
     Attempt,
     Body,
@@ -30,7 +30,6 @@ from ._ports import (
     Reply,
     RequestRecord,
     Slot,
-    Ticket,
     TransportFailure,
 )
 from ._retrying import (
@@ -90,8 +89,8 @@ class Delivery:
         "_lane",
         "_refused_at",
         "_retry_after",
+        "_slot",
         "_text",
-        "_ticket",
         "_timeout",
         "_transport",
         "_tries",
@@ -119,7 +118,7 @@ class Delivery:
         self.on_granted: Callable[[], None] | None = None
         self._attempt: Attempt | None = None
         self._halted: str | None = None
-        self._ticket: Ticket | None = None
+        self._slot: Slot | None = None
         self._tries = 0
         self._refused_at: float | None = None
         self._retry_after = 0.0
@@ -138,7 +137,7 @@ class Delivery:
                     self._lane,
                     longest=min(self._timeout, left),
                     patience=self._patience(left),
-                    ticket=self._ticket,
+                    ticket=None if self._slot is None else self._slot.ticket,
                 )
             except WaitTooLong as exc:
                 if not self._may_ask_again(accepted_at):
@@ -199,7 +198,7 @@ class Delivery:
         desk, phones = self._desk, self.phones
         granted_at = desk.clock.now()
         left = self._deadline - granted_at
-        self._ticket = slot.ticket
+        self._slot = slot
         if self.on_granted is not None:
             self.on_granted()
         if left <= 0:
@@ -223,7 +222,8 @@ class Delivery:
             raise
         self.handed_over += attempt.is_started
         self._attempt = None
-        self._note(attempt, slot, ended, granted_at)
+        if ended.verdicts is not SENT or desk.on_request is not None:
+            self._note(attempt, slot, ended, granted_at)
         return ended
 
     def _note(self, attempt: Attempt, slot: Slot, ended: Delivered, granted_at: float) -> None:
@@ -258,7 +258,7 @@ class Delivery:
             self._accepted(answer.credits)
         if found.surplus:
             self._warn("answer.surplus", attempt, f"{found.surplus} entries were not asked for")
-        return _delivered(found, attempt, answer.credits)
+        return Delivered(found.verdicts, found.message_ids, attempt.number, answer.credits)
 
     def _refused(
         self,
@@ -370,9 +370,3 @@ class Delivery:
             what,
             extra={"event": event, "request": request, "account": account},
         )
-
-
-def _delivered(found: Match, attempt: Attempt, credits_left: int | None) -> Delivered:
-    return Delivered(
-        found.verdicts, found.message_ids, request=attempt.number, credits=credits_left
-    )

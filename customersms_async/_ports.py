@@ -169,7 +169,7 @@ class Lane(enum.Enum):
     BULK = "bulk"
 
 
-@define(eq=False)
+@frozen
 class Ticket:
     """A place in the queue, which a request that was turned away keeps."""
 

@@ -75,7 +75,7 @@ class Sessions:
     def _make(self, loop: asyncio.AbstractEventLoop) -> _Open:
         self._forget_closed_loops()
         session = open_session() if self.given is None else self._usable(self.given, loop)
-        return _Open(session, AiohttpTransport(session, self.endpoint))
+        return _Open(session, AiohttpTransport(session, self.endpoint, is_own=self.given is None))
 
     @staticmethod
     def _usable(

@@ -42,15 +42,26 @@ def open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers=_HEADERS,
     )
 
 
 class AiohttpTransport:
-    """A `Transport` over an `aiohttp.ClientSession`, which it neither opens nor closes."""
+    """
+    A `Transport` over an `aiohttp.ClientSession`, which it neither opens nor closes.
 
-    def __init__(self, session: aiohttp.ClientSession, endpoint: str) -> None:
+    Args:
+        session: The session, of the running event loop.
+
+        endpoint: The URL of the API.
+
+        is_own: Whether `open_session` made it, with the headers of all our requests.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, endpoint: str, *, is_own: bool) -> None:
         self._session = session
         self._endpoint = endpoint
+        self._headers = None if is_own else _HEADERS
         self._watch = _Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
@@ -74,7 +85,7 @@ class AiohttpTransport:
         async with self._session.post(
             self._endpoint,
             data=payload,
-            headers=_HEADERS,
+            headers=self._headers,
             timeout=_NO_TIMEOUT,
             allow_redirects=False,
             raise_for_status=False,
@@ -87,8 +98,9 @@ class AiohttpTransport:
                 msg = "a stray answer came before the request was written"
                 raise TransportFailure(msg)
             gathered, content = _Gathered(most), response.content
-            while gathered.add(await content.readany()) and not content.at_eof():
-                pass
+            while not content.is_eof():
+                gathered.add(await content.readany())
+            gathered.add(content.read_nowait())
             return Reply(
                 status=response.status,
                 body=gathered.whole(),
@@ -206,14 +218,13 @@ class _Gathered:
         self._pieces = bytearray()
         self._room = most
 
-    def add(self, piece: bytes) -> bool:
-        """Take a piece; tell whether more may come."""
+    def add(self, piece: bytes) -> None:
+        """Take a piece, where there is room for it."""
         self._pieces += piece
         self._room -= len(piece)
         if self._room < 0:
             msg = "the answer is larger than any answer to this request can be"
             raise TransportFailure(msg)
-        return bool(piece)
 
     def whole(self) -> bytes:
         return bytes(self._pieces)

@@ -151,18 +151,22 @@ class Window:
         rounds, place = divmod(ahead, len(opens))
         return min(opens[place], opens[0] + self._period) + rounds * self._period
 
-    def take(self, now: float, longest: float) -> int:
+    def take(self, now: float, longest: float, spare: int = 0) -> int:
         """
-        Take a slot; ask `is_free` first.
+        Take a slot where one is free.
 
         Args:
             now: Monotonic seconds.
 
             longest: The most seconds that the request can take.
 
+            spare: Slots that must be left.
+
         Returns:
-            The lease, to be ended with one of the three calls below.
+            The lease, to be ended with one of the three calls below; 0 where none is free.
         """
+        if self.busy(now) + spare >= self.rate.limit:
+            return 0
         self._next += 1
         until = self._flying[self._next] = now + longest + self._grace + self._period
         self._first_death = min(self._first_death, until)

@@ -368,7 +368,7 @@ class CustomerSMS:
 
         def ended(task: asyncio.Task[Delivered]) -> None:
             self._shared.tasks.discard(task)
-            if not answer.done():  # the client was closed before the first step of the task
+            if not answer.done():  # the task was cancelled before its first step
                 answer.set_result(delivery.abandoned())
 
         task = self._shared.spawn(_run_for(answer, delivery), ended)
@@ -457,7 +457,7 @@ def _endpoint(given: object) -> object:
 
 
 async def _run_for(answer: asyncio.Future[Delivered], delivery: Delivery) -> Delivered:
-    """Run *delivery* and answer at once, a turn of the loop before the end of the task would."""
+    """Run *delivery* and answer at once: the end of the task would come a turn later."""
     try:
         delivered = await delivery.run()
     except asyncio.CancelledError:

@@ -258,7 +258,7 @@ class Sandbox:
         *,
         phone: str | None = None,
         contains: str | None = None,
-        timeout: float = 5.0,  # noqa: ASYNC109 - a failed wait tells what did arrive
+        timeout: float = 5.0,
     ) -> SandboxMessage:
         """
         Wait until a message is accepted; one that was accepted before counts too.
