@@ -21,9 +21,9 @@ from _gateway import gateway
 
 from customersms_async import CustomerSMS, LocalLimiter, Rate
 
-ROUNDS = 11
-SENDS = 400
-NUMBERS = 100_000
+ROUNDS = 41
+SENDS = 100
+NUMBERS = 20_000
 BATCH = 1_000
 KEY = "cspro_bench"
 TEXT = "We open at nine"

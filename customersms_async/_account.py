@@ -262,9 +262,10 @@ class Queue:
 
     def look_again(self) -> None:
         """A slot has ended: serve here, and let the other loops look."""
-        if self.waiting:
+        is_closed = self._loop.is_closed()
+        if (self.line.sends or self.line.bulks) and not is_closed:
             self.serve()
-        if len(self.account.queues) > 1 or self._loop.is_closed():
+        if is_closed or len(self.account.queues) > 1:
             self.account.wake_others(self)
 
     def wake(self) -> None:

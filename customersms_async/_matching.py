@@ -64,6 +64,11 @@ def match(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) 
 
 def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
     """All accepted, in the order and spelling asked: what nearly every answer says."""
+    if len(phones) == len(entries) == 1:  # a list of one costs more than the one
+        only = entries[0]
+        if only.phone == phones[0] and only.success:
+            return Match(SENT, (only.message_id or None,))
+        return None
     if [entry.phone for entry in entries] != phones:
         return None
     if False in [entry.success for entry in entries]:
