@@ -174,10 +174,11 @@ class _Watch:
     as much as a fifteenth of the whole request.
     """
 
-    __slots__ = ("_fires_at", "_under_way")
+    __slots__ = ("_fires_at", "_timer", "_under_way")
 
     def __init__(self) -> None:
         self._under_way: set[_Watched] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._fires_at = math.inf
 
     def begin(self, timeout: float) -> _Watched:
@@ -188,25 +189,28 @@ class _Watch:
         watched = _Watched(task, loop.time() + timeout)
         self._under_way.add(watched)
         if watched.ends_at < self._fires_at:
-            self._fires_at = watched.ends_at
-            loop.call_at(watched.ends_at, self._look, loop)
+            self._arm(loop, watched.ends_at)
         return watched
 
     def end(self, watched: _Watched) -> None:
         """It ended by itself."""
         self._under_way.discard(watched)
 
+    def _arm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._fires_at = loop.call_at(at, self._look, loop), at
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End what is late, and come back for the next. A timer that is not the last does less."""
-        now = loop.time()
+        """End what is late, and come back for the next, which may be the one of now."""
+        self._timer, self._fires_at = None, math.inf
+        now = loop.time()  # uvloop counts in milliseconds, and may be here before the instant
         for watched in [one for one in self._under_way if one.ends_at <= now]:
             self._under_way.discard(watched)
             watched.end()
         next_end = min((one.ends_at for one in self._under_way), default=math.inf)
-        if self._fires_at <= now or next_end < self._fires_at:
-            self._fires_at = next_end
-            if next_end < math.inf:
-                loop.call_at(next_end, self._look, loop)
+        if next_end < math.inf:
+            self._arm(loop, next_end)
 
 
 class _Gathered:
