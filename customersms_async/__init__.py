@@ -88,6 +88,4 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Tracebacks and documentation show the names that users import.
 for _name in __all__:
-    _public = globals()[_name]
-    if getattr(_public, "__module__", "").startswith("customersms_async."):
-        _public.__module__ = "customersms_async"
+    globals()[_name].__module__ = __name__

@@ -102,7 +102,8 @@ class Account:
             at = max(at, now + ahead * self.rate.per / (_PACE_ONCE_REFUSED * self.rate.limit))
         return at
 
-    def refused(self, lease: int, granted_at: float, retry_after: float | None) -> None:
+    def refused(self, lease: int, granted_at: float, retry_after: float | None) -> float:
+        """Hold everyone back; give the seconds until the pause ends."""
         now = self.clock()
         with self.lock:
             is_ours = self.window.busy(now) >= self.rate.limit
@@ -116,6 +117,7 @@ class Account:
                 "the gateway refused for the rate below our own count: somebody else uses the key",
                 extra={"event": "limit.shared"},
             )
+        return self.pause.until - now
 
     def wake_others(self, own: Queue) -> None:
         """Let the queues of other loops look at their gates again."""
@@ -206,9 +208,10 @@ class LocalSlot:
             account.window.unused(self._lease)
         self._queue.look_again()
 
-    def refused(self, retry_after: float | None) -> None:
-        self._queue.account.refused(self._lease, self.granted_at, retry_after)
+    def refused(self, retry_after: float | None) -> float:
+        seconds = self._queue.account.refused(self._lease, self.granted_at, retry_after)
         self._queue.look_again()
+        return seconds
 
 
 class Queue:

@@ -282,8 +282,7 @@ class Delivery:
         return Delivered(verdict, request=attempt.number, credits=answer.credits)
 
     def _turned_away(self, slot: Slot, retry_after: float | None) -> None:
-        slot.refused(retry_after)
-        self._retry_after = retry_after or 1.0
+        self._retry_after = slot.refused(retry_after)
         if self._refused_at is None:
             self._refused_at = self._desk.clock.now()
 

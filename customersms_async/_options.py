@@ -15,6 +15,7 @@ from .errors import ConfigurationError
 
 __all__ = [
     "BulkOptions",
+    "LookingOptions",
     "MessageOptions",
     "Options",
     "check_count",
@@ -211,7 +212,7 @@ def _is_journal(_: object, attribute: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class Options:
-    """The options of one run, with their defaults; see `BulkOptions` and `MessageOptions`."""
+    """The options of one run, with their defaults; see `BulkOptions`."""
 
     batch_size: int = field(default=100, validator=_whole(1, _MOST_IN_A_BATCH))
     max_in_flight: int = field(default=16, validator=_whole(1))
@@ -225,4 +226,10 @@ class Options:
     max_unknown: int = field(default=3, validator=_whole(1))
     min_credits: int = field(default=0, validator=_whole(0))
     journal: Journal | None = field(default=None, validator=_is_journal)
+
+
+@frozen(kw_only=True)
+class LookingOptions(Options):
+    """The options of a run over messages; see `MessageOptions`."""
+
     look_ahead: int = field(default=50_000, validator=_whole(1))

@@ -203,8 +203,13 @@ class Slot(Protocol):
         """Neither headers nor body of the request can have left."""
         ...
 
-    def refused(self, retry_after: float | None) -> None:
-        """The gateway turned the request away for the rate, and asked for so many seconds."""
+    def refused(self, retry_after: float | None) -> float:
+        """
+        The gateway turned the request away for the rate, and asked for so many seconds.
+
+        Returns:
+            Seconds until the pause of the account ends.
+        """
         ...
 
 

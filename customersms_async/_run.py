@@ -178,9 +178,8 @@ class Run:
         return ready.popleft() if ready else None
 
     async def join(self) -> None:
-        """Wait for the end; being cancelled ends the wait and not the run."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        """Wait for the end of a run that was started; to be cancelled ends the wait, not the run."""
+        await asyncio.wait([task for task in (self._task,) if task is not None])
 
     def halt(self, code: str) -> None:
         """Let nothing new leave from now on; the first reason stays."""
@@ -224,9 +223,9 @@ class Run:
             self._fail(exc, codes.STOPPED)
         finally:
             self._is_pumping = False
-        await self._wait_for_workers()
-        await self._account_for_the_rest()
         try:
+            await self._wait_for_workers()
+            await self._account_for_the_rest()
             async with asyncio.timeout_at(self._drained_at) as self._closing:
                 await self._reader.input.close()
         except TimeoutError:

@@ -31,6 +31,7 @@ from ._delivery import Delivery
 from ._desk import Delivered, Desk
 from ._options import (
     BulkOptions,
+    LookingOptions,
     MessageOptions,
     Options,
     check_count,
@@ -292,7 +293,7 @@ class CustomerSMS:
 
             options: See `MessageOptions`.
         """
-        chosen = Options(**options)
+        chosen = LookingOptions(**options)
         return await self._report(self._message_reader(messages, chosen), chosen)
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
@@ -321,7 +322,7 @@ class CustomerSMS:
         **options: Unpack[MessageOptions],
     ) -> Bulk:
         """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
-        chosen = Options(**options)
+        chosen = LookingOptions(**options)
         return self._bulk(self._message_reader(messages, chosen), chosen)
 
     async def aclose(self, drain: float = 5.0) -> None:
@@ -428,7 +429,7 @@ class CustomerSMS:
         )
 
     def _message_reader(
-        self, messages: Iterable[Message] | AsyncIterable[Message], options: Options
+        self, messages: Iterable[Message] | AsyncIterable[Message], options: LookingOptions
     ) -> Reader:
         return MessageReader(
             messages,

@@ -148,14 +148,16 @@ class _BulkError(CustomerSMSError):
 
 class BulkInterrupted(_BulkError):
     """
-    The caller's own iterable or journal raised and so ended the run; ``__cause__`` is its error.
+    Something of the caller's own ended the run; ``__cause__`` is the error.
+
+    Its iterable or its journal raised, or its session was closed.
 
     Attributes:
         report: Everything that was done until then, in a `Report`; empty of outcomes, with counts
             only, for a streamed run, which has handed its outcomes over already.
     """
 
-    _WHAT = "the run was interrupted by its own input or journal"
+    _WHAT = "the run was interrupted by what it was given"
 
 
 class BulkFailed(_BulkError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-
 import inspect
 import os
 from collections.abc import Callable
 
 import pytest
+
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -36,7 +36,7 @@ def _loop_factory(item: pytest.Function) -> Callable[[], asyncio.AbstractEventLo
     if item.get_closest_marker("virtual_time"):
         return VirtualTimeLoop
     if os.environ.get("CUSTOMERSMS_TEST_LOOP") == "uvloop":
-        import uvloop
+        import uvloop  # noqa: PLC0415  # only where it is asked for: not every platform has it
 
         return uvloop.new_event_loop
     return None

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from customersms_async.sandbox import Sandbox
@@ -37,7 +38,7 @@ async def test_programs_print_what_is_shown() -> None:
     """Each program of the README prints exactly the text below it, with all warnings as errors."""
     shown, printed = [], []
     async with Sandbox(keys={"cspro_readme": 10_000}) as sandbox:
-        for (kind, program), (_, text) in zip(BLOCKS, BLOCKS[1:], strict=False):
+        for (kind, program), (_, text) in pairwise(BLOCKS):
             if kind == "python":
                 shown.append(text)
                 printed.append(await run(program, sandbox.endpoint))

@@ -232,6 +232,6 @@ def test_bulk_errors_show_counts():
     counts = "1 sent · 0 rejected · 1 unknown · 0 not sent"
 
     assert f"not everything was sent: {counts}" == str(BulkFailed(report()))
-    assert f"the run was interrupted by its own input or journal: {counts}" == str(
+    assert f"the run was interrupted by what it was given: {counts}" == str(
         BulkInterrupted(report())
     )

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from customersms_async._options import (
+    LookingOptions,
     Options,
     check_count,
     check_endpoint,
@@ -27,7 +28,7 @@ def refusal(call, *args, **kwargs):
 
 def test_defaults():
     """Without options, a run is as the documentation says."""
-    assert Options() == Options(
+    assert LookingOptions() == LookingOptions(
         batch_size=100,
         max_in_flight=16,
         stop_after=None,
@@ -54,9 +55,9 @@ def test_counts(name, least, bounds):
     """A count that is none, or too small, is refused by name and value; the least is taken."""
     for value in [*NO_COUNTS, least - 1]:
         said = f"{name} must be a whole number {bounds}, not {value!r}"
-        assert said == refusal(Options, **{name: value})
+        assert said == refusal(LookingOptions, **{name: value})
 
-    assert least == getattr(Options(**{name: least}), name)
+    assert least == getattr(LookingOptions(**{name: least}), name)
 
 
 def test_a_batch_has_a_largest_size():
