@@ -178,7 +178,7 @@ class Run:
         return ready.popleft() if ready else None
 
     async def join(self) -> None:
-        """Wait for the end of a run that was started; to be cancelled ends the wait, not the run."""
+        """Wait for the end, once it was started; to be cancelled ends the wait, not the run."""
         await asyncio.wait([task for task in (self._task,) if task is not None])
 
     def halt(self, code: str) -> None:

@@ -114,12 +114,10 @@ class Sessions:
             self._warn("before it was dropped")
 
 
-#: Makes a task that begins at once, which saves a turn of the loop, where Python can.
-_make_task: Callable[..., asyncio.Task[Any]] = (
-    functools.partial(asyncio.Task, eager_start=True)
-    if sys.version_info >= (3, 12)
-    else asyncio.Task
-)
+_make_task: Callable[..., asyncio.Task[Any]] = asyncio.Task
+if sys.version_info >= (3, 12):
+    # It begins at once, which saves a turn of the loop.
+    _make_task = functools.partial(asyncio.Task, eager_start=True)
 
 
 def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
