@@ -2,8 +2,7 @@
 customersms-async: the asyncio client of the customersms.pro SMS gateway.
 
 Never over the limit; never twice, never silently lost; no ceremony, no weight. Start with
-`CustomerSMS`. A shared limiter and the sandbox are imported by their own path:
-``customersms_async.redis``, ``customersms_async.sandbox``.
+`CustomerSMS`. The sandbox is imported by its own path, ``customersms_async.sandbox``.
 """
 
 import logging

@@ -30,12 +30,11 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
 
-from aiolimiter import AsyncLimiter
 from attrs import define, field
 
 from . import codes
+from ._pacing import Pace, Pacer
 from ._ports import Lane, Ticket, Usage
 from ._queueing import Line
 from ._retrying import Pause
@@ -43,10 +42,6 @@ from ._window import Rate, Window
 from .errors import WaitTooLong
 
 __all__ = ["Account", "LocalSlot", "Queue"]
-
-#: Of the limit, how much bulk runs use; how much once the gateway has refused for the rate.
-_PACE: Final = 0.98
-_PACE_ONCE_REFUSED: Final = 0.95
 
 _logger = logging.getLogger("customersms_async")
 
@@ -56,15 +51,13 @@ class Account:
     """What all loops share of one key; `lock` guards the window and the pause."""
 
     rate: Rate
-    burst: int
+    pace: Pace
     reserve: int
     clock: Callable[[], float]
     window: Window
     lock: threading.Lock = field(factory=threading.Lock)
     pause: Pause = field(factory=Pause)
-    was_refused: bool = False
     refused_by_others: int = 0
-    has_bucket: bool = False
     places: itertools.count[int] = field(factory=itertools.count)
     queues: dict[asyncio.AbstractEventLoop, Queue] = field(
         factory=dict[asyncio.AbstractEventLoop, "Queue"]
@@ -78,10 +71,6 @@ class Account:
                 del self.queues[closed]
             self.queues[loop] = queue
         return queue
-
-    def is_paced(self, lane: Lane) -> bool:
-        """Whether *lane* needs a token of the bucket."""
-        return self.was_refused or (lane is Lane.BULK and self.burst < self.rate.limit)
 
     def take(self, lane: Lane, now: float, longest: float) -> int:
         """Take a slot where pause and window let *lane* through; 0 where they do not."""
@@ -98,8 +87,8 @@ class Account:
     def earliest(self, now: float, ahead: int) -> float:
         """Say when a newcomer behind *ahead* others could go at the earliest. Hold the lock."""
         at = max(self.pause.until, self.window.earliest(now, ahead))
-        if self.was_refused:  # then everyone is paced, one by one
-            at = max(at, now + ahead * self.rate.per / (_PACE_ONCE_REFUSED * self.rate.limit))
+        if self.pace.was_refused:  # then everyone is paced, one by one
+            at = max(at, now + ahead * self.pace.slow_interval)
         return at
 
     def refused(self, lease: int, granted_at: float, retry_after: float | None) -> float:
@@ -109,7 +98,7 @@ class Account:
             is_ours = self.window.busy(now) >= self.rate.limit
             self.window.answered(lease, now)
             self.pause.refused(now, granted_at, retry_after)
-            self.was_refused = True
+            self.pace.was_refused = True
             self.refused_by_others += not is_ours
             is_first = self.refused_by_others == 1 and not is_ours
         if is_first:
@@ -221,7 +210,7 @@ class Queue:
         self.account = account
         self.line: Line[_Waiter] = Line()
         self._loop = loop
-        self._pacer = _Pacer(account)
+        self._pacer = Pacer(account.pace)
         self._drawing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_woken = False
@@ -234,7 +223,7 @@ class Queue:
     def take_now(self, lane: Lane, longest: float) -> LocalSlot | None:
         """Grant a slot where nobody waits and no token is asked for: the short way."""
         line, account = self.line, self.account
-        if line.sends or line.bulks or account.is_paced(lane):
+        if line.sends or line.bulks or account.pace.is_for(lane):
             return None
         now = account.clock()
         lease = account.take(lane, now, longest)
@@ -246,7 +235,7 @@ class Queue:
         asked_at = self.account.clock()
         ticket = ticket or Ticket(lane, next(self.account.places))
         if not self.line:
-            if self.account.is_paced(lane) and self._opens_at(lane, asked_at) <= asked_at:
+            if self.account.pace.is_for(lane) and self._opens_at(lane, asked_at) <= asked_at:
                 await self._pacer.draw_if_ready()
             if slot := self._take(ticket, longest, asked_at, asked_at):
                 return slot
@@ -289,7 +278,7 @@ class Queue:
                 self._leave(waiter)
                 self.line.served(lane)
                 return True
-            if self.account.is_paced(lane) and not self._pacer.has_token:
+            if self.account.pace.is_for(lane) and not self._pacer.has_token:
                 wants_token |= self._opens_at(lane, now) <= now
         self._come_back(now, wants_token=wants_token)
         return False
@@ -299,7 +288,7 @@ class Queue:
     ) -> LocalSlot | None:
         """Ask the gates and go through them at once, or not at all."""
         account, pacer = self.account, self._pacer
-        is_paced = account.is_paced(ticket.lane)
+        is_paced = account.pace.is_for(ticket.lane)
         if is_paced and not pacer.has_token:
             return None
         lease = account.take(ticket.lane, now, longest)
@@ -371,40 +360,6 @@ class Queue:
             slot = future.result()
             self._pacer.has_token |= slot.used_token and len(self.line) > 0
             self._loop.call_soon(slot.unused)
-
-
-class _Pacer:
-    """The token bucket of one queue, and the one token that was drawn and not used yet."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._bucket: AsyncLimiter | None = None
-        self._is_slow = False
-        self.has_token = False
-
-    async def draw_if_ready(self) -> None:
-        """Draw a token if one is there; never waits."""
-        if not self.has_token and (await self._current()).has_capacity():
-            await self.draw()
-
-    async def draw(self) -> None:
-        """Draw a token, as soon as there is one."""
-        await (await self._current()).acquire()
-        self.has_token = True
-
-    async def _current(self) -> AsyncLimiter:
-        """Give the bucket, made anew once the account was refused. Never waits."""
-        account = self._account
-        if self._bucket is None or self._is_slow != account.was_refused:
-            self._is_slow = account.was_refused
-            burst = 1 if self._is_slow else account.burst
-            pace = _PACE_ONCE_REFUSED if self._is_slow else _PACE
-            period = burst * account.rate.per / (pace * account.rate.limit)
-            self._bucket = AsyncLimiter(burst, period)
-            if account.has_bucket:  # the burst was spent, or may have been, by the one before
-                await self._bucket.acquire(burst)
-            account.has_bucket = True
-        return self._bucket
 
 
 def _give_up(future: asyncio.Future[LocalSlot], patience: float) -> None:

@@ -11,8 +11,9 @@ id_at         8  where the message id begins in ``ids``; 0 for none
 ========  =====  ==============================================================
 
 ``ids`` holds the message ids, each ended by a NUL. What does not fit a column stands in a side
-table by its index: refused inputs, references, ids with a NUL inside, and verdicts beyond the
-first 65,535 distinct ones (a gateway that writes a text of its own for every number).
+table by its index: refused inputs, references, texts of messages that were not sent, ids with a
+NUL inside, and verdicts beyond the first 65,535 distinct ones (a gateway that writes a text of its
+own for every number).
 
 Rule: a whole request is written with a handful of calls that run in C, whatever its size.
 """
@@ -65,6 +66,7 @@ class Row:
     message_id: str | None
     ref: object
     request: int
+    text: str | None
 
 
 class Columns:
@@ -81,6 +83,7 @@ class Columns:
         "_refs",
         "_requests",
         "_table",
+        "_texts",
         "_verdicts",
     )
 
@@ -95,6 +98,7 @@ class Columns:
         self._given: dict[int, str] = {}
         self._refs: dict[int, object] = {}
         self._odd_ids: dict[int, str] = {}
+        self._texts: dict[int, str] = {}
         self._rare: dict[int, Verdict] = {}
 
     def __len__(self) -> int:
@@ -115,6 +119,10 @@ class Columns:
     def keep_ref(self, index: int, ref: object) -> None:
         """Keep the caller's own name for a line."""
         self._refs[index] = ref
+
+    def keep_text(self, at: Sequence[int], text: str) -> None:
+        """Keep the text of messages that were not sent and may be sent again."""
+        self._texts.update(zip(at, repeat(text)))
 
     def decide(
         self,
@@ -164,6 +172,7 @@ class Columns:
             message_id=self._message_id(index),
             ref=self._refs.get(index),
             request=self._requests[index],
+            text=self._texts.get(index),
         )
 
     def trim(self) -> None:

@@ -298,6 +298,8 @@ class Delivery:
         else:
             slot.unused()
         verdict = of_failure(str(exc or "cancelled"), is_started=attempt.is_started)
+        if exc is None and not attempt.is_started:
+            verdict = Verdict(Status.NOT_SENT, self._halted or codes.CANCELLED)
         return Delivered(verdict, request=attempt.number, cause=exc)
 
     async def _may_try_again(self, ended: Delivered) -> bool:
@@ -331,8 +333,14 @@ class Delivery:
         return clean(detail, self._desk.key.reveal(), self._text)
 
     def _warn_of_unknown(self, attempt: Attempt, ended: Delivered) -> None:
+        if self._lane is Lane.SEND and self._halted is not None:
+            return  # its caller was cancelled, and logs what becomes of it
         if unknown := ended.fates(len(self.phones))[Status.UNKNOWN]:
-            self._warn("request.unknown", attempt, f"{unknown} of its numbers are unknown")
+            self._warn(
+                "request.unknown",
+                attempt,
+                f"the fate of {unknown} of its {len(self.phones)} numbers is unknown",
+            )
 
     def _tell(
         self,

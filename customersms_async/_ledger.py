@@ -59,12 +59,15 @@ class Ledger:
             self._columns.decide(
                 batch.indexes, delivered.verdicts, delivered.message_ids, delivered.request
             )
+            if text := _text_to_keep(batch, delivered):
+                self._columns.keep_text(batch.indexes, text)
         elif self.is_handing_over:
             self.ready.extend(self.outcomes(batch, delivered))
 
     def outcomes(self, batch: Batch, delivered: Delivered) -> Iterator[Outcome]:
         """Put the outcomes of a batch together."""
         request = request_name(self._name, delivered.request)
+        text = _text_to_keep(batch, delivered)
         for index, phone, verdict, message_id, ref in zip(
             batch.indexes,
             batch.phones,
@@ -74,7 +77,15 @@ class Ledger:
             strict=False,
         ):
             yield Outcome(
-                index, phone, verdict.status, message_id, verdict.code, verdict.detail, ref, request
+                index=index,
+                phone=phone,
+                status=verdict.status,
+                message_id=message_id,
+                code=verdict.code,
+                detail=verdict.detail,
+                ref=ref,
+                request=request,
+                text=text,
             )
 
     def discard(self) -> None:
@@ -97,3 +108,9 @@ class Ledger:
 
 def _each(verdicts: Verdict | Sequence[Verdict]) -> Iterator[Verdict] | Sequence[Verdict]:
     return repeat(verdicts) if isinstance(verdicts, Verdict) else verdicts
+
+
+def _text_to_keep(batch: Batch, delivered: Delivered) -> str | None:
+    """Give the text of messages that were not sent; a whole request is, or none of it."""
+    is_kept = batch.is_personal and delivered.first.status is Status.NOT_SENT
+    return batch.text if is_kept else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypedDict, TypeGuard, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, fields, frozen
 
 from ._ports import Journal
 from .errors import ConfigurationError
@@ -20,13 +21,16 @@ __all__ = [
     "Options",
     "check_count",
     "check_endpoint",
+    "check_hook",
     "check_method",
     "check_seconds",
     "check_seconds_or_none",
     "check_statuses",
+    "choose",
 ]
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
 
 _ERROR_STATUSES: Final = range(400, 600)
 
@@ -136,11 +140,26 @@ def check_method(name: str, value: T, method: str) -> T:
     Raises:
         ConfigurationError: It does not have it.
     """
-    if not callable(getattr(value, method, None)):
+    if isinstance(value, type) or not callable(getattr(value, method, None)):
         what = "callable" if method == "__call__" else f"an object with {method}()"
         msg = f"{name} must be {what}, not {type(value).__name__}"
         raise ConfigurationError(msg)
     return value
+
+
+def check_hook(name: str, value: F | None) -> F | None:
+    """
+    Give a callable back that is told of something, or None.
+
+    Raises:
+        ConfigurationError: It cannot be called, or only awaited.
+    """
+    if value is None:
+        return None
+    if inspect.iscoroutinefunction(value):
+        msg = f"{name} must be a plain function, not an async one: nobody would await it"
+        raise ConfigurationError(msg)
+    return check_method(name, value, "__call__")
 
 
 def check_statuses(name: str, value: object) -> frozenset[int]:
@@ -205,8 +224,10 @@ def _is_bool(_: object, attribute: Attribute[Any], value: object) -> None:
 
 
 def _is_journal(_: object, attribute: Attribute[Any], value: object) -> None:
-    if value is not None and not (hasattr(value, "claim") and hasattr(value, "settle")):
-        msg = f"{attribute.name} must have claim() and settle(), not be a {type(value).__name__}"
+    is_one = hasattr(value, "claim") and hasattr(value, "settle")
+    if value is not None and (isinstance(value, type) or not is_one):
+        what = type(value).__name__
+        msg = f"{attribute.name} must be an object with claim() and settle(), not {what}"
         raise ConfigurationError(msg)
 
 
@@ -233,3 +254,21 @@ class LookingOptions(Options):
     """The options of a run over messages; see `MessageOptions`."""
 
     look_ahead: int = field(default=50_000, validator=_whole(1))
+
+
+SomeOptions = TypeVar("SomeOptions", bound=Options)
+
+
+def choose(kind: type[SomeOptions], given: Mapping[str, Any]) -> SomeOptions:
+    """
+    Make the options of a run of what the caller gave.
+
+    Raises:
+        TypeError: There is no such option.
+        ConfigurationError: One is out of its range.
+    """
+    names = [attribute.name for attribute in fields(kind)]
+    if unknown := given.keys() - names:
+        msg = f"there is no option {min(unknown)!r}; the options are {', '.join(names)}"
+        raise TypeError(msg)
+    return kind(**given)

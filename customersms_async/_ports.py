@@ -282,12 +282,14 @@ class Batch:
         phones: Their numbers, in E.164.
         text: Their common text.
         refs: Their `Message.ref`, one each; empty where there are none.
+        is_personal: Whether each number has a text of its own, as in `CustomerSMS.send_messages`.
     """
 
     indexes: Sequence[int]
     phones: Sequence[str] = field(repr=lambda phones: f"<{len(phones)} numbers>")
     text: str = field(repr=lambda text: f"<{len(text)} characters>")
     refs: Sequence[object] = ()
+    is_personal: bool = False
 
 
 class Journal(Protocol):

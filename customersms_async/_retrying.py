@@ -42,8 +42,10 @@ _LONGEST_OWN_PAUSE: Final = 60.0
 #: Refusals for the rate are waited out this long after the last acceptance, then given up.
 PATIENCE_WITH_REFUSALS: Final = 600.0
 
-_KEY_WORDS = re.compile(r"API_?KEY|UNAUTHORI[SZ]ED|AUTHENTICATION|^HTTP_401$")
-_CREDIT_WORDS = re.compile(r"CREDIT|BALANCE|FUNDS|^HTTP_402$")
+_KEY_WORDS = re.compile(
+    r"API_?KEY|(^|_)(KEY|TOKEN|UNAUTHORI[SZ]ED|UNAUTHENTICATED|AUTHENTICATION)(_|$)|^HTTP_401$"
+)
+_CREDIT_WORDS = re.compile(r"(^|_)(CREDITS?|BALANCE|FUNDS)(_|$)|^HTTP_402$")
 
 
 def of_failure(detail: str, *, is_started: bool) -> Verdict:

@@ -30,7 +30,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from . import codes
-from ._columns import Columns, Verdict
+from ._columns import Columns
 from ._delivery import Delivery
 from ._desk import Delivered, Desk
 from ._ledger import Ledger
@@ -38,6 +38,7 @@ from ._options import Options
 from ._ports import Batch, Lane
 from ._retrying import Caution, has_no_credits, is_key_refused
 from ._source import Reader
+from ._worker import Worker, not_sent
 from .errors import Status
 from .outcomes import Outcome, Progress, Report
 
@@ -50,32 +51,6 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 _NAP_AFTER: Final = 1000
 
 _logger = logging.getLogger("customersms_async")
-
-
-class _Worker:
-    """One request of the run, and how far it is."""
-
-    __slots__ = (
-        "batch",
-        "delivery",
-        "is_begun",
-        "is_claimed",
-        "is_delivering",
-        "is_let_go",
-        "task",
-    )
-
-    def __init__(self, batch: Batch, delivery: Delivery) -> None:
-        self.batch = batch
-        self.delivery = delivery
-        self.is_begun = False
-        self.is_claimed = False
-        self.is_delivering = False
-        self.is_let_go = False
-        self.task: asyncio.Task[None] | None = None
-
-    def was_let_go(self) -> bool:
-        return self.is_let_go
 
 
 class Run:
@@ -105,6 +80,7 @@ class Run:
         self.desk = desk
         self.is_done = False
         self.failure: Exception | None = None
+        self.halted: str | None = None
         self._reader = reader
         self._options = options
         self._spawn = spawn
@@ -112,10 +88,9 @@ class Run:
         self._ledger = Ledger(desk.name, columns)
         self._caution = Caution(options.max_in_flight, options.max_unknown)
         self._pending: deque[Batch] = deque()
-        self._workers: set[_Worker] = set()
+        self._workers: set[Worker] = set()
         self._requests = 0
         self._credits: int | None = None
-        self._halted: str | None = None
         self._is_pumping = False
         self._is_hurried = False
         self._is_cut = False
@@ -124,14 +99,9 @@ class Run:
         self._changed = asyncio.Event()
         self._ended: Callable[[], None] = _nothing
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers: list[asyncio.TimerHandle] = []
         self._drained_at: float | None = None
         self._closing: asyncio.Timeout | None = None
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether something was left undone because the run was halted."""
-        return self._is_cut
 
     @property
     def progress(self) -> Progress:
@@ -147,17 +117,16 @@ class Run:
             requests=self._requests,
             in_flight=len(self._workers),
             remaining_credits=self._credits,
-            stopped=self._halted if self._is_cut else None,
+            stopped=self.halted if self._is_cut else None,
             complete=self.is_done and self._was_read_to_end,
         )
 
     def start(self, ended: Callable[[], None]) -> None:
         """Begin; *ended* is called once, when the last fate is known."""
         self._ended = ended
+        if self._options.stop_after is not None:  # before the task, which may end at once
+            self._later(self._options.stop_after, lambda: self.halt(codes.TIME_IS_UP))
         self._task = self._spawn(self._live())
-        if self._options.stop_after is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._options.stop_after, self.halt, codes.TIME_IS_UP)
 
     def report(self) -> Report:
         """Give the outcomes that were kept in columns, and the counts."""
@@ -183,16 +152,18 @@ class Run:
 
     def halt(self, code: str) -> None:
         """Let nothing new leave from now on; the first reason stays."""
-        if self._halted is not None or self.is_done:
+        if self.halted is not None or self.is_done:
             return
-        self._halted = code
+        self.halted = code
         if self._is_pumping:
             # Later, since the input itself may ask for it: a task that cancels itself is hit
             # wherever it waits next, and that may be for what is in flight.
             asyncio.get_running_loop().call_soon(self._interrupt)
         for worker in self._workers:
-            if worker.delivery.halt(code) and worker.is_delivering:
-                _cancel_another(worker.task)
+            worker.halt(code)
+        if self._workers:
+            # A claim is let end, so that the journal knows what it holds, but not for ever.
+            self._later(self._options.drain, self._end_claims)
         self._changed.set()
 
     def _interrupt(self) -> None:
@@ -200,14 +171,21 @@ class Run:
         if self._is_pumping and self._task is not None:
             self._task.cancel()
 
+    def _end_claims(self) -> None:
+        for worker in self._workers:
+            worker.end_claim()
+
+    def _later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back, unless the run has ended by then."""
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, callback))
+
     def halt_and_drain(self, code: str, seconds: float | None = None) -> None:
         """Let nothing new leave, and wait for what is in flight no longer than so many seconds."""
         self.halt(code)
         if self._task is not None and not self.is_done:
             seconds = self._options.drain if seconds is None else seconds
-            loop = self._task.get_loop()
-            loop.call_later(seconds, self._end_the_wait)
-            self._drained_at = loop.time() + seconds
+            self._later(seconds, self._end_the_wait)
+            self._drained_at = asyncio.get_running_loop().time() + seconds
             if self._closing is not None and not self._closing.expired():
                 self._closing.reschedule(self._drained_at)
 
@@ -220,7 +198,7 @@ class Run:
             self._was_interrupted()
         except Exception as exc:  # noqa: BLE001  # say, a caller's session that was closed: no number is lost
             self._is_pumping = False
-            self._fail(exc, codes.STOPPED)
+            self.fail(exc, codes.STOPPED)
         finally:
             self._is_pumping = False
         try:
@@ -237,8 +215,8 @@ class Run:
     def _end(self) -> None:
         self.is_done = True
         self._ended()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
         self._changed.set()
         account = self.desk.key.account
         _logger.info(
@@ -249,7 +227,7 @@ class Run:
         )
 
     async def _pump(self) -> None:
-        while self._halted is None and await self._has_batch():
+        while self.halted is None and await self._has_batch():
             await self._until(self._may_start)
             worker = self._start(self._pending[0])
             self._pending.popleft()  # not before: where the session is closed, nobody has it yet
@@ -265,7 +243,7 @@ class Run:
             await self._nap()
         if source.failure is not None:
             self._is_pumping = False  # the pump ends by itself here: it must not be cancelled
-            self._fail(source.failure, codes.INPUT_FAILED)
+            self.fail(source.failure, codes.INPUT_FAILED)
             return False
         return bool(self._pending)
 
@@ -277,65 +255,25 @@ class Run:
         if chunk.refused:
             self._changed.set()
 
-    def _start(self, batch: Batch) -> _Worker:
+    def _start(self, batch: Batch) -> Worker:
         delivery = Delivery(self.desk, batch.phones, batch.text, Lane.BULK)
-        worker = _Worker(batch, delivery)
+        worker = Worker(self, batch, delivery, self._options.journal)
         delivery.on_granted = lambda: self._let_go(worker)
         self._workers.add(worker)
         worker.task = self._spawn(self._work(worker))
         return worker
 
-    def _let_go(self, worker: _Worker) -> None:
+    def _let_go(self, worker: Worker) -> None:
         worker.is_let_go = True
         self._changed.set()
 
-    async def _work(self, worker: _Worker) -> None:
-        worker.is_begun = True
-        delivered = await self._deliver(worker)
+    async def _work(self, worker: Worker) -> None:
+        delivered = await worker.deliver()
         self._learn(worker.delivery, delivered)
-        await self._settle(worker, delivered)
+        await worker.settle(lambda: self._ledger.outcomes(worker.batch, delivered))
         self._decide(worker, delivered)
 
-    async def _deliver(self, worker: _Worker) -> Delivered:
-        if not await self._claim(worker):
-            return self._cut_off()
-        worker.is_delivering = True
-        try:
-            return await worker.delivery.run()
-        except asyncio.CancelledError:
-            return worker.delivery.abandoned()
-        except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
-            self._fail(exc, codes.STOPPED)
-            return worker.delivery.abandoned()
-        finally:
-            worker.is_delivering = False
-
-    async def _claim(self, worker: _Worker) -> bool:
-        """Note the batch in the journal; tell whether it may leave."""
-        journal = self._options.journal
-        if journal is not None and self._halted is None:
-            try:
-                await journal.claim(worker.batch)
-            except asyncio.CancelledError:
-                return False
-            except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
-                self._fail(exc, codes.JOURNAL_FAILED)
-                return False
-            worker.is_claimed = True
-        return self._halted is None or worker.is_claimed
-
-    async def _settle(self, worker: _Worker, delivered: Delivered) -> None:
-        journal = self._options.journal
-        if journal is None or not worker.is_claimed:
-            return
-        try:
-            await journal.settle(list(self._ledger.outcomes(worker.batch, delivered)))
-        except asyncio.CancelledError:
-            return  # nobody waits for the journal any longer; the fate is known here all the same
-        except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
-            self._fail(exc, codes.JOURNAL_FAILED)
-
-    def _decide(self, worker: _Worker, delivered: Delivered) -> None:
+    def _decide(self, worker: Worker, delivered: Delivered) -> None:
         self._workers.discard(worker)
         worker.is_let_go = True
         self._ledger.decide(worker.batch, delivered)
@@ -354,7 +292,7 @@ class Run:
             self._caution.answered()
         elif delivered.first.code == codes.RATE_LIMITED:
             self.halt(codes.RATE_LIMITED)
-        elif delivered.first.code == self._halted:
+        elif delivered.first.code == self.halted:
             self._is_cut = True
         if whole is not None and is_key_refused(whole):
             self.halt(whole.code or codes.REJECTED)
@@ -366,15 +304,15 @@ class Run:
             return True
         return delivered.whole is not None and has_no_credits(delivered.whole)
 
-    def _fail(self, exc: Exception, code: str) -> None:
+    def fail(self, exc: Exception, code: str) -> None:
+        """Something of the caller's own raised: nothing new leaves, and the end tells of it."""
         self.failure = self.failure or exc
         self.halt(code)
 
     def _abandon(self) -> None:
         """Wait no longer for what is in flight."""
         for worker in self._workers:
-            if worker.is_begun and worker.task is not None:
-                worker.task.cancel()
+            worker.abandon()
 
     def _end_the_wait(self) -> None:
         self._interrupt()  # the input may still clean up after the first time
@@ -382,11 +320,11 @@ class Run:
 
     def _was_interrupted(self) -> None:
         """The pump was cancelled: by `halt`, or by the end of the event loop itself."""
-        if self._halted is None:
-            self._halted = codes.CANCELLED
+        if self.halted is None:
+            self.halted = codes.CANCELLED
             self._is_hurried = True
             for worker in self._workers:
-                worker.delivery.halt(codes.CANCELLED)
+                worker.halt(codes.CANCELLED)
             self._abandon()
 
     async def _wait_for_workers(self) -> None:
@@ -409,16 +347,14 @@ class Run:
             self._take(is_last=True)
             self._is_cut |= bool(self._pending)
             while self._pending:
-                self._ledger.decide(self._pending.popleft(), self._cut_off())
+                self._ledger.decide(self._pending.popleft(), not_sent(self.halted))
             if source.is_exhausted or not may_go_on:
                 break
             self._changed.set()
             await self._nap()
+            await self._room_or_hurry()
             source.gather_now(_NAP_AFTER)
         self._was_read_to_end = source.is_exhausted and source.failure is None
-
-    def _cut_off(self) -> Delivered:
-        return Delivered(Verdict(Status.NOT_SENT, self._halted or codes.STOPPED))
 
     async def _nap(self) -> None:
         """Let others run, now and then."""
@@ -430,6 +366,13 @@ class Run:
         except asyncio.CancelledError:
             if self._is_pumping:
                 raise
+            self._is_hurried = True
+
+    async def _room_or_hurry(self) -> None:
+        """Wait until the caller has taken what is known, unless nobody can any more."""
+        try:
+            await self._until(lambda: self._is_hurried or self._has_room())
+        except asyncio.CancelledError:
             self._is_hurried = True
 
     def _has_room(self) -> bool:
@@ -444,12 +387,6 @@ class Run:
         while not is_so():
             self._changed.clear()
             await self._changed.wait()
-
-
-def _cancel_another(task: asyncio.Task[None] | None) -> None:
-    """Cancel *task*, unless it is the one that asks: that one sees for itself what was halted."""
-    if task is not None and task is not asyncio.current_task():
-        task.cancel()
 
 
 def _nothing() -> None:

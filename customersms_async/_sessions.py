@@ -92,10 +92,10 @@ class Sessions:
         return given
 
     def _forget_closed_loops(self) -> None:
-        for loop in [known for known in self._open if known.is_closed()]:
-            if not self._is_left_open(self._open.pop(loop)):
-                continue
-            self._warn("in an event loop that has ended")
+        for loop in [known for known in list(self._open) if known.is_closed()]:
+            left = self._open.pop(loop, None)  # another thread may have been first
+            if left is not None and self._is_left_open(left):
+                self._warn("in an event loop that has ended")
 
     def _is_left_open(self, known: _Open) -> bool:
         return known.session is not self.given and not known.session.closed
@@ -110,7 +110,7 @@ class Sessions:
         )
 
     def __del__(self) -> None:
-        if any(map(self._is_left_open, self._open.values())):
+        if any(map(self._is_left_open, list(self._open.values()))):
             self._warn("before it was dropped")
 
 
@@ -131,25 +131,29 @@ class Shared:
 
     Attributes:
         sessions: The HTTP sessions.
-        tasks: What is under way, in all event loops.
+        tasks: What is under way, in all event loops, each with the desk of its client.
         bulks: The runs that are open, each with the desk of its client.
     """
 
     sessions: Sessions
-    tasks: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]])
+    tasks: dict[asyncio.Task[Any], Desk] = field(factory=dict[asyncio.Task[Any], Desk])
     bulks: dict[Bulk, Desk] = field(factory=dict[Bulk, Desk])
     _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
     def spawn(
         self,
+        desk: Desk,
         coroutine: Coroutine[Any, Any, T],
         ended: Callable[[asyncio.Task[T]], object] | None = None,
     ) -> asyncio.Task[T]:
         """Start a task that belongs to the client; *ended* must take it out of `tasks`."""
         task = _start(coroutine)
-        self.tasks.add(task)
-        task.add_done_callback(ended or self.tasks.discard)
+        self.tasks[task] = desk
+        task.add_done_callback(ended or self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.pop(task, None)
 
     async def close(self, seconds: float) -> None:
         """
@@ -165,14 +169,17 @@ class Shared:
 
     async def _close(self, session: aiohttp.ClientSession | None, seconds: float) -> None:
         try:
-            await self._drain(seconds)
+            await self.drain(seconds)
         finally:
             if session is not None:
                 await session.close()
 
-    async def _drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float, desk: Desk | None = None) -> None:
+        """Wait for the tasks of the running loop, or those of *desk*, so long; then end them."""
         loop = asyncio.get_running_loop()
-        mine = [task for task in self.tasks if task.get_loop() is loop]
+        # Copied first: other threads start tasks in loops of their own meanwhile.
+        known = list(self.tasks.items())
+        mine = [task for task, its in known if task.get_loop() is loop and desk in (None, its)]
         if not mine:
             return
         _, late = await asyncio.wait(mine, timeout=seconds)

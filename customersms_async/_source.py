@@ -79,26 +79,26 @@ class Input:
     """
 
     def __init__(self, source: object, name: str) -> None:
+        is_text = isinstance(source, str | bytes | bytearray)
+        if is_text or not isinstance(source, Iterable | AsyncIterable):
+            msg = f"{name} must be an iterable or async iterable, not {type(source).__name__}"
+            raise TypeError(msg)
+        self._source = cast("Iterable[object] | AsyncIterable[object]", source)
         self._sync: Iterator[object] | None = None
         self._async: AsyncIterator[object] | None = None
         self._gathered: list[object] = []
         self.is_sized = isinstance(source, Sized) and not isinstance(source, AsyncIterable)
         self.is_exhausted = False
         self.failure: Exception | None = None
-        if isinstance(source, AsyncIterable):
-            self._async = aiter(cast("AsyncIterable[object]", source))
-        elif isinstance(source, Iterable) and not isinstance(source, str | bytes | bytearray):
-            self._sync = iter(cast("Iterable[object]", source))
-        else:
-            msg = f"{name} must be an iterable or async iterable, not {type(source).__name__}"
-            raise TypeError(msg)
 
     async def gather(self, count: int) -> None:
         """Read up to *count* items; what an item raises becomes ``failure`` and ends the input."""
+        if not isinstance(self._source, AsyncIterable):
+            self.gather_now(count)
+            return
         try:
             if self._async is None:
-                self.gather_now(count)
-                return
+                self._async = aiter(self._source)
             while len(self._gathered) < count:
                 self._gathered.append(await anext(self._async))
         except StopAsyncIteration:
@@ -109,11 +109,11 @@ class Input:
     def gather_now(self, count: int) -> None:
         """Read up to *count* items of an input that is not async."""
         want = max(count - len(self._gathered), 0)
-        # Not its truth: an iterator may call itself empty since it does not know its length.
-        source = () if self._sync is None else self._sync
         try:
+            if self._sync is None:
+                self._sync = iter(cast("Iterable[object]", self._source))
             # `extend` keeps what came before the iterator raises.
-            self._gathered.extend(islice(source, want))
+            self._gathered.extend(islice(self._sync, want))
         except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
             self._fail(exc)
         self.is_exhausted |= len(self._gathered) < count
@@ -319,12 +319,15 @@ class MessageReader(Reader):
         self._held -= len(group)
         indexes, phones, refs = zip(*group, strict=True)
         has_refs = any(ref is not None for ref in refs)
-        chunk.batches.append(Batch(indexes, list(phones), text, refs if has_refs else ()))
+        refs = refs if has_refs else ()
+        chunk.batches.append(Batch(indexes, list(phones), text, refs, is_personal=True))
 
 
 def _message(item: object) -> Message:
+    if isinstance(item, Outcome) and item.text is not None:
+        return Message(item.phone, item.text, item.ref)
     if not isinstance(item, Message):
-        raise InvalidPhone(item, f"must be a Message, not {type(item).__name__}")
+        raise InvalidPhone(item, f"must be a Message(phone, text), not {type(item).__name__}")
     return item
 
 

@@ -25,6 +25,7 @@ from typing import Final, TypeAlias, cast
 import msgspec
 from attrs import define, field, frozen
 
+from . import codes
 from ._secrets import ApiKey
 from .errors import InvalidMessage
 
@@ -49,7 +50,12 @@ _BOM: Final = "\ufeff"
 _MOST_PREFIXES: Final = 20  # places where an object may begin behind text; each costs a decode
 _SECONDS = re.compile(r"[0-9]+")
 _NO_WORD = re.compile(r"[^A-Z0-9]+")
+# One half of a pair, which is no character; JSON can spell it, and no decoder takes it.
+_LONE_SURROGATE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..",
+)
 _LONGEST_WORD: Final = 64
+_NO_WORD_GIVEN: Final = codes.REJECTED
 _RATE_WORDS = re.compile(r"RATE_?LIMIT|TOO_?MANY_?REQUESTS|THROTTLE")
 _RATE_TEXT = re.compile(r"\brate.?limit|too many requests", re.IGNORECASE)
 _PHONE_KEY = re.compile(r"\+?[0-9][0-9 ().-]{5,24}")
@@ -183,7 +189,7 @@ def read_answer(status: int, body: bytes, rate_statuses: Collection[int] = (429,
     """
     answer = _read_strict(body) or _read_lenient(body.decode(errors="replace"))
     if isinstance(answer, Refused):
-        return _as_refusal(answer, is_for_rate=status in rate_statuses)
+        return _as_refusal(answer, status, is_for_rate=status in rate_statuses)
     if answer is not None:
         return answer
     if status in rate_statuses:
@@ -249,7 +255,7 @@ def _read_lenient(body: str) -> Answered | Refused | Unreadable | None:
     for tail in _tails(body):
         found = _decode_object(tail)
         answer = None if found is None else _answer_of(found, behind_text=True)
-        if isinstance(answer, Answered):
+        if isinstance(answer, Answered | Unreadable):
             return answer
     return None
 
@@ -267,7 +273,8 @@ def _decode_object(body: str) -> _Object | None:
     try:
         found: object = _lenient.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return None
+        plain = _LONE_SURROGATE.sub(r"\\ufffd", body)
+        return _decode_object(plain) if plain != body else None
     return _object(found)
 
 
@@ -283,7 +290,9 @@ def _answer_of(found: _Object, *, behind_text: bool) -> Answered | Refused | Unr
         return Unreadable("an answer that speaks of numbers, and names none")
     if success is None:
         return None
-    return Refused(word(found.get("code")) or "REJECTED", _text(found.get("error")), credits_left)
+    return Refused(
+        word(found.get("code")) or _NO_WORD_GIVEN, _text(found.get("error")), credits_left
+    )
 
 
 def _says_some_were_sent(found: _Object) -> bool:
@@ -315,10 +324,12 @@ def _entry(key: str, found: object) -> Entry | None:
     )
 
 
-def _as_refusal(refused: Refused, *, is_for_rate: bool) -> Refused | TurnedAway:
+def _as_refusal(refused: Refused, status: int, *, is_for_rate: bool) -> Refused | TurnedAway:
     is_for_rate = is_for_rate or bool(_RATE_WORDS.search(refused.code))
     if is_for_rate or _RATE_TEXT.search(refused.detail or ""):
         return TurnedAway(refused.code, refused.detail)
+    if refused.code == _NO_WORD_GIVEN and status in _CLIENT_ERRORS:
+        return Refused(f"HTTP_{status}", refused.detail, refused.credits)
     return refused
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
 from types import TracebackType
 from typing import Protocol, Self
 
 from . import codes
 from ._run import Run
 from .errors import BulkInterrupted
-from .outcomes import Outcome, Progress, Report
+from .outcomes import Outcome, Progress
 
 __all__ = ["Bulk"]
 
@@ -40,7 +41,13 @@ class Bulk:
         self._run = run
         self._register = register
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_forgotten = True
         self._is_open = False
+
+    def __del__(self) -> None:
+        if self._is_forgotten:
+            msg = "a bulk run was never entered, so nothing was sent; use 'async with' on it"
+            warnings.warn(msg, RuntimeWarning, stacklevel=2, source=self)
 
     @property
     def progress(self) -> Progress:
@@ -85,14 +92,11 @@ class Bulk:
         self._raise_failure()
         return self.progress
 
-    def report(self) -> Report:
-        """Give the counts, and the outcomes of a run that keeps them."""
-        return self._run.report()
-
     async def __aenter__(self) -> Self:
         if self._loop is not None:
             msg = "a run has one block; make a new run"
             raise RuntimeError(msg)
+        self._is_forgotten = False
         self._register(self, is_open=True)
         self._loop = asyncio.get_running_loop()
         self._is_open = True
@@ -114,13 +118,27 @@ class Bulk:
             self._run.halt_and_drain(codes.CANCELLED if is_cancelled else codes.STOPPED)
         try:
             await self._run.join()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as again:
             if exc is None:  # cancelled only now: as in the block, what is in flight has its time
                 self._run.halt_and_drain(codes.CANCELLED)
-                await self._run.join()
+                await self._join_with_note()
+            self._note(again)
             raise
-        if exc is not None and is_cancelled and self._run.is_cut:
-            exc.add_note(f"the bulk run was cancelled: {self.progress}")
+        if exc is not None and is_cancelled:
+            self._note(exc)
+
+    async def _join_with_note(self) -> None:
+        try:
+            await self._run.join()
+        except asyncio.CancelledError as exc:
+            self._note(exc)
+            raise
+
+    def _note(self, cancelled: BaseException) -> None:
+        """Tell whoever was cancelled, and so has no report, what was sent."""
+        progress = self.progress
+        waiting = f" · {progress.waiting:,} without a fate yet" if progress.waiting else ""
+        cancelled.add_note(f"the bulk run was cancelled: {progress}{waiting}")
 
     def __aiter__(self) -> Self:
         self._must_be_open()
@@ -140,7 +158,7 @@ class Bulk:
 
     def _raise_failure(self) -> None:
         if self._run.failure is not None:
-            raise BulkInterrupted(self.report()) from self._run.failure
+            raise BulkInterrupted(self._run.report()) from self._run.failure
 
     def _must_be_open(self) -> None:
         if not self._is_open:

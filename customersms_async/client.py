@@ -10,25 +10,24 @@ Rules of this module:
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import enum
+import functools
 import logging
 import os
 import secrets
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import Final, NoReturn, Self, TypeVar, Unpack
+from typing import Final, NoReturn, Self, Unpack
 
 import aiohttp
 from attrs import frozen
 
-from . import codes
 from ._clock import SystemClock
 from ._columns import Columns
 from ._delivery import Delivery
-from ._desk import Delivered, Desk
+from ._desk import Desk
 from ._options import (
     BulkOptions,
     LookingOptions,
@@ -36,19 +35,22 @@ from ._options import (
     Options,
     check_count,
     check_endpoint,
+    check_hook,
     check_method,
     check_seconds,
     check_seconds_or_none,
     check_statuses,
+    choose,
 )
 from ._ports import Lane, Limiter, RequestRecord
 from ._run import Run
 from ._secrets import ApiKey, read_key
+from ._sending import deliver
 from ._sessions import Sessions, Shared, calling_line, check_session
 from ._source import MessageReader, PhoneReader, Phones, Reader
 from ._wire import check_text
 from .bulk import Bulk
-from .errors import ConfigurationError, Status, mask_phone
+from .errors import ConfigurationError, Status
 from .limiters import default_limiter
 from .outcomes import Credits, Message, Receipt, Report
 from .phones import ParsePhone, checked, normalize_phone
@@ -59,8 +61,6 @@ __all__ = ["CustomerSMS"]
 _ENDPOINT: Final = "https://customersms.pro/sms_system/api.php"
 
 _logger = logging.getLogger("customersms_async")
-
-T = TypeVar("T")
 
 
 class _FromEnvironment(enum.Enum):
@@ -156,7 +156,7 @@ class CustomerSMS:
             retries=check_count("retries", retries, 0),
             rate_statuses=check_statuses("rate_limit_statuses", rate_limit_statuses),
             parse_phone=check_method("parse_phone", parse_phone, "__call__"),
-            on_request=on_request and check_method("on_request", on_request, "__call__"),
+            on_request=check_hook("on_request", on_request),
         )
         url = check_endpoint(_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
         self._shared = Shared(Sessions(url, check_session(session), calling_line()))
@@ -246,7 +246,7 @@ class CustomerSMS:
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
         delivery = Delivery(self._desk, [number], check_text(text), Lane.SEND, patience=patience)
-        delivered = await self._deliver(delivery)
+        delivered = await deliver(delivery, self._desk, self._shared)
         if delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
@@ -275,7 +275,7 @@ class CustomerSMS:
                 was in flight; a note has the counts. Use `stream_many` or a journal to keep the
                 outcomes of a run that may be cancelled.
         """
-        chosen = Options(**options)
+        chosen = choose(Options, options)
         return await self._report(self._phone_reader(phones, text, chosen), chosen)
 
     async def send_messages(
@@ -293,7 +293,7 @@ class CustomerSMS:
 
             options: See `MessageOptions`.
         """
-        chosen = LookingOptions(**options)
+        chosen = choose(LookingOptions, options)
         return await self._report(self._message_reader(messages, chosen), chosen)
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
@@ -313,8 +313,8 @@ class CustomerSMS:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
             ValueError: The text or an option is out of its range.
         """
-        chosen = Options(**options)
-        return self._bulk(self._phone_reader(phones, text, chosen), chosen)
+        chosen = choose(Options, options)
+        return Bulk(self._run(self._phone_reader(phones, text, chosen), chosen), self._register)
 
     def stream_messages(
         self,
@@ -322,8 +322,8 @@ class CustomerSMS:
         **options: Unpack[MessageOptions],
     ) -> Bulk:
         """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
-        chosen = LookingOptions(**options)
-        return self._bulk(self._message_reader(messages, chosen), chosen)
+        chosen = choose(LookingOptions, options)
+        return Bulk(self._run(self._message_reader(messages, chosen), chosen), self._register)
 
     async def aclose(self, drain: float = 5.0) -> None:
         """
@@ -335,15 +335,17 @@ class CustomerSMS:
             drain: Seconds to wait. What has no answer by then is unknown.
         """
         seconds = check_seconds("drain", drain, or_zero=True)
+        desk = None if self._is_root else self._desk
         runs = list(self._shared.bulks.items())
-        mine = [bulk for bulk, desk in runs if self._is_root or desk is self._desk]
+        mine = [bulk for bulk, its_desk in runs if desk in (None, its_desk)]
         for bulk in mine:
             bulk.stop_and_drain(seconds)
-        if not self._is_root:
-            for bulk in mine:
-                await bulk.ended()
+        if self._is_root:
+            await self._shared.close(seconds)
             return
-        await self._shared.close(seconds)
+        for bulk in mine:
+            await bulk.ended()
+        await self._shared.drain(seconds, desk)
 
     async def __aenter__(self) -> Self:
         return self
@@ -363,53 +365,15 @@ class CustomerSMS:
         msg = "a client holds a key and connections, and is not pickled; make it where it is used"
         raise TypeError(msg)
 
-    async def _deliver(self, delivery: Delivery) -> Delivered:
-        """Let a task of the client deliver, so that the caller may leave at any time."""
-        answer: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
-
-        def ended(task: asyncio.Task[Delivered]) -> None:
-            self._shared.tasks.discard(task)
-            if not answer.done():  # the task was cancelled before its first step
-                answer.set_result(delivery.abandoned())
-
-        task = self._shared.spawn(_run_for(answer, delivery), ended)
-        try:
-            return await answer
-        except asyncio.CancelledError as exc:
-            self._leave(task, delivery, exc)
-            raise
-
-    def _leave(
-        self, task: asyncio.Task[Delivered], delivery: Delivery, exc: asyncio.CancelledError
-    ) -> None:
-        """The caller was cancelled: what has not left never will, what has is seen to its end."""
-        # A task that ends between the cancelling and this step of its caller has its answer.
-        if task.done():
-            exc.add_note(f"the message was {_fate_of(task, delivery)} by then")
-        elif delivery.halt(codes.CANCELLED):
-            task.cancel()
-        else:
-            exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
-            task.add_done_callback(lambda ended: self._tell_late(ended, delivery))
-
-    def _tell_late(self, task: asyncio.Task[Delivered], delivery: Delivery) -> None:
-        _logger.warning(
-            "send to %s of account %s was cancelled in flight; the message was %s",
-            mask_phone(delivery.phones[0]),
-            self.account,
-            _fate_of(task, delivery),
-            extra={"event": "send.cancelled", "account": self.account},
-        )
-
     async def _report(self, reader: Reader, options: Options) -> Report:
-        bulk = self._bulk(reader, options, Columns())
-        async with bulk:
+        run = self._run(reader, options, Columns())
+        async with Bulk(run, self._register) as bulk:
             await bulk.finish()
-        return bulk.report()
+        return run.report()
 
-    def _bulk(self, reader: Reader, options: Options, columns: Columns | None = None) -> Bulk:
-        run = Run(self._desk, reader, options, self._shared.spawn, columns)
-        return Bulk(run, self._register)
+    def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
+        spawn = functools.partial(self._shared.spawn, self._desk)
+        return Run(self._desk, reader, options, spawn, columns)
 
     def _register(self, bulk: Bulk, *, is_open: bool) -> None:
         """A run has begun or ended; refuses to begin where the session is unusable."""
@@ -454,27 +418,8 @@ def _key_or_error(given: object) -> ApiKey | ConfigurationError:
 def _endpoint(given: object) -> object:
     if given is not _FROM_ENVIRONMENT:
         return given
-    return os.environ.get("CUSTOMERSMS_ENDPOINT") or _ENDPOINT
-
-
-async def _run_for(answer: asyncio.Future[Delivered], delivery: Delivery) -> Delivered:
-    """Run *delivery* and answer at once: the end of the task would come a turn later."""
-    try:
-        delivered = await delivery.run()
-    except asyncio.CancelledError:
-        delivered = delivery.abandoned()
-    except Exception as exc:
-        if answer.done():
-            raise
-        answer.set_exception(exc)
-        return delivery.abandoned()
-    if not answer.done():
-        answer.set_result(delivered)
-    return delivered
-
-
-def _fate_of(task: asyncio.Task[Delivered], delivery: Delivery) -> str:
-    """Say in words what became of a message whose task has ended, however it ended."""
-    has_answer = not task.cancelled() and task.exception() is None
-    delivered = task.result() if has_answer else delivery.abandoned()
-    return delivered.first.status.value.replace("_", " ")
+    found = os.environ.get("CUSTOMERSMS_ENDPOINT", _ENDPOINT)
+    if not found:  # a variable that failed to be set must not mean the gateway that costs money
+        msg = "CUSTOMERSMS_ENDPOINT is set and empty; unset it to use the real gateway"
+        raise ConfigurationError(msg)
+    return found

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ._account import Account, LocalSlot
+from ._pacing import Pace
 from ._ports import Lane, Ticket, Usage
 from ._window import Rate, Window
 from .errors import ConfigurationError
@@ -104,7 +105,7 @@ class LocalLimiter:
     def _new_account(self) -> Account:
         return Account(
             rate=self._rate,
-            burst=self._burst,
+            pace=Pace(self._rate, self._burst),
             reserve=self._reserve,
             clock=self._clock,
             window=Window(self._rate),

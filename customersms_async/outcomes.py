@@ -17,7 +17,7 @@ from typing import Final, overload
 from attrs import field, frozen
 
 from . import codes
-from ._columns import Columns
+from ._columns import Columns, Verdict
 from .errors import BulkFailed, Status
 
 __all__ = ["Credits", "Message", "Outcome", "Progress", "Receipt", "Report", "request_name"]
@@ -92,6 +92,8 @@ class Outcome:
         ref: `Message.ref`, unchanged.
         request: The short name of the attempt that decided it, the same in logs; None where it
             was never part of one.
+        text: The text, of a message that was not sent in a run over messages, so that it can be
+            sent again; never shown by ``repr``. None otherwise.
     """
 
     index: int
@@ -102,11 +104,12 @@ class Outcome:
     detail: str | None = None
     ref: object = None
     request: str | None = None
+    text: str | None = field(default=None, repr=False)
 
     @property
     def is_safe_to_resend(self) -> bool:
         """Whether it was not sent, and sending it again is not bound to end the same way."""
-        return self.status is Status.NOT_SENT and self.code not in _HOPELESS
+        return _may_be_sent_again(self)
 
 
 @frozen(kw_only=True)
@@ -242,15 +245,11 @@ class Report(Sequence[Outcome]):
         """
         Give what was not sent and may be sent again: no duplicates, no bad input, nothing unknown.
 
-        The list goes straight into another `CustomerSMS.send_many`. Done until it is empty, that
+        The list goes straight into another call of the same kind: an outcome stands for its
+        number, and after `CustomerSMS.send_messages` for its message. Done until it is empty, that
         ends (as soon as the gateway can be reached) and doubles nothing.
         """
-        return [
-            self[index]
-            for index in self._columns.where(
-                lambda v: v.status is Status.NOT_SENT and v.code not in _HOPELESS
-            )
-        ]
+        return [self[index] for index in self._columns.where(_may_be_sent_again)]
 
     def raise_for_failures(self) -> None:
         """
@@ -295,9 +294,14 @@ class Report(Sequence[Outcome]):
             detail=row.verdict.detail,
             ref=row.ref,
             request=request_name(self._name, row.request),
+            text=row.text,
         )
 
 
 def request_name(client: str, number: int) -> str | None:
     """Name an attempt: the client's own few letters and the attempt's number; 0 is no attempt."""
     return f"{client}-{number}" if number else None
+
+
+def _may_be_sent_again(fate: Verdict | Outcome) -> bool:
+    return fate.status is Status.NOT_SENT and fate.code not in _HOPELESS

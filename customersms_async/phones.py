@@ -41,7 +41,7 @@ _TRUNK_ZERO = re.compile(r"[(\[]\s*0\s*[)\]]")
 _PROBLEMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r""), "is empty; write it like +12125551234"),
     (re.compile(r".*[^\W\d_].*", re.DOTALL), "has letters; write digits only, like +12125551234"),
-    (re.compile(r".*[^0-9+].*", re.DOTALL), "has signs that no number has; write one a field"),
+    (re.compile(r".*[^0-9+].*", re.DOTALL), "has signs that no number has; give one number"),
     (re.compile(r".+\+.*"), "has a + inside; write one number a field"),
     (re.compile(r"[0-9]+"), "has no country code; begin with + or 00, like +12125551234"),
     (re.compile(r"\+0.*"), "has a country code that begins with 0; no country has that"),

@@ -21,7 +21,8 @@ HOUSE = {
         {"_queueing", "_options"},
     ],
     1: [  # one adapter for each port
-        {"_clock", "_transport", "_account"},
+        {"_clock", "_transport", "_pacing"},
+        {"_account"},
         {"limiters"},
     ],
     2: [  # the life of one request
@@ -31,11 +32,13 @@ HOUSE = {
     3: [  # the life of a run
         {"_source"},
         {"_ledger"},
+        {"_worker"},
         {"_run"},
         {"bulk"},
     ],
     4: [  # the face
         {"_sessions"},
+        {"_sending"},
         {"client"},
     ],
     5: [  # extras, each imported by its own path

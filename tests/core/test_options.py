@@ -102,7 +102,7 @@ def test_journal():
     memory = Memory()
 
     assert memory is Options(journal=memory).journal
-    said = "journal must have claim() and settle(), not be a str"
+    said = "journal must be an object with claim() and settle(), not str"
     assert said == refusal(Options, journal="a path")
 
 

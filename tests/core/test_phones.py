@@ -106,7 +106,7 @@ def test_accepted_spelling(written):
         ("+1-800-FLOWERS", "has letters"),
         ("call me", "has letters"),
         ("+1212555123Ⅷ", "has letters"),
-        ("+1 212 555 1234 / 1235", "has signs that no number has; write one a field"),
+        ("+1 212 555 1234 / 1235", "has signs that no number has; give one number"),
         ("+1 212 555 1234, +1 323 555 4567", "has signs"),
         ("+1 212 555 1234; ", "has signs"),
         ("=+12125551234", "has signs"),
