@@ -43,6 +43,7 @@ class Bulk:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_forgotten = True
         self._is_open = False
+        self._has_told = False
 
     def __del__(self) -> None:
         if self._is_forgotten:
@@ -89,6 +90,7 @@ class Bulk:
         self._must_be_open()
         self._run.discard()
         await self._run.join()
+        self._has_told = True
         self._raise_failure()
         return self.progress
 
@@ -135,7 +137,9 @@ class Bulk:
             raise
 
     def _note(self, cancelled: BaseException) -> None:
-        """Tell whoever was cancelled, and so has no report, what was sent."""
+        """Tell whoever was cancelled before it heard of the end what was sent."""
+        if self._has_told:
+            return
         progress = self.progress
         waiting = f" · {progress.waiting:,} without a fate yet" if progress.waiting else ""
         cancelled.add_note(f"the bulk run was cancelled: {progress}{waiting}")
@@ -148,6 +152,7 @@ class Bulk:
         self._must_be_open()
         outcome = await self._run.next_outcome()
         if outcome is None:
+            self._has_told = True
             self._raise_failure()
             raise StopAsyncIteration
         return outcome

@@ -314,7 +314,7 @@ class CustomerSMS:
             ValueError: The text or an option is out of its range.
         """
         chosen = choose(Options, options)
-        return Bulk(self._run(self._phone_reader(phones, text, chosen), chosen), self._register)
+        return self._bulk(self._run(self._phone_reader(phones, text, chosen), chosen))
 
     def stream_messages(
         self,
@@ -323,7 +323,7 @@ class CustomerSMS:
     ) -> Bulk:
         """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
         chosen = choose(LookingOptions, options)
-        return Bulk(self._run(self._message_reader(messages, chosen), chosen), self._register)
+        return self._bulk(self._run(self._message_reader(messages, chosen), chosen))
 
     async def aclose(self, drain: float = 5.0) -> None:
         """
@@ -367,13 +367,16 @@ class CustomerSMS:
 
     async def _report(self, reader: Reader, options: Options) -> Report:
         run = self._run(reader, options, Columns())
-        async with Bulk(run, self._register) as bulk:
+        async with self._bulk(run) as bulk:
             await bulk.finish()
         return run.report()
 
     def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
         spawn = functools.partial(self._shared.spawn, self._desk)
         return Run(self._desk, reader, options, spawn, columns)
+
+    def _bulk(self, run: Run) -> Bulk:
+        return Bulk(run, self._register)
 
     def _register(self, bulk: Bulk, *, is_open: bool) -> None:
         """A run has begun or ended; refuses to begin where the session is unusable."""

@@ -190,7 +190,7 @@ def test_exceptions_are_needed(pair):
         ("_wire", "from os import path"),
         ("_wire", "async def f():\n    import aiohttp.web"),
         ("errors", "from .outcomes import Report"),
-        ("_account", "from ._transport import AiohttpTransport"),
+        ("_pacing", "from ._transport import AiohttpTransport"),
         ("_delivery", "from .limiters import LocalLimiter"),
         ("_delivery", "import asyncio"),
         ("bulk", "from ._transport import AiohttpTransport"),

@@ -218,15 +218,25 @@ async def test_an_input_that_raises_loses_nothing(make_client, position, is_asyn
     assert {"INPUT_FAILED"} >= {o.code for o in report if o.status is Status.NOT_SENT}
 
 
-async def test_an_iterator_that_cannot_be_made_is_told_before_any_io(make_client):
-    """What `iter()` raises is the caller's, unchanged."""
+async def test_an_iterator_that_cannot_be_made_interrupts(make_client):
+    """What `iter()` or `aiter()` raises is told as what an item raises, and no sooner."""
 
     class Broken:
         def __iter__(self):
             raise LookupError("of the caller")
 
-    with pytest.raises(LookupError):
-        await make_client(MemoryTransport()).send_many(Broken(), "hello")
+    class BrokenLater:
+        def __aiter__(self):
+            raise LookupError("of the caller")
+
+    for source in (Broken(), BrokenLater()):
+        bulk = make_client(MemoryTransport()).stream_many(source, "hello")
+        async with bulk:
+            with pytest.raises(BulkInterrupted) as caught:
+                await bulk.finish()
+
+        assert isinstance(caught.value.__cause__, LookupError)
+        assert 0 == caught.value.report.total
 
 
 async def test_the_source_is_read_and_closed_by_one_task(make_client):

@@ -45,7 +45,9 @@ class Line:
     pending: bool = field(default=True, eq=False)
 
     def row(self):
-        return Row(self.phone, self.verdict, self.message_id or None, self.ref, self.request)
+        return Row(
+            self.phone, self.verdict, self.message_id or None, self.ref, self.request, text=None
+        )
 
 
 class Model(RuleBasedStateMachine):

@@ -603,3 +603,28 @@ def test_a_word_stays_itself(text):
         len(said) <= 64 and set(said) <= set(string.ascii_uppercase + string.digits + "_")
     )
     assert said == word(said)
+
+
+def test_a_refused_key_is_known_by_its_status_where_there_is_no_word():
+    """A refusal without a word has that of its HTTP status, so that a bad key ends a run."""
+    body = b'{"success": false, "error": "Invalid or inactive API key"}'
+
+    assert "HTTP_401" == read_answer(401, body).code
+    assert "REJECTED" == read_answer(200, body).code
+
+
+def test_text_before_an_answer_that_names_nobody():
+    """What speaks of numbers and names none is unknown behind text too, whatever the status."""
+    answer = b'<b>Notice</b>: x\n{"success": true, "successful_sends": 1}'
+
+    assert isinstance(read_answer(429, answer), Unreadable)
+
+
+@pytest.mark.parametrize("half", [r"\ud800", r"\udc00", r"a\ud800b", r"\ud83d\ude00 \udfff"])
+def test_half_a_character_costs_no_batch(half):
+    """A text that no decoder takes is mended; the rest of the answer stands."""
+    entry = f'{{"phone": "+12125550123", "success": true, "message_id": "{half}"}}'
+    answer = read_answer(200, f'{{"success": true, "results": [{entry}]}}'.encode())
+
+    assert ["+12125550123"] == [entry.phone for entry in answer.entries]
+    assert "\ufffd" in answer.entries[0].message_id

@@ -22,6 +22,7 @@ from customersms_async import (
     SendError,
     Status,
 )
+from customersms_async._run import Run
 from tests.support.fuzz_cuts import CUTS, SEND_CUTS, STREAM_CUTS, Use
 from tests.support.fuzz_gateway import FuzzGateway
 from tests.support.fuzz_inputs import InputBroke, Job, make_job
@@ -78,8 +79,8 @@ class _Client(CustomerSMS):
 
     last: Bulk | None = None
 
-    def _bulk(self, *args: Any) -> Bulk:
-        self.last = super()._bulk(*args)
+    def _bulk(self, run: Run) -> Bulk:
+        self.last = super()._bulk(run)
         return self.last
 
 
@@ -199,7 +200,7 @@ class Round:
         bulk = sms.last
         assert bulk is not None
         self.cuts[cut] += bulk.progress.stopped is not None
-        outcomes = taken if is_stream else list(bulk.report())
+        outcomes = taken if is_stream else list(bulk._run.report())
         return self._check_run(job, bulk, outcomes, notes, before)
 
     async def _stream(self, run: Bulk, cut: str, taken: list[Outcome], count: int) -> None:
