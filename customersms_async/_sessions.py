@@ -64,7 +64,7 @@ class Sessions:
         """
         loop = asyncio.get_running_loop()
         found = self._open.get(loop)
-        if found is None or found.session.closed:
+        if found is None or (self.given is not None and self.given.closed):
             found = self._open[loop] = self._make(loop)
         return found.transport
 
