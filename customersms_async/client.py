@@ -11,15 +11,12 @@ Rules of this module:
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import functools
-import logging
-import os
 import secrets
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import Final, NoReturn, Self, Unpack
+from typing import NoReturn, Self, Unpack
 
 import aiohttp
 from attrs import frozen
@@ -28,6 +25,7 @@ from ._clock import SystemClock
 from ._columns import Columns
 from ._delivery import Delivery
 from ._desk import Desk
+from ._environment import FROM_ENVIRONMENT, FromEnvironment, find_endpoint, find_key
 from ._options import (
     BulkOptions,
     LookingOptions,
@@ -56,20 +54,6 @@ from .outcomes import Credits, Message, Receipt, Report
 from .phones import ParsePhone, checked, normalize_phone
 
 __all__ = ["CustomerSMS"]
-
-#: Source: the gateway's documentation of the SMS HTTP API; all its examples but one use this path.
-_ENDPOINT: Final = "https://customersms.pro/sms_system/api.php"
-
-_logger = logging.getLogger("customersms_async")
-
-
-class _FromEnvironment(enum.Enum):
-    """Stands for an argument that was not given; None would be one that was."""
-
-    VALUE = "read from the environment"
-
-
-_FROM_ENVIRONMENT: Final = _FromEnvironment.VALUE
 
 
 @frozen(kw_only=True)
@@ -132,9 +116,9 @@ class CustomerSMS:
 
     def __init__(
         self,
-        api_key: str | _FromEnvironment = _FROM_ENVIRONMENT,
+        api_key: str | FromEnvironment = FROM_ENVIRONMENT,
         *,
-        endpoint: str | _FromEnvironment = _FROM_ENVIRONMENT,
+        endpoint: str | FromEnvironment = FROM_ENVIRONMENT,
         limiter: Limiter = default_limiter,
         request_timeout: float | None = None,
         send_timeout: float = 30.0,
@@ -145,8 +129,8 @@ class CustomerSMS:
         on_request: Callable[[RequestRecord], object] | None = None,
         rate_limit_statuses: Collection[int] = (429,),
     ) -> None:
-        key = _key_or_error(api_key)
-        api_key = _FROM_ENVIRONMENT  # from here on, no local holds it
+        key = find_key(api_key)
+        api_key = FROM_ENVIRONMENT  # from here on, no local holds it
         if isinstance(key, ConfigurationError):
             raise key
         self._settings = _Settings(
@@ -158,7 +142,7 @@ class CustomerSMS:
             parse_phone=check_method("parse_phone", parse_phone, "__call__"),
             on_request=check_hook("on_request", on_request),
         )
-        url = check_endpoint(_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
+        url = check_endpoint(find_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
         self._shared = Shared(Sessions(url, check_session(session), calling_line()))
         self._is_root = True
         self._begin(key)
@@ -408,21 +392,3 @@ class CustomerSMS:
 
     def _hear_credits(self, amount: int) -> None:
         self._credits = (amount, time.time())
-
-
-def _key_or_error(given: object) -> ApiKey | ConfigurationError:
-    if given is not _FROM_ENVIRONMENT:
-        return read_key(given)
-    if not os.environ.get("CUSTOMERSMS_API_KEY"):
-        return ConfigurationError("api_key is missing; give it, or set CUSTOMERSMS_API_KEY")
-    return read_key(os.environ["CUSTOMERSMS_API_KEY"])
-
-
-def _endpoint(given: object) -> object:
-    if given is not _FROM_ENVIRONMENT:
-        return given
-    found = os.environ.get("CUSTOMERSMS_ENDPOINT", _ENDPOINT)
-    if not found:  # a variable that failed to be set must not mean the gateway that costs money
-        msg = "CUSTOMERSMS_ENDPOINT is set and empty; unset it to use the real gateway"
-        raise ConfigurationError(msg)
-    return found

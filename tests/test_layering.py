@@ -37,7 +37,7 @@ HOUSE = {
         {"bulk"},
     ],
     4: [  # the face
-        {"_sessions"},
+        {"_sessions", "_environment"},
         {"_sending"},
         {"client"},
     ],
