@@ -11,7 +11,8 @@ import pytest
 
 from customersms_async import ConfigurationError, CustomerSMS, LocalLimiter, Message, Rate, Status
 from customersms_async.sandbox import Sandbox
-from tests.support.memory import MemoryJournal, MemoryTransport
+from tests.support.callers import now
+from tests.support.memory import MemoryJournal, MemoryTransport, accepts
 
 FAST = 100_000
 
@@ -166,3 +167,16 @@ def test_a_run_that_is_never_entered_warns() -> None:
     """As a forgotten `await` does."""
     with pytest.warns(RuntimeWarning, match="never entered, so nothing was sent"):
         CustomerSMS("cspro_forgotten").stream_many([], "hi")
+
+
+@pytest.mark.virtual_time
+async def test_200_000_people_in_21_minutes(make_client) -> None:
+    """With a gateway that answers within 2 s, the default limit reaches them in that time."""
+    gateway = MemoryTransport(then=accepts(takes=2))
+    began_at = now()
+    numbers = (f"+1212{n:07d}" for n in range(200_000))
+    report = await make_client(gateway).send_many(numbers, "We open at nine", dedupe=False)
+
+    assert 200_000 == report.sent
+    assert 2_000 == report.requests
+    assert now() - began_at <= 21 * 60
