@@ -146,7 +146,9 @@ class Delivery:
             except LimiterUnavailable as exc:
                 return self._not_sent(exc.code, exc.detail, cause=exc)
             ended = await self._try_once(slot)
-            if ended.first.status is not Status.NOT_SENT or not await self._may_try_again(ended):
+            if ended.verdicts is SENT or ended.first.status is not Status.NOT_SENT:
+                return ended
+            if not await self._may_try_again(ended):
                 return ended
 
     def halt(self, code: str) -> bool:
@@ -177,7 +179,8 @@ class Delivery:
 
     def _left(self) -> float:
         """Seconds that are left for all of it, at least 0."""
-        return max(self._deadline - self._desk.clock.now(), 0.0)
+        left = self._deadline - self._desk.clock.now()
+        return left if left > 0 else 0.0
 
     def _patience(self, left: float) -> float | None:
         """The caller's time, and once refused for the rate no longer than refusals are borne."""

@@ -32,6 +32,15 @@ _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
+#: What a session of ours has of itself, and one of the caller's must be told each time.
+_FOR_ANY_SESSION: Final[dict[str, Any]] = {
+    "headers": _HEADERS,
+    "timeout": _NO_TIMEOUT,
+    "raise_for_status": False,
+    "middlewares": (),
+    "auto_decompress": False,
+}
+
 
 def open_session() -> aiohttp.ClientSession:
     """
@@ -43,6 +52,8 @@ def open_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=_HEADERS,
+        timeout=_NO_TIMEOUT,
+        auto_decompress=False,
     )
 
 
@@ -61,7 +72,7 @@ class AiohttpTransport:
     def __init__(self, session: aiohttp.ClientSession, endpoint: str, *, is_own: bool) -> None:
         self._session = session
         self._endpoint = endpoint
-        self._headers = None if is_own else _HEADERS
+        self._options: dict[str, Any] = {} if is_own else _FOR_ANY_SESSION
         self._watch = _Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
@@ -85,12 +96,8 @@ class AiohttpTransport:
         async with self._session.post(
             self._endpoint,
             data=payload,
-            headers=self._headers,
-            timeout=_NO_TIMEOUT,
             allow_redirects=False,
-            raise_for_status=False,
-            middlewares=(),
-            auto_decompress=False,
+            **self._options,
         ) as response:
             if not payload.is_started:
                 # An answer to nothing: nobody waits for its end.

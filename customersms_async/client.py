@@ -22,7 +22,7 @@ import aiohttp
 from attrs import frozen
 
 from ._clock import SystemClock
-from ._columns import Columns
+from ._columns import SENT, Columns
 from ._delivery import Delivery
 from ._desk import Desk
 from ._environment import FROM_ENVIRONMENT, FromEnvironment, find_endpoint, find_key
@@ -231,7 +231,7 @@ class CustomerSMS:
             patience = check_seconds("timeout", timeout)
         delivery = Delivery(self._desk, [number], check_text(text), Lane.SEND, patience=patience)
         delivered = await deliver(delivery, self._desk, self._shared)
-        if delivered.first.status is not Status.SENT:
+        if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
         return Receipt(number, message_ids[0], delivered.credits)
