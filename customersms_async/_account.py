@@ -38,7 +38,7 @@ from ._pacing import Pace, Pacer
 from ._ports import Lane, Ticket, Usage
 from ._queueing import Line
 from ._retrying import Pause
-from ._window import Rate, Window
+from ._window import Window
 from .errors import WaitTooLong
 
 __all__ = ["Account", "LocalSlot", "Queue"]
@@ -50,7 +50,6 @@ _logger = logging.getLogger("customersms_async")
 class Account:
     """What all loops share of one key; `lock` guards the window and the pause."""
 
-    rate: Rate
     pace: Pace
     reserve: int
     clock: Callable[[], float]
@@ -95,7 +94,7 @@ class Account:
         """Hold everyone back; give the seconds until the pause ends."""
         now = self.clock()
         with self.lock:
-            is_ours = self.window.busy(now) >= self.rate.limit
+            is_ours = self.window.busy(now) >= self.window.rate.limit
             self.window.answered(lease, now)
             self.pause.refused(now, granted_at, retry_after)
             self.pace.was_refused = True
@@ -118,7 +117,7 @@ class Account:
         now = self.clock()
         with self.lock:
             return Usage(
-                limit=self.rate.limit,
+                limit=self.window.rate.limit,
                 busy=self.window.busy(now),
                 in_flight=self.window.in_flight,
                 waiting=sum(queue.waiting for queue in self.queues.values()),

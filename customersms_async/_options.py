@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import ipaddress
-import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, TypedDict, TypeGuard, TypeVar, cast
+from typing import Any, Final, TypedDict, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import Attribute, field, fields, frozen
 
+from ._checks import check_count, check_seconds, check_seconds_or_none
 from ._ports import Journal
 from .errors import ConfigurationError
 
@@ -19,12 +19,9 @@ __all__ = [
     "LookingOptions",
     "MessageOptions",
     "Options",
-    "check_count",
     "check_endpoint",
     "check_hook",
     "check_method",
-    "check_seconds",
-    "check_seconds_or_none",
     "check_statuses",
     "choose",
 ]
@@ -74,39 +71,6 @@ class MessageOptions(BulkOptions, total=False):
     """
 
     look_ahead: int
-
-
-def check_seconds(name: str, value: object, *, or_zero: bool = False) -> float:
-    """
-    Give a duration back.
-
-    Raises:
-        ConfigurationError: It is not a finite number above 0 (or from 0).
-    """
-    if _is_number(value) and (0 < value < math.inf or (or_zero and value == 0)):
-        return value
-    least = "of at least 0" if or_zero else "above 0"
-    msg = f"{name} must be a number of seconds {least}, not {value!r}"
-    raise ConfigurationError(msg)
-
-
-def check_seconds_or_none(name: str, value: object) -> float | None:
-    """Give a duration above 0 back, or None."""
-    return None if value is None else check_seconds(name, value)
-
-
-def check_count(name: str, value: object, least: int, most: int | None = None) -> int:
-    """
-    Give a whole number back.
-
-    Raises:
-        ConfigurationError: It is no whole number, or out of its range.
-    """
-    if _is_whole(value) and value >= least and (most is None or value <= most):
-        return value
-    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-    msg = f"{name} must be a whole number {bounds}, not {value!r}"
-    raise ConfigurationError(msg)
 
 
 def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
@@ -176,14 +140,6 @@ def check_statuses(name: str, value: object) -> frozenset[int]:
         msg = f"{name} must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
         raise ConfigurationError(msg)
     return frozenset(found)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _url_parts(url: object) -> SplitResult | None:

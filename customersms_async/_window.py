@@ -31,6 +31,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from ._checks import check_count, is_number
 from .errors import ConfigurationError
 
 __all__ = ["Rate", "Window"]
@@ -42,15 +43,8 @@ MARGIN: Final = 0.1
 
 
 def _positive(name: str, value: object) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]  # is_number says so
+    if not is_number(value) or not 0 < value < math.inf:
         msg = f"{name} must be a number above 0, not {value!r}"
-        raise ConfigurationError(msg)
-
-
-def _count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        msg = f"{name} must be a whole number of at least 1, not {value!r}"
         raise ConfigurationError(msg)
 
 
@@ -67,7 +61,7 @@ class Rate:
         ConfigurationError: One of them is out of its range.
     """
 
-    limit: int = field(default=100, validator=lambda _, __, value: _count("limit", value))
+    limit: int = field(default=100, validator=lambda _, __, value: check_count("limit", value, 1))
     per: float = field(
         default=60.0, kw_only=True, validator=lambda _, __, value: _positive("per", value)
     )
@@ -79,7 +73,7 @@ class Rate:
         Raises:
             ConfigurationError: *parts* is below 1, or there are fewer requests than parts.
         """
-        _count("parts", parts)
+        check_count("parts", parts, 1)
         if parts > self.limit:
             msg = f"parts must be at most the limit, {self.limit}, not {parts}"
             raise ConfigurationError(msg)

@@ -21,6 +21,7 @@ from typing import NoReturn, Self, Unpack
 import aiohttp
 from attrs import frozen
 
+from ._checks import check_count, check_seconds, check_seconds_or_none
 from ._clock import SystemClock
 from ._columns import SENT, Columns
 from ._delivery import Delivery
@@ -31,12 +32,9 @@ from ._options import (
     LookingOptions,
     MessageOptions,
     Options,
-    check_count,
     check_endpoint,
     check_hook,
     check_method,
-    check_seconds,
-    check_seconds_or_none,
     check_statuses,
     choose,
 )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ._account import Account, LocalSlot
+from ._checks import check_count
 from ._pacing import Pace
 from ._ports import Lane, Ticket, Usage
 from ._window import Rate, Window
@@ -58,8 +59,8 @@ class LocalLimiter:
         limit = self._rate.limit
         if burst is None:
             burst = max(1, limit * _BURST_PERCENT // 100)
-        self._burst = _within("burst", burst, 1, limit)
-        self._reserve = _within("reserve", reserve, 0, limit - 1)
+        self._burst = check_count("burst", burst, 1, limit)
+        self._reserve = check_count("reserve", reserve, 0, limit - 1)
         self._clock = clock
         self._lock = threading.Lock()
         self._accounts: dict[str, Account] = {}
@@ -104,7 +105,6 @@ class LocalLimiter:
 
     def _new_account(self) -> Account:
         return Account(
-            rate=self._rate,
             pace=Pace(self._rate, self._burst),
             reserve=self._reserve,
             clock=self._clock,
@@ -119,13 +119,6 @@ def _checked_rate(rate: object) -> Rate:
         msg = f"rate must be a Rate like Rate(100, per=60), not {type(rate).__name__}"
         raise ConfigurationError(msg)
     return rate
-
-
-def _within(name: str, value: object, least: int, most: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        msg = f"{name} must be a whole number from {least} to {most}, not {value!r}"
-        raise ConfigurationError(msg)
-    return value
 
 
 #: The limiter of every client that is given none: one for the process, so that all share a key.

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "customersms_async"
 HOUSE = {
     0: [  # values, rules and ports: no clock, no dice, no network, no event loop
         {"codes", "errors"},
+        {"_checks"},
         {"_secrets", "phones", "_columns", "_window"},
         {"outcomes", "_wire"},
         {"_ports", "_matching", "_retrying"},

@@ -4,14 +4,12 @@ import math
 
 import pytest
 
+from customersms_async._checks import check_count, check_seconds, check_seconds_or_none
 from customersms_async._options import (
     LookingOptions,
     Options,
-    check_count,
     check_endpoint,
     check_method,
-    check_seconds,
-    check_seconds_or_none,
     check_statuses,
 )
 from customersms_async.errors import ConfigurationError
