@@ -180,3 +180,23 @@ async def test_200_000_people_in_21_minutes(make_client) -> None:
     assert 200_000 == report.sent
     assert 2_000 == report.requests
     assert now() - began_at <= 21 * 60
+
+
+@pytest.mark.virtual_time
+async def test_the_end_of_the_loop_waits_for_no_reader(make_client) -> None:
+    """A stopped run whose outcomes nobody takes still gives each number a fate when it is ended."""
+    numbers = [f"+1212{n:07d}" for n in range(20_000)]
+    async with make_client(MemoryTransport()).stream_many(numbers, "hi", dedupe=False) as bulk:
+        await anext(bulk)
+        bulk.stop()
+        await asyncio.sleep(10)
+        held_back = bulk.progress
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(1)
+        ended = bulk.progress
+
+    assert held_back.total < 3_000
+    assert not held_back.complete
+    assert ended.complete
+    assert 20_000 == ended.total
