@@ -78,6 +78,10 @@ class Line(Generic[W]):
             if heap:
                 yield heap[0][2]
 
+    def in_order(self, lane: Lane) -> list[W]:
+        """Give all who wait in *lane*, in their order."""
+        return [waiter for _, _, waiter in sorted(self._lanes[lane]) if not waiter.has_left]
+
     def served(self, lane: Lane) -> None:
         """Note who was served, for the bulk runs' share."""
         is_passing_bulk = lane is Lane.SEND and self.bulks > 0

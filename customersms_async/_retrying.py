@@ -25,6 +25,8 @@ from ._wire import LONGEST_PAUSE, Refused, TurnedAway, Unreadable
 from .errors import Status
 
 __all__ = [
+    "FIRST_PAUSE",
+    "LONGEST_OWN_PAUSE",
     "Caution",
     "Pause",
     "backoff",
@@ -36,8 +38,10 @@ __all__ = [
 
 _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 8.0
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_OWN_PAUSE: Final = 60.0
+
+#: Seconds of the first pause after a refusal for the rate that names none, and of the longest.
+FIRST_PAUSE: Final = 1.0
+LONGEST_OWN_PAUSE: Final = 60.0
 
 #: Refusals for the rate are waited out this long after the last acceptance, then given up.
 PATIENCE_WITH_REFUSALS: Final = 600.0
@@ -118,7 +122,7 @@ class Pause:
         """
         if granted_at >= self._began_at:
             self._began_at = now
-            self._step = min(max(2 * self._step, _FIRST_PAUSE), _LONGEST_OWN_PAUSE)
+            self._step = min(max(2 * self._step, FIRST_PAUSE), LONGEST_OWN_PAUSE)
         seconds = self._step if retry_after is None else min(retry_after, LONGEST_PAUSE)
         self.until = max(self.until, now + seconds)
 

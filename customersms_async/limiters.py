@@ -13,16 +13,12 @@ from collections.abc import Callable
 from typing import Final
 
 from ._account import Account, LocalSlot
-from ._checks import check_count
 from ._pacing import Pace
 from ._ports import Lane, Ticket, Usage
-from ._window import Rate, Window
-from .errors import ConfigurationError
+from ._terms import Terms
+from ._window import GRACE, Rate, Window
 
 __all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter"]
-
-#: Bulk runs may leave so many of a hundred at once: nine pleases a server that allows ten.
-_BURST_PERCENT: Final = 9
 
 
 class LocalLimiter:
@@ -41,10 +37,13 @@ class LocalLimiter:
 
         reserve: Slots that bulk runs leave to `CustomerSMS.send`.
 
+        grace: Seconds after the end of a request whose answer was lost, in which the gateway may
+            still count it. Five is an assumption.
+
         clock: Gives the instant in monotonic seconds; the same for every loop that uses it.
 
     Raises:
-        ConfigurationError: *burst* or *reserve* does not fit the limit.
+        ConfigurationError: *burst* or *reserve* does not fit the limit, or *grace* is no duration.
     """
 
     def __init__(
@@ -53,14 +52,10 @@ class LocalLimiter:
         *,
         burst: int | None = None,
         reserve: int = 0,
+        grace: float = GRACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rate = _checked_rate(rate)
-        limit = self._rate.limit
-        if burst is None:
-            burst = max(1, limit * _BURST_PERCENT // 100)
-        self._burst = check_count("burst", burst, 1, limit)
-        self._reserve = check_count("reserve", reserve, 0, limit - 1)
+        self._terms = Terms.read(rate, burst, reserve, grace)
         self._clock = clock
         self._lock = threading.Lock()
         self._accounts: dict[str, Account] = {}
@@ -68,7 +63,7 @@ class LocalLimiter:
     @property
     def rate(self) -> Rate:
         """The limit that is kept."""
-        return self._rate
+        return self._terms.rate
 
     async def acquire(
         self,
@@ -94,7 +89,7 @@ class LocalLimiter:
         return self._account(account).usage()
 
     def __repr__(self) -> str:
-        return f"<LocalLimiter {self._rate.limit} per {self._rate.per:g} s>"
+        return f"<LocalLimiter {self.rate.limit} per {self.rate.per:g} s>"
 
     def _account(self, name: str) -> Account:
         account = self._accounts.get(name)
@@ -104,21 +99,13 @@ class LocalLimiter:
         return account
 
     def _new_account(self) -> Account:
+        terms = self._terms
         return Account(
-            pace=Pace(self._rate, self._burst),
-            reserve=self._reserve,
+            pace=Pace(terms.rate, terms.burst),
+            reserve=terms.reserve,
             clock=self._clock,
-            window=Window(self._rate),
+            window=Window(terms.rate, grace=terms.grace),
         )
-
-
-def _checked_rate(rate: object) -> Rate:
-    if rate is None:
-        return Rate()
-    if not isinstance(rate, Rate):
-        msg = f"rate must be a Rate like Rate(100, per=60), not {type(rate).__name__}"
-        raise ConfigurationError(msg)
-    return rate
 
 
 #: The limiter of every client that is given none: one for the process, so that all share a key.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
+from tests.support.closings import CLOSINGS
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -28,8 +30,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     make_loop = _loop_factory(pyfuncitem)
     with asyncio.Runner(loop_factory=make_loop) as runner:
-        runner.run(pyfuncitem.obj(**arguments))
+        runner.run(_run(pyfuncitem, pyfuncitem.obj(**arguments)))
     return True
+
+
+async def _run(item: pytest.Function, test: Coroutine[Any, Any, None]) -> None:
+    """Run a test, and then in the same loop what its fixtures want closed."""
+    try:
+        await test
+    finally:
+        if closings := item.stash.get(CLOSINGS, []):
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        for close in reversed(closings):
+            await close()
 
 
 def _loop_factory(item: pytest.Function) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -3,22 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from customersms_async import Limiter, LocalLimiter, Rate
+from customersms_async.redis import RedisLimiter
+from tests.support.closings import CLOSINGS
+from tests.support.store import BINARIES, CountedRedis, StoreServer
 
 #: Makes a limiter for the running event loop.
 MakeLimiter = Callable[..., Limiter]
 
+_names = itertools.count()
 
-def _local(limit: int = 100, per: float = 60.0, **options: object) -> LocalLimiter:
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[str, StoreServer]]:
+    """Give a running server of each kind that is on this machine."""
+    running = {kind: StoreServer(kind) for kind in BINARIES}
+    for server in running.values():
+        server.start()
+    yield running
+    for server in running.values():
+        server.close()
+
+
+@pytest.fixture(params=list(BINARIES))
+def make_shared(request: pytest.FixtureRequest) -> MakeLimiter:
+    """Make limiters that share a store, as the processes of one application do."""
+    return _sharing(request)
+
+
+@pytest.fixture(params=["local", *BINARIES])
+def make_limiter(request: pytest.FixtureRequest) -> MakeLimiter:
+    """Make a limiter of each kind; a new kind is one more word above."""
+    return _local if request.param == "local" else _sharing(request)
+
+
+def _local(limit: int = 100, per: float = 60.0, **options: Any) -> LocalLimiter:
     clock = asyncio.get_running_loop().time
     return LocalLimiter(Rate(limit, per=per), clock=clock, **options)
 
 
-@pytest.fixture(params=[_local], ids=["local"])
-def make_limiter(request: pytest.FixtureRequest) -> MakeLimiter:
-    """Make a limiter of each kind; a new kind is one more line above."""
-    return request.param
+def _sharing(request: pytest.FixtureRequest) -> MakeLimiter:
+    url = request.getfixturevalue("servers")[request.param].url
+    closings = request.node.stash.setdefault(CLOSINGS, [])
+    prefix = f"test-{next(_names)}"
+
+    def make(limit: int = 100, per: float = 60.0, **options: Any) -> RedisLimiter:
+        client = CountedRedis.from_url(url)
+        closings.append(client.aclose)
+        usual = {
+            "clock": asyncio.get_running_loop().time,
+            "prefix": prefix,
+            "trust_empty_store": True,
+        }
+        return RedisLimiter(client, Rate(limit, per=per), **(usual | options))
+
+    return make

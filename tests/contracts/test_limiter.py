@@ -8,7 +8,7 @@ import random
 import pytest
 
 from customersms_async import WaitTooLong
-from tests.support.callers import BULK, KEY, SEND, names, now, queue_up, take, take_all
+from tests.support.callers import BULK, SEND, names, now, queue_up, take, take_all, usage_of
 
 pytestmark = pytest.mark.virtual_time
 
@@ -123,7 +123,7 @@ async def test_patience_ends(make_limiter):
         await take(limiter, patience=7.0)
 
     assert 7.0 == pytest.approx(now() - began_at)
-    assert 0 == limiter.usage(KEY).waiting
+    assert 0 == (await usage_of(limiter)).waiting
 
 
 async def test_who_gave_up_is_passed_over(make_limiter):
@@ -178,14 +178,5 @@ async def test_no_capacity_is_lost_by_cancelling_half_of_the_waiters(make_limite
     assert 100 <= len(served)
     assert sorted(names(served)) == names(served)
     assert served[-1][1] - served[0][1] <= len(served) / 10 * 10.1 / 0.9
-    usage = limiter.usage(KEY)
+    usage = await usage_of(limiter)
     assert (0, 0) == (usage.waiting, usage.in_flight)
-
-
-async def test_a_slot_that_comes_as_patience_ends_is_granted(make_limiter):
-    """Granted and out of patience in the same instant, the waiter has its slot."""
-    limiter, loop = make_limiter(1, 1.0), asyncio.get_running_loop()
-    slot = await take(limiter)
-    loop.call_at(now() + 7.0, slot.unused)
-
-    assert 7.0 == pytest.approx((await take(limiter, patience=7.0)).waited)

@@ -178,3 +178,14 @@ def test_a_loop_that_is_closed_without_ending_its_tasks_hurts_nobody():
         return count
 
     assert 1 == asyncio.run(use())
+
+
+@pytest.mark.virtual_time
+async def test_a_slot_that_comes_as_patience_ends_is_granted():
+    """Granted and out of patience in the same instant, the waiter has its slot."""
+    loop = asyncio.get_running_loop()
+    limiter = LocalLimiter(Rate(1, per=1.0), clock=loop.time)
+    slot = await take(limiter)
+    loop.call_at(loop.time() + 7.0, slot.unused)
+
+    assert 7.0 == pytest.approx((await take(limiter, patience=7.0)).waited)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 from customersms_async import Lane
 
@@ -18,9 +19,15 @@ async def take(limiter, lane=SEND, *, longest=30.0, **options):
     return await limiter.acquire(KEY, lane, longest=longest, **options)
 
 
-async def take_all(limiter, count, lane=SEND):
-    """Take so many at once; all of them must be free."""
-    return await asyncio.gather(*(take(limiter, lane) for _ in range(count)))
+async def take_all(limiter, count, lane=SEND, **options):
+    """Take so many at once."""
+    return await asyncio.gather(*(take(limiter, lane, **options) for _ in range(count)))
+
+
+async def usage_of(limiter):
+    """Ask how the account stands; a limiter that others share has to ask its store."""
+    found = limiter.usage(KEY)
+    return await found if inspect.isawaitable(found) else found
 
 
 def queue_up(limiter, lane, names, into, **options):

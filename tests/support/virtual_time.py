@@ -11,12 +11,19 @@ from typing import Any
 class _JumpingSelector(selectors.SelectSelector):
     """Waits for no time at all: the time that the loop would have slept is added to its clock."""
 
+    #: Real seconds that another process may take to answer.
+    PATIENCE = 30.0
+
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_000.0
+        self.awaited = 0  # answers of other processes, during which time stands still
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
+        ready = super().select(self.PATIENCE if self.awaited and timeout != 0 else 0)
+        if not ready and self.awaited and timeout != 0:
+            msg = f"another process has not answered for {self.PATIENCE} s"
+            raise RuntimeError(msg)
         if not ready and timeout is None:
             msg = "the test waits for something that can never happen"
             raise RuntimeError(msg)
@@ -26,7 +33,7 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Ten simulated minutes take milliseconds; for tests that touch no socket and no thread."""
+    """Ten simulated minutes take milliseconds; for tests that touch no thread."""
 
     def __init__(self) -> None:
         self._selector_clock = _JumpingSelector()
@@ -45,6 +52,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Let each timer take a moment, as on a real clock: sums of floats may never fit."""
         when = max(when, self.time() + self._clock_resolution)
         return super().call_at(when, callback, *args, context=context)
+
+    def waits_for_others(self, change: int) -> None:
+        """Count the answers of other processes that are awaited: until then, time stands still."""
+        self._selector_clock.awaited += change
 
     def time(self) -> float:
         """Give the instant, which only this loop moves."""

