@@ -17,8 +17,8 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import orjson
-from _gateway import gateway
 
+from benchmarks._gateway import gateway
 from customersms_async import CustomerSMS, LocalLimiter, Rate
 
 ROUNDS = 151

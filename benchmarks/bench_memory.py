@@ -16,8 +16,7 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 
-from _gateway import gateway
-
+from benchmarks._gateway import gateway
 from customersms_async import CustomerSMS, LocalLimiter, Rate
 
 COUNTS = (100_000, 300_000, 1_000_000)
@@ -62,7 +61,7 @@ async def report(url: str, count: int) -> None:
 
 def measure(kind: str, url: str, count: int) -> float:
     """Run one measurement in a process of its own."""
-    command = [sys.executable, __file__, kind, url, str(count)]
+    command = [sys.executable, "-m", "benchmarks.bench_memory", kind, url, str(count)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
