@@ -30,6 +30,7 @@ __all__ = [
     "Table",
     "mean_and_worst",
     "median",
+    "shown",
 ]
 
 #: Where results are kept, one JSON and one Markdown file for each program.
@@ -52,16 +53,26 @@ class Spread:
     high: float
 
     def __str__(self) -> str:
-        value, high = _shown(self.value), _shown(self.high)
+        value, high = shown(self.value), shown(self.high)
         if self.low is None:
             return value if value == high else f"{value} ({high})"
-        return f"{value} ({_shown(self.low)}–{high})"
+        return f"{value} ({shown(self.low)}–{high})"
 
 
 #: What stands in a table; None is a dash.
 Cell = str | int | float | Spread | None
 #: Cells by column.
 Row = Mapping[str, Cell]
+
+
+def shown(cell: Cell) -> str:
+    """Write a cell as people read it: two or three digits."""
+    if cell is None:
+        return "–"
+    if not isinstance(cell, float):
+        return f"{cell:,}" if isinstance(cell, int) else str(cell)
+    digits = 0 if abs(cell) >= 100 or cell.is_integer() else 1 if abs(cell) >= 10 else 2
+    return f"{cell:,.{digits}f}"
 
 
 def median(figures: Iterable[float]) -> Spread:
@@ -95,7 +106,7 @@ class Table:
         """Write the table as Markdown."""
         columns = list(self.rows[0])
         lines = [columns, ["---"] + ["---:"] * (len(columns) - 1)]
-        lines += [[_shown(row[column]) for column in columns] for row in self.rows]
+        lines += [[shown(row[column]) for column in columns] for row in self.rows]
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         return "\n\n".join(filter(None, [f"## {self.title}", table, self.note]))
 
@@ -126,7 +137,7 @@ class Bound:
         return {"bound": self.what, "seen": self.seen, "at most": self.most, "kept": word}
 
     def __str__(self) -> str:
-        return f"{self.what}: {_shown(self.seen)}, at most {_shown(self.most)}"
+        return f"{self.what}: {shown(self.seen)}, at most {shown(self.most)}"
 
 
 def _today() -> str:
@@ -196,12 +207,3 @@ class Result:
         for bound in missed:
             print(f"MISSED: {bound}", file=sys.stderr)
         return int(bool(missed))
-
-
-def _shown(cell: Cell) -> str:
-    if cell is None:
-        return "–"
-    if not isinstance(cell, float):
-        return f"{cell:,}" if isinstance(cell, int) else str(cell)
-    digits = 0 if abs(cell) >= 100 or cell.is_integer() else 1 if abs(cell) >= 10 else 2
-    return f"{cell:,.{digits}f}"

@@ -1,16 +1,17 @@
 """
-The rate limiter beside its peers, in one run: see `benchmarks.limit` for what is measured and how.
+The rate limiter beside its peers, in one run: ``make bench-limit``.
 
-Writes ``benchmarks/results/limit.json``, ``limit.md`` and ``limit.png``; fails where a bound is
-missed. Run it by ``make bench-limit``.
+What is measured and how, the modules of `benchmarks.limit` say. The results go to
+``benchmarks/results``: ``limit.json``, ``limit.md`` and ``limit.png``. It fails where a bound is
+missed.
 """
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks._results import Result
-from benchmarks.limit import peers, tables
+from benchmarks._results import RESULTS, Result
+from benchmarks.limit import peers, plot, tables
 
 
 def main() -> int:
@@ -25,12 +26,15 @@ def main() -> int:
     ]
     result = Result(
         name="limit",
-        title="The rate limiter beside its peers: 100 per minute",
+        title="The rate limiter beside its peers, at 100 per minute",
         packages=("customersms-async", *peers.PACKAGES),
         tables={name: table for part in parts for name, table in part.tables.items()},
         bounds=[bound for part in parts for bound in part.bounds],
     )
-    return result.publish()
+    code = result.publish()
+    drawn = {name: seen for name, seen in watched.items() if name != tables.SEND}
+    plot.draw(drawn, result.circumstances, RESULTS / "limit.png")
+    return code
 
 
 if __name__ == "__main__":

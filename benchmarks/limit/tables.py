@@ -32,7 +32,11 @@ OURS: dict[str, Callable[[], Ours]] = {
     BURST: functools.partial(ours, burst=LIMIT),
     SEND: functools.partial(ours, lane=Lane.SEND),
 }
-AIOLIMITER, AIOMETER, PYRATE = "aiolimiter (100, 60)", "aiometer, 100/60 a second", "pyrate-limiter"
+AIOLIMITER, AIOMETER, PYRATE = (
+    "aiolimiter (100, 60)",
+    "aiometer, 100/60 a second",
+    "pyrate-limiter, sliding log",
+)
 QUICK: dict[str, Make] = {
     **OURS,
     AIOLIMITER: peers.Aiolimiter,
