@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,10 +109,10 @@ def _cell(page: Axes, refused: Spread, left: float, top: float) -> None:
     )
     value, worst = _rounded(refused.value), _rounded(refused.high)
     is_one = value == worst
-    style = {"ha": "center", "va": "center", "color": ink}
-    page.text(middle[0], middle[1] - (0 if is_one else 0.07), value, size=9, **style)
+    write = functools.partial(page.text, ha="center", va="center", color=ink)
+    write(middle[0], middle[1] - (0 if is_one else 0.07), value, size=9)
     if not is_one:
-        page.text(middle[0], middle[1] + 0.11, f"to {worst}", size=7, **style)
+        write(middle[0], middle[1] + 0.11, f"to {worst}", size=7)
 
 
 def _rounded(figure: float) -> str:
