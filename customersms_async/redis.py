@@ -13,8 +13,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from attrs import define, field
-from redis.asyncio import Redis
-from redis.asyncio.connection import parse_url
+
+try:
+    from redis.asyncio import Redis
+    from redis.asyncio.connection import parse_url
+except ModuleNotFoundError as exc:
+    msg = "customersms_async.redis needs redis-py: pip install 'customersms-async[redis]'"
+    raise ModuleNotFoundError(msg, name=exc.name) from exc
 
 from ._checks import check_seconds
 from ._member import Member, SharedSlot

@@ -33,6 +33,12 @@ def busiest(instants, per):
     return max(sum(at <= other < at + per for other in instants) for at in instants)
 
 
+def _interrupt(member):
+    """Cancel the call that is under way, as whoever cancels all tasks does."""
+    if member._calling is not None:
+        member._calling.cancel()
+
+
 def answer(slots):
     for slot in slots:
         slot.answered()
@@ -158,6 +164,38 @@ async def test_the_slots_of_a_dead_process_come_back_late(make_shared):
     await take(alive)
 
     assert 7 + 10 < now() - died_at <= 7 + 10 + 5 + 0.1 + 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_window_holds_more_whatever_happens_to_the_processes(make_shared, seed):
+    """Slow ways to the store and to the gateway, lost answers, dying processes: the cap holds."""
+    dice = random.Random(seed)
+    limit, per = 10, 5.0
+    arrivals, tasks = [], []
+
+    async def request(limiter, lane):
+        await asyncio.sleep(dice.random() * 60)
+        slot = await take(limiter, lane, longest=4.0)
+        await asyncio.sleep(dice.random() ** 3 * 2)
+        arrivals.append(now())
+        await asyncio.sleep(dice.random() ** 3 * 2)
+        end = dice.choices(["answered", "lost", "died"], [20, 1, 1])[0]
+        if end != "died":
+            getattr(slot, end)()
+
+    for _ in range(4):
+        limiter = make_shared(limit, per, burst=dice.choice([1, limit]), timeout=60.0)
+        limiter._redis.way = lambda: dice.random() ** 6 * 3
+        tasks += [
+            asyncio.create_task(request(limiter, dice.choice([SEND, BULK]))) for _ in range(60)
+        ]
+        if dice.random() < 0.5:  # a process whose store fails it now and then
+            victim = limiter._member(KEY)
+            asyncio.get_running_loop().call_later(20, _interrupt, victim)
+    await asyncio.gather(*tasks)
+
+    assert 240 == len(arrivals)
+    assert busiest(arrivals, per) <= limit
 
 
 async def test_a_slot_that_was_not_used_goes_to_another_process(make_shared):
