@@ -22,8 +22,9 @@ HOUSE = {
         {"_queueing", "_options"},
     ],
     1: [  # one adapter for each port
-        {"_clock", "_transport", "_pacing"},
+        {"_clock", "_transport", "_pacing", "_forking"},
         {"_account"},
+        {"_serving"},
         {"limiters"},
     ],
     2: [  # the life of one request
