@@ -134,7 +134,7 @@ class Account:
         """Take a slot, and the token where *lane* is paced, once all gates are open."""
         lease = self.window.take(now, longest, 0 if lane is _SEND else self.reserve)
         if lease and self.pace.is_for(lane):
-            self.pace.has_token = False
+            self.pace.spent(now)
         return lease
 
     def earliest(self, now: float, ahead: int) -> float:

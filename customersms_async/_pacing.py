@@ -96,6 +96,13 @@ class Pace:
         self.turn += 1
         return self.turn
 
+    def spent(self, now: float) -> None:
+        """The token is used. One that was kept for another loop must not bring the next nearer."""
+        self.has_token = False
+        if now > self.drawn_at:
+            self.drawn_at = now
+            self.turn += 1
+
 
 class Pacer:
     """The token bucket of one event loop; used in that loop alone, with the account's lock held."""
