@@ -164,13 +164,11 @@ class Account:
 
     def _goes_before(self, queue: LoopQueue, ticket: Ticket, now: float) -> bool:
         """Whether the first of *queue* goes before *ticket*, for which all gates are open."""
-        for lane in self.turns.order:
-            first = queue.first(lane)
-            if lane is ticket.lane:
-                return first is not None and first.ticket.place < ticket.place
-            if first is not None and self._may_go(lane, now):
-                return True
-        return False
+        ahead = self.turns.order[0]
+        if ahead is not ticket.lane and queue.first(ahead) and self._may_go(ahead, now):
+            return True
+        first = queue.first(ticket.lane)
+        return first is not None and first.ticket.place < ticket.place
 
     def _may_go(self, lane: Lane, now: float) -> bool:
         has_token = self.pace.has_token or not self.pace.is_for(lane)

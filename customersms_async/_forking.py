@@ -13,8 +13,8 @@ Rules of this module:
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
 import threading
 from typing import Final, Protocol
 from weakref import WeakSet
@@ -48,7 +48,7 @@ def _begin_child() -> None:
     lock.release()
 
 
-if sys.platform != "win32":  # which knows no fork
+with contextlib.suppress(AttributeError):  # Windows knows no fork
     os.register_at_fork(
         before=lock.acquire, after_in_parent=lock.release, after_in_child=_begin_child
     )

@@ -53,11 +53,6 @@ class Turns:
     sends_in_a_row: int = 0
 
     @property
-    def is_bulk_due(self) -> bool:
-        """Whether a waiting bulk run goes next."""
-        return self.sends_in_a_row >= _SENDS_IN_A_ROW
-
-    @property
     def order(self) -> tuple[Lane, Lane]:
         """The lanes, in the order in which they should be served."""
         return _BULK_FIRST if self.sends_in_a_row >= _SENDS_IN_A_ROW else _SENDS_FIRST

@@ -208,12 +208,11 @@ class Queue:
     def _grant(self, waiter: _Waiter, now: float) -> None:
         account, ticket = self._account, waiter.ticket
         lease = account.take(ticket.lane, now, waiter.longest)
-        if lease:
-            slot = LocalSlot(account, lease, now, waiter.asked_at, ticket.lane, ticket.place)
-            waiter.future.set_result(slot)
-            waiter.is_counted = False  # who was granted a slot is ahead of nobody
-            self._line.leave(waiter)
-            account.served(ticket.lane)
+        slot = LocalSlot(account, lease, now, waiter.asked_at, ticket.lane, ticket.place)
+        waiter.future.set_result(slot)
+        waiter.is_counted = False  # who was granted a slot is ahead of nobody
+        self._line.leave(waiter)
+        account.served(ticket.lane)
 
     def _look_at(self, at: float, now: float) -> None:
         """Arm the one timer for the next gate that opens."""
