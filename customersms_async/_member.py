@@ -232,7 +232,7 @@ class Member:
         self._say_what_is_odd(told)
         self._pause.until = max(self._pause.until, now + told.paused_for)
         for grant in self._dialogue.answered(ask, told, now):
-            waiter = self._first(grant.lane)
+            waiter = self.line.first(grant.lane)
             if waiter is None:  # who wanted it has left meanwhile
                 self._dialogue.ended(grant, "unused", now)
             else:
@@ -285,9 +285,6 @@ class Member:
 
     # --- Who leaves -------------------------------------------------------------------------------
 
-    def _first(self, lane: Lane) -> _Waiter | None:
-        return next((w for w in self.line.firsts() if w.ticket.lane is lane), None)
-
     def _refuse(self, waiter: _Waiter, error: WaitTooLong | LimiterUnavailable) -> None:
         waiter.future.set_exception(error)
         self._leave(waiter)
@@ -303,7 +300,7 @@ class Member:
         if waiter.future.cancelled() or waiter.future.exception() is not None:
             return
         now, grant = self._loop.time(), waiter.future.result().grant
-        following = self._first(grant.lane)
+        following = self.line.first(grant.lane)
         if following is not None and following.longest <= grant.longest:
             self._let_go(following, evolve(grant, heard_at=now))
         else:

@@ -83,10 +83,20 @@ class Rate:
 class Window:
     """``rate.limit`` slots and until when each is busy; instants are monotonic seconds."""
 
-    __slots__ = ("_ended", "_first_death", "_flying", "_grace", "_next", "_period", "rate")
+    __slots__ = (
+        "_ended",
+        "_first_death",
+        "_flying",
+        "_grace",
+        "_limit",
+        "_next",
+        "_period",
+        "rate",
+    )
 
     def __init__(self, rate: Rate, *, grace: float = GRACE, margin: float = MARGIN) -> None:
         self.rate = rate
+        self._limit = rate.limit
         self._period = rate.per + margin
         self._grace = grace
         self._flying: dict[int, float] = {}  # lease: until when, if it never ends
@@ -101,30 +111,27 @@ class Window:
 
     def busy(self, now: float) -> int:
         """Count the slots that may not be used now."""
-        while self._ended and self._ended[0] <= now:
-            heapq.heappop(self._ended)
-        if self._first_death <= now:
-            self._forget_the_dead(now)
+        self._forget(now)
         return len(self._flying) + len(self._ended)
 
     def is_free(self, now: float, spare: int = 0) -> bool:
         """Whether a slot may be taken and *spare* more are left."""
-        return self.busy(now) + spare < self.rate.limit
+        return self.busy(now) + spare < self._limit
 
     def opens_at(self, now: float, spare: int = 0) -> float:
         """Say when `is_free` is true at the latest, as it stands now; *now* where it is."""
-        missing = self.busy(now) + spare + 1 - self.rate.limit
+        missing = self.busy(now) + spare + 1 - self._limit
         if missing <= 0:
             return now
-        if missing == 1 and not self._flying:  # the usual case where a run is held up
-            return self._ended[0]
+        if missing == 1:  # the usual case
+            return self._first_end()
         return heapq.nsmallest(missing, [*self._flying.values(), *self._ended])[-1]
 
     def next_free_at(self, now: float) -> float | None:
         """Say when a slot is free for certain; None while every slot is in flight."""
         if self.is_free(now):
             return now
-        missing = self.busy(now) + 1 - self.rate.limit
+        missing = self.busy(now) + 1 - self._limit
         ended = heapq.nsmallest(missing, self._ended)
         return ended[-1] if len(ended) == missing else None
 
@@ -135,11 +142,11 @@ class Window:
         Each of them is taken to be answered the instant it is let go, and each request in flight
         to be answered now, so that a slot comes round once a period.
         """
-        free = self.rate.limit - self.busy(now)
+        free = self._limit - self.busy(now)
         if ahead < free:
             return now
         ends = sorted(
-            [*self._ended, *(min(at, now + self._period) for at in self._flying.values())]
+            [*self._ended, *(min(at, now + self._period) for at in list(self._flying.values()))]
         )
         opens = [now] * free + ends[max(-free, 0) :]
         rounds, place = divmod(ahead, len(opens))
@@ -159,29 +166,47 @@ class Window:
         Returns:
             The lease, to be ended with one of the three calls below; 0 where none is free.
         """
-        if self.busy(now) + spare >= self.rate.limit:
+        flying, ended = self._flying, self._ended
+        if self._first_death <= now or (ended and ended[0] <= now):
+            self._forget(now)
+        if len(flying) + len(ended) + spare >= self._limit:
             return 0
-        self._next += 1
-        until = self._flying[self._next] = now + longest + self._grace + self._period
+        self._next = lease = self._next + 1
+        flying[lease] = until = now + longest + self._grace + self._period
         self._first_death = min(self._first_death, until)
-        return self._next
+        return lease
 
-    def answered(self, lease: int, now: float) -> None:
-        """The request was answered: the server counted it before now."""
+    def answered(self, lease: int, now: float) -> float:
+        """The request was answered: the server counted it before now. Say when its slot is free."""
         # Also where the lease ran out meanwhile: the server counted the request all the same.
         self._flying.pop(lease, None)
-        heapq.heappush(self._ended, now + self._period)
+        until = now + self._period
+        heapq.heappush(self._ended, until)
+        return until
 
-    def lost(self, lease: int, now: float) -> None:
-        """The request ended without an answer: the server may count it a little later."""
-        self._flying.pop(lease, None)
-        heapq.heappush(self._ended, now + self._grace + self._period)
+    def lost(self, lease: int, now: float) -> float:
+        """The request ended without an answer, and the server may count it a little later."""
+        return self.answered(lease, now + self._grace)
 
     def unused(self, lease: int) -> None:
         """Neither headers nor body can have left: the slot was never used."""
         self._flying.pop(lease, None)
 
-    def _forget_the_dead(self, now: float) -> None:
-        for lease in [lease for lease, until in self._flying.items() if until <= now]:
-            del self._flying[lease]
+    def _first_end(self) -> float:
+        """Say when the first slot that is busy comes free."""
+        if self._ended and self._ended[0] <= self._first_death:
+            return self._ended[0]
         self._first_death = min(self._flying.values(), default=math.inf)
+        return min([self._first_death, *self._ended[:1]])
+
+    def _forget(self, now: float) -> None:
+        """Let go of the slots that are free again."""
+        ended = self._ended
+        while ended and ended[0] <= now:
+            heapq.heappop(ended)
+        if self._first_death <= now:
+            # A copy, since the garbage collector may end a request meanwhile.
+            for lease, until in list(self._flying.items()):
+                if until <= now:
+                    self._flying.pop(lease, None)
+            self._first_death = min(self._flying.values(), default=math.inf)

@@ -1,20 +1,21 @@
 """
 `LocalLimiter`: the limit of a key, kept exactly within one process.
 
-How it works stands in `_account`; why it holds, in `_window`.
+How it works stands in `_account` and `_serving`; why it holds, in `_window`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
+from asyncio import get_running_loop
 from collections.abc import Callable
 from typing import Final
 
 from ._account import Account, LocalSlot
+from ._forking import lock
 from ._pacing import Pace
 from ._ports import Lane, Ticket, Usage
+from ._serving import Queue
 from ._terms import Terms
 from ._window import GRACE, Rate, Window
 
@@ -57,7 +58,6 @@ class LocalLimiter:
     ) -> None:
         self._terms = Terms.read(rate, burst, reserve, grace)
         self._clock = clock
-        self._lock = threading.Lock()
         self._accounts: dict[str, Account] = {}
 
     @property
@@ -75,14 +75,13 @@ class LocalLimiter:
         ticket: Ticket | None = None,
     ) -> LocalSlot:
         """Wait for a slot; see `Limiter.acquire`."""
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         try:
             queue = self._accounts[account].queues[loop]
         except KeyError:
-            queue = self._account(account).open_queue(loop)
-        if ticket is None and (slot := queue.take_now(lane, longest)) is not None:
-            return slot
-        return await queue.acquire(lane, longest, patience, ticket)
+            queue = self._account(account).queue_of(loop)
+        slot = queue.take_now(lane, longest, ticket)
+        return await queue.wait(lane, longest, patience, ticket) if slot is None else slot
 
     def usage(self, account: str) -> Usage:
         """Say how *account* stands (`CustomerSMS.account` is its name); changes nothing."""
@@ -94,7 +93,7 @@ class LocalLimiter:
     def _account(self, name: str) -> Account:
         account = self._accounts.get(name)
         if account is None:
-            with self._lock:
+            with lock:
                 account = self._accounts.setdefault(name, self._new_account())
         return account
 
@@ -105,6 +104,7 @@ class LocalLimiter:
             reserve=terms.reserve,
             clock=self._clock,
             window=Window(terms.rate, grace=terms.grace),
+            make_queue=Queue,
         )
 
 

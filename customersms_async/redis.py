@@ -23,7 +23,7 @@ except ModuleNotFoundError as exc:
 
 from ._checks import check_seconds
 from ._member import Member, SharedSlot
-from ._pacing import Pace
+from ._pacing import interval
 from ._ports import Lane, Ticket, Usage
 from ._script import Rules
 from ._store import Store
@@ -107,16 +107,14 @@ class RedisLimiter:
         clock: Callable[[], float] | None = None,
     ) -> None:
         terms = self._terms = Terms.read(rate, burst, reserve, grace)
-        pace = Pace(terms.rate, terms.burst)
-        size, period = pace.bucket()
         self._rules = Rules(
             limit=terms.rate.limit,
             per=terms.rate.per,
             margin=MARGIN,
             grace=terms.grace,
             burst=terms.burst,
-            interval=period / size,
-            slow_interval=pace.slow_interval,
+            interval=interval(terms.rate),
+            slow_interval=interval(terms.rate, was_refused=True),
             reserve=terms.reserve,
             poll=max(1.0, terms.rate.per / 20),
             trusts_empty=bool(trust_empty_store),

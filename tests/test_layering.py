@@ -23,10 +23,10 @@ HOUSE = {
         {"_dialogue"},
     ],
     1: [  # one adapter for each port
-        {"_clock", "_transport", "_pacing"},
+        {"_clock", "_transport", "_pacing", "_forking"},
         {"_account", "_store"},
-        {"limiters", "_member"},
-        {"redis"},
+        {"_serving", "_member"},
+        {"limiters", "redis"},
     ],
     2: [  # the life of one request
         {"_desk"},

@@ -34,13 +34,16 @@ def servers() -> Iterator[dict[str, StoreServer]]:
 @pytest.fixture(params=list(BINARIES))
 def make_shared(request: pytest.FixtureRequest) -> MakeLimiter:
     """Make limiters that share a store, as the processes of one application do."""
-    return _sharing(request)
+    prefix = f"test-{next(_names)}"
+    return _in_a_store(request, lambda: prefix)
 
 
 @pytest.fixture(params=["local", *BINARIES])
 def make_limiter(request: pytest.FixtureRequest) -> MakeLimiter:
     """Make a limiter of each kind; a new kind is one more word above."""
-    return _local if request.param == "local" else _sharing(request)
+    if request.param == "local":
+        return _local
+    return _in_a_store(request, lambda: f"test-{next(_names)}")
 
 
 def _local(limit: int = 100, per: float = 60.0, **options: Any) -> LocalLimiter:
@@ -48,17 +51,16 @@ def _local(limit: int = 100, per: float = 60.0, **options: Any) -> LocalLimiter:
     return LocalLimiter(Rate(limit, per=per), clock=clock, **options)
 
 
-def _sharing(request: pytest.FixtureRequest) -> MakeLimiter:
+def _in_a_store(request: pytest.FixtureRequest, prefix: Callable[[], str]) -> MakeLimiter:
     url = request.getfixturevalue("servers")[request.param].url
     closings = request.node.stash.setdefault(CLOSINGS, [])
-    prefix = f"test-{next(_names)}"
 
     def make(limit: int = 100, per: float = 60.0, **options: Any) -> RedisLimiter:
         client = CountedRedis.from_url(url)
         closings.append(client.aclose)
         usual = {
             "clock": asyncio.get_running_loop().time,
-            "prefix": prefix,
+            "prefix": prefix(),
             "trust_empty_store": True,
         }
         return RedisLimiter(client, Rate(limit, per=per), **(usual | options))

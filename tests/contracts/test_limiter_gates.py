@@ -96,6 +96,29 @@ async def test_a_token_that_nobody_took_makes_no_larger_burst(make_limiter):
     assert 9 == sum(1 for _, instant in served if instant < began_at + 0.1)
 
 
+async def test_a_message_beside_a_bulk_run_that_saturates_the_key(make_limiter):
+    """It waits no longer than two slots of the pace, and hardly ever at all."""
+    limiter, waits, dice = make_limiter(), [], random.Random(5)
+    loop, until = asyncio.get_running_loop(), now() + 1_800
+
+    async def bulk_run():
+        while now() < until:
+            slot = await take(limiter, BULK)
+            loop.call_later(dice.uniform(0.02, 1.0), slot.answered)
+
+    running = asyncio.create_task(bulk_run())
+    while now() < until:
+        await asyncio.sleep(dice.uniform(5, 20))
+        slot = await take(limiter)
+        waits.append(slot.waited)
+        loop.call_later(dice.uniform(0.02, 1.0), slot.answered)
+    await running
+
+    waits.sort()
+    assert waits[int(len(waits) * 0.99)] <= 2 * 60 / 98
+    assert 0.0 == waits[len(waits) // 2]
+
+
 async def test_a_burst_of_the_whole_limit_turns_pacing_off(make_limiter):
     """Who knows that the server counts a window may leave at once."""
     limiter, began_at = make_limiter(burst=100), now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 
@@ -189,3 +190,37 @@ async def test_a_slot_that_comes_as_patience_ends_is_granted():
     loop.call_at(loop.time() + 7.0, slot.unused)
 
     assert 7.0 == pytest.approx((await take(limiter, patience=7.0)).waited)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("lane", [SEND, BULK])
+async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
+    """The garbage collector or a signal may end a request at any step of another grant."""
+    clock = asyncio.get_running_loop().time
+
+    async def run(step):
+        """End the second slot at so many calls or returns after the end of the first."""
+        limiter = LocalLimiter(Rate(2, per=0.1), burst=1, clock=clock)
+        first, second = await take_all(limiter, 2)
+        waiting = [asyncio.create_task(take(limiter, lane)) for _ in range(3)]
+        await asyncio.sleep(0)
+        events = iter(range(1000))
+        sys.setprofile(lambda *_: second.unused() if next(events) == step else None)
+        first.unused()
+        sys.setprofile(None)
+        seen = next(events)
+        if seen <= step:
+            second.unused()
+        granted = [await task for task in waiting[:2]]
+        assert 2 == limiter.usage(KEY).in_flight
+        assert not waiting[2].done()
+        for slot in granted:
+            slot.unused()
+        (await waiting[2]).unused()
+        return seen
+
+    step = 0
+    while await run(step) > step:
+        step += 1
+
+    assert 20 < step

@@ -1,0 +1,185 @@
+"""What every limiter keeps however callers are cancelled: no slot and no token is lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from customersms_async import WaitTooLong
+from tests.support.callers import BULK, SEND, names, now, queue_up, take, take_all, usage_of
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def wait_in_line(limiter, lane, count):
+    """Let so many wait."""
+    tasks = [asyncio.create_task(take(limiter, lane)) for _ in range(count)]
+    await asyncio.sleep(0.01)
+    return tasks
+
+
+def cancel_at_the_grant(waiting):
+    """Cancel a waiter in the very turn in which it is granted its slot, before it runs."""
+    loop = asyncio.get_running_loop()
+
+    def look():
+        if waiting._fut_waiter is not None and waiting._fut_waiter.done():
+            loop.before_turn = lambda: None
+            waiting.cancel()
+
+    loop.before_turn = look
+
+
+@pytest.mark.parametrize("lane", [SEND, BULK])
+async def test_hundreds_are_cancelled_together(make_limiter, lane):
+    """Where all but the last are cancelled in the turn of a grant, the last has the slot."""
+    limiter = make_limiter(1, 100.0, burst=1)
+    slot = await take(limiter)
+    gone = await wait_in_line(limiter, lane, 300)
+    (last,) = await wait_in_line(limiter, lane, 1)
+
+    slot.unused()
+    for task in gone:
+        task.cancel()
+
+    assert 0.01 == pytest.approx((await last).waited)
+    assert all(task.cancelled() for task in gone)
+
+
+async def test_a_hundred_grants_are_cancelled_before_they_run(make_limiter):
+    """A hundred slots that were granted and not used go to the next hundred in the same instant."""
+    limiter = make_limiter()
+    slots = await take_all(limiter, 100)
+    gone = await wait_in_line(limiter, SEND, 100)
+    began_at, served = now(), []
+    tasks = queue_up(limiter, SEND, range(100), served)
+    await asyncio.sleep(0)
+
+    for slot in slots:
+        slot.unused()
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*tasks)
+
+    assert list(range(100)) == names(served)
+    assert {began_at} == {at for _, at in served}
+
+
+async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
+    """A bulk request that is cancelled in the turn of its grant leaves slot and token to another."""
+    limiter = make_limiter()
+    for slot in await take_all(limiter, 9, BULK):
+        slot.answered()
+    began_at, served = now(), []
+    gone = asyncio.create_task(take(limiter, BULK))
+    await asyncio.sleep(0)
+    tasks = queue_up(limiter, BULK, range(2), served)
+    cancel_at_the_grant(gone)
+
+    await asyncio.gather(*tasks)
+
+    assert gone.cancelled()
+    assert pytest.approx([0.612, 1.224], abs=0.002) == [at - began_at for _, at in served]
+
+
+async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter):
+    """Where nobody is left to use its token, a cancelled grant makes no later burst larger."""
+    limiter = make_limiter()
+    for slot in await take_all(limiter, 9, BULK):
+        slot.answered()
+    gone = asyncio.create_task(take(limiter, BULK))
+    await asyncio.sleep(0)
+    cancel_at_the_grant(gone)
+    await asyncio.wait([gone])
+    served = []
+    await asyncio.sleep(30)
+    began_at = now()
+
+    await asyncio.gather(*queue_up(limiter, BULK, range(20), served))
+
+    assert gone.cancelled()
+    assert 9 == sum(1 for _, at in served if at < began_at + 0.1)
+
+
+@pytest.mark.parametrize("lanes", [[SEND] * 6, [BULK] * 6, [SEND, BULK] * 3])
+@pytest.mark.parametrize("was_refused", [False, True])
+async def test_cancelled_at_any_turn_a_waiter_takes_nothing_along(make_limiter, lanes, was_refused):
+    """Whoever is cancelled, at whatever turn of the loop, the others are served no later."""
+    loop = asyncio.get_running_loop()
+
+    async def run(index, step):
+        """Cancel the waiter of *index* at a turn; give how long the others took."""
+        limiter = make_limiter(2, 2.0, burst=1)
+        first = await take(limiter)
+        first.refused(0.5) if was_refused else first.unused()
+        began_at, served, left = now(), [], [step]
+        tasks = []
+
+        def before_turn():
+            left[0] -= 1
+            if left[0] == 0:
+                tasks[index].cancel()
+
+        for name, lane in enumerate(lanes):
+            tasks += queue_up(limiter, lane, [name], served)
+        loop.before_turn = before_turn
+        await asyncio.wait(tasks)
+        loop.before_turn = lambda: None
+        usage = await usage_of(limiter)
+        assert (0, 0) == (usage.waiting, usage.in_flight)
+        assert len(lanes) - tasks[index].cancelled() == len(served)
+        return served[-1][1] - began_at
+
+    undisturbed = await run(0, -1)
+    for step in range(1, 25):
+        for index in range(len(lanes)):
+            assert undisturbed + 0.01 >= await run(index, step)
+
+
+async def test_patience_ends_in_the_instant_before_a_slot_comes(make_limiter):
+    """A slot that comes just after somebody's patience is over goes to the next in line."""
+    limiter, loop = make_limiter(1, 1.0), asyncio.get_running_loop()
+    slot = await take(limiter)
+    tired = asyncio.create_task(take(limiter, patience=7.0))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(take(limiter))
+    await asyncio.sleep(0)
+    began_at = now()
+
+    async def end():
+        slot.unused()
+
+    tired.add_done_callback(lambda _: loop.create_task(end()))
+
+    await waiting
+    assert 7.0 == pytest.approx(now() - began_at)
+    assert isinstance(tired.exception(), WaitTooLong)
+
+
+async def test_a_newcomer_does_not_overtake_whoever_waits(make_limiter):
+    """Where a slot has come free and the loop was too busy to grant it, the first in line has it."""
+    limiter, loop, served = make_limiter(1, 10.0), asyncio.get_running_loop(), []
+    (await take(limiter)).answered()
+    tasks = queue_up(limiter, SEND, ["first"], served)
+    await asyncio.sleep(1)
+
+    loop._selector_clock.now += 20  # the loop is busy for so long
+    (await take(limiter)).answered()
+
+    assert ["first"] == names(served)
+    assert now() >= served[0][1] + 10
+    await asyncio.gather(*tasks)
+
+
+async def test_the_newcomer_is_not_told_of_those_who_were_cancelled(make_limiter):
+    """Whoever comes when all others have gone has its slot, however short its patience."""
+    limiter = make_limiter(1, 5.0)
+    (await take(limiter)).answered()
+    gone = await wait_in_line(limiter, SEND, 50)
+
+    for task in gone:
+        task.cancel()
+    await asyncio.sleep(0)
+
+    assert 5 == pytest.approx((await take(limiter, patience=6.0)).waited, abs=0.2)

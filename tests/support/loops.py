@@ -1,0 +1,59 @@
+"""Event loops in threads of their own, as the tests of several loops need them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+
+#: Seconds after which a test that waits for another thread has failed.
+LONG = 20.0
+
+
+class LoopThread:
+    """A running loop in a thread; its tasks end when the block does."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> LoopThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(LONG)
+
+    def start(self, coroutine) -> Future:
+        """Let it run, and give its future."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def run(self, coroutine):
+        """Let it run to its end, and give its result."""
+        return self.start(coroutine).result(LONG)
+
+    def settle(self):
+        """Wait until everything has run that was ready to."""
+        for _ in range(3):
+            self.run(asyncio.sleep(0))
+
+    def block(self, until: threading.Event) -> None:
+        """Let the loop do nothing else before *until*."""
+        is_blocked = threading.Event()
+
+        def hold():
+            is_blocked.set()
+            until.wait(LONG)
+
+        self.loop.call_soon_threadsafe(hold)
+        is_blocked.wait(LONG)
+
+    def _run(self):
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.loop.close()
