@@ -67,7 +67,7 @@ async def test_a_hundred_grants_are_cancelled_before_they_run(make_limiter):
 
 
 async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
-    """A bulk request that is cancelled in the turn of its grant leaves slot and token to another."""
+    """A bulk request that is cancelled in the turn of its grant leaves slot and token behind."""
     limiter = make_limiter()
     for slot in await take_all(limiter, 9, BULK):
         slot.answered()
@@ -83,22 +83,23 @@ async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
     assert [0.612, 1.224] == [round(at - began_at, 3) for _, at in served]
 
 
-async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter):
+@pytest.mark.parametrize("count", [1, 5])
+async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter, count):
     """Where nobody is left to use its token, a cancelled grant makes no later burst larger."""
     limiter = make_limiter()
     for slot in await take_all(limiter, 9, BULK):
         slot.answered()
-    gone = asyncio.create_task(take(limiter, BULK))
+    gone = [asyncio.create_task(take(limiter, BULK)) for _ in range(count)]
     await asyncio.sleep(0)
-    at_the_grant(limiter, gone.cancel)
-    await asyncio.wait([gone])
+    at_the_grant(limiter, lambda: [task.cancel() for task in gone])
+    await asyncio.wait(gone)
     served = []
     await asyncio.sleep(30)
     began_at = now()
 
     await asyncio.gather(*queue_up(limiter, BULK, range(20), served))
 
-    assert gone.cancelled()
+    assert all(task.cancelled() for task in gone)
     assert 9 == sum(1 for _, at in served if at < began_at + 0.1)
 
 
@@ -157,7 +158,7 @@ async def test_patience_ends_in_the_instant_before_a_slot_comes(make_limiter):
 
 
 async def test_a_newcomer_does_not_overtake_whoever_waits(make_limiter):
-    """Where a slot has come free and the loop was too busy to grant it, the first in line has it."""
+    """A slot that came free while the loop was too busy to grant it is for the first in line."""
     limiter, loop, served = make_limiter(1, 10.0), asyncio.get_running_loop(), []
     (await take(limiter)).answered()
     tasks = queue_up(limiter, SEND, ["first"], served)
