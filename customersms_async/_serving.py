@@ -109,8 +109,7 @@ class Queue:
                 return None
             now, pace = account.clock(), account.pace
             pace.has_token = False  # one that is left over would make the burst larger by one
-            if account.pause.until > now:
-                return None
+            # Nothing is paused before the first refusal, and then everything is paced.
             is_paced = pace.was_refused or (lane is not _SEND and pace.is_for_bulk)
             if is_paced and self._opens_at(lane, now) > now:
                 return None

@@ -20,13 +20,14 @@ async def wait_in_line(limiter, lane, count):
 
 
 def cancel_at_the_grant(waiting):
-    """Cancel a waiter in the very turn in which it is granted its slot, before it runs."""
+    """Cancel all in the very turn in which the first is granted its slot, before it runs."""
     loop = asyncio.get_running_loop()
 
     def look():
-        if waiting._fut_waiter is not None and waiting._fut_waiter.done():
+        if waiting[0]._fut_waiter is not None and waiting[0]._fut_waiter.done():
             loop.before_turn = lambda: None
-            waiting.cancel()
+            for task in waiting:
+                task.cancel()
 
     loop.before_turn = look
 
@@ -67,7 +68,7 @@ async def test_a_hundred_grants_are_cancelled_before_they_run(make_limiter):
 
 
 async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
-    """A bulk request that is cancelled in the turn of its grant leaves slot and token to another."""
+    """A bulk request that is cancelled in the turn of its grant leaves slot and token behind."""
     limiter = make_limiter()
     for slot in await take_all(limiter, 9, BULK):
         slot.answered()
@@ -75,7 +76,7 @@ async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
     gone = asyncio.create_task(take(limiter, BULK))
     await asyncio.sleep(0)
     tasks = queue_up(limiter, BULK, range(2), served)
-    cancel_at_the_grant(gone)
+    cancel_at_the_grant([gone])
 
     await asyncio.gather(*tasks)
 
@@ -83,22 +84,23 @@ async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
     assert pytest.approx([0.612, 1.224], abs=0.002) == [at - began_at for _, at in served]
 
 
-async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter):
+@pytest.mark.parametrize("count", [1, 5])
+async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter, count):
     """Where nobody is left to use its token, a cancelled grant makes no later burst larger."""
     limiter = make_limiter()
     for slot in await take_all(limiter, 9, BULK):
         slot.answered()
-    gone = asyncio.create_task(take(limiter, BULK))
+    gone = [asyncio.create_task(take(limiter, BULK)) for _ in range(count)]
     await asyncio.sleep(0)
     cancel_at_the_grant(gone)
-    await asyncio.wait([gone])
+    await asyncio.wait(gone)
     served = []
     await asyncio.sleep(30)
     began_at = now()
 
     await asyncio.gather(*queue_up(limiter, BULK, range(20), served))
 
-    assert gone.cancelled()
+    assert all(task.cancelled() for task in gone)
     assert 9 == sum(1 for _, at in served if at < began_at + 0.1)
 
 
@@ -158,7 +160,7 @@ async def test_patience_ends_in_the_instant_before_a_slot_comes(make_limiter):
 
 
 async def test_a_newcomer_does_not_overtake_whoever_waits(make_limiter):
-    """Where a slot has come free and the loop was too busy to grant it, the first in line has it."""
+    """A slot that came free while the loop was too busy to grant it is for the first in line."""
     limiter, loop, served = make_limiter(1, 10.0), asyncio.get_running_loop(), []
     (await take(limiter)).answered()
     tasks = queue_up(limiter, SEND, ["first"], served)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections import Counter
 from itertools import pairwise
 
 import pytest
 
+from customersms_async import WaitTooLong
 from tests.support.callers import BULK, SEND, now, queue_up, take, take_all, usage_of
 
 pytestmark = pytest.mark.virtual_time
@@ -208,6 +210,65 @@ async def test_once_refused_everything_is_paced(make_limiter):
 
     at = [instant - 1001 for _, instant in served]
     assert pytest.approx([0, 0.632, 1.263, 1.895, 2.526], abs=0.001) == at
+
+
+async def test_once_refused_a_burst_is_over_for_bulk_runs_too(make_limiter):
+    """After the first refusal both lanes together leave one by one, and no rest saves a burst."""
+    limiter, served = make_limiter(), []
+    slots = await take_all(limiter, 3, BULK)
+    await asyncio.sleep(30)
+    slots[0].refused(0.0)
+    refused_at = now()
+
+    tasks = queue_up(limiter, BULK, range(2), served) + queue_up(limiter, SEND, range(2), served)
+    await asyncio.gather(*tasks)
+    await asyncio.sleep(30)
+    began_at, later = now(), []
+    await asyncio.gather(*queue_up(limiter, SEND, range(3), later))
+
+    about = functools.partial(pytest.approx, abs=0.002)
+    assert about([0.632, 1.263, 1.895, 2.526]) == [at - refused_at for _, at in served]
+    assert about([0, 0.632, 1.263]) == [at - began_at for _, at in later]
+
+
+async def test_the_hopeless_are_told_of_the_slower_pace(make_limiter):
+    """Once refused, whoever would come too late by the pace is refused without waiting."""
+    limiter = make_limiter()
+    (await take(limiter)).refused(0.0)
+    tasks = queue_up(limiter, SEND, range(20), [])
+    await asyncio.sleep(0)
+    began_at = now()
+
+    with pytest.raises(WaitTooLong):
+        await take(limiter, patience=12.0)
+
+    assert began_at == now()
+    await take(limiter, patience=14.0)
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize(
+    ("end", "least"),
+    [
+        (lambda slot: slot.answered(), 60.0),
+        (lambda slot: slot.lost(), 65.0),
+        (lambda slot: slot.refused(1.0), 63.0),
+        (lambda slot: slot.unused(), 0.0),
+    ],
+    ids=["answered", "lost", "refused", "unused"],
+)
+async def test_a_waiter_has_its_slot_as_soon_as_the_end_of_another_allows(make_limiter, end, least):
+    """Whoever waits for a lease to run out is served sooner when its request ends."""
+    limiter = make_limiter(1, 60.0)
+    slot = await take(limiter, longest=300.0)
+    waiting = asyncio.create_task(take(limiter))
+    await asyncio.sleep(1)
+    ended_at = now()
+
+    end(slot)
+
+    await waiting
+    assert least <= now() - ended_at <= least + 1.5
 
 
 async def test_refusals_below_our_own_count_are_others(make_limiter, caplog):

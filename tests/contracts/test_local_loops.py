@@ -7,6 +7,7 @@ import gc
 import threading
 import time
 import weakref
+from itertools import pairwise
 
 import pytest
 
@@ -91,12 +92,14 @@ def test_messages_go_ahead_of_the_bulk_runs_of_another_loop(one, two):
     assert ["send", "bulk"] == served
 
 
-def test_one_grant_in_ten_goes_to_the_bulk_run_of_another_loop(one, two):
+@pytest.mark.parametrize("is_first_opened", [False, True])
+def test_one_grant_in_ten_goes_to_the_bulk_run_of_another_loop(one, two, is_first_opened):
     """However many messages wait in one loop, the bulk runs of another do not starve."""
     limiter, served = LocalLimiter(Rate(1), burst=1, clock=still), []
     slot = one.run(take(limiter))
-    waiting = [queue_up(one, limiter, SEND, "send", served) for _ in range(20)]
-    waiting += [queue_up(two, limiter, BULK, "bulk", served) for _ in range(2)]
+    sends, bulks = (two, one) if is_first_opened else (one, two)
+    waiting = [queue_up(sends, limiter, SEND, "send", served) for _ in range(20)]
+    waiting += [queue_up(bulks, limiter, BULK, "bulk", served) for _ in range(2)]
 
     end(one, slot)
     wait_for(waiting)
@@ -209,7 +212,7 @@ def test_once_refused_loops_in_turns_leave_one_by_one(one, two):
     wait_for([one.start(run()), two.start(run())])
 
     grants.sort()
-    assert all(b - a >= 0.0105 for a, b in zip(grants, grants[1:], strict=False))
+    assert all(b - a >= 0.0105 for a, b in pairwise(grants))
 
 
 # --- Loops that end or vanish ---------------------------------------------------------------------
@@ -228,45 +231,59 @@ def test_a_loop_that_rests_is_neither_counted_nor_waited_for():
 
     async def use():
         count = limiter.usage(KEY).waiting
-        (await asyncio.wait_for(take(limiter), LONG)).unused()
-        return count
+        slot = await asyncio.wait_for(take(limiter), LONG)
+        return count, slot
 
     async def come_back():
-        newcomer = asyncio.create_task(take(limiter))
-        (await waiting).unused()
-        return (await newcomer).waited
+        served = []
+
+        async def note(name, waiting):
+            slot = await waiting
+            served.append(name)
+            slot.unused()
+
+        newcomer = asyncio.create_task(note("newcomer", take(limiter)))
+        await asyncio.sleep(0)
+        slot.unused()
+        await asyncio.gather(newcomer, note("first", waiting))
+        return served
 
     slot, waiting = resting.run_until_complete(leave())
     assert 0 == limiter.usage(KEY).waiting
     slot.unused()
-    assert 0 == asyncio.run(use())
-    assert 0 == resting.run_until_complete(come_back())
+    count, slot = asyncio.run(use())
+    assert 0 == count
+    assert ["first", "newcomer"] == resting.run_until_complete(come_back())
     resting.close()
 
 
-def test_a_loop_that_runs_on_is_served_by_its_own_timer():
+def test_a_loop_that_runs_on_is_served_by_its_own_timer_and_counted_again():
     """A loop that rested while others came in use looks at its gates when its time has come."""
     limiter = LocalLimiter(Rate(1, per=0.001))
     resting = asyncio.new_event_loop()
 
-    async def use(wait_for=None):
-        if wait_for is not None:
-            await wait_for
+    async def use():
         (await take(limiter, longest=0.1)).answered()
 
     async def leave():
         await use()
-        waiting = asyncio.create_task(take(limiter))
+        waiting = [asyncio.create_task(take(limiter)) for _ in range(2)]
         await asyncio.sleep(0)
         return waiting
 
+    async def run_on():
+        slot = await waiting[0]
+        count = limiter.usage(KEY).waiting
+        slot.unused()
+        (await waiting[1]).answered()
+        return count
+
     waiting = resting.run_until_complete(leave())
     asyncio.run(use())
-    resting.run_until_complete(waiting).answered()
-    resting.run_until_complete(use())
+    count = resting.run_until_complete(run_on())
     resting.close()
 
-    assert 1 == limiter.usage(KEY).busy
+    assert 1 == count
 
 
 def test_two_hundred_runs_keep_one_budget_and_no_loop_alive():

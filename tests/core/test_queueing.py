@@ -168,3 +168,15 @@ def test_a_first_that_cannot_go_does_not_hide_the_other(lane):
     line, _ = fill([Lane.BULK, Lane.SEND])
 
     assert lane in {waiter.ticket.lane for waiter in line.firsts()}
+
+
+def test_a_bulk_run_that_may_not_go_is_still_behind_those_before_it():
+    """However many messages go while a bulk run is held back, whoever comes is not ahead of it."""
+    line, _ = fill([Lane.BULK] * 2 + [Lane.SEND] * 30)
+    for _ in range(15):
+        first = next(waiter for waiter in line.firsts() if waiter.ticket.lane is Lane.SEND)
+        first.has_left = True
+        line.served(Lane.SEND)
+        line.leave(first)
+
+    assert 2 + 15 == line.ahead_of(Ticket(Lane.BULK, 99))

@@ -190,6 +190,15 @@ def test_opens_with_a_reserve():
     assert 3.0 + PERIOD == w.opens_at(4.0, spare=2)
 
 
+def test_opens_where_a_request_that_never_ends_frees_its_slot_first():
+    """A lease that runs out before the slot of an answered request is free opens the window."""
+    w = window(limit=2)
+    w.take(0.0, longest=1.0)
+    w.answered(w.take(10.0, longest=30.0), 20.0)
+
+    assert 1.0 + GRACE + PERIOD == w.opens_at(21.0)
+
+
 # --- Any course of events -------------------------------------------------------------------------
 
 SECONDS = st.floats(0, 100, allow_nan=False).map(lambda s: round(s, 3))

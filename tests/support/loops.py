@@ -17,7 +17,7 @@ class LoopThread:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> LoopThread:
+    def __enter__(self):
         self._thread.start()
         return self
 
