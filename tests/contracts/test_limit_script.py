@@ -78,6 +78,15 @@ STEPS = st.lists(
 
 @given(st.integers(1, 6), STEPS)
 @example(2, [("take", 0.0, 1, 1), ("end", 0.0, 0, "lost"), ("take", 21.0, 3, 1)])
+@example(
+    2,
+    [
+        ("take", 0.0, 2, 1),
+        ("end", 0.0, 0, "answered"),
+        ("end", 15.0, 0, "lost"),
+        ("take", 0.0, 2, 1),
+    ],
+)
 @example(1, [("take", 0.0, 1, 1), ("take", 30.0, 1, 1), ("end", 1.0, 0, "answered")])
 def test_the_window_is_the_same_in_both_languages(client, limit, steps):
     """What is granted, what is busy, and when slots open: Lua says what the pure window says."""
@@ -111,6 +120,47 @@ def test_the_window_is_the_same_in_both_languages(client, limit, steps):
 
         assert (window.busy(now), window.in_flight) == (usage.busy, usage.in_flight)
         assert (None if free_at is None else pytest.approx(free_at - now)) == usage.next_free_in
+
+
+def test_who_stands_before_the_caller_is_counted_in_its_forecast(client):
+    """Where another member is first in line, the turn comes a whole period later."""
+    script = Script(client, 1)
+    script.call(1_000.0, send=wish(1))
+    script.end(1_000.0, "one:1000", "answered")
+    script.call(1_000.0, "another", send=wish(1))
+
+    told = script.call(1_000.0, send=wish(2), wants_forecast=True)
+
+    assert [2 * (PER + MARGIN)] == told.send.forecast
+
+
+def test_a_reserve_is_counted_in_when_bulk_runs_are_told_to_come(client):
+    """A bulk run that must leave a slot is told when there is one more."""
+    script = Script(client, 2, reserve=1)
+    (lease, _), *_ = script.call(1_000.0, bulk=wish(1)).bulk.granted
+    script.end(1_000.0, f"one:{lease}", "answered")
+
+    told = script.call(1_000.0, bulk=wish(1))
+
+    assert pytest.approx(PER + MARGIN, abs=0.001) == told.bulk.wait
+
+
+def test_a_member_that_stays_away_is_forgotten(client):
+    """One that is late is passed over at once, and a second later nothing is known of it."""
+    script = Script(client, 1)
+    (lease, _), *_ = script.call(1_000.0, send=wish(1)).send.granted
+    script.end(1_000.0, f"one:{lease}", "answered")
+    script.call(1_000.0, "dead", send=wish(3))
+    free_at = 1_000.0 + PER + MARGIN
+
+    early = script.call(free_at + 0.25, send=wish(1))
+    late = script.call(free_at + 0.75, send=wish(1))
+    waiting = script.call(free_at + 0.75, is_question=True).usage.waiting
+    script.call(free_at + 1.25, send=wish(1))
+
+    assert ([], 1) == (early.send.granted, len(late.send.granted))
+    assert 3 == waiting
+    assert 0 == script.call(free_at + 1.25, is_question=True).usage.waiting
 
 
 REFUSALS = st.lists(
