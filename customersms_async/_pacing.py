@@ -18,7 +18,6 @@ Rules of this module:
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import Final
 
@@ -132,11 +131,11 @@ class Pacer:
             return now
         if self._turn != pace.turn:
             self._renew(now)
-        if pace.held_until + pace.interval >= now and self._bucket.has_capacity():
-            self._bucket = _bucket(pace)
-            _take_out(self._bucket, pace.burst - 1)
         if not self._bucket.has_capacity():
             return max(pace.drawn_at + pace.interval * _LATER, now + _ASK_AGAIN)
+        if pace.held_until + pace.interval >= now:
+            self._bucket = _bucket(pace)
+            _take_out(self._bucket, pace.burst - 1)
         _take_out(self._bucket, 1)
         self._turn = pace.drawn(now)
         return now
@@ -157,5 +156,7 @@ def _bucket(pace: Pace) -> AsyncLimiter:
 
 def _take_out(bucket: AsyncLimiter, tokens: float) -> None:
     """Take out what is there: then the coroutine ends at its first step, and needs no task."""
-    with contextlib.suppress(StopIteration):
+    try:
         bucket.acquire(tokens).send(None)
+    except StopIteration:
+        return

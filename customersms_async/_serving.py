@@ -111,7 +111,7 @@ class Queue:
             pace.has_token = False  # one that is left over would make the burst larger by one
             # Nothing is paused before the first refusal, and then everything is paced.
             is_paced = pace.was_refused or (lane is not _SEND and pace.is_for_bulk)
-            if is_paced and self._opens_at(lane, now) > now:
+            if is_paced and (account.pause.until > now or self._pacer.draw(now) > now):
                 return None
             lease = account.window.take(now, longest, 0 if lane is _SEND else account.reserve)
             if not lease:

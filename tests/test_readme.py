@@ -6,19 +6,24 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from customersms_async.sandbox import Sandbox
+from tests.support.store import StoreServer
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
-async def run(program: str, endpoint: str) -> str:
+async def run(program: str, endpoint: str, store: str) -> str:
     """Run *program* as a newcomer would, and give what it printed."""
     environment = {
         **os.environ,
+        "REDIS_URL": store,
         "CUSTOMERSMS_API_KEY": "cspro_readme",
         "CUSTOMERSMS_ENDPOINT": endpoint,
         "PYTHONUTF8": "1",
@@ -34,14 +39,23 @@ async def run(program: str, endpoint: str) -> str:
     return out.decode()
 
 
-async def test_programs_print_what_is_shown() -> None:
+@pytest.fixture
+def store() -> Iterator[StoreServer]:
+    """Make a server for the program that shares its limit."""
+    server = StoreServer()
+    yield server
+    server.close()
+
+
+async def test_programs_print_what_is_shown(store: StoreServer) -> None:
     """Each program of the README prints exactly the text below it, with all warnings as errors."""
     shown, printed = [], []
     async with Sandbox(keys={"cspro_readme": 10_000}) as sandbox:
+        store.start()
         for (kind, program), (_, text) in pairwise(BLOCKS):
             if kind == "python":
                 shown.append(text)
-                printed.append(await run(program, sandbox.endpoint))
+                printed.append(await run(program, sandbox.endpoint, store.url))
 
     assert shown == printed
 
