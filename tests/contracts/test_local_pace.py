@@ -8,8 +8,10 @@ import random
 import pytest
 
 from customersms_async import Rate
+from customersms_async._account import Account
 from customersms_async._pacing import Pace, Pacer
-from tests.support.callers import now
+from customersms_async._window import Window
+from tests.support.callers import BULK, now
 
 pytestmark = pytest.mark.virtual_time
 
@@ -70,6 +72,21 @@ async def test_a_token_that_is_used_late_brings_the_next_no_nearer():
     await asyncio.sleep(0.3)
 
     pace.spent(now())
+
+    assert INTERVAL == pytest.approx(pacer.draw(now()) - now(), abs=1e-5)
+
+
+async def test_a_slot_that_is_taken_late_uses_its_token_late():
+    """A grant that waited for another loop with its token in hand sets the pace from then on."""
+    pace = Pace(Rate(), 1)
+    account = Account(
+        pace=pace, reserve=0, clock=now, window=Window(Rate()), make_queue=lambda *_: None
+    )
+    pacer = Pacer(pace)
+    pacer.draw(now())
+    await asyncio.sleep(0.3)
+
+    account.take(BULK, now(), 30.0)
 
     assert INTERVAL == pytest.approx(pacer.draw(now()) - now(), abs=1e-5)
 

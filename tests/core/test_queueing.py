@@ -163,6 +163,18 @@ def test_who_comes_back_is_behind_fewer(lane):
 
 
 @pytest.mark.parametrize("lane", Lane)
+def test_the_second_who_comes_back_is_ahead_of_the_others_too(lane):
+    """Somebody who came back to a place in front does not make the next who does so a newcomer."""
+    line, waiters = fill([lane] * 6)
+    for waiter in waiters[:2]:
+        waiter.has_left = True
+        line.leave(waiter)
+    line.add(Waiter(waiters[0].ticket, "back"))
+
+    assert 1 == line.ahead_of(waiters[1].ticket)
+
+
+@pytest.mark.parametrize("lane", Lane)
 def test_a_first_that_cannot_go_does_not_hide_the_other(lane):
     """Each lane's first is offered, so that one held back by a gate does not block the other."""
     line, _ = fill([Lane.BULK, Lane.SEND])
