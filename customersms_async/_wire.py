@@ -216,8 +216,9 @@ def parse_retry_after(value: str | None, date: str | None) -> float | None:
     """
     if value is None:
         return None
-    if _SECONDS.fullmatch(value.strip()):
-        return min(float(value), LONGEST_PAUSE)
+    seconds = value.strip(" \t")  # what counts as white space in a header
+    if _SECONDS.fullmatch(seconds):
+        return min(float(seconds), LONGEST_PAUSE)
     until, now = _http_date(value), _http_date(date or "")
     if until is None or now is None:
         return None

@@ -29,7 +29,7 @@ async def run(program: str, endpoint: str, store: str) -> str:
         "PYTHONUTF8": "1",
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-X", "dev", "-c", program),
+        *(sys.executable, "-W", "error", "-c", program),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -159,6 +159,21 @@ async def test_patience_ends_in_the_instant_before_a_slot_comes(make_limiter):
     assert isinstance(tired.exception(), WaitTooLong)
 
 
+async def test_cancelled_in_the_instant_in_which_patience_ends(make_limiter):
+    """Whoever is cancelled just before its patience is over was cancelled, and nothing else."""
+    limiter = make_limiter(1, 1.0)
+    slot = await take(limiter)
+    waiting = asyncio.create_task(take(limiter, patience=7.0))
+    asyncio.get_running_loop().call_at(now() + 7.0, waiting.cancel)
+
+    await asyncio.wait([waiting])
+
+    assert waiting.cancelled()
+    slot.unused()
+    assert 7.0 == pytest.approx(now() - 1_000)
+    await take(limiter)
+
+
 async def test_a_newcomer_does_not_overtake_whoever_waits(make_limiter):
     """A slot that came free while the loop was too busy to grant it is for the first in line."""
     limiter, loop, served = make_limiter(1, 10.0), asyncio.get_running_loop(), []

@@ -564,6 +564,7 @@ def test_a_date_needs_the_servers_clock(date):
 
 
 @given(st.one_of(st.text(), st.text("0123456789 ,:+-GMTSunNov", max_size=40)), st.text(max_size=30))
+@example("0\x1f", "")
 def test_any_header(value, date):
     """No header raises, and none asks for less than nothing or more than ten minutes."""
     seconds = parse_retry_after(value, date)

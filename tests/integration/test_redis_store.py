@@ -194,6 +194,21 @@ def test_a_loop_that_ended_without_a_word_hurts_nobody(running):
     asyncio.run(use())
 
 
+def test_loops_that_have_ended_are_forgotten(running):
+    """A limiter that is used in one run after the other keeps nothing of those that have ended."""
+
+    async def use(limiter):
+        (await take(limiter)).answered()
+        client = limiter._loops[asyncio.get_running_loop()].client
+        await client.aclose()
+
+    limiter = limiter_of(running)
+    for _ in range(5):
+        asyncio.run(use(limiter))
+
+    assert 1 == len(limiter._loops)
+
+
 PROCESS = """
 import asyncio, sys
 from customersms_async import Lane, Rate
