@@ -254,7 +254,9 @@ class LocalSlot:
             until = account.window.answered(self._lease, account.clock())
             if account.pace.was_refused:
                 account.pause.accepted()
-        account.look_again(until)
+        for queue in account.queues.values():  # as `look_again`, without a call for nothing
+            if queue.looks_at > until:
+                queue.look_again()
 
     def lost(self) -> None:
         account = self._account

@@ -222,7 +222,7 @@ class Usage:
         limit: Slots in all.
         busy: Slots that may not be used now.
         in_flight: Slots whose request has not ended.
-        waiting: Callers in the queue, of all event loops.
+        waiting: Callers in the queue, of all event loops that run.
         next_free_at: When a slot is free for certain; None while all are in flight.
         paused_until: Before this instant nothing leaves; None where there is no pause.
         refused_by_others: Refusals for the rate that came while our own count was below the

@@ -173,7 +173,8 @@ class Window:
             return 0
         self._next = lease = self._next + 1
         flying[lease] = until = now + longest + self._grace + self._period
-        self._first_death = min(self._first_death, until)
+        if until < self._first_death:  # noqa: PLR1730  # in the hot path, where a call costs
+            self._first_death = until
         return lease
 
     def answered(self, lease: int, now: float) -> float:

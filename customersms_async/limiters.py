@@ -27,7 +27,8 @@ class LocalLimiter:
     Slots for the requests of one process: at most ``rate.limit`` in any ``rate.per`` seconds.
 
     One object is one set of accounts. It may be used from any thread and any event loop, and
-    remembers from one ``asyncio.run`` to the next.
+    remembers from one ``asyncio.run`` to the next. A forked child begins with what its parent knew;
+    from then on the two share nothing (see `Rate.split`).
 
     Args:
         rate: The gateway's limit.
