@@ -24,15 +24,15 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from attrs import define, evolve
+from attrs import evolve
 
-from . import codes
 from ._dialogue import Dialogue, Grant, How, SharedTicket
 from ._ports import Lane, Ticket, Usage
 from ._queueing import Line
 from ._retrying import Pause
 from ._script import Ask, Rules, Told
 from ._store import Store
+from ._waiting import Waiter, give_up, too_late
 from .errors import LimiterUnavailable, WaitTooLong
 
 __all__ = ["Member", "SharedSlot"]
@@ -64,22 +64,6 @@ class SharedSlot:
         return self._member.ended(self.grant, "refused", retry_after)
 
 
-@define(eq=False)
-class _Waiter:
-    """A caller in the queue."""
-
-    future: asyncio.Future[SharedSlot]
-    ticket: Ticket
-    longest: float
-    asked_at: float
-    gives_up_at: float | None
-    is_counted: bool = True
-
-    @property
-    def has_left(self) -> bool:
-        return self.future.done()
-
-
 class Member:
     """
     The waiters of one account in one loop.
@@ -104,7 +88,7 @@ class Member:
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float] | None,
     ) -> None:
-        self.line: Line[_Waiter] = Line()
+        self.line: Line[Waiter[SharedSlot]] = Line()
         self._account = account
         self._store = store
         self._rules = rules
@@ -121,19 +105,16 @@ class Member:
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
     ) -> SharedSlot:
         """Wait for a slot."""
+        ticket = ticket or Ticket(lane, next(self._places))
         now = self._loop.time()
-        waiter = _Waiter(
-            self._loop.create_future(),
-            ticket or Ticket(lane, next(self._places)),
-            longest,
-            now,
-            None if patience is None else now + patience,
+        waiter: Waiter[SharedSlot] = Waiter(
+            self._loop.create_future(), ticket, longest, now, patience
         )
         timer = None
         if patience is not None:
-            timer = self._loop.call_later(patience, _give_up, waiter, patience)
+            timer = self._loop.call_later(patience, give_up, waiter, patience)
         self.line.add(waiter)
-        self._dialogue.joined(waiter.ticket, longest, has_patience=patience is not None)
+        self._dialogue.joined(ticket, longest, has_patience=patience is not None)
         try:
             self._plan()
             return await waiter.future
@@ -241,7 +222,7 @@ class Member:
             self._refuse_the_hopeless(Lane.SEND, told.send.forecast, told.opens_in)
             self._refuse_the_hopeless(Lane.BULK, told.bulk.forecast, told.opens_in)
 
-    def _let_go(self, waiter: _Waiter, grant: Grant) -> None:
+    def _let_go(self, waiter: Waiter[SharedSlot], grant: Grant) -> None:
         waiter.future.set_result(SharedSlot(self, grant, waiter.ticket, waiter.asked_at))
         self._leave(waiter)
 
@@ -253,10 +234,9 @@ class Member:
             rounds, place = divmod(number, len(forecast))
             wait = forecast[place] + rounds * self._rules.per
             if waiter.gives_up_at is not None and now + wait >= waiter.gives_up_at:
-                why = ", since its store has lost its memory," if opens_in > 0 else ","
-                left = f"{max(waiter.gives_up_at - now, 0.0):.1f} s are left"
-                detail = f"its turn comes in {wait:.1f} s at the earliest{why} and {left}"
-                self._refuse(waiter, WaitTooLong(codes.WAIT_TOO_LONG, (), detail))
+                why = ", since its store has lost its memory" if opens_in > 0 else ""
+                left = max(waiter.gives_up_at - now, 0.0)
+                self._refuse(waiter, too_late(wait, left, why))
 
     def _store_is_away(self, ask: Ask, exc: LimiterUnavailable) -> None:
         if not self._dialogue.is_store_away:
@@ -285,19 +265,19 @@ class Member:
 
     # --- Who leaves -------------------------------------------------------------------------------
 
-    def _refuse(self, waiter: _Waiter, error: WaitTooLong | LimiterUnavailable) -> None:
+    def _refuse(self, waiter: Waiter[SharedSlot], error: WaitTooLong | LimiterUnavailable) -> None:
         waiter.future.set_exception(error)
         self._leave(waiter)
 
-    def _leave(self, waiter: _Waiter) -> None:
+    def _leave(self, waiter: Waiter[SharedSlot]) -> None:
         if waiter.is_counted:
             waiter.is_counted = False
             self.line.leave(waiter)
             self._dialogue.left(waiter.ticket.lane)
 
-    def _hand_back(self, waiter: _Waiter) -> None:
+    def _hand_back(self, waiter: Waiter[SharedSlot]) -> None:
         """Whoever was granted a slot and cancelled before it ran gives it to the next in line."""
-        if waiter.future.cancelled() or waiter.future.exception() is not None:
+        if not waiter.is_granted:
             return
         now, grant = self._loop.time(), waiter.future.result().grant
         following = self.line.first(grant.lane)
@@ -306,9 +286,3 @@ class Member:
         else:
             self._dialogue.handed_back(grant, now)
             self._plan()
-
-
-def _give_up(waiter: _Waiter, patience: float) -> None:
-    if not waiter.future.done():
-        detail = f"its turn did not come within {patience:.1f} s"
-        waiter.future.set_exception(WaitTooLong(codes.WAIT_TOO_LONG, (), detail))

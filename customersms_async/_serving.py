@@ -19,13 +19,12 @@ import contextlib
 import math
 from typing import Final
 
-from . import codes
 from ._account import Account, LocalSlot
 from ._forking import lock
 from ._pacing import Pacer
 from ._ports import Lane, Ticket
 from ._queueing import Line
-from .errors import WaitTooLong
+from ._waiting import Waiter, give_up, too_late
 
 __all__ = ["Queue"]
 
@@ -34,30 +33,6 @@ _GIVE_WAY: Final = 0.05
 
 _SEND: Final = Lane.SEND
 _NEVER: Final = math.inf
-
-
-class _Waiter:
-    """A caller in the queue."""
-
-    __slots__ = ("asked_at", "future", "is_counted", "longest", "ticket")
-
-    def __init__(
-        self, future: asyncio.Future[LocalSlot], ticket: Ticket, longest: float, asked_at: float
-    ) -> None:
-        self.future = future
-        self.ticket = ticket
-        self.longest = longest
-        self.asked_at = asked_at
-        self.is_counted = True
-
-    @property
-    def has_left(self) -> bool:
-        return self.future.done()
-
-    @property
-    def is_granted(self) -> bool:
-        future = self.future
-        return future.done() and not future.cancelled() and future.exception() is None
 
 
 class Queue:
@@ -79,7 +54,7 @@ class Queue:
     def __init__(self, account: Account, loop: asyncio.AbstractEventLoop) -> None:
         self._account = account
         self._loop = loop
-        self._line: Line[_Waiter] = Line(account.turns)
+        self._line: Line[Waiter[LocalSlot]] = Line(account.turns)
         self._pacer = Pacer(account.pace)
         self._timer: asyncio.TimerHandle | None = None
         self._woken_at = _NEVER
@@ -95,7 +70,7 @@ class Queue:
     def bulks(self) -> int:
         return self._line.bulks
 
-    def first(self, lane: Lane) -> _Waiter | None:
+    def first(self, lane: Lane) -> Waiter[LocalSlot] | None:
         return self._line.first(lane)
 
     def answers(self, now: float) -> bool:
@@ -126,11 +101,13 @@ class Queue:
         """Wait for a slot in line."""
         now = self._account.clock()
         ticket = ticket or Ticket(lane, next(self._account.places))
-        waiter = _Waiter(self._loop.create_future(), ticket, longest, now)
+        waiter: Waiter[LocalSlot] = Waiter(
+            self._loop.create_future(), ticket, longest, now, patience
+        )
         timer: asyncio.TimerHandle | None = None
         if patience is not None:
             self._refuse_the_hopeless(ticket, now, patience)
-            timer = self._loop.call_later(patience, _give_up, waiter.future, patience)
+            timer = self._loop.call_later(patience, give_up, waiter, patience)
         try:
             self._join(waiter)
             return await waiter.future
@@ -209,7 +186,7 @@ class Queue:
         other.let_go_first()
         return now + _GIVE_WAY
 
-    def _grant(self, waiter: _Waiter, now: float) -> None:
+    def _grant(self, waiter: Waiter[LocalSlot], now: float) -> None:
         account, ticket = self._account, waiter.ticket
         lease = account.take(ticket.lane, now, waiter.longest)
         slot = LocalSlot(account, lease, now, waiter.asked_at, ticket.lane, ticket.place)
@@ -238,28 +215,19 @@ class Queue:
         with lock:
             at = self._account.earliest(now, self._line.ahead_of(ticket))
         if at - now >= patience:
-            detail = (
-                f"its turn comes in {at - now:.1f} s at the earliest, and {patience:.1f} s are left"
-            )
-            raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+            raise too_late(at - now, patience)
 
-    def _join(self, waiter: _Waiter) -> None:
+    def _join(self, waiter: Waiter[LocalSlot]) -> None:
         with lock:
             self._line.add(waiter)
             if self._line.first(waiter.ticket.lane) is waiter:  # else the timer is set already
                 self.serve()
 
-    def _leave(self, waiter: _Waiter) -> None:
+    def _leave(self, waiter: Waiter[LocalSlot]) -> None:
         if waiter.is_counted:
             waiter.is_counted = False
             with lock:
                 self._line.leave(waiter)
-
-
-def _give_up(future: asyncio.Future[LocalSlot], patience: float) -> None:
-    if not future.done():
-        detail = f"its turn did not come within {patience:.1f} s"
-        future.set_exception(WaitTooLong(codes.WAIT_TOO_LONG, (), detail))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -23,7 +23,7 @@ HOUSE = {
         {"_dialogue"},
     ],
     1: [  # one adapter for each port
-        {"_clock", "_transport", "_pacing", "_forking"},
+        {"_clock", "_transport", "_pacing", "_forking", "_waiting"},
         {"_account", "_store"},
         {"_serving", "_member"},
         {"limiters", "redis"},
