@@ -21,8 +21,8 @@ async def test_it_serves_until_it_is_interrupted():
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    lines = [(await process.stdout.readline()).decode().strip() for _ in range(4)]
-    variables = dict(line.removeprefix("export ").split("=", 1) for line in lines[2:])
+    lines = [(await process.stdout.readline()).decode().strip() for _ in range(6)]
+    variables = dict(line.removeprefix("export ").split("=", 1) for line in lines[4:])
     body = {"api_key": variables["CUSTOMERSMS_API_KEY"], "phone": "+12125551234", "message": "Hi"}
 
     answer = await asyncio.to_thread(post, variables["CUSTOMERSMS_ENDPOINT"], body)
