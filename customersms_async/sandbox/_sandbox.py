@@ -58,7 +58,12 @@ class Sandbox(Options):
         closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         guard = Guard([self.host, *self.allowed_hosts])
         app = make_app(self._control, guard, closing)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=GRACE,
+            handler_cancellation=True,  # whoever has gone neither waits nor takes a stream's place
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self.port, backlog=1024).start()
