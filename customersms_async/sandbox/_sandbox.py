@@ -144,8 +144,8 @@ class Sandbox(Options):
         """Give each message whose number and text the same key had sent before."""
         return tuple(self._control.exchange.ledger.duplicates(key))
 
-    def last_code(self, phone: str, key: str | None = None) -> str | None:
-        """Give the code (4 to 8 digits) in the newest message to *phone* that has one."""
+    def last_code(self, phone: str | None = None, key: str | None = None) -> str | None:
+        """Give the code (4 to 8 digits) in the newest message that has one, to *phone* or all."""
         return self._control.exchange.ledger.last_code(phone, key)
 
     def credits(self, key: str) -> int:
