@@ -150,12 +150,13 @@ class Query:
 
     def matches(self, message: SandboxMessage) -> bool:
         """Tell whether *message* is meant."""
+        # What most messages fail comes first: a search looks at all that are held.
         return (
-            self.phone in (None, message.phone)
+            (self.contains is None or self.contains in message.text)
+            and self.phone in (None, message.phone)
             and self.key in (None, message.key)
             and self.request in (None, message.request)
-            and self.after < message.number
-            and (self.contains is None or self.contains in message.text)
+            and (not self.after or self.after < message.number)
         )
 
 
@@ -276,9 +277,10 @@ class Ledger:
 
     def find_newest(self, query: Query) -> Iterator[SandboxMessage]:
         """Give the messages that are meant, newest first, without a look at those before."""
-        newest_first = reversed(self.of(query.key).to(query.phone))
-        new = takewhile(lambda message: query.after < message.number, newest_first)
-        return filter(query.matches, new)
+        newest_first: Iterator[SandboxMessage] = reversed(self.of(query.key).to(query.phone))
+        if query.after:
+            newest_first = takewhile(lambda message: query.after < message.number, newest_first)
+        return filter(query.matches, newest_first)
 
     def message(self, message_id: str) -> SandboxMessage | None:
         """Find a message by its id."""
