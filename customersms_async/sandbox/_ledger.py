@@ -23,7 +23,20 @@ from ._faults import Fault
 from ._masking import masked
 from ._replies import Ending
 
-__all__ = ["Ledger", "Mailbox", "Query", "SandboxMessage", "SandboxRequest", "code_in", "number_in"]
+__all__ = [
+    "Ledger",
+    "Mailbox",
+    "Query",
+    "SandboxMessage",
+    "SandboxRequest",
+    "code_in",
+    "number_in",
+    "outlined",
+    "shortened",
+]
+
+#: Messages that a repr shows, and characters of each.
+SHOWN, SHORT = 3, 60
 
 # A code as login messages write it: 4711, 123456, 123-456 or 123 456.
 _CODE = re.compile(r"(?<![0-9])(?:[0-9]{3}[ -][0-9]{3}|[0-9]{4,8})(?![0-9])")
@@ -315,6 +328,10 @@ class Ledger:
         boxes = self.mailboxes.values() if key is None else [self.mailboxes.get(key, Mailbox())]
         return _merged(mailbox.duplicates for mailbox in boxes)
 
+    def count_duplicates(self, key: str) -> int:
+        """Count what `duplicates` gives, without a look at it."""
+        return len(self.mailboxes[key].duplicates) if key in self.mailboxes else 0
+
     def is_duplicate(self, message: SandboxMessage) -> bool:
         """Tell whether the message's number and text had been accepted before, of its key."""
         mailbox = self.mailboxes.get(message.key)
@@ -328,6 +345,23 @@ class Ledger:
     def newest(self, count: int, key: str | None = None) -> list[SandboxMessage]:
         """Give the newest messages, oldest first."""
         return list(islice(reversed(self.of(key).messages), count))[::-1]
+
+
+def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
+    """Say in a line what arrived, for a repr."""
+    counts = f"{_plural(len(messages), 'message')}, {_plural(len(requests), 'request')}"
+    newest = list(islice(reversed(messages), SHOWN))[::-1]
+    shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)
+    return f"{counts}, the newest {shown}" if shown else counts
+
+
+def shortened(text: str, longest: int) -> str:
+    """Quote a text, cut where it is longer."""
+    return repr(text if len(text) <= longest else f"{text[:longest]}…")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _merged(parts: Iterable[Iterable[SandboxMessage]]) -> list[SandboxMessage]:
