@@ -185,16 +185,24 @@ def test_it(sms_sandbox):
 
 
 def test_a_passed_test_shows_nothing(run):
-    """A test that passes, or one that fails without the fixture, has no such section."""
+    """No such section where a test passes, fails without the fixture, or only ends badly."""
     output = run("""
 def test_passes(sms_sandbox):
     send()
 
 def test_fails():
     assert False
+
+@pytest.fixture
+def _ends_badly(sms_sandbox):
+    yield
+    assert False
+
+def test_ends_badly(_ends_badly):
+    send()
 """, "-rA")  # fmt: skip
 
-    assert {"passed": 1, "failed": 1} == counts(output), output
+    assert {"passed": 2, "failed": 1, "error": 1} == counts(output), output
     assert "- sms_sandbox -" not in output
 
 
