@@ -144,7 +144,7 @@ async def local_gateway() -> None:
         sandbox.fail_next("rate-limited", 2, retry_after=7)
 
 
-def test_login(sms_sandbox: SmsSandbox) -> None:
+def use_of_the_fixture(sms_sandbox: SmsSandbox) -> None:
     sms_sandbox.limit(rule="nginx", burst=5)
     assert_type(sms_sandbox.credits, int)
     sms_sandbox.credits = 3
