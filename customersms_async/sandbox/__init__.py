@@ -6,10 +6,14 @@ A local gateway that speaks the documented API, keeps what it gets, and sends no
             await sms.send("+12125551234", "Your code is 4711")
         assert sandbox.last_code("+12125551234") == "4711"
 
-It shares no code with the client, so that each proves the other.
+It shares no code with the client, so that each proves the other. Its page at ``/`` shows what
+arrived, and ``/_sandbox/`` describes the calls over HTTP for tests in other languages. In pytest
+the fixture ``sms_sandbox`` gives each test an account of its own: see `SmsSandbox`.
 
-Faults happen when a script asks for them, ``sandbox.fail_next("answer-lost")``, or a number, by
-its last seven digits:
+Faults happen when a script asks for them, ``sandbox.fail_next("answer-lost")``, when one stands,
+``sandbox.set_faults(standing="http-500")``, when the dice say so,
+``Sandbox(probabilities={"answer-lost": 0.05}, seed=7)``, or when a number does, by its last seven
+digits:
 
     ========= ==================== ===============================================================
     …6660001  reject               this number fails, with a code; the others of the array are sent
@@ -22,7 +26,7 @@ its last seven digits:
     …6660008  extra-entry          accepted, a number that nobody asked for is in the answer
     …6660009  reordered            accepted, answered from last to first
     …6660010  integer-phones       accepted, numbers are JSON numbers
-    …6660011  results-as-object    accepted, ``results`` is an object
+    …6660011  results-as-object    accepted, results is an object
     …6660012  zero-one-booleans    accepted, 1 and 0 for true and false
     …6660013  odd-fields           accepted, other fields than phone and success are of odd types
     …6660014  php-notice           accepted, a notice of PHP's before the JSON
@@ -40,22 +44,34 @@ its last seven digits:
     …6660026  empty                accepted, an empty body with status 200
     …6660027  digit-phones         accepted, numbers come without the plus sign
     …6660028  spaced-phones        accepted, numbers come with spaces
-    …6660029  false-with-results   accepted, ``success`` is false above true entries
-    …6660030  no-results           accepted, the answer has no ``results``
+    …6660029  false-with-results   accepted, success is false above true entries
+    …6660030  no-results           accepted, the answer has no results
     …6660031  wrong-numbers        accepted, another request's numbers are in the answer
     …6660032  slow-body            accepted, the answer comes late and in small pieces
     …6660033  html-type            accepted, the JSON says that it is HTML
+    …6660034  rate-limited-html    not carried out, status 429 with a page of the web server
+    …6660035  rate-limited-200     not carried out, status 200 with a code that tells of the rate
     ========= ==================== ===============================================================
 
 By script, ``reject`` and ``reject-bare`` fail every number of the request, and the faults of one
 entry take the first.
 """
 
+from ._budget import SandboxUsage
 from ._faults import MAGIC_NUMBERS, Fault
+from ._fixture import SmsSandbox
 from ._ledger import SandboxMessage, SandboxRequest
 from ._sandbox import Sandbox
 
-__all__ = ["MAGIC_NUMBERS", "Fault", "Sandbox", "SandboxMessage", "SandboxRequest"]
+__all__ = [
+    "MAGIC_NUMBERS",
+    "Fault",
+    "Sandbox",
+    "SandboxMessage",
+    "SandboxRequest",
+    "SandboxUsage",
+    "SmsSandbox",
+]
 
-for _public in (Fault, Sandbox, SandboxMessage, SandboxRequest):
+for _public in (Fault, Sandbox, SandboxMessage, SandboxRequest, SandboxUsage, SmsSandbox):
     _public.__module__ = __name__

@@ -7,13 +7,28 @@ Serve the sandbox from the command line, until Ctrl-C.
 import argparse
 import asyncio
 import contextlib
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from ._faults import RATE_REFUSALS
 from ._rules import RULE_NAMES
 from ._sandbox import Sandbox
 
 __all__ = ["main"]
+
+_Add = Callable[..., object]
+_Number = TypeVar("_Number", int, float)
+
+#: Name of the account where none is given.
+DEFAULT_KEY = "cspro_sandbox"
+
+EPILOG = """\
+Several accounts: --key cspro_one --key cspro_two=50. Faults: --script "500, reset, ok*3",
+--standing answer-lost, --probability answer-lost=0.05 --seed 7, --latency "uniform(0.1, 0.5)".
+The help page that it prints lists all faults, and how to set them while it runs.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(_sandbox(options), options.key))
+            keys = _keys(options.key or [DEFAULT_KEY], options.credits)
+            asyncio.run(_serve(_sandbox(options, keys), next(iter(keys))))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1 if isinstance(error, OSError) else 2
@@ -41,40 +57,129 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m customersms_async.sandbox",
         description="A local SMS gateway that speaks the documented API and sends nothing.",
+        epilog=EPILOG,
     )
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    add("--port", type=int, default=8025, help="port, 0 for a free one (%(default)s)")
-    add("--key", default="cspro_sandbox", help="API key of the account (%(default)s)")
-    add("--credits", type=int, default=10_000, help="credits of the account (%(default)s)")
-    add("--limit", type=int, help="requests in a period; no limit if not given")
-    add("--per", type=float, default=60.0, help="the period in seconds (%(default)s)")
-    add("--rule", choices=RULE_NAMES, default="sliding-log", help="counting rule (%(default)s)")
-    add("--latency", type=float, default=0.0, help="seconds before each answer (%(default)s)")
+    _add_accounts(parser.add_argument_group("accounts and address").add_argument)
+    _add_limit(parser.add_argument_group("limit, for each key").add_argument)
+    _add_faults(parser.add_argument_group("faults").add_argument)
     return parser
 
 
-def _sandbox(options: argparse.Namespace) -> Sandbox:
+def _add_accounts(add: _Add) -> None:
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=int, default=8025, help="port, 0 for a free one (%(default)s)")
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name under which it may be called, as in docker-compose; may be repeated",
+    )
+    add(
+        "--key",
+        action="append",
+        metavar="KEY[=CREDITS]",
+        help=f"API key of an account; may be repeated ({DEFAULT_KEY})",
+    )
+    add("--credits", type=int, default=10_000, help="credits of an account (%(default)s)")
+    add("--price", type=int, default=1, help="credits that a message costs (%(default)s)")
+
+
+def _add_limit(add: _Add) -> None:
+    add("--limit", type=int, help="requests in a period; no limit if not given")
+    add("--per", type=float, default=60.0, help="the period in seconds (%(default)s)")
+    add("--rule", choices=RULE_NAMES, default="sliding-log", help="counting rule (%(default)s)")
+    add("--burst", type=int, help="requests at once by gcra (10) and nginx (20)")
+    add(
+        "--rate-refusal",
+        choices=[str(fault) for fault in RATE_REFUSALS],
+        default="rate-limited",
+        help="what a request above the limit is told (%(default)s)",
+    )
+    add(
+        "--retry-after",
+        default="seconds",
+        help="Retry-After of that: seconds, date, none or any text (%(default)s)",
+    )
+
+
+def _add_faults(add: _Add) -> None:
+    add("--script", default="", help="what happens to the next requests")
+    add("--standing", metavar="FAULT", help="what happens to every request")
+    add(
+        "--probability",
+        action="append",
+        default=[],
+        metavar="FAULT=P",
+        help="how likely a fault is, from 0 to 1; may be repeated",
+    )
+    add("--seed", type=int, default=0, help="seed of the dice (%(default)s)")
+    add("--latency", default="0", help="seconds before an answer, or a distribution (%(default)s)")
+    add("--no-magic", action="store_true", help="numbers have no meaning")
+
+
+def _sandbox(options: argparse.Namespace, keys: dict[str, int]) -> Sandbox:
     return Sandbox(
-        keys={options.key: options.credits},
+        keys=keys,
         host=options.host,
         port=options.port,
+        allowed_hosts=options.allow_host,
+        price=options.price,
         limit=options.limit,
         per=options.per,
         rule=options.rule,
+        burst=options.burst,
+        rate_refusal=options.rate_refusal,
+        retry_after=options.retry_after,
+        script=options.script,
+        standing=options.standing,
+        probabilities=dict(map(_probability, options.probability)),
+        seed=options.seed,
         latency=options.latency,
+        magic=not options.no_magic,
     )
+
+
+def _keys(given: Sequence[str], otherwise: int) -> dict[str, int]:
+    return {
+        key: _number("credits of a key", text, int) if equals else otherwise
+        for key, equals, text in (one.partition("=") for one in given)
+    }
+
+
+def _probability(given: str) -> tuple[str, float]:
+    fault, equals, text = given.partition("=")
+    if not equals:
+        raise ValueError(f"--probability must be like answer-lost=0.05, not {given!r}")
+    return fault, _number(f"probability of {fault}", text, float)
+
+
+def _number(name: str, text: str, kind: Callable[[str], _Number]) -> _Number:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"the {name} must be a number, not {text!r}") from None
 
 
 async def _serve(sandbox: Sandbox, key: str) -> None:
     async with sandbox:
         sys.stdout.write(
-            f"The sandbox listens at {sandbox.url} and sends nothing. Ctrl-C ends it.\n\n"
+            f"The sandbox listens at {sandbox.url} and sends nothing. Ctrl-C ends it.\n"
+            f"Inbox  {sandbox.inbox_url}\n"
+            f"Help   {sandbox.help_url}\n\n"
             f"export CUSTOMERSMS_API_KEY={key}\n"
             f"export CUSTOMERSMS_ENDPOINT={sandbox.endpoint}\n"
         )
         sys.stdout.flush()
-        await asyncio.Event().wait()
+        await _termination()
+
+
+async def _termination() -> None:
+    """Wait for SIGTERM, which ends it as Ctrl-C does; a container is stopped that way."""
+    ended = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
 
 
 if __name__ == "__main__":

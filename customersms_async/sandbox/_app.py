@@ -1,121 +1,221 @@
 """
-The wire: an aiohttp application that performs what was decided elsewhere.
+The application: the API, the calls that control it, the stream of events, and the pages.
 
 Rules of this module:
 
-1. It decides nothing: bytes in, a `Reply` out, which it performs to the letter.
-2. It connects to nobody.
-3. Every wait ends when the sandbox closes, so that what is in flight is answered at once.
+1. Every request passes the `Guard`, and every answer bears its headers.
+2. Pages come from memory and have no secrets in them.
+3. Errors are JSON that names the value and what would be right; a key in it is masked.
 """
 
 import asyncio
 import contextlib
-import socket
-import struct
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import cast
 
 import attrs
+import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
-from ._exchange import Exchange, Visit
-from ._replies import Ending, Reply
+from ._control import Control
+from ._events import written
+from ._guard import SAFE_HEADERS, Guard
+from ._help import help_page
+from ._masking import veiled
+from ._parameters import NotFound, Parameters, read_object
+from ._routes import EVENTS, PREFIX, ROUTES, Route
+from ._wire import PATH, Counter
 
-__all__ = ["PATH", "Desk", "make_app"]
-
-#: Path of the API, as documented.
-PATH = "/sms_system/api.php"
+__all__ = ["make_app"]
 
 #: Bytes; an array of a million numbers fits.
 LARGEST_BODY = 32 * 1024 * 1024
 
-#: Pieces in which a slow body comes.
-PIECES = 8
+#: Streams that may be open at once.
+STREAMS = 32
 
-# With this option a close discards what is unsent and resets the connection.
-_LINGER_ZERO = struct.pack("ii", 1, 0)
+#: Seconds between two writes to a stream, so that many events cost few writes.
+PACE = 0.05
+
+#: Milliseconds after which a browser opens a broken stream again.
+RETRY = 1000
+
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@attrs.define(eq=False)
-class Desk:
+def make_app(control: Control, guard: Guard, closing: "asyncio.Future[None]") -> web.Application:
     """
-    Where requests come in.
+    Make the application.
 
-    Attributes:
-        exchange: Who decides.
+    Args:
+        control: What it serves.
 
-        clock: Gives the instant of arrival, in seconds.
+        guard: Who may come in.
 
-        latency: Gives the seconds before each answer.
-
-        announce: Told of each request as soon as it was carried out, before it is answered.
-
-        closing: Done once the sandbox closes.
+        closing: Done once the sandbox closes; ends every wait.
     """
-
-    exchange: Exchange
-    clock: Callable[[], float]
-    latency: Callable[[], float]
-    announce: Callable[[Visit], None]
-    closing: asyncio.Future[None]
-
-    async def post(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request."""
-        try:
-            body = await request.read()
-        except (ConnectionError, web.RequestPayloadError):
-            return web.Response(status=400)  # nobody is there to read it
-        visit = self.exchange.handle(body, self.clock())
-        self.announce(visit)
-        await self._pause(self.latency())
-        return await self._perform(request, visit.reply)
-
-    async def _perform(self, request: web.Request, reply: Reply) -> web.StreamResponse:
-        if reply.ending is Ending.TRICKLE:
-            return await self._trickle(request, reply)
-        await self._pause(reply.delay)
-        if reply.ending is not Ending.WHOLE and request.transport is not None:
-            _break_off(request.transport, reply)
-        return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
-
-    async def _trickle(self, request: web.Request, reply: Reply) -> web.StreamResponse:
-        response = web.StreamResponse(status=reply.status, headers=reply.headers)
-        response.content_length = len(reply.body)
-        size = -(-len(reply.body) // PIECES)
-        with contextlib.suppress(ConnectionError):
-            await response.prepare(request)
-            for start in range(0, len(reply.body), size):
-                await self._pause(reply.delay / PIECES)
-                await response.write(reply.body[start : start + size])
-        return response
-
-    async def _pause(self, seconds: float) -> None:
-        if seconds > 0:
-            await asyncio.wait((self.closing,), timeout=seconds)
-
-
-def make_app(desk: Desk) -> web.Application:
-    """Make the application with the one route of the API."""
-    app = web.Application(client_max_size=LARGEST_BODY)
-    app.router.add_post(PATH, desk.post)
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_doorkeeper(guard)])
+    app.on_response_prepare.append(_add_safe_headers)
+    app.router.add_post(PATH, Counter(control, closing).post)
+    for route in ROUTES:
+        app.router.add_route(route.method, PREFIX + route.path, _handler(route, control, closing))
+    app.router.add_get(EVENTS, Stream(control, closing).get, allow_head=False)
+    for path in (PREFIX, f"{PREFIX}/"):
+        app.router.add_get(path, _help)
+    for path, response in _pages().items():
+        app.router.add_get(path, response)
     return app
 
 
-def _break_off(transport: asyncio.Transport, reply: Reply) -> None:
-    """End the connection as *reply* says; aiohttp drops what is returned after that."""
-    if reply.ending is Ending.RESET:
-        wire = transport.get_extra_info("socket")
-        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-        transport.abort()
-        return
-    if reply.has_status:
-        transport.write(_half(reply))
-    transport.close()
+def _doorkeeper(guard: Guard) -> Middleware:
+    @web.middleware
+    async def doorkeeper(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        stays = request.path == EVENTS
+        reason = guard.objection(request.method, request.headers, stays=stays)
+        if reason is not None:
+            return _problem(403, "NOT_ALLOWED", reason)
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if not request.path.startswith(PREFIX):
+                raise
+            hint = f"{request.method} {request.path}: {error.reason}; see {PREFIX}/ for all calls"
+            return _problem(error.status, "NOT_SERVED", hint)
+
+    return doorkeeper
 
 
-def _half(reply: Reply) -> bytes:
-    """Write the head and half of the body."""
-    lines = [f"HTTP/1.1 {reply.status} OK", f"Content-Type: {reply.content_type}"]
-    if reply.ending is Ending.CUT:
-        lines.append(f"Content-Length: {len(reply.body)}")
-    head = "\r\n".join([*lines, "Connection: close", "", ""])
-    return head.encode() + reply.body[: len(reply.body) // 2]
+async def _add_safe_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in SAFE_HEADERS.items():
+        response.headers[name] = value
+
+
+def _handler(route: Route, control: Control, closing: "asyncio.Future[None]") -> _Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            given = await _parameters(request, route)
+            more = (closing,) if route.waits else ()
+            found = cast("Callable[..., object]", route.answer)(control, given, *more)
+            return _json(await found if inspect.isawaitable(found) else found)
+        except NotFound as error:
+            reason, *arrived = error.args
+            return _problem(404, "NOT_FOUND", reason, *arrived)
+        except ValueError as error:
+            return _problem(400, "INVALID_VALUE", str(error))
+
+    return answer
+
+
+async def _parameters(request: web.Request, route: Route) -> Parameters:
+    values: dict[str, object] = dict(request.query)
+    if route.method == "POST":
+        values |= read_object(await request.read())
+    given = Parameters(values | request.match_info)
+    given.check(route.parameters)
+    return given
+
+
+def _json(shown: object, status: int = 200) -> web.Response:
+    return web.Response(
+        text=veiled(msgspec.json.encode(shown).decode()) + "\n",
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _problem(status: int, code: str, reason: str, arrived: object = None) -> web.Response:
+    shown: dict[str, object] = {"error": reason, "code": code}
+    return _json(shown if arrived is None else shown | {"arrived": arrived}, status)
+
+
+@attrs.define(eq=False)
+class Stream:
+    """
+    The stream of events.
+
+    Attributes:
+        control: Whose events.
+
+        closing: Ends every stream.
+    """
+
+    control: Control
+    closing: "asyncio.Future[None]"
+    _open: int = 0
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Send events until the reader goes or the sandbox closes."""
+        if self._open >= STREAMS:
+            return _problem(503, "TOO_MANY_STREAMS", f"{STREAMS} streams are open; close one")
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-store",
+            }
+        )
+        self._open += 1
+        try:
+            with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+                await self._follow(response, request.headers.get("Last-Event-ID"))
+        finally:
+            self._open -= 1
+        return response
+
+    async def _follow(self, response: web.StreamResponse, last_id: str | None) -> None:
+        events = self.control.events
+        place = events.position(last_id)
+        note = "reload" if place is None else "hello"
+        place = events.newest if place is None else place
+        first = self._note(note, place) if last_id is None or note == "reload" else "\n"
+        await self._write(response, f"retry: {RETRY}\n{first}")
+        while not self.closing.done():
+            place = await self._catch_up(response, place)
+            await asyncio.wait((self.closing,), timeout=PACE)
+            await events.wait(place, self.closing)
+
+    async def _catch_up(self, response: web.StreamResponse, place: int) -> int:
+        """Write what is new, or a sign of life, and give the new place."""
+        events = self.control.events
+        new = events.after(place)
+        if new is None:
+            await self._write(response, self._note("reload", events.newest))
+            return events.newest
+        await self._write(response, "".join(map(events.words, new)) or ":\n\n")
+        return place + len(new)
+
+    def _note(self, kind: str, place: int) -> str:
+        event_id = self.control.events.id_of(place)
+        return written(kind, {"event": event_id}, event_id)
+
+    async def _write(self, response: web.StreamResponse, words: str) -> None:
+        await response.write(veiled(words).encode())
+
+
+async def _help(request: web.Request) -> web.StreamResponse:
+    page = help_page(f"{request.scheme}://{request.host}")
+    return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+def _pages() -> Mapping[str, _Handler]:
+    """Read the pages into memory: the inbox at ``/``, each file under ``/static``."""
+    folder = Path(__file__).parent / "static"
+    files = {path.name: path for path in folder.iterdir() if path.suffix in _KINDS}
+    pages = {f"/static/{name}": _page(path) for name, path in files.items()}
+    return pages | {"/": _page(files["inbox.html"])}
+
+
+def _page(path: Path) -> _Handler:
+    text, kind = path.read_text("utf-8"), _KINDS[path.suffix]
+
+    async def page(_request: web.Request) -> web.StreamResponse:
+        headers = {"Cache-Control": "no-cache"}
+        return web.Response(text=text, content_type=kind, headers=headers)
+
+    return page

@@ -6,22 +6,22 @@ Rules of this module:
 1. First who asks, then the limit, then whether the request is complete and can be paid: a request
    without a valid key counts against nobody's limit.
 2. Only a request that has come so far meets a fault; a step of the script is not used up by one
-   that is turned away before.
-3. No clock, no dice, no network.
+   that is turned away before, and no dice are thrown for it.
+3. No clock, no network; dice only where a seed was given for them.
 """
 
 import itertools
-import math
 from collections.abc import Iterator
 
 import attrs
 
 from ._answers import RATE_LIMITED, Refusal, completed
-from ._faults import NOT_CARRIED_OUT, Fault, Faults, Plan
+from ._budget import Budget, Limit, SandboxUsage
+from ._engine import Faults
+from ._faults import NOT_CARRIED_OUT, Fault, Plan
 from ._gateway import Gateway, Job, Order, Result, read_order
 from ._ledger import Ledger, SandboxMessage, SandboxRequest
 from ._replies import Reply, Timing, document_reply, refusal_for, refusal_reply, spoilt
-from ._rules import Rule, RuleName, make_rule
 from ._shapes import shaped
 
 __all__ = ["Exchange", "Limits", "Visit"]
@@ -38,35 +38,48 @@ class Limits:
     The rate limit, counted for each key apart.
 
     Attributes:
-        limit: Requests in a period; none for no limit.
+        common: The limit of every key that has none of its own.
 
-        per: The period in seconds.
+        own: The limits of those that have.
 
-        rule: How they are counted.
-
-        burst: As in `make_rule`.
-
-        tells_when: Whether a refusal says after how many seconds to come again.
+        budgets: What each key has used.
     """
 
-    limit: int | None
-    per: float
-    rule: RuleName
-    burst: int | None
-    tells_when: bool
-    _rules: dict[str, Rule] = attrs.field(init=False, factory=dict[str, Rule], repr=False)
+    common: Limit
+    own: dict[str, Limit] = attrs.field(init=False, factory=dict[str, Limit], repr=False)
+    budgets: dict[str, Budget] = attrs.field(init=False, factory=dict[str, Budget], repr=False)
 
-    def refusal(self, key: str, now: float) -> Refusal | None:
-        """Count a request of *key*, or refuse it."""
-        if self.limit is None:
-            return None
-        if key not in self._rules:
-            self._rules[key] = make_rule(self.rule, self.limit, per=self.per, burst=self.burst)
-        rule = self._rules[key]
-        if rule.admit(now):
-            return None
-        seconds = str(math.ceil(rule.retry_after(now))) if self.tells_when else None
-        return attrs.evolve(RATE_LIMITED, retry_after=seconds)
+    def set(self, limit: Limit, key: str | None = None) -> None:
+        """
+        Limit one key, or all that have no limit of their own.
+
+        What they had used of the limit before is forgotten.
+        """
+        if key is None:
+            self.common = limit
+            self.budgets = {key: self.budgets[key] for key in self.own if key in self.budgets}
+        else:
+            self.own[key] = limit
+            self.budgets.pop(key, None)
+
+    def forget(self, key: str) -> None:
+        """Forget the limit of *key* and what it has used."""
+        self.own.pop(key, None)
+        self.budgets.pop(key, None)
+
+    def of(self, key: str) -> Budget:
+        """Give the budget of *key*."""
+        if key not in self.budgets:
+            self.budgets[key] = Budget(self.limit_of(key))
+        return self.budgets[key]
+
+    def limit_of(self, key: str | None) -> Limit:
+        """Give the limit of *key*, or that of all."""
+        return self.common if key is None else self.own.get(key, self.common)
+
+    def usage(self, key: str, now: float) -> SandboxUsage:
+        """Say how *key* stands at *now*; nothing is remembered of a key that never came."""
+        return (self.budgets.get(key) or Budget(self.limit_of(key))).usage(now)
 
 
 @attrs.frozen
@@ -121,18 +134,22 @@ class Exchange:
         return visit
 
     def _visit(self, order: Order, now: float) -> Visit:
-        refusal = (
-            self.gateway.unknown_sender(order)
-            or self.limits.refusal(order.key, now)
-            or self.gateway.objection(order)
-        )
+        stranger = self.gateway.unknown_sender(order)
+        if stranger is not None:
+            return self._refuse(order, now, refusal=stranger, plan=Plan())
+        refusal = self._too_fast(order.key, now) or self.gateway.objection(order)
         if refusal is not None:
             return self._refuse(order, now, refusal=refusal, plan=Plan())
-        plan = self.faults.plan(order.phones)
+        plan = self.faults.plan(order.phones, order.key)
         refusal = refusal_for(plan)
         if refusal is not None:
             return self._refuse(order, now, refusal=refusal, plan=plan)
         return self._carry_out(order, now, plan=plan)
+
+    def _too_fast(self, key: str, now: float) -> Refusal | None:
+        plan = self.limits.of(key).refusal(now)
+        refusal = refusal_for(plan) if plan else None
+        return refusal and attrs.evolve(refusal, code=RATE_LIMITED.code)
 
     def _refuse(self, order: Order, now: float, *, refusal: Refusal, plan: Plan) -> Visit:
         reply = refusal_reply(refusal, status=self.refusal_status)
@@ -173,5 +190,6 @@ def _visit(
         fault=plan.fault,
         status=reply.status if reply.has_status else None,
         code=code,
+        ending=reply.ending,
     )
     return Visit(reply, request, accepted)

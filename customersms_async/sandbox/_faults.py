@@ -1,24 +1,30 @@
 """
-What goes wrong, and for which request.
+What can go wrong with a request: names, meanings, and the numbers that ask for it.
 
 Rules of this module:
 
-1. One engine decides. A script (`Faults.script`) comes before the numbers with a meaning; what
-   nobody asked for does not happen.
-2. Everything is deterministic: the same requests in the same order meet the same faults.
-3. A number that is rejected is rejected alone; any other fault is the whole request's.
+1. `MEANINGS` is the one table of faults; what documents them reads it.
+2. A number that is rejected is rejected alone; any other fault is the whole request's.
 
 A number with a meaning ends in ``666`` and four digits, and has any country code in front:
 ``+12126660002`` is a number whose answer is always lost. `MAGIC_NUMBERS` is the whole table.
 """
 
 import enum
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 
-__all__ = ["MAGIC_NUMBERS", "NOT_CARRIED_OUT", "REJECTIONS", "Fault", "Faults", "Plan", "Step"]
+__all__ = [
+    "MAGIC_NUMBERS",
+    "MEANINGS",
+    "NOT_CARRIED_OUT",
+    "RATE_REFUSALS",
+    "REJECTIONS",
+    "Fault",
+    "Plan",
+    "read_fault",
+]
 
 
 class Fault(enum.StrEnum):
@@ -34,6 +40,10 @@ class Fault(enum.StrEnum):
     REFUSE = "refuse"
     #: HTTP 429 with a JSON object.
     RATE_LIMITED = "rate-limited"
+    #: HTTP 429 with the web server's page.
+    RATE_LIMITED_HTML = "rate-limited-html"
+    #: HTTP 200 with a JSON object whose code tells of the rate.
+    RATE_LIMITED_200 = "rate-limited-200"
     #: An error page of PHP's, status 500.
     HTTP_500 = "http-500"
     #: The web server's bare page, status 503.
@@ -100,66 +110,72 @@ class Fault(enum.StrEnum):
     ODD_FIELDS = "odd-fields"
 
 
-#: Faults that fail single entries; everything else of the request is carried out and answered.
-REJECTIONS = frozenset({Fault.REJECT, Fault.REJECT_BARE})
-
-#: Faults after which no message of the request was accepted.
-NOT_CARRIED_OUT = frozenset(
-    {Fault.REFUSE, Fault.RATE_LIMITED, Fault.HTTP_500, Fault.HTTP_503, Fault.RESET_BEFORE}
-)
+#: What each fault does, in the order of the numbers that ask for it.
+MEANINGS: Mapping[Fault, str] = {
+    Fault.REJECT: "this number fails, with a code; the others of the array are sent",
+    Fault.ANSWER_LOST: "accepted, then the connection is closed without a byte",
+    Fault.CUT_BODY: "accepted, half of the announced body",
+    Fault.HTML: "accepted, an HTML page with status 200",
+    Fault.SLOW: "accepted, answered late",
+    Fault.MISSING_ENTRY: "accepted, this number is not in the answer",
+    Fault.DOUBLED_ENTRY: "accepted, this number is in the answer twice",
+    Fault.EXTRA_ENTRY: "accepted, a number that nobody asked for is in the answer",
+    Fault.REORDERED: "accepted, answered from last to first",
+    Fault.INTEGER_PHONES: "accepted, numbers are JSON numbers",
+    Fault.RESULTS_AS_OBJECT: "accepted, results is an object",
+    Fault.ZERO_ONE_BOOLEANS: "accepted, 1 and 0 for true and false",
+    Fault.ODD_FIELDS: "accepted, other fields than phone and success are of odd types",
+    Fault.PHP_NOTICE: "accepted, a notice of PHP's before the JSON",
+    Fault.BOM: "accepted, a byte-order mark before the JSON",
+    Fault.STALL: "accepted, silence, then the connection is closed",
+    Fault.RESET_BEFORE: "not carried out, the connection is reset",
+    Fault.RESET_AFTER: "accepted, then the connection is reset without a byte",
+    Fault.HTTP_500: "not carried out, an error page with status 500",
+    Fault.HTTP_503: "not carried out, a bare page with status 503",
+    Fault.RATE_LIMITED: "not carried out, status 429",
+    Fault.HTTP_504: "accepted, a proxy's page with status 504",
+    Fault.REJECT_BARE: "this number fails, without a word; the others are sent",
+    Fault.REFUSE: "not carried out, the whole request is refused with a code",
+    Fault.CUT_SILENT: "accepted, half of a body whose length was not announced",
+    Fault.EMPTY: "accepted, an empty body with status 200",
+    Fault.DIGIT_PHONES: "accepted, numbers come without the plus sign",
+    Fault.SPACED_PHONES: "accepted, numbers come with spaces",
+    Fault.FALSE_WITH_RESULTS: "accepted, success is false above true entries",
+    Fault.NO_RESULTS: "accepted, the answer has no results",
+    Fault.WRONG_NUMBERS: "accepted, another request's numbers are in the answer",
+    Fault.SLOW_BODY: "accepted, the answer comes late and in small pieces",
+    Fault.HTML_TYPE: "accepted, the JSON says that it is HTML",
+    Fault.RATE_LIMITED_HTML: "not carried out, status 429 with a page of the web server",
+    Fault.RATE_LIMITED_200: "not carried out, status 200 with a code that tells of the rate",
+}
 
 #: What the last seven digits of a number mean.
 MAGIC_NUMBERS: Mapping[str, Fault] = {
-    "6660001": Fault.REJECT,
-    "6660002": Fault.ANSWER_LOST,
-    "6660003": Fault.CUT_BODY,
-    "6660004": Fault.HTML,
-    "6660005": Fault.SLOW,
-    "6660006": Fault.MISSING_ENTRY,
-    "6660007": Fault.DOUBLED_ENTRY,
-    "6660008": Fault.EXTRA_ENTRY,
-    "6660009": Fault.REORDERED,
-    "6660010": Fault.INTEGER_PHONES,
-    "6660011": Fault.RESULTS_AS_OBJECT,
-    "6660012": Fault.ZERO_ONE_BOOLEANS,
-    "6660013": Fault.ODD_FIELDS,
-    "6660014": Fault.PHP_NOTICE,
-    "6660015": Fault.BOM,
-    "6660016": Fault.STALL,
-    "6660017": Fault.RESET_BEFORE,
-    "6660018": Fault.RESET_AFTER,
-    "6660019": Fault.HTTP_500,
-    "6660020": Fault.HTTP_503,
-    "6660021": Fault.RATE_LIMITED,
-    "6660022": Fault.HTTP_504,
-    "6660023": Fault.REJECT_BARE,
-    "6660024": Fault.REFUSE,
-    "6660025": Fault.CUT_SILENT,
-    "6660026": Fault.EMPTY,
-    "6660027": Fault.DIGIT_PHONES,
-    "6660028": Fault.SPACED_PHONES,
-    "6660029": Fault.FALSE_WITH_RESULTS,
-    "6660030": Fault.NO_RESULTS,
-    "6660031": Fault.WRONG_NUMBERS,
-    "6660032": Fault.SLOW_BODY,
-    "6660033": Fault.HTML_TYPE,
+    f"666{number:04d}": fault for number, fault in enumerate(MEANINGS, 1)
 }
 
+#: Faults that fail single entries; everything else of the request is carried out and answered.
+REJECTIONS = frozenset({Fault.REJECT, Fault.REJECT_BARE})
 
-@attrs.frozen
-class Step:
-    """
-    One step of a script: what happens to one request.
+#: The forms that a refusal for the rate can take. The last is what nginx's ``limit_req`` says.
+RATE_REFUSALS = (
+    Fault.RATE_LIMITED,
+    Fault.RATE_LIMITED_HTML,
+    Fault.RATE_LIMITED_200,
+    Fault.HTTP_503,
+)
 
-    Attributes:
-        fault: What goes wrong; none lets the request pass.
+#: Faults after which no message of the request was accepted.
+NOT_CARRIED_OUT = frozenset({*RATE_REFUSALS, Fault.REFUSE, Fault.HTTP_500, Fault.RESET_BEFORE})
 
-        retry_after: Header ``Retry-After`` of a refusal by `Fault.RATE_LIMITED` or
-            `Fault.HTTP_503`, sent as it stands.
-    """
-
-    fault: Fault | None = None
-    retry_after: str | None = None
+# What people say for short.
+_SHORT = {
+    "429": Fault.RATE_LIMITED,
+    "500": Fault.HTTP_500,
+    "503": Fault.HTTP_503,
+    "504": Fault.HTTP_504,
+    "reset": Fault.RESET_BEFORE,
+}
 
 
 @attrs.frozen
@@ -174,7 +190,7 @@ class Plan:
 
         rejected: The numbers that get a failed entry, and which one.
 
-        retry_after: As in `Step`.
+        retry_after: Header ``Retry-After`` of a refusal, sent as it stands.
     """
 
     fault: Fault | None = None
@@ -183,47 +199,21 @@ class Plan:
     retry_after: str | None = None
 
 
-@attrs.define(eq=False)
-class Faults:
+def read_fault(name: object) -> Fault | None:
     """
-    The engine.
+    Find a fault by its name, or by 429, 500, 503, 504 or reset for short.
 
-    Attributes:
-        has_magic: Whether numbers have a meaning.
+    Returns:
+        The fault; none for ``"ok"``.
 
-        script: What happens to the next requests, one step each.
+    Raises:
+        ValueError: There is no such fault; says which there are.
     """
-
-    has_magic: bool = True
-    script: deque[Step] = attrs.field(factory=deque[Step])
-
-    def plan(self, phones: Sequence[str]) -> Plan:
-        """Decide what goes wrong with the request for *phones*, and use up a step of the script."""
-        meanings = self._meanings(phones)
-        rejected = {phone: fault for phone, fault in meanings.items() if fault in REJECTIONS}
-        if self.script:
-            return _by_script(self.script.popleft(), phones, rejected)
-        return _by_numbers(meanings, rejected)
-
-    def _meanings(self, phones: Sequence[str]) -> dict[str, Fault]:
-        if not self.has_magic:
-            return {}
-        return {
-            phone: MAGIC_NUMBERS[ending]
-            for phone in phones
-            if (ending := phone[-7:]) in MAGIC_NUMBERS
-        }
-
-
-def _by_script(step: Step, phones: Sequence[str], rejected: Mapping[str, Fault]) -> Plan:
-    if step.fault is not None and step.fault in REJECTIONS:
-        rejected = dict.fromkeys(phones, step.fault)
-    return Plan(step.fault, rejected=rejected, retry_after=step.retry_after)
-
-
-def _by_numbers(meanings: Mapping[str, Fault], rejected: Mapping[str, Fault]) -> Plan:
-    """Let the first number decide that asks for more than its own rejection."""
-    asking = [phone for phone in meanings if phone not in rejected] or list(meanings)
-    if not asking:
-        return Plan()
-    return Plan(meanings[asking[0]], aimed_at=asking[0], rejected=rejected)
+    text = str(name).strip()
+    if text == "ok":
+        return None
+    try:
+        return _SHORT.get(text) or Fault(text)
+    except ValueError:
+        names = ", ".join(Fault)
+        raise ValueError(f"fault must be ok or one of {names}, not {name!r}") from None

@@ -25,7 +25,8 @@ from ._answers import (
     missing,
     sent,
 )
-from ._ledger import SandboxMessage, masked
+from ._ledger import SandboxMessage
+from ._masking import masked
 
 __all__ = ["Gateway", "Job", "Order", "Price", "Result", "read_order"]
 

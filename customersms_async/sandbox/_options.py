@@ -1,12 +1,14 @@
 """What the options of a sandbox may be; a refusal names the option, its value and what is right."""
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard, cast
 
 import attrs
 
-from ._ledger import masked
+from ._faults import RATE_REFUSALS
+from ._masking import masked
 from ._rules import RULE_NAMES
 
 __all__ = [
@@ -15,16 +17,19 @@ __all__ = [
     "is_count_or_function",
     "is_count_or_none",
     "is_function",
+    "is_header",
+    "is_hosts",
     "is_keys",
     "is_period",
     "is_port",
+    "is_rate_refusal",
     "is_rule",
     "is_seconds",
-    "is_seconds_or_function",
     "is_status",
     "is_text",
 ]
 
+_is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
 _LAST_PORT = 65_535
 _STATUSES = range(200, 600)
 
@@ -55,6 +60,13 @@ def _is_seconds(value: object) -> bool:
     return _is_finite(value) and value >= 0
 
 
+def _are_hosts(value: object) -> bool:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return False
+    names = list(cast("Iterable[object]", value))
+    return all(isinstance(name, str) and _is_host(name) for name in names)
+
+
 is_text = _must_be("the name or address of a host", lambda v: isinstance(v, str) and v != "")
 is_port = _must_be("a port from 0 to 65535", lambda v: _is_whole(v) and 0 <= v <= _LAST_PORT)
 is_count = _must_be("a whole number of at least 1", _is_count)
@@ -67,11 +79,15 @@ is_count_or_function = _must_be(
 is_function = _must_be("a function", callable)
 is_period = _must_be("a number of seconds above 0", lambda v: _is_finite(v) and v > 0)
 is_seconds = _must_be("a number of seconds of at least 0", _is_seconds)
-is_seconds_or_function = _must_be(
-    "a number of seconds of at least 0, or a function that gives one",
-    lambda v: callable(v) or _is_seconds(v),
-)
 is_rule = _must_be(f"one of {', '.join(RULE_NAMES)}", lambda v: v in RULE_NAMES)
+is_rate_refusal = _must_be(
+    f"one of {', '.join(RATE_REFUSALS)}", lambda v: isinstance(v, str) and v in RATE_REFUSALS
+)
+is_header = _must_be(
+    "seconds, date, none, or one printable line of ASCII for the header",
+    lambda v: isinstance(v, str) and v != "" and v.isascii() and v.isprintable(),
+)
+is_hosts = _must_be("names of hosts, without ports, like ['sandbox', 'sms.test']", _are_hosts)
 is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) and v in _STATUSES)
 
 

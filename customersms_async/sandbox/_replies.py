@@ -9,6 +9,7 @@ Rules of this module:
 
 import enum
 from collections.abc import Callable, Mapping
+from http.client import responses
 
 import attrs
 
@@ -28,27 +29,28 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 REASONS: Mapping[int, str] = {
     200: "OK",
+    429: "Too Many Requests",
     500: "Internal Server Error",
     503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
 }
 
 
-class Ending(enum.Enum):
+class Ending(enum.StrEnum):
     """How a reply ends."""
 
     #: All of it arrives, and the connection stays open.
-    WHOLE = enum.auto()
+    WHOLE = "whole"
     #: All of it arrives, in small pieces over the delay.
-    TRICKLE = enum.auto()
+    TRICKLE = "trickle"
     #: Half of the announced body arrives.
-    CUT = enum.auto()
+    CUT = "cut"
     #: Half of the body arrives, whose length was not announced.
-    CUT_SILENT = enum.auto()
+    CUT_SILENT = "cut-silent"
     #: No byte arrives; the connection is closed in order (FIN).
-    CLOSE = enum.auto()
+    CLOSE = "closed"
     #: No byte arrives; the connection is reset (RST).
-    RESET = enum.auto()
+    RESET = "reset"
 
 
 @attrs.frozen
@@ -105,6 +107,20 @@ class Reply:
             headers["Retry-After"] = self.retry_after
         return headers
 
+    @property
+    def reason(self) -> str:
+        """The words beside the status; nginx has its own for some."""
+        return REASONS.get(self.status) or responses.get(self.status, "")
+
+    @property
+    def raw(self) -> str:
+        """The whole answer as text, also where only a part of it is to arrive, or nothing."""
+        lines = [f"HTTP/1.1 {self.status} {self.reason}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        if self.ending is not Ending.CUT_SILENT:
+            lines.append(f"Content-Length: {len(self.body)}")
+        return "\r\n".join([*lines, "", ""]) + self.body.decode(errors="replace")
+
 
 def document_reply(document: Document) -> Reply:
     """Reply with an answer."""
@@ -149,6 +165,8 @@ def _page(status: int) -> bytes:
 _REFUSALS: Mapping[Fault | None, Refusal] = {
     Fault.REFUSE: Refusal("Message text is not allowed", "MESSAGE_BLOCKED"),
     Fault.RATE_LIMITED: RATE_LIMITED,
+    Fault.RATE_LIMITED_HTML: attrs.evolve(RATE_LIMITED, is_page=True),
+    Fault.RATE_LIMITED_200: attrs.evolve(RATE_LIMITED, status=200),
     Fault.HTTP_500: Refusal(status=500, is_page=True),
     Fault.HTTP_503: Refusal(status=503, is_page=True),
 }

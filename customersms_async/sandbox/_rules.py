@@ -30,12 +30,21 @@ BURSTS: Mapping[str, int] = {"gcra": 10, "nginx": 20}
 class Rule(Protocol):
     """A counting rule for one key."""
 
+    @property
+    def capacity(self) -> int:
+        """How many requests may count at once."""
+        ...
+
     def admit(self, now: float) -> bool:
         """Count a request at *now* if there is room for it, and say whether there was."""
         ...
 
     def retry_after(self, now: float) -> float:
         """Give the seconds from *now* until there is room for a request; 0 if there is now."""
+        ...
+
+    def used(self, now: float) -> float:
+        """Give how many requests count at *now*, from 0 to the capacity."""
         ...
 
 
@@ -69,11 +78,22 @@ def make_rule(name: RuleName, limit: int, *, per: float, burst: int | None = Non
 
 
 @attrs.define(eq=False)
-class FixedWindow:
-    """At most *limit* between two multiples of the period."""
+class _Counted:
+    """What may count at once is the limit."""
 
     limit: int
     per: float
+
+    @property
+    def capacity(self) -> int:
+        """The limit."""
+        return self.limit
+
+
+@attrs.define(eq=False)
+class FixedWindow(_Counted):
+    """At most *limit* between two multiples of the period."""
+
     _window: int = 0
     _count: int = 0
 
@@ -89,6 +109,11 @@ class FixedWindow:
         self._turn(now)
         return 0.0 if self._count < self.limit else (self._window + 1) * self.per - now
 
+    def used(self, now: float) -> float:
+        """Give what was counted in the window of *now*."""
+        self._turn(now)
+        return self._count
+
     def _turn(self, now: float) -> None:
         window = math.floor(now / self.per)
         if window != self._window:
@@ -96,11 +121,9 @@ class FixedWindow:
 
 
 @attrs.define(eq=False)
-class SlidingLog:
+class SlidingLog(_Counted):
     """At most *limit* in the period that ends now; one instant is kept for each."""
 
-    limit: int
-    per: float
     _log: deque[float] = attrs.field(factory=deque[float])
 
     def admit(self, now: float) -> bool:
@@ -116,30 +139,31 @@ class SlidingLog:
         self._forget(now)
         return 0.0 if len(self._log) < self.limit else self._log[0] + self.per - now
 
+    def used(self, now: float) -> float:
+        """Give what the log holds."""
+        self._forget(now)
+        return len(self._log)
+
     def _forget(self, now: float) -> None:
         while self._log and self._log[0] + self.per <= now:
             self._log.popleft()
 
 
 @attrs.define(eq=False)
-class SlidingCounter:
+class SlidingCounter(_Counted):
     """
     Two fixed windows, of which the older counts by the share that the period still covers.
 
     Source: https://blog.cloudflare.com/counting-things-a-lot-of-different-things/
     """
 
-    limit: int
-    per: float
     _window: int = 0
     _count: int = 0
     _before: int = 0
 
     def admit(self, now: float) -> bool:
         """Count a request at *now* if the estimate leaves room for it."""
-        self._turn(now)
-        share = self._window + 1 - now / self.per
-        has_room = self._before * share + self._count + 1 <= self.limit
+        has_room = self.used(now) + 1 <= self.limit
         self._count += has_room
         return has_room
 
@@ -151,6 +175,12 @@ class SlidingCounter:
         else:
             room_at = self._sunk_at(self._window + 1, self._count, self.limit - 1)
         return max(0.0, room_at - now)
+
+    def used(self, now: float) -> float:
+        """Give the estimate."""
+        self._turn(now)
+        share = self._window + 1 - now / self.per
+        return self._before * share + self._count
 
     def _sunk_at(self, window: int, before: int, room: int) -> float:
         """Give the instant in *window* at which *before* counts for no more than *room*."""
@@ -165,11 +195,9 @@ class SlidingCounter:
 
 
 @attrs.define(eq=False)
-class TokenBucket:
+class TokenBucket(_Counted):
     """*limit* tokens that come back evenly over the period; a full bucket may go at once."""
 
-    limit: int
-    per: float
     _tokens: float = math.inf
     _at: float = 0.0
 
@@ -184,6 +212,11 @@ class TokenBucket:
         """Give the seconds until there is a whole token, or 0."""
         self._fill(now)
         return max(0.0, (1 - self._tokens) * self.per / self.limit)
+
+    def used(self, now: float) -> float:
+        """Give the tokens that are out."""
+        self._fill(now)
+        return self.limit - self._tokens
 
     def _fill(self, now: float) -> None:
         refill = (now - self._at) * self.limit / self.per
@@ -216,6 +249,15 @@ class Gcra:
         tolerance = (self.burst - 1) * self.per / self.limit
         return max(0.0, self._due - tolerance - now)
 
+    @property
+    def capacity(self) -> int:
+        """The burst."""
+        return self.burst
+
+    def used(self, now: float) -> float:
+        """Give the requests that came before they were due."""
+        return max(0.0, (self._due - now) * self.limit / self.per)
+
 
 @attrs.define(eq=False)
 class Nginx:
@@ -242,6 +284,15 @@ class Nginx:
     def retry_after(self, now: float) -> float:
         """Give the seconds until the bucket has leaked enough, or 0."""
         return max(0.0, (self._excess_at(now) - self.burst) * self.per / self.limit)
+
+    @property
+    def capacity(self) -> int:
+        """The burst and the request beside it."""
+        return self.burst + 1
+
+    def used(self, now: float) -> float:
+        """Give what has not leaked yet."""
+        return self._excess_at(now)
 
     def _excess_at(self, now: float) -> float:
         leaked = (now - self._at) * self.limit / self.per

@@ -10,17 +10,14 @@ from hypothesis import strategies as st
 from customersms_async import sandbox
 from customersms_async.sandbox import MAGIC_NUMBERS, Fault
 from customersms_async.sandbox._answers import INVALID_PHONE, completed, failed, sent
+from customersms_async.sandbox._budget import Limit
+from customersms_async.sandbox._engine import Faults
 from customersms_async.sandbox._exchange import Exchange, Limits
-from customersms_async.sandbox._faults import (
-    NOT_CARRIED_OUT,
-    REJECTIONS,
-    Faults,
-    Plan,
-    Step,
-)
+from customersms_async.sandbox._faults import MEANINGS, NOT_CARRIED_OUT, REJECTIONS, Plan
 from customersms_async.sandbox._gateway import Gateway
 from customersms_async.sandbox._ledger import Ledger
 from customersms_async.sandbox._replies import Ending, Timing
+from customersms_async.sandbox._script import Step
 from customersms_async.sandbox._shapes import shaped
 
 KEY = "cspro_test"
@@ -31,7 +28,7 @@ PHONES = (PLAIN, "+393331234567", "+13235554567")
 def exchange() -> Exchange:
     return Exchange(
         Gateway({KEY: 1000}, lambda _text: 1),
-        Limits(None, 60.0, "sliding-log", None, False),
+        Limits(Limit()),
         Faults(),
         Ledger(1000),
         Timing(0.5, 30.0),
@@ -71,9 +68,9 @@ def test_every_fault_has_a_number():
 
 def test_the_table_in_the_documentation():
     """The table that users read is the one that decides."""
-    table = dict(re.findall(r"…(666[0-9]{4}) +(\S+)", sandbox.__doc__ or ""))
+    table = re.findall(r"…(666[0-9]{4}) +(\S+) +(.*)", sandbox.__doc__ or "")
 
-    assert MAGIC_NUMBERS == table
+    assert [(*line, MEANINGS[line[1]]) for line in MAGIC_NUMBERS.items()] == table
 
 
 def test_ordinary_numbers_mean_nothing():
@@ -124,7 +121,7 @@ def test_a_rejected_number_is_rejected_alone(fault):
 def test_a_scripted_rejection_is_everybodys(fault, entry):
     """By script, each number of the request gets a failed entry, with or without a reason."""
     gateway = exchange()
-    gateway.faults.script.append(Step(fault))
+    gateway.faults.common.script.append(Step(fault))
 
     said = json.loads(gateway.handle(body(*PHONES), 0.0).reply.body)
 
@@ -135,7 +132,7 @@ def test_a_scripted_rejection_is_everybodys(fault, entry):
 def test_a_script_comes_before_the_numbers():
     """Steps are used up in order, one a request; then the numbers decide again."""
     faults = Faults()
-    faults.script.extend([Step(Fault.HTTP_500), Step(), Step(Fault.RATE_LIMITED, "7")])
+    faults.common.script.extend([Step(Fault.HTTP_500), Step(), Step(Fault.RATE_LIMITED, "7")])
 
     plans = [faults.plan([number(Fault.BOM)]) for _ in range(4)]
 
@@ -153,7 +150,7 @@ def test_the_same_request_meets_the_same_fault(numbers):
 def test_what_a_fault_leaves_behind(fault):
     """A fault of the first kind accepts and charges nothing, any other all that it would."""
     gateway = exchange()
-    gateway.faults.script.append(Step(fault))
+    gateway.faults.common.script.append(Step(fault))
     accepted = 0 if fault in NOT_CARRIED_OUT | REJECTIONS else len(PHONES)
 
     visit = gateway.handle(body(*PHONES), 0.0)
@@ -260,7 +257,7 @@ def test_other_spellings_of_a_number(fault, numbers):
 def test_what_is_no_number_stays_as_it_is():
     """A failed entry whose phone is no number cannot become a JSON number."""
     gateway = exchange()
-    gateway.faults.script.append(Step(Fault.INTEGER_PHONES))
+    gateway.faults.common.script.append(Step(Fault.INTEGER_PHONES))
 
     said = json.loads(gateway.handle(body("nonsense"), 0.0).reply.body)
 

@@ -3,15 +3,19 @@
 import json
 from collections.abc import Iterable
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customersms_async.sandbox._budget import Limit
+from customersms_async.sandbox._engine import Faults
 from customersms_async.sandbox._exchange import Exchange, Limits
-from customersms_async.sandbox._faults import Faults, Step
 from customersms_async.sandbox._gateway import Gateway, Order, read_order
-from customersms_async.sandbox._ledger import Ledger, Query, SandboxMessage, masked
+from customersms_async.sandbox._ledger import Ledger, Query, SandboxMessage, SandboxRequest
+from customersms_async.sandbox._masking import masked
 from customersms_async.sandbox._replies import Timing
+from customersms_async.sandbox._script import Step
 
 KEY = "cspro_canary"
 
@@ -19,7 +23,7 @@ KEY = "cspro_canary"
 def exchange(credits_left: int = 98, *, price=lambda _text: 1, limit=None, keep=1000, status=200):
     return Exchange(
         Gateway({KEY: credits_left}, price),
-        Limits(limit, 60.0, "sliding-log", None, True),
+        Limits(Limit(limit=limit)),
         Faults(),
         Ledger(keep),
         Timing(0.0, 0.0),
@@ -37,6 +41,15 @@ def answer(gateway: Exchange, sent: bytes, now: float = 0.0) -> dict[str, object
 
 def message(phone: str = "+12125551234", text: str = "Hello") -> SandboxMessage:
     return SandboxMessage(phone, text, "msg_1", KEY, 0.0, 1)
+
+
+def ledger(*messages: SandboxMessage) -> Ledger:
+    """Make a ledger that remembers *messages*, each with an id of its own."""
+    book = Ledger(10)
+    request = SandboxRequest(1, 0.0, KEY, (), "", len(messages), None, 200, None)
+    numbered = [attrs.evolve(m, message_id=f"msg_{n}") for n, m in enumerate(messages, 1)]
+    book.record(request, numbered)
+    return book
 
 
 def phones(entries: Iterable[dict[str, object]]) -> list[object]:
@@ -231,11 +244,11 @@ def test_a_refusal_for_the_rate():
 def test_a_refused_request_uses_up_no_step():
     """The script waits for a request that would have been carried out."""
     gateway = exchange()
-    gateway.faults.script.append(Step())
+    gateway.faults.common.script.append(Step())
 
     gateway.handle(body([]), 0.0)
 
-    assert 1 == len(gateway.faults.script)
+    assert 1 == len(gateway.faults.common.script)
 
 
 def test_what_is_remembered_of_a_message():
@@ -295,25 +308,19 @@ def test_keys_are_told_apart_without_being_shown():
 )
 def test_the_code_in_a_message(text, code):
     """A code is 4 to 8 digits that stand alone, or six in two groups."""
-    ledger = Ledger(10)
-    ledger.messages.append(message(text=text))
-
-    assert code == ledger.last_code("+12125551234")
+    assert code == ledger(message(text=text)).last_code("+12125551234")
 
 
 def test_the_newest_code_of_a_number():
     """The newest message with a code counts, of that number only."""
-    ledger = Ledger(10)
-    ledger.messages.extend(
-        [
-            message(text="code 1111"),
-            message(text="code 2222"),
-            message(text="no code"),
-            message("+13235554567", "code 3333"),
-        ]
+    book = ledger(
+        message(text="code 1111"),
+        message(text="code 2222"),
+        message(text="no code"),
+        message("+13235554567", "code 3333"),
     )
 
-    assert "2222" == ledger.last_code("+1 (212) 555-1234")
+    assert "2222" == book.last_code("+1 (212) 555-1234")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +340,6 @@ def test_a_query(query, fits):
 
 def test_duplicates_are_repeats_of_number_and_text():
     """Each message after the first with the same number and text is a duplicate."""
-    ledger = Ledger(10)
-    ledger.messages.extend([message(), message(text="Bye"), message("+13235554567"), message()])
+    book = ledger(message(), message(text="Bye"), message("+13235554567"), message())
 
-    assert [message()] == ledger.duplicates()
+    assert ["msg_4"] == [repeat.message_id for repeat in book.duplicates()]

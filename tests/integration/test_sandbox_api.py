@@ -157,7 +157,7 @@ async def test_a_wait_that_was_given_up_hurts_nobody():
         await asyncio.sleep(0)
         await client.post(text="one")
         wait.cancel()
-        sandbox._announce(sandbox._exchange.handle(b'{"api_key":"cspro_test"}', 0.0))
+        sandbox._control.receive(b'{"api_key":"cspro_test"}')
         await client.post(text="two")
 
         assert wait.cancelled()
@@ -170,7 +170,7 @@ async def test_two_messages_in_one_breath_end_a_wait_once():
         wait = asyncio.create_task(sandbox.wait_for())
         await asyncio.sleep(0)
         for n in range(2):
-            sandbox._announce(sandbox._exchange.handle(body % n, 0.0))
+            sandbox._control.receive(body % n)
 
         assert "0" == (await wait).text
 
@@ -228,7 +228,7 @@ async def test_the_limit_is_enforced():
 async def test_each_rule_from_the_outside(rule, admitted):
     """Each rule admits its own number of requests at once, and then again at its own pace."""
     now = [600.0]
-    options = {"limit": 25, "rule": rule, "clock": lambda: now[0], "tells_when": False}
+    options = {"limit": 25, "rule": rule, "clock": lambda: now[0], "retry_after": "none"}
     async with running(**options) as (_sandbox, client):
         burst = [await client.status() for _ in range(30)]
         now[0] += 2.5  # a little more than 60 s / 25
@@ -372,10 +372,12 @@ def test_questions_that_cannot_be_answered():
         sandbox.credits("cspro_canary2")
     with pytest.raises(ValueError, match=r"answer-lost.*not 'lost'"):
         sandbox.fail_next("lost")
-    with pytest.raises(ValueError, match="at least 1, not 0"):
+    with pytest.raises(ValueError, match="from 1 to 10000, not 0"):
         sandbox.fail_next("html", times=0)
     with pytest.raises(ValueError, match="one printable line"):
         sandbox.fail_next("rate-limited", retry_after="7\r\nX-Other: 1")
+    with pytest.raises(ValueError, match="and no 'burts'"):
+        sandbox.set_limit(5, burts=1)
 
     assert "canary" not in str(unknown_key.value) + repr(sandbox)
 

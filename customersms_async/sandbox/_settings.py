@@ -1,0 +1,139 @@
+"""The options of a sandbox, and the sandbox without a network that they make."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
+
+from . import _options
+from ._budget import Limit
+from ._control import Control
+from ._engine import Faults, FaultSettings
+from ._exchange import Exchange, Limits
+from ._faults import Fault
+from ._gateway import Gateway, Price
+from ._latency import Latency
+from ._ledger import Ledger
+from ._replies import Timing
+from ._rules import RuleName
+from ._script import Script
+from ._time import MovableClock, time_of_day
+
+__all__ = ["Options"]
+
+#: The account of a sandbox that was given none.
+DEFAULT_KEYS: Mapping[str, int] = {"cspro_sandbox": 10_000}
+
+
+@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.frozen, repr=False)
+class Options:
+    """
+    What a sandbox can be given.
+
+    Attributes:
+        keys: Credits by key, each ≥ 0; one key with 10,000 credits if not given.
+
+        host: Address to listen on; another than 127.0.0.1 opens the sandbox to the network.
+
+        port: Port to listen on; 0 takes a free one.
+
+        allowed_hosts: Names under which it may be called, beside those of this machine and
+            *host*: that of a service of docker-compose, say.
+
+        script: What happens to the next requests, like ``"500, reset, rate-limited(7), ok*2"``,
+            or a list of such steps.
+
+        standing: What happens to every request until it is switched off.
+
+        probabilities: How likely each fault is, by name; together at most 1.
+
+        seed: Seed of the dice for faults and latency; the same seed and the same requests give
+            the same run.
+
+        latency: Seconds before each answer: a number, ``"uniform(0.1, 0.5)"``,
+            ``"normal(0.2, 0.05)"`` (mean and standard deviation), ``"exponential(0.3)"`` (mean),
+            or a function that gives them anew for each.
+
+        limit: Requests in a period that each key may make; none for no limit.
+
+        per: The period in seconds.
+
+        rule: How requests are counted: ``fixed-window``, ``sliding-log``, ``sliding-counter``,
+            ``token-bucket``, ``gcra`` or ``nginx``.
+
+        burst: Requests at once by ``gcra`` (10 if not given) and ``nginx`` (20).
+
+        rate_refusal: What a request above the limit is told: ``rate-limited`` (status 429, JSON),
+            ``rate-limited-html`` (429, a page), ``rate-limited-200`` (200, a code), or
+            ``http-503`` (a bare page, as nginx does).
+
+        retry_after: What the header ``Retry-After`` then says: the ``seconds`` to wait, the
+            ``date`` at which they are over, ``none``, or any other text as it stands.
+
+        refusal_status: HTTP status of a refusal that is not for the rate.
+
+        price: Credits that a message costs, or a function that gives them by the text.
+
+        magic: Whether numbers have a meaning, as in `MAGIC_NUMBERS`.
+
+        slow: Seconds that a slow answer takes.
+
+        stall: Seconds after which a stalled connection is closed.
+
+        keep: Messages that are held; beyond that, the oldest are forgotten.
+
+        clock: Gives seconds, never running backwards; counts the limit and dates the messages. If
+            not given, the time of day since 1970, UTC.
+    """
+
+    keys: Mapping[str, int] = attrs.field(
+        factory=lambda: dict(DEFAULT_KEYS), validator=_options.is_keys
+    )
+    host: str = attrs.field(default="127.0.0.1", validator=_options.is_text)
+    port: int = attrs.field(default=0, validator=_options.is_port)
+    allowed_hosts: Iterable[str] = attrs.field(factory=tuple, validator=_options.is_hosts)
+    script: Script = ()
+    standing: Fault | str | None = None
+    probabilities: Mapping[str, float] = attrs.field(factory=dict[str, float])
+    seed: int = 0
+    latency: float | str | Latency | Callable[[], float] = 0.0
+    limit: int | None = None
+    per: float = 60.0
+    rule: RuleName = "sliding-log"
+    burst: int | None = None
+    rate_refusal: Fault | str = Fault.RATE_LIMITED
+    retry_after: str = "seconds"
+    refusal_status: int = attrs.field(default=200, validator=_options.is_status)
+    price: int | Price = attrs.field(default=1, validator=_options.is_count_or_function)
+    magic: bool = True
+    slow: float = attrs.field(default=1.0, validator=_options.is_seconds)
+    stall: float = attrs.field(default=60.0, validator=_options.is_seconds)
+    keep: int = attrs.field(default=50_000, validator=_options.is_count)
+    clock: Callable[[], float] = attrs.field(default=time_of_day, validator=_options.is_function)
+
+    def make_control(self) -> Control:
+        """
+        Make the sandbox but for its network.
+
+        Raises:
+            ValueError: An option cannot be; names it.
+        """
+        exchange = Exchange(
+            Gateway(dict(self.keys), _price(self.price)),
+            Limits(self._chosen_limit()),
+            Faults(self.magic),
+            Ledger(self.keep),
+            Timing(self.slow, self.stall),
+            self.refusal_status,
+        )
+        exchange.faults.common.change(self._chosen_faults())
+        return Control(exchange, MovableClock(self.clock))
+
+    def _chosen_limit(self) -> Limit:
+        return Limit(**{field.name: getattr(self, field.name) for field in attrs.fields(Limit)})
+
+    def _chosen_faults(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in FaultSettings.__annotations__}
+
+
+def _price(price: int | Price) -> Price:
+    return price if callable(price) else lambda _text: price

@@ -1,0 +1,78 @@
+"""The sandbox's clock: the time of day, which a test can move forward."""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import cast
+
+import attrs
+
+__all__ = ["MovableClock", "read_seconds", "time_of_day", "written"]
+
+# Seconds since 1970 when the monotonic clock stood at 0. The time of day itself may run backwards.
+_ORIGIN = time.time() - time.monotonic()
+
+#: Seconds, a century: as far as a clock is moved in all.
+FURTHEST = 3.2e9
+
+#: The last instant that has a date: the end of the year 9999.
+LAST = 253_402_300_799.0
+
+
+def time_of_day() -> float:
+    """Give the seconds since 1970, UTC, never running backwards."""
+    return _ORIGIN + time.monotonic()
+
+
+def written(instant: float) -> str:
+    """Write an instant in ISO 8601, UTC, with milliseconds; the first or last year at most."""
+    instant = min(max(instant, 0.0), LAST)
+    return (
+        datetime.fromtimestamp(instant, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+@attrs.define(eq=False)
+class MovableClock:
+    """
+    A clock that can be moved forward.
+
+    Attributes:
+        base: Gives seconds, never running backwards.
+
+        ahead: Seconds by which it has been moved.
+    """
+
+    base: Callable[[], float] = time_of_day
+    ahead: float = 0.0
+
+    def now(self) -> float:
+        """Give the instant."""
+        return self.base() + self.ahead
+
+    def advance(self, seconds: object) -> float:
+        """
+        Move forward, and give the new instant.
+
+        Raises:
+            ValueError: *seconds* is no number of at least 0; time does not run backwards.
+        """
+        self.ahead += read_seconds("advance", seconds, FURTHEST - self.ahead)
+        return self.now()
+
+
+def read_seconds(name: str, value: object, most: float) -> float:
+    """
+    Read a number of seconds from 0 to *most*.
+
+    Raises:
+        ValueError: It is none.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    seconds = float(cast("float", value)) if is_number else math.nan
+    if 0 <= seconds <= most:  # not a number is neither
+        return seconds
+    raise ValueError(f"{name} must be a number of seconds from 0 to {most:g}, not {value!r}")

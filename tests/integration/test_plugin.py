@@ -1,0 +1,263 @@
+"""The pytest plugin as it works in other people's projects: each test runs pytest anew."""
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PYTEST = [sys.executable, "-W", "error", "-m", "pytest", "-q", "--strict-markers"]
+PYTEST += ["-W", "error", "-p", "no:cacheprovider"]
+
+SEND = """
+import json, os, sys, urllib.request
+import pytest
+
+def send(phone="+12125551234", text="Your code is 4711"):
+    body = {"api_key": os.environ["CUSTOMERSMS_API_KEY"], "phone": phone, "message": text}
+    data = json.dumps(body).encode()
+    with urllib.request.urlopen(os.environ["CUSTOMERSMS_ENDPOINT"], data, timeout=10) as answer:
+        return json.load(answer)
+
+"""
+
+
+def run_pytest(folder: Path, source: str, *options: str) -> str:
+    """Run pytest on a test module in a folder of its own."""
+    folder.joinpath("test_it.py").write_text(SEND + source, encoding="utf-8")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CUSTOMERSMS_", "PYTEST_"))
+    }
+    done = subprocess.run(
+        [*PYTEST, *options],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        encoding="utf-8",
+        env=environment | {"PYTHONUTF8": "1"},
+        timeout=170,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """Give a function that runs pytest on a test module in a project of its own."""
+    return functools.partial(run_pytest, tmp_path)
+
+
+def counts(output: str) -> dict[str, int]:
+    """Read the last line of a run."""
+    found = re.findall(r"(\d+) (passed|failed|error)", output.splitlines()[-1])
+    return {outcome: int(count) for count, outcome in found}
+
+
+PROJECT = """
+import unittest
+from customersms_async import CustomerSMS
+
+def test_login(sms_sandbox):
+    send()
+    assert sms_sandbox.last_code("+12125551234") == "4711"
+
+seen = []
+
+@pytest.mark.parametrize("n", range(3))
+def test_alone(sms_sandbox, n):
+    assert sms_sandbox.messages == sms_sandbox.requests == ()
+    send()
+    assert len(sms_sandbox.messages) == 1
+    seen.append((sms_sandbox.key, sms_sandbox.url))
+
+def test_keys_and_addresses():
+    assert len({key for key, _ in seen}) == 3
+    assert len({url for _, url in seen}) == 1
+
+def test_environment_without():
+    assert not {"CUSTOMERSMS_API_KEY", "CUSTOMERSMS_ENDPOINT"} & os.environ.keys()
+
+@pytest.fixture
+def _mine():
+    os.environ["CUSTOMERSMS_API_KEY"] = "cspro_mine"
+    yield
+    assert os.environ.pop("CUSTOMERSMS_API_KEY") == "cspro_mine"
+
+def test_environment_with_a_key(_mine, sms_sandbox):
+    assert os.environ["CUSTOMERSMS_API_KEY"] == sms_sandbox.key
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+async def test_async(sms_sandbox):
+    async with CustomerSMS() as sms:
+        await sms.send("+12125551234", "Your code is 4711")
+    assert (await sms_sandbox.wait_for(contains="4711")).phone == "+12125551234"
+
+@pytest.mark.sms_sandbox
+class TestUnittest(unittest.TestCase):
+    def test_it(self):
+        self.assertTrue(send()["success"])
+
+@pytest.mark.sms_sandbox(limit=1, credits=7)
+class TestMarkers:
+    @pytest.mark.sms_sandbox(limit=2)
+    def test_it(self, sms_sandbox):
+        assert (sms_sandbox.usage.limit, sms_sandbox.credits) == (2, 7)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> str:
+    """Give what pytest says of a whole project of tests that use the fixture."""
+    return run_pytest(tmp_path_factory.mktemp("project"), PROJECT, "-rA")
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        pytest.param("test_login", id="a test names the fixture, imports nothing, reads the code"),
+        pytest.param("test_alone[2]", id="each test has an empty mailbox"),
+        pytest.param("test_keys_and_addresses", id="each has its own key, at one sandbox"),
+        pytest.param("test_environment_without", id="the variables are gone after a test"),
+        pytest.param("test_environment_with_a_key", id="variables of before come back"),
+        pytest.param("test_async", id="a coroutine test of another plugin uses it as it is"),
+        pytest.param("TestUnittest::test_it", id="a test of unittest has it by the marker"),
+        pytest.param("TestMarkers::test_it", id="the closest marker counts, for what it says"),
+    ],
+)
+def test_a_project(project, test):
+    """What the id of this case says holds in a project that knows nothing but the fixture."""
+    assert f"PASSED test_it.py::{test}" in project, project
+
+
+def test_nothing_is_imported_before_a_test_asks(run):
+    """The plugin costs a project that does not use it no import but its own few lines."""
+    output = run("""
+def ours():
+    return sorted(name for name in sys.modules if name.startswith("customersms_async"))
+
+def test_before():
+    assert ours() == ["customersms_async", "customersms_async.testing"]
+    assert not {"aiohttp", "asyncio", "attrs", "msgspec", "aiolimiter"} & sys.modules.keys()
+
+def test_with(sms_sandbox):
+    assert "customersms_async.sandbox" in sys.modules
+    assert "customersms_async.client" not in sys.modules
+""", "-p", "no:anyio", "-p", "no:xdist", "-p", "no:hypothesispytest")  # fmt: skip
+
+    assert {"passed": 2} == counts(output), output
+
+
+def test_several_processes(run):
+    """Under pytest-xdist each process has a sandbox of its own."""
+    output = run("""
+@pytest.mark.parametrize("n", range(8))
+def test_alone(sms_sandbox, n):
+    assert sms_sandbox.messages == ()
+    send()
+    assert len(sms_sandbox.messages) == 1
+    assert os.environ["PYTEST_XDIST_WORKER"].startswith("gw")
+""", "-n", "2")  # fmt: skip
+
+    assert {"passed": 8} == counts(output), output
+
+
+def test_a_failed_test_shows_what_arrived(run):
+    """The report of a test that failed has a section with the messages, and no key."""
+    output = run("""
+def test_it(sms_sandbox):
+    send(text="Your code is 4712")
+    print("the key ends in", sms_sandbox.key[-8:])
+    assert sms_sandbox.last_code() == "4711"
+""", "-rN")  # fmt: skip
+
+    assert {"failed": 1} == counts(output), output
+    section = output.partition(" sms_sandbox -")[2]
+    assert "1 accepted, 1 requests at http://127.0.0.1:" in section
+    assert "+12125551234  'Your code is 4712'" in section
+    assert "cspro_test_" not in output
+
+
+def test_a_passed_test_shows_nothing(run):
+    """No such section where a test passes, fails without the fixture, or only ends badly."""
+    output = run("""
+def test_passes(sms_sandbox):
+    send()
+
+def test_fails():
+    assert False
+
+@pytest.fixture
+def _ends_badly(sms_sandbox):
+    yield
+    assert False
+
+def test_ends_badly(_ends_badly):
+    send()
+""", "-rA")  # fmt: skip
+
+    assert {"passed": 2, "failed": 1, "error": 1} == counts(output), output
+    assert "- sms_sandbox -" not in output
+
+
+def test_a_wait_in_vain_shows_the_test(run):
+    """The traceback ends at the line of the test, not within the library."""
+    output = run("""
+def test_it(sms_sandbox):
+    send()
+    sms_sandbox.wait(phone="+13235554567", timeout=0)
+""")
+
+    assert {"failed": 1} == counts(output), output
+    assert "TimeoutError: no message to +13235554567 within 0 s; 1 arrived" in output
+    assert "_fixture.py" not in output
+
+
+def test_a_marker_that_cannot_be(run):
+    """The error names the option and what would be right."""
+    markers = {
+        "(limits=5)": "the marker sms_sandbox takes credits, limit, per",
+        "(5)": "the marker sms_sandbox takes names, like limit=100",
+        "(limit=0)": "limit must be a whole number of at least 1, or None, not 0",
+        "(credits=-1)": "must be a whole number of at least 0, not -1",
+        "(script='lost')": "not 'lost'",
+    }
+    output = run(
+        "".join(
+            f"""
+@pytest.mark.sms_sandbox{marker}
+def test_{n}(sms_sandbox):
+    pass
+"""
+            for n, marker in enumerate(markers)
+        )
+    )
+
+    assert {"error": len(markers)} == counts(output), output
+    assert [] == [error for error in markers.values() if error not in output]
+
+
+def test_it_is_described(run):
+    """The fixture and the marker stand in pytest's own lists, and no private part of ours."""
+    fixtures, markers = run("", "--fixtures"), run("", "--markers")
+
+    assert "@pytest.mark.sms_sandbox(*, credits, limit, per, rule, burst" in markers
+    assert ["sms_sandbox"] == re.findall(r"^(\w*sms_sandbox\w*) ", fixtures, re.MULTILINE)
+
+
+def test_it_can_be_left_out(run):
+    """A project that does not want the plugin turns it off by its name."""
+    output = run("""
+def test_it(sms_sandbox):
+    pass
+""", "-p", "no:customersms_async")  # fmt: skip
+
+    assert {"error": 1} == counts(output), output
+    assert "fixture 'sms_sandbox' not found" in output
