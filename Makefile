@@ -16,7 +16,7 @@ SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint types build fuzz bench bench-limit test-all test-oldest test-uvloop format constraints clean
+.PHONY: help demo test coverage covered lint types build fuzz bench bench-limit test-all test-oldest test-uvloop format constraints clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -58,17 +58,21 @@ $(BENCH)/.ready: pyproject.toml constraints.txt | $(UV)
 demo: $(READY)  ## send to 2,000 recipients of a CSV, through a gateway on this machine
 	@$(BIN)/python examples/demo.py
 
+# With COVERAGE=1 it counts lines and branches as well, for `make covered`.
 test: $(READY)  ## run the whole suite
 	$(SAY) "Running the tests"
-	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q $(PYTEST_ARGS)
 
 
 # --- What CI asks besides -------------------------------------------------------------------------
 
 coverage: $(READY)  ## run the suite and ask for 100 % of lines and branches
-	$(SAY) "Running the tests, counting lines and branches"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory test COVERAGE=1
+	@$(MAKE) --no-print-directory covered
+
+covered: $(READY)  ## ask the last `make test COVERAGE=1` for 100 % of lines and branches
+	$(SAY) "Coverage of lines and branches"
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 

@@ -125,14 +125,18 @@ class Account:
             self.queues = {**running, loop: queue}
         return queue
 
+    def spare_for(self, lane: Lane) -> int:
+        """Say how many slots *lane* leaves: none if it has its turn, or bulk runs would starve."""
+        return 0 if lane is _SEND or self.turns.order[0] is lane else self.reserve
+
     def opens_at(self, lane: Lane, now: float) -> float:
         """Say when pause and window let *lane* through; *now* where they do."""
-        at = self.window.opens_at(now, 0 if lane is _SEND else self.reserve)
+        at = self.window.opens_at(now, self.spare_for(lane))
         return at if at > self.pause.until else max(self.pause.until, now)
 
     def take(self, lane: Lane, now: float, longest: float) -> int:
         """Take a slot, and the token where *lane* is paced, once all gates are open."""
-        lease = self.window.take(now, longest, 0 if lane is _SEND else self.reserve)
+        lease = self.window.take(now, longest, self.spare_for(lane))
         if lease and self.pace.is_for(lane):
             self.pace.spent(now)
         return lease

@@ -288,7 +288,7 @@ local function serve()
   end
 
   local function is_through(lane)
-    local spare = lane == 'bulk' and rules.reserve or 0
+    local spare = lane == 'bulk' and in_a_row < SENDS_IN_A_ROW and rules.reserve or 0
     return queues[lane][heads[lane]]
       and busy + spare < rules.limit
       and (not is_paced(lane) or token_for(1, its_due) <= now)
@@ -357,7 +357,7 @@ local function turn_of(lane, own_place, polls)
   end
   local slot, spare = place, 0
   if lane == 'bulk' then
-    spare = rules.reserve
+    spare = sends_in_a_row < SENDS_IN_A_ROW and rules.reserve or 0
     slot = place + math.min(count_waiting('send'), math.max(SENDS_IN_A_ROW * place - sends_in_a_row, 0))
   end
   local at = opening_for(slot, spare)

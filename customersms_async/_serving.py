@@ -88,7 +88,7 @@ class Queue:
             is_paced = pace.was_refused or (lane is not _SEND and pace.is_for_bulk)
             if is_paced and (account.pause.until > now or self._pacer.draw(now) > now):
                 return None
-            lease = account.window.take(now, longest, 0 if lane is _SEND else account.reserve)
+            lease = account.window.take(now, longest, account.spare_for(lane))
             if not lease:
                 return None
             pace.has_token = False

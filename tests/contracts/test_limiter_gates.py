@@ -146,6 +146,21 @@ async def test_a_reserve_is_left_to_messages(make_limiter):
     assert BULK is (await waiting).ticket.lane
 
 
+async def test_a_reserve_lets_no_bulk_run_starve(make_limiter):
+    """Where messages take each slot as it opens, a bulk run gets one grant in ten all the same."""
+    limiter, served = make_limiter(5, 5.0, burst=5, reserve=2), []
+    for _ in range(5):
+        (await take(limiter)).answered()
+        await asyncio.sleep(1)
+    tasks = queue_up(limiter, SEND, ["send"] * 60, served)
+    tasks += queue_up(limiter, BULK, ["bulk"] * 4, served)
+
+    await asyncio.gather(*tasks)
+
+    places = [place for place, (name, _) in enumerate(served) if name == "bulk"]
+    assert places[3] <= 45
+
+
 async def test_a_refusal_pauses_everyone(make_limiter):
     """Nothing leaves before the instant that the refusal has set."""
     limiter = make_limiter()
