@@ -36,7 +36,7 @@ from ._forking import forget_in_children, lock
 from ._pacing import Pace
 from ._ports import Lane, Ticket, Usage
 from ._queueing import Turns, Waits
-from ._retrying import Pause
+from ._retrying import REFUSED_BELOW_OUR_COUNT, Pause
 from ._window import Window
 
 __all__ = ["Account", "LocalSlot", "LoopQueue"]
@@ -196,10 +196,7 @@ class Account:
             is_first = self.refused_by_others == 1 and not is_ours
             seconds = self.pause.until - now
         if is_first:
-            _logger.warning(
-                "the gateway refused for the rate below our own count: somebody else uses the key",
-                extra={"event": "limit.shared"},
-            )
+            _logger.warning(REFUSED_BELOW_OUR_COUNT, extra={"event": "limit.shared"})
         self.look_again(until)
         return seconds
 

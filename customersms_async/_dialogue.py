@@ -7,7 +7,8 @@ Rules of this module:
 
 1. How requests ended is told along with the next call. Nobody can use a slot before a whole period
    has passed since, so there is time; but for a slot that was not used, and for a refusal.
-2. Whatever the store may have granted in a call that has no answer is given back by name.
+2. A call without an answer is made again with the same names for its leases, so that what the
+   store granted unheard is granted anew, or is free.
 3. Only durations of the member's clock are told; instants are the store's.
 """
 
@@ -54,7 +55,7 @@ class Grant:
         lane: The lane in whose line it was given.
         lease: Its name.
         place: The place in that line.
-        longest: The most seconds that the request may take.
+        longest: The most seconds from the grant to the end of the request.
         granted_at: The instant of the store, exactly as it said it.
         heard_at: The instant of the loop.
     """
@@ -113,16 +114,19 @@ class Dialogue:
     Attributes:
         name: The member's name, unlike any other's.
         rules: What holds for every call.
+        slack: The most seconds between a grant and its being heard.
         is_store_away: Whether the last call had no answer.
     """
 
     name: str
     rules: Rules
+    slack: float
     is_store_away: bool = False
     _lanes: dict[Lane, _Standing] = field(factory=lambda: {lane: _Standing() for lane in Lane})
     _ends: list[_End] = field(factory=list[_End])
     _told: int = 0  # of the ends, how many the call under way tells
     _next_lease: int = 1
+    _unheard: int = 0  # so many leases may have been granted in calls without an answer
     _longest: float = 0.0
     _known: Told | None = None
     _heard_at: float = _AT_ONCE
@@ -147,6 +151,10 @@ class Dialogue:
             known = ticket.shared_place if standing.place is None else standing.place
             standing.place = min(known, ticket.shared_place)
 
+    def fits(self, longest: float, grant: Grant) -> bool:
+        """Whether a request that takes so long ends before the lease; who asks may have come since."""
+        return longest + self.slack <= grant.longest
+
     def left(self, lane: Lane) -> None:
         """Take in that somebody wants it no longer, or has it."""
         standing = self._lanes[lane]
@@ -158,12 +166,10 @@ class Dialogue:
         """Take in how a request ended."""
         granted_at = grant.granted_at if how == "refused" else None
         self._ends.append(_End(grant.lease, how, now, granted_at, retry_after))
-        self._has_news |= how in ("refused", "unused")
-
-    def handed_back(self, grant: Grant, now: float) -> None:
-        """Take in that nobody used a slot, while whatever was cancelled may be the loop itself."""
-        self._ends.append(_End(grant.lease, "unused", now))
-        self._tells_soon_at = now + _A_MOMENT
+        if how in ("refused", "unused"):
+            # Not at once: whoever was cancelled, the event loop itself may be ending, and a call
+            # that begins now would be left behind.
+            self._tells_soon_at = min(self._tells_soon_at, now + _A_MOMENT)
 
     def flush(self) -> None:
         """Let what is not told yet be told at once."""
@@ -178,6 +184,8 @@ class Dialogue:
         due = [its.due_at for its in self._lanes.values() if its.waiting]
         if self._ends:
             due += [self._tell_by(), self._tells_soon_at]
+        if self._unheard:
+            due.append(_AT_ONCE)
         return max(min(due), self._retry_at) if due else _NEVER
 
     def _tell_by(self) -> float:
@@ -192,7 +200,7 @@ class Dialogue:
         return Ask(
             member=self.name,
             call=call,
-            longest=self._longest,
+            longest=self._longest + self.slack,
             first_lease=self._next_lease,
             is_question=True,
         )
@@ -202,8 +210,9 @@ class Dialogue:
         ask = Ask(
             member=self.name,
             call=call,
-            longest=self._longest,
+            longest=self._longest + self.slack,
             first_lease=self._next_lease,
+            unheard=self._unheard,
             send=self._wish(Lane.SEND, now),
             bulk=self._wish(Lane.BULK, now),
             ended=[end.told_at(now) for end in self._ends],
@@ -220,7 +229,7 @@ class Dialogue:
     def _look_back(self) -> float:
         """For how long a grant matters, at the most."""
         rules = self.rules
-        return self._longest + rules.grace + rules.per + rules.margin
+        return self._longest + self.slack + rules.grace + rules.per + rules.margin
 
     def _wish(self, lane: Lane, now: float) -> Wish | None:
         standing = self._lanes[lane]
@@ -229,7 +238,10 @@ class Dialogue:
         if not standing.waiting and not more:
             return None
         return Wish(
-            waiting=standing.waiting, more=more, longest=standing.longest, place=standing.place
+            waiting=standing.waiting,
+            more=more,
+            longest=standing.longest + self.slack,
+            place=standing.place,
         )
 
     # --- What was answered ------------------------------------------------------------------------
@@ -249,7 +261,8 @@ class Dialogue:
             standing = self._lanes[lane]
             standing.place = turn.place
             standing.due_at = _AT_ONCE if turn.wait is None else now + turn.wait
-        self._next_lease += len(grants)
+        self._next_lease += max(len(grants), self._unheard)
+        self._unheard = 0
         return grants
 
     @staticmethod
@@ -261,17 +274,12 @@ class Dialogue:
         self.is_store_away = True
         self._retry = min(max(2 * self._retry, _FIRST_RETRY), _LONGEST_RETRY)
         self._retry_at = now + self._retry
-        self._give_back(ask, now)
+        self._has_no_answer(ask)
 
     def interrupted(self, ask: Ask, now: float) -> None:
         """Take in that the call was cancelled."""
-        self._give_back(ask, now)
-        self._tells_soon_at = self._retry_at = now + _A_MOMENT
+        self._retry_at = now + _A_MOMENT
+        self._has_no_answer(ask)
 
-    def _give_back(self, ask: Ask, now: float) -> None:
-        """Whatever the store may have granted, nobody will use."""
-        wanted = sum(wish.waiting for wish in (ask.send, ask.bulk) if wish is not None)
-        for number in range(ask.first_lease, ask.first_lease + min(wanted, self.rules.limit)):
-            self._ends.append(_End(f"{self.name}:{number}", "unused", now))
-        self._next_lease = ask.first_lease + wanted
-        self._tells_soon_at = now
+    def _has_no_answer(self, ask: Ask) -> None:
+        self._unheard = max(self._unheard, min(ask.wanted, self.rules.limit))

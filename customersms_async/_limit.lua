@@ -18,9 +18,9 @@
 --      than that, and what ends moves it as `_window.py` says. Every instant errs to the late side.
 --   3. Members take turns. A slot that is another member's turn is left to it until it should have
 --      come; who is late is passed over, and who stays away has lost its place.
---   4. A call that is made twice, since its answer was lost, takes no slot twice: the caller names
---      the leases.
---   5. A store that has lost its memory grants nothing for one look-back.
+--   4. A call that is made again, since its answer was lost, takes no slot twice: the caller names the
+--      leases, and what was granted unheard is granted to it anew, or is free.
+--   5. A store that has lost its memory, or may have, grants nothing for one look-back.
 --
 -- KEYS: the clock of all accounts (hash); state and lines (hash), requests in flight (sorted set:
 -- lease, until when the slot is busy), requests that have ended (same) of this account.
@@ -31,6 +31,7 @@ local SENDS_IN_A_ROW = 9  -- then a bulk run that waits has its turn
 local LATE_BY = 0.1  -- seconds that a member may be late before others take its turn
 local LOST_AFTER = 1  -- seconds after which a member that is late has lost its place
 local SHORTEST_WAIT = 0.02  -- seconds, where it is another member's turn
+local PROMPT = 1  -- seconds within which a refusal tells how full the window was
 local ROUNDING = 0.0001  -- seconds; so that who comes when it was told to is not a little early
 local NEVER = -1e12  -- an instant before all others
 local KEEPS = 3600  -- seconds that an idle account is known beyond any look-back and pause
@@ -51,7 +52,14 @@ local function server_time()
   return time[1] + time[2] / 1000000
 end
 
-local clock = redis.call('HMGET', CLOCK, 'offset', 'last', 'opens_at')
+-- Names this run of the server: another one may lack the last calls of the one before, whether it
+-- read them from a disk or had them from a replica. Nil where the server does not say.
+local function server_run()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%x+)') or nil
+end
+
+local clock = redis.call('HMGET', CLOCK, 'offset', 'last', 'opens_at', 'run')
 local raw = ask.now or server_time()
 local offset, last = tonumber(clock[1]) or 0, tonumber(clock[2]) or raw
 if raw + offset < last then
@@ -59,17 +67,31 @@ if raw + offset < last then
 end
 local now = math.max(raw + offset, last)
 -- Nothing is known of what was let go before: either the store is new, or it has lost it.
-local store_opens_at = tonumber(clock[3]) or (rules.trusts_empty and now or now + look_back)
+local run = server_run()
+local store_opens_at = tonumber(clock[3])
+if rules.trusts_empty then
+  store_opens_at = store_opens_at or now
+elseif not store_opens_at or (run and run ~= clock[4]) then
+  store_opens_at = now + look_back
+end
 
 -- What is known of the account ----------------------------------------------------------------------
 
 local state, lines = {}, {send = {}, bulk = {}}
+local heard = -1  -- the last call of the caller that is known here
 
 local function read_state()
   local fields = redis.call('HGETALL', STATE)
   for i = 1, #fields, 2 do
     local lane, member = string.match(fields[i], '^(%a+):(.+)$')
-    if lane then
+    if lane == 'heard' then
+      local call, at = string.match(fields[i + 1], '(%S+) (%S+)')
+      if member == ask.member then
+        heard = tonumber(call)
+      elseif tonumber(at) + 2 * look_back < now and not ask.is_question then
+        redis.call('HDEL', STATE, fields[i])
+      end
+    elseif lane then
       local place, waiting, more, expected = string.match(fields[i + 1], '(%S+) (%S+) (%S+) (%S+)')
       if tonumber(expected) + LOST_AFTER < now and not ask.is_question then
         redis.call('HDEL', STATE, fields[i])
@@ -105,10 +127,10 @@ local born_at = tonumber(state.born_at) or now
 local generation = state.generation or ask.call
 local opens_at = math.max(store_opens_at, tonumber(state.opens_at) or NEVER)
 
--- A member that has heard from this account within one look-back knows how far it was.
+-- A member that has heard from this account within one look-back knows how far it was itself.
 if ask.generation and ask.generation ~= generation then
   opens_at = math.max(opens_at, born_at + look_back)
-elseif ask.generation and ask.sequence > sequence then
+elseif ask.generation and ask.sequence > heard then
   generation, born_at = ask.call, now
   opens_at = math.max(opens_at, now + look_back)
 end
@@ -194,9 +216,6 @@ end
 -- How requests ended -------------------------------------------------------------------------------
 
 local function refused(at, granted_at, retry_after)
-  if count_busy() < rules.limit then
-    refused_by_others = refused_by_others + 1
-  end
   if granted_at >= pause_began then
     pause_began = at
     pause_step = math.min(math.max(2 * pause_step, rules.first_pause), rules.longest_own_pause)
@@ -214,12 +233,16 @@ local BUSY_AFTER = {answered = period, refused = period, lost = rules.grace + pe
 
 local function take_in(ended)
   local at = now - ended.age
+  local is_full = count_busy() >= rules.limit
+  local is_first_told = redis.call('ZREM', FLYING, ended.lease) == 1
   if ended.how == 'refused' then
+    if is_first_told and not is_full and ended.age < PROMPT then
+      refused_by_others = refused_by_others + 1
+    end
     refused(at, tonumber(ended.granted_at), ended.retry_after)
   elseif ended.how == 'answered' then
     pause_step = 0
   end
-  redis.call('ZREM', FLYING, ended.lease)
   local busy_after = BUSY_AFTER[ended.how]
   if busy_after and at + busy_after > now then
     redis.call('ZADD', ENDED, exact(at + busy_after), ended.lease)
@@ -269,11 +292,44 @@ local function count_waiting(lane)
   return count
 end
 
+local function lease_name(number)
+  return ask.member .. ':' .. string.format('%.0f', number)
+end
+
+-- Gives the caller anew what it was granted in calls whose answer it has not heard, as far as
+-- somebody wants it; the rest is free. Returns how many leases bear such names.
+local function grant_anew(granted, own)
+  local named = 0
+  for number = ask.first_lease, ask.first_lease + math.min(ask.unheard or 0, rules.limit) - 1 do
+    local name = lease_name(number)
+    if redis.call('ZSCORE', FLYING, name) then
+      named = number - ask.first_lease + 1
+      local lane = own.send and own.send.waiting > 0 and 'send'
+        or own.bulk and own.bulk.waiting > 0 and 'bulk'
+      if lane then
+        redis.call('ZADD', FLYING, 'GT',
+          exact(now + ask[lane].longest + rules.grace + period), name)
+        table.insert(granted[lane], {number, own[lane].place})
+        own[lane].waiting = own[lane].waiting - 1
+      else
+        redis.call('ZREM', FLYING, name)
+      end
+    end
+  end
+  return named
+end
+
 -- Who is served: all that the gates let through are served in thought, each member in its turn, and
 -- the caller's own indeed.
 local function serve()
-  local granted = {send = {}, bulk = {}}
-  local wanted = (ask.send and ask.send.waiting or 0) + (ask.bulk and ask.bulk.waiting or 0)
+  local granted, own = {send = {}, bulk = {}}, {}
+  for lane, line in pairs(lines) do
+    for _, entry in ipairs(line) do
+      own[lane] = entry.is_caller and entry or own[lane]
+    end
+  end
+  local named = grant_anew(granted, own)
+  local wanted = (own.send and own.send.waiting or 0) + (own.bulk and own.bulk.waiting or 0)
   local busy, its_due, in_a_row = count_busy(), due, sends_in_a_row
   local queues, heads, waiting = {}, {send = 1, bulk = 1}, {}
   for lane, line in pairs(lines) do
@@ -304,9 +360,10 @@ local function serve()
   end
 
   local function let_go(lane, turn)
-    local wish, number = ask[lane], ask.first_lease + #granted.send + #granted.bulk
-    redis.call('ZADD', FLYING, exact(now + wish.longest + rules.grace + period),
-      ask.member .. ':' .. string.format('%.0f', number))
+    local number = ask.first_lease + named
+    named = named + 1
+    redis.call('ZADD', FLYING, 'GT',
+      exact(now + ask[lane].longest + rules.grace + period), lease_name(number))
     table.insert(granted[lane], {number, turn.place})
     turn.entry.waiting = turn.entry.waiting - 1
     wanted = wanted - 1
@@ -431,15 +488,16 @@ local function usage()
 end
 
 local function keep()
-  redis.call('HSET', CLOCK, 'offset', exact(offset), 'last', exact(now))
-  redis.call('HSETNX', CLOCK, 'opens_at', exact(store_opens_at))
+  redis.call('HSET', CLOCK, 'offset', exact(offset), 'last', exact(now),
+    'opens_at', exact(store_opens_at), 'run', run or '')
   redis.call('HSET', STATE,
     'pause_until', exact(pause_until), 'pause_began', exact(pause_began),
     'pause_step', exact(pause_step), 'due', exact(due), 'is_refused', is_refused and 1 or 0,
     'is_held', is_held and 1 or 0,
     'refused_by_others', refused_by_others, 'sends_in_a_row', sends_in_a_row, 'places', exact(places),
     'sequence', exact(sequence), 'generation', generation, 'born_at', exact(born_at),
-    'opens_at', exact(opens_at))
+    'opens_at', exact(opens_at),
+    'heard:' .. ask.member, exact(sequence) .. ' ' .. exact(now))
   local lasts = math.ceil(2 * look_back + rules.longest_pause + KEEPS)
   redis.call('EXPIRE', CLOCK, lasts + KEEPS_CLOCK)
   for _, key in ipairs({STATE, FLYING, ENDED}) do
@@ -457,7 +515,6 @@ if ask.is_question then
   answer.usage = usage()
   return cjson.encode(answer)
 end
-local others_before = refused_by_others
 for _, ended in ipairs(ask.ended or {}) do
   take_in(ended)
 end
@@ -468,6 +525,6 @@ answer.send, answer.bulk = tell('send', granted.send), tell('bulk', granted.bulk
 answer.generation, answer.sequence = generation, sequence
 answer.paused_for = pause_until > now and pause_until - now or nil
 answer.opens_in = opens_at > now and opens_at - now or nil
-answer.is_shared = others_before == 0 and refused_by_others > 0 or nil
+answer.is_shared = refused_by_others > 0 or nil
 keep()
 return cjson.encode(answer)

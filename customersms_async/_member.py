@@ -26,10 +26,11 @@ from collections.abc import Callable
 
 from attrs import evolve
 
+from . import codes
 from ._dialogue import Dialogue, Grant, How, SharedTicket
 from ._ports import Lane, Ticket, Usage
 from ._queueing import Line
-from ._retrying import Pause
+from ._retrying import REFUSED_BELOW_OUR_COUNT, Pause
 from ._script import Ask, Rules, Told
 from ._store import Store
 from ._waiting import Waiter, give_up, too_late
@@ -95,9 +96,12 @@ class Member:
         self._loop = loop
         self._clock = clock
         self._places = itertools.count()
-        self._dialogue = Dialogue(secrets.token_hex(6), rules)
+        self._dialogue = Dialogue(secrets.token_hex(6), rules, store.timeout)
         self._pause = Pause()  # as far as it is known here, for who wants to know at once
-        self._is_closed = False  # whether the store has said that it lost its memory
+        self._has_refused = False  # whether the gateway has turned one of ours away for the rate
+        self._has_warned = False  # of somebody else who uses the key
+        self._is_store_empty = False  # whether the store has said that it lost its memory
+        self._is_closed = False
         self._calling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -130,6 +134,7 @@ class Member:
         """A request has ended; give the seconds until the pause ends, as far as is known here."""
         now = self._loop.time()
         if how == "refused":
+            self._has_refused = True
             self._pause.refused(now, grant.heard_at, retry_after)
         elif how == "answered":
             self._pause.accepted()
@@ -166,11 +171,20 @@ class Member:
         if self._calling is not None:
             await asyncio.wait([self._calling])
 
+    async def close(self) -> None:
+        """Tell the store how requests ended, and ask it no more; whoever still waits is told."""
+        await self.flush()
+        self._is_closed = True
+        detail = "the limiter was closed"
+        for lane in Lane:
+            for waiter in self.line.in_order(lane):
+                self._refuse(waiter, LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), detail))
+
     # --- When to call -----------------------------------------------------------------------------
 
     def _plan(self) -> None:
         """See to it that the next call is made in time."""
-        if self._calling is not None or self._loop.is_closed():
+        if self._calling is not None or self._is_closed or self._loop.is_closed():
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -190,8 +204,6 @@ class Member:
             except LimiterUnavailable as exc:
                 self._store_is_away(ask, exc)
             except asyncio.CancelledError:
-                # By a timer, and not at once: where the loop itself is ending, a task that is made
-                # now would be left behind.
                 self._dialogue.interrupted(ask, self._loop.time())
                 raise
             else:
@@ -210,11 +222,12 @@ class Member:
 
     def _take_in(self, ask: Ask, told: Told) -> None:
         now = self._loop.time()
+        is_paused = self._pause.until > now  # by a refusal that came during the call
         self._say_what_is_odd(told)
         self._pause.until = max(self._pause.until, now + told.paused_for)
         for grant in self._dialogue.answered(ask, told, now):
-            waiter = self.line.first(grant.lane)
-            if waiter is None:  # who wanted it has left meanwhile
+            waiter = self._first_for(grant)
+            if waiter is None or is_paused:
                 self._dialogue.ended(grant, "unused", now)
             else:
                 self._let_go(waiter, grant)
@@ -248,12 +261,10 @@ class Member:
             self._refuse(waiter, error)
 
     def _say_what_is_odd(self, told: Told) -> None:
-        if told.is_shared:
-            _logger.warning(
-                "the gateway refused for the rate below our own count: somebody else uses the key",
-                extra={"event": "limit.shared"},
-            )
-        if told.opens_in > 0 and not self._is_closed:
+        if told.is_shared and self._has_refused and not self._has_warned:
+            self._has_warned = True
+            _logger.warning(REFUSED_BELOW_OUR_COUNT, extra={"event": "limit.shared"})
+        if told.opens_in > 0 and not self._is_store_empty:
             _logger.warning(
                 "the store of the limiter knows nothing of account %s: it is new, or has lost its "
                 "memory; the next request leaves in %.1f s",
@@ -261,7 +272,7 @@ class Member:
                 told.opens_in,
                 extra={"event": "limit.store_empty", "account": self._account},
             )
-        self._is_closed = told.opens_in > 0
+        self._is_store_empty = told.opens_in > 0
 
     # --- Who leaves -------------------------------------------------------------------------------
 
@@ -280,9 +291,14 @@ class Member:
         if not waiter.is_granted:
             return
         now, grant = self._loop.time(), waiter.future.result().grant
-        following = self.line.first(grant.lane)
-        if following is not None and following.longest <= grant.longest:
+        following = self._first_for(grant)
+        if following is not None:
             self._let_go(following, evolve(grant, heard_at=now))
         else:
-            self._dialogue.handed_back(grant, now)
+            self._dialogue.ended(grant, "unused", now)
             self._plan()
+
+    def _first_for(self, grant: Grant) -> Waiter[SharedSlot] | None:
+        """Give the first in line, if its request ends before the lease."""
+        waiter = self.line.first(grant.lane)
+        return waiter if waiter and self._dialogue.fits(waiter.longest, grant) else None

@@ -27,6 +27,7 @@ from .errors import Status
 __all__ = [
     "FIRST_PAUSE",
     "LONGEST_OWN_PAUSE",
+    "REFUSED_BELOW_OUR_COUNT",
     "Caution",
     "Pause",
     "backoff",
@@ -42,6 +43,12 @@ _LONGEST_DELAY: Final = 8.0
 #: Seconds of the first pause after a refusal for the rate that names none, and of the longest.
 FIRST_PAUSE: Final = 1.0
 LONGEST_OWN_PAUSE: Final = 60.0
+
+#: What such a refusal means.
+REFUSED_BELOW_OUR_COUNT: Final = (
+    "the gateway refused for the rate below our own count: somebody else uses the key, "
+    "or the gateway counts more strictly"
+)
 
 #: Refusals for the rate are waited out this long after the last acceptance, then given up.
 PATIENCE_WITH_REFUSALS: Final = 600.0

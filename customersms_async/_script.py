@@ -78,7 +78,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         waiting: How many.
         more: How many more are expected, who keep the place but are granted nothing.
-        longest: The most seconds that one of their requests can take.
+        longest: The most seconds that one of their requests can take, from the call on.
         place: The place in the line that the first of them has already, or None.
     """
 
@@ -97,11 +97,12 @@ class Ask(msgspec.Struct, kw_only=True, omit_defaults=True):
         call: A name for the call, unlike any other.
         longest: The most seconds that any request of the member can take.
         first_lease: The number of the first lease that is granted; the next have the next numbers.
+        unheard: So many leases from the first may have been granted in calls without an answer.
         send: Who waits among the single messages, or None.
         bulk: Who waits among the bulk runs, or None.
         ended: How requests ended.
         generation: Which life of the account the member knows, or None.
-        sequence: The last call of that life that it knows of.
+        sequence: The last call of its own in that life whose answer it has.
         wants_forecast: Whether it wants to know when each of its waiters has its turn.
         is_question: Whether nothing but the state of the account is asked for.
         now: The instant, where the store's own clock is not to be asked.
@@ -111,6 +112,7 @@ class Ask(msgspec.Struct, kw_only=True, omit_defaults=True):
     call: str
     longest: float
     first_lease: int
+    unheard: int = 0
     send: Wish | None = None
     bulk: Wish | None = None
     ended: list[Ended] = []
@@ -119,6 +121,15 @@ class Ask(msgspec.Struct, kw_only=True, omit_defaults=True):
     wants_forecast: bool = False
     is_question: bool = False
     now: float | None = None
+
+    @property
+    def wanted(self) -> int:
+        """How many leases it can be granted."""
+        return sum(wish.waiting for wish in (self.send, self.bulk) if wish is not None)
+
+    def again(self) -> Ask:
+        """Give the same call, to be made where nobody knows whether it was carried out."""
+        return msgspec.structs.replace(self, unheard=max(self.unheard, self.wanted))
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +179,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         sequence: The number of the call in it.
         paused_for: Seconds until the pause ends; 0 where there is none.
         opens_in: Seconds until a store that lost its memory grants again; 0 where it does.
-        is_shared: Whether this call told of the first refusal below our own count.
+        is_shared: Whether the gateway has refused for the rate below our own count.
         send: What concerns the single messages.
         bulk: What concerns the bulk runs.
         usage: How the account stands, if that was the question.

@@ -6,7 +6,7 @@ Rules of this module:
 1. Whatever the store does, a call gives its answer or raises `LimiterUnavailable`. A store that is
    away never lets anybody through.
 2. A call may be made twice, where the connection was lost: the script sees to it that a lease that
-   is named twice is one lease.
+   is named twice is one lease. Both together take no longer than the time-out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as StoreConnectionError
-from redis.exceptions import RedisError
 
 from . import codes
 from ._script import Ask, Rules, Told, decode_told, encode
@@ -41,6 +40,9 @@ class Store:
         prefix: What all keys begin with.
 
         timeout: Seconds for one call.
+
+    Attributes:
+        timeout: As given.
     """
 
     def __init__(self, client: Redis, rules: Rules, prefix: str, timeout: float) -> None:
@@ -48,7 +50,7 @@ class Store:
         self._rules = encode(rules)
         # One hash tag, so that all keys lie in the same slot of a cluster.
         self._prefix = f"{{{prefix}}}"
-        self._timeout = timeout
+        self.timeout = timeout
 
     async def call(self, account: str, ask: Ask) -> Told:
         """
@@ -58,17 +60,20 @@ class Store:
             LimiterUnavailable: There is no answer, or none within the time.
         """
         try:
-            try:
-                return await self._call_once(account, ask)
-            except StoreConnectionError:
-                # A connection that lay idle may have been closed long ago.
-                return await self._call_once(account, ask)
-        except (RedisError, OSError, TimeoutError) as exc:
+            async with asyncio.timeout(self.timeout):
+                try:
+                    return await self._call_once(account, ask)
+                except StoreConnectionError:
+                    # A connection that lay idle may have been closed long ago; or it was lost on
+                    # the way back, and the first call was carried out.
+                    return await self._call_once(account, ask.again())
+        except Exception as exc:
+            # Of whatever kind: a caller's client may raise what it likes, and a caller that waits
+            # must be told.
             detail = f"the store of the limiter cannot be asked: {type(exc).__name__} {exc}"
             raise LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), clean(detail)) from exc
 
     async def _call_once(self, account: str, ask: Ask) -> Told:
         own = f"{self._prefix}:{account}"
         keys = [f"{self._prefix}:clock", f"{own}:state", f"{own}:flying", f"{own}:ended"]
-        async with asyncio.timeout(self._timeout):
-            return decode_told(await self._script(keys=keys, args=[encode(ask), self._rules]))
+        return decode_told(await self._script(keys=keys, args=[encode(ask), self._rules]))

@@ -16,7 +16,7 @@ from attrs import define, field
 
 try:
     from redis.asyncio import Redis
-    from redis.asyncio.connection import parse_url
+    from redis.asyncio.connection import ConnectionPool, parse_url
 except ModuleNotFoundError as exc:
     msg = "customersms_async.redis needs redis-py: pip install 'customersms-async[redis]'"
     raise ModuleNotFoundError(msg, name=exc.name) from exc
@@ -161,15 +161,17 @@ class RedisLimiter:
         """
         Tell the store how requests ended, and close the connections of this event loop.
 
-        A client that was given stays open. The limiter may be used again.
+        Whoever still waits in it is told `LimiterUnavailable`. A client that was given stays open.
+        The limiter may be used again.
         """
         found = self._loops.pop(asyncio.get_running_loop(), None)
         if found is None:
             return
-        for member in found.members.values():
-            await member.flush()
-        if found.client is not self._redis:
-            await found.client.aclose()
+        try:
+            await asyncio.gather(*(member.close() for member in found.members.values()))
+        finally:
+            if found.client is not self._redis:
+                await found.client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -217,8 +219,8 @@ def _checked(given: object) -> str | Redis:
         msg = f"{what}, not {type(given).__module__}.{type(given).__name__}"
         raise ConfigurationError(msg)
     try:
-        parse_url(given)
-    except ValueError:
+        ConnectionPool(**parse_url(given)).make_connection()  # connects to nobody
+    except (ValueError, TypeError):
         msg = f"{what}; the string given is none"  # and not shown: it may hold a password
         raise ConfigurationError(msg) from None
     return given

@@ -161,6 +161,28 @@ async def test_a_reserve_lets_no_bulk_run_starve(make_limiter):
     assert places[3] <= 45
 
 
+async def test_a_reserve_holds_again_when_a_bulk_run_has_left(make_limiter):
+    """Messages that passed a bulk run by are forgotten with it: the next one leaves the reserve."""
+    limiter = make_limiter(20, 10.0, burst=20, reserve=5)
+    slots = await take_all(limiter, 20)
+    passed = asyncio.create_task(take(limiter, BULK))
+    await asyncio.sleep(0.1)
+    tasks = queue_up(limiter, SEND, range(9), [])
+    await asyncio.sleep(0.1)
+    for slot in slots[:9]:
+        slot.unused()
+    await asyncio.gather(*tasks)
+    passed.cancel()
+    for slot in slots[9:]:
+        slot.unused()
+    await asyncio.sleep(30)
+
+    waiting = [asyncio.create_task(take(limiter, BULK)) for _ in range(20)]
+    await asyncio.sleep(1)
+
+    assert 15 == sum(task.done() for task in waiting)
+
+
 async def test_a_refusal_pauses_everyone(make_limiter):
     """Nothing leaves before the instant that the refusal has set."""
     limiter = make_limiter()
@@ -322,7 +344,7 @@ async def test_usage_tells_how_an_account_stands(make_limiter):
     second.unused()
     await waiting
 
-    assert (2, 0, 0, 0, now() - 1) == (
+    assert (2, 0, 0, 0, pytest.approx(now() - 1, abs=0.01)) == (
         idle.limit,
         idle.busy,
         idle.in_flight,
@@ -350,7 +372,7 @@ async def test_a_lease_that_never_ends_frees_its_slot_late(make_limiter):
 
     await take(limiter)
 
-    assert 30 + 60 <= now() - began_at <= 30 + 60 + 6
+    assert 30 + 60 <= now() - began_at <= 30 + 60 + 8
 
 
 async def test_accounts_are_apart(make_limiter):

@@ -43,6 +43,7 @@ def test_a_nonsense_option_is_refused_by_name(options):
         (None, "not builtins.NoneType"),
         (redis.Redis(), "not redis.client.Redis"),
         ("localhost:6379?password=4711", "the string given is none"),
+        ("redis://localhost?sokcet_timeout=3&password=4711", "the string given is none"),
     ],
 )
 def test_what_is_no_store_is_refused(given, said):

@@ -27,7 +27,7 @@ def dialogue():
         poll=3.0,
         trusts_empty=False,
     )
-    return Dialogue("one", rules)
+    return Dialogue("one", rules, 2.0)
 
 
 def join(talk, lane, count=1, *, longest=30.0, place=None):
@@ -63,7 +63,7 @@ def test_a_message_is_news():
 
     ask, grants = say(talk, 10.0, send=Turn(wait=2.0, place=7.0))
 
-    assert (1, 0, 30.0, None) == (
+    assert (1, 0, 32.0, None) == (
         ask.send.waiting,
         ask.send.more,
         ask.send.longest,
@@ -145,22 +145,16 @@ def test_how_a_request_ended_is_told_along(waits, at):
 
 
 @pytest.mark.parametrize("how", ["unused", "refused"])
-def test_what_others_wait_for_is_told_at_once(how):
-    """A slot that is free again, and a refusal, wait for no other call."""
+def test_what_others_wait_for_is_told_in_a_moment(how):
+    """A slot that is free again, and a refusal, wait for no other call, nor leave at once."""
     talk = dialogue()
     talk.ended(grant(), how, 10.0, 7.0)
 
-    (ended,) = talk.ask("call", 10.0).ended if talk.next_call_at() == AT_ONCE else ()
+    at = talk.next_call_at()
+    (ended,) = talk.ask("call", at).ended
 
+    assert 10.0 < at <= 10.01
     assert (7.0, "1000.5" if how == "refused" else None) == (ended.retry_after, ended.granted_at)
-
-
-def test_what_is_handed_back_is_told_in_a_moment():
-    """Not at once, since the event loop may be ending."""
-    talk = dialogue()
-    talk.handed_back(grant(), 10.0)
-
-    assert 10.0 < talk.next_call_at() <= 10.01
 
 
 def test_what_came_up_during_a_call_is_told_in_the_next():
@@ -204,41 +198,43 @@ def test_a_store_that_is_away_is_asked_again_later_and_later():
 
 
 @pytest.mark.parametrize("ends", ["failed", "interrupted"])
-def test_grants_that_nobody_heard_of_are_given_back(ends):
-    """Each lease that a call without an answer can have been granted is told to be unused."""
+def test_a_call_without_an_answer_is_made_again_with_the_same_names(ends):
+    """What was granted unheard is asked for anew, and told to be free where nobody wants it."""
     talk = dialogue()
     join(talk, SEND, 2)
     join(talk, BULK)
 
     getattr(talk, ends)(talk.ask("call", 10.0), 10.0)
-    ask = talk.ask("call", 11.0)
+    for lane in (SEND, SEND, BULK):
+        talk.left(lane)
+    again_at = talk.next_call_at()
+    ask, _ = say(talk, again_at)
 
-    assert [("one:1", "unused"), ("one:2", "unused"), ("one:3", "unused")] == [
-        (ended.lease, ended.how) for ended in ask.ended
-    ]
-    assert 4 == ask.first_lease
+    assert 10.0 < again_at <= 10.1
+    assert (1, 3, []) == (ask.first_lease, ask.unheard, ask.ended)
+    assert (4, 0) == (talk.ask("call", 11.0).first_lease, talk.ask("call", 11.0).unheard)
+    assert NEVER == talk.next_call_at()
 
 
-def test_no_more_is_given_back_than_there_are_slots():
-    """A call for thousands cannot have been granted more than the limit."""
+def test_what_is_unheard_does_not_pile_up():
+    """However often thousands ask in vain, no more than the limit can have been granted."""
     talk = dialogue()
-    join(talk, SEND, 5_000)
 
-    talk.failed(talk.ask("call", 10.0), 10.0)
+    for _ in range(50):
+        join(talk, SEND, 5_000)
+        talk.failed(talk.ask("call", 10.0), 10.0)
 
-    ask = talk.ask("call", 11.0)
-    assert 100 == len(ask.ended)
-    assert 5_001 == ask.first_lease
+    assert (1, 100) == (talk.ask("call", 11.0).first_lease, talk.ask("call", 11.0).unheard)
 
 
 def test_it_says_what_it_knows_of_the_account_while_that_matters():
-    """For one look-back: the longest request, the grace, the period and the margin."""
+    """For one look-back: the longest request, the call, the grace, the period and the margin."""
     talk = dialogue()
     join(talk, SEND, longest=20.0)
     assert talk.ask("call", 10.0).generation is None
     say(talk, 10.0, generation="life", sequence=7)
 
-    known, forgotten = talk.ask("call", 10.0 + 85.0), talk.ask("call", 10.0 + 85.1)
+    known, forgotten = talk.ask("call", 10.0 + 87.0), talk.ask("call", 10.0 + 87.1)
 
     assert ("life", 7) == (known.generation, known.sequence)
     assert forgotten.generation is None
@@ -262,7 +258,7 @@ def test_the_longest_request_is_that_of_who_waits():
 
     ask = talk.ask("call", 10.0)
 
-    assert (5.0, 80.0) == (ask.send.longest, ask.longest)
+    assert (7.0, 82.0) == (ask.send.longest, ask.longest)
 
 
 def test_a_question_tells_nothing_and_wants_nothing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -137,6 +138,59 @@ async def test_a_server_that_takes_no_writes_counts_as_away(running):
             await take(limiter, SEND)
 
 
+async def test_a_client_that_cannot_be_used_is_no_reason_to_wait_for_ever(running):
+    """Whatever a caller's client raises, a message is told, and a bulk run asks again in a while."""
+
+    class Broken(Redis):
+        async def execute_command(self, *args, **options):
+            raise RuntimeError("this client belongs to another event loop")
+
+    async with Broken.from_url(running.url) as client, RedisLimiter(client, RATE) as limiter:
+        waiting = asyncio.create_task(take(limiter, BULK))
+        with pytest.raises(LimiterUnavailable, match="RuntimeError this client belongs"):
+            await take(limiter, SEND)
+    with pytest.raises(LimiterUnavailable, match="the limiter was closed"):
+        await waiting
+
+
+async def test_an_outage_leaves_no_pile_behind(server):
+    """However many messages ask a store that is away, the first call after it is a small one."""
+    async with limiter_of(server) as limiter:
+        for _ in range(20):
+            asked = [take(limiter, SEND) for _ in range(100)]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+            assert {LimiterUnavailable} == set(map(type, results))
+
+        server.start()
+        (await take(limiter, SEND)).answered()
+
+        assert 1 == (await limiter.usage(KEY)).busy
+
+
+def test_nothing_is_left_behind_at_the_end_of_a_loop(running, caplog):
+    """Requests that end while the event loop ends leave no task pending."""
+
+    async def hold(limiter, end):
+        slot = await take(limiter)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            getattr(slot, end)()
+
+    async def use():
+        client = Redis.from_url(running.url)
+        limiter = RedisLimiter(client, RATE, trust_empty_store=True)
+        tasks = [asyncio.create_task(hold(limiter, end)) for end in ("unused", "lost")]
+        await asyncio.sleep(0.1)
+        await client.aclose()
+        return tasks
+
+    asyncio.run(use())
+    gc.collect()
+
+    assert [] == [record.getMessage() for record in caplog.records if record.name == "asyncio"]
+
+
 async def test_a_password_is_not_shown(running):
     """A URL that the server refuses stands in no error and no repr."""
     url = running.url.replace("127.0.0.1", ":pass-4711@127.0.0.1")
@@ -215,7 +269,8 @@ from customersms_async import Lane, Rate
 from customersms_async.redis import RedisLimiter
 
 async def main():
-    limiter = RedisLimiter(sys.argv[1], Rate(3, per=0.5), grace=0.1, trust_empty_store=True)
+    options = {"grace": 0.1, "timeout": 0.3, "trust_empty_store": True}
+    limiter = RedisLimiter(sys.argv[1], Rate(3, per=0.5), **options)
     for _ in range(2):
         await limiter.acquire("account-1", Lane.SEND, longest=0.8)
     print("holds two", flush=True)
@@ -239,7 +294,7 @@ async def test_a_process_that_is_killed_gives_its_slots_back_late(running):
         slots = await asyncio.wait_for(take_all(limiter, 3, BULK), 10)
 
     assert 2 == held
-    assert 0.5 < max(slot.waited for slot in slots) <= 0.8 + 0.1 + 0.5 + 0.1 + 1.1
+    assert 0.5 < max(slot.waited for slot in slots) <= 0.8 + 0.3 + 0.1 + 0.5 + 0.1 + 1.1
 
 
 async def test_a_client_sends_through_it(running):

