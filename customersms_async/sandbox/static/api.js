@@ -1,0 +1,49 @@
+// Calls to the sandbox, and its stream of events.
+
+/** What the sandbox objects to, in its own words. */
+export class Objection extends Error {}
+
+/**
+ * @param {"GET" | "POST" | "DELETE"} method
+ * @param {string} path behind the prefix
+ * @param {Record<string, unknown>} [given] null and undefined are left out of a query
+ * @returns {Promise<any>}
+ */
+export async function call(method, path, given = {}) {
+  const isPost = method === "POST";
+  const query = isPost ? "" : queryOf(given);
+  const answer = await fetch(`/_sandbox${path}${query}`, {
+    method,
+    ...(isPost && { body: JSON.stringify(given), headers: { "Content-Type": "application/json" } }),
+  });
+  const shown = await answer.json();
+  if (!answer.ok) throw new Objection(shown.error);
+  return shown;
+}
+
+/** @param {Record<string, unknown>} given */
+function queryOf(given) {
+  const pairs = Object.entries(given).filter(([, value]) => value !== null && value !== undefined);
+  return pairs.length ? `?${new URLSearchParams(pairs.map(([name, value]) => [name, String(value)]))}` : "";
+}
+
+/** Milliseconds after which a stream that the browser gave up is opened again. */
+const AGAIN = 1000;
+
+/**
+ * Follow the events for as long as the page is open. The browser itself comes back to where it
+ * was; where it gives up, a new stream is opened, which begins with `hello`.
+ * @param {Record<string, (data: any) => void>} handlers by event
+ * @param {(isOpen: boolean) => void} changed
+ */
+export function follow(handlers, changed) {
+  const stream = new EventSource("/_sandbox/events");
+  for (const [name, handle] of Object.entries(handlers)) {
+    stream.addEventListener(name, (event) => handle(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+  }
+  stream.onopen = () => changed(true);
+  stream.onerror = () => {
+    changed(false);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(handlers, changed), AGAIN);
+  };
+}
