@@ -6,41 +6,59 @@ Never over the limit; never twice, never silently lost; no ceremony, no weight. 
 """
 
 import logging
+from typing import TYPE_CHECKING
 
-from ._options import BulkOptions, MessageOptions
-from ._ports import (
-    Batch,
-    Journal,
-    Lane,
-    Limiter,
-    RequestRecord,
-    Slot,
-    Ticket,
-    Usage,
-)
-from .bulk import Bulk
-from .client import CustomerSMS
-from .errors import (
-    AuthenticationError,
-    BulkFailed,
-    BulkInterrupted,
-    ConfigurationError,
-    ConnectFailed,
-    CustomerSMSError,
-    InvalidMessage,
-    InvalidPhone,
-    LimiterUnavailable,
-    NotSent,
-    OutcomeUnknown,
-    OutOfCredits,
-    RateLimited,
-    Rejected,
-    SendError,
-    Status,
-    WaitTooLong,
-)
-from .limiters import LocalLimiter, Rate
-from .outcomes import Credits, Message, Outcome, Progress, Receipt, Report
+if TYPE_CHECKING:
+    from ._public import (
+        AuthenticationError,
+        Batch,
+        Bulk,
+        BulkFailed,
+        BulkInterrupted,
+        BulkOptions,
+        ConfigurationError,
+        ConnectFailed,
+        Credits,
+        CustomerSMS,
+        CustomerSMSError,
+        InvalidMessage,
+        InvalidPhone,
+        Journal,
+        Lane,
+        Limiter,
+        LimiterUnavailable,
+        LocalLimiter,
+        Message,
+        MessageOptions,
+        NotSent,
+        Outcome,
+        OutcomeUnknown,
+        OutOfCredits,
+        Progress,
+        Rate,
+        RateLimited,
+        Receipt,
+        Rejected,
+        Report,
+        RequestRecord,
+        SendError,
+        Slot,
+        Status,
+        Ticket,
+        Usage,
+        WaitTooLong,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load the client once a name of it is asked for; the sandbox and the plugin do without."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+        from . import _public  # noqa: PLC0415  # for pytest loads this package in every project
+
+        globals().update({public: getattr(_public, public) for public in __all__})
+        return globals()[name]
+
 
 __all__ = [
     "AuthenticationError",
@@ -85,6 +103,6 @@ __all__ = [
 # What an application has not asked to see is not written to its standard error.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-# Tracebacks and documentation show the names that users import.
-for _name in __all__:
-    globals()[_name].__module__ = __name__
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

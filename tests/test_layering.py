@@ -57,10 +57,13 @@ HOUSE = {
         {"sandbox._help"},
         {"sandbox._app"},
         {"sandbox._sandbox"},
+        {"sandbox._thread"},
+        {"sandbox._fixture"},
         {"sandbox"},
+        {"testing"},
         {"sandbox.__main__"},
     ],
-    6: [{"__init__"}],
+    6: [{"_public"}, {"__init__"}],
 }
 
 #: What lies below is not always in reach: who knows ports only must not meet their adapters.

@@ -57,10 +57,19 @@ entry take the first.
 
 from ._budget import SandboxUsage
 from ._faults import MAGIC_NUMBERS, Fault
+from ._fixture import SmsSandbox
 from ._ledger import SandboxMessage, SandboxRequest
 from ._sandbox import Sandbox
 
-__all__ = ["MAGIC_NUMBERS", "Fault", "Sandbox", "SandboxMessage", "SandboxRequest", "SandboxUsage"]
+__all__ = [
+    "MAGIC_NUMBERS",
+    "Fault",
+    "Sandbox",
+    "SandboxMessage",
+    "SandboxRequest",
+    "SandboxUsage",
+    "SmsSandbox",
+]
 
-for _public in (Fault, Sandbox, SandboxMessage, SandboxRequest, SandboxUsage):
+for _public in (Fault, Sandbox, SandboxMessage, SandboxRequest, SandboxUsage, SmsSandbox):
     _public.__module__ = __name__

@@ -100,9 +100,7 @@ class Control:
         """Forget messages, requests and scripts, of one key or all."""
         self.exchange.ledger.clear(key)
         self.transcripts.clear(key)
-        faults = self.exchange.faults
-        for switches in [faults.common, *faults.own.values()] if key is None else [faults.of(key)]:
-            switches.script.clear()
+        self.exchange.faults.clear_scripts(key)
         self._tell("clear", lambda: {"account": key and masked(key)})
 
     def set_faults(self, settings: Mapping[str, object], key: str | None = None) -> None:

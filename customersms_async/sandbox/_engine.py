@@ -139,6 +139,12 @@ class Faults:
         else:
             self.own.pop(key, None)
 
+    def clear_scripts(self, key: str | None = None) -> None:
+        """Forget what was to happen to the next requests, of one key or of all and each."""
+        own = self.own.values() if key is None else [self.own.get(key, Switches())]
+        for switches in [*own, *([self.common] if key is None else [])]:
+            switches.script.clear()
+
     def plan(self, phones: Sequence[str], key: str | None = None) -> Plan:
         """Decide what goes wrong with a request of *key* for *phones*, and use up a step."""
         concerned = self._concerning(key)

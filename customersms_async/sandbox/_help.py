@@ -32,10 +32,10 @@ it.</p>
 <h2>GET {events}</h2>
 <p>What happens, as server-sent events: <code>request</code> with its messages and its account,
 <code>credits</code> (of a new account too), <code>closed</code> (an account), <code>limit</code>,
-<code>faults</code>, <code>clock</code> and <code>clear</code>. The first is <code>hello</code>. Whoever comes back with
-<code>Last-Event-ID</code> goes on where it was; <code>reload</code> says that too much has happened
-since, and that lists are to be loaded anew. A comment every {heartbeat:g} seconds is a sign of
-life.</p>
+<code>faults</code>, <code>clock</code> and <code>clear</code>. The first is <code>hello</code>.
+Whoever comes back with <code>Last-Event-ID</code> goes on where it was; <code>reload</code> says
+that too much has happened since, and that lists are to be loaded anew. A comment every
+{heartbeat:g} seconds is a sign of life.</p>
 <pre><code>curl -N {url}{events}</code></pre>
 </section>
 <section>

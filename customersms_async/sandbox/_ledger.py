@@ -318,8 +318,8 @@ class Ledger:
         mailbox = self.mailboxes.get(message.key)
         return mailbox is not None and message.number in mailbox.repeats
 
-    def last_code(self, phone: str, key: str | None = None) -> str | None:
-        """Give the code in the newest message to *phone* that has one, as `code_in` finds it."""
+    def last_code(self, phone: str | None, key: str | None = None) -> str | None:
+        """Give the code in the newest message that has one, to *phone* or anyone; see `code_in`."""
         newest_first = self.find_newest(Query(phone, key=key))
         return next(filter(None, (code_in(message.text) for message in newest_first)), None)
 

@@ -8,8 +8,8 @@ Rules of this module:
 """
 
 import enum
-import http
 from collections.abc import Callable, Mapping
+from http.client import responses
 
 import attrs
 
@@ -108,10 +108,14 @@ class Reply:
         return headers
 
     @property
+    def reason(self) -> str:
+        """The words beside the status; nginx has its own for some."""
+        return REASONS.get(self.status) or responses.get(self.status, "")
+
+    @property
     def raw(self) -> str:
         """The whole answer as text, also where only a part of it is to arrive, or nothing."""
-        reason = REASONS.get(self.status) or http.HTTPStatus(self.status).phrase
-        lines = [f"HTTP/1.1 {self.status} {reason}"]
+        lines = [f"HTTP/1.1 {self.status} {self.reason}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.ending is not Ending.CUT_SILENT:
             lines.append(f"Content-Length: {len(self.body)}")

@@ -58,7 +58,12 @@ class Sandbox(Options):
         closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         guard = Guard([self.host, *self.allowed_hosts])
         app = make_app(self._control, guard, closing)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=GRACE,
+            handler_cancellation=True,  # whoever has gone neither waits nor takes a stream's place
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self.port, backlog=1024).start()
@@ -139,8 +144,8 @@ class Sandbox(Options):
         """Give each message whose number and text the same key had sent before."""
         return tuple(self._control.exchange.ledger.duplicates(key))
 
-    def last_code(self, phone: str, key: str | None = None) -> str | None:
-        """Give the code (4 to 8 digits) in the newest message to *phone* that has one."""
+    def last_code(self, phone: str | None = None, key: str | None = None) -> str | None:
+        """Give the code (4 to 8 digits) in the newest message that has one, to *phone* or all."""
         return self._control.exchange.ledger.last_code(phone, key)
 
     def credits(self, key: str) -> int:

@@ -61,10 +61,14 @@ class Counter:
         await self._pause(reply.delay)
         if reply.ending is not Ending.WHOLE and request.transport is not None:
             _break_off(request.transport, reply)
-        return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
+        return web.Response(
+            body=reply.body, status=reply.status, reason=reply.reason, headers=reply.headers
+        )
 
     async def _trickle(self, request: web.Request, reply: Reply) -> web.StreamResponse:
-        response = web.StreamResponse(status=reply.status, headers=reply.headers)
+        response = web.StreamResponse(
+            status=reply.status, reason=reply.reason, headers=reply.headers
+        )
         response.content_length = len(reply.body)
         size = -(-len(reply.body) // PIECES)
         with contextlib.suppress(ConnectionError):
@@ -101,7 +105,7 @@ def _break_off(transport: asyncio.Transport, reply: Reply) -> None:
 
 def _half(reply: Reply) -> bytes:
     """Write the head and half of the body."""
-    lines = [f"HTTP/1.1 {reply.status} OK", f"Content-Type: {reply.content_type}"]
+    lines = [f"HTTP/1.1 {reply.status} {reply.reason}", f"Content-Type: {reply.content_type}"]
     if reply.ending is Ending.CUT:
         lines.append(f"Content-Length: {len(reply.body)}")
     head = "\r\n".join([*lines, "Connection: close", "", ""])

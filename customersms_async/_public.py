@@ -1,0 +1,80 @@
+"""The public names in one place, under the name by which users import them."""
+
+from ._options import BulkOptions, MessageOptions
+from ._ports import (
+    Batch,
+    Journal,
+    Lane,
+    Limiter,
+    RequestRecord,
+    Slot,
+    Ticket,
+    Usage,
+)
+from .bulk import Bulk
+from .client import CustomerSMS
+from .errors import (
+    AuthenticationError,
+    BulkFailed,
+    BulkInterrupted,
+    ConfigurationError,
+    ConnectFailed,
+    CustomerSMSError,
+    InvalidMessage,
+    InvalidPhone,
+    LimiterUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredits,
+    RateLimited,
+    Rejected,
+    SendError,
+    Status,
+    WaitTooLong,
+)
+from .limiters import LocalLimiter, Rate
+from .outcomes import Credits, Message, Outcome, Progress, Receipt, Report
+
+__all__ = [
+    "AuthenticationError",
+    "Batch",
+    "Bulk",
+    "BulkFailed",
+    "BulkInterrupted",
+    "BulkOptions",
+    "ConfigurationError",
+    "ConnectFailed",
+    "Credits",
+    "CustomerSMS",
+    "CustomerSMSError",
+    "InvalidMessage",
+    "InvalidPhone",
+    "Journal",
+    "Lane",
+    "Limiter",
+    "LimiterUnavailable",
+    "LocalLimiter",
+    "Message",
+    "MessageOptions",
+    "NotSent",
+    "OutOfCredits",
+    "Outcome",
+    "OutcomeUnknown",
+    "Progress",
+    "Rate",
+    "RateLimited",
+    "Receipt",
+    "Rejected",
+    "Report",
+    "RequestRecord",
+    "SendError",
+    "Slot",
+    "Status",
+    "Ticket",
+    "Usage",
+    "WaitTooLong",
+]
+
+# Tracebacks and documentation show the names that users import.
+for _name in __all__:
+    globals()[_name].__module__ = __package__

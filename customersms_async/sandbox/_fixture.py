@@ -1,0 +1,252 @@
+"""What the fixture ``sms_sandbox`` gives to a test: one account of a sandbox in another thread."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, TypeVar, Unpack
+
+from ._budget import LimitSettings, SandboxUsage
+from ._engine import FaultSettings
+from ._faults import Fault
+from ._ledger import SandboxMessage, SandboxRequest
+from ._sandbox import Sandbox
+from ._thread import SandboxThread
+
+__all__ = ["CREDITS", "SmsSandbox", "an_account", "running_thread"]
+
+#: Credits of a test that does not say how many.
+CREDITS = 10_000
+
+#: Requests in a minute, where a test asks for a limit and does not say which: the documented one.
+LIMIT = 100
+
+#: Messages, and requests that went wrong, that are shown when a test fails.
+SHOWN = 20
+
+#: Characters of a text that are shown.
+LONGEST = 300
+
+_T = TypeVar("_T")
+
+
+class SmsSandbox:
+    """
+    An account of its own, an empty mailbox, and no limit: what a test gets as ``sms_sandbox``.
+
+    Every method may be called from any thread, and none needs an event loop.
+    """
+
+    def __init__(self, thread: SandboxThread, key: str) -> None:
+        self._thread = thread
+        self._sandbox = thread.sandbox
+        self.key = key
+        self.url = thread.sandbox.url
+        self.endpoint = thread.sandbox.endpoint
+        self.inbox_url = thread.sandbox.inbox_url
+        self.help_url = thread.sandbox.help_url
+
+    def __repr__(self) -> str:
+        newest = "; ".join(f"{m.phone}: {_short(m.text, 60)}" for m in self.messages[-3:])
+        shown = f", the newest {newest}" if newest else ""
+        counts = _counts(len(self.messages), len(self.requests))
+        return f"<sms_sandbox {self.url}, {counts}{shown}>"
+
+    @property
+    def messages(self) -> tuple[SandboxMessage, ...]:
+        """The messages that this test's key sent, oldest first."""
+        return self.find()
+
+    @property
+    def requests(self) -> tuple[SandboxRequest, ...]:
+        """The requests of this test's key, oldest first, whatever became of them."""
+        return tuple(r for r in self._do(lambda box: box.requests) if r.key == self.key)
+
+    @property
+    def refused(self) -> tuple[SandboxRequest, ...]:
+        """The requests that were refused as a whole, for whatever reason."""
+        return tuple(request for request in self.requests if request.code is not None)
+
+    @property
+    def credits(self) -> int:
+        """The credits that are left; may be set."""
+        return self._do(lambda box: box.credits(self.key))
+
+    @credits.setter  # noqa: A003  # the property above, not the builtin
+    def credits(self, left: int) -> None:
+        self._do(lambda box: box.set_credits(self.key, left))
+
+    @property
+    def usage(self) -> SandboxUsage:
+        """How the key stands with its limit, at this instant."""
+        return self._do(lambda box: box.usage(self.key))
+
+    def find(
+        self, *, phone: str | None = None, contains: str | None = None
+    ) -> tuple[SandboxMessage, ...]:
+        """Give the messages that fit, oldest first, as in `wait`."""
+        return self._do(lambda box: box.find(phone=phone, contains=contains, key=self.key))
+
+    def duplicates(self) -> tuple[SandboxMessage, ...]:
+        """Give each message whose number and text this test had sent before."""
+        return self._do(lambda box: box.duplicates(self.key))
+
+    def last_code(self, phone: str | None = None) -> str | None:
+        """Give the code (4 to 8 digits) in the newest message that has one, to *phone* or all."""
+        return self._do(lambda box: box.last_code(phone, self.key))
+
+    def fail_next(
+        self, fault: Fault | str, times: int = 1, *, retry_after: float | str | None = None
+    ) -> None:
+        """Let a fault happen to the next requests of this test, as `Sandbox.fail_next` does."""
+        self._do(lambda box: box.fail_next(fault, times, retry_after=retry_after, key=self.key))
+
+    def set_faults(self, **settings: Unpack[FaultSettings]) -> None:
+        """Set what goes wrong with the requests of this test, as `Sandbox.set_faults` does."""
+        self._do(lambda box: box.set_faults(key=self.key, **settings))
+
+    def clear_faults(self) -> None:
+        """Switch off all faults and the latency of this test."""
+        self._do(lambda box: box.clear_faults(self.key))
+
+    def limit(self, limit: int | None = LIMIT, **more: Unpack[LimitSettings]) -> None:
+        """
+        Limit the requests of this test: 100 in 60 seconds, as the gateway does, if nothing is said.
+
+        Args:
+            limit: Requests in a period; none for no limit.
+
+            more: ``per``, ``rule``, ``burst``, ``rate_refusal`` and ``retry_after``, as in
+                `Sandbox`.
+        """
+        self._do(lambda box: box.set_limit(limit, key=self.key, **more))
+
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock forward, for the limit and the dates of messages."""
+        self._do(lambda box: box.advance(seconds))
+
+    def clear(self) -> None:
+        """Forget messages, requests and faults to come; credits and the limit stay as they are."""
+        self._do(lambda box: box.clear(self.key))
+
+    def wait(
+        self, *, phone: str | None = None, contains: str | None = None, timeout: float = 5.0
+    ) -> SandboxMessage:
+        """
+        Wait until a message is accepted; one that was accepted before counts too.
+
+        In a coroutine, where the application runs in the same loop, await `wait_for` instead.
+
+        Args:
+            phone: Its number, however it is written.
+
+            contains: A part of its text.
+
+            timeout: Seconds, ≥ 0.
+
+        Returns:
+            The oldest message that fits.
+
+        Raises:
+            TimeoutError: No such message came in time; says which messages did.
+        """
+        __tracebackhide__ = True
+        try:
+            return self._wait(phone, contains, timeout).result()
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}{_blocked()}") from None
+
+    async def wait_for(
+        self, *, phone: str | None = None, contains: str | None = None, timeout: float = 5.0
+    ) -> SandboxMessage:
+        """Wait like `wait`, in a coroutine, without holding up its loop."""
+        __tracebackhide__ = True
+        return await asyncio.wrap_future(self._wait(phone, contains, timeout))
+
+    def _wait(
+        self, phone: str | None, contains: str | None, seconds: float
+    ) -> "Future[SandboxMessage]":
+        wait = self._sandbox.wait_for
+        coroutine = wait(phone=phone, contains=contains, timeout=seconds, key=self.key)
+        return self._thread.start(coroutine)
+
+    def summary(self) -> str:
+        """Say what arrived, for the report of a test that failed."""
+        messages, requests = self.messages, self.requests
+        wrong = [one for one in requests if one.code or one.fault]
+        lines = [f"{_counts(len(messages), len(requests))} at {self.url}"]
+        lines += [f"  {m.phone}  {_short(m.text)}" for m in messages[-SHOWN:]]
+        lines += [f"  request {r.id}: {r.code or r.fault}" for r in wrong[-SHOWN:]]
+        return "\n".join(lines)
+
+    def _do(self, work: Callable[[Sandbox], _T]) -> _T:
+        return self._thread.call(lambda: work(self._sandbox))
+
+
+@contextmanager
+def running_thread() -> Generator[SandboxThread]:
+    """Run the sandbox that the tests of a session share."""
+    with SandboxThread(Sandbox(keys={f"cspro_{secrets.token_hex(8)}": 0})) as thread:
+        yield thread
+
+
+@contextmanager
+def an_account(thread: SandboxThread, options: Mapping[str, object]) -> Generator[SmsSandbox]:
+    """
+    Open an account for a test, and forget it afterwards.
+
+    Args:
+        thread: The sandbox.
+
+        options: What the marker says: ``credits``, and what `Sandbox.set_limit` and
+            `Sandbox.set_faults` take.
+
+    Raises:
+        ValueError: There is no such option, or its value cannot be.
+    """
+    key = f"cspro_test_{secrets.token_hex(8)}"
+    try:
+        thread.call(lambda: _apply(thread.sandbox, options, key))
+        yield SmsSandbox(thread, key)
+    finally:
+        thread.call(lambda: thread.sandbox.close_account(key))
+
+
+def _apply(sandbox: Sandbox, options: Mapping[str, object], key: str) -> None:
+    more: dict[str, Any] = dict(options)
+    for name in more:
+        if name not in _OPTIONS:
+            right = ", ".join(_OPTIONS)
+            raise ValueError(f"the marker sms_sandbox takes {right}, and no {name!r}")
+    sandbox.set_credits(key, more.pop("credits", CREDITS))
+    faults: Any = {name: more.pop(name) for name in _FAULTS if name in more}
+    sandbox.set_faults(key=key, **faults)
+    if more:
+        limit: Any = more.pop("limit", LIMIT)
+        sandbox.set_limit(limit, key=key, **more)
+
+
+_FAULTS = tuple(FaultSettings.__annotations__)
+_OPTIONS = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
+
+
+def _counts(messages: int, requests: int) -> str:
+    return f"{_plural(messages, 'message')}, {_plural(requests, 'request')}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _short(text: str, longest: int = LONGEST) -> str:
+    return repr(text if len(text) <= longest else f"{text[:longest]}…")
+
+
+def _blocked() -> str:
+    """Say what may be wrong where a coroutine waits without letting its loop run."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return ""
+    return "\nthis held up the event loop; `await sms_sandbox.wait_for(...)` lets it run"

@@ -1,0 +1,190 @@
+"""How a key stands with its limit, and what it is told above it."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async.sandbox._budget import Budget, Limit
+from customersms_async.sandbox._engine import Faults
+from customersms_async.sandbox._exchange import Exchange, Limits
+from customersms_async.sandbox._gateway import Gateway
+from customersms_async.sandbox._ledger import Ledger
+from customersms_async.sandbox._replies import Timing
+from customersms_async.sandbox._rules import RULE_NAMES, RuleName, make_rule
+from customersms_async.sandbox._time import MovableClock, written
+
+KEY = "cspro_test"
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
+
+
+def refused(**options: object):
+    """Give the second of two requests where one a minute is allowed."""
+    exchange = Exchange(
+        Gateway({KEY: 10}, lambda _text: 1),
+        Limits(Limit(limit=1, **options)),
+        Faults(),
+        Ledger(10),
+        Timing(0.0, 0.0),
+        200,
+    )
+    body = json.dumps({"api_key": KEY, "phone": "+12125551234", "message": "Hi"}).encode()
+    exchange.handle(body, NOON)
+    return exchange.handle(body, NOON + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "start"),
+    [
+        ("rate-limited", 429, b'{"success":false,"error":"Rate limit exceeded"'),
+        ("rate-limited-html", 429, b"<html>\r\n<head><title>429 Too Many Requests"),
+        ("rate-limited-200", 200, b'{"success":false,"error":"Rate limit exceeded"'),
+        ("http-503", 503, b"<html>\r\n<head><title>503 Service Temporarily Unavailable"),
+    ],
+)
+def test_the_forms_of_a_refusal_for_the_rate(form, status, start):
+    """Each form has its status and body, and is remembered as a refusal for the rate."""
+    visit = refused(rate_refusal=form)
+
+    assert (status, "60") == (visit.reply.status, visit.reply.retry_after)
+    assert visit.reply.body.startswith(start)
+    assert ("RATE_LIMIT_EXCEEDED", None) == (visit.request.code, visit.request.fault)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "header"),
+    [
+        ("seconds", "60"),
+        ("date", "Mon, 01 Jun 2026 12:01:00 GMT"),
+        ("none", None),
+        ("in a while", "in a while"),
+    ],
+)
+def test_retry_after(retry_after, header):
+    """The header says the seconds, the date, nothing, or what was asked for."""
+    assert header == refused(retry_after=retry_after).reply.retry_after
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("rate_refusal", "html"),
+        ("rate_refusal", None),
+        ("retry_after", ""),
+        ("retry_after", "7\r\nX: 1"),
+        ("retry_after", 7),
+    ],
+)
+def test_an_option_of_a_limit_that_cannot_be(option, value):
+    """The error names the option and the value."""
+    with pytest.raises(ValueError, match=f"^{option} must be .*, not "):
+        Limit(limit=1, **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "after_three", "capacity"),
+    [
+        ("fixed-window", 3, 5),
+        ("sliding-log", 3, 5),
+        ("sliding-counter", 3, 5),
+        ("token-bucket", 3, 5),
+        ("gcra", 3, 10),
+        ("nginx", 3, 21),
+    ],
+)
+def test_what_is_used(name, after_three, capacity):
+    """Each rule tells how many requests count now, of how many."""
+    budget = Budget(Limit(limit=5, rule=name))
+    at_rest = budget.usage(NOON)
+    for _ in range(3):
+        budget.refusal(NOON)
+    usage = budget.usage(NOON)
+
+    assert (0, capacity, capacity) == (at_rest.used, at_rest.capacity, at_rest.free)
+    assert (after_three, capacity - after_three) == (usage.used, usage.free)
+    assert (3, 0, name, 5, 60) == (
+        usage.requests,
+        usage.refused,
+        usage.rule,
+        usage.limit,
+        usage.per,
+    )
+
+
+def test_usage_above_the_limit():
+    """Refused requests are told apart, and the seconds to wait are told."""
+    budget = Budget(Limit(limit=2))
+    for n in range(5):
+        budget.refusal(NOON + n)
+    usage = budget.usage(NOON + 10)
+
+    assert (2, 0, 50, 5, 3) == (
+        usage.used,
+        usage.free,
+        usage.retry_after,
+        usage.requests,
+        usage.refused,
+    )
+
+
+def test_usage_without_a_limit():
+    """The requests of the last period are counted, and nothing is refused."""
+    budget = Budget(Limit())
+    refusals = [budget.refusal(NOON + n / 10) for n in range(1000)]
+    usage = budget.usage(NOON + 100)
+
+    assert [None] * 1000 == refusals
+    assert (599, None, None, None, 0) == (
+        usage.used,
+        usage.limit,
+        usage.capacity,
+        usage.free,
+        usage.retry_after,
+    )
+
+
+@pytest.mark.parametrize("name", RULE_NAMES)
+@given(gaps=st.lists(st.floats(0, 20), min_size=1, max_size=60))
+def test_free_means_free(name: RuleName, gaps):
+    """As many requests as are told to be free are admitted at once, and no more."""
+    budget, now = Budget(Limit(limit=5, rule=name, burst=3)), NOON
+    for gap in gaps:
+        now += gap
+        budget.refusal(now)
+    free = budget.usage(now).free
+    admitted = [budget.refusal(now) is None for _ in range(10)]
+
+    assert [True] * free + [False] * (10 - free) == admitted
+
+
+@pytest.mark.parametrize("name", RULE_NAMES)
+def test_all_is_free_after_a_while(name: RuleName):
+    """Two periods later nothing counts any more."""
+    rule = make_rule(name, 5, per=60.0)
+    while rule.admit(NOON):
+        pass
+
+    assert 0 < rule.used(NOON)
+    assert 0 == rule.used(NOON + 1000)
+
+
+def test_a_clock_that_is_moved():
+    """A moved clock is ahead of its base, and only ever moved forward."""
+    clock = MovableClock(lambda: NOON)
+    clock.advance(60)
+    clock.advance(0)
+
+    assert NOON + 60 == clock.now()
+    assert "2026-06-01T12:01:00.000Z" == written(clock.now())
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "60", None, 1e12])
+def test_a_clock_that_cannot_be_moved(seconds):
+    """Time runs forward, by a number."""
+    clock = MovableClock(lambda: NOON)
+    with pytest.raises(ValueError, match=r"^advance must be .*, not "):
+        clock.advance(seconds)
+
+    assert NOON == clock.now()

@@ -1,0 +1,322 @@
+"""Which fault comes when, and how long an answer takes."""
+
+import random
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async.sandbox import Fault
+from customersms_async.sandbox._engine import Faults, Switches
+from customersms_async.sandbox._latency import Latency, read_latency
+from customersms_async.sandbox._script import LONGEST, Step, make_steps, read_script, read_step
+
+PLAIN = ["+12125551234"]
+LOST = ["+12126660002"]
+KEY = "cspro_one"
+
+
+def met(faults: Faults, times: int = 1, phones: list[str] = PLAIN, key: str | None = None):
+    return [faults.plan(phones, key).fault for _ in range(times)]
+
+
+def common(**settings: object) -> Faults:
+    faults = Faults()
+    faults.common.change(settings)
+    return faults
+
+
+@pytest.mark.parametrize(
+    ("script", "steps"),
+    [
+        ("", []),
+        ("ok", [Step()]),
+        ("500, reset, ok", [Step(Fault.HTTP_500), Step(Fault.RESET_BEFORE), Step()]),
+        ("429,503,504", [Step(Fault.RATE_LIMITED), Step(Fault.HTTP_503), Step(Fault.HTTP_504)]),
+        (" html * 2 ,", [Step(Fault.HTML)] * 2),
+        ("rate-limited(7)*2", [Step(Fault.RATE_LIMITED, "7")] * 2),
+        (
+            "http-503(Wed, 21 Oct 2026 07:28:00 GMT), ok",
+            [Step(Fault.HTTP_503, "Wed, 21 Oct 2026 07:28:00 GMT"), Step()],
+        ),
+        (["html", Fault.BOM, Step()], [Step(Fault.HTML), Step(Fault.BOM), Step()]),
+    ],
+)
+def test_a_script(script, steps):
+    """A script is names, short names, counts and Retry-After, as one text or a list."""
+    assert steps == read_script(script)
+
+
+@pytest.mark.parametrize(
+    ("script", "wrong"),
+    [
+        ("ok, nonsense", "nonsense"),
+        ("html html", "html html"),
+        ("html*0", "0"),
+        (f"ok*{LONGEST},ok", str(LONGEST + 1)),
+        (f"ok*{LONGEST + 1}", str(LONGEST + 1)),
+        ("html(7)", "not with html"),
+        ("rate-limited(sp\u00e4ter)", "sp\u00e4ter"),
+        ([500], "500"),
+        (7, "7"),
+        (b"ok", "ok"),
+        (None, "None"),
+    ],
+)
+def test_a_script_that_cannot_be(script, wrong):
+    """The error names what cannot be read."""
+    with pytest.raises(ValueError, match=r"must|goes with") as caught:
+        read_script(script)
+
+    assert wrong in str(caught.value)
+
+
+@pytest.mark.parametrize("times", [0, -1, 1.5, True, "2", LONGEST + 1])
+def test_times_that_cannot_be(times):
+    """A count is a whole number within bounds."""
+    with pytest.raises(ValueError, match="times must be a whole number from 1 to 10000"):
+        make_steps("html", times)
+
+
+def test_a_step_can_be_read_back():
+    """What a step is written as is read as the same step."""
+    steps = [Step(), Step(Fault.HTML), Step(Fault.RATE_LIMITED, "7")]
+
+    assert steps == read_script(", ".join(map(str, steps)))
+
+
+@pytest.mark.parametrize(
+    ("given_as", "step"),
+    [
+        (None, None),
+        ("", None),
+        ("ok", None),
+        ("html", Step(Fault.HTML)),
+        ("429(7)", Step(Fault.RATE_LIMITED, "7")),
+    ],
+)
+def test_a_standing_fault(given_as, step):
+    """A single step may ask for nothing."""
+    assert step == read_step(given_as)
+
+
+def test_a_standing_fault_has_no_count():
+    """What stands until it is switched off cannot be counted."""
+    with pytest.raises(ValueError, match="no count"):
+        read_step("html*2")
+
+
+def test_a_standing_fault_stays():
+    """It happens to every request, until it is switched off."""
+    faults = common(standing="html")
+    while_on = met(faults, 3)
+    faults.common.change({"standing": None})
+
+    assert ([Fault.HTML] * 3, [None]) == (while_on, met(faults))
+
+
+def test_what_comes_before_what():
+    """A script comes before a standing fault, that before the numbers, those before the dice."""
+    faults = common(script="bom", standing="html", probabilities={"empty": 1})
+
+    by_script, standing = met(faults, 2, LOST)
+    faults.common.change({"standing": None})
+    by_number, by_dice = met(faults, 1, LOST), met(faults)
+
+    assert (Fault.BOM, Fault.HTML, [Fault.ANSWER_LOST], [Fault.EMPTY]) == (
+        by_script,
+        standing,
+        by_number,
+        by_dice,
+    )
+
+
+def test_one_key_and_all():
+    """What is set for a key meets nobody else, and comes before what is set for all."""
+    faults = common(script="bom", standing="html", latency=2)
+    faults.of(KEY).change({"script": "empty", "standing": "slow", "latency": 1})
+
+    assert [Fault.EMPTY, Fault.BOM, Fault.SLOW] == met(faults, 3, key=KEY)
+    assert [Fault.HTML] == met(faults, key="cspro_other")
+    assert (1, 2) == (faults.delay(KEY), faults.delay("cspro_other"))
+
+
+def test_clearing_one_key_and_all():
+    """Switching off one key leaves all the others, and switching off all leaves none."""
+    faults = common(standing="html")
+    faults.of(KEY).change({"standing": "slow"})
+    faults.of("cspro_other").change({"standing": "bom"})
+
+    faults.clear(KEY)
+    after_one = met(faults, key=KEY) + met(faults, key="cspro_other")
+    faults.clear()
+
+    assert [Fault.HTML, Fault.BOM] == after_one
+    assert [None, None] == met(faults, key=KEY) + met(faults, key="cspro_other")
+
+
+PROBABLE = {"answer-lost": 0.3, "http-500": 0.2}
+
+
+def test_the_same_seed_gives_the_same_run():
+    """Faults and latencies come again with the same seed, and differ with another."""
+
+    def run(seed: int) -> list[object]:
+        faults = common(probabilities=PROBABLE, seed=seed, latency="uniform(0, 1)")
+        return [(faults.plan(PLAIN).fault, faults.delay()) for _ in range(50)]
+
+    assert run(7) == run(7)
+    assert run(7) != run(8)
+
+
+def test_a_script_shifts_no_dice():
+    """The requests after a script meet what they would have met without it."""
+    plain = met(common(probabilities=PROBABLE, seed=7), 50)
+    scripted = met(common(probabilities=PROBABLE, seed=7, script="ok*10"), 50)
+
+    assert plain[10:] == scripted[10:]
+    assert [None] * 10 == scripted[:10]
+
+
+def test_the_latency_shifts_no_dice():
+    """Drawing latencies changes no fault."""
+    faults = common(probabilities=PROBABLE, seed=7, latency="exponential(1)")
+    drawn = [faults.delay() for _ in range(10)]
+
+    assert met(common(probabilities=PROBABLE, seed=7), 50) == met(faults, 50)
+    assert 10 == len(set(drawn))
+
+
+def test_setting_the_seed_begins_anew():
+    """A test that sets the seed again starts from the same throw."""
+    faults = common(probabilities=PROBABLE, seed=7)
+    first = met(faults, 20)
+    faults.common.change({"seed": 7})
+
+    assert first == met(faults, 20)
+
+
+def test_how_often():
+    """In the long run faults come as often as their probabilities say."""
+    seen = met(common(probabilities=PROBABLE, seed=1), 10_000)
+
+    assert 2_850 <= seen.count(Fault.ANSWER_LOST) <= 3_150
+    assert 1_850 <= seen.count(Fault.HTTP_500) <= 2_150
+
+
+def test_a_likely_rejection_is_everybodys():
+    """By the dice, as by a script, each number of the request is rejected."""
+    plan = common(probabilities={"reject": 1}).plan([*PLAIN, "+13235554567"])
+
+    assert {PLAIN[0]: Fault.REJECT, "+13235554567": Fault.REJECT} == plan.rejected
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"standing": "lost"}, "'lost'"),
+        ({"probabilities": {"html": 1.5}}, "1.5"),
+        ({"probabilities": {"html": True}}, "True"),
+        ({"probabilities": {"html": 0.7, "bom": 0.6}}, "1.3"),
+        ({"probabilities": {"ok": 0.5}}, "what is left to 1"),
+        ({"probabilities": {"lost": 0.5}}, "'lost'"),
+        ({"probabilities": 0.5}, "0.5"),
+        ({"seed": "seven"}, "'seven'"),
+        ({"seed": True}, "True"),
+        ({"latency": "soon"}, "'soon'"),
+        ({"script": "lost"}, "'lost'"),
+        ({"fault": "html"}, "'fault'"),
+    ],
+)
+def test_settings_that_cannot_be(settings, wrong):
+    """The error names the value, and nothing of what was to be set is set."""
+    switches = Switches()
+    with pytest.raises(ValueError, match=r"must be|are those of") as caught:
+        switches.change({"standing": "html", **settings})
+
+    assert wrong in str(caught.value)
+    assert switches.standing is None
+
+
+def test_no_probabilities_and_no_script():
+    """None takes away what was set."""
+    faults = common(probabilities={"html": 1}, script="bom*3", latency=3)
+    faults.common.change({"probabilities": None, "script": None, "latency": None})
+
+    assert ([None], 0) == (met(faults), faults.delay())
+
+
+@pytest.mark.parametrize(
+    ("written", "latency"),
+    [
+        (0, Latency("fixed", (0.0,))),
+        ("0.2", Latency("fixed", (0.2,))),
+        ("fixed(0.2)", Latency("fixed", (0.2,))),
+        (" uniform( 0.1 , 0.5 ) ", Latency("uniform", (0.1, 0.5))),
+        ("normal(0.2, 0.05)", Latency("normal", (0.2, 0.05))),
+        ("exponential(0.3)", Latency("exponential", (0.3,))),
+    ],
+)
+def test_a_latency(written, latency):
+    """A latency is a number or a distribution, and is written as it is read."""
+    assert latency == read_latency(written) == read_latency(str(latency)) == read_latency(latency)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        -0.1,
+        3601,
+        True,
+        float("nan"),
+        "nan",
+        "",
+        "uniform(0.5, 0.1)",
+        "uniform(0.5)",
+        "normal(1, 2, 3)",
+        "exponential(-1)",
+        "gauss(1, 2)",
+        "uniform(a, b)",
+        [1],
+        None,
+    ],
+)
+def test_a_latency_that_cannot_be(written):
+    """The error names the value and says how a latency is written."""
+    with pytest.raises(ValueError, match=r"uniform\(low, high\)") as caught:
+        read_latency(written)
+
+    assert repr(written) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "mean"),
+    [
+        ("0.3", 0.3),
+        ("uniform(0.1, 0.5)", 0.3),
+        ("normal(0.3, 0.05)", 0.3),
+        ("exponential(0.3)", 0.3),
+    ],
+)
+def test_the_mean_of_a_latency(written, mean):
+    """In the long run each distribution has the mean that it is named for."""
+    latency, dice = read_latency(written), random.Random(1)
+
+    assert pytest.approx(mean, rel=0.05) == statistics.mean(
+        latency.draw(dice) for _ in range(10_000)
+    )
+
+
+@given(st.sampled_from(["normal(0, 3600)", "exponential(3600)"]), st.integers())
+def test_no_latency_is_out_of_bounds(written, seed):
+    """No draw is below 0 or above an hour."""
+    assert 0 <= read_latency(written).draw(random.Random(seed)) <= 3600
+
+
+def test_a_latency_by_a_function():
+    """A function is asked for each answer; what it gives below 0 is 0."""
+    given_out = iter([0.5, -1.0])
+    faults = common(latency=given_out.__next__)
+
+    assert [0.5, 0.0] == [faults.delay(), faults.delay()]

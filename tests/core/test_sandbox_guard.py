@@ -1,0 +1,88 @@
+"""Who may come in by a browser."""
+
+import pytest
+
+from customersms_async.sandbox._guard import Guard
+
+HERE = "localhost:8025"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:1",
+        "127.0.0.1:8025",
+        "[::1]:8025",
+        "[::1]",
+        "sandbox:80",
+        "Sms.Test",
+        "192.0.2.7:8025",
+        "[fe80::1]:9",
+    ],
+)
+def test_names_of_this_machine(host):
+    """This machine's names, the bound host and those that were allowed may be called."""
+    guard = Guard(["sandbox", "sms.test", "192.0.2.7", "fe80::1"])
+
+    assert guard.objection("POST", {"Host": host}) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "evil.example", "evil.example:8025", "localhost.evil.example", "127.0.0.1.evil.example",
+     "localhost:8025:1", "::1", "2130706433", "localhost.", "127.0.0.2", "sandbox"],
+)  # fmt: skip
+def test_names_of_others(host):
+    """A name that is not this machine's is turned away, for reading too."""
+    reason = Guard().objection("GET", {"Host": host})
+
+    assert reason is not None
+    assert repr(host) in reason
+    assert "allowed_hosts" in reason
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": f"http://{HERE}"},
+        {"Origin": f"HTTP://{HERE}".lower()},
+        {"Origin": f"https://{HERE}"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_changes_by_programs_and_the_own_page(headers):
+    """A program says nothing of a page; the sandbox's own page names the same host and port."""
+    assert Guard().objection("POST", {"Host": HERE, **headers}) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://localhost:3000"},
+        {"Origin": "http://localhost"},
+        {"Origin": f"http://{HERE}.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": f"http://{HERE}", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "stays"), [("POST", False), ("DELETE", False), ("PUT", False), ("GET", True)]
+)
+def test_changes_and_streams_by_another_page(headers, method, stays):
+    """A page of another origin, another port included, changes nothing and opens no stream."""
+    reason = Guard().objection(method, {"Host": HERE, **headers}, stays=stays)
+
+    assert reason is not None
+    assert "own" in reason
+
+
+def test_reading_by_another_page():
+    """A link from elsewhere may open a page: without CORS its answer stays unread there."""
+    assert Guard().objection("GET", {"Host": HERE, "Sec-Fetch-Site": "cross-site"}) is None

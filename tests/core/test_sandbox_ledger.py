@@ -1,0 +1,276 @@
+"""What is remembered, where it is found, and how keys are hidden."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async.sandbox._ledger import Ledger, Query, SandboxMessage, SandboxRequest
+from customersms_async.sandbox._masking import masked, veiled
+from customersms_async.sandbox._replies import Ending, Reply
+from customersms_async.sandbox._transcripts import LONGEST, OVERHEAD, Transcript, Transcripts
+
+KEY, OTHER = "cspro_canary", "cspro_second"
+PHONES = ["+12125551234", "+13235554567"]
+
+
+class Book:
+    """Fills a ledger, a request at a time, with ids as the gateway gives them."""
+
+    def __init__(self, keep: int = 1000) -> None:
+        self.ledger = Ledger(keep)
+        self.messages = self.requests = 0
+
+    def write(self, *phones: str, text: str = "Hi", key: str = KEY, code: str | None = None):
+        self.requests += 1
+        accepted = () if code else phones
+        messages = [self._message(phone, text, key) for phone in accepted]
+        request = SandboxRequest(
+            self.requests, 0.0, key, phones, text, len(accepted), None, 200, code
+        )
+        self.ledger.record(request, messages)
+        return self
+
+    def _message(self, phone: str, text: str, key: str) -> SandboxMessage:
+        self.messages += 1
+        return SandboxMessage(phone, text, f"msg_{self.messages}", key, 0.0, self.requests)
+
+
+def ids(messages):
+    return [message.number for message in messages]
+
+
+def test_a_mailbox_for_each_key():
+    """Messages, requests, refusals, duplicates and codes of one key are apart from another's."""
+    book = Book().write(PHONES[0], text="code 1111").write(PHONES[0], text="code 2222", key=OTHER)
+    ledger = book.write(PHONES[0], key=OTHER, code="NO").write(PHONES[0], text="code 1111").ledger
+
+    assert ([1, 3], [2]) == (ids(ledger.of(KEY).messages), ids(ledger.of(OTHER).messages))
+    assert ([], [3]) == tuple([r.id for r in ledger.refused(key)] for key in (KEY, OTHER))
+    assert ([3], []) == (ids(ledger.duplicates(KEY)), ids(ledger.duplicates(OTHER)))
+    assert ("1111", "2222") == tuple(ledger.last_code(PHONES[0], key) for key in (KEY, OTHER))
+    assert ("1111", [3]) == (ledger.last_code(PHONES[0]), ids(ledger.duplicates()))
+
+
+def test_the_same_message_of_two_keys_is_no_duplicate():
+    """Two accounts that write the same to the same number are two senders."""
+    ledger = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).ledger
+
+    assert [] == ledger.duplicates()
+
+
+def test_a_key_that_never_came():
+    """Its mailbox is empty."""
+    ledger = Ledger(10)
+
+    assert ([], []) == (list(ledger.find(Query(key=KEY))), ledger.duplicates(KEY))
+    assert not ledger.is_duplicate(SandboxMessage("+1", "", "msg_1", KEY, 0.0, 1))
+
+
+def test_a_number_of_several_keys():
+    """Without a key, a number's messages come in the order of their arrival."""
+    book = Book()
+    for key in (KEY, OTHER, KEY, OTHER):
+        book.write(*PHONES, key=key)
+
+    assert [1, 3, 5, 7] == ids(book.ledger.find(Query(PHONES[0])))
+    assert [7, 5, 3, 1] == ids(book.ledger.find_newest(Query(PHONES[0])))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(), [1, 2, 3, 4]),
+        (Query(request=2), [3, 4]),
+        (Query(after=2), [3, 4]),
+        (Query(PHONES[1], "By", KEY), [4]),
+        (Query(contains="nothing"), []),
+    ],
+)
+def test_find(query, expected):
+    """Each part of a query narrows what is found."""
+    ledger = Book().write(*PHONES).write(*PHONES, text="Bye").ledger
+
+    assert expected == ids(ledger.find(query)) == ids(ledger.find_newest(query))[::-1]
+
+
+@pytest.mark.parametrize(
+    ("message_id", "expected"), [("msg_2", "msg_2"), ("msg_9", None), ("x", None), ("msg_1", None)]
+)
+def test_a_message_by_its_id(message_id, expected):
+    """A message is found by its id, also when others before it are gone."""
+    book = Book().write(PHONES[0], key=OTHER).write(PHONES[0]).write(PHONES[0], key=OTHER)
+    book.write(PHONES[0])
+    book.ledger.clear(OTHER)
+    found = book.ledger.message(message_id)
+
+    assert expected == (found and found.message_id)
+
+
+@pytest.mark.parametrize(("request_id", "expected"), [(1, 1), (2, None), (3, 3), (4, None)])
+def test_a_request_by_its_id(request_id, expected):
+    """A request is found by its id, also when others before it are gone."""
+    book = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).write(PHONES[0])
+    book.ledger.clear(OTHER)
+    found = book.ledger.request(request_id)
+
+    assert expected == (found and found.id)
+
+
+def test_clear_one_key_and_all():
+    """Clearing takes one key's, nobody's, or all that there is."""
+    ledger = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).ledger
+
+    ledger.clear(KEY)
+    ledger.clear("cspro_nobody")
+    left = ids(ledger.messages), [request.id for request in ledger.requests]
+    ledger.clear()
+
+    assert ([2], [2]) == left
+    assert (0, 0, {}) == (len(ledger.messages), len(ledger.requests), ledger.mailboxes)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(PHONES), max_size=4),
+            st.sampled_from(["Hi", "Bye"]),
+            st.sampled_from([KEY, OTHER]),
+        ),
+        max_size=30,
+    ),
+    st.integers(1, 12),
+)
+def test_the_index_agrees_with_the_row(requests, keep):
+    """Whatever is forgotten, each mailbox holds what a look through all messages would find."""
+    book = Book(keep)
+    seen: set[tuple[str, str, str]] = set()
+    for phones, text, key in requests:
+        book.write(*phones, text=text, key=key)
+    ledger, held = book.ledger, list(book.ledger.messages)
+
+    assert len(held) <= keep
+    for key in (KEY, OTHER):
+        assert [m for m in held if m.key == key] == list(ledger.of(key).messages)
+        for phone in PHONES:
+            expected = [m for m in held if (m.key, m.phone) == (key, phone)]
+            assert expected == list(ledger.find(Query(phone, key=key)))
+    for message in held:
+        pair = (message.key, message.phone, message.text)
+        assert pair not in seen or ledger.is_duplicate(message)
+        seen.add(pair)
+    assert [m for m in held if ledger.is_duplicate(m)] == list(ledger.duplicates())
+
+
+def test_mailboxes_of_strangers_are_forgotten():
+    """A key whose requests are all forgotten leaves nothing behind."""
+    book = Book(2)
+    for n in range(50):
+        book.write(PHONES[0], key=f"cspro_{n}", code="INVALID_API_KEY")
+
+    assert ["cspro_48", "cspro_49"] == list(book.ledger.mailboxes)
+
+
+def test_the_newest():
+    """The newest few, oldest first."""
+    assert [3, 4] == ids(Book().write(*PHONES).write(*PHONES).ledger.newest(2))
+
+
+CANARY = "not_a_usual_canary"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (f"Authorization: Bearer {KEY}", ""),
+        (json.dumps({"api_key": KEY}), KEY),
+        (json.dumps({"api_key": CANARY}), CANARY),
+        (json.dumps({"api_key": CANARY, "phone": CANARY}), CANARY),
+        (f'{{"api_key" : "{CANARY}', ""),
+        (f'{{"api_key": "{CANARY}\\"more"}}', ""),
+        (f"/sms_system/api.php?key={KEY}&x=1", ""),
+        ("cspro_\u00e4canary cspro_canary.", ""),
+    ],
+)
+def test_no_key_is_shown(text, key):
+    """A key is hidden in every field, whether it is known, unknown or in the wrong place."""
+    shown = veiled(text, key)
+
+    assert not {"canary", CANARY} & set(shown.replace('"', " ").split())
+    assert KEY not in shown
+    assert CANARY not in shown
+
+
+def test_the_same_key_has_the_same_mask():
+    """What is masked in a raw request names the account that is shown beside it."""
+    assert f'{{"api_key":"{masked(KEY)}"}}' == veiled(f'{{"api_key":"{KEY}"}}', KEY)
+    assert veiled(masked(KEY)) == masked(KEY)
+
+
+OK = Reply()
+
+
+def transcript(request: int = 1, body: bytes = b"", key: str = KEY, reply: Reply = OK):
+    return Transcript(request, key, "POST / HTTP/1.1\r\n\r\n", body, reply)
+
+
+def test_a_transcript():
+    """Request and answer are told word for word, with the key masked."""
+    told = transcript(body=b'{"api_key":"cspro_canary","phone":"+1"}', reply=Reply(b"{}", 429))
+
+    assert f'POST / HTTP/1.1\r\n\r\n{{"api_key":"{masked(KEY)}","phone":"+1"}}' == told.sent
+    assert (
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: 2"
+        "\r\n\r\n{}"
+    ) == told.answered
+    assert KEY not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("reply", "line"),
+    [
+        (Reply(status=401), "HTTP/1.1 401 Unauthorized"),
+        (Reply(retry_after="7"), "Retry-After: 7"),
+        (Reply(status=299), "HTTP/1.1 299 "),
+        (Reply(ending=Ending.CUT_SILENT), "Content-Type: application/json\r\n\r\n"),
+    ],
+)
+def test_a_raw_answer(reply, line):
+    """The head of an answer is told as it is sent."""
+    assert line in reply.raw
+
+
+def test_a_long_transcript_is_cut():
+    """Of a very long body the beginning is told, and that it was cut."""
+    told = transcript(body=b"\xc3\xa4" * LONGEST * 3)
+
+    assert LONGEST < len(told.sent) < LONGEST + 200
+    assert "… cut after 200,000 characters" in told.sent
+
+
+def test_transcripts_are_bounded():
+    """The oldest go first; the newest stays, however large."""
+    kept = Transcripts(room=2 * OVERHEAD)
+    for n in range(3):
+        kept.add(transcript(n))
+    after_three = [kept.get(n) is not None for n in range(3)]
+    kept.add(transcript(3, body=b"x" * 10 * OVERHEAD))
+
+    assert [False, False, True] == after_three
+    assert [False] * 3 + [True] == [kept.get(n) is not None for n in range(4)]
+
+
+def test_clearing_transcripts():
+    """Those of one key, or all; what they took is free again."""
+    kept = Transcripts(room=4 * OVERHEAD)
+    for n, key in enumerate([KEY, OTHER, KEY]):
+        kept.add(transcript(n, key=key))
+    kept.clear(KEY)
+    left = [n for n in range(3) if kept.get(n)]
+    kept.clear()
+    for n in range(3):
+        kept.add(transcript(n))
+
+    assert [1] == left
+    assert [0, 1, 2] == [n for n in range(3) if kept.get(n)]

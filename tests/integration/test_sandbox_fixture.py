@@ -1,0 +1,270 @@
+"""The fixture `sms_sandbox` as a test meets it, in this process."""
+
+import asyncio
+import os
+import threading
+
+import attrs
+import pytest
+import requests
+
+from customersms_async import CustomerSMS
+from customersms_async.sandbox import Sandbox, SmsSandbox
+from customersms_async.sandbox._thread import SandboxThread
+
+PHONE = "+12125551234"
+
+
+def send(phone: object = PHONE, text: str = "Your code is 4711"):
+    """Send as a program does that knows nothing but the environment; give the answer."""
+    fields = {"api_key": os.environ["CUSTOMERSMS_API_KEY"], "phone": phone, "message": text}
+    return requests.post(os.environ["CUSTOMERSMS_ENDPOINT"], json=fields, timeout=10)
+
+
+def test_what_it_points_at(sms_sandbox):
+    """Both environment variables lead to the sandbox, and the addresses are told."""
+    assert (sms_sandbox.key, sms_sandbox.endpoint) == (
+        os.environ["CUSTOMERSMS_API_KEY"],
+        os.environ["CUSTOMERSMS_ENDPOINT"],
+    )
+    assert f"{sms_sandbox.url}/sms_system/api.php" == sms_sandbox.endpoint
+    assert (f"{sms_sandbox.url}/", f"{sms_sandbox.url}/_sandbox/") == (
+        sms_sandbox.inbox_url,
+        sms_sandbox.help_url,
+    )
+
+
+def test_what_arrived(sms_sandbox):
+    """Messages, codes, requests, duplicates and credits are told as they stand."""
+    send()
+    send([PHONE, "+13235554567"])
+
+    assert [PHONE, PHONE, "+13235554567"] == [message.phone for message in sms_sandbox.messages]
+    assert [1, 2] == [request.accepted for request in sms_sandbox.requests]
+    assert sms_sandbox.messages[1:2] == sms_sandbox.duplicates()
+    assert ("4711", "4711", None) == (
+        sms_sandbox.last_code(PHONE),
+        sms_sandbox.last_code(),
+        sms_sandbox.last_code("+1"),
+    )
+    assert (9_997, ()) == (sms_sandbox.credits, sms_sandbox.refused)
+    assert sms_sandbox.messages[2:] == sms_sandbox.find(phone="+1 323 555 4567", contains="code")
+
+
+async def test_an_async_test(sms_sandbox):
+    """A coroutine uses it as it is, and may wait without holding up its loop."""
+    async with CustomerSMS() as sms:
+        wait = asyncio.create_task(sms_sandbox.wait_for(phone=PHONE))
+        receipt = await sms.send(PHONE, "Your code is 4711")
+        message = await wait
+
+    assert (receipt.message_id, "4711") == (message.message_id, sms_sandbox.last_code(PHONE))
+
+
+def test_wait(sms_sandbox):
+    """A wait ends when another thread's message arrives."""
+    thread = threading.Timer(0.02, send)
+    thread.start()
+    message = sms_sandbox.wait(phone=PHONE, contains="code")
+    thread.join()
+
+    assert "Your code is 4711" == message.text
+
+
+def test_a_wait_in_vain(sms_sandbox):
+    """The error says what was waited for and what did arrive."""
+    send()
+    with pytest.raises(TimeoutError) as caught:
+        sms_sandbox.wait(contains="Bye", timeout=0)
+
+    assert (
+        f"no message that contains 'Bye' within 0 s; 1 arrived\n  {PHONE}: 'Your code is 4711'"
+    ) == str(caught.value)
+
+
+async def test_a_wait_that_holds_up_its_loop(sms_sandbox):
+    """A blocking wait in a coroutine says that it may be the reason."""
+    with pytest.raises(TimeoutError, match=r"await sms_sandbox\.wait_for"):
+        sms_sandbox.wait(timeout=0)
+
+
+async def test_an_awaited_wait_in_vain(sms_sandbox):
+    """It raises the same error, without that hint."""
+    with pytest.raises(TimeoutError, match=r"0 arrived$"):
+        await sms_sandbox.wait_for(timeout=0)
+
+
+def test_faults(sms_sandbox):
+    """Faults are this test's own, and can be switched off."""
+    sms_sandbox.fail_next("rate-limited", retry_after=7)
+    refused = send()
+    sms_sandbox.set_faults(standing="http-500")
+    failed = send()
+    sms_sandbox.clear_faults()
+    sent = send()
+
+    assert [429, 500, 200] == [answer.status_code for answer in (refused, failed, sent)]
+    assert ["RATE_LIMIT_EXCEEDED"] == [request.code for request in sms_sandbox.refused]
+
+
+def test_faults_of_another(sms_sandbox, request):
+    """What is set by one test is not set for another's key."""
+    sms_sandbox.set_faults(standing="http-500")
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    key = f"{sms_sandbox.key}_other"
+    thread.call(lambda: thread.sandbox.set_credits(key, 5))
+    fields = {"api_key": key, "phone": PHONE, "message": "Hello"}
+
+    assert 200 == requests.post(sms_sandbox.endpoint, json=fields, timeout=10).status_code
+    assert () == sms_sandbox.messages
+    thread.call(lambda: thread.sandbox.close_account(key))
+
+
+def test_no_limit_unless_asked(sms_sandbox):
+    """The gateway's limit is enforced only when a test asks for it."""
+    before = [send().status_code for _ in range(101)]
+    sms_sandbox.limit(2, per=30, rate_refusal="http-503")
+    after = [send().status_code for _ in range(3)]
+    sms_sandbox.advance(30)
+
+    assert [200] * 101 == before
+    assert [200, 200, 503] == after
+    assert (0, 2) == (sms_sandbox.usage.used, sms_sandbox.usage.free)
+
+
+def test_the_documented_limit(sms_sandbox):
+    """Without a number it is the gateway's."""
+    sms_sandbox.limit()
+
+    assert (100, 60) == (sms_sandbox.usage.limit, sms_sandbox.usage.per)
+
+
+def test_credits_and_clearing(sms_sandbox):
+    """Credits can be set, and clearing empties the mailbox alone."""
+    sms_sandbox.credits = 2
+    send()
+    sms_sandbox.fail_next("html", times=3)
+    sms_sandbox.clear()
+
+    assert (1, (), ()) == (sms_sandbox.credits, sms_sandbox.messages, sms_sandbox.requests)
+    assert send().json()["success"]
+
+
+@pytest.mark.sms_sandbox(credits=3, limit=5, rule="gcra", burst=2, script="500, ok")
+def test_the_marker(sms_sandbox):
+    """The marker sets credits, limit and faults of one test."""
+    seen = [send().status_code for _ in range(3)]
+
+    assert [500, 200, 429] == seen
+    assert (2, "gcra", 2) == (
+        sms_sandbox.credits,
+        sms_sandbox.usage.rule,
+        sms_sandbox.usage.capacity,
+    )
+
+
+@pytest.mark.sms_sandbox(rule="nginx")
+def test_a_marker_with_a_rule_alone(sms_sandbox):
+    """Whoever names a rule wants a limit: the gateway's."""
+    assert 100 == sms_sandbox.usage.limit
+
+
+@pytest.mark.sms_sandbox
+def test_the_marker_brings_the_fixture():
+    """A test that names the fixture only by its marker has it all the same."""
+    assert 200 == send().status_code
+
+
+def test_the_repr(sms_sandbox):
+    """A failed assertion shows what did arrive, as far as a line goes, and not the key."""
+    empty = repr(sms_sandbox)
+    send(text="x" * 100)
+
+    assert f"<sms_sandbox {sms_sandbox.url}, 0 messages, 0 requests>" == empty
+    assert (
+        f"<sms_sandbox {sms_sandbox.url}, 1 message, 1 request, the newest {PHONE}: '{'x' * 60}…'>"
+    ) == repr(sms_sandbox)
+
+
+def test_the_summary(sms_sandbox):
+    """The report of a failed test has the messages and what went wrong with which request."""
+    send()
+    sms_sandbox.fail_next("answer-lost")
+    with pytest.raises(requests.ConnectionError):
+        send(text="Hello")
+    sms_sandbox.credits = 0
+    send()
+
+    assert (
+        f"2 messages, 3 requests at {sms_sandbox.url}\n"
+        f"  {PHONE}  'Your code is 4711'\n"
+        f"  {PHONE}  'Hello'\n"
+        "  request 2: answer-lost\n"
+        "  request 3: INSUFFICIENT_CREDITS"
+    ) == sms_sandbox.summary().replace(
+        f"request {sms_sandbox.requests[1].id}", "request 2"
+    ).replace(f"request {sms_sandbox.requests[2].id}", "request 3")
+
+
+def test_many_threads(sms_sandbox):
+    """Threads send and look at the same time, and nothing is lost or torn."""
+    counts: list[int] = []
+
+    def work(n: int) -> None:
+        for _ in range(10):
+            send(text=f"{n}")
+            counts.append(len(sms_sandbox.messages))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 60 == len(sms_sandbox.messages) == max(counts)
+    assert 54 == len(sms_sandbox.duplicates())
+
+
+def test_after_the_end():
+    """What has been seen can still be read when the thread has ended, and nothing runs on."""
+    with SandboxThread(Sandbox(keys={"cspro_thread": 5})) as thread:
+        mine = SmsSandbox(thread, "cspro_thread")
+        fields = {"api_key": mine.key, "phone": PHONE, "message": "Hello"}
+        requests.post(mine.endpoint, json=fields, timeout=10)
+
+    assert ["Hello"] == [message.text for message in mine.messages]
+    assert "1 message" in repr(mine)
+    assert not thread._thread.is_alive()
+
+
+def test_the_end_answers_what_is_in_flight():
+    """A request that waits for its answer gets it when the sandbox closes."""
+    answers: list[int] = []
+    with SandboxThread(Sandbox(keys={"cspro_thread": 5}, latency=60)) as thread:
+        mine = SmsSandbox(thread, "cspro_thread")
+        fields = {"api_key": mine.key, "phone": PHONE, "message": "Hello"}
+
+        def post() -> None:
+            answers.append(requests.post(mine.endpoint, json=fields, timeout=10).status_code)
+
+        sender = threading.Thread(target=post)
+        sender.start()
+        mine.wait()
+    sender.join()
+
+    assert [200] == answers
+
+
+def test_a_port_that_is_taken(sms_sandbox):
+    """Where the address cannot be had, the error comes to whoever started the thread."""
+    port = int(sms_sandbox.url.rpartition(":")[2])
+    with pytest.raises(OSError, match=str(port)), SandboxThread(Sandbox(port=port)):
+        pass
+
+
+def test_a_value_is_a_value(sms_sandbox):
+    """What it gives is frozen, and safe to keep when the test goes on."""
+    send()
+    (message,) = sms_sandbox.messages
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        message.text = "other"

@@ -1,0 +1,442 @@
+"""What tests in other languages ask over HTTP."""
+
+import asyncio
+
+import pytest
+
+from tests.support.sandbox_client import ACCOUNT, KEY, PHONE, running, somebody_waits
+
+NOON = 1_780_315_200.0  # 2026-06-01, 12:00 UTC
+OTHER_PHONE = "+13235554567"
+
+
+def ids(shown):
+    return [message["id"] for message in shown["messages"]]
+
+
+async def test_a_message():
+    """A message is shown with its id, number, text, code, date and request, and without its key."""
+    async with running(clock=lambda: NOON) as (_, client):
+        await client.post(text="Your code is 4711")
+        await client.post(text="Your code is 4711")
+        shown = await client.get("/messages/msg_123457")
+
+    assert {
+        "id": "msg_123457",
+        "account": ACCOUNT,
+        "at": "2026-06-01T12:00:00.000Z",
+        "phone": PHONE,
+        "text": "Your code is 4711",
+        "code": "4711",
+        "is_duplicate": True,
+        "request": 2,
+    } == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers", "has_more", "total"),
+    [
+        ({}, [0, 1, 2, 3, 4], False, 5),
+        ({"limit": 2}, [3, 4], True, 5),
+        ({"limit": 2, "before": "msg_123459"}, [1, 2], True, 5),
+        ({"limit": 2, "after": "msg_123456"}, [1, 2], True, 5),
+        ({"after": "123458"}, [3, 4], False, 5),
+        ({"phone": "+1 323 555 4567"}, [1, 3], False, 2),
+        ({"contains": "Bye"}, [4], False, 5),
+        ({"request": 2}, [2, 3], False, 5),
+        ({"key": KEY, "phone": OTHER_PHONE, "contains": "nothing"}, [], False, 2),
+        ({"key": ACCOUNT, "limit": 1}, [4], True, 5),
+        ({"key": ACCOUNT[-6:], "limit": 1}, [4], True, 5),
+    ],
+)
+async def test_a_list_of_messages(query, numbers, has_more, total):
+    """Messages come oldest first; each parameter narrows them; a page says if there is more."""
+    async with running() as (_, client):
+        await client.post([PHONE, OTHER_PHONE])
+        await client.post([PHONE, OTHER_PHONE])
+        await client.post(text="Bye")
+        shown = await client.get("/messages", **query)
+
+    assert [f"msg_{123456 + n}" for n in numbers] == ids(shown)
+    assert (has_more, total) == (shown["has_more"], shown["total"])
+
+
+async def test_a_mailbox_for_each_key():
+    """A key's list, duplicates and conversations are its own."""
+    async with running(keys={KEY: 9, "cspro_other": 9}) as (_, client):
+        await client.post()
+        await client.post(key="cspro_other")
+        shown = [await client.get(path, key=KEY) for path in ("/messages", "/requests")]
+        duplicates = await client.get("/duplicates")
+
+    assert [["msg_123456"], [1]] == [ids(shown[0]), [r["id"] for r in shown[1]["requests"]]]
+    assert 0 == duplicates["total"]
+
+
+async def test_duplicates():
+    """Repeats are listed."""
+    async with running() as (_, client):
+        for _ in range(3):
+            await client.post()
+        shown = await client.get("/duplicates", limit=1)
+
+    assert (["msg_123458"], True, 2) == (ids(shown), shown["has_more"], shown["total"])
+
+
+async def test_conversations():
+    """Numbers come with their newest message, the number written to last first."""
+    async with running() as (_, client):
+        for phone, text in ((PHONE, "one"), (OTHER_PHONE, "two"), (PHONE, "three")):
+            await client.post(phone, text)
+        shown = await client.get("/conversations")
+        second = await client.get("/conversations", limit=1, page=2)
+        found = [
+            len((await client.get("/conversations", contains=words, key=KEY))["conversations"])
+            for words in ("two", "555", "nothing")
+        ]
+
+    assert [(PHONE, 2, "three"), (OTHER_PHONE, 1, "two")] == [
+        (row["phone"], row["messages"], row["newest"]["text"]) for row in shown["conversations"]
+    ]
+    assert [OTHER_PHONE] == [row["phone"] for row in second["conversations"]]
+    assert (2, False, [1, 2, 0]) == (second["total"], second["has_more"], found)
+
+
+async def test_wait_for_a_message_that_is_there():
+    """It is answered at once."""
+    async with running() as (_, client):
+        await client.post(text="one")
+        shown = await client.get("/wait", phone=PHONE, contains="n")
+
+    assert "msg_123456" == shown["id"]
+
+
+async def test_wait_for_a_message_to_come():
+    """A long poll ends with the first message that fits."""
+    async with running() as (_, client):
+        await client.post(text="one")
+        wait = asyncio.create_task(client.get("/wait", key=KEY, after="msg_123456", timeout=30))
+        await somebody_waits(client.sandbox)
+        await client.post(text="two")
+        shown = await wait
+
+    assert "two" == shown["text"]
+
+
+async def test_a_wait_in_vain():
+    """It ends with 404 and shows what did arrive."""
+    async with running() as (_, client):
+        await client.post()
+        status, shown = await client.call("GET", "/wait", phone=OTHER_PHONE, timeout=0)
+
+    assert (404, "NOT_FOUND", f"no message to {OTHER_PHONE} within 0 s; 1 arrived") == (
+        status,
+        shown["code"],
+        shown["error"],
+    )
+    assert ["Hello"] == [message["text"] for message in shown["arrived"]]
+
+
+async def test_the_end_ends_a_wait():
+    """The sandbox closes without waiting for those who wait."""
+    async with running() as (sandbox, client):
+        wait = asyncio.create_task(client.call("GET", "/wait", timeout=60))
+        await somebody_waits(sandbox)
+        await sandbox.__aexit__(None, None, None)
+
+        assert 404 == (await wait)[0]
+
+
+async def test_the_last_code():
+    """The newest code of a number is found, or what did arrive is shown."""
+    async with running() as (_, client):
+        await client.post(text="Your code is 4711")
+        shown = await client.get("/last-code", phone=PHONE)
+        status, problem = await client.call("GET", "/last-code", phone=OTHER_PHONE)
+
+    assert {"phone": PHONE, "code": "4711"} == shown
+    assert (404, 1) == (status, len(problem["arrived"]))
+
+
+async def test_clear():
+    """Messages, requests and scripts are forgotten; credits stay."""
+    async with running() as (sandbox, client):
+        await client.post()
+        sandbox.fail_next("html")
+        status, shown = await client.call("DELETE", "/messages")
+        said = await client.post()
+
+    assert (200, 0, 0) == (status, shown["messages"], shown["requests"])
+    assert 96 == said["remaining_credits"]
+
+
+async def test_clear_one_key():
+    """Only that key's are forgotten."""
+    async with running(keys={KEY: 9, "cspro_other": 9}) as (sandbox, client):
+        await client.post()
+        await client.post(key="cspro_other")
+        await client.call("DELETE", "/messages", key=KEY)
+
+    assert ["cspro_other"] == [message.key for message in sandbox.messages]
+
+
+@pytest.mark.parametrize(
+    ("fault", "fate", "status", "answer"),
+    [
+        ("ok", "answered", 200, "whole"),
+        ("slow-body", "answered", 200, "trickle"),
+        ("missing-entry", "answered", 200, "whole"),
+        ("answer-lost", "lost", None, "closed"),
+        ("reset-after", "lost", None, "reset"),
+        ("cut-body", "lost", 200, "cut"),
+        ("html", "lost", 200, "whole"),
+        ("http-504", "lost", 504, "whole"),
+        ("rate-limited", "refused", 429, "whole"),
+        ("rate-limited-html", "refused", 429, "whole"),
+        ("refuse", "refused", 200, "whole"),
+        ("http-500", "failed", 500, "whole"),
+        ("reset-before", "failed", None, "reset"),
+    ],
+)
+async def test_the_fate_of_a_request(fault, fate, status, answer):
+    """A word tells what became of a request, as its sender knows it."""
+    async with running(slow=0.001) as (sandbox, client):
+        sandbox.fail_next(fault)
+        await client.post()
+        found = await client.get("/requests", fate=fate)
+        others = await client.get("/requests", fault="bom")
+
+    (shown,) = found["requests"]
+    assert (fate, status, answer) == (shown["fate"], shown["status"], shown["answer"])
+    assert [] == others["requests"]
+
+
+async def test_a_list_of_requests():
+    """Requests come oldest first, in pages, whoever sent them."""
+    async with running() as (_, client):
+        for key in (KEY, "cspro_wrong", KEY):
+            await client.post([PHONE, OTHER_PHONE], key=key)
+        shown = await client.get("/requests", limit=2)
+        before = await client.get("/requests", before=2)
+        after = await client.get("/requests", after=1, limit=1)
+
+    assert [(2, 0, "INVALID_API_KEY"), (3, 2, None)] == [
+        (request["id"], request["accepted"], request["code"]) for request in shown["requests"]
+    ]
+    assert ([1], [2]) == tuple([r["id"] for r in page["requests"]] for page in (before, after))
+    assert (2, True, 3) == (after["requests"][0]["numbers"], after["has_more"], after["total"])
+
+
+async def test_a_raw_request_and_its_answer():
+    """Both are told word for word, the answer also where it was lost, and the key in none."""
+    async with running() as (sandbox, client):
+        sandbox.fail_next("answer-lost")
+        await client.post("+12125551234", "Hé \u05d0")
+        shown = await client.get("/requests/1")
+
+    head, _, body = shown["raw_request"].partition("\r\n\r\n")
+    assert head.startswith("POST /sms_system/api.php HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert body.startswith(f'{{"api_key": "{ACCOUNT}", "phone": "+12125551234", "message": "H')
+    assert shown["raw_answer"].startswith("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+    assert '"message_id":"msg_123456"' in shown["raw_answer"]
+
+
+async def test_no_key_is_shown():
+    """Whatever is asked, and wherever a program puts its key, no answer has it."""
+    async with running() as (sandbox, client):
+        await client.post()
+        await client.post(phone=KEY, text=f"my key is {KEY}")
+        await client.post(key="cspro_canary_of_a_stranger")
+        await client.raw("POST", "/sms_system/api.php?key=" + KEY, {"api_key": KEY})
+        paths = ["/status", "/messages", "/requests", "/conversations", "/faults", "/limit"]
+        paths += [f"/requests/{n}" for n in range(1, 5)]
+        answers = [await client.raw("GET", f"/_sandbox{path}") for path in paths]
+        answers += [await client.raw("GET", f"/_sandbox/usage?key={KEY}")]
+        answers += [await client.raw("GET", f"/_sandbox/usage?key={KEY}x")]
+        answers += [await client.raw("GET", f"/_sandbox/usage?{KEY}=x")]
+
+    assert [200] * 11 + [404, 400] == [status for status, _ in answers]
+    assert [] == [text for _, text in answers if "canary" in text]
+    assert 4 == len(sandbox.requests)
+
+
+async def test_the_overview():
+    """It lists accounts, those without one included, counts, clock, faults and limit."""
+    async with running(limit=100, clock=lambda: NOON, standing="bom") as (_, client):
+        await client.post()
+        await client.post(key="cspro_wrong")
+        shown = await client.get("/status")
+
+    mine, stranger = shown["accounts"]
+    assert (ACCOUNT, 97, 1, 0, 1) == (
+        mine["account"],
+        mine["credits"],
+        mine["messages"],
+        mine["duplicates"],
+        mine["usage"]["used"],
+    )
+    assert (None, 0) == (stranger["credits"], stranger["messages"])
+    assert (1, 2, 50_000, "bom", 100, "2026-06-01T12:00:00.000Z") == (
+        shown["messages"],
+        shown["requests"],
+        shown["keep"],
+        shown["faults"]["standing"],
+        shown["limit"]["limit"],
+        shown["clock"]["now"],
+    )
+
+
+async def test_faults():
+    """Whatever the constructor takes can be set over HTTP, and is shown as it was set."""
+    settings = {
+        "script": ["http-500", "rate-limited(7)", "ok"],
+        "standing": "http-503(9)",
+        "probabilities": {"answer-lost": 0.05},
+        "seed": 7,
+        "latency": "uniform(0, 0.001)",
+    }
+    async with running() as (_, client):
+        set_to = await client.call("POST", "/faults", settings)
+        seen = [await client.raw("POST", "/sms_system/api.php", body()) for _ in range(4)]
+        later = await client.get("/faults")
+        cleared = await client.call("DELETE", "/faults")
+
+    assert (200, {"account": None, **settings}) == set_to
+    assert [500, 429, 200, 503] == [status for status, _ in seen]
+    assert ([], 35) == (later["script"], len(later["catalogue"]))
+    assert (None, {}, None) == tuple(
+        cleared[1][name] for name in ("standing", "probabilities", "latency")
+    )
+
+
+def body(key: str = KEY) -> dict[str, object]:
+    return {"api_key": key, "phone": PHONE, "message": "Hello"}
+
+
+async def test_faults_of_one_key():
+    """A fault that is set for one key meets no other."""
+    async with running(keys={KEY: 9, "cspro_other": 9}) as (_, client):
+        await client.call("POST", "/faults", {"key": ACCOUNT, "standing": "http-500"})
+        shown = [await client.get("/faults", key=key) for key in (KEY, "cspro_other")]
+        said = [await client.post(), await client.post(key="cspro_other")]
+        await client.call("DELETE", "/faults", key=KEY)
+        afterwards = await client.post()
+
+    assert ["http-500", None] == [one["standing"] for one in shown]
+    assert [None, True, True] == [said[0], said[1]["success"], afterwards["success"]]
+
+
+async def test_the_clock():
+    """Moving the clock frees the limit and dates what comes after."""
+    async with running(limit=1, clock=lambda: NOON) as (sandbox, client):
+        refused = [(await client.post())["success"] for _ in range(2)]
+        moved = await client.call("POST", "/clock", {"advance": 60})
+        said = await client.post()
+
+    assert ([True, False], True) == (refused, said["success"])
+    assert (200, {"now": "2026-06-01T12:01:00.000Z", "ahead": 60.0}) == moved
+    assert [NOON, NOON + 60] == [message.at for message in sandbox.messages]
+
+
+async def test_the_clock_stands_by_itself():
+    """Reading the clock moves nothing."""
+    async with running(clock=lambda: NOON) as (_, client):
+        assert {"now": "2026-06-01T12:00:00.000Z", "ahead": 0.0} == await client.get("/clock")
+
+
+async def test_credits():
+    """Credits can be read and set, and a new key opens an account."""
+    async with running() as (_, client):
+        await client.call("POST", "/credits", {"key": ACCOUNT, "credits": 1})
+        opened = await client.call("POST", "/credits", {"key": "cspro_new_one", "credits": 5})
+        said = [await client.post(), await client.post(), await client.post(key="cspro_new_one")]
+        left = await client.get("/credits", key=KEY)
+
+    assert [True, False, True] == [answer["success"] for answer in said]
+    assert (200, 5, {"account": ACCOUNT, "credits": 0}) == (opened[0], opened[1]["credits"], left)
+
+
+async def test_closing_an_account():
+    """Nothing of it is left, and its key is unknown."""
+    async with running(keys={KEY: 9, "cspro_other": 9}) as (sandbox, client):
+        await client.call("POST", "/faults", {"key": KEY, "standing": "http-500"})
+        await client.post()
+        status, shown = await client.call("DELETE", "/account", key=KEY)
+        said = await client.post()
+
+    assert (200, 1, 0) == (status, len(shown["accounts"]), shown["requests"])
+    assert ("INVALID_API_KEY", {}) == (said["code"], sandbox._control.exchange.faults.own)
+
+
+async def test_a_limit():
+    """A limit is set for all or for one key; what is not named stays as it is."""
+    async with running(keys={KEY: 9, "cspro_other": 9}, per=30) as (_, client):
+        await client.call("POST", "/limit", {"limit": 1, "rate_refusal": "rate-limited-200"})
+        await client.call("POST", "/limit", {"key": "cspro_other", "limit": 2})
+        said = [await client.post(key=key) for key in (KEY, KEY, "cspro_other", "cspro_other")]
+        shown = [await client.get("/limit"), await client.get("/limit", key="cspro_other")]
+        usage = await client.get("/usage", key=KEY)
+
+    assert [True, False, True, True] == [answer["success"] for answer in said]
+    assert [(1, 30, "rate-limited-200"), (2, 30, "rate-limited-200")] == [
+        (one["limit"], one["per"], one["rate_refusal"]) for one in shown
+    ]
+    assert (1, 1, 0, 2, 1) == tuple(
+        usage["usage"][name] for name in ("used", "capacity", "free", "requests", "refused")
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "query", "sent", "status", "error"),
+    [
+        ("GET /messages", {"fone": 1}, None, 400, "takes key, phone, contains"),
+        ("GET /clock", {"x": 1}, None, 400, "takes none"),
+        ("GET /messages", {"limit": "x"}, None, 400, "from 1 to 10000, not 'x'"),
+        ("GET /messages", {"limit": 0}, None, 400, "from 1 to 10000, not '0'"),
+        ("GET /messages", {"after": "x"}, None, 400, "an id like 7 or 'msg_123456', not 'x'"),
+        ("GET /messages", {"key": "cspro_no"}, None, 404, "has no account"),
+        ("GET /messages", {"key": "c…zzzzzz"}, None, 404, "key 'c…zzzzzz' has no"),
+        ("GET /messages/msg_1", {}, None, 404, "'msg_1'"),
+        ("GET /requests/7", {}, None, 404, "request 7"),
+        ("GET /requests/x", {}, None, 400, "not 'x'"),
+        ("GET /requests", {"fate": "x"}, None, 400, "one of answered, refused, failed, lost"),
+        ("GET /wait", {"timeout": 61}, None, 400, "from 0 to 60, not 61"),
+        ("GET /wait", {"timeout": "x"}, None, 400, "from 0 to 60, not 'x'"),
+        ("GET /last-code", {}, None, 400, "phone is missing"),
+        ("GET /credits", {}, None, 400, "key is missing"),
+        ("GET /usage", {"key": ""}, None, 400, "key is missing"),
+        ("DELETE /account", {}, None, 400, "key is missing"),
+        ("POST /credits", {}, {"key": KEY}, 400, "credits must be"),
+        ("POST /credits", {}, {"key": KEY, "credits": -1}, 400, "at least 0, not -1"),
+        ("POST /credits", {}, {"key": 7, "credits": 1}, 400, "key must be a text, not 7"),
+        ("POST /clock", {}, {"advance": -1}, 400, "from 0 to 3.2e+09, not -1"),
+        ("POST /clock", {}, {}, 400, "not None"),
+        ("POST /clock", {}, [1], 400, "must be a JSON object"),
+        ("POST /faults", {}, {"standing": "lost"}, 400, "not 'lost'"),
+        ("POST /faults", {}, {"fault": "html"}, 400, "'fault'"),
+        ("POST /limit", {}, {"rule": "leaky"}, 400, "not 'leaky'"),
+        ("POST /limit", {}, {"burts": 1}, 400, "'burts'"),
+        ("PUT /limit", {}, None, 405, "PUT /_sandbox/limit: Method Not Allowed"),
+        ("GET /nothing", {}, None, 404, "see /_sandbox/ for all calls"),
+    ],
+)
+async def test_a_call_that_cannot_be(call, query, sent, status, error):
+    """The error is JSON, and names the value and what would be right."""
+    async with running() as (_, client):
+        found, shown = await client.call(*call.split(), sent, **query)
+
+    assert status == found
+    assert error in shown["error"]
+    assert {"error", "code"} == set(shown)
+
+
+async def test_a_body_that_is_no_json():
+    """What is no JSON is said to be none, and an empty body has no parameters."""
+    async with running() as (_, client):
+        url = f"{client.sandbox.url}/_sandbox/faults"
+        found = []
+        for data in (b"x", b'{"a":\xff}', b"[" * 100_000, b""):
+            async with client.session.post(url, data=data) as response:
+                found.append(response.status)
+
+    assert [400, 400, 400, 200] == found
