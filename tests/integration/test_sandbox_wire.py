@@ -152,7 +152,13 @@ async def test_a_silently_cut_body():
 
 @pytest.mark.parametrize(
     ("fault", "status", "accepted"),
-    [("http-500", 500, 0), ("http-503", 503, 0), ("http-504", 504, 2), ("html", 200, 2)],
+    [
+        ("http-500", 500, 0),
+        ("http-503", 503, 0),
+        ("rate-limited-html", 429, 0),
+        ("http-504", 504, 2),
+        ("html", 200, 2),
+    ],
 )
 async def test_a_page_instead_of_json(fault, status, accepted):
     """An HTML page comes, with the status and the effect that the name says."""
@@ -167,7 +173,11 @@ async def test_a_page_instead_of_json(fault, status, accepted):
 
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
-    [("rate-limited", 429, "RATE_LIMIT_EXCEEDED"), ("refuse", 200, "MESSAGE_BLOCKED")],
+    [
+        ("rate-limited", 429, "RATE_LIMIT_EXCEEDED"),
+        ("rate-limited-200", 200, "RATE_LIMIT_EXCEEDED"),
+        ("refuse", 200, "MESSAGE_BLOCKED"),
+    ],
 )
 async def test_a_refused_request(fault, status, code):
     """A JSON refusal comes, and nothing is carried out."""

@@ -1,0 +1,46 @@
+"""How the application's own tests look: the fixture needs no import, and the client no change."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.examples.login_fastapi import app
+
+ADA = "+12125550123"
+
+
+def test_login(sms_sandbox):
+    """Whoever types the code from the message is let in, once."""
+    with TestClient(app) as client:
+        client.post("/login", json={"phone": ADA})
+        answer = {"phone": ADA, "code": sms_sandbox.last_code(ADA)}
+
+        assert 200 == client.post("/verify", json=answer).status_code
+        assert 403 == client.post("/verify", json=answer).status_code
+
+
+def test_a_lost_answer_sends_no_second_code(sms_sandbox):
+    """A code whose answer was lost is on its way, and is not sent again."""
+    sms_sandbox.fail_next("answer-lost")
+    with TestClient(app) as client:
+        answer = client.post("/login", json={"phone": ADA})
+
+    assert (202, 1) == (answer.status_code, len(sms_sandbox.messages))
+    assert "ask for a new one" in answer.json()["detail"]
+
+
+@pytest.mark.sms_sandbox(credits=0)
+def test_no_credits(sms_sandbox):
+    """An account without credits sends nothing, and the person learns it."""
+    with TestClient(app) as client:
+        assert 422 == client.post("/login", json={"phone": ADA}).status_code
+
+    assert () == sms_sandbox.messages
+
+
+@pytest.mark.sms_sandbox(standing="reset-before")
+def test_a_number_that_is_none(sms_sandbox):
+    """Nothing is asked of the gateway for what is no number."""
+    with TestClient(app) as client:
+        assert 422 == client.post("/login", json={"phone": "212-555-0123"}).status_code
+
+    assert () == sms_sandbox.requests
