@@ -51,9 +51,14 @@ class Counter:
             body = await request.read()
         except (ConnectionError, web.RequestPayloadError):
             return web.Response(status=400)  # nobody is there to read it
+        loop = asyncio.get_running_loop()
+        started_at = loop.time()
         visit = self.control.receive(body, _head(request))
-        await self._pause(self.control.exchange.faults.delay(visit.request.key))
-        return await self._perform(request, visit.reply)
+        try:
+            await self._pause(self.control.exchange.faults.delay(visit.request.key))
+            return await self._perform(request, visit.reply)
+        finally:
+            self.control.note_answered(visit.request.id, loop.time() - started_at)
 
     async def _perform(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.ending is Ending.TRICKLE:

@@ -3,6 +3,9 @@
 /** What the sandbox objects to, in its own words. */
 export class Objection extends Error {}
 
+/** The sandbox does not answer. */
+export class Unreachable extends Error {}
+
 /**
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {string} path behind the prefix
@@ -12,13 +15,24 @@ export class Objection extends Error {}
 export async function call(method, path, given = {}) {
   const isPost = method === "POST";
   const query = isPost ? "" : queryOf(given);
-  const answer = await fetch(`/_sandbox${path}${query}`, {
-    method,
-    ...(isPost && { body: JSON.stringify(given), headers: { "Content-Type": "application/json" } }),
-  });
-  const shown = await answer.json();
-  if (!answer.ok) throw new Objection(shown.error);
+  const more = isPost ? { body: JSON.stringify(given), headers: { "Content-Type": "application/json" } } : {};
+  const [isDone, shown] = await answerTo(`/_sandbox${path}${query}`, { method, ...more });
+  if (!isDone) throw new Objection(shown.error);
   return shown;
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} request
+ * @returns {Promise<[boolean, any]>}
+ */
+async function answerTo(url, request) {
+  try {
+    const answer = await fetch(url, request);
+    return [answer.ok, await answer.json()];
+  } catch {
+    throw new Unreachable("The sandbox does not answer.");
+  }
 }
 
 /** @param {Record<string, unknown>} given */
@@ -31,19 +45,29 @@ function queryOf(given) {
 const AGAIN = 1000;
 
 /**
- * Follow the events for as long as the page is open. The browser itself comes back to where it
+ * Follow the events for as long as the page is shown. The browser itself comes back to where it
  * was; where it gives up, a new stream is opened, which begins with `hello`.
+ *
+ * A page that the browser keeps for the way back lets go of its stream, since a browser has only
+ * six connections to one host.
  * @param {Record<string, (data: any) => void>} handlers by event
  * @param {(isOpen: boolean) => void} changed
  */
 export function follow(handlers, changed) {
-  const stream = new EventSource("/_sandbox/events");
-  for (const [name, handle] of Object.entries(handlers)) {
-    stream.addEventListener(name, (event) => handle(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+  /** @type {EventSource} */
+  let stream;
+  function open() {
+    stream = new EventSource("/_sandbox/events");
+    for (const [name, handle] of Object.entries(handlers)) {
+      stream.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    }
+    stream.onopen = () => changed(true);
+    stream.onerror = () => {
+      changed(false);
+      if (stream.readyState === EventSource.CLOSED) setTimeout(open, AGAIN);
+    };
   }
-  stream.onopen = () => changed(true);
-  stream.onerror = () => {
-    changed(false);
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(handlers, changed), AGAIN);
-  };
+  window.addEventListener("pagehide", () => stream.close());
+  window.addEventListener("pageshow", ({ persisted }) => persisted && open());
+  open();
 }

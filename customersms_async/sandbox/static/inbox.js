@@ -5,7 +5,7 @@
 //    waits until the lists are there.
 // 2. One pass shows everything, a moment after something changed, and seldom when much changes.
 
-import { call, follow } from "./api.js";
+import { call, follow, Unreachable } from "./api.js";
 import { Detail } from "./detail.js";
 import { at, copy, say } from "./dom.js";
 import { FaultPanel } from "./faults.js";
@@ -86,8 +86,9 @@ async function load() {
     state.isLoaded = true;
     changed();
     await loadEarlier(mine, unseen, messages.has_more, requests.has_more);
-  } catch {
+  } catch (error) {
     if (mine === turn) setTimeout(load, 1000);
+    if (!(error instanceof Unreachable)) throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 // The budget: a gauge that fills, and a strip of the last minute on which each request drifts away.
 
 import { fill, h, say } from "./dom.js";
-import { count, counted, duration, mailboxName } from "./words.js";
+import { count, duration, mailboxName } from "./words.js";
 
 /** @typedef {import("./store.js").Account} Account */
 /** @typedef {import("./store.js").SandboxRequest & {ms?: number}} Timed */
@@ -44,7 +44,7 @@ export class Minute {
     const { usage } = account;
     const { limit, per, used, capacity, free, documented } = usage;
     const most = capacity ?? documented.limit;
-    const shown = Math.ceil(used - 1e-6);
+    const shown = Math.max(0, Math.ceil(used - 1e-6));
     this.#freesAt = performance.now() + usage.retry_after * 1000;
     say(this.#used, count(shown));
     say(this.#of, limit === null ? `${shown === 1 ? "request" : "requests"} in ${duration(per)}` : `of ${count(most)} in ${duration(per)}`);
@@ -70,7 +70,7 @@ export class Minute {
       say(this.#note, `${name}no limit here; the gateway’s is ${documented.limit}${over > 0 ? `, ${count(over)} above it` : ""}`);
     } else {
       const seconds = Math.max(0, (this.#freesAt - performance.now()) / 1000);
-      say(this.#note, `${name}${free > 0 ? `${counted(free, "more", "more")} free` : `free again in ${duration(Math.ceil(seconds))}`}`);
+      say(this.#note, `${name}${free > 0 ? `${count(free)} free` : `free again in ${duration(Math.ceil(seconds))}`}`);
     }
   }
 
