@@ -104,7 +104,7 @@ export class Detail {
       ["Status", status === null ? "none" : String(status)],
       ["Code", request.code],
       ["Fault", fault && [h("b", {}, fault), ` ${this.does.meaning(fault)}`]],
-      ["Answer", `delivered ${DELIVERED[request.answer] ?? request.answer}`],
+      ["Delivered", DELIVERED[request.answer] ?? request.answer],
       ["Accepted", `${count(request.accepted)} of ${counted(numbers, "number")}`],
       ["Numbers", numberLinks(phones, numbers)],
     ];

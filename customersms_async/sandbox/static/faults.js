@@ -138,7 +138,7 @@ export class FaultPanel {
     if (band.dataset.stamp === stamp) return;
     band.dataset.stamp = stamp;
     const off = h("button", { type: "button", onclick: () => this.#allOff() }, "Switch off");
-    fill(band, h("b", {}, "On purpose"), words.map((one) => h("span", { class: "cause" }, one)), off);
+    fill(band, h("b", {}, "Faults on"), h("span", { class: "causes", title: words.join(" · ") }, words.map((one) => h("span", { class: "cause" }, one))), off);
   }
 
   async #allOff() {

@@ -10,7 +10,7 @@ import { Detail } from "./detail.js";
 import { at, copy, say } from "./dom.js";
 import { FaultPanel } from "./faults.js";
 import { listen, showSheet } from "./keys.js";
-import { Minute } from "./minute.js";
+import { isDark, Minute } from "./minute.js";
 import { NUMBER_FILTERS, Numbers, showChips, showMailboxes } from "./numbers.js";
 import { showStart } from "./start.js";
 import { numberOf, Store } from "./store.js";
@@ -80,11 +80,15 @@ async function load() {
     store.keep = status.keep;
     setClock(status.clock);
     store.load(status.accounts, messages.messages, requests.requests);
+    for (const { list } of [numbers, wire, thread]) list.forget();
+    void detail.refresh();
     for (const act of waiting) act();
     store.rebuild();
     waiting = null;
+    const isFirst = !state.isLoaded;
     state.isLoaded = true;
-    changed();
+    render();
+    if (isFirst) reveal();
     await loadEarlier(mine, unseen, messages.has_more, requests.has_more);
   } catch (error) {
     if (mine === turn) setTimeout(load, 1000);
@@ -521,11 +525,6 @@ function seeAll() {
 }
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-
-function isDark() {
-  const { theme } = document.documentElement.dataset;
-  return theme ? theme === "dark" : dark.matches;
-}
 
 function showTheme() {
   const words = isDark() ? "Light" : "Dark";

@@ -21,6 +21,7 @@ const AROUND = 500;
  * @property {(item: T, index: number, items: T[]) => HTMLElement} build
  * @property {(row: HTMLElement, item: T, index: number) => void} [place] called for each row in sight
  * @property {() => void} [moved] called after the reader has scrolled
+ * @property {string} [empty] what stands there if there is nothing
  */
 
 /** @typedef {{element: HTMLElement, stamp: string, top: number}} Row */
@@ -46,7 +47,8 @@ export class VirtualList {
     this.scroller = scroller;
     this.options = options;
     this.body = h("div", { class: "list-body", role: "presentation" });
-    scroller.append(this.body);
+    this.empty = h("p", { class: "none", hidden: true }, options.empty ?? "");
+    scroller.append(this.body, this.empty);
     scroller.addEventListener("scroll", () => this.#soon(), { passive: true });
     new ResizeObserver(() => this.#resized()).observe(scroller);
   }
@@ -64,13 +66,15 @@ export class VirtualList {
    */
   show(items, anew = false) {
     const anchor = anew || this.isAtEdge ? null : this.#anchor();
-    if (anew) this.#forget();
+    if (anew) this.forget();
     this.items = items;
+    this.empty.hidden = items.length > 0 || !this.options.empty;
     this.#tops = null;
     this.#lay(anchor);
   }
 
-  #forget() {
+  /** Build every row anew: what was shown under the same keys is not what they mean now. */
+  forget() {
     for (const { element } of this.#rows.values()) element.remove();
     this.#rows.clear();
     this.#heights.clear();

@@ -24,8 +24,9 @@ export class Minute {
   #refused = h("span", { class: "minute-refused", hidden: true });
   #fill = h("div", { class: "minute-fill" });
   #meter = h("div", { class: "minute-meter", role: "meter", "aria-label": "Requests that count", "aria-valuemin": 0 }, this.#fill);
-  #tape = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "minute-tape", "aria-hidden": "true" }));
+  #tape = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "minute-tape", "aria-hidden": "true", title: "Each mark is a request; it drifts to the left as it grows old" }));
   #drawn = "";
+  #shown = "";
   #freesAt = 0;
 
   /** @param {HTMLElement} place */
@@ -51,12 +52,16 @@ export class Minute {
     say(this.#refused, `${count(usage.refused)} refused`);
     this.#refused.hidden = usage.refused === 0;
     this.#notice(free, usage, isNamed ? `${mailboxName(account.account)}: ` : "");
+    if (account.account !== this.#shown) this.#meter.classList.add("is-other");
     this.#fill.style.inlineSize = `${Math.min(100, (100 * used) / most)}%`;
     this.#meter.classList.toggle("is-full", free === 0);
     this.#meter.classList.toggle("is-open", limit === null);
     this.#meter.setAttribute("aria-valuemax", String(most));
     this.#meter.setAttribute("aria-valuenow", String(Math.min(most, shown)));
     this.#meter.setAttribute("aria-valuetext", `${shown} ${this.#of.textContent}, ${this.#note.textContent}`);
+    void this.#fill.offsetWidth; // another account's share is not reached by a slide
+    this.#meter.classList.remove("is-other");
+    this.#shown = account.account;
   }
 
   /**
@@ -80,17 +85,15 @@ export class Minute {
    * @param {(request: Timed) => boolean} isShown
    * @param {number} now milliseconds of the sandbox's clock
    * @param {number} per seconds
-   * @returns {boolean} whether there is anything on it
    */
   draw(requests, isShown, now, per) {
     const { clientWidth: width, clientHeight: height } = this.#tape;
-    if (!width) return false;
+    if (!width) return;
     const columns = Math.floor(width / COLUMN);
     const counts = binned(requests, isShown, { now, span: per * 1000, columns });
-    const picture = `${width} ${document.documentElement.dataset.theme} ${[...counts].join()}`;
+    const picture = `${width} ${height} ${isDark()} ${[...counts].join()}`;
     if (picture !== this.#drawn) this.#paint(counts, { width, height, columns });
     this.#drawn = picture;
-    return counts.size > 0;
   }
 
   /**
@@ -104,6 +107,8 @@ export class Minute {
     const context = /** @type {CanvasRenderingContext2D} */ (this.#tape.getContext("2d"));
     context.scale(scale, scale);
     const style = getComputedStyle(this.#tape);
+    context.fillStyle = style.getPropertyValue("--line");
+    for (let part = 0; part < 6; part += 1) context.fillRect(Math.round((part * width) / 6), 0, 1, height);
     MARKS.forEach(([, colour, part], kind) => {
       context.fillStyle = style.getPropertyValue(colour);
       for (let column = 0; column < columns; column += 1) {
@@ -114,6 +119,12 @@ export class Minute {
       }
     });
   }
+}
+
+/** Whether colours are dark, by choice or by preference. */
+export function isDark() {
+  const { theme } = document.documentElement.dataset;
+  return theme ? theme === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
 /**

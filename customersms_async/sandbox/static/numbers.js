@@ -30,6 +30,7 @@ export class Numbers {
       height: 62,
       isFixed: true,
       edge: "top",
+      empty: "No number fits.",
       key: (thread) => thread.phone,
       stamp: (thread) => `${thread.entries.length} ${thread.unseen} ${thread.entries.at(-1)?.key}`,
       build: row,
@@ -108,25 +109,35 @@ function row(thread) {
   return h(
     "div",
     { class: `row number${unseen ? " is-unseen" : ""}`, role: "option", id: rowId(phone), "data-phone": phone },
-    h("div", { class: "row-top" }, phoneIn(phone), h("time", { datetime: newest.at }, time(newest.at))),
+    h("div", { class: "row-top" }, phoneIn(phone), marks(thread), h("time", { datetime: newest.at }, time(newest.at))),
     h(
       "div",
       { class: "row-text" },
       h("span", { class: "snippet", dir: "auto" }, newest.text.slice(0, 120)),
-      flags(thread),
       code && h("span", { class: "code-tag" }, h("span", { class: "out-of-sight" }, "code "), code),
       unseen > 0 && h("span", { class: "unseen", "aria-label": `${unseen} unseen` }, count(unseen)),
     ),
   );
 }
 
-/** @param {Thread} thread */
-function flags({ duplicates, lost, undelivered }) {
-  return [
-    duplicates > 0 && h("span", { class: "flag duplicate", title: counted(duplicates, "duplicate") }, "twice"),
-    lost > 0 && h("span", { class: "flag lost", title: "An answer was lost" }, "lost"),
-    undelivered > 0 && h("span", { class: "flag refused", title: counted(undelivered, "message") + " never sent" }, "not sent"),
-  ];
+/**
+ * What is amiss, as the marks that requests have too.
+ * @param {Thread} thread
+ */
+function marks({ duplicates, lost, undelivered }) {
+  return h("span", { class: "marks" }, [
+    duplicates > 0 && mark("duplicate", counted(duplicates, "duplicate")),
+    lost > 0 && mark("lost", counted(lost, "lost answer")),
+    undelivered > 0 && mark("refused", `${count(undelivered)} not sent`),
+  ]);
+}
+
+/**
+ * @param {string} kind
+ * @param {string} words
+ */
+function mark(kind, words) {
+  return h("span", { class: `mark is-${kind}`, title: words }, h("span", { class: "out-of-sight" }, words));
 }
 
 /**
@@ -139,6 +150,7 @@ export function showMailboxes(store, choose) {
   const rows = accounts.map((one) => mailbox(one, store.mailbox === one.account || accounts.length === 1, () => choose(one.account)));
   const total = accounts.reduce((sum, one) => sum + one.messages, 0);
   const all = accounts.length > 1 && mailboxRow({ name: "All mailboxes", note: "", messages: total }, store.mailbox === null, () => choose(null));
+  if (all) all.dataset.all = "";
   const stamp = JSON.stringify([accounts.map((one) => [one.account, one.credits, one.messages, one.usage]), store.mailbox]);
   const place = at("mailboxes");
   if (place.dataset.stamp === stamp) return;

@@ -91,7 +91,7 @@ export class ThreadView {
     if (!message || dataset.message === message.id) return;
     dataset.message = message.id;
     const button = h("button", { type: "button", class: "copy-code", title: "Copy the code (c)", onclick: () => this.does.copyCode(message) },
-      h("span", { class: "out-of-sight" }, "Copy the code "), h("span", { class: "digits" }, message.code), h("kbd", { "aria-hidden": "true" }, "c"));
+      h("span", { class: "out-of-sight" }, "Copy the code "), h("span", { class: "digits" }, inGroups(message.code ?? "")), h("kbd", { "aria-hidden": "true" }, "c"));
     fill(this.#code, h("span", { class: "last-code-label" }, "Last code"), button);
   }
 
@@ -126,7 +126,7 @@ export class ThreadView {
       "article",
       { class: `bubble${isLost ? " is-lost" : ""}${message.is_duplicate ? " is-duplicate" : ""}` },
       h("p", { class: "text", dir: "auto" }, withCode(shortened(message.text))),
-      message.is_duplicate && h("p", { class: "remark duplicate" }, "Sent twice", first && `: the same text came at ${time(first.at)}`),
+      message.is_duplicate && h("p", { class: "remark duplicate" }, "Sent twice", first?.message && [`: the same text came at ${time(first.at)} with `, requestLink(first.message.request)]),
       isLost && h("p", { class: "remark lost" }, "Accepted, but the answer was lost: the sender does not know"),
       h(
         "p",
@@ -155,6 +155,14 @@ export class ThreadView {
       h("p", { class: "meta" }, h("time", { datetime: at }, time(at)), request && requestLink(request.id)),
     );
   }
+}
+
+/**
+ * Six digits as threes, apart to the eye only.
+ * @param {string} code
+ */
+function inGroups(code) {
+  return (code.length === 6 ? [code.slice(0, 3), code.slice(3)] : [code]).map((part) => h("span", { class: "group" }, part));
 }
 
 /** @param {number} id */

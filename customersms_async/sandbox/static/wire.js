@@ -35,6 +35,7 @@ export class Wire {
       height: 58,
       isFixed: true,
       edge: "top",
+      empty: "No request fits.",
       key: (request) => String(request.id),
       stamp: (request) => `${request.fate} ${request.took} ${request.repeats}`,
       build: row,
@@ -115,7 +116,7 @@ function row(request) {
   return h(
     "div",
     { class: `row request is-${isPart ? "part" : fate}`, role: "option", id: `request${id}`, "data-request": id },
-    h("span", { class: "fate", "aria-hidden": "true" }),
+    h("span", { class: `mark is-${isPart ? "part" : fate}`, "aria-hidden": "true" }),
     h("div", { class: "row-top" }, h("span", { class: "request-id" }, `#${id}`), h("span", { class: "to" }, to),
       h("time", { datetime: request.at }, time(request.at))),
     h("div", { class: "row-text" }, h("span", { class: "snippet", dir: "auto" }, request.text.slice(0, 100)),

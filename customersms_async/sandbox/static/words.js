@@ -67,7 +67,7 @@ export const dayKey = (at) => new Date(at).toDateString();
 
 /** @param {number} seconds */
 export function duration(seconds) {
-  if (seconds < 0.0095) return `${(seconds * 1000).toFixed(1)} ms`;
+  if (seconds > 0 && seconds < 0.001) return "< 1 ms";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 100) return `${Number(seconds.toFixed(1))} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Number((seconds / 3600).toFixed(1))} h`;
