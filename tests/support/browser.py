@@ -76,7 +76,8 @@ class Page:
 
     def open(self, hash_: str = "") -> "Page":
         """Open the page anew, and wait until it follows the sandbox."""
-        self.driver.get("about:blank")
+        if self.driver.current_url.startswith(self.url):  # or another hash would load nothing
+            self.driver.get("about:blank")
         self.driver.get(f"{self.url}/{hash_}")
         self.until(lambda: self.text("#link") == "Live" and self.script("return !!document.body.dataset.view"))
         self.until(lambda: self.all(".mailbox"))

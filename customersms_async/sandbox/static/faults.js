@@ -37,7 +37,6 @@ export class FaultPanel {
   #errors = h("p", { class: "problem", role: "alert", hidden: true });
   #form = h("div", { class: "panel-body" });
   #title = h("h2", { id: "faults-title" });
-  #drawn = "";
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -57,6 +56,7 @@ export class FaultPanel {
   /** Open it, or close it. */
   async toggle() {
     if (this.isOpen) return this.close();
+    for (const part of this.#form.children) part.classList.remove("is-edited");
     this.dialog.show();
     at("faults-button").setAttribute("aria-expanded", "true");
     await this.read();
@@ -103,6 +103,7 @@ export class FaultPanel {
     try {
       await call(method, path, given);
       this.#errors.hidden = true;
+      for (const part of this.#form.children) part.classList.remove("is-edited");
       this.does.said(done);
     } catch (error) {
       this.#errors.textContent = error instanceof Error ? error.message : String(error);
@@ -118,14 +119,38 @@ export class FaultPanel {
 
   #show() {
     this.#showBand();
-    const shown = JSON.stringify([this.#faults, this.#limit, this.#account, this.#ahead, this.does.accounts().map((one) => one.credits)]);
-    if (!this.isOpen || shown === this.#drawn || !this.#faults || !this.#limit) return;
-    this.#drawn = shown;
-    const focused = this.dialog.contains(document.activeElement) ? document.activeElement?.getAttribute("name") : null;
+    if (!this.isOpen || !this.#faults || !this.#limit) return;
+    const { script, standing, probabilities, seed, latency } = this.#faults;
     fill(this.#title, "Faults", h("span", { class: "for" }, this.#account ? `for ${mailboxName(this.#account)}` : "for every mailbox"));
-    fill(this.#form, this.#next(this.#faults), this.#always(this.#faults), this.#dice(this.#faults), this.#late(this.#faults),
-      this.#budget(this.#limit), this.#clock(), this.#credits(), this.#tidy());
-    const again = focused && this.#form.querySelector(`[name="${focused}"]`);
+    this.#part("next", [script], () => this.#next(script));
+    this.#part("always", [standing], () => this.#always(standing));
+    this.#part("chance", [probabilities, seed], () => this.#dice(probabilities, seed));
+    this.#part("latency", [latency], () => this.#late(latency));
+    this.#part("limit", [this.#limit], () => this.#budget(/** @type {Limit} */ (this.#limit)));
+    this.#part("clock", [this.#ahead], () => this.#clock());
+    this.#part("credits", this.does.accounts().map((one) => one.credits), () => this.#credits());
+    this.#part("tidy", [], () => this.#tidy());
+  }
+
+  /**
+   * Show a part anew if what it shows has changed, but never under the hands of somebody who
+   * types in it.
+   * @param {string} name
+   * @param {unknown[]} shown
+   * @param {() => HTMLElement | null} build
+   */
+  #part(name, shown, build) {
+    let place = /** @type {HTMLElement | null} */ (this.#form.querySelector(`[data-part="${name}"]`));
+    if (!place) {
+      place = h("div", { "data-part": name, oninput: () => place?.classList.add("is-edited") });
+      this.#form.append(place);
+    }
+    const stamp = JSON.stringify([this.#account, ...shown]);
+    if (place.dataset.stamp === stamp || place.classList.contains("is-edited")) return;
+    place.dataset.stamp = stamp;
+    const focused = place.contains(document.activeElement) ? document.activeElement?.getAttribute("name") : null;
+    fill(place, build());
+    const again = focused && place.querySelector(`[name="${focused}"]`);
     if (again instanceof HTMLElement) again.focus();
   }
 
@@ -146,8 +171,8 @@ export class FaultPanel {
     await this.#set("DELETE", "/faults", {}, "All faults are off");
   }
 
-  /** @param {Faults} faults */
-  #next({ script }) {
+  /** @param {string[]} script */
+  #next(script) {
     const fault = this.#select("next-fault", "answer-lost");
     const times = number("next-times", 1, { min: 1, max: 1000, label: "times" });
     const add = () => {
@@ -160,16 +185,19 @@ export class FaultPanel {
       script.length > 0 && h("ol", { class: "steps" }, steps, h("li", { class: "bare" }, button("Drop", () => this.#change({ script: "" }, "Nothing is planned"), "quiet"))));
   }
 
-  /** @param {Faults} faults */
-  #always({ standing }) {
+  /** @param {string | null} standing */
+  #always(standing) {
     const fault = this.#select("standing", standing ?? "", "nothing");
     fault.addEventListener("change", () =>
       this.#change({ standing: fault.value || null }, fault.value ? `Every request: ${fault.value}` : "No standing fault"));
     return group("Every request", standing ? this.meaning(standing) : "Until it is switched off.", h("div", { class: "fields" }, fault));
   }
 
-  /** @param {Faults} faults */
-  #dice({ probabilities, seed }) {
+  /**
+   * @param {Record<string, number>} probabilities
+   * @param {number} seed
+   */
+  #dice(probabilities, seed) {
     const fault = this.#select("dice-fault", "answer-lost");
     const percent = number("dice-percent", 10, { min: 0, max: 100, label: "percent" });
     const roll = number("seed", seed, { min: 0, max: 2 ** 31, label: "seed" });
@@ -182,8 +210,8 @@ export class FaultPanel {
       chances.length > 0 && h("ul", { class: "steps" }, chances));
   }
 
-  /** @param {Faults} faults */
-  #late({ latency }) {
+  /** @param {string | null} latency */
+  #late(latency) {
     const field = /** @type {HTMLInputElement} */ (h("input", { name: "latency", type: "text", "aria-label": "Seconds before each answer", list: "latencies", spellcheck: "false", autocomplete: "off" }));
     field.value = latency ?? "";
     const presets = h("datalist", { id: "latencies" }, ["0", "0.2", "2", "uniform(0.1, 0.5)", "normal(0.3, 0.1)", "exponential(0.3)"].map((value) => h("option", { value })));

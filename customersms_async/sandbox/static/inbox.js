@@ -399,7 +399,7 @@ function announce(messages) {
     const words = news.length === 1 ? `New message to ${last.phone}: ${what}` : `${counted(news.length, "new message")}, the last to ${last.phone}: ${what}`;
     say(at("news"), words);
     [news, announcing] = [[], 0];
-  }, 3000);
+  }, 2000);
 }
 
 
