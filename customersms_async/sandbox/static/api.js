@@ -15,7 +15,9 @@ export class Unreachable extends Error {}
 export async function call(method, path, given = {}) {
   const isPost = method === "POST";
   const query = isPost ? "" : queryOf(given);
-  const more = isPost ? { body: JSON.stringify(given), headers: { "Content-Type": "application/json" } } : {};
+  const more = isPost
+    ? { body: JSON.stringify(given), headers: { "Content-Type": "application/json" } }
+    : {};
   const [isDone, shown] = await answerTo(`/_sandbox${path}${query}`, { method, ...more });
   if (!isDone) throw new Objection(shown.error);
   return shown;
@@ -38,7 +40,9 @@ async function answerTo(url, request) {
 /** @param {Record<string, unknown>} given */
 function queryOf(given) {
   const pairs = Object.entries(given).filter(([, value]) => value !== null && value !== undefined);
-  return pairs.length ? `?${new URLSearchParams(pairs.map(([name, value]) => [name, String(value)]))}` : "";
+  return pairs.length
+    ? `?${new URLSearchParams(pairs.map(([name, value]) => [name, String(value)]))}`
+    : "";
 }
 
 /** Milliseconds after which a stream that the browser gave up is opened again. */

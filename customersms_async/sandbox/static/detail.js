@@ -1,7 +1,8 @@
 // One request in full: what is known of it, and what went over the wire.
 
 import { call, Objection } from "./api.js";
-import { copy, fill, h } from "./dom.js";
+import { fill, h } from "./dom.js";
+import { copyAndSay } from "./speech.js";
 import { count, counted, duration, phoneIn, time } from "./words.js";
 import { outcome } from "./wire.js";
 
@@ -27,7 +28,7 @@ export class Detail {
 
   /**
    * @param {HTMLElement} place
-   * @param {{close: () => void, said: (words: string) => void, meaning: (fault: string) => string}} does
+   * @param {{close: () => void, meaning: (fault: string) => string}} does
    */
   constructor(place, does) {
     this.place = place;
@@ -75,8 +76,24 @@ export class Detail {
    * @param {string} [words]
    */
   #head(title, fate, words = "") {
-    const close = h("button", { type: "button", class: "close", "aria-label": "Close the request", title: "Close (Esc)", onclick: this.does.close }, "×");
-    return h("header", { class: "detail-head" }, h("h3", {}, title), words && h("span", { class: `badge is-${fate}` }, words), close);
+    const close = h(
+      "button",
+      {
+        type: "button",
+        class: "close",
+        "aria-label": "Close the request",
+        title: "Close (Esc)",
+        onclick: this.does.close,
+      },
+      "×",
+    );
+    return h(
+      "header",
+      { class: "detail-head" },
+      h("h3", {}, title),
+      words && h("span", { class: `badge is-${fate}` }, words),
+      close,
+    );
   }
 
   /**
@@ -89,7 +106,11 @@ export class Detail {
       this.#head(`Request #${request.id}`, request.fate, outcome(request)),
       this.#facts(request),
       this.#raw("Request", request.raw_request, ""),
-      this.#raw("Answer", request.raw_answer, hasArrived ? "" : (DELIVERED[request.answer] ?? request.answer)),
+      this.#raw(
+        "Answer",
+        request.raw_answer,
+        hasArrived ? "" : (DELIVERED[request.answer] ?? request.answer),
+      ),
     ];
   }
 
@@ -109,7 +130,11 @@ export class Detail {
       ["Numbers", numberLinks(phones, numbers)],
     ];
     const shown = facts.filter(([, value]) => value);
-    return h("dl", { class: "facts" }, shown.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    return h(
+      "dl",
+      { class: "facts" },
+      shown.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    );
   }
 
   /**
@@ -118,7 +143,13 @@ export class Detail {
    * @param {string} remark
    */
   #raw(title, raw, remark) {
-    if (raw === null) return h("section", { class: "raw" }, h("h4", {}, title), h("p", { class: "none" }, "It has been forgotten: the newest 32 MB are held."));
+    if (raw === null)
+      return h(
+        "section",
+        { class: "raw" },
+        h("h4", {}, title),
+        h("p", { class: "none" }, "It has been forgotten: the newest 32 MB are held."),
+      );
     const block = h("pre", { tabindex: "0", "aria-label": `${title}, as it went over the wire` });
     fill(block, pretty(raw));
     const toggle = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, "Raw");
@@ -127,9 +158,23 @@ export class Detail {
       toggle.setAttribute("aria-pressed", String(isRaw));
       fill(block, isRaw ? [raw] : pretty(raw));
     });
-    const copied = h("button", { type: "button", class: "quiet", "aria-label": `Copy the ${title.toLowerCase()}`,
-      onclick: async () => this.does.said((await copy(raw)) ? `${title} copied` : "The browser lets nothing be copied") }, "Copy");
-    return h("section", { class: `raw${remark ? " is-partial" : ""}` }, h("h4", {}, title, remark && h("span", { class: "raw-remark" }, `delivered ${remark}`)), h("div", { class: "raw-tools" }, toggle, copied), block);
+    const copied = h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": `Copy the ${title.toLowerCase()}`,
+        onclick: () => void copyAndSay(raw, `${title} copied`),
+      },
+      "Copy",
+    );
+    return h(
+      "section",
+      { class: `raw${remark ? " is-partial" : ""}` },
+      h("h4", {}, title, remark && h("span", { class: "raw-remark" }, `delivered ${remark}`)),
+      h("div", { class: "raw-tools" }, toggle, copied),
+      block,
+    );
   }
 }
 
@@ -139,7 +184,11 @@ export class Detail {
  */
 function numberLinks(phones, numbers) {
   if (!numbers) return "none";
-  const links = phones.slice(0, 12).map((phone) => h("a", { href: `#/${encodeURIComponent(phone).replace("%2B", "+")}` }, phoneIn(phone)));
+  const links = phones
+    .slice(0, 12)
+    .map((phone) =>
+      h("a", { href: `#/${encodeURIComponent(phone).replace("%2B", "+")}` }, phoneIn(phone)),
+    );
   const more = numbers - links.length;
   return [h("span", { class: "phones" }, links), more > 0 && ` and ${count(more)} more`];
 }
@@ -152,7 +201,13 @@ function numberLinks(phones, numbers) {
 export function pretty(raw) {
   const [head, body] = split(raw);
   const [first, ...fields] = head.split("\r\n");
-  return [h("span", { class: "first" }, first), "\n", h("span", { class: "fields" }, fields.join("\n")), body && "\n\n", ...inJson(body)];
+  return [
+    h("span", { class: "first" }, first),
+    "\n",
+    h("span", { class: "fields" }, fields.join("\n")),
+    body && "\n\n",
+    ...inJson(body),
+  ];
 }
 
 /**

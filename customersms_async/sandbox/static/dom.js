@@ -13,7 +13,8 @@ export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (typeof value === "function") element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    if (typeof value === "function")
+      element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...present(children.flat()));
@@ -74,7 +75,9 @@ export async function copy(text) {
 /** @param {string} text */
 function copyBySelection(text) {
   const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-  const field = /** @type {HTMLTextAreaElement} */ (h("textarea", { class: "out-of-sight", "aria-hidden": "true" }));
+  const field = /** @type {HTMLTextAreaElement} */ (
+    h("textarea", { class: "out-of-sight", "aria-hidden": "true" })
+  );
   field.value = text;
   document.body.append(field);
   field.select();

@@ -1,32 +1,25 @@
-// The page: it loads what the sandbox holds, follows its events, and shows both.
+// The page: what it shows, where the reader is, and what the keys do.
 //
-// Rules of this module:
-// 1. The sandbox is right. After a gap everything is loaded anew, and an event that came meanwhile
-//    waits until the lists are there.
-// 2. One pass shows everything, a moment after something changed, and seldom when much changes.
+// Rule of this module: one pass shows everything, a moment after something changed, and seldom when
+// much changes.
 
-import { call, follow, Unreachable } from "./api.js";
+import { Chips } from "./chips.js";
+import { followColours, turnColours } from "./colours.js";
 import { Detail } from "./detail.js";
-import { at, copy, say } from "./dom.js";
+import { at, say } from "./dom.js";
 import { FaultPanel } from "./faults.js";
+import { Feed } from "./feed.js";
 import { listen, showSheet } from "./keys.js";
-import { isDark, Minute } from "./minute.js";
-import { NUMBER_FILTERS, Numbers, showChips, showMailboxes } from "./numbers.js";
+import { Minute } from "./minute.js";
+import { NUMBER_FILTERS, Numbers, showMailboxes } from "./numbers.js";
+import { announce, copyAndSay, toast } from "./speech.js";
 import { showStart } from "./start.js";
-import { numberOf, Store } from "./store.js";
+import { Store } from "./store.js";
 import { ThreadView } from "./thread.js";
-import { counted, time } from "./words.js";
+import { time } from "./words.js";
 import { REQUEST_FILTERS, Wire } from "./wire.js";
 
 /** @typedef {import("./store.js").Message} Message */
-/** @typedef {import("./store.js").Visit} Visit */
-
-/** Entries that are loaded before the page shows anything, and in each step after that. */
-const FIRST = 300;
-const NEXT = 5_000;
-
-/** Accounts up to which all gauges are kept up to date. */
-const FEW = 20;
 
 const store = new Store();
 const state = {
@@ -38,147 +31,51 @@ const state = {
   /** The list that the keys move in. @type {"numbers" | "requests"} */
   list: "numbers",
   query: "",
-  numbers: "all",
-  requests: "all",
-  isLoaded: false,
-  /** Milliseconds by which the sandbox's clock is ahead of ours. */
-  ahead: 0,
+  isGone: false,
 };
 
 const minute = new Minute(at("minute"));
 const numbers = new Numbers((phone) => go(`#/${phone}`));
 const wire = new Wire((id) => go(`#/request/${id}`));
 const thread = new ThreadView(at("thread"), store, { copyCode, back: () => go("#/") });
-const panel = new FaultPanel(/** @type {HTMLDialogElement} */ (at("faults")), {
-  said: toast,
+const panel = new FaultPanel(dialog("faults"), {
   mailbox: () => store.mailbox,
   accounts: () => [...store.accounts.values()],
 });
-const detail = new Detail(at("detail"), { close: closeRequest, said: toast, meaning: (fault) => panel.meaning(fault) });
+const detail = new Detail(at("detail"), {
+  close: closeRequest,
+  meaning: (fault) => panel.meaning(fault),
+});
 const search = /** @type {HTMLInputElement} */ (at("search"));
+const feed = new Feed(store, { changed, loaded, arrived, answered, set: rereadFaults, connected });
 
+/** @param {string} id */
+function dialog(id) {
+  return /** @type {HTMLDialogElement} */ (at(id));
+}
 
 // --- What the sandbox says ------------------------------------------------------------------------
 
-/** Counts the loads, so that a later one ends an earlier. */
-let turn = 0;
-/** Events that wait for the lists; none once these are there. @type {(() => void)[] | null} */
-let waiting = [];
-let run = "";
+let wasLoaded = false;
 
-async function load() {
-  const mine = (turn += 1);
-  waiting = [];
-  try {
-    const limit = FIRST;
-    const [status, messages, requests] = await Promise.all([
-      call("GET", "/status"), call("GET", "/messages", { limit }), call("GET", "/requests", { limit }), panel.read(),
-    ]);
-    if (mine !== turn) return;
-    const unseen = stillUnseen(status.event);
-    messages.messages.forEach(unseen);
-    store.keep = status.keep;
-    setClock(status.clock);
-    store.load(status.accounts, messages.messages, requests.requests);
-    for (const { list } of [numbers, wire, thread]) list.forget();
-    void detail.refresh();
-    for (const act of waiting) act();
-    store.rebuild();
-    waiting = null;
-    const isFirst = !state.isLoaded;
-    state.isLoaded = true;
-    render();
-    if (isFirst) reveal();
-    await loadEarlier(mine, unseen, messages.has_more, requests.has_more);
-  } catch (error) {
-    if (mine === turn) setTimeout(load, 1000);
-    if (!(error instanceof Unreachable)) throw error;
-  }
+function loaded() {
+  for (const { list } of [numbers, wire, thread]) list.forget();
+  void detail.refresh();
+  panel.read().catch(() => undefined);
+  render();
+  if (!wasLoaded) reveal();
+  wasLoaded = true;
 }
 
-/**
- * @param {number} mine
- * @param {(message: Message) => void} unseen
- * @param {boolean} hasMessages
- * @param {boolean} hasRequests
- */
-async function loadEarlier(mine, unseen, hasMessages, hasRequests) {
-  const none = { messages: [], requests: [], has_more: false };
-  let [more, further] = [hasMessages, hasRequests];
-  while (more || further) {
-    const [messages, requests] = await Promise.all([
-      more ? call("GET", "/messages", { limit: NEXT, before: store.messages[0]?.id }) : none,
-      further ? call("GET", "/requests", { limit: NEXT, before: store.requests[0]?.id }) : none,
-    ]);
-    if (mine !== turn) return;
-    messages.messages.forEach(unseen);
-    store.prepend(messages.messages, requests.requests);
-    [more, further] = [messages.has_more, requests.has_more];
-    changed();
-  }
+/** @param {Message[]} messages */
+function arrived(messages) {
+  announce(messages);
+  if (!at("standing").hidden) rereadFaults();
 }
 
-/**
- * Say which messages of a list nobody has looked at: those that were so before, and those that came
- * while the connection was gone. What was there when the page was opened counts as seen.
- * @param {string} event
- */
-function stillUnseen(event) {
-  const sameRun = event.split("-")[0] === run;
-  const isFirst = run === "";
-  run = event.split("-")[0];
-  const ids = new Set(store.messages.filter((one) => one.isUnseen).map((one) => one.id));
-  const newest = store.messages.at(-1);
-  const last = newest && sameRun ? numberOf(newest.id) : 0;
-  return (/** @type {Message} */ one) => {
-    if (!isFirst) one.isUnseen = sameRun ? ids.has(one.id) || numberOf(one.id) > last : true;
-  };
-}
-
-/**
- * Act on an event once the lists are there.
- * @template T
- * @param {(data: T) => void} act
- * @returns {(data: T) => void}
- */
-function inTurn(act) {
-  return (data) => {
-    if (waiting) waiting.push(() => act(data));
-    else act(data);
-    changed();
-  };
-}
-
-/** @param {Visit} visit */
-function received(visit) {
-  const fresh = store.receive(visit);
-  announce(fresh);
-  const { request, messages } = visit;
-  if (request.accepted > messages.length) void complete(request.id);
-  if (request.account && !store.accounts.has(request.account)) void readAccounts();
-  if (!at("standing").hidden || panel.isOpen) rereadFaults();
-}
-
-/** @param {number} request */
-async function complete(request) {
-  const mine = turn;
-  const rest = await call("GET", "/messages", { request, limit: 10_000 });
-  if (mine !== turn) return;
-  announce(store.complete(rest.messages));
-  changed();
-}
-
-/** @param {{id: number, took: number}} answered */
-function answered({ id, took }) {
-  const request = store.request(id);
-  if (request) store.setTook(request, took);
+/** @param {number} id */
+function answered(id) {
   if (id === state.request) void detail.refresh();
-}
-
-/** @param {{account: string | null}} data */
-function cleared({ account }) {
-  store.clear(account);
-  void load();
 }
 
 let rereading = 0;
@@ -190,87 +87,43 @@ function rereadFaults() {
   }, 250);
 }
 
-/** @param {{now: string}} clock */
-function setClock({ now }) {
-  state.ahead = Date.parse(now) - Date.now();
-}
-
-follow(
-  {
-    hello: load,
-    reload: load,
-    request: inTurn(received),
-    answered: inTurn(answered),
-    credits: inTurn((account) => store.setAccount(account)),
-    closed: inTurn(({ account }) => store.close(account)),
-    clear: inTurn(cleared),
-    limit: inTurn(() => void readAccounts().then(rereadFaults)),
-    faults: rereadFaults,
-    clock: inTurn((clock) => {
-      setClock(clock);
-      void readAccounts().then(rereadFaults);
-    }),
-  },
-  connected,
-);
-
-
-// --- Whether it is there --------------------------------------------------------------------------
-
-let isGone = false;
-
 /** @param {boolean} isOpen */
 function connected(isOpen) {
   document.body.classList.toggle("is-gone", !isOpen);
   const link = at("link");
   link.classList.toggle("is-open", isOpen);
   say(link, isOpen ? "Live" : "Gone");
-  if (!isOpen && !isGone) say(at("gone"), `The sandbox has not answered since ${time(new Date().toISOString())}. Trying again every second.`);
+  const since = time(new Date().toISOString());
+  if (!isOpen && !state.isGone)
+    say(at("gone"), `The sandbox has not answered since ${since}. Trying again every second.`);
   at("gone").hidden = isOpen;
-  if (isOpen && isGone) toast("The sandbox is back");
-  isGone = !isOpen;
+  if (isOpen && state.isGone) toast("The sandbox is back");
+  state.isGone = !isOpen;
   changed();
 }
-
 
 // --- The budget -----------------------------------------------------------------------------------
 
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-/** The account whose budget is shown: the chosen one, else the one nearest to its limit. */
-function fullest() {
-  if (store.mailbox !== null) return store.accounts.get(store.mailbox);
-  const share = (/** @type {import("./store.js").Account} */ { usage }) => usage.used / (usage.capacity ?? usage.documented.limit);
-  return [...store.accounts.values()].reduce((best, one) => (share(one) > share(best) ? one : best), [...store.accounts.values()][0]);
-}
+setInterval(() => {
+  if (feed.isUsed && !document.hidden && !state.isGone) feed.readAccounts().catch(() => undefined);
+}, 1000);
 
-async function readAccounts() {
-  const one = fullest();
-  const isMany = store.accounts.size > FEW && one;
-  const answer = await call("GET", isMany ? "/usage" : "/status", isMany ? { key: one.account } : {});
-  for (const account of answer.accounts ?? [answer]) store.setAccount(account);
-  if (answer.clock) setClock(answer.clock);
-  changed();
-}
+let beat = 0;
 
 setInterval(() => {
-  const isUsed = [...store.accounts.values()].some((one) => one.usage.used > 0);
-  if (isUsed && !document.hidden && !isGone) readAccounts().catch(() => undefined);
-}, 1000);
+  beat += 1;
+  const isDue = !still.matches || beat % 5 === 0;
+  if (isDue && !document.hidden && feed.isLoaded) drawMinute();
+}, 200);
 
 function drawMinute() {
-  const account = fullest();
+  const account = feed.fullest;
   minute.show(account, store.mailbox === null && store.accounts.size > 1);
-  minute.draw(store.requests, (one) => store.shows(one), Date.now() + state.ahead, account?.usage.per ?? 60);
+  const now = Date.now() + feed.ahead;
+  minute.draw(store.requests, (one) => store.shows(one), now, account?.usage.per ?? 60);
 }
-
-setInterval(() => {
-  if (!document.hidden && state.isLoaded && !still.matches) drawMinute();
-}, 200);
-setInterval(() => {
-  if (!document.hidden && state.isLoaded && still.matches) drawMinute();
-}, 1000);
-
 
 // --- What is shown --------------------------------------------------------------------------------
 
@@ -279,26 +132,28 @@ let cost = 0;
 
 /** Show everything in a moment: soon if that is cheap, later if it is dear. */
 function changed() {
-  pending ||= window.setTimeout(() => {
-    pending = 0;
-    const start = performance.now();
-    render();
-    cost = performance.now() - start;
-  }, Math.min(400, Math.max(16, cost * 5)));
+  pending ||= window.setTimeout(
+    () => {
+      pending = 0;
+      const start = performance.now();
+      render();
+      cost = performance.now() - start;
+    },
+    Math.min(400, Math.max(16, cost * 5)),
+  );
 }
 
 function render() {
-  if (!state.isLoaded) return;
+  if (!feed.isLoaded) return;
   const isEmpty = !store.messages.length && !store.requests.length;
   document.body.dataset.view = state.view;
   document.body.classList.toggle("is-empty", isEmpty);
   at("start").hidden = !isEmpty;
-  if (isEmpty) showStart(at("start"), [...store.accounts.keys()], toast);
+  if (isEmpty) showStart(at("start"), [...store.accounts.keys()]);
   showMailboxes(store, chooseMailbox);
-  showNumberChips();
-  showRequestChips();
-  const shown = numbers.show(store, { query: state.query, filter: state.numbers });
-  wire.show(store, { query: state.query, filter: state.requests });
+  showChips();
+  const shown = numbers.show(store, { query: state.query, filter: numberChips.chosen });
+  wire.show(store, { query: state.query, filter: requestChips.chosen });
   const phone = state.phone ?? shown[0]?.phone ?? null;
   const found = phone ? store.threads.get(phone) : undefined;
   numbers.select(phone);
@@ -306,58 +161,22 @@ function render() {
   thread.show(found, phone, state.phone === null);
   void detail.show(state.request);
   drawMinute();
-  if (found && !document.hidden && thread.isInSight) see(found);
+  if (found && !document.hidden && thread.isInSight) store.see(found);
   showTitle();
-}
-
-/** @param {import("./store.js").Thread} found */
-function see(found) {
-  if (found.unseen) store.see(found);
 }
 
 function showTitle() {
   const { unseen } = store;
-  document.title = `${isGone ? "⚠ " : ""}${unseen ? `(${unseen}) ` : ""}SMS inbox`;
+  document.title = `${state.isGone ? "⚠ " : ""}${unseen ? `(${unseen}) ` : ""}SMS inbox`;
 }
 
-/** @type {Record<string, number>} */
-let numberCounts = {};
-/** @type {Record<string, number>} */
-let requestCounts = {};
-let counted_at = "";
+const numberChips = new Chips(at("number-chips"), NUMBER_FILTERS, changed);
+const requestChips = new Chips(at("request-chips"), REQUEST_FILTERS, changed);
 
-function countAll() {
-  const stamp = `${store.version}`;
-  if (stamp === counted_at) return;
-  counted_at = stamp;
-  numberCounts = tally([...store.threads.values()], NUMBER_FILTERS);
-  requestCounts = tally(store.requests.filter((one) => store.shows(one)), REQUEST_FILTERS);
-}
-
-/**
- * @template T
- * @param {T[]} items
- * @param {Record<string, {fits: (item: T) => boolean}>} filters
- */
-function tally(items, filters) {
-  return Object.fromEntries(Object.entries(filters).map(([name, { fits }]) => [name, items.reduce((sum, one) => sum + (fits(one) ? 1 : 0), 0)]));
-}
-
-function showNumberChips() {
-  countAll();
-  const choose = (/** @type {string} */ name) => {
-    state.numbers = name;
-    changed();
-  };
-  showChips(at("number-chips"), NUMBER_FILTERS, { chosen: state.numbers, counts: numberCounts, choose });
-}
-
-function showRequestChips() {
-  const choose = (/** @type {string} */ name) => {
-    state.requests = name;
-    changed();
-  };
-  showChips(at("request-chips"), REQUEST_FILTERS, { chosen: state.requests, counts: requestCounts, choose });
+function showChips() {
+  const requests = () => store.requests.filter((one) => store.shows(one));
+  numberChips.show(store.version, () => [...store.threads.values()]);
+  requestChips.show(store.version, requests);
 }
 
 /** @param {string | null} account */
@@ -369,39 +188,9 @@ function chooseMailbox(account) {
 }
 
 /** @param {Message} message */
-async function copyCode(message) {
-  const { code } = message;
-  if (code) toast((await copy(code)) ? `Copied ${code}` : "The browser lets nothing be copied");
+function copyCode({ code }) {
+  if (code) void copyAndSay(code, `Copied ${code}`);
 }
-
-let toasting = 0;
-
-/** @param {string} words */
-function toast(words) {
-  const place = at("toast");
-  place.hidden = false;
-  say(place, words);
-  clearTimeout(toasting);
-  toasting = window.setTimeout(() => (place.hidden = true), 2500);
-}
-
-/** Messages that have not been announced. @type {Message[]} */
-let news = [];
-let announcing = 0;
-
-/** Tell a screen reader what came, a few times a minute at most. @param {Message[]} messages */
-function announce(messages) {
-  if (!messages.length) return;
-  news = news.concat(messages);
-  announcing ||= window.setTimeout(() => {
-    const last = news[news.length - 1];
-    const what = last.code ? `code ${last.code}` : last.text.slice(0, 80);
-    const words = news.length === 1 ? `New message to ${last.phone}: ${what}` : `${counted(news.length, "new message")}, the last to ${last.phone}: ${what}`;
-    say(at("news"), words);
-    [news, announcing] = [[], 0];
-  }, 2000);
-}
-
 
 // --- Where the reader is --------------------------------------------------------------------------
 
@@ -418,16 +207,17 @@ function slide(hash) {
 }
 
 function route() {
-  const place = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  const place = location.hash.replace(/^#\/?/, "").replace("%2B", "+");
   const request = /^request\/([0-9]+)$/.exec(place);
+  const phone = /^\+?([0-9]+)$/.exec(place);
   if (request) [state.view, state.request] = ["request", Number(request[1])];
   else if (place === "requests") [state.view, state.request] = ["requests", null];
-  else if (/^\+?[0-9]+$/.test(place)) [state.view, state.phone] = ["thread", `+${place.replace("+", "")}`];
+  else if (phone) [state.view, state.phone] = ["thread", `+${phone[1]}`];
   else [state.view, state.phone] = ["home", null];
-  for (const tab of document.querySelectorAll("[data-tab]")) {
-    const isHere = (state.view[0] === "r") === (/** @type {HTMLElement} */ (tab).dataset.tab === "requests");
-    if (isHere) tab.setAttribute("aria-current", "page");
-    else tab.removeAttribute("aria-current");
+  const tab = state.view.startsWith("request") ? "requests" : "home";
+  for (const one of document.querySelectorAll("[data-tab]")) {
+    if (one.matches(`[data-tab="${tab}"]`)) one.setAttribute("aria-current", "page");
+    else one.removeAttribute("aria-current");
   }
   render();
   reveal();
@@ -457,11 +247,25 @@ function focusList(name) {
 function move(step) {
   if (state.list === "numbers") {
     const { items } = numbers.list;
-    const next = items[bounded(items.findIndex((one) => one.phone === numbers.selected), items.length, step)];
+    const next =
+      items[
+        bounded(
+          items.findIndex((one) => one.phone === numbers.selected),
+          items.length,
+          step,
+        )
+      ];
     if (next) slide(`#/${next.phone}`);
   } else {
     const { items } = wire.list;
-    const next = items[bounded(items.findIndex((one) => one.id === wire.selected), items.length, step)];
+    const next =
+      items[
+        bounded(
+          items.findIndex((one) => one.id === wire.selected),
+          items.length,
+          step,
+        )
+      ];
     if (next) slide(`#/request/${next.id}`);
   }
 }
@@ -524,19 +328,8 @@ function seeAll() {
   changed();
 }
 
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
-
-function showTheme() {
-  const words = isDark() ? "Light" : "Dark";
-  at("theme-button").textContent = words;
-  at("theme-button").title = `${words} colours (t)`;
-}
-
-function turnTheme() {
-  const theme = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("theme", theme);
-  showTheme();
+function turn() {
+  turnColours();
   drawMinute();
 }
 
@@ -560,25 +353,25 @@ listen({
   },
   c: () => {
     const coded = numbers.selected ? store.threads.get(numbers.selected)?.coded : null;
-    if (coded) void copyCode(coded);
+    if (coded) copyCode(coded);
     else toast("There is no code here");
   },
   m: nextMailbox,
   u: seeAll,
   f: () => void panel.toggle(),
-  t: turnTheme,
+  t: turn,
   Escape: escape,
-  "?": () => showSheet(/** @type {HTMLDialogElement} */ (at("help"))),
+  "?": () => showSheet(dialog("help")),
 });
 
 search.addEventListener("input", () => setQuery(search.value));
 at("numbers").addEventListener("focusin", () => (state.list = "numbers"));
 at("wire").addEventListener("focusin", () => (state.list = "requests"));
 at("faults-button").addEventListener("click", () => void panel.toggle());
-at("theme-button").addEventListener("click", turnTheme);
-at("help-button").addEventListener("click", () => showSheet(/** @type {HTMLDialogElement} */ (at("help"))));
-dark.addEventListener("change", showTheme);
+at("theme-button").addEventListener("click", turn);
+at("help-button").addEventListener("click", () => showSheet(dialog("help")));
 document.addEventListener("visibilitychange", changed);
 window.addEventListener("hashchange", route);
-showTheme();
+followColours();
 route();
+feed.start();

@@ -29,7 +29,9 @@ export function listen(commands) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = /** @type {Element} */ (event.target);
     const isField = target.matches("input, select, textarea");
-    const leaves = event.key === "Escape" || (target.id === "search" && ["Enter", "ArrowDown"].includes(event.key));
+    const leaves =
+      event.key === "Escape" ||
+      (target.id === "search" && ["Enter", "ArrowDown"].includes(event.key));
     if (isField && !leaves) return;
     if (event.key === "Enter" && target.matches("a, button, summary")) return;
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -41,10 +43,31 @@ export function listen(commands) {
 /** @param {HTMLDialogElement} dialog */
 export function showSheet(dialog) {
   if (dialog.open) return dialog.close();
-  const keys = SHEET.flatMap(([names, does]) => [h("dt", {}, names.map((name) => h("kbd", {}, name))), h("dd", {}, does)]);
-  const close = h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "×");
-  fill(dialog, h("header", { class: "panel-head" }, h("h2", { id: "help-title" }, "Keys"), close), h("dl", { class: "sheet-keys" }, keys),
-    h("p", { class: "note" }, "Everything on this page can be done over HTTP as well: ", h("a", { href: "/_sandbox/" }, "all calls and faults"), "."));
+  const keys = SHEET.flatMap(([names, does]) => [
+    h(
+      "dt",
+      {},
+      names.map((name) => h("kbd", {}, name)),
+    ),
+    h("dd", {}, does),
+  ]);
+  const close = h(
+    "button",
+    { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() },
+    "×",
+  );
+  fill(
+    dialog,
+    h("header", { class: "panel-head" }, h("h2", { id: "help-title" }, "Keys"), close),
+    h("dl", { class: "sheet-keys" }, keys),
+    h(
+      "p",
+      { class: "note" },
+      "Everything on this page can be done over HTTP as well: ",
+      h("a", { href: "/_sandbox/" }, "all calls and faults"),
+      ".",
+    ),
+  );
   dialog.showModal();
   return undefined;
 }

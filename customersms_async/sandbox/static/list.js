@@ -56,7 +56,9 @@ export class VirtualList {
   /** Whether the reader is at the edge where new rows come in. */
   get isAtEdge() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    return this.options.edge === "top" ? scrollTop < 4 : scrollTop + clientHeight > scrollHeight - 24;
+    return this.options.edge === "top"
+      ? scrollTop < 4
+      : scrollTop + clientHeight > scrollHeight - 24;
   }
 
   /**
@@ -165,10 +167,14 @@ export class VirtualList {
   #placeRows() {
     const { scroller, items } = this;
     const first = Math.max(0, this.#at(scroller.scrollTop - AROUND));
-    const last = Math.min(items.length - 1, this.#at(scroller.scrollTop + scroller.clientHeight + AROUND));
+    const last = Math.min(
+      items.length - 1,
+      this.#at(scroller.scrollTop + scroller.clientHeight + AROUND),
+    );
     /** @type {Map<string, Row>} */
     const rows = new Map();
-    for (let index = first; index <= last; index += 1) rows.set(this.options.key(items[index]), this.#row(index));
+    for (let index = first; index <= last; index += 1)
+      rows.set(this.options.key(items[index]), this.#row(index));
     for (const [key, row] of this.#rows) if (rows.get(key) !== row) row.element.remove();
     this.#rows = rows;
     this.#order();
@@ -188,7 +194,8 @@ export class VirtualList {
     const item = items[index];
     const stamp = options.stamp(item, index, items);
     let row = this.#rows.get(options.key(item));
-    if (!row || row.stamp !== stamp) row = { element: options.build(item, index, items), stamp, top: -1 };
+    if (!row || row.stamp !== stamp)
+      row = { element: options.build(item, index, items), stamp, top: -1 };
     const top = this.#top(index);
     if (row.top !== top) row.element.style.transform = `translateY(${top}px)`;
     row.top = top;
@@ -232,7 +239,8 @@ export class VirtualList {
    * @param {number} y
    */
   #at(y) {
-    if (this.options.isFixed) return Math.min(this.items.length - 1, Math.max(0, Math.floor(y / this.options.height)));
+    if (this.options.isFixed)
+      return Math.min(this.items.length - 1, Math.max(0, Math.floor(y / this.options.height)));
     let [low, high] = [0, this.items.length - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;

@@ -1,5 +1,6 @@
 // The budget: a gauge that fills, and a strip of the last minute on which each request drifts away.
 
+import { isDark } from "./colours.js";
 import { fill, h, say } from "./dom.js";
 import { count, duration, mailboxName } from "./words.js";
 
@@ -23,15 +24,37 @@ export class Minute {
   #note = h("span", { class: "minute-note" });
   #refused = h("span", { class: "minute-refused", hidden: true });
   #fill = h("div", { class: "minute-fill" });
-  #meter = h("div", { class: "minute-meter", role: "meter", "aria-label": "Requests that count", "aria-valuemin": 0 }, this.#fill);
-  #tape = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "minute-tape", "aria-hidden": "true", title: "Each mark is a request; it drifts to the left as it grows old" }));
+  #meter = h(
+    "div",
+    {
+      class: "minute-meter",
+      role: "meter",
+      "aria-label": "Requests that count",
+      "aria-valuemin": 0,
+    },
+    this.#fill,
+  );
+  #tape = /** @type {HTMLCanvasElement} */ (
+    h("canvas", {
+      class: "minute-tape",
+      "aria-hidden": "true",
+      title: "Each mark is a request; it drifts to the left as it grows old",
+    })
+  );
   #drawn = "";
   #shown = "";
   #freesAt = 0;
 
   /** @param {HTMLElement} place */
   constructor(place) {
-    const words = h("p", { class: "minute-words" }, this.#used, this.#of, this.#refused, this.#note);
+    const words = h(
+      "p",
+      { class: "minute-words" },
+      this.#used,
+      this.#of,
+      this.#refused,
+      this.#note,
+    );
     fill(place, words, this.#meter, this.#tape);
   }
 
@@ -48,7 +71,12 @@ export class Minute {
     const shown = Math.max(0, Math.ceil(used - 1e-6));
     this.#freesAt = performance.now() + usage.retry_after * 1000;
     say(this.#used, count(shown));
-    say(this.#of, limit === null ? `${shown === 1 ? "request" : "requests"} in ${duration(per)}` : `of ${count(most)} in ${duration(per)}`);
+    say(
+      this.#of,
+      limit === null
+        ? `${shown === 1 ? "request" : "requests"} in ${duration(per)}`
+        : `of ${count(most)} in ${duration(per)}`,
+    );
     say(this.#refused, `${count(usage.refused)} refused`);
     this.#refused.hidden = usage.refused === 0;
     this.#notice(free, usage, isNamed ? `${mailboxName(account.account)}: ` : "");
@@ -58,7 +86,10 @@ export class Minute {
     this.#meter.classList.toggle("is-open", limit === null);
     this.#meter.setAttribute("aria-valuemax", String(most));
     this.#meter.setAttribute("aria-valuenow", String(Math.min(most, shown)));
-    this.#meter.setAttribute("aria-valuetext", `${shown} ${this.#of.textContent}, ${this.#note.textContent}`);
+    this.#meter.setAttribute(
+      "aria-valuetext",
+      `${shown} ${this.#of.textContent}, ${this.#note.textContent}`,
+    );
     void this.#fill.offsetWidth; // another account's share is not reached by a slide
     this.#meter.classList.remove("is-other");
     this.#shown = account.account;
@@ -72,10 +103,16 @@ export class Minute {
   #notice(free, { used, documented }, name) {
     if (free === null) {
       const over = Math.ceil(used - documented.limit);
-      say(this.#note, `${name}no limit here; the gateway’s is ${documented.limit}${over > 0 ? `, ${count(over)} above it` : ""}`);
+      say(
+        this.#note,
+        `${name}no limit here; the gateway’s is ${documented.limit}${over > 0 ? `, ${count(over)} above it` : ""}`,
+      );
     } else {
       const seconds = Math.max(0, (this.#freesAt - performance.now()) / 1000);
-      say(this.#note, `${name}${free > 0 ? `${count(free)} free` : `free again in ${duration(Math.ceil(seconds))}`}`);
+      say(
+        this.#note,
+        `${name}${free > 0 ? `${count(free)} free` : `free again in ${duration(Math.ceil(seconds))}`}`,
+      );
     }
   }
 
@@ -108,7 +145,8 @@ export class Minute {
     context.scale(scale, scale);
     const style = getComputedStyle(this.#tape);
     context.fillStyle = style.getPropertyValue("--line");
-    for (let part = 0; part < 6; part += 1) context.fillRect(Math.round((part * width) / 6), 0, 1, height);
+    for (let part = 0; part < 6; part += 1)
+      context.fillRect(Math.round((part * width) / 6), 0, 1, height);
     MARKS.forEach(([, colour, part], kind) => {
       context.fillStyle = style.getPropertyValue(colour);
       for (let column = 0; column < columns; column += 1) {
@@ -119,12 +157,6 @@ export class Minute {
       }
     });
   }
-}
-
-/** Whether colours are dark, by choice or by preference. */
-export function isDark() {
-  const { theme } = document.documentElement.dataset;
-  return theme ? theme === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
 /**
@@ -143,7 +175,8 @@ function binned(requests, isShown, { now, span, columns }) {
     if (age > span) break;
     if (!isShown(request)) continue;
     const column = Math.min(columns - 1, Math.floor((1 - age / span) * columns));
-    const place = MARKS.findIndex(([fate]) => fate === request.fate) * columns + Math.max(0, column);
+    const place =
+      MARKS.findIndex(([fate]) => fate === request.fate) * columns + Math.max(0, column);
     counts.set(place, (counts.get(place) ?? 0) + 1);
   }
   return counts;

@@ -34,7 +34,8 @@ export class Numbers {
       key: (thread) => thread.phone,
       stamp: (thread) => `${thread.entries.length} ${thread.unseen} ${thread.entries.at(-1)?.key}`,
       build: row,
-      place: (element, thread) => element.setAttribute("aria-selected", String(thread.phone === this.selected)),
+      place: (element, thread) =>
+        element.setAttribute("aria-selected", String(thread.phone === this.selected)),
     });
     this.list.scroller.addEventListener("click", (event) => {
       const found = /** @type {Element} */ (event.target).closest("[data-phone]");
@@ -51,7 +52,9 @@ export class Numbers {
     const words = query.trim().toLowerCase();
     const all = [...store.threads.values()].reverse();
     const { fits } = NUMBER_FILTERS[filter];
-    const shown = all.filter((thread) => fits(thread) && (!words || this.#matchesWords(thread, words)));
+    const shown = all.filter(
+      (thread) => fits(thread) && (!words || this.#matchesWords(thread, words)),
+    );
     this.list.show(shown);
     this.#mark(shown);
     return shown;
@@ -68,7 +71,8 @@ export class Numbers {
   #mark(shown) {
     const isThere = shown.some((thread) => thread.phone === this.selected);
     const { scroller } = this.list;
-    if (isThere && this.selected) scroller.setAttribute("aria-activedescendant", rowId(this.selected));
+    if (isThere && this.selected)
+      scroller.setAttribute("aria-activedescendant", rowId(this.selected));
     else scroller.removeAttribute("aria-activedescendant");
   }
 
@@ -80,7 +84,9 @@ export class Numbers {
     const known = this.#matches.get(thread.phone);
     const size = thread.entries.length;
     if (known && known.query === words && known.size === size) return known.fits;
-    const fits = isNumber(words, thread.phone) || thread.entries.some((entry) => entry.text.toLowerCase().includes(words));
+    const fits =
+      isNumber(words, thread.phone) ||
+      thread.entries.some((entry) => entry.text.toLowerCase().includes(words));
     this.#matches.set(thread.phone, { query: words, size, fits });
     return fits;
   }
@@ -92,7 +98,9 @@ export class Numbers {
  * @param {string} phone
  */
 export function isNumber(words, phone) {
-  return /^\+?[0-9 ().-]*[0-9][0-9 ().-]*$/.test(words) && phone.includes(words.replace(/[^+0-9]/g, ""));
+  return (
+    /^\+?[0-9 ().-]*[0-9][0-9 ().-]*$/.test(words) && phone.includes(words.replace(/[^+0-9]/g, ""))
+  );
 }
 
 /** @param {string} phone */
@@ -108,8 +116,19 @@ function row(thread) {
   const code = newest.message?.code && newest.message === coded ? newest.message.code : null;
   return h(
     "div",
-    { class: `row number${unseen ? " is-unseen" : ""}`, role: "option", id: rowId(phone), "data-phone": phone },
-    h("div", { class: "row-top" }, phoneIn(phone), marks(thread), h("time", { datetime: newest.at }, time(newest.at))),
+    {
+      class: `row number${unseen ? " is-unseen" : ""}`,
+      role: "option",
+      id: rowId(phone),
+      "data-phone": phone,
+    },
+    h(
+      "div",
+      { class: "row-top" },
+      phoneIn(phone),
+      marks(thread),
+      h("time", { datetime: newest.at }, time(newest.at)),
+    ),
     h(
       "div",
       { class: "row-text" },
@@ -137,7 +156,11 @@ function marks({ duplicates, lost, undelivered }) {
  * @param {string} words
  */
 function mark(kind, words) {
-  return h("span", { class: `mark is-${kind}`, title: words }, h("span", { class: "out-of-sight" }, words));
+  return h(
+    "span",
+    { class: `mark is-${kind}`, title: words },
+    h("span", { class: "out-of-sight" }, words),
+  );
 }
 
 /**
@@ -147,17 +170,27 @@ function mark(kind, words) {
  */
 export function showMailboxes(store, choose) {
   const accounts = [...store.accounts.values()];
-  const rows = accounts.map((one) => mailbox(one, store.mailbox === one.account || accounts.length === 1, () => choose(one.account)));
+  const rows = accounts.map((one) =>
+    mailbox(one, store.mailbox === one.account || accounts.length === 1, () => choose(one.account)),
+  );
   const total = accounts.reduce((sum, one) => sum + one.messages, 0);
-  const all = accounts.length > 1 && mailboxRow({ name: "All mailboxes", note: "", messages: total }, store.mailbox === null, () => choose(null));
+  const all =
+    accounts.length > 1 &&
+    mailboxRow({ name: "All mailboxes", note: "", messages: total }, store.mailbox === null, () =>
+      choose(null),
+    );
   if (all) all.dataset.all = "";
-  const stamp = JSON.stringify([accounts.map((one) => [one.account, one.credits, one.messages, one.usage]), store.mailbox]);
+  const stamp = JSON.stringify([
+    accounts.map((one) => [one.account, one.credits, one.messages, one.usage]),
+    store.mailbox,
+  ]);
   const place = at("mailboxes");
   if (place.dataset.stamp === stamp) return;
   const focused = [...place.children].indexOf(/** @type {Element} */ (document.activeElement));
   fill(place, all, rows);
   place.dataset.stamp = stamp;
-  if (focused >= 0) /** @type {HTMLElement} */ (place.children[focused] ?? place.children[0]).focus();
+  if (focused >= 0)
+    /** @type {HTMLElement} */ (place.children[focused] ?? place.children[0]).focus();
 }
 
 /**
@@ -168,8 +201,14 @@ export function showMailboxes(store, choose) {
 function mailbox({ account, credits, messages, usage }, isChosen, choose) {
   const note = credits === null ? "no account" : `${count(credits)} cr`;
   const element = mailboxRow({ name: mailboxName(account), note, messages }, isChosen, choose);
-  element.title = credits === null ? `${account}: not a key of this sandbox` : `${account}: ${counted(credits, "credit")} left`;
-  const gauge = h("span", { class: `mailbox-gauge${usage.free === 0 ? " is-full" : ""}`, "aria-hidden": "true" });
+  element.title =
+    credits === null
+      ? `${account}: not a key of this sandbox`
+      : `${account}: ${counted(credits, "credit")} left`;
+  const gauge = h("span", {
+    class: `mailbox-gauge${usage.free === 0 ? " is-full" : ""}`,
+    "aria-hidden": "true",
+  });
   gauge.style.inlineSize = `${Math.min(100, (100 * usage.used) / (usage.capacity ?? usage.documented.limit))}%`;
   element.append(gauge);
   return element;
@@ -185,43 +224,15 @@ function mailboxRow({ name, note, messages }, isChosen, choose) {
     "button",
     { type: "button", class: "mailbox", "aria-current": isChosen ? "true" : null, onclick: choose },
     h("span", { class: "mailbox-name" }, name),
-    h("span", { class: `mailbox-note${note === "0 cr" || note === "no account" ? " is-bad" : ""}` }, note),
-    h("span", { class: "mailbox-count", "aria-label": counted(messages, "message") }, count(messages)),
-  );
-}
-
-/**
- * A row of filters.
- * @param {HTMLElement} place
- * @param {Record<string, {label: string}>} filters
- * @param {{chosen: string, counts: Record<string, number>, choose: (name: string) => void}} shown
- */
-export function showChips(place, filters, { chosen, counts, choose }) {
-  const stamp = JSON.stringify([chosen, counts]);
-  if (place.dataset.stamp === stamp) return;
-  const focused = [...place.children].indexOf(/** @type {Element} */ (document.activeElement));
-  fill(
-    place,
-    Object.entries(filters)
-      .filter(([name]) => name === "all" || name === chosen || counts[name])
-      .map(([name, { label }]) => chip(label, counts[name], name === chosen, () => choose(name === chosen ? "all" : name), name)),
-  );
-  place.dataset.stamp = stamp;
-  if (focused >= 0) /** @type {HTMLElement} */ (place.children[Math.min(focused, place.children.length - 1)]).focus();
-}
-
-/**
- * @param {string} label
- * @param {number | undefined} many
- * @param {boolean} isChosen
- * @param {() => void} choose
- * @param {string} name
- */
-function chip(label, many, isChosen, choose, name) {
-  return h(
-    "button",
-    { type: "button", class: "chip", "data-filter": name, "aria-pressed": String(isChosen), onclick: choose },
-    label,
-    many !== undefined && h("span", { class: "chip-count" }, count(many)),
+    h(
+      "span",
+      { class: `mailbox-note${note === "0 cr" || note === "no account" ? " is-bad" : ""}` },
+      note,
+    ),
+    h(
+      "span",
+      { class: "mailbox-count", "aria-label": counted(messages, "message") },
+      count(messages),
+    ),
   );
 }

@@ -116,7 +116,9 @@ export class Store {
    */
   prepend(messages, requests) {
     const [first, start] = [this.messages[0], this.requests[0]];
-    const earlier = first ? messages.filter((one) => numberOf(one.id) < numberOf(first.id)) : messages;
+    const earlier = first
+      ? messages.filter((one) => numberOf(one.id) < numberOf(first.id))
+      : messages;
     const before = start ? requests.filter((one) => one.id < start.id) : requests;
     this.messages = earlier.concat(this.messages);
     this.requests = before.concat(this.requests);
@@ -167,7 +169,8 @@ export class Store {
    * @param {string | null} account
    */
   clear(account) {
-    const stays = (/** @type {{account: string | null}} */ one) => account !== null && one.account !== account;
+    const stays = (/** @type {{account: string | null}} */ one) =>
+      account !== null && one.account !== account;
     this.messages = this.messages.filter(stays);
     this.requests = this.requests.filter(stays);
     this.rebuild();
@@ -287,7 +290,14 @@ export class Store {
     for (const phone of new Set(request.phones.map(inE164))) {
       if (phone === null || reached.has(phone)) continue;
       const thread = this.#open(phone);
-      thread.entries.push({ key: `r${id}`, message: null, request, at, text, account: account ?? "" });
+      thread.entries.push({
+        key: `r${id}`,
+        message: null,
+        request,
+        at,
+        text,
+        account: account ?? "",
+      });
       thread.undelivered += 1;
     }
   }

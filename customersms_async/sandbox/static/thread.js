@@ -19,7 +19,12 @@ export class ThreadView {
   #title = h("h2", { class: "thread-number" });
   #about = h("p", { class: "thread-about" });
   #code = h("div", { class: "last-code", hidden: true });
-  #scroller = h("div", { class: "list bubbles", role: "list", tabindex: "0", "aria-label": "Messages, oldest first" });
+  #scroller = h("div", {
+    class: "list bubbles",
+    role: "list",
+    tabindex: "0",
+    "aria-label": "Messages, oldest first",
+  });
   #more = h("button", { type: "button", class: "more", hidden: true }, "New messages ↓");
   #none = h("p", { class: "none" });
 
@@ -31,9 +36,19 @@ export class ThreadView {
   constructor(place, store, does) {
     this.store = store;
     this.does = does;
-    const back = h("button", { type: "button", class: "back", "aria-label": "Back to the numbers", onclick: does.back }, "‹");
+    const back = h(
+      "button",
+      { type: "button", class: "back", "aria-label": "Back to the numbers", onclick: does.back },
+      "‹",
+    );
     const words = h("div", { class: "thread-words" }, this.#title, this.#about);
-    fill(place, h("header", { class: "thread-head" }, back, words, this.#code), this.#scroller, this.#more, this.#none);
+    fill(
+      place,
+      h("header", { class: "thread-head" }, back, words, this.#code),
+      this.#scroller,
+      this.#more,
+      this.#none,
+    );
     /** @type {VirtualList<Entry>} */
     this.list = new VirtualList(this.#scroller, {
       height: 84,
@@ -90,8 +105,18 @@ export class ThreadView {
     this.#code.hidden = !message;
     if (!message || dataset.message === message.id) return;
     dataset.message = message.id;
-    const button = h("button", { type: "button", class: "copy-code", title: "Copy the code (c)", onclick: () => this.does.copyCode(message) },
-      h("span", { class: "out-of-sight" }, "Copy the code "), h("span", { class: "digits" }, inGroups(message.code ?? "")), h("kbd", { "aria-hidden": "true" }, "c"));
+    const button = h(
+      "button",
+      {
+        type: "button",
+        class: "copy-code",
+        title: "Copy the code (c)",
+        onclick: () => this.does.copyCode(message),
+      },
+      h("span", { class: "out-of-sight" }, "Copy the code "),
+      h("span", { class: "digits" }, inGroups(message.code ?? "")),
+      h("kbd", { "aria-hidden": "true" }, "c"),
+    );
     fill(this.#code, h("span", { class: "last-code-label" }, "Last code"), button);
   }
 
@@ -126,14 +151,33 @@ export class ThreadView {
       "article",
       { class: `bubble${isLost ? " is-lost" : ""}${message.is_duplicate ? " is-duplicate" : ""}` },
       h("p", { class: "text", dir: "auto" }, withCode(shortened(message.text))),
-      message.is_duplicate && h("p", { class: "remark duplicate" }, "Sent twice", first?.message && [`: the same text came at ${time(first.at)} with `, requestLink(first.message.request)]),
-      isLost && h("p", { class: "remark lost" }, "Accepted, but the answer was lost: the sender does not know"),
+      message.is_duplicate &&
+        h(
+          "p",
+          { class: "remark duplicate" },
+          "Sent twice",
+          first?.message && [
+            `: the same text came at ${time(first.at)} with `,
+            requestLink(first.message.request),
+          ],
+        ),
+      isLost &&
+        h(
+          "p",
+          { class: "remark lost" },
+          "Accepted, but the answer was lost: the sender does not know",
+        ),
       h(
         "p",
         { class: "meta" },
         h("time", { datetime: message.at, title: message.at }, time(message.at)),
-        h("span", { title: `${count(size.units)} of ${count(size.room)} ${size.alphabet === "GSM-7" ? "septets" : "UTF-16 units"}` },
-          `${counted(size.segments, "segment")} · ${counted([...message.text].length, "character")} · ${size.alphabet}`),
+        h(
+          "span",
+          {
+            title: `${count(size.units)} of ${count(size.room)} ${size.alphabet === "GSM-7" ? "septets" : "UTF-16 units"}`,
+          },
+          `${counted(size.segments, "segment")} · ${counted([...message.text].length, "character")} · ${size.alphabet}`,
+        ),
         this.store.accounts.size > 1 && h("span", {}, mailboxName(message.account)),
         requestLink(message.request),
       ),
@@ -146,13 +190,24 @@ export class ThreadView {
    */
   #ghost({ request, text, at }) {
     const why = request?.code ?? request?.fault ?? "rejected";
-    const fate = request?.fate === "answered" || request?.fate === "lost" ? "rejected" : request?.fate;
+    const fate =
+      request?.fate === "answered" || request?.fate === "lost" ? "rejected" : request?.fate;
     return h(
       "article",
       { class: `bubble ghost is-${fate}` },
-      h("p", { class: "remark" }, h("b", {}, `Not sent: ${fate}`), h("span", { class: "why" }, why)),
+      h(
+        "p",
+        { class: "remark" },
+        h("b", {}, `Not sent: ${fate}`),
+        h("span", { class: "why" }, why),
+      ),
       h("p", { class: "text", dir: "auto" }, shortened(text)),
-      h("p", { class: "meta" }, h("time", { datetime: at }, time(at)), request && requestLink(request.id)),
+      h(
+        "p",
+        { class: "meta" },
+        h("time", { datetime: at }, time(at)),
+        request && requestLink(request.id),
+      ),
     );
   }
 }
@@ -162,13 +217,19 @@ export class ThreadView {
  * @param {string} code
  */
 function inGroups(code) {
-  return (code.length === 6 ? [code.slice(0, 3), code.slice(3)] : [code]).map((part) => h("span", { class: "group" }, part));
+  return (code.length === 6 ? [code.slice(0, 3), code.slice(3)] : [code]).map((part) =>
+    h("span", { class: "group" }, part),
+  );
 }
 
 /** @param {number} id */
 function requestLink(id) {
-  return h("a", { class: "request-link", href: `#/request/${id}`, title: "Show the request that brought it" },
-    h("span", { class: "out-of-sight" }, "Request "), `#${id}`);
+  return h(
+    "a",
+    { class: "request-link", href: `#/request/${id}`, title: "Show the request that brought it" },
+    h("span", { class: "out-of-sight" }, "Request "),
+    `#${id}`,
+  );
 }
 
 /**
@@ -201,11 +262,15 @@ function startsDay(entries, index) {
  */
 function firstLike(entries, index) {
   const { text, account } = entries[index];
-  const found = entries.findIndex((one) => one.message && one.text === text && one.account === account);
+  const found = entries.findIndex(
+    (one) => one.message && one.text === text && one.account === account,
+  );
   return found < index ? entries[found] : null;
 }
 
 /** @param {string} text */
 function shortened(text) {
-  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}… (${count(text.length)} characters)`;
+  return text.length <= LONGEST
+    ? text
+    : `${text.slice(0, LONGEST)}… (${count(text.length)} characters)`;
 }

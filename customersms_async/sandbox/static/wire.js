@@ -39,7 +39,8 @@ export class Wire {
       key: (request) => String(request.id),
       stamp: (request) => `${request.fate} ${request.took} ${request.repeats}`,
       build: row,
-      place: (element, request) => element.setAttribute("aria-selected", String(request.id === this.selected)),
+      place: (element, request) =>
+        element.setAttribute("aria-selected", String(request.id === this.selected)),
     });
     this.list.scroller.addEventListener("click", (event) => {
       const found = /** @type {Element} */ (event.target).closest("[data-request]");
@@ -58,7 +59,8 @@ export class Wire {
     const shown = [];
     for (let index = store.requests.length - 1; index >= 0; index -= 1) {
       const request = store.requests[index];
-      if (store.shows(request) && fits(request) && (!words || speaksOf(request, words))) shown.push(request);
+      if (store.shows(request) && fits(request) && (!words || speaksOf(request, words)))
+        shown.push(request);
     }
     this.list.show(shown);
     this.#mark(shown);
@@ -101,8 +103,11 @@ function speaksOf(request, words) {
 export function outcome(request) {
   if (request.fate === "refused") return request.code ?? "refused";
   if (request.fate === "lost") return "answer lost";
-  if (request.fate === "failed") return request.status === null ? "no answer" : `HTTP ${request.status}`;
-  return request.accepted < request.numbers ? `${count(request.accepted)} of ${count(request.numbers)} sent` : "sent";
+  if (request.fate === "failed")
+    return request.status === null ? "no answer" : `HTTP ${request.status}`;
+  return request.accepted < request.numbers
+    ? `${count(request.accepted)} of ${count(request.numbers)} sent`
+    : "sent";
 }
 
 /**
@@ -111,18 +116,34 @@ export function outcome(request) {
  */
 function row(request) {
   const { id, fate, numbers, phones, accepted } = request;
-  const to = numbers === 1 ? phoneIn(phones[0]) : numbers ? `${count(numbers)} numbers` : "no numbers";
+  const to =
+    numbers === 1 ? phoneIn(phones[0]) : numbers ? `${count(numbers)} numbers` : "no numbers";
   const isPart = fate === "answered" && accepted < numbers;
   return h(
     "div",
-    { class: `row request is-${isPart ? "part" : fate}`, role: "option", id: `request${id}`, "data-request": id },
+    {
+      class: `row request is-${isPart ? "part" : fate}`,
+      role: "option",
+      id: `request${id}`,
+      "data-request": id,
+    },
     h("span", { class: `mark is-${isPart ? "part" : fate}`, "aria-hidden": "true" }),
-    h("div", { class: "row-top" }, h("span", { class: "request-id" }, `#${id}`), h("span", { class: "to" }, to),
-      h("time", { datetime: request.at }, time(request.at))),
-    h("div", { class: "row-text" }, h("span", { class: "snippet", dir: "auto" }, request.text.slice(0, 100)),
+    h(
+      "div",
+      { class: "row-top" },
+      h("span", { class: "request-id" }, `#${id}`),
+      h("span", { class: "to" }, to),
+      h("time", { datetime: request.at }, time(request.at)),
+    ),
+    h(
+      "div",
+      { class: "row-text" },
+      h("span", { class: "snippet", dir: "auto" }, request.text.slice(0, 100)),
       (request.repeats ?? 0) > 0 && h("span", { class: "flag duplicate" }, "twice"),
-      request.fault && h("span", { class: "flag fault", title: "What was made to go wrong" }, request.fault),
+      request.fault &&
+        h("span", { class: "flag fault", title: "What was made to go wrong" }, request.fault),
       h("span", { class: "outcome" }, outcome(request)),
-      typeof request.took === "number" && h("span", { class: "took" }, duration(request.took))),
+      typeof request.took === "number" && h("span", { class: "took" }, duration(request.took)),
+    ),
   );
 }

@@ -9,7 +9,12 @@ const SHORT_CODES = /^(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-
 const CODE = /(?<![0-9])(?:[0-9]{3}[ -][0-9]{3}|[0-9]{4,8})(?![0-9])/;
 
 const COUNT = new Intl.NumberFormat("en");
-const DAY = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const DAY = new Intl.DateTimeFormat("en", {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+});
 
 /** @param {number} number */
 export const count = (number) => COUNT.format(number);
@@ -19,7 +24,8 @@ export const count = (number) => COUNT.format(number);
  * @param {string} one
  * @param {string} [many]
  */
-export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+export const counted = (number, one, many = `${one}s`) =>
+  `${count(number)} ${number === 1 ? one : many}`;
 
 /**
  * Cut a number into the groups in which it is read: country code, then threes and fours.
@@ -70,7 +76,9 @@ export function duration(seconds) {
   if (seconds > 0 && seconds < 0.001) return "< 1 ms";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 100) return `${Number(seconds.toFixed(1))} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Number((seconds / 3600).toFixed(1))} h`;
+  return seconds < 5400
+    ? `${Math.round(seconds / 60)} min`
+    : `${Number((seconds / 3600).toFixed(1))} h`;
 }
 
 /** @param {string} account */
