@@ -74,7 +74,7 @@ IN_REACH = {
     3: {0, 2, 3},
     4: {0, 1, 2, 3, 4},
     5: {0, 5},
-    6: {0, 1, 2, 3, 4},
+    6: {0, 1, 2, 3, 4, 6},
 }
 
 _NETWORK = {"aiohttp", "aiolimiter", "redis", "sqlite3", "socket", "ssl", "http"}

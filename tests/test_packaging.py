@@ -91,6 +91,9 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path):
     folders = {name.split("/")[0] for name in names}
     assert {"customersms_async", f"customersms_async-{PROJECT['version']}.dist-info"} == folders
     assert "customersms_async/py.typed" in names
+    assert {"inbox.css", "inbox.html", "inbox.js", "help.css"} <= {
+        Path(name).name for name in names if name.startswith("customersms_async/sandbox/static/")
+    }
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert not [name for name in names if "__pycache__" in name]
 
@@ -125,6 +128,29 @@ def test_public_names_are_sorted_and_there():
 
     assert sorted(set(names)) == list(names)
     assert [] == [name for name in names if not hasattr(customersms_async, name)]
+
+
+def test_pytest_finds_the_plugin():
+    """The fixture comes with the installed distribution, under a name that turns it off."""
+    (plugin,) = metadata.distribution("customersms-async").entry_points.select(group="pytest11")
+
+    assert ("customersms_async", "customersms_async.testing") == (plugin.name, plugin.value)
+
+
+def test_import_loads_no_client():
+    """The package itself is light, and loads the client when a name of it is asked for."""
+    heavy = "{'aiohttp', 'customersms_async.client'} & sys.modules.keys()"
+    code = f"import sys, customersms_async as c; print({heavy}); c.Rate; print(len({heavy}))"
+
+    assert "set()\n2\n" == python(code)
+
+
+def test_a_name_that_is_not_public():
+    """An unknown name is an error that names it, and all public names can be listed."""
+    with pytest.raises(AttributeError, match="'customersms_async' has no attribute 'nonsense'"):
+        _ = customersms_async.nonsense
+
+    assert set(customersms_async.__all__) <= set(dir(customersms_async))
 
 
 def test_import_is_silent():

@@ -98,7 +98,7 @@ class Control:
         self.exchange.gateway.credits.pop(key, None)
         self.exchange.faults.own.pop(key, None)
         self.clear(key)
-        self.exchange.limits.budgets.pop(key, None)
+        self.exchange.limits.forget(key)
         self._tell("closed", lambda: {"account": masked(key)})
 
     def clear(self, key: str | None = None) -> None:
@@ -130,7 +130,7 @@ class Control:
 
     def set_limit(self, settings: Mapping[str, object], key: str | None = None) -> Limit:
         """
-        Limit one key, or all; what was counted before is forgotten.
+        Limit one key, or all that have no limit of their own; what was counted is forgotten.
 
         Raises:
             ValueError: A name is unknown or a value cannot be; nothing has changed then.

@@ -40,34 +40,46 @@ class Limits:
     Attributes:
         common: The limit of every key that has none of its own.
 
+        own: The limits of those that have.
+
         budgets: What each key has used.
     """
 
     common: Limit
+    own: dict[str, Limit] = attrs.field(init=False, factory=dict[str, Limit], repr=False)
     budgets: dict[str, Budget] = attrs.field(init=False, factory=dict[str, Budget], repr=False)
 
     def set(self, limit: Limit, key: str | None = None) -> None:
-        """Limit one key, or all; what was counted against the old limit is forgotten."""
+        """
+        Limit one key, or all that have no limit of their own.
+
+        What they had used of the limit before is forgotten.
+        """
         if key is None:
             self.common = limit
-            self.budgets.clear()
+            self.budgets = {key: self.budgets[key] for key in self.own if key in self.budgets}
         else:
-            self.budgets[key] = Budget(limit)
+            self.own[key] = limit
+            self.budgets.pop(key, None)
+
+    def forget(self, key: str) -> None:
+        """Forget the limit of *key* and what it has used."""
+        self.own.pop(key, None)
+        self.budgets.pop(key, None)
 
     def of(self, key: str) -> Budget:
         """Give the budget of *key*."""
         if key not in self.budgets:
-            self.budgets[key] = Budget(self.common)
+            self.budgets[key] = Budget(self.limit_of(key))
         return self.budgets[key]
 
     def limit_of(self, key: str | None) -> Limit:
         """Give the limit of *key*, or that of all."""
-        budget = None if key is None else self.budgets.get(key)
-        return self.common if budget is None else budget.limit
+        return self.common if key is None else self.own.get(key, self.common)
 
     def usage(self, key: str, now: float) -> SandboxUsage:
         """Say how *key* stands at *now*; nothing is remembered of a key that never came."""
-        return (self.budgets.get(key) or Budget(self.common)).usage(now)
+        return (self.budgets.get(key) or Budget(self.limit_of(key))).usage(now)
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Unpack
 from ._budget import LimitSettings, SandboxUsage
 from ._engine import FaultSettings
 from ._faults import Fault
-from ._ledger import SandboxMessage, SandboxRequest
+from ._ledger import SandboxMessage, SandboxRequest, outlined, shortened
 from ._sandbox import Sandbox
 from ._thread import SandboxThread
 
@@ -48,10 +48,7 @@ class SmsSandbox:
         self.help_url = thread.sandbox.help_url
 
     def __repr__(self) -> str:
-        newest = "; ".join(f"{m.phone}: {_short(m.text, 60)}" for m in self.messages[-3:])
-        shown = f", the newest {newest}" if newest else ""
-        counts = _counts(len(self.messages), len(self.requests))
-        return f"<sms_sandbox {self.url}, {counts}{shown}>"
+        return f"<sms_sandbox {self.url}, {outlined(self.messages, self.requests)}>"
 
     @property
     def messages(self) -> tuple[SandboxMessage, ...]:
@@ -175,8 +172,8 @@ class SmsSandbox:
         """Say what arrived, for the report of a test that failed."""
         messages, requests = self.messages, self.requests
         wrong = [one for one in requests if one.code or one.fault]
-        lines = [f"{_counts(len(messages), len(requests))} at {self.url}"]
-        lines += [f"  {m.phone}  {_short(m.text)}" for m in messages[-SHOWN:]]
+        lines = [f"{len(messages)} accepted, {len(requests)} requests at {self.url}"]
+        lines += [f"  {m.phone}  {shortened(m.text, LONGEST)}" for m in messages[-SHOWN:]]
         lines += [f"  request {r.id}: {r.code or r.fault}" for r in wrong[-SHOWN:]]
         return "\n".join(lines)
 
@@ -229,18 +226,6 @@ def _apply(sandbox: Sandbox, options: Mapping[str, object], key: str) -> None:
 
 _FAULTS = tuple(FaultSettings.__annotations__)
 _OPTIONS = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
-
-
-def _counts(messages: int, requests: int) -> str:
-    return f"{_plural(messages, 'message')}, {_plural(requests, 'request')}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _short(text: str, longest: int = LONGEST) -> str:
-    return repr(text if len(text) <= longest else f"{text[:longest]}…")
 
 
 def _blocked() -> str:

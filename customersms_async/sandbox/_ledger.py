@@ -23,7 +23,20 @@ from ._faults import Fault
 from ._masking import masked
 from ._replies import Ending
 
-__all__ = ["Ledger", "Mailbox", "Query", "SandboxMessage", "SandboxRequest", "code_in", "number_in"]
+__all__ = [
+    "Ledger",
+    "Mailbox",
+    "Query",
+    "SandboxMessage",
+    "SandboxRequest",
+    "code_in",
+    "number_in",
+    "outlined",
+    "shortened",
+]
+
+#: Messages that a repr shows, and characters of each.
+SHOWN, SHORT = 3, 60
 
 # A code as login messages write it: 4711, 123456, 123-456 or 123 456.
 _CODE = re.compile(r"(?<![0-9])(?:[0-9]{3}[ -][0-9]{3}|[0-9]{4,8})(?![0-9])")
@@ -150,12 +163,13 @@ class Query:
 
     def matches(self, message: SandboxMessage) -> bool:
         """Tell whether *message* is meant."""
+        # What most messages fail comes first: a search looks at all that are held.
         return (
-            self.phone in (None, message.phone)
+            (self.contains is None or self.contains in message.text)
+            and self.phone in (None, message.phone)
             and self.key in (None, message.key)
             and self.request in (None, message.request)
-            and self.after < message.number
-            and (self.contains is None or self.contains in message.text)
+            and (not self.after or self.after < message.number)
         )
 
 
@@ -276,9 +290,10 @@ class Ledger:
 
     def find_newest(self, query: Query) -> Iterator[SandboxMessage]:
         """Give the messages that are meant, newest first, without a look at those before."""
-        newest_first = reversed(self.of(query.key).to(query.phone))
-        new = takewhile(lambda message: query.after < message.number, newest_first)
-        return filter(query.matches, new)
+        newest_first: Iterator[SandboxMessage] = reversed(self.of(query.key).to(query.phone))
+        if query.after:
+            newest_first = takewhile(lambda message: query.after < message.number, newest_first)
+        return filter(query.matches, newest_first)
 
     def message(self, message_id: str) -> SandboxMessage | None:
         """Find a message by its id."""
@@ -313,6 +328,10 @@ class Ledger:
         boxes = self.mailboxes.values() if key is None else [self.mailboxes.get(key, Mailbox())]
         return _merged(mailbox.duplicates for mailbox in boxes)
 
+    def count_duplicates(self, key: str) -> int:
+        """Count what `duplicates` gives, without a look at it."""
+        return len(self.mailboxes[key].duplicates) if key in self.mailboxes else 0
+
     def is_duplicate(self, message: SandboxMessage) -> bool:
         """Tell whether the message's number and text had been accepted before, of its key."""
         mailbox = self.mailboxes.get(message.key)
@@ -326,6 +345,23 @@ class Ledger:
     def newest(self, count: int, key: str | None = None) -> list[SandboxMessage]:
         """Give the newest messages, oldest first."""
         return list(islice(reversed(self.of(key).messages), count))[::-1]
+
+
+def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
+    """Say in a line what arrived, for a repr."""
+    counts = f"{_plural(len(messages), 'message')}, {_plural(len(requests), 'request')}"
+    newest = list(islice(reversed(messages), SHOWN))[::-1]
+    shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)
+    return f"{counts}, the newest {shown}" if shown else counts
+
+
+def shortened(text: str, longest: int) -> str:
+    """Quote a text, cut where it is longer."""
+    return repr(text if len(text) <= longest else f"{text[:longest]}…")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _merged(parts: Iterable[Iterable[SandboxMessage]]) -> list[SandboxMessage]:

@@ -14,7 +14,7 @@ __all__ = ["masked", "veiled"]
 DIGITS = 6
 
 # A key as the documentation writes them. A masked one is none, since "…" ends it.
-_KEY = re.compile(r"cspro_[A-Za-z0-9_.~+/=-]+")
+_KEY = re.compile(r"cspro_[\w.~+/=-]+")
 
 # The value of the field that holds the key, whatever it looks like.
 _FIELD = re.compile(r'("api_key"\s*:\s*")((?:[^"\\]|\\.)*)')

@@ -202,7 +202,8 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/limit",
-        "Limit requests; what is not named stays as it is, what was counted is forgotten.",
+        "Limit an account, or all that have no limit of their own. What is not named stays as it "
+        "is, what was counted is forgotten.",
         _changing.set_limit,
         {
             **_KEY,

@@ -14,7 +14,7 @@ from ._control import Control
 from ._engine import FaultSettings
 from ._faults import Fault
 from ._guard import Guard
-from ._ledger import Query, SandboxMessage, SandboxRequest
+from ._ledger import Query, SandboxMessage, SandboxRequest, outlined
 from ._routes import PREFIX
 from ._script import make_steps
 from ._settings import Options
@@ -88,9 +88,7 @@ class Sandbox(Options):
     def __repr__(self) -> str:
         where = "not running" if self._running is None else self._running.url
         ledger = self._control.exchange.ledger
-        return (
-            f"<Sandbox {where}, {len(ledger.messages)} messages, {len(ledger.requests)} requests>"
-        )
+        return f"<Sandbox {where}, {outlined(ledger.messages, ledger.requests)}>"
 
     @property
     def url(self) -> str:
@@ -174,12 +172,14 @@ class Sandbox(Options):
         self, limit: int | None, *, key: str | None = None, **more: Unpack[LimitSettings]
     ) -> None:
         """
-        Limit the requests of *key*, or of every key; what was counted before is forgotten.
+        Limit the requests of *key*, or of all keys that have no limit of their own.
+
+        What was counted before is forgotten.
 
         Args:
             limit: Requests in a period; none for no limit.
 
-            key: The key; every key if not given.
+            key: The key; all if not given.
 
             more: ``per``, ``rule``, ``burst``, ``rate_refusal`` and ``retry_after``, as the
                 options of the sandbox; what is not given stays as it is.

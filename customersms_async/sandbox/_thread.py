@@ -43,17 +43,17 @@ class SandboxThread:
 
     def _run(self) -> None:
         # Not the loop that a policy gives: a suite may have its own, with a clock of its own.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve())
+        except Exception as error:  # noqa: BLE001  # whoever waits for the start is to have it
+            self._started.set_exception(error)
 
     async def _serve(self) -> None:
         self._ended = asyncio.Event()
-        try:
-            async with self.sandbox:
-                self._started.set_result(asyncio.get_running_loop())
-                await self._ended.wait()
-        except OSError as error:
-            self._started.set_exception(error)
+        async with self.sandbox:
+            self._started.set_result(asyncio.get_running_loop())
+            await self._ended.wait()
 
     def call(self, function: Callable[[], _T]) -> _T:
         """Call *function* in the sandbox's thread, or here once that has ended."""

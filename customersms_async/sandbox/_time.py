@@ -13,8 +13,11 @@ __all__ = ["MovableClock", "read_seconds", "time_of_day", "written"]
 # Seconds since 1970 when the monotonic clock stood at 0. The time of day itself may run backwards.
 _ORIGIN = time.time() - time.monotonic()
 
-#: Seconds, a century: as far as a clock is moved.
+#: Seconds, a century: as far as a clock is moved in all.
 FURTHEST = 3.2e9
+
+#: The last instant that has a date: the end of the year 9999.
+LAST = 253_402_300_799.0
 
 
 def time_of_day() -> float:
@@ -23,7 +26,8 @@ def time_of_day() -> float:
 
 
 def written(instant: float) -> str:
-    """Write an instant in ISO 8601, UTC, with milliseconds."""
+    """Write an instant in ISO 8601, UTC, with milliseconds; the first or last year at most."""
+    instant = min(max(instant, 0.0), LAST)
     return (
         datetime.fromtimestamp(instant, UTC)
         .isoformat(timespec="milliseconds")
@@ -56,7 +60,7 @@ class MovableClock:
         Raises:
             ValueError: *seconds* is no number of at least 0; time does not run backwards.
         """
-        self.ahead += read_seconds("advance", seconds, FURTHEST)
+        self.ahead += read_seconds("advance", seconds, FURTHEST - self.ahead)
         return self.now()
 
 

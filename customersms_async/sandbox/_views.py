@@ -116,7 +116,7 @@ def account(exchange: Exchange, key: str, now: float) -> Shown:
         "account": masked(key),
         "credits": exchange.gateway.credits.get(key),
         "messages": len(exchange.ledger.of(key).messages),
-        "duplicates": len(exchange.ledger.duplicates(key)),
+        "duplicates": exchange.ledger.count_duplicates(key),
         "usage": usage | {"documented": DOCUMENTED},
     }
 

@@ -170,6 +170,29 @@ def test_all_is_free_after_a_while(name: RuleName):
     assert 0 == rule.used(NOON + 1000)
 
 
+def test_a_limit_of_ones_own():
+    """What is set for all leaves alone who has a limit of its own, and closing forgets that."""
+    limits = Limits(Limit(limit=1))
+    limits.set(Limit(limit=5), KEY)
+    for key in (KEY, "cspro_other"):
+        limits.of(key).refusal(NOON)
+    limits.set(Limit(limit=9))
+    found = [(limits.limit_of(key).limit, limits.usage(key, NOON).used) for key in (KEY, "x")]
+    others = limits.usage("cspro_other", NOON).used
+    limits.forget(KEY)
+
+    assert ([(5, 1), (9, 0)], 0) == (found, others)
+    assert (9, 0) == (limits.limit_of(KEY).limit, limits.usage(KEY, NOON).used)
+
+
+def test_dates_beyond_all_calendars():
+    """An instant that no calendar has is dated as near as can be."""
+    assert ("1970-01-01T00:00:00.000Z", "9999-12-31T23:59:59.000Z") == (
+        written(-1e20),
+        written(1e20),
+    )
+
+
 def test_a_clock_that_is_moved():
     """A moved clock is ahead of its base, and only ever moved forward."""
     clock = MovableClock(lambda: NOON)
@@ -188,3 +211,11 @@ def test_a_clock_that_cannot_be_moved(seconds):
         clock.advance(seconds)
 
     assert NOON == clock.now()
+
+
+def test_a_clock_is_moved_a_century_at_most():
+    """Many small steps lead no further than one."""
+    clock = MovableClock(lambda: NOON)
+    clock.advance(3e9)
+    with pytest.raises(ValueError, match="from 0 to 2e\\+08, not"):
+        clock.advance(3e9)

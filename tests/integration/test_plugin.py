@@ -179,7 +179,7 @@ def test_it(sms_sandbox):
 
     assert {"failed": 1} == counts(output), output
     section = output.partition(" sms_sandbox -")[2]
-    assert "1 message, 1 request at http://127.0.0.1:" in section
+    assert "1 accepted, 1 requests at http://127.0.0.1:" in section
     assert "+12125551234  'Your code is 4712'" in section
     assert "cspro_test_" not in output
 

@@ -196,7 +196,7 @@ def test_the_summary(sms_sandbox):
     send()
 
     assert (
-        f"2 messages, 3 requests at {sms_sandbox.url}\n"
+        f"2 accepted, 3 requests at {sms_sandbox.url}\n"
         f"  {PHONE}  'Your code is 4711'\n"
         f"  {PHONE}  'Hello'\n"
         "  request 2: answer-lost\n"

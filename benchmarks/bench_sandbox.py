@@ -1,0 +1,197 @@
+"""
+What the sandbox bears: requests a second with its event stream open, and 50,000 messages held.
+
+The sandbox, the client and the reader of the stream are a process each. Fails where fewer than
+300 requests a second come through, or a question about a full store takes more than 50 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+KEY = "cspro_bench"
+HELD = 50_000  # messages, the most that the sandbox holds
+NUMBERS = 10_000  # to which they go
+REQUESTS = 6_000  # of one number each, in a measurement
+CONNECTIONS = 16
+ROUNDS = 20  # of each question
+LEAST = 300  # requests a second
+SLOWEST = 0.050  # seconds for a question
+
+QUESTIONS = {
+    "the newest 100 messages": "messages",
+    "a number's messages": "messages?phone=%2B12005550042",
+    "search in all texts, found nowhere": "messages?contains=nowhere",
+    "the last code of a number": "last-code?phone=%2B12005550042",
+    "duplicates": "duplicates",
+    "20 conversations": "conversations?limit=20",
+    "search in all conversations": "conversations?contains=nowhere",
+    "requests that were lost": "requests?fate=lost",
+    "one message": "messages/msg_{id}",
+    "overview": "status",
+}
+
+
+@contextmanager
+def sandbox() -> Iterator[tuple[str, int]]:
+    """Run the sandbox in a process of its own; give its address and the id of the process."""
+    command = [sys.executable, "-m", "customersms_async.sandbox", "--port", "0", "--key", KEY]
+    with subprocess.Popen(
+        [*command, "--credits", "100000000"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[4], process.pid
+        process.terminate()
+
+
+@contextmanager
+def reader(url: str) -> Iterator[subprocess.Popen[str]]:
+    """Follow the events in a process of its own, as an open page does."""
+    program = [sys.executable, __file__, "read", url]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdout is not None
+        one.stdout.readline()
+        yield one
+        one.terminate()
+
+
+def read(url: str) -> None:
+    """Read events; say when the stream is open, and at each reload or the last of the run."""
+    with urllib.request.urlopen(f"{url}/_sandbox/events") as stream:
+        print("open", flush=True)
+        seen = {"request": 0, "reload": 0}
+        for line in stream:
+            kind = line.removeprefix(b"event: ").strip().decode()
+            if line.startswith(b"event: ") and kind in seen:
+                seen[kind] += 1
+            elif line.startswith(b"event: clock"):
+                print(json.dumps(seen), flush=True)
+
+
+async def load(url: str, requests: list[bytes]) -> float:
+    """Send all over a few connections; give the requests a second."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    waiting = iter(requests)
+
+    async def connection() -> None:
+        incoming, outgoing = await asyncio.open_connection(host, int(port))
+        for request in waiting:
+            outgoing.write(request)
+            head = await incoming.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            assert b'"success":true' in await incoming.readexactly(length)
+        outgoing.close()
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
+    return len(requests) / (time.perf_counter() - begin)
+
+
+def request(phones: list[str], text: str) -> bytes:
+    """Write a request."""
+    body = json.dumps({"api_key": KEY, "phone": phones, "message": text}).encode()
+    head = f"POST /sms_system/api.php HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+    return f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body
+
+
+def number(n: int) -> str:
+    """Give the n-th number."""
+    return f"+1200555{n % NUMBERS:04d}"
+
+
+def singles(begin: int) -> list[bytes]:
+    """Write requests for one number each, every tenth of them a duplicate."""
+    return [
+        request([number(n)], f"Your code is {n - n % 10 + 100_000:06}")
+        for n in range(begin, begin + REQUESTS)
+    ]
+
+
+def get(url: str) -> bytes:
+    """Ask the sandbox."""
+    with urllib.request.urlopen(url) as answer:
+        return bytes(answer.read())
+
+
+def post(url: str, body: object) -> None:
+    """Tell the sandbox."""
+    urllib.request.urlopen(url, json.dumps(body).encode()).close()
+
+
+def question(url: str) -> float:
+    """Give the median of the seconds that a question takes."""
+    seconds = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        get(url)
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)
+
+
+def memory(pid: int) -> float:
+    """Give the resident MB of a process; 0 where the system does not tell."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    found = [int(line.split()[1]) for line in lines if line.startswith("VmRSS")]
+    return found[0] / 1024 if found else 0.0
+
+
+def fill(url: str) -> float:
+    """Send through an empty, a filling and a full store; give the lowest rate of single ones."""
+    print("| requests of one number each, the stream open | a second |\n| --- | --- |")
+    empty = asyncio.run(load(url, singles(0)))
+    print(f"| {REQUESTS:,} into an empty store | {empty:,.0f} |")
+    filling = [
+        request([number(n + i) for i in range(100)], f"We open at nine, {n}")
+        for n in range(0, HELD, 100)
+    ]
+    rate = asyncio.run(load(url, filling))
+    print(f"| {len(filling)} of 100 numbers each, messages | {100 * rate:,.0f} |")
+    full = asyncio.run(load(url, singles(REQUESTS)))
+    print(f"| {REQUESTS:,} into a store of {HELD:,} | {full:,.0f} |")
+    return min(empty, full)
+
+
+def ask(url: str) -> float:
+    """Ask about a full store; give the seconds of the slowest question."""
+    newest = json.loads(get(f"{url}/_sandbox/messages?limit=1"))["messages"][0]["id"]
+    print(f"| question about {HELD:,} messages | ms |\n| --- | --- |")
+    slowest = 0.0
+    for name, path in QUESTIONS.items():
+        seconds = question(f"{url}/_sandbox/{path.format(id=int(newest[4:]) - HELD // 2)}")
+        slowest = max(slowest, seconds)
+        print(f"| {name} | {1000 * seconds:.1f} |")
+    return slowest
+
+
+def main() -> int:
+    """Measure, print tables, and fail where a bound is not kept."""
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
+    with sandbox() as (url, pid), reader(url) as stream:
+        begin = memory(pid)
+        rate = fill(url)
+        held = json.loads(get(f"{url}/_sandbox/status"))["messages"]
+        post(f"{url}/_sandbox/clock", {"advance": 0})
+        assert stream.stdout is not None
+        seen = json.loads(stream.stdout.readline())
+        print(f"\nThe reader saw {seen['request']:,} requests, {seen['reload']} reloads.")
+        print(f"Held: {held:,} messages; {begin:.0f} MB before, {memory(pid):.0f} MB after.\n")
+        slowest = ask(url)
+    return int(rate < LEAST or slowest > SLOWEST or held != HELD)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["read"]:
+        read(sys.argv[2])
+    else:
+        sys.exit(main())
