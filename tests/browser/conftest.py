@@ -103,4 +103,8 @@ def page(browser, live) -> Iterator["Page"]:
     yield page
     page.driver.get("about:blank")
 
-    assert [] == [one for one in page.complaints() if "ERR_CONNECTION" not in one and "ERR_INCOMPLETE" not in one]
+    assert [] == [
+        one
+        for one in page.complaints()
+        if "ERR_CONNECTION" not in one and "ERR_INCOMPLETE" not in one
+    ]

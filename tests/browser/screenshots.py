@@ -1,5 +1,5 @@
 """
-Takes pictures of the inbox: light, dark and narrow, to be looked at.
+Takes pictures of the inbox, to be looked at: empty and full, light and dark, wide and narrow.
 
 ``python -m tests.browser.screenshots FOLDER``
 """
@@ -12,58 +12,67 @@ from customersms_async.sandbox._thread import SandboxThread
 from tests.browser import lively
 from tests.support.browser import Page, chromium
 
+FAULTS = {
+    "script": "500, reset, ok*3",
+    "latency": "uniform(0.1, 0.5)",
+    "probabilities": {"answer-lost": 0.05},
+}
 
-def take(page: Page, folder: Path, name: str) -> None:
-    path = folder / f"{name}.png"
-    page.driver.save_screenshot(str(path))
-    print(path)
+
+class Camera:
+    def __init__(self, page: Page, folder: Path) -> None:
+        self.page = page
+        self.folder = folder
+
+    def take(self, name: str, place: str, *keys: str, wanted: str = ".number") -> None:
+        """Open a place, press keys, wait for what is wanted, and take its picture."""
+        self.page.open(place)
+        self.page.press(*keys)
+        self.page.one(wanted)
+        path = self.folder / f"{name}.png"
+        self.page.driver.save_screenshot(str(path))
+        print(path)
 
 
 def shoot(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     sandbox = Sandbox(keys=lively.KEYS, limit=100)
     with SandboxThread(sandbox) as thread, chromium() as driver:
         page = Page(driver, sandbox.url)
+        camera = Camera(page, folder)
         page.resize(1440, 900)
-        page.open()
-        take(page, folder, "empty")
+        camera.take("empty", "", wanted="#start")
         lively.fill(thread)
-        for theme in ("light", "dark"):
-            page.prefer(color_scheme=theme)
-            page.open("#/+12125550123")
-            lost = next(r.id for r in sandbox.requests if r.fault == "answer-lost")
-            take(page, folder, f"{theme}-list")
-            page.driver.get(f"{sandbox.url}/#/request/{lost}")
-            page.one("#detail pre")
-            take(page, folder, theme)
-        thread.call(lambda: sandbox.set_faults(script="500, reset, ok*3", latency="uniform(0.1, 0.5)", probabilities={"answer-lost": 0.05}))
-        page.prefer(color_scheme="light")
-        page.open("#/+966505550164")
-        page.press("f")
-        page.one(".panel .group-of")
-        take(page, folder, "faults")
-        page.open("#/+13235550199")
-        page.press("?")
-        page.one("#help kbd")
-        take(page, folder, "help")
-        page.open("#/requests")
+        lost = next(f"#/request/{r.id}" for r in sandbox.requests if r.fault == "answer-lost")
+        shoot_wide(camera, lost)
+        thread.call(lambda: sandbox.set_faults(**FAULTS))
+        camera.take("faults", "#/+966505550164", "f", wanted=".panel .group-of")
+        camera.take("help", "#/+13235550199", "?", wanted="#help kbd")
         page.resize(1000, 760)
-        take(page, folder, "medium")
-        page.narrow()
-        for name, place, wanted in (
-            ("narrow-numbers", "", ".number"),
-            ("narrow-thread", "#/+12125550123", ".bubble"),
-            ("narrow-rtl", "#/+972505550117", ".bubble"),
-            ("narrow-requests", "#/requests", ".request"),
-            ("narrow-request", f"#/request/{lost}", "#detail pre"),
-        ):
-            page.open(place)
-            page.one(wanted)
-            take(page, folder, name)
-        for line in page.complaints():
-            print(line)
+        camera.take("medium", "#/requests")
+        shoot_narrow(camera, lost)
+        print(*page.complaints(), sep="\n")
+
+
+def shoot_wide(camera: Camera, request: str) -> None:
+    for theme in ("light", "dark"):
+        camera.page.prefer(color_scheme=theme)
+        camera.take(theme, f"#/{lively.CUSTOMER}")
+        camera.page.driver.get(f"{camera.page.url}/{request}")
+        camera.page.one("#detail pre")
+        camera.page.driver.save_screenshot(str(camera.folder / f"{theme}-request.png"))
+    camera.page.prefer(color_scheme="light")
+
+
+def shoot_narrow(camera: Camera, request: str) -> None:
+    camera.page.narrow()
+    camera.take("narrow-numbers", "")
+    camera.take("narrow-thread", f"#/{lively.CUSTOMER}", wanted=".bubble")
+    camera.take("narrow-rtl", "#/+972505550117", wanted=".bubble")
+    camera.take("narrow-requests", "#/requests", wanted=".request")
+    camera.take("narrow-request", request, wanted="#detail pre")
+    camera.take("narrow-faults", "", "f", wanted=".panel .group-of")
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    shoot(folder)
+    shoot(Path(sys.argv[1]))

@@ -17,14 +17,20 @@ def filled(page, live):
 
 def chosen(page):
     """The number that is chosen in the list."""
-    return page.script("return document.querySelector('.number[aria-selected=true]')?.dataset.phone")
+    return page.script(
+        "return document.querySelector('.number[aria-selected=true]')?.dataset.phone"
+    )
 
 
 def choose(page, name, value):
     """Choose in a field of the panel, as a hand does."""
     field = page.one(f"[name={name}]")
     if field.tag_name == "select":
-        page.script("arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", field, value)
+        page.script(
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))",
+            field,
+            value,
+        )
     else:
         field.clear()
         field.send_keys(value)
@@ -32,7 +38,9 @@ def choose(page, name, value):
 
 def press(page, label, inside="#faults"):
     """Press the button of that label."""
-    page.until(lambda: next(one for one in page.all(f"{inside} button") if one.text == label)).click()
+    page.until(
+        lambda: next(one for one in page.all(f"{inside} button") if one.text == label)
+    ).click()
 
 
 # --- Switches -----------------------------------------------------------------------------------
@@ -61,7 +69,9 @@ def test_the_next_requests(page, live):
     press(page, "Add")
     page.until(lambda: "next http-500 ×2" in page.text("#standing"))
     first = live.send("One")
-    page.until(lambda: "next http-500" in page.text("#standing") and "×2" not in page.text("#standing"))
+    page.until(
+        lambda: "next http-500" in page.text("#standing") and "×2" not in page.text("#standing")
+    )
     then = [live.send(text) for text in ("Two", "Three")]
 
     assert ["OutcomeUnknown", "OutcomeUnknown", "Receipt"] == [first, *then]
@@ -79,7 +89,9 @@ def test_chance_and_latency(page, live):
     page.until(lambda: "latency 0.05 s" in page.text("#standing"))
 
     assert "OutcomeUnknown" == live.send("One")
-    assert page.until(lambda: "ms" in page.text(".request .took") and "<" not in page.text(".request .took"))
+    assert page.until(
+        lambda: "ms" in page.text(".request .took") and "<" not in page.text(".request .took")
+    )
 
 
 def test_what_cannot_be(page):
@@ -199,9 +211,13 @@ def test_c_copies_the_code(filled):
     filled.press("j", "j", "c")
     filled.until(lambda: filled.text("#toast") == "Copied 4711")
     filled.press("/")
-    filled.driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
+    filled.driver.execute_cdp_cmd(
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]}
+    )
 
-    assert "4711" == filled.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert "4711" == filled.driver.execute_async_script(
+        "navigator.clipboard.readText().then(arguments[0])"
+    )
 
 
 def test_the_help_sheet(filled):
@@ -215,7 +231,7 @@ def test_the_help_sheet(filled):
 
 
 def test_all_seen(page, live):
-    """u marks everything as seen."""
+    """U marks everything as seen."""
     live.post({"One": [PHONE]})
     page.one(".number").click()
     live.post({"Two": [OTHER_PHONE], "Three": [ODD_NUMBER]})
@@ -235,7 +251,17 @@ def test_everything_has_a_name(filled, live):
     filled.press("f")
     filled.one("#faults .group-of")
     nodes = filled.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    used = {"button", "textbox", "searchbox", "combobox", "listbox", "spinbutton", "meter", "link", "option"}
+    used = {
+        "button",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "listbox",
+        "spinbutton",
+        "meter",
+        "link",
+        "option",
+    }
     bare = [
         node["role"]["value"]
         for node in nodes
@@ -249,7 +275,9 @@ def test_news_are_told(page, live):
     """A screen reader is told of new messages at once for all of a moment, not one by one."""
     live.post({f"Message {n}": [PHONE] for n in range(5)} | {"Your code is 4711": [PHONE]})
 
-    assert page.until(lambda: page.text("#news") == f"6 new messages, the last to {PHONE}: code 4711")
+    assert page.until(
+        lambda: page.text("#news") == f"6 new messages, the last to {PHONE}: code 4711"
+    )
 
 
 def test_dark_and_light(page):
@@ -269,7 +297,9 @@ def test_dark_and_light(page):
 def test_a_phone_shows_one_column(filled):
     """Numbers, conversation, requests and a request each fill it; one goes back and forth."""
     filled.narrow()
-    columns = "return [...document.querySelectorAll('.column')].filter((one) => one.clientWidth).map((one) => one.id)"
+    columns = """return [...document.querySelectorAll('.column')]
+        .filter((one) => one.clientWidth)
+        .map((one) => one.id)"""
     steps = [filled.script(columns)]
     filled.all(".number")[2].click()
     filled.one(".bubble")
@@ -328,13 +358,21 @@ def test_a_reader_is_not_moved(page, live):
     """Whoever reads further down stays there while new messages and requests come."""
     live.post({f"Message {n}": [PHONE] for n in range(200)})
     page.until(lambda: "200 messages" in page.text(".thread-about"))
-    page.script("document.querySelector('.bubbles').scrollTop = 300; document.querySelector('#request-list').scrollTop = 3000")
+    page.script("document.querySelector('.bubbles').scrollTop = 300")
+    page.script("document.querySelector('#request-list').scrollTop = 3000")
     places = """return ['.bubble', '.request'].map((one) => {
-        const list = document.querySelector(one).closest('.list'), top = list.getBoundingClientRect().top;
-        const row = [...list.querySelectorAll(one)].find((row) => row.getBoundingClientRect().bottom > top + 1);
+        const list = document.querySelector(one).closest('.list');
+        const { top } = list.getBoundingClientRect();
+        const isInSight = (row) => row.getBoundingClientRect().bottom > top + 1;
+        const row = [...list.querySelectorAll(one)].find(isInSight);
         return [row.textContent, Math.round(row.getBoundingClientRect().top)];
     })"""
-    before = page.until(lambda: page.script("return document.querySelector('.bubbles').scrollTop < 1000") and page.script(places))
+    before = page.until(
+        lambda: (
+            page.script("return document.querySelector('.bubbles').scrollTop < 1000")
+            and page.script(places)
+        )
+    )
     live.post({f"Later {n}": [PHONE] for n in range(50)})
     page.until(lambda: "250 messages" in page.text(".thread-about"))
 
@@ -347,7 +385,9 @@ def test_a_request_of_very_many_numbers(page, live):
     numbers = ",".join(f"+1212555{n:04}" for n in range(1_000))
     live.post({"Hello": [numbers]})
 
-    assert page.until(lambda: "All\n1,000" in page.text("#number-chips") or "1,000" in page.text("#number-chips"))
+    assert page.until(
+        lambda: "All\n1,000" in page.text("#number-chips") or "1,000" in page.text("#number-chips")
+    )
     assert "1,000 numbers" in page.one(".request").text
 
 

@@ -51,7 +51,7 @@ def test_the_gauge_without_a_limit(page, live):
     live.post({"Hello": [PHONE] * 103})
     words = page.until(lambda: page.text("#minute") if "3 above" in page.text("#minute") else None)
 
-    assert "no limit here; the gateway’s is 100" in words
+    assert "no limit here; the gateway has 100" in words
 
 
 def test_a_script_stays_text(page, live):
@@ -91,7 +91,9 @@ def test_odd_texts_fit(page, live, text):
     page.one(".bubble .text")
 
     assert text == page.script("return document.querySelector('.bubble .text').textContent")
-    assert page.script("const l = document.querySelector('.bubbles'); return l.scrollWidth <= l.clientWidth")
+    assert page.script(
+        "const l = document.querySelector('.bubbles'); return l.scrollWidth <= l.clientWidth"
+    )
 
 
 def test_an_answer_that_was_lost(page, live):
@@ -117,7 +119,9 @@ def test_a_refused_request(page, live):
     assert "Not sent: refused" in ghost
     assert "INVALID_API_KEY" in ghost
     assert "INVALID_API_KEY" in page.one(".request.is-refused").text
-    assert "no account" in page.until(lambda: "no account" in page.text("#mailboxes") and page.text("#mailboxes"))
+    assert "no account" in page.until(
+        lambda: "no account" in page.text("#mailboxes") and page.text("#mailboxes")
+    )
 
 
 def test_a_duplicate(page, live):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from selenium import webdriver
-from selenium.common.exceptions import JavascriptException, WebDriverException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -79,7 +79,11 @@ class Page:
         if self.driver.current_url.startswith(self.url):  # or another hash would load nothing
             self.driver.get("about:blank")
         self.driver.get(f"{self.url}/{hash_}")
-        self.until(lambda: self.text("#link") == "Live" and self.script("return !!document.body.dataset.view"))
+        self.until(
+            lambda: (
+                self.text("#link") == "Live" and self.script("return !!document.body.dataset.view")
+            )
+        )
         self.until(lambda: self.all(".mailbox"))
         return self
 
@@ -94,7 +98,10 @@ class Page:
 
     def prefer(self, **features: str) -> None:
         """Set what a reader prefers, as ``color_scheme="dark"``."""
-        shown = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()]
+        shown = [
+            {"name": f"prefers-{name.replace('_', '-')}", "value": value}
+            for name, value in features.items()
+        ]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": shown})
 
     def until(self, condition: Callable[[], _T]) -> _T:

@@ -105,7 +105,7 @@ export class Minute {
       const over = Math.ceil(used - documented.limit);
       say(
         this.#note,
-        `${name}no limit here; the gateway’s is ${documented.limit}${over > 0 ? `, ${count(over)} above it` : ""}`,
+        `${name}no limit here; the gateway has ${documented.limit}${over > 0 ? `, ${count(over)} above it` : ""}`,
       );
     } else {
       const seconds = Math.max(0, (this.#freesAt - performance.now()) / 1000);

@@ -21,6 +21,7 @@ const CLOCK_STEPS = /** @type {[string, number][]} */ ([
  */
 export function nextRequests(panel, script) {
   const fault = faultField(panel, "next-fault", "answer-lost");
+  const note = () => panel.meaning(fault.value) || "Each takes one step, in this order.";
   const times = number("next-times", 1, { min: 1, max: 1000, label: "times" });
   const add = () => {
     const steps = Array(Math.max(1, Math.min(1000, Number(times.value) || 1))).fill(fault.value);
@@ -30,9 +31,9 @@ export function nextRequests(panel, script) {
     );
   };
   const steps = shortly(script).map((step) => h("li", {}, step));
-  return group(
+  const part = group(
     "The next requests",
-    "Each takes one step, in this order.",
+    note(),
     h(
       "div",
       { class: "fields" },
@@ -53,6 +54,8 @@ export function nextRequests(panel, script) {
         ),
       ),
   );
+  explain(part, fault, note);
+  return part;
 }
 
 /**
@@ -275,6 +278,19 @@ export function tidy(panel) {
       button("Switch all faults off", () => panel.allOff()),
     ),
   );
+}
+
+/**
+ * Let the note of a part say what the chosen fault does.
+ * @param {HTMLElement} part
+ * @param {HTMLElement} fault
+ * @param {() => string} note
+ */
+function explain(part, fault, note) {
+  fault.addEventListener("change", () => {
+    const place = part.querySelector(".note");
+    if (place) place.textContent = note();
+  });
 }
 
 /**
