@@ -180,10 +180,14 @@ export class Feed {
    */
   async #complete(request) {
     const turn = this.#turn;
-    const rest = await call("GET", "/messages", { request, limit: 10_000 });
-    if (turn !== this.#turn) return;
-    this.does.arrived(this.store.complete(rest.messages));
-    this.does.changed();
+    /** @type {{messages: Message[], has_more: boolean}} */
+    let rest = { messages: [], has_more: true };
+    while (rest.has_more) {
+      rest = await call("GET", "/messages", { request, limit: NEXT, before: rest.messages[0]?.id });
+      if (turn !== this.#turn) return;
+      this.does.arrived(this.store.complete(rest.messages));
+      this.does.changed();
+    }
   }
 
   /** @param {{id: number, took: number | null}} answered */

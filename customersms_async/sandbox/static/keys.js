@@ -35,6 +35,7 @@ export function listen(commands) {
     if (isField && !leaves) return;
     if (event.key === "Enter" && target.matches("a, button, summary")) return;
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (document.querySelector("dialog:modal") && name !== "?") return;
     const command = commands[name];
     if (command) command(event);
   });
