@@ -122,6 +122,17 @@ def test_limit_clock_and_credits(page, live):
     assert page.until(lambda: "7 cr" in page.text("#mailboxes"))
 
 
+def test_what_is_typed_stays(page, live):
+    """Requests that come meanwhile do not take it away, though they change what is shown there."""
+    live.thread.call(lambda: live.sandbox.fail_next("ok", 3))
+    page.press("f")
+    choose(page, "credits", "7")
+    live.send("One")
+    page.until(lambda: "next ok ×2" in page.text("#standing"))
+
+    assert "7" == page.one("[name=credits]").get_attribute("value")
+
+
 def test_clear(filled, live):
     """It asks once more, and then everything is gone."""
     filled.press("f")
@@ -306,6 +317,7 @@ def test_a_phone_shows_one_column(filled):
     steps.append(filled.script(columns))
     filled.one(".request-link").click()
     filled.one("#detail pre")
+    is_alone = not filled.all("#request-list")[0].is_displayed()
     steps.append(filled.script(columns))
     filled.driver.back()
     filled.one(".bubble")
@@ -317,6 +329,7 @@ def test_a_phone_shows_one_column(filled):
     steps.append(filled.script(columns))
 
     assert [["numbers"], ["thread"], ["wire"], ["numbers"], ["wire"]] == steps
+    assert is_alone
     assert filled.script("return document.documentElement.scrollWidth") == 360
 
 
@@ -339,6 +352,7 @@ def test_ten_thousand_numbers(page, live):
     page.press("HOME")
 
     assert page.until(lambda: chosen(page) == phones[-1])
+    assert len(page.all(".number")) < 32
     assert page.script(LARGEST) < 1_500
 
 
