@@ -6,7 +6,9 @@ A local gateway that speaks the documented API, keeps what it gets, and sends no
             await sms.send("+12125551234", "Your code is 4711")
         assert sandbox.last_code("+12125551234") == "4711"
 
-It shares no code with the client, so that each proves the other.
+It shares no code with the client, so that each proves the other. Its page at ``/`` shows what
+arrived, and ``/_sandbox/`` describes the calls over HTTP for tests in other languages. In pytest
+the fixture ``sms_sandbox`` gives each test an account of its own: see `SmsSandbox`.
 
 Faults happen when a script asks for them, ``sandbox.fail_next("answer-lost")``, when one stands,
 ``sandbox.set_faults(standing="http-500")``, when the dice say so,

@@ -161,6 +161,8 @@ def test_the_index_agrees_with_the_row(requests, keep):
         assert pair not in seen or ledger.is_duplicate(message)
         seen.add(pair)
     assert [m for m in held if ledger.is_duplicate(m)] == list(ledger.duplicates())
+    for mailbox in ledger.mailboxes.values():
+        assert mailbox.repeats == set(ids(mailbox.duplicates))
 
 
 def test_mailboxes_of_strangers_are_forgotten():

@@ -1,5 +1,6 @@
 """The pytest plugin as it works in other people's projects: each test runs pytest anew."""
 
+import functools
 import os
 import re
 import subprocess
@@ -24,29 +25,30 @@ def send(phone="+12125551234", text="Your code is 4711"):
 """
 
 
+def run_pytest(folder: Path, source: str, *options: str) -> str:
+    """Run pytest on a test module in a folder of its own."""
+    folder.joinpath("test_it.py").write_text(SEND + source, encoding="utf-8")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CUSTOMERSMS_", "PYTEST_"))
+    }
+    done = subprocess.run(
+        [*PYTEST, *options],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        encoding="utf-8",
+        env=environment | {"PYTHONUTF8": "1"},
+        timeout=170,
+    )
+    return done.stdout + done.stderr
+
+
 @pytest.fixture
 def run(tmp_path: Path):
     """Give a function that runs pytest on a test module in a project of its own."""
-
-    def run(source: str, *options: str) -> str:
-        tmp_path.joinpath("test_it.py").write_text(SEND + source, encoding="utf-8")
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("CUSTOMERSMS_", "PYTEST_"))
-        }
-        done = subprocess.run(
-            [*PYTEST, *options],
-            capture_output=True,
-            check=False,
-            cwd=tmp_path,
-            encoding="utf-8",
-            env=environment | {"PYTHONUTF8": "1"},
-            timeout=60,
-        )
-        return done.stdout + done.stderr
-
-    return run
+    return functools.partial(run_pytest, tmp_path)
 
 
 def counts(output: str) -> dict[str, int]:
@@ -55,15 +57,84 @@ def counts(output: str) -> dict[str, int]:
     return {outcome: int(count) for count, outcome in found}
 
 
-def test_a_sync_test(run):
-    """A test names the fixture, imports nothing, and reads the code."""
-    output = run("""
+PROJECT = """
+import unittest
+from customersms_async import CustomerSMS
+
 def test_login(sms_sandbox):
     send()
     assert sms_sandbox.last_code("+12125551234") == "4711"
-""")
 
-    assert {"passed": 1} == counts(output), output
+seen = []
+
+@pytest.mark.parametrize("n", range(3))
+def test_alone(sms_sandbox, n):
+    assert sms_sandbox.messages == sms_sandbox.requests == ()
+    send()
+    assert len(sms_sandbox.messages) == 1
+    seen.append((sms_sandbox.key, sms_sandbox.url))
+
+def test_keys_and_addresses():
+    assert len({key for key, _ in seen}) == 3
+    assert len({url for _, url in seen}) == 1
+
+def test_environment_without():
+    assert not {"CUSTOMERSMS_API_KEY", "CUSTOMERSMS_ENDPOINT"} & os.environ.keys()
+
+@pytest.fixture
+def _mine():
+    os.environ["CUSTOMERSMS_API_KEY"] = "cspro_mine"
+    yield
+    assert os.environ.pop("CUSTOMERSMS_API_KEY") == "cspro_mine"
+
+def test_environment_with_a_key(_mine, sms_sandbox):
+    assert os.environ["CUSTOMERSMS_API_KEY"] == sms_sandbox.key
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+async def test_async(sms_sandbox):
+    async with CustomerSMS() as sms:
+        await sms.send("+12125551234", "Your code is 4711")
+    assert (await sms_sandbox.wait_for(contains="4711")).phone == "+12125551234"
+
+@pytest.mark.sms_sandbox
+class TestUnittest(unittest.TestCase):
+    def test_it(self):
+        self.assertTrue(send()["success"])
+
+@pytest.mark.sms_sandbox(limit=1, credits=7)
+class TestMarkers:
+    @pytest.mark.sms_sandbox(limit=2)
+    def test_it(self, sms_sandbox):
+        assert (sms_sandbox.usage.limit, sms_sandbox.credits) == (2, 7)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> str:
+    """Give what pytest says of a whole project of tests that use the fixture."""
+    return run_pytest(tmp_path_factory.mktemp("project"), PROJECT, "-rA")
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        pytest.param("test_login", id="a test names the fixture, imports nothing, reads the code"),
+        pytest.param("test_alone[2]", id="each test has an empty mailbox"),
+        pytest.param("test_keys_and_addresses", id="each has its own key, at one sandbox"),
+        pytest.param("test_environment_without", id="the variables are gone after a test"),
+        pytest.param("test_environment_with_a_key", id="variables of before come back"),
+        pytest.param("test_async", id="a coroutine test of another plugin uses it as it is"),
+        pytest.param("TestUnittest::test_it", id="a test of unittest has it by the marker"),
+        pytest.param("TestMarkers::test_it", id="the closest marker counts, for what it says"),
+    ],
+)
+def test_a_project(project, test):
+    """What the id of this case says holds in a project that knows nothing but the fixture."""
+    assert f"PASSED test_it.py::{test}" in project, project
 
 
 def test_nothing_is_imported_before_a_test_asks(run):
@@ -82,76 +153,6 @@ def test_with(sms_sandbox):
 """, "-p", "no:anyio", "-p", "no:xdist", "-p", "no:hypothesispytest")  # fmt: skip
 
     assert {"passed": 2} == counts(output), output
-
-
-def test_each_test_is_alone(run):
-    """Each test has its own key and mailbox, at the same sandbox, and the environment back."""
-    output = run("""
-seen = []
-
-@pytest.mark.parametrize("n", range(3))
-def test_alone(sms_sandbox, n):
-    assert sms_sandbox.messages == sms_sandbox.requests == ()
-    send()
-    assert len(sms_sandbox.messages) == 1
-    seen.append((sms_sandbox.key, sms_sandbox.url))
-
-def test_after():
-    assert len({key for key, _ in seen}) == 3
-    assert len({url for _, url in seen}) == 1
-    assert not {"CUSTOMERSMS_API_KEY", "CUSTOMERSMS_ENDPOINT"} & os.environ.keys()
-""")
-
-    assert {"passed": 4} == counts(output), output
-
-
-def test_what_was_in_the_environment_comes_back(run):
-    """Variables that were set before a test are set again after it."""
-    output = run("""
-@pytest.fixture(autouse=True, scope="module")
-def _mine():
-    os.environ["CUSTOMERSMS_API_KEY"] = "cspro_mine"
-    yield
-    assert os.environ.pop("CUSTOMERSMS_API_KEY") == "cspro_mine"
-
-def test_it(sms_sandbox):
-    assert os.environ["CUSTOMERSMS_API_KEY"] == sms_sandbox.key
-""")
-
-    assert {"passed": 1} == counts(output), output
-
-
-def test_an_async_test_of_another_plugin(run):
-    """Coroutine tests of anyio's plugin use the same fixture, with our client in their loop."""
-    output = run("""
-from customersms_async import CustomerSMS
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-@pytest.mark.anyio
-async def test_it(sms_sandbox):
-    async with CustomerSMS() as sms:
-        await sms.send("+12125551234", "Your code is 4711")
-    assert (await sms_sandbox.wait_for(contains="4711")).phone == "+12125551234"
-""")
-
-    assert {"passed": 1} == counts(output), output
-
-
-def test_a_unittest_case(run):
-    """A test class of unittest's, as Django has them, gets it by the marker."""
-    output = run("""
-import unittest
-
-@pytest.mark.sms_sandbox
-class TestIt(unittest.TestCase):
-    def test_it(self):
-        self.assertTrue(send()["success"])
-""")
-
-    assert {"passed": 1} == counts(output), output
 
 
 def test_several_processes(run):
@@ -185,16 +186,24 @@ def test_it(sms_sandbox):
 
 
 def test_a_passed_test_shows_nothing(run):
-    """A test that passes, or one that fails without the fixture, has no such section."""
+    """No such section where a test passes, fails without the fixture, or only ends badly."""
     output = run("""
 def test_passes(sms_sandbox):
     send()
 
 def test_fails():
     assert False
+
+@pytest.fixture
+def _ends_badly(sms_sandbox):
+    yield
+    assert False
+
+def test_ends_badly(_ends_badly):
+    send()
 """, "-rA")  # fmt: skip
 
-    assert {"passed": 1, "failed": 1} == counts(output), output
+    assert {"passed": 2, "failed": 1, "error": 1} == counts(output), output
     assert "- sms_sandbox -" not in output
 
 
@@ -233,19 +242,6 @@ def test_{n}(sms_sandbox):
 
     assert {"error": len(markers)} == counts(output), output
     assert [] == [error for error in markers.values() if error not in output]
-
-
-def test_the_closest_marker_counts(run):
-    """A module's marker holds for its tests, but for what a test says itself."""
-    output = run("""
-pytestmark = pytest.mark.sms_sandbox(limit=1, credits=7)
-
-@pytest.mark.sms_sandbox(limit=2)
-def test_it(sms_sandbox):
-    assert (sms_sandbox.usage.limit, sms_sandbox.credits) == (2, 7)
-""")
-
-    assert {"passed": 1} == counts(output), output
 
 
 def test_it_is_described(run):

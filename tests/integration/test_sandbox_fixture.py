@@ -120,6 +120,16 @@ def test_faults_of_another(sms_sandbox, request):
     thread.call(lambda: thread.sandbox.close_account(key))
 
 
+def test_nothing_is_left_of_earlier_tests(sms_sandbox, request):
+    """The sandbox that all tests share holds this one's account, and nothing of those before."""
+    exchange = request.getfixturevalue("_sms_sandbox_thread").sandbox._control.exchange
+    strangers = exchange.gateway.credits.keys() - {sms_sandbox.key}
+
+    assert 1 == len(strangers)
+    assert set() == exchange.ledger.mailboxes.keys() | exchange.limits.own.keys()
+    assert {sms_sandbox.key} >= exchange.faults.own.keys()
+
+
 def test_no_limit_unless_asked(sms_sandbox):
     """The gateway's limit is enforced only when a test asks for it."""
     before = [send().status_code for _ in range(101)]

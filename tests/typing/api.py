@@ -28,6 +28,13 @@ from customersms_async import (
     Status,
     Usage,
 )
+from customersms_async.sandbox import (
+    Sandbox,
+    SandboxMessage,
+    SandboxRequest,
+    SandboxUsage,
+    SmsSandbox,
+)
 
 
 class MemoryJournal:
@@ -113,6 +120,39 @@ async def errors() -> None:
         assert_type(exc.report, Report)
 
 
+async def local_gateway() -> None:
+    async with Sandbox(
+        keys={"cspro_test": 98},
+        allowed_hosts=["sms"],
+        script="500, ok*2",
+        standing="html",
+        probabilities={"answer-lost": 0.05},
+        seed=7,
+        latency="uniform(0.1, 0.5)",
+        limit=100,
+        rule="gcra",
+        retry_after="date",
+        price=lambda text: len(text) // 160 + 1,
+    ) as sandbox:
+        assert_type(sandbox.endpoint, str)
+        assert_type(await sandbox.wait_for(phone="+12125551234", timeout=1), SandboxMessage)
+        assert_type(sandbox.requests, tuple[SandboxRequest, ...])
+        assert_type(sandbox.last_code("+12125551234"), str | None)
+        assert_type(sandbox.usage("cspro_test"), SandboxUsage)
+        sandbox.set_limit(50, key="cspro_test", per=30, rate_refusal="http-503")
+        sandbox.set_faults(latency=lambda: 0.1, script=["html", "ok"], standing=None)
+        sandbox.fail_next("rate-limited", 2, retry_after=7)
+
+
+def use_of_the_fixture(sms_sandbox: SmsSandbox) -> None:
+    sms_sandbox.limit(rule="nginx", burst=5)
+    assert_type(sms_sandbox.credits, int)
+    sms_sandbox.credits = 3
+    assert_type(sms_sandbox.wait(contains="code", timeout=1).text, str)
+    assert_type(sms_sandbox.messages, tuple[SandboxMessage, ...])
+    assert_type(sms_sandbox.usage.free, int | None)
+
+
 async def mistakes() -> None:
     """Each line is an error that the checkers must find: an unused ignore fails the check."""
     sms = CustomerSMS()
@@ -120,4 +160,6 @@ async def mistakes() -> None:
     sms.send_many(numbers(), "x")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]  # await forgotten
     await sms.send(12125551234, "x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a number is a string
     await sms.send_many(numbers(), "x", batch_sise=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    Sandbox(rule="leaky")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no such rule
+    Sandbox().set_faults(standng="html")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
     CustomerSMS(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # None is no key
