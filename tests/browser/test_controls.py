@@ -38,9 +38,9 @@ def choose(page, name, value):
 
 def press(page, label, inside="#faults"):
     """Press the button of that label."""
-    page.until(
-        lambda: next(one for one in page.all(f"{inside} button") if one.text == label)
-    ).click()
+    page.until(lambda: [one for one in page.all(f"{inside} button") if one.text == label])[
+        0
+    ].click()
 
 
 # --- Switches -----------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_what_cannot_be(page):
     page.press("ENTER")
 
     assert "latency must be" in page.one("#faults .problem").text
-    assert "400" in page.complaints()[0]
+    assert any("400" in one for one in page.complaints())
 
 
 def test_limit_clock_and_credits(page, live):

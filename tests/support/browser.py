@@ -55,6 +55,7 @@ def chromium(width: int = 1440, height: int = 900) -> Iterator[webdriver.Chrome]
     """Start a browser with a profile of its own."""
     options = webdriver.ChromeOptions()
     options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
+    options.page_load_strategy = "eager"  # tests wait for what they need
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(shutil.which(DRIVER))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
