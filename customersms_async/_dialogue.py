@@ -152,7 +152,7 @@ class Dialogue:
             standing.place = min(known, ticket.shared_place)
 
     def fits(self, longest: float, grant: Grant) -> bool:
-        """Whether a request that takes so long ends before the lease; who asks may have come since."""
+        """Whether a request that takes so long ends before the lease; it may have come since."""
         return longest + self.slack <= grant.longest
 
     def left(self, lane: Lane) -> None:

@@ -43,7 +43,12 @@ PACE = 0.05
 #: Milliseconds after which a browser opens a broken stream again.
 RETRY = 1000
 
-_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

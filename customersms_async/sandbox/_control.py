@@ -65,6 +65,11 @@ class Control:
                 future.set_result(found)
         return visit
 
+    def note_answered(self, request: int, seconds: float) -> None:
+        """Remember how long the answer to a request took."""
+        self.transcripts.note_answered(request, seconds)
+        self._tell("answered", lambda: {"id": request, "took": self.transcripts.took(request)})
+
     def credits(self, key: str) -> int:
         """
         Give the credits that are left to *key*.

@@ -16,6 +16,7 @@ _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sandbox: calls over HTTP</title>
+<link rel="icon" type="image/svg+xml" href="/static/favicon.svg">
 <link rel="stylesheet" href="/static/help.css">
 </head>
 <body>
@@ -31,6 +32,7 @@ it.</p>
 <section>
 <h2>GET {events}</h2>
 <p>What happens, as server-sent events: <code>request</code> with its messages and its account,
+<code>answered</code> with the seconds that its answer took,
 <code>credits</code> (of a new account too), <code>closed</code> (an account), <code>limit</code>,
 <code>faults</code>, <code>clock</code> and <code>clear</code>. The first is <code>hello</code>.
 Whoever comes back with <code>Last-Event-ID</code> goes on where it was; <code>reload</code> says

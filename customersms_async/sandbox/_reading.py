@@ -168,7 +168,7 @@ def requests(control: Control, given: Parameters) -> Shown:
     )
     page, has_more = _page(fitting, given, from_oldest="after" in given.values)
     return {
-        "requests": [_views.request(one) for one in page],
+        "requests": [_views.request(one, control.transcripts.took(one.id)) for one in page],
         "has_more": has_more,
         "total": len(mailbox.requests),
     }
@@ -180,7 +180,9 @@ def request(control: Control, given: Parameters) -> Shown:
     found = control.exchange.ledger.request(number)
     if found is None:
         raise NotFound(f"there is no request {number}, or it has been forgotten")
-    return _views.transcript(found, control.transcripts.get(number))
+    return _views.transcript(
+        found, control.transcripts.get(number), control.transcripts.took(number)
+    )
 
 
 def faults(control: Control, given: Parameters) -> Shown:

@@ -75,6 +75,7 @@ class Transcripts:
     room: int = ROOM
     _kept: dict[int, Transcript] = attrs.field(init=False, factory=dict[int, Transcript])
     _order: deque[int] = attrs.field(init=False, factory=deque[int])
+    _took: dict[int, float] = attrs.field(init=False, factory=dict[int, float])
     _taken: int = attrs.field(init=False, default=0)
 
     def add(self, transcript: Transcript) -> None:
@@ -83,16 +84,30 @@ class Transcripts:
         self._order.append(transcript.request)
         self._taken += transcript.size
         while self._taken > self.room and len(self._order) > 1:
-            self._taken -= self._kept.pop(self._order.popleft()).size
+            self._forget(self._order.popleft())
 
     def get(self, request: int) -> Transcript | None:
         """Give the transcript of a request, unless it has been forgotten."""
         return self._kept.get(request)
 
+    def note_answered(self, request: int, seconds: float) -> None:
+        """Remember how long an answer took, as long as its transcript is kept."""
+        if request in self._kept:
+            self._took[request] = round(seconds, 4)
+
+    def took(self, request: int) -> float | None:
+        """Give the seconds until a request was answered; none until then, or once forgotten."""
+        return self._took.get(request)
+
+    def _forget(self, request: int) -> None:
+        self._taken -= self._kept.pop(request).size
+        self._took.pop(request, None)
+
     def clear(self, key: str | None = None) -> None:
         """Forget all transcripts, or those of one key."""
         left = [kept for kept in self._kept.values() if key is not None and kept.key != key]
         self._kept = {kept.request: kept for kept in left}
+        self._took = {number: self._took[number] for number in self._kept if number in self._took}
         self._order = deque(self._kept)
         self._taken = sum(kept.size for kept in left)
 

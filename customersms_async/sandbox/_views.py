@@ -66,8 +66,8 @@ def messages(ledger: Ledger, shown: Iterable[SandboxMessage]) -> list[Shown]:
     return [message(ledger, one) for one in shown]
 
 
-def request(shown: SandboxRequest) -> Shown:
-    """Show a request; of very many numbers only the first."""
+def request(shown: SandboxRequest, took: float | None = None) -> Shown:
+    """Show a request; of very many numbers only the first. *took* is none until it is answered."""
     return {
         "id": shown.id,
         "account": masked(shown.key) if shown.key else None,
@@ -81,6 +81,7 @@ def request(shown: SandboxRequest) -> Shown:
         "status": shown.status,
         "code": shown.code,
         "answer": shown.ending,
+        "took": took,
     }
 
 
@@ -98,9 +99,9 @@ def fate(shown: SandboxRequest) -> str:
 _UNREADABLE = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
 
 
-def transcript(shown: SandboxRequest, words: Transcript | None) -> Shown:
+def transcript(shown: SandboxRequest, words: Transcript | None, took: float | None = None) -> Shown:
     """Show a request with what went over the wire, as far as that is still known."""
-    return request(shown) | {
+    return request(shown, took) | {
         "raw_request": words and words.sent,
         "raw_answer": words and words.answered,
     }

@@ -47,9 +47,15 @@ class Counter:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; one that breaks off is cancelled by aiohttp, and leaves no trace."""
-        visit = self.control.receive(await request.read(), _head(request))
-        await self._pause(self.control.exchange.faults.delay(visit.request.key))
-        return await self._perform(request, visit.reply)
+        loop = asyncio.get_running_loop()
+        body = await request.read()
+        started_at = loop.time()
+        visit = self.control.receive(body, _head(request))
+        try:
+            await self._pause(self.control.exchange.faults.delay(visit.request.key))
+            return await self._perform(request, visit.reply)
+        finally:
+            self.control.note_answered(visit.request.id, loop.time() - started_at)
 
     async def _perform(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.ending is Ending.TRICKLE:

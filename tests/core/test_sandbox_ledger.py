@@ -251,6 +251,21 @@ def test_a_long_transcript_is_cut():
     assert "… cut after 200,000 characters" in told.sent
 
 
+def test_the_time_of_a_request_goes_with_its_transcript():
+    """It is forgotten when the transcript is, and one that is gone already gets none."""
+    kept = Transcripts(room=4 * OVERHEAD)
+    kept.add(transcript(1))
+    kept.note_answered(1, 0.25)
+    kept.add(transcript(2, key="cspro_other"))
+    kept.note_answered(2, 0.5)
+    before = (kept.took(1), kept.took(2))
+    kept.clear("cspro_other")
+    kept.note_answered(2, 0.5)
+
+    assert (0.25, 0.5) == before
+    assert (0.25, None) == (kept.took(1), kept.took(2))
+
+
 def test_transcripts_are_bounded():
     """The oldest go first; the newest stays, however large."""
     kept = Transcripts(room=2 * OVERHEAD)

@@ -139,7 +139,7 @@ async def test_a_server_that_takes_no_writes_counts_as_away(running):
 
 
 async def test_a_client_that_cannot_be_used_is_no_reason_to_wait_for_ever(running):
-    """Whatever a caller's client raises, a message is told, and a bulk run asks again in a while."""
+    """Whatever a caller's client raises, a message is told, and a bulk run asks again later."""
 
     class Broken(Redis):
         async def execute_command(self, *args, **options):

@@ -20,10 +20,10 @@ class Reader:
         self.response = response
         self.signs = 0
 
-    async def next(self) -> tuple[str, str, object]:
-        """Give id, kind and data of the next event."""
+    async def next(self, kind: str | None = None) -> tuple[str, str, object]:
+        """Give id, kind and data of the next event, or of the next of that kind."""
         fields: dict[str, str] = {}
-        while "data" not in fields:
+        while "data" not in fields or kind not in (None, fields["event"]):
             block = (await self.response.content.readuntil(b"\n\n")).decode()
             self.signs += block == ":\n\n"
             fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
@@ -54,6 +54,18 @@ async def test_a_message_is_told():
         data["account"]["credits"],
         data["account"]["usage"]["used"],
     )
+
+
+async def test_an_answer_is_told():
+    """Once a request is answered, the seconds that it took are told."""
+    async with running(latency=0.05) as (_, client), following(client) as reader:
+        await client.post()
+        _, _, asked = await reader.next("request")
+        _, _, answered = await reader.next("answered")
+
+    assert (1, None) == (asked["request"]["id"], asked["request"]["took"])
+    assert 1 == answered["id"]
+    assert answered["took"] >= 0.05
 
 
 async def test_a_stranger_has_no_account():
@@ -127,7 +139,7 @@ async def test_a_reader_comes_back():
         await client.post(text="one")
         await client.post(text="two")
         async with following(client, place) as reader:
-            texts = [(await reader.next())[2]["request"]["text"] for _ in range(2)]
+            texts = [(await reader.next("request"))[2]["request"]["text"] for _ in range(2)]
 
     assert ["one", "two"] == texts
 
@@ -179,7 +191,7 @@ async def test_a_reader_who_does_not_read():
             await reader.next()
             for n in range(300):
                 await client.post(text=f"{n} " + "x" * 20_000)
-            seen = [(await reader.next())[2]["request"]["id"] for _ in range(300)]
+            seen = [(await reader.next("request"))[2]["request"]["id"] for _ in range(300)]
         lazy.close()
 
     assert list(range(1, 301)) == seen

@@ -227,6 +227,20 @@ async def test_a_list_of_requests():
     assert (2, True, 3) == (after["requests"][0]["numbers"], after["has_more"], after["total"])
 
 
+async def test_the_time_that_an_answer_took():
+    """It stands in the list and with the request, until the transcript is forgotten."""
+    async with running(latency=0.02) as (sandbox, client):
+        await client.post()
+        (listed,) = (await client.get("/requests"))["requests"]
+        alone = await client.get("/requests/1")
+        sandbox.clear()
+        await client.post()
+        again = await client.get("/requests/2")
+
+    assert listed["took"] == alone["took"] >= 0.02
+    assert again["took"] >= 0.02
+
+
 async def test_a_raw_request_and_its_answer():
     """Both are told word for word, the answer also where it was lost, and the key in none."""
     async with running() as (sandbox, client):

@@ -1,0 +1,30 @@
+// Dark or light: as the reader's system has it, until they choose; theme.js remembers the choice.
+
+import { at } from "./dom.js";
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+/** Whether colours are dark, by choice or by preference. */
+export function isDark() {
+  const { theme } = document.documentElement.dataset;
+  return theme ? theme === "dark" : dark.matches;
+}
+
+export function turnColours() {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem("theme", theme);
+  name();
+}
+
+/** Say on the button what it turns to, whenever that changes. */
+export function followColours() {
+  dark.addEventListener("change", name);
+  name();
+}
+
+function name() {
+  const words = isDark() ? "Light" : "Dark";
+  at("theme-button").textContent = words;
+  at("theme-button").title = `${words} colours (t)`;
+}

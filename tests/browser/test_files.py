@@ -1,0 +1,56 @@
+"""The files of the inbox, without a browser: what they must never hold."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import customersms_async.sandbox
+from customersms_async.sandbox.__main__ import DEFAULT_KEY
+from customersms_async.sandbox._masking import masked
+from tests.support.sandbox_client import Client, running
+
+FOLDER = Path(customersms_async.sandbox.__file__).parent / "static"
+FILES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".html", ".css", ".js", ".svg"))
+
+#: What puts text into the page as markup, runs it, or asks another address.
+BANNED = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser"
+    r"|\beval\(|new Function|setAttribute\(\"style\"|\sstyle=|\son[a-z]+=|javascript:"
+    r"|https?://(?!www\.w3\.org/2000/svg)"
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_nothing_inline_and_nothing_from_elsewhere(path):
+    """No file takes text for markup, has a style or a script inline, or names an address."""
+    assert [] == BANNED.findall(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_files_stay_small(path):
+    """No file is longer than a reader has patience for."""
+    assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+async def test_every_file_is_served():
+    """The page and all that it is made of come from the sandbox, each with its type."""
+    kinds = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+    async with running() as (_, client):
+        served = {path.name: await kind_of(client, path.name) for path in FILES}
+
+    expected = {path.name: kinds.get(path.suffix, "image/svg+xml") for path in FILES}
+    assert expected == served
+
+
+async def kind_of(client: Client, name: str) -> str:
+    async with client.session.get(f"{client.sandbox.url}/static/{name}") as response:
+        assert 200 == response.status
+        return response.content_type
+
+
+def test_the_usual_key_is_known():
+    """An empty inbox names the key of the command line, by the digits under which it sees it."""
+    text = (FOLDER / "start.js").read_text("utf-8")
+
+    assert f'masked: "{masked(DEFAULT_KEY)}", key: "{DEFAULT_KEY}"' in text

@@ -1,0 +1,260 @@
+"""The inbox in a real browser: what arrives, what went wrong, and where one finds it."""
+
+import pytest
+
+from customersms_async.sandbox import Sandbox
+from customersms_async.sandbox._thread import SandboxThread
+from tests.browser.conftest import KEY, OTHER_KEY, OTHER_PHONE, PHONE
+
+
+def test_a_message_appears_without_reload(page, live):
+    """What `CustomerSMS` sends stands in the open page: number, text, and the code that it has."""
+    page.script("window.isTheSame = true")
+    live.send("Your code is 481 902")
+    bubble = page.one(".bubble .text")
+
+    assert "Your code is 481 902" == bubble.text
+    assert ["481 902"] == page.texts(".bubble .code")
+    assert "481902" == page.text(".last-code .digits")
+    assert PHONE in page.text("#number-list")
+    assert page.script("return window.isTheSame")
+
+
+def test_a_message_is_measured(page, live):
+    """Beside it stand its segments and characters, and the request that brought it."""
+    live.send("Prête à 9 h 🙂")
+    meta = page.one(".bubble .meta").text
+
+    assert "1 segment · 13 characters · UCS-2" in meta
+    assert "#1" in meta
+
+
+def test_the_gauge_moves(page, live):
+    """It fills with requests, tells the refused, says when it is free again, and empties."""
+    live.thread.call(lambda: live.sandbox.set_limit(5))
+    page.until(lambda: "of 5 in 60 s" in page.text("#minute"))
+    for n in range(7):
+        live.send(f"Message {n}")
+    full = page.until(lambda: page.text("#minute") if "2 refused" in page.text("#minute") else None)
+    most = page.one("[role=meter]").get_attribute("aria-valuenow")
+    width = page.script("return document.querySelector('.minute-fill').style.inlineSize")
+    live.thread.call(lambda: live.sandbox.advance(61))
+
+    assert "free again in" in full
+    assert ("5", "100%") == (most, width)
+    assert page.until(lambda: page.one("[role=meter]").get_attribute("aria-valuenow") == "0")
+    assert "5 free" in page.text("#minute")
+
+
+def test_the_gauge_without_a_limit(page, live):
+    """Where nothing is enforced it shows what the documented limit would say."""
+    live.post({"Hello": [PHONE] * 103})
+    words = page.until(lambda: page.text("#minute") if "3 above" in page.text("#minute") else None)
+
+    assert "no limit here; the gateway has 100" in words
+
+
+def test_a_script_stays_text(page, live):
+    """Markup in a text, and in a request that is no JSON, is shown and never run."""
+    text = "<script>alert('no')</script><img src=x onerror=alert(1)>"
+    live.send(text)
+    live.thread.call(lambda: live.sandbox._control.receive(b"<script>alert(1)</script>"))
+    shown = page.one(".bubble .text").text
+    page.open("#/request/2")
+    page.one("#detail pre")
+
+    assert text == shown
+    assert "<script>alert(1)</script>" in page.text("#detail")
+    assert page.script("return !document.querySelector('main script, main img')")
+
+
+def test_right_to_left(page, live):
+    """A text in Arabic or Hebrew runs from right to left; its number and time do not."""
+    live.send("رمز التحقق الخاص بك هو 55029، صالح لمدة عشر دقائق.")
+    page.one(".bubble .text")
+    direction = "return getComputedStyle(document.querySelector(arguments[0])).direction"
+
+    assert "rtl" == page.script(direction, ".bubble .text")
+    assert "rtl" == page.script(direction, ".number .snippet")
+    assert "ltr" == page.script(direction, ".bubble .meta")
+    assert PHONE == page.one(".thread-number").text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["w" * 700, "a\nb\n\nc", "e\u0301" * 40, "👩‍👩‍👧‍👦" * 30],
+    ids=["long word", "line breaks", "combining marks", "emoji"],
+)
+def test_odd_texts_fit(page, live, text):
+    """Long words, line breaks, combining marks and emoji are whole, and nothing is pushed aside."""
+    live.send(text)
+    page.one(".bubble .text")
+
+    assert text == page.script("return document.querySelector('.bubble .text').textContent")
+    assert page.script(
+        "const l = document.querySelector('.bubbles'); return l.scrollWidth <= l.clientWidth"
+    )
+
+
+def test_an_answer_that_was_lost(page, live):
+    """The message is marked, and so is its request; the raw answer says that none of it arrived."""
+    live.fail_next("answer-lost")
+    said = live.send("Your code is 4711")
+    remark = page.one(".bubble .remark.lost").text
+    page.one(".request.is-lost").click()
+    detail = page.until(lambda: "Answer" in page.text("#detail") and page.text("#detail"))
+
+    assert "OutcomeUnknown" == said
+    assert "the sender does not know" in remark
+    assert "closed without a byte" in detail
+    assert "none of it" in detail
+    assert ["1"] == page.texts("[data-filter=lost] .chip-count")[:1]
+
+
+def test_a_refused_request(page, live):
+    """It stands with its code among the requests, and in the conversation as not sent."""
+    live.send("Your code is 4711", key="cspro_mistyped")
+    ghost = page.one(".ghost").text
+
+    assert "Not sent: refused" in ghost
+    assert "INVALID_API_KEY" in ghost
+    assert "INVALID_API_KEY" in page.one(".request.is-refused").text
+    assert "no account" in page.until(
+        lambda: "no account" in page.text("#mailboxes") and page.text("#mailboxes")
+    )
+
+
+def test_a_duplicate(page, live):
+    """The second message of one text to one number is called out, with the first."""
+    live.send("Your code is 4711")
+    live.send("Your code is 4711")
+    remark = page.one(".bubble.is-duplicate .remark").text
+
+    assert "Sent twice: the same text came at" in remark
+    assert "#1" in remark
+    assert "1 duplicate" in page.text(".thread-about")
+    assert page.one(".request .flag.duplicate")
+
+
+def test_a_rejected_number(page, live):
+    """A number of an array that was rejected shows it; the others do not."""
+    live.fail_next("reject")
+    said = live.send("Hello")
+
+    assert "Rejected" == said
+    assert "Not sent: rejected" in page.one(".ghost").text
+    assert "0 of 1 sent" in page.one(".request.is-part").text
+
+
+def test_a_request_in_full(page, live):
+    """Request and answer stand as they went over the wire, indented, and raw if asked; no key."""
+    live.send("Hi")
+    page.open("#/request/1")
+    page.one("#detail pre")
+    pretty = page.text("#detail")
+    page.one(".raw .quiet[aria-pressed]").click()
+    raw = page.text("#detail")
+
+    assert "POST /sms_system/api.php HTTP/1.1" in pretty
+    assert '\n  "message": "Hi"\n}' in pretty
+    assert '"remaining_credits": 19999' in pretty
+    assert '"message":"Hi"}' in raw
+    assert KEY not in page.driver.page_source
+    assert page.until(lambda: "Took" in page.text("#detail"))
+
+
+def test_a_deep_link_to_a_number(page, live):
+    """It opens that conversation, also before anything was sent to it."""
+    live.post({"To one": [PHONE], "To another": [OTHER_PHONE]})
+    page.open(f"#/{PHONE}")
+    page.until(lambda: page.texts(".bubble .text") == ["To one"])
+    page.open("#/+33639980114")
+
+    assert page.until(lambda: "Nothing has been sent to this number" in page.text("#thread"))
+
+
+def test_a_mailbox_for_each_key(page, live):
+    """Choosing one leaves what the other sent out, everywhere."""
+    live.send("From one")
+    live.send("From two", key=OTHER_KEY)
+    page.until(lambda: len(page.all(".request")) == 2)
+    page.all(".mailbox")[2].click()
+    page.until(lambda: page.texts(".bubble .text") == ["From two"])
+
+    assert 1 == len(page.all(".request"))
+    assert "49 cr" in page.one(".mailbox[aria-current]").text
+
+
+def test_the_title_counts_what_nobody_saw(page, live):
+    """It goes back once the conversation has been opened."""
+    live.send("One")
+    page.one(".number").click()
+    live.send("Two", OTHER_PHONE)
+    live.send("Three", OTHER_PHONE)
+    page.until(lambda: page.driver.title == "(2) SMS inbox")
+    page.one(".number.is-unseen").click()
+
+    assert page.until(lambda: page.driver.title == "SMS inbox")
+
+
+def test_it_follows_the_newest(page, live):
+    """Until a number is chosen, the conversation shown is that of the newest message."""
+    live.send("One")
+    page.until(lambda: page.texts(".bubble .text") == ["One"])
+    live.send("Two", OTHER_PHONE)
+    page.until(lambda: page.texts(".bubble .text") == ["Two"])
+    page.all(".number")[1].click()
+    live.send("Three", "+33639980114")
+    page.until(lambda: len(page.all(".number")) == 3)
+
+    assert ["One"] == page.texts(".bubble .text")
+
+
+def test_an_empty_inbox_tells_what_to_do(page, live):
+    """The two variables, a call in Python and one of curl stand there, to be copied."""
+    words = page.one("#start").text
+    page.all("#start button")[0].click()
+    page.until(lambda: page.text("#toast") == "Copied")
+    live.send("Hello")
+    page.one(".bubble")
+
+    assert f"export CUSTOMERSMS_ENDPOINT={live.sandbox.endpoint}" in words
+    assert "export CUSTOMERSMS_API_KEY=" in words
+    assert "await sms.send(" in words
+    assert "curl " in words
+    assert not page.all("#start")[0].is_displayed()
+
+
+def test_it_comes_back_after_a_restart(page, live):
+    """It says that the sandbox is gone, and loads what another one at the same port holds."""
+    live.send("Before")
+    page.one(".bubble")
+    port = int(live.sandbox.url.rpartition(":")[2])
+    live.stop()
+    gone = page.one("#gone").text
+    with SandboxThread(Sandbox(keys={KEY: 5}, port=port)) as thread:
+        again = type(live)(thread)
+        again.send("After")
+        page.until(lambda: page.texts(".bubble .text") == ["After"])
+        again.send("And live")
+        page.until(lambda: page.texts(".bubble .text") == ["After", "And live"])
+        is_gone = page.one("#link").text
+        page.driver.get("about:blank")
+
+    assert "has not answered since" in gone
+    assert "Live" == is_gone
+
+
+def test_it_catches_up_after_a_gap(page, live):
+    """What a reader missed while the stream was broken is there once it is back."""
+    live.send("Before")
+    page.one(".bubble")
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    page.script("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
+    live.send("Meanwhile")
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline | {"offline": False})
+    page.script("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+
+    assert page.until(lambda: page.texts(".bubble .text") == ["Before", "Meanwhile"])
