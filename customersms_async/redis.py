@@ -219,7 +219,8 @@ def _checked(given: object) -> str | Redis:
         msg = f"{what}, not {type(given).__module__}.{type(given).__name__}"
         raise ConfigurationError(msg)
     try:
-        ConnectionPool(**parse_url(given)).make_connection()  # connects to nobody
+        # Connects to nobody, but knows which options there are. redis-py left it without types.
+        ConnectionPool(**parse_url(given)).make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):
         msg = f"{what}; the string given is none"  # and not shown: it may hold a password
         raise ConfigurationError(msg) from None
