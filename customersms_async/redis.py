@@ -58,18 +58,18 @@ class RedisLimiter:
 
     It counts, paces and gives precedence as `LocalLimiter` does, by the clock of the store. Within
     a process who comes first is served first, and the processes take turns. All of them must be
-    given the same *rate*, *burst*, *reserve* and *grace*.
+    given the same options, and clients with the same time-outs.
 
     A store that is away lets nobody through: `CustomerSMS.send` raises `LimiterUnavailable`, and
     bulk runs wait. One that has lost its memory grants nothing for one look-back (the longest
-    request, *grace* and the period), so give it persistence or a replica, and
-    ``maxmemory-policy noeviction``. An empty store that is used for the first time is not told
-    from it.
+    request, *timeout*, *grace* and the period); so does a server that was started anew or took over
+    from another, which may lack the last calls, and a new store, which looks the same. Set
+    ``maxmemory-policy noeviction``.
 
     Args:
         redis: A URL such as ``redis://localhost:6379/0``, or a `redis.asyncio.Redis` of the event
-            loop that it is used in. Redis from 6.2, or Valkey. A client that is given is not
-            closed.
+            loop that it is used in, which is not closed. Redis from 6.2, or Valkey; the client of a
+            cluster is not taken.
 
         rate: The gateway's limit.
 
@@ -81,7 +81,8 @@ class RedisLimiter:
 
         prefix: What the names of all keys begin with, in braces. Accounts are named by a hash.
 
-        timeout: Seconds for one call of the store, after which it counts as away.
+        timeout: Seconds for one call of the store, after which it counts as away; part of each
+            lease, since a grant may be heard so much later.
 
         trust_empty_store: Whether a store that knows nothing is taken for one that was never used.
             For tests and development: after a store was lost, it lets up to twice the limit
