@@ -46,10 +46,13 @@ $(TOOLS): $(READY)
 	@$(UV) pip install -q --python $(BIN)/python $(PINS) --group dev
 	@touch $@
 
+# niquests brings a fork of urllib3 that puts itself in the place of urllib3, which requests would
+# then be measured with; built from source with this variable, it keeps to its own name.
 $(BENCH)/.ready: pyproject.toml constraints.txt | $(UV)
 	$(SAY) "Installing the library and whom it is measured beside, once"
 	@$(UV) venv -q --clear --python $(BIN)/python $(BENCH)
-	@$(UV) pip install -q --python $(BENCH)/bin/python $(PINS) -e . --group bench
+	@URLLIB3_NO_OVERRIDE=1 $(UV) pip install -q --python $(BENCH)/bin/python $(PINS) \
+	  --no-binary urllib3-future -e . --group bench
 	@touch $@
 
 
