@@ -131,11 +131,15 @@ define MEASURE
 	test -z "$$failed"
 endef
 
-bench: $(BENCH)/.ready  ## measure memory and CPU against a bare aiohttp client
-	$(call MEASURE,benchmarks/bench_cpu.py benchmarks/bench_memory.py)
+bench: $(BENCH)/.ready  ## measure all that the README says beside our peers, in a quarter of an hour
+	$(call MEASURE,benchmarks/bench_*.py)
 
 bench-limit: $(BENCH)/.ready  ## measure the rate limiter beside its peers, in two minutes
 	$(call MEASURE,benchmarks/bench_limit*.py)
+
+# The other parts, each by itself: make bench-duplicates, bench-send, bench-bulk, …
+bench-%: benchmarks/bench_%.py $(BENCH)/.ready
+	$(call MEASURE,$<)
 
 test-uvloop: $(READY)  ## run the suite on uvloop
 	$(SAY) "Running the tests on uvloop"

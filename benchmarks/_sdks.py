@@ -74,7 +74,7 @@ async def telnyx_sdk(base: str, seconds: float | None = None) -> AsyncIterator[S
 async def slack_sdk(
     base: str, seconds: int = 30, handlers: list[AsyncRetryHandler] | None = None
 ) -> AsyncIterator[Send]:
-    """``client.chat_postMessage`` of ``AsyncWebClient``; a session for each request, its default."""
+    """``client.chat_postMessage`` of ``AsyncWebClient``; by default a session for each request."""
     client = slack.AsyncWebClient(
         token="xoxb-token", base_url=f"{base}/api/", timeout=seconds, retry_handlers=handlers
     )

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from benchmarks._gateway import gateway
-from benchmarks._results import RESULTS, Bound, Result, Row, Table, median
+from benchmarks._results import Bound, Result, Row, Table, median
 from benchmarks._rounds import Rounds, cpu_rounds, ratio
 from benchmarks.send.senders import BARE, OURS, QUICK, SENDERS, SendAll
 
@@ -76,7 +76,7 @@ def main() -> int:
         "twilio and telnyx send the request of their own API, and are answered as it documents."
     )
     rows = [_row(name, seen) for name in SENDERS]
-    code = Result(
+    return Result(
         name="send",
         title="What one message costs",
         packages=PACKAGES,
@@ -85,9 +85,7 @@ def main() -> int:
             Bound(f"{OURS}, {number} in flight: CPU ÷ {BARE}'s", ratio(rounds, OURS, BARE), MOST)
             for number, rounds in seen.items()
         ],
-    )
-    exit_code = code.publish()
-    return exit_code
+    ).publish()
 
 
 if __name__ == "__main__":
