@@ -28,7 +28,7 @@ from benchmarks.bulk.contestants import (
     numbers,
 )
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "25"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "21"))
 MANY = int(os.environ.get("BENCH_NUMBERS", "1000000"))
 SIZES = (100, 1_000)
 NUMBERS = 20_000

@@ -31,7 +31,7 @@ __all__ = [
     "numbers",
 ]
 
-KEY: Final = "cspro_bench"
+KEY: Final = "cspro_0123456789abcdef0123456789abcdef"
 TEXT: Final = "We open at nine"
 _JSON: Final = {"Content-Type": "application/json"}
 

@@ -32,7 +32,7 @@ from customersms_async import CustomerSMS, LocalLimiter
 
 __all__ = ["CLIENTS", "OURS", "SECONDS", "Client"]
 
-KEY: Final = "cspro_bench"
+KEY: Final = "cspro_0123456789abcdef0123456789abcdef"
 #: The time-out of each attempt.
 SECONDS: Final = 1
 

@@ -27,7 +27,7 @@ from customersms_async import CustomerSMS, LocalLimiter, Rate
 
 __all__ = ["BARE", "OURS", "SENDERS", "SLOW", "Sender"]
 
-KEY: Final = "cspro_bench"
+KEY: Final = "cspro_0123456789abcdef0123456789abcdef"
 _JSON: Final = {"Content-Type": "application/json"}
 
 #: Sends one message to each number.
