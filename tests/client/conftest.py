@@ -16,7 +16,6 @@ __all__ = ["KEY"]
 @pytest.fixture
 def make_client() -> Callable[..., CustomerSMS]:
     """Make clients whose requests go to a gateway in memory and whose time is the loop's."""
-
     return make_client_in_memory
 
 
