@@ -47,10 +47,13 @@ $(TOOLS): $(READY)
 	@$(UV) pip install -q --python $(BIN)/python $(PINS) --group dev
 	@touch $@
 
+# niquests brings a fork of urllib3 that puts itself in the place of urllib3, which requests would
+# then be measured with; built from source with this variable, it keeps to its own name.
 $(BENCH)/.ready: pyproject.toml constraints.txt | $(UV)
 	$(SAY) "Installing the library and whom it is measured beside, once"
 	@$(UV) venv -q --clear --python $(BIN)/python $(BENCH)
-	@$(UV) pip install -q --python $(BENCH)/bin/python $(PINS) -e . --group bench
+	@URLLIB3_NO_OVERRIDE=1 $(UV) pip install -q --python $(BENCH)/bin/python $(PINS) \
+	  --no-binary urllib3-future -e . --group bench
 	@touch $@
 
 
@@ -146,11 +149,15 @@ define MEASURE
 	test -z "$$failed"
 endef
 
-bench: $(BENCH)/.ready  ## measure memory and CPU against a bare aiohttp client
-	$(call MEASURE,benchmarks/bench_cpu.py benchmarks/bench_memory.py)
+bench: $(BENCH)/.ready  ## measure all that the README says beside our peers, in a quarter of an hour
+	$(call MEASURE,benchmarks/bench_*.py)
 
 bench-limit: $(BENCH)/.ready  ## measure the rate limiter beside its peers, in two minutes
 	$(call MEASURE,benchmarks/bench_limit*.py)
+
+# The other parts, each by itself: make bench-duplicates, bench-send, bench-bulk, …
+bench-%: benchmarks/bench_%.py $(BENCH)/.ready
+	$(call MEASURE,$<)
 
 test-uvloop: $(READY)  ## run the suite on uvloop
 	$(SAY) "Running the tests on uvloop"

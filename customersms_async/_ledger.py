@@ -54,7 +54,10 @@ class Ledger:
 
     def decide(self, batch: Batch, delivered: Delivered) -> None:
         """Enter the fates of a batch."""
-        self.fates.update(delivered.fates(len(batch.phones)))
+        if delivered.whole is not None:  # a `Counter` costs more than all the rest of it
+            self.fates[delivered.whole.status] += len(batch.phones)
+        else:
+            self.fates.update(delivered.fates(len(batch.phones)))
         if self._columns is not None:
             self._columns.decide(
                 batch.indexes, delivered.verdicts, delivered.message_ids, delivered.request

@@ -71,9 +71,8 @@ def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | 
         return None
     if [entry.phone for entry in entries] != phones:
         return None
-    if False in [entry.success for entry in entries]:
-        return None
-    return Match(SENT, [entry.message_id or None for entry in entries])
+    message_ids = [entry.message_id or None for entry in entries if entry.success]
+    return Match(SENT, message_ids) if len(message_ids) == len(entries) else None
 
 
 def _match_by_digits(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) -> Match:

@@ -207,15 +207,25 @@ class PhoneReader(Reader):
             return None
         phones: list[str] = items  # type: ignore[assignment]  # are_e164 has said so
         numbers = list(map(int, phones))
-        if self._dedupe:
-            if len(set(numbers)) < len(numbers) or not self._seen.isdisjoint(numbers):
-                return None
-            self._seen.update(numbers)
+        if self._dedupe and not self._are_new(numbers):
+            return None
         chunk = self._begin(0)
         chunk.numbers = numbers
         self._next += len(numbers)
         self._fill(range(chunk.first, self._next), phones)
         return chunk
+
+    def _are_new(self, numbers: list[int]) -> bool:
+        """Remember *numbers* where all are new; otherwise none of them."""
+        seen = self._seen
+        if not seen.isdisjoint(numbers):
+            return False
+        new_size = len(seen) + len(numbers)
+        seen.update(numbers)
+        if len(seen) < new_size:  # one stands here twice
+            seen.difference_update(numbers)
+            return False
+        return True
 
     def _take_each(self, items: list[object]) -> Chunk:
         chunk = self._begin(len(items))

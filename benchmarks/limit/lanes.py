@@ -77,13 +77,13 @@ async def waits_beside_bulk(contestant: Contestant, seed: int) -> list[float]:
     return sorted(traffic.waits)
 
 
-async def waits_of_a_rush(contestant: Contestant, seed: int) -> list[float]:
-    """Send thirty messages within a second on an idle key; give their waits, sorted."""
+async def waits_of_a_rush(contestant: Contestant, seed: int, seconds: float = 1.0) -> list[float]:
+    """Send thirty messages within so many seconds on an idle key; give their waits, sorted."""
     dice = random.Random(-1 - seed)
     traffic = _Traffic(contestant, seed)
-    instants = [0.0, *sorted(dice.random() for _ in range(30))]
+    instants = [0.0, *sorted(seconds * dice.random() for _ in range(30))]
     gaps = (after - before for before, after in itertools.pairwise(instants))
-    await traffic.send(itertools.chain(gaps, [1.0]), 1.0)
+    await traffic.send(itertools.chain(gaps, [1.0]), max(seconds, 0.5))
     await asyncio.sleep(PER)
     await traffic.stop()
     assert len(traffic.waits) == 30

@@ -7,12 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from benchmarks._plot import BAND, BLUE, GRID, INK, NAMES, PALE, RED, WIDTH, foot, headline, sheet
 from benchmarks._results import Spread
 from benchmarks.limit.contestants import LIMIT, PER
 from benchmarks.limit.server import SEEDS
@@ -20,12 +20,10 @@ from benchmarks.limit.tables import RULES, Watched
 
 __all__ = ["draw"]
 
-# All lengths are inches; at 100 dots each, the picture is as wide as a README shows it.
-_WIDTH, _TOP, _BOTTOM, _ROW = 8.3, 1.30, 0.92, 0.52
-_NAMES, _LINES, _LINES_END, _CELLS, _CELL, _LAST = 0.15, 2.02, 4.08, 4.62, 0.52, 8.15
+# All lengths are inches.
+_TOP, _BOTTOM, _ROW = 1.30, 0.92, 0.52
+_LINES, _LINES_END, _CELLS, _CELL, _LAST = 2.02, 4.08, 4.62, 0.52, 8.15
 
-_INK, _PALE, _RED, _BLUE, _GRID = "#1f2933", "#66727f", "#c62828", "#33608c", "#d5dbe1"
-_BAND = "#eef4fa"
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#fdece4", "#f6a384", "#d9482f", "#9b1c1c"])
 _MINUTES = 10
 
@@ -33,32 +31,20 @@ _MINUTES = 10
 def draw(watched: Mapping[str, Watched], circumstances: str, path: Path) -> None:
     """Draw who sends how many in any minute, and what six rules refuse of it."""
     height = _TOP + _ROW * len(watched) + _BOTTOM
-    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 8, "text.color": _INK}):
-        figure = Figure(figsize=(_WIDTH, height), dpi=200, facecolor="white")
-        page = figure.add_axes((0, 0, 1, 1), xlim=(0, _WIDTH), ylim=(height, 0))
-        page.set_axis_off()
-        _head(page)
+    with sheet(height, path) as (figure, axes):
+        _head(axes)
         for number, (name, seen) in enumerate(watched.items()):
             top = _TOP + _ROW * number
-            _line_of_text(page, name, seen, top)
+            _line_of_text(axes, name, seen, top)
             _line_of_time(figure, seen, top, is_last=number == len(watched) - 1)
-        _foot(page, circumstances, height)
-        figure.savefig(path, metadata={"Software": None})
+        _foot(axes, circumstances, height)
 
 
 def _head(page: Axes) -> None:
-    page.text(
-        _NAMES,
-        0.30,
+    headline(
+        page,
         "“100 per minute”, as six limiters keep it and as the server counts it",
-        size=11.5,
-        weight="bold",
-    )
-    page.text(
-        _NAMES,
-        0.53,
         "1,000 requests wait at once; each then travels for 10 to 500 ms. Above 100: red.",
-        color=_PALE,
     )
     page.text(_LINES, 0.86, "arrivals in the last 60 s", weight="bold")
     page.text(_LINES_END + 0.28, 1.10, "at the\nmost", ha="center", va="center", size=7.5)
@@ -73,17 +59,17 @@ def _line_of_text(page: Axes, name: str, seen: Watched, top: float) -> None:
     is_ours = name.startswith("LocalLimiter")
     middle = top + _ROW / 2
     if is_ours:
-        page.add_patch(Rectangle((0.06, top), _WIDTH - 0.12, _ROW, color=_BAND, lw=0))
+        page.add_patch(Rectangle((0.06, top), WIDTH - 0.12, _ROW, color=BAND, lw=0))
     title, _, rest = name.replace(" (", ", (").partition(", ")
     page.text(
-        _NAMES,
+        NAMES,
         middle - 0.08,
         title,
         va="center",
         size=9,
         weight="bold" if is_ours else "normal",
     )
-    page.text(_NAMES, middle + 0.10, rest, va="center", size=7.5, color=_PALE)
+    page.text(NAMES, middle + 0.10, rest, va="center", size=7.5, color=PALE)
     page.text(
         _LINES_END + 0.28,
         middle,
@@ -92,7 +78,7 @@ def _line_of_text(page: Axes, name: str, seen: Watched, top: float) -> None:
         va="center",
         size=9.5,
         weight="bold",
-        color=_RED if seen.busiest > LIMIT else _INK,
+        color=RED if seen.busiest > LIMIT else INK,
     )
     for number, rule in enumerate(RULES):
         _cell(page, seen.refused(rule), _CELLS + _CELL * number, top)
@@ -103,9 +89,9 @@ def _cell(page: Axes, refused: Spread, left: float, top: float) -> None:
     middle = left + _CELL / 2, top + _ROW / 2
     heat = min(1.0, refused.value / 1000) ** 0.4
     color = _HEAT(heat) if refused.high else "white"
-    ink = "white" if heat > 0.5 else _INK
+    ink = "white" if heat > 0.5 else INK
     page.add_patch(
-        Rectangle((left + 0.015, top + 0.03), _CELL - 0.03, _ROW - 0.06, fc=color, ec=_GRID, lw=0.5)
+        Rectangle((left + 0.015, top + 0.03), _CELL - 0.03, _ROW - 0.06, fc=color, ec=GRID, lw=0.5)
     )
     value, worst = _rounded(refused.value), _rounded(refused.high)
     is_one = value == worst
@@ -122,9 +108,9 @@ def _rounded(figure: float) -> str:
 def _line_of_time(figure: Figure, seen: Watched, top: float, *, is_last: bool) -> None:
     height = figure.get_figheight()
     box = (
-        _LINES / _WIDTH,
+        _LINES / WIDTH,
         1 - (top + _ROW - 0.06) / height,
-        (_LINES_END - _LINES) / _WIDTH,
+        (_LINES_END - _LINES) / WIDTH,
         (_ROW - 0.10) / height,
     )
     axes = figure.add_axes(box, xlim=(0, _MINUTES), ylim=(0, 210))
@@ -134,17 +120,17 @@ def _line_of_time(figure: Figure, seen: Watched, top: float, *, is_last: bool) -
     )
     capped = [min(count, LIMIT) for count in counts]
     above = [count if count > LIMIT else math.nan for count in counts]
-    axes.fill_between(minutes, capped, step="post", color=_BLUE, alpha=0.35, lw=0)
-    axes.fill_between(minutes, LIMIT, above, step="post", color=_RED, lw=0)
-    axes.axhline(LIMIT, color=_INK, lw=0.7)
+    axes.fill_between(minutes, capped, step="post", color=BLUE, alpha=0.35, lw=0)
+    axes.fill_between(minutes, LIMIT, above, step="post", color=RED, lw=0)
+    axes.axhline(LIMIT, color=INK, lw=0.7)
     # The excess of a moment is thinner than a dot, and has to be seen.
-    axes.vlines(*_peaks(minutes, above), color=_RED, lw=0.8)
-    axes.text(-0.12, LIMIT, str(LIMIT), ha="right", va="center", size=7, color=_PALE)
+    axes.vlines(*_peaks(minutes, above), color=RED, lw=0.8)
+    axes.text(-0.12, LIMIT, str(LIMIT), ha="right", va="center", size=7, color=PALE)
     axes.set_yticks([])
     axes.set_xticks([0, 5, 10], labels=["0", "5", "10 min"] if is_last else ["", "", ""])
-    axes.tick_params(length=2, width=0.5, color=_PALE, labelsize=7, labelcolor=_PALE)
+    axes.tick_params(length=2, width=0.5, color=PALE, labelsize=7, labelcolor=PALE)
     for side, spine in axes.spines.items():
-        spine.set(visible=side == "bottom", color=_PALE, lw=0.5)
+        spine.set(visible=side == "bottom", color=PALE, lw=0.5)
 
 
 def _peaks(
@@ -166,19 +152,11 @@ def _within_the_last_minute(arrivals: Sequence[float]) -> tuple[list[float], lis
 
 def _foot(page: Axes, circumstances: str, height: float) -> None:
     page.text(
-        _NAMES,
+        NAMES,
         height - 0.52,
         f"Refused: the mean of {len(SEEDS)} seeds, and “to” the worst; counted, not sent again. "
         "Arrivals, last: the worst seed.",
         size=7,
-        color=_PALE,
+        color=PALE,
     )
-    page.text(
-        _NAMES,
-        height - 0.12,
-        "\n".join(circumstances.rsplit(" · ", 1)),
-        size=7,
-        color=_PALE,
-        va="bottom",
-        linespacing=1.4,
-    )
+    foot(page, height, circumstances)

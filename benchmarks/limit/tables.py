@@ -11,7 +11,8 @@ from typing import TypeVar
 from attrs import frozen
 
 from benchmarks import _virtual
-from benchmarks._results import Bound, Cell, Row, Spread, Table, mean_and_worst, median
+from benchmarks._results import Bound, Cell, Row, Spread, Table, mean_and_worst
+from benchmarks._rounds import Rounds, costs, ratio, rounds
 from benchmarks.limit import cpu, lanes, peers, queue, server
 from benchmarks.limit.contestants import LIMIT, Contestant, Ours, ours
 from benchmarks.limit.server import SEEDS, Departure, Feedback, Network, Sight
@@ -290,9 +291,9 @@ def _priorities(make: Make) -> Row:
 
 def cost() -> Part:
     """Tabulate the CPU time of a grant."""
-    contended = _rounds(lambda: {name: cpu.contended(make) for name, make in QUICK.items()}, 15)
-    polled = _rounds(lambda: {name: cpu.contended(make) for name, make in SLOW.items()}, 2)
-    idle = _rounds(cpu.uncontended, 31)
+    contended = rounds(lambda: {name: cpu.contended(make) for name, make in QUICK.items()}, 15)
+    polled = rounds(lambda: {name: cpu.contended(make) for name, make in SLOW.items()}, 2)
+    idle = rounds(cpu.uncontended, 31)
     note = (
         "Microseconds: median (lowest–highest) of 15 rounds in which all take turns, and the "
         "median of the rounds' ratios; throttled-py in 2 rounds of its own. From the first task to "
@@ -304,9 +305,13 @@ def cost() -> Part:
     )
     tables = {
         "contended": Table(
-            "CPU of one grant while 1,000 wait", _costs(contended | polled, AIOLIMITER), note
+            "CPU of one grant while 1,000 wait",
+            costs(contended | polled, AIOLIMITER, who="limiter"),
+            note,
         ),
-        "uncontended": Table("CPU of one grant on an idle key", _costs(idle, IDLE), idle_note),
+        "uncontended": Table(
+            "CPU of one grant on an idle key", costs(idle, IDLE, who="limiter"), idle_note
+        ),
     }
     bounds = [
         *(_bound(contended, name, AIOLIMITER, 1, "while 1,000 wait") for name in OURS),
@@ -315,30 +320,8 @@ def cost() -> Part:
     return Part(tables, bounds)
 
 
-def _rounds(measure: Callable[[], Mapping[str, float]], count: int) -> dict[str, list[float]]:
-    rounds = [measure() for _ in range(count)]
-    return {name: [one[name] for one in rounds] for name in rounds[0]}
-
-
-Rounds = Mapping[str, Sequence[float]]
-
-
-def _ratio(rounds: Rounds, name: str, to: str) -> float:
-    """Give the median of the rounds' ratios, in which a slow moment of the machine cancels out."""
-    if len(rounds[name]) != len(rounds[to]):  # not measured in the same rounds
-        return statistics.median(rounds[name]) / statistics.median(rounds[to])
-    return statistics.median(a / b for a, b in zip(rounds[name], rounds[to], strict=True))
-
-
-def _costs(rounds: Rounds, to: str) -> list[Row]:
-    return [
-        {"limiter": name, "µs": median(known), f"÷ {to}": _ratio(rounds, name, to)}
-        for name, known in rounds.items()
-    ]
-
-
-def _bound(rounds: Rounds, name: str, to: str, most: float, case: str) -> Bound:
-    return Bound(f"{name}: CPU of one grant {case} ÷ {to}'s", _ratio(rounds, name, to), most)
+def _bound(seen: Rounds, name: str, to: str, most: float, case: str) -> Bound:
+    return Bound(f"{name}: CPU of one grant {case} ÷ {to}'s", ratio(seen, name, to), most)
 
 
 def _figure(cell: Cell) -> float:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
-from customersms_async import CustomerSMS, LocalLimiter
-from customersms_async._sessions import Shared
-from tests.support.memory import LoopClock, MemorySessions, MemoryTransport
+from customersms_async import CustomerSMS
+from tests.support.memory import KEY, make_client_in_memory
 
-KEY = "cspro_test"
+__all__ = ["KEY"]
 
 
 @pytest.fixture
 def make_client() -> Callable[..., CustomerSMS]:
     """Make clients whose requests go to a gateway in memory and whose time is the loop's."""
-
-    def make(
-        transport: MemoryTransport, *, jitter: float = 0.5, api_key: str = KEY, **options: Any
-    ) -> CustomerSMS:
-        if "limiter" not in options:
-            options["limiter"] = LocalLimiter(clock=asyncio.get_running_loop().time)
-        client = CustomerSMS(api_key, **options)
-        sessions = MemorySessions(transport)
-        client._shared = Shared(sessions)
-        client._desk.transport = sessions.transport
-        client._desk.clock = LoopClock(jitter)
-        return client
-
-    return make
+    return make_client_in_memory
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,12 @@ from typing import Any
 
 from attrs import define, field
 
+from customersms_async import CustomerSMS, LocalLimiter
 from customersms_async._ports import Attempt, Batch, Body, NotAllowed, Reply, TransportFailure
+from customersms_async._sessions import Shared
 from customersms_async.outcomes import Outcome
+
+KEY = "cspro_test"
 
 
 @define(eq=False)
@@ -255,6 +259,20 @@ class LoopClock:
         if seconds:
             self.slept.append(seconds)
         await asyncio.sleep(seconds)
+
+
+def make_client_in_memory(
+    transport: MemoryTransport, *, jitter: float = 0.5, api_key: str = KEY, **options: Any
+) -> CustomerSMS:
+    """Make a client whose requests go to a gateway in memory and whose time is the loop's."""
+    if "limiter" not in options:
+        options["limiter"] = LocalLimiter(clock=asyncio.get_running_loop().time)
+    client = CustomerSMS(api_key, **options)
+    sessions = MemorySessions(transport)
+    client._shared = Shared(sessions)
+    client._desk.transport = sessions.transport
+    client._desk.clock = LoopClock(jitter)
+    return client
 
 
 class MemoryJournal:
