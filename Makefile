@@ -151,6 +151,7 @@ endef
 
 bench: $(BENCH)/.ready  ## measure all that the README says beside our peers, in a quarter of an hour
 	$(call MEASURE,benchmarks/bench_*.py)
+	@$(BENCH)/bin/python -m benchmarks.readme
 
 bench-limit: $(BENCH)/.ready  ## measure the rate limiter beside its peers, in two minutes
 	$(call MEASURE,benchmarks/bench_limit*.py)

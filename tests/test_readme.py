@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.readme import filled
 from customersms_async.sandbox import Sandbox
 from tests.support.store import StoreServer
 
@@ -66,6 +67,12 @@ def test_every_program_shows_its_output() -> None:
 
     assert kinds.count("python") == kinds.count("text") > 0
     assert all(kinds[i + 1] == "text" for i, kind in enumerate(kinds) if kind == "python")
+
+
+def test_figures_are_those_of_the_result_files() -> None:
+    """Each table of figures stands in a result file, row by row."""
+    assert README == filled(README)
+    assert 5 == README.count("<!-- results ")
 
 
 def test_first_screen() -> None:
