@@ -1,8 +1,8 @@
 """
 The tables of figures in the README, picked out of the result files: ``make bench`` ends with this.
 
-Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names for ``send``: the
-rows of one table, word for word as ``benchmarks/results/send.md`` has them.
+Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: the rows of
+one table, word for word as ``benchmarks/results/send.md`` has them.
 """
 
 from __future__ import annotations
@@ -25,16 +25,19 @@ class Pick:
     Rows of a table.
 
     Attributes:
+        file: The result file.
         title: What the title of the table begins with.
         rows: What the first cells are; all rows where there are none.
     """
 
+    file: str
     title: str
     rows: Sequence[str] = ()
 
 
 PICKED = {
     "duplicates": Pick(
+        "duplicates",
         "Copies of one message",
         (
             "customersms-async",
@@ -48,10 +51,13 @@ PICKED = {
             "slack_sdk, async",
         ),
     ),
-    "send": Pick("CPU of one message"),
-    "bulk": Pick("CPU of one number"),
-    "login_codes": Pick("Waits", ("LocalLimiter", "AsyncLimiter(100, 60)", "AsyncLimiter(1, 0.6)")),
-    "limit_redis": Pick("Eight processes"),
+    "send": Pick("send", "CPU of one message"),
+    "bulk": Pick("bulk", "CPU of one number"),
+    "memory": Pick("bulk", "Memory"),
+    "login_codes": Pick(
+        "login_codes", "Waits", ("LocalLimiter", "AsyncLimiter(100, 60)", "AsyncLimiter(1, 0.6)")
+    ),
+    "limit_redis": Pick("limit_redis", "Eight processes"),
 }
 
 
@@ -67,7 +73,7 @@ def _table(text: str, pick: Pick) -> str:
 def filled(readme: str) -> str:
     """Give the README with the figures that the result files have now."""
     for name, pick in PICKED.items():
-        table = _table((RESULTS / f"{name}.md").read_text("utf-8"), pick)
+        table = _table((RESULTS / f"{pick.file}.md").read_text("utf-8"), pick)
         between = re.compile(rf"(<!-- results {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         readme = between.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", readme)
     return readme
