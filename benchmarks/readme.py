@@ -1,8 +1,8 @@
 """
 The tables of figures in the README, picked out of the result files: ``make bench`` ends with this.
 
-Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: the rows of
-one table, word for word as ``benchmarks/results/send.md`` has them.
+Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: rows of
+one table, word for word as a file of ``benchmarks/results`` has them.
 """
 
 from __future__ import annotations
