@@ -178,8 +178,8 @@ def main() -> int:
         f"50 ms; the clocks of the processes are wrong by −10 to 7.5 s. The first run lasts "
         f"{SECONDS} s, and of the second, which lasts {SECONDS_AROUND_RESTART}, the first "
         f"{SECONDS} s count for the budget: from the restart on nothing leaves for one look-back "
-        "of 13.1 s (the longest request 1 s, a call 2 s, the grace 5 s, the period). Told otherwise: "
-        "numbers of which a process that lived on says anything else than the gateway."
+        "of 13.1 s (the longest request 1 s, a call 2 s, the grace 5 s, the period). Told "
+        "otherwise: numbers of which a process that lived on says anything else than the gateway."
     )
     return Result(
         name="limit_redis",
