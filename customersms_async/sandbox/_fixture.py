@@ -120,7 +120,7 @@ class SmsSandbox:
         self._do(lambda box: box.set_limit(limit, key=self.key, **more))
 
     def advance(self, seconds: float) -> None:
-        """Move the sandbox's clock forward, for the limit and the dates of messages."""
+        """Move the clock forward, for the limit and the dates of messages, until the test ends."""
         self._do(lambda box: box.advance(seconds))
 
     def clear(self) -> None:
@@ -207,7 +207,12 @@ def an_account(thread: SandboxThread, options: Mapping[str, object]) -> Generato
         thread.call(lambda: _apply(thread.sandbox, options, key))
         yield SmsSandbox(thread, key)
     finally:
-        thread.call(lambda: thread.sandbox.close_account(key))
+        thread.call(lambda: _close(thread.sandbox, key))
+
+
+def _close(sandbox: Sandbox, key: str) -> None:
+    sandbox.close_account(key)
+    sandbox.reset_clock()
 
 
 def _apply(sandbox: Sandbox, options: Mapping[str, object], key: str) -> None:

@@ -202,6 +202,15 @@ class Sandbox(Options):
         """
         self._control.advance(seconds)
 
+    def reset_clock(self) -> None:
+        """
+        Put the clock back to where it would be if it had never been moved.
+
+        A limit goes on from what it has counted: set it anew, or close its account, before.
+        """
+        self._control.clock.ahead = 0.0
+        self._control.advance(0)  # tells the page
+
     def fail_next(
         self,
         fault: Fault | str,

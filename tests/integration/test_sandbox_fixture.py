@@ -10,6 +10,7 @@ import requests
 
 from customersms_async import CustomerSMS
 from customersms_async.sandbox import Sandbox, SmsSandbox
+from customersms_async.sandbox._fixture import an_account
 from customersms_async.sandbox._thread import SandboxThread
 
 PHONE = "+12125551234"
@@ -140,6 +141,17 @@ def test_no_limit_unless_asked(sms_sandbox):
     assert [200] * 101 == before
     assert [200, 200, 503] == after
     assert (0, 2) == (sms_sandbox.usage.used, sms_sandbox.usage.free)
+
+
+def test_the_clock_is_put_back(request):
+    """What one test moves is back in its place for the next."""
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    for _ in range(2):
+        with an_account(thread, {}) as sandbox:
+            before = thread.sandbox._control.clock.ahead
+            sandbox.advance(3600)
+
+            assert (0, 3600) == (before, thread.sandbox._control.clock.ahead)
 
 
 def test_the_documented_limit(sms_sandbox):
