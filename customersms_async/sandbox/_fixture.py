@@ -150,7 +150,7 @@ class SmsSandbox:
         """
         __tracebackhide__ = True
         try:
-            return self._wait(phone, contains, timeout).result()
+            return self._thread.result(self._wait(phone, contains, timeout), timeout)
         except TimeoutError as error:
             raise TimeoutError(f"{error}{_blocked()}") from None
 

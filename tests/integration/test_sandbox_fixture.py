@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 
 import attrs
 import pytest
@@ -81,6 +82,38 @@ def test_a_wait_in_vain(sms_sandbox):
     assert (
         f"no message that contains 'Bye' within 0 s; 1 arrived\n  {PHONE}: 'Your code is 4711'"
     ) == str(caught.value)
+
+
+def test_a_wait_in_frozen_time(sms_sandbox, monkeypatch):
+    """A wait ends in real time where a test lets the clock stand still."""
+    monkeypatch.setattr(time, "monotonic", lambda: 5.0)
+
+    with pytest.raises(TimeoutError, match=r"^no message within 0\.01 s; 0 arrived$"):
+        sms_sandbox.wait(timeout=0.01)
+
+
+def test_a_wait_for_a_sandbox_that_is_held_up():
+    """A wait is given up, and says why, where a function of the test blocks the sandbox."""
+    entered, free = threading.Event(), threading.Event()
+
+    def latency() -> float:
+        entered.set()
+        free.wait(10)
+        return 0.0
+
+    sandbox = Sandbox(keys={"cspro_thread": 5}, latency=latency)
+    with SandboxThread(sandbox, patience=0.0) as thread:
+        mine = SmsSandbox(thread, "cspro_thread")
+        fields = {"api_key": mine.key, "phone": PHONE, "message": "Hello"}
+        sender = threading.Thread(
+            target=requests.post, args=(mine.endpoint,), kwargs={"json": fields, "timeout": 10}
+        )
+        sender.start()
+        entered.wait(10)
+        with pytest.raises(TimeoutError, match=r"did not answer within 0 s; .* latency="):
+            mine.wait(timeout=0)
+        free.set()
+        sender.join()
 
 
 async def test_a_wait_that_holds_up_its_loop(sms_sandbox):
