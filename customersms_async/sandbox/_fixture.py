@@ -35,7 +35,8 @@ class SmsSandbox:
     """
     An account of its own, an empty mailbox, and no limit: what a test gets as ``sms_sandbox``.
 
-    Every method may be called from any thread, and none needs an event loop.
+    Every method may be called from any thread, and none needs an event loop; a function that is
+    given to the sandbox, like ``latency=...``, may call all but `wait` and `wait_for`.
     """
 
     def __init__(self, thread: SandboxThread, key: str) -> None:
@@ -147,8 +148,15 @@ class SmsSandbox:
 
         Raises:
             TimeoutError: No such message came in time; says which messages did.
+
+            RuntimeError: A function that was given to the sandbox waits.
         """
         __tracebackhide__ = True
+        if self._thread.is_current:
+            raise RuntimeError(
+                "a function that is given to the sandbox, like latency=..., cannot wait: it runs "
+                "in the sandbox's own thread, where no message can arrive meanwhile"
+            )
         try:
             return self._thread.result(self._wait(phone, contains, timeout), timeout)
         except TimeoutError as error:

@@ -116,6 +116,38 @@ def test_a_wait_for_a_sandbox_that_is_held_up():
         sender.join()
 
 
+def test_a_function_that_asks_the_fixture(sms_sandbox):
+    """What a test gives to the sandbox may ask it, though it runs in the sandbox's thread."""
+    left: list[int] = []
+
+    def latency() -> float:
+        left.append(sms_sandbox.credits)
+        sms_sandbox.credits = 7
+        return 0.0
+
+    sms_sandbox.set_faults(latency=latency)
+    send()
+
+    assert ([9_999], 7) == (left, sms_sandbox.credits)
+
+
+def test_a_function_that_waits(sms_sandbox):
+    """It is told why it cannot, instead of holding up the sandbox for ever."""
+    said: list[str] = []
+
+    def latency() -> float:
+        with pytest.raises(RuntimeError) as caught:
+            sms_sandbox.wait()
+        said.append(str(caught.value))
+        return 0.0
+
+    sms_sandbox.set_faults(latency=latency)
+    send()
+
+    assert 1 == len(said)
+    assert "cannot wait: it runs in the sandbox's own thread" in said[0]
+
+
 async def test_a_wait_that_holds_up_its_loop(sms_sandbox):
     """A blocking wait in a coroutine says that it may be the reason."""
     with pytest.raises(TimeoutError, match=r"await sms_sandbox\.wait_for"):
