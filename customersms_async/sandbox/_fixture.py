@@ -125,7 +125,12 @@ class SmsSandbox:
         self._do(lambda box: box.advance(seconds))
 
     def clear(self) -> None:
-        """Forget messages, requests and faults to come; credits and the limit stay as they are."""
+        """
+        Forget messages, requests, and the faults that `fail_next` and ``script`` have in store.
+
+        Standing faults, probabilities and latency stay (see `clear_faults`), and so do credits
+        and the limit.
+        """
         self._do(lambda box: box.clear(self.key))
 
     def wait(

@@ -259,7 +259,10 @@ class Sandbox(Options):
 
     def clear(self, key: str | None = None) -> None:
         """
-        Forget messages, requests and faults to come; credits and the limit stay as they are.
+        Forget messages, requests, and the faults that `fail_next` and ``script`` have in store.
+
+        Standing faults, probabilities and latency stay (see `clear_faults`), and so do credits
+        and the limit.
 
         Args:
             key: Whose; everybody's if not given.

@@ -237,6 +237,16 @@ def test_credits_and_clearing(sms_sandbox):
     assert send().json()["success"]
 
 
+@pytest.mark.sms_sandbox(script="500, 500", standing="http-503", limit=9)
+def test_what_clearing_leaves(sms_sandbox):
+    """A script is forgotten; a standing fault and the limit stay until they are changed."""
+    sms_sandbox.clear()
+    after = send().status_code
+    sms_sandbox.clear_faults()
+
+    assert (503, 200, 9) == (after, send().status_code, sms_sandbox.usage.limit)
+
+
 @pytest.mark.sms_sandbox(credits=3, limit=5, rule="gcra", burst=2, script="500, ok")
 def test_the_marker(sms_sandbox):
     """The marker sets credits, limit and faults of one test."""
