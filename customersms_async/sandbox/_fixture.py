@@ -170,8 +170,19 @@ class SmsSandbox:
     async def wait_for(
         self, *, phone: str | None = None, contains: str | None = None, timeout: float = 5.0
     ) -> SandboxMessage:
-        """Wait like `wait`, in a coroutine, without holding up its loop."""
+        """
+        Wait like `wait`, in a coroutine, without holding up its loop.
+
+        It needs asyncio; under trio, run `wait` in a thread: ``trio.to_thread.run_sync``.
+
+        Raises:
+            TimeoutError: No such message came in time; says which messages did.
+
+            RuntimeError: The loop is not one of asyncio.
+        """
         __tracebackhide__ = True
+        if _running_loop() is None:
+            raise RuntimeError("wait_for needs asyncio; under trio, run wait in a thread")
         return await asyncio.wrap_future(self._wait(phone, contains, timeout))
 
     def _wait(
@@ -248,8 +259,13 @@ _OPTIONS = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
 
 def _blocked() -> str:
     """Say what may be wrong where a coroutine waits without letting its loop run."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if _running_loop() is None:
         return ""
     return "\nthis held up the event loop; `await sms_sandbox.wait_for(...)` lets it run"
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -160,6 +160,13 @@ async def test_an_awaited_wait_in_vain(sms_sandbox):
         await sms_sandbox.wait_for(timeout=0)
 
 
+def test_an_awaited_wait_without_asyncio(sms_sandbox):
+    """Under another kind of loop, the error says what it needs."""
+    waiting = sms_sandbox.wait_for(timeout=0)
+    with pytest.raises(RuntimeError, match=r"^wait_for needs asyncio; under trio, run wait in a"):
+        waiting.send(None)
+
+
 def test_faults(sms_sandbox):
     """Faults are this test's own, and can be switched off."""
     sms_sandbox.fail_next("rate-limited", retry_after=7)
