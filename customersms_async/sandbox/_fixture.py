@@ -2,15 +2,18 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar, Unpack
 
+from ._answers import INVALID_API_KEY
 from ._budget import LimitSettings, SandboxUsage
 from ._engine import FaultSettings
 from ._faults import Fault
-from ._ledger import SandboxMessage, SandboxRequest, outlined, shortened
+from ._ledger import SandboxMessage, SandboxRequest, outlined, plural, shortened
+from ._masking import masked
 from ._sandbox import Sandbox
 from ._thread import SandboxThread
 
@@ -47,6 +50,9 @@ class SmsSandbox:
         self.endpoint = thread.sandbox.endpoint
         self.inbox_url = thread.sandbox.inbox_url
         self.help_url = thread.sandbox.help_url
+        self._earlier = max(
+            (request.id for request in self._do(lambda box: box.requests)), default=0
+        )
 
     def __repr__(self) -> str:
         return f"<sms_sandbox {self.url}, {outlined(self.messages, self.requests)}>"
@@ -199,7 +205,14 @@ class SmsSandbox:
         lines = [f"{len(messages)} accepted, {len(requests)} requests at {self.url}"]
         lines += [f"  {m.phone}  {shortened(m.text, LONGEST)}" for m in messages[-SHOWN:]]
         lines += [f"  request {r.id}: {r.code or r.fault}" for r in wrong[-SHOWN:]]
+        lines += [_strayed(key, count) for key, count in self._strangers().items()]
         return "\n".join(lines)
+
+    def _strangers(self) -> Counter[str]:
+        """Count the requests since the test began whose key has no account, by key."""
+        requests = self._do(lambda box: box.requests)
+        new = (request for request in requests if request.id > self._earlier)
+        return Counter(one.key for one in new if one.code == INVALID_API_KEY.code)
 
     def _do(self, work: Callable[[Sandbox], _T]) -> _T:
         return self._thread.call(lambda: work(self._sandbox))
@@ -255,6 +268,13 @@ def _apply(sandbox: Sandbox, options: Mapping[str, object], key: str) -> None:
 
 _FAULTS = tuple(FaultSettings.__annotations__)
 _OPTIONS = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
+
+
+def _strayed(key: str, count: int) -> str:
+    return (
+        f"  {plural(count, 'request')} with the key {masked(key)}, which has no account: "
+        "was it read before this test began?"
+    )
 
 
 def _blocked() -> str:

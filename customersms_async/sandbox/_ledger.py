@@ -32,6 +32,7 @@ __all__ = [
     "code_in",
     "number_in",
     "outlined",
+    "plural",
     "shortened",
 ]
 
@@ -363,7 +364,7 @@ class Ledger:
 
 def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
     """Say in a line what arrived, for a repr."""
-    counts = f"{_plural(len(messages), 'message')}, {_plural(len(requests), 'request')}"
+    counts = f"{plural(len(messages), 'message')}, {plural(len(requests), 'request')}"
     newest = list(islice(reversed(messages), SHOWN))[::-1]
     shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)
     return f"{counts}, the newest {shown}" if shown else counts
@@ -374,7 +375,8 @@ def shortened(text: str, longest: int) -> str:
     return repr(text if len(text) <= longest else f"{text[:longest]}…")
 
 
-def _plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
+    """Count things in words."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

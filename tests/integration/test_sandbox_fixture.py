@@ -12,6 +12,7 @@ import requests
 from customersms_async import CustomerSMS
 from customersms_async.sandbox import Sandbox, SmsSandbox
 from customersms_async.sandbox._fixture import an_account
+from customersms_async.sandbox._masking import masked
 from customersms_async.sandbox._thread import SandboxThread
 
 PHONE = "+12125551234"
@@ -308,6 +309,29 @@ def test_the_summary(sms_sandbox):
     ) == sms_sandbox.summary().replace(
         f"request {sms_sandbox.requests[1].id}", "request 2"
     ).replace(f"request {sms_sandbox.requests[2].id}", "request 3")
+
+
+def test_a_summary_with_strangers(request):
+    """It tells of requests with a key of before, which it does not show, since the test began."""
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+
+    def post(key: str) -> None:
+        fields = {"api_key": key, "phone": PHONE, "message": "Hello"}
+        requests.post(thread.sandbox.endpoint, json=fields, timeout=10)
+
+    post("cspro_old")
+    with an_account(thread, {}) as sandbox:
+        before = sandbox.summary()
+        post("cspro_old")
+        post("cspro_old")
+        after = sandbox.summary()
+    thread.call(lambda: thread.sandbox.clear("cspro_old"))
+
+    assert f"0 accepted, 0 requests at {sandbox.url}" == before
+    assert (
+        f"{before}\n  2 requests with the key {masked('cspro_old')}, which has no account: "
+        "was it read before this test began?"
+    ) == after
 
 
 def test_many_threads(sms_sandbox):
