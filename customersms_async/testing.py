@@ -43,21 +43,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Give the fixture to whoever has the marker or names it, ahead of what may read the key."""
-    if not hasattr(item, "fixturenames"):
-        return
-    function = cast("pytest.Function", item)
-    if _is_ours(function) if _NAME in function.fixturenames else item.get_closest_marker(_NAME):
-        function.fixturenames = _with_it_first(function)
+    if hasattr(item, "fixturenames"):  # a test in a language of its own may have none
+        _place(cast("pytest.Function", item))
+
+
+def _place(item: pytest.Function) -> None:
+    if _is_ours(item) if _NAME in item.fixturenames else item.get_closest_marker(_NAME):
+        item.fixturenames = _with_it_first(item)
 
 
 def _is_ours(item: pytest.Function) -> bool:
-    """Tell whether the fixture of that name is this one, or another made of it."""
-    for definition in reversed(_definitions(item, _NAME)):
-        if definition.func.__module__ == __name__:
-            return True
-        if _NAME not in definition.argnames:
-            break
-    return False
+    """Tell whether the fixture of that name is this one, or others made of it."""
+    newest_first = reversed(_definitions(item, _NAME))
+    others = itertools.takewhile(lambda one: one.func.__module__ != __name__, newest_first)
+    return all(_NAME in one.argnames for one in others)
 
 
 def _with_it_first(item: pytest.Function) -> list[str]:
@@ -72,7 +71,9 @@ def _is_wider(item: pytest.Function, name: str) -> bool:
 
 
 def _definitions(item: pytest.Function, name: str) -> "Sequence[pytest.FixtureDef[object]]":
-    return item._fixtureinfo.name2fixturedefs.get(name, ())  # noqa: SLF001  # pytest tells no other way
+    # pytest tells the scope of a fixture before it is made nowhere else.
+    known = item._fixtureinfo.name2fixturedefs  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return known.get(name, ())
 
 
 @pytest.hookimpl(wrapper=True)

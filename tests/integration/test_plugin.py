@@ -309,6 +309,31 @@ def test_it(has):
     assert {"passed": 2} == counts(output), output
 
 
+def test_a_test_that_has_no_fixtures(run, tmp_path):
+    """An item of another plugin, that is no function, is left alone."""
+    tmp_path.joinpath("conftest.py").write_text("""
+import pytest
+
+class Page(pytest.File):
+    def collect(self):
+        yield Line.from_parent(self, name="line")
+
+class Line(pytest.Item):
+    def runtest(self):
+        pass
+
+def pytest_collect_file(file_path, parent):
+    return Page.from_parent(parent, path=file_path) if file_path.suffix == ".page" else None
+""", encoding="utf-8")  # fmt: skip
+    tmp_path.joinpath("it.page").write_text("", encoding="utf-8")
+    output = run("""
+def test_it(sms_sandbox):
+    send()
+""")
+
+    assert {"passed": 2} == counts(output), output
+
+
 def test_a_fixture_of_the_same_name(run):
     """A project's own fixture stays what it is, where it stands, and its failures are plain."""
     output = run("""
