@@ -10,11 +10,12 @@ and the environment variables that point an application at it. The marker says w
 ``@pytest.mark.sms_sandbox(limit=100, credits=3, script="500, answer-lost")``.
 
 Rule of this module: pytest imports it in every project that has the library installed, so it
-imports nothing but pytest until a test asks for the fixture.
+imports pytest, and what that has imported, until a test asks for the fixture.
 """
 
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -24,23 +25,55 @@ if TYPE_CHECKING:
 
 __all__ = ["sms_sandbox"]
 
-_MARKER = "sms_sandbox"
+#: The name of the fixture and of the marker.
+_NAME = "sms_sandbox"
+
+#: Where a test that has the fixture keeps it; another fixture may have the same name.
+_SANDBOX = pytest.StashKey["SmsSandbox"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marker."""
     config.addinivalue_line(
         "markers",
-        f"{_MARKER}(*, credits, limit, per, rule, burst, rate_refusal, retry_after, script, "
+        f"{_NAME}(*, credits, limit, per, rule, burst, rate_refusal, retry_after, script, "
         "standing, probabilities, seed, latency): options of the fixture sms_sandbox",
     )
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give the fixture to whoever has the marker, whether the test names it or not."""
-    names = getattr(item, "fixturenames", None)
-    if names is not None and _MARKER not in names and item.get_closest_marker(_MARKER):
-        names.append(_MARKER)
+    """Give the fixture to whoever has the marker or names it, ahead of what may read the key."""
+    if hasattr(item, "fixturenames"):  # a test in a language of its own may have none
+        _place(cast("pytest.Function", item))
+
+
+def _place(item: pytest.Function) -> None:
+    if _is_ours(item) if _NAME in item.fixturenames else item.get_closest_marker(_NAME):
+        item.fixturenames = _with_it_first(item)
+
+
+def _is_ours(item: pytest.Function) -> bool:
+    """Tell whether the fixture of that name is this one, or others made of it."""
+    newest_first = reversed(_definitions(item, _NAME))
+    others = itertools.takewhile(lambda one: one.func.__module__ != __name__, newest_first)
+    return all(_NAME in one.argnames for one in others)
+
+
+def _with_it_first(item: pytest.Function) -> list[str]:
+    """Order the fixtures: wider scopes, as pytest has them, then this one, then all others."""
+    names = [name for name in item.fixturenames if name != _NAME]
+    wider = list(itertools.takewhile(lambda name: _is_wider(item, name), names))
+    return [*wider, _NAME, *names[len(wider) :]]
+
+
+def _is_wider(item: pytest.Function, name: str) -> bool:
+    return any(one.scope != "function" for one in _definitions(item, name)[-1:])
+
+
+def _definitions(item: pytest.Function, name: str) -> "Sequence[pytest.FixtureDef[object]]":
+    # pytest tells the scope of a fixture before it is made nowhere else.
+    known = item._fixtureinfo.name2fixturedefs  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return known.get(name, ())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -49,10 +82,17 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what arrived beside a test that failed."""
     report = yield
-    sandbox = getattr(item, "funcargs", {}).get(_MARKER)
+    sandbox = item.stash.get(_SANDBOX, None)
     if sandbox is not None and report.failed and report.when != "teardown":
-        report.sections.append((_MARKER, sandbox.summary()))
+        report.sections.append((_NAME, _summary(sandbox)))
     return report
+
+
+def _summary(sandbox: "SmsSandbox") -> str:
+    try:
+        return sandbox.summary()
+    except Exception as error:  # noqa: BLE001  # the failure of the test is what counts
+        return f"no summary: {error!r}"
 
 
 @pytest.fixture(scope="session")
@@ -71,16 +111,19 @@ def sms_sandbox(
     Give an account of its own at a local SMS gateway that sends nothing.
 
     ``.messages``, ``.wait(phone=…, contains=…)``, ``.last_code(phone)``, ``.fail_next(…)`` and
-    more; CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT point at it as long as the test runs.
+    more; CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT point at it as long as the test runs. They
+    are set before any other fixture of function scope is made, in whatever order a test names
+    them; a fixture of a wider scope is made before, and sees what was set before.
     """
     from .sandbox._fixture import an_account  # noqa: PLC0415  # see the rule above
 
     options: dict[str, object] = {}
-    for marker in request.node.iter_markers(_MARKER):
+    for marker in request.node.iter_markers(_NAME):
         if marker.args:
-            pytest.fail(f"the marker {_MARKER} takes names, like limit=100", pytrace=False)
+            pytest.fail(f"the marker {_NAME} takes names, like limit=100", pytrace=False)
         options = {**marker.kwargs, **options}  # the marker that is closest to the test counts
     with an_account(_sms_sandbox_thread, options) as sandbox, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUSTOMERSMS_API_KEY", sandbox.key)
         patch.setenv("CUSTOMERSMS_ENDPOINT", sandbox.endpoint)
+        request.node.stash[_SANDBOX] = sandbox
         yield sandbox

@@ -2,15 +2,18 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar, Unpack
 
+from ._answers import INVALID_API_KEY
 from ._budget import LimitSettings, SandboxUsage
 from ._engine import FaultSettings
 from ._faults import Fault
-from ._ledger import SandboxMessage, SandboxRequest, outlined, shortened
+from ._ledger import SandboxMessage, SandboxRequest, outlined, plural, shortened
+from ._masking import masked
 from ._sandbox import Sandbox
 from ._thread import SandboxThread
 
@@ -35,7 +38,8 @@ class SmsSandbox:
     """
     An account of its own, an empty mailbox, and no limit: what a test gets as ``sms_sandbox``.
 
-    Every method may be called from any thread, and none needs an event loop.
+    Every method may be called from any thread, and none needs an event loop; a function that is
+    given to the sandbox, like ``latency=...``, may call all but `wait` and `wait_for`.
     """
 
     def __init__(self, thread: SandboxThread, key: str) -> None:
@@ -46,6 +50,9 @@ class SmsSandbox:
         self.endpoint = thread.sandbox.endpoint
         self.inbox_url = thread.sandbox.inbox_url
         self.help_url = thread.sandbox.help_url
+        self._earlier = max(
+            (request.id for request in self._do(lambda box: box.requests)), default=0
+        )
 
     def __repr__(self) -> str:
         return f"<sms_sandbox {self.url}, {outlined(self.messages, self.requests)}>"
@@ -120,11 +127,16 @@ class SmsSandbox:
         self._do(lambda box: box.set_limit(limit, key=self.key, **more))
 
     def advance(self, seconds: float) -> None:
-        """Move the sandbox's clock forward, for the limit and the dates of messages."""
+        """Move the clock forward, for the limit and the dates of messages, until the test ends."""
         self._do(lambda box: box.advance(seconds))
 
     def clear(self) -> None:
-        """Forget messages, requests and faults to come; credits and the limit stay as they are."""
+        """
+        Forget messages, requests, and the faults that `fail_next` and ``script`` have in store.
+
+        Standing faults, probabilities and latency stay (see `clear_faults`), and so do credits
+        and the limit.
+        """
         self._do(lambda box: box.clear(self.key))
 
     def wait(
@@ -147,18 +159,36 @@ class SmsSandbox:
 
         Raises:
             TimeoutError: No such message came in time; says which messages did.
+
+            RuntimeError: A function that was given to the sandbox waits.
         """
         __tracebackhide__ = True
+        if self._thread.is_current:
+            raise RuntimeError(
+                "a function that is given to the sandbox, like latency=..., cannot wait: it runs "
+                "in the sandbox's own thread, where no message can arrive meanwhile"
+            )
         try:
-            return self._wait(phone, contains, timeout).result()
+            return self._thread.result(self._wait(phone, contains, timeout), timeout)
         except TimeoutError as error:
             raise TimeoutError(f"{error}{_blocked()}") from None
 
     async def wait_for(
         self, *, phone: str | None = None, contains: str | None = None, timeout: float = 5.0
     ) -> SandboxMessage:
-        """Wait like `wait`, in a coroutine, without holding up its loop."""
+        """
+        Wait like `wait`, in a coroutine, without holding up its loop.
+
+        It needs asyncio; under trio, run `wait` in a thread: ``trio.to_thread.run_sync``.
+
+        Raises:
+            TimeoutError: No such message came in time; says which messages did.
+
+            RuntimeError: The loop is not one of asyncio.
+        """
         __tracebackhide__ = True
+        if _running_loop() is None:
+            raise RuntimeError("wait_for needs asyncio; under trio, run wait in a thread")
         return await asyncio.wrap_future(self._wait(phone, contains, timeout))
 
     def _wait(
@@ -175,7 +205,14 @@ class SmsSandbox:
         lines = [f"{len(messages)} accepted, {len(requests)} requests at {self.url}"]
         lines += [f"  {m.phone}  {shortened(m.text, LONGEST)}" for m in messages[-SHOWN:]]
         lines += [f"  request {r.id}: {r.code or r.fault}" for r in wrong[-SHOWN:]]
+        lines += [_strayed(key, count) for key, count in self._strangers().items()]
         return "\n".join(lines)
+
+    def _strangers(self) -> Counter[str]:
+        """Count the requests since the test began whose key has no account, by key."""
+        requests = self._do(lambda box: box.requests)
+        new = (request for request in requests if request.id > self._earlier)
+        return Counter(one.key for one in new if one.code == INVALID_API_KEY.code)
 
     def _do(self, work: Callable[[Sandbox], _T]) -> _T:
         return self._thread.call(lambda: work(self._sandbox))
@@ -207,7 +244,12 @@ def an_account(thread: SandboxThread, options: Mapping[str, object]) -> Generato
         thread.call(lambda: _apply(thread.sandbox, options, key))
         yield SmsSandbox(thread, key)
     finally:
-        thread.call(lambda: thread.sandbox.close_account(key))
+        thread.call(lambda: _close(thread.sandbox, key))
+
+
+def _close(sandbox: Sandbox, key: str) -> None:
+    sandbox.close_account(key)
+    sandbox.reset_clock()
 
 
 def _apply(sandbox: Sandbox, options: Mapping[str, object], key: str) -> None:
@@ -228,10 +270,22 @@ _FAULTS = tuple(FaultSettings.__annotations__)
 _OPTIONS = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
 
 
+def _strayed(key: str, count: int) -> str:
+    return (
+        f"  {plural(count, 'request')} with the key {masked(key)}, which has no account: "
+        "was it read before this test began?"
+    )
+
+
 def _blocked() -> str:
     """Say what may be wrong where a coroutine waits without letting its loop run."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if _running_loop() is None:
         return ""
     return "\nthis held up the event loop; `await sms_sandbox.wait_for(...)` lets it run"
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -32,14 +32,28 @@ __all__ = [
     "code_in",
     "number_in",
     "outlined",
+    "plural",
     "shortened",
 ]
 
 #: Messages that a repr shows, and characters of each.
 SHOWN, SHORT = 3, 60
 
+# A telephone number with its groups, in whose place no code is looked for: in E.164 with 9 digits
+# or more, or of North America (1-800-555-1234, (212) 555 1234, 212.555.1234).
+_PHONE = r"""
+    \+ (?=(?:[ .()-]{0,2}[0-9]){9}) [0-9]+ (?:[ .-]\(?[0-9]+\)? | \([0-9]+\))*
+    | (?<![0-9]) (?:1[ .-])? (?:\([0-9]{3}\)[ ]? | [0-9]{3}[ .-]) [0-9]{3}[ .-][0-9]{4} (?![0-9])
+"""
+
 # A code as login messages write it: 4711, 123456, 123-456 or 123 456.
-_CODE = re.compile(r"(?<![0-9])(?:[0-9]{3}[ -][0-9]{3}|[0-9]{4,8})(?![0-9])")
+_CODE = re.compile(
+    rf"""
+    {_PHONE}
+    | (?<![0-9]) (?P<code>[0-9]{{3}}[ -][0-9]{{3}} | [0-9]{{4,8}}) (?![0-9])
+    """,
+    re.VERBOSE,
+)
 
 
 @attrs.frozen
@@ -124,10 +138,11 @@ def code_in(text: str) -> str | None:
     Find the code in a text.
 
     Returns:
-        The first 4 to 8 digits that stand alone, ``123-456`` and ``123 456`` joined to six.
+        The first 4 to 8 digits that stand alone, ``123-456`` and ``123 456`` joined to six; none
+        of a telephone number.
     """
-    found = _CODE.search(text)
-    return found and found[0].replace(" ", "").replace("-", "")
+    found = next(filter(None, (match["code"] for match in _CODE.finditer(text))), None)
+    return found and found.replace(" ", "").replace("-", "")
 
 
 def _in_e164(phone: str) -> str:
@@ -349,7 +364,7 @@ class Ledger:
 
 def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
     """Say in a line what arrived, for a repr."""
-    counts = f"{_plural(len(messages), 'message')}, {_plural(len(requests), 'request')}"
+    counts = f"{plural(len(messages), 'message')}, {plural(len(requests), 'request')}"
     newest = list(islice(reversed(messages), SHOWN))[::-1]
     shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)
     return f"{counts}, the newest {shown}" if shown else counts
@@ -360,7 +375,8 @@ def shortened(text: str, longest: int) -> str:
     return repr(text if len(text) <= longest else f"{text[:longest]}…")
 
 
-def _plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
+    """Count things in words."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

@@ -202,6 +202,15 @@ class Sandbox(Options):
         """
         self._control.advance(seconds)
 
+    def reset_clock(self) -> None:
+        """
+        Put the clock back to where it would be if it had never been moved.
+
+        A limit goes on from what it has counted: set it anew, or close its account, before.
+        """
+        self._control.clock.ahead = 0.0
+        self._control.advance(0)  # tells the page
+
     def fail_next(
         self,
         fault: Fault | str,
@@ -250,7 +259,10 @@ class Sandbox(Options):
 
     def clear(self, key: str | None = None) -> None:
         """
-        Forget messages, requests and faults to come; credits and the limit stay as they are.
+        Forget messages, requests, and the faults that `fail_next` and ``script`` have in store.
+
+        Standing faults, probabilities and latency stay (see `clear_faults`), and so do credits
+        and the limit.
 
         Args:
             key: Whose; everybody's if not given.

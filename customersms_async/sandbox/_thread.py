@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,7 +12,24 @@ from ._sandbox import Sandbox
 
 __all__ = ["SandboxThread"]
 
+#: Seconds: far more than a sandbox that is not held up takes to say that a wait was in vain.
+PATIENCE = 5.0
+
 _T = TypeVar("_T")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """
+    Keeps real time where a test freezes the clock.
+
+    The function is an attribute of this class, and not of the module `time` or of this one, where
+    freezegun and its like would replace it.
+    """
+
+    _real = staticmethod(time.monotonic)
+
+    def time(self) -> float:
+        return self._real()
 
 
 class SandboxThread:
@@ -20,10 +38,16 @@ class SandboxThread:
 
     Use it as ``with SandboxThread(Sandbox()) as thread``. Nothing of the sandbox is touched but in
     its own thread, so that any thread may call.
+
+    Args:
+        sandbox: The sandbox.
+
+        patience: Seconds beyond its time after which a wait for a busy sandbox is given up.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, patience: float = PATIENCE) -> None:
         self.sandbox = sandbox
+        self._patience = patience
         self._started: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(target=self._run, name="sms_sandbox", daemon=True)
 
@@ -44,7 +68,7 @@ class SandboxThread:
     def _run(self) -> None:
         # Not the loop that a policy gives: a suite may have its own, with a clock of its own.
         try:
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with asyncio.Runner(loop_factory=_Loop) as runner:
                 runner.run(self._serve())
         except Exception as error:  # noqa: BLE001  # whoever waits for the start is to have it
             self._started.set_exception(error)
@@ -55,9 +79,14 @@ class SandboxThread:
             self._started.set_result(asyncio.get_running_loop())
             await self._ended.wait()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs in the sandbox's thread: a function that a test gave to it."""
+        return threading.current_thread() is self._thread
+
     def call(self, function: Callable[[], _T]) -> _T:
-        """Call *function* in the sandbox's thread, or here once that has ended."""
-        if not self._thread.is_alive():
+        """Call *function* in the sandbox's thread, or here if this is it or it has ended."""
+        if self.is_current or not self._thread.is_alive():
             return function()
 
         async def called() -> _T:
@@ -68,3 +97,19 @@ class SandboxThread:
     def start(self, coroutine: Coroutine[Any, Any, _T]) -> "Future[_T]":
         """Run *coroutine* in the sandbox's thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def result(self, future: "Future[_T]", seconds: float) -> _T:
+        """
+        Wait for what ends by itself within *seconds*.
+
+        Raises:
+            TimeoutError: It did not, since the thread is held up.
+        """
+        done, _ = wait([future], min(seconds + self._patience, threading.TIMEOUT_MAX))
+        if done:
+            return future.result()
+        future.cancel()
+        raise TimeoutError(
+            f"the sandbox did not answer within {seconds + self._patience:g} s; does a function "
+            "that was given to it, like latency=..., hold it up?"
+        )

@@ -304,10 +304,19 @@ def test_keys_are_told_apart_without_being_shown():
         ("12345678", "12345678"),
         ("We open at 9, call 123456789", None),
         ("Hello", None),
+        ("Call 212 555 1234 if lost. Code 4711", "4711"),
+        ("Call (212) 555-1234 if lost. Code 123 456", "123456"),
+        ("Call 1-800-555-1234 if lost. Code 4711", "4711"),
+        ("Call 212.555.1234. Code 4711", "4711"),
+        ("Call +44 20 7946 0958. 4711 is your code", "4711"),
+        ("Call +1 (212) 555-1234. 4711 is your code", "4711"),
+        ("Call +12125551234 or 212 555 1234", None),
+        ("+4711", "4711"),
+        ("4711 is your code, for 5 minutes; or call 212-555-1234", "4711"),
     ],
 )
 def test_the_code_in_a_message(text, code):
-    """A code is 4 to 8 digits that stand alone, or six in two groups."""
+    """A code is 4 to 8 digits that stand alone, or six in two groups, and no telephone number."""
     assert code == ledger(message(text=text)).last_code("+12125551234")
 
 

@@ -87,7 +87,7 @@ def test_keys_and_addresses():
 def test_environment_without():
     assert not {"CUSTOMERSMS_API_KEY", "CUSTOMERSMS_ENDPOINT"} & os.environ.keys()
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def _mine():
     os.environ["CUSTOMERSMS_API_KEY"] = "cspro_mine"
     yield
@@ -189,6 +189,186 @@ def test_it(sms_sandbox):
     assert "1 accepted, 1 requests at http://127.0.0.1:" in section
     assert "+12125551234  'Your code is 4712'" in section
     assert "cspro_test_" not in output
+
+
+APPLICATION = """
+os.environ |= {"CUSTOMERSMS_API_KEY": "cspro_real", "CUSTOMERSMS_ENDPOINT": "http://127.0.0.1:9/"}
+
+def seen():
+    return os.environ["CUSTOMERSMS_API_KEY"], os.environ["CUSTOMERSMS_ENDPOINT"]
+
+def belongs_to(sandbox, made):
+    return made == (sandbox.key, sandbox.endpoint)
+
+@pytest.fixture
+def app():
+    return seen()
+
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(
+            """
+@pytest.mark.sms_sandbox(limit=5)
+def test_it(app):
+    assert app == seen() and app[0].startswith("cspro_test_")
+""",
+            id="by the marker alone",
+        ),
+        pytest.param(
+            """
+def test_it(app, sms_sandbox):
+    assert belongs_to(sms_sandbox, app)
+""",
+            id="named second",
+        ),
+        pytest.param(
+            """
+@pytest.mark.usefixtures("app", "sms_sandbox")
+def test_it(request):
+    assert belongs_to(*map(request.getfixturevalue, ("sms_sandbox", "app")))
+""",
+            id="used second",
+        ),
+        pytest.param(
+            """
+@pytest.fixture(autouse=True)
+def app():
+    return seen()
+
+@pytest.mark.sms_sandbox
+def test_it(app):
+    assert app[0].startswith("cspro_test_")
+""",
+            id="an application that every test has",
+        ),
+        pytest.param(
+            """
+@pytest.mark.sms_sandbox
+class TestIt:
+    def setup_method(self):
+        self.app = seen()
+
+    def test_it(self):
+        assert self.app[0].startswith("cspro_test_")
+""",
+            id="set up by a method",
+        ),
+        pytest.param(
+            """
+@pytest.fixture
+def sms_sandbox(sms_sandbox):
+    sms_sandbox.mine = True
+    return sms_sandbox
+
+def test_it(app, sms_sandbox):
+    assert belongs_to(sms_sandbox, app) and sms_sandbox.mine
+""",
+            id="a fixture that adds to this one",
+        ),
+    ],
+)
+def test_an_application_of_a_fixture_has_the_sandbox(run, source):
+    """A fixture that reads the environment never sees the real key, whatever the order."""
+    output = run(APPLICATION + source)
+
+    assert {"passed": 1} == counts(output), output
+
+
+def test_wider_fixtures_come_first(run):
+    """What a session makes is there before the sandbox, as pytest has it."""
+    output = run("""
+made = []
+
+@pytest.fixture(scope="session", autouse=True)
+def first():
+    made.append(os.environ.get("CUSTOMERSMS_API_KEY"))
+
+@pytest.fixture(scope="module")
+def second():
+    made.append(os.environ.get("CUSTOMERSMS_API_KEY"))
+
+def test_it(sms_sandbox, second, first):
+    assert made == [None, None]
+""")
+
+    assert {"passed": 1} == counts(output), output
+
+
+def test_a_marker_of_one_case(run):
+    """Only the case that has the marker gets an account."""
+    output = run("""
+@pytest.mark.parametrize("has", [pytest.param(True, marks=pytest.mark.sms_sandbox), False])
+def test_it(has):
+    assert has is ("CUSTOMERSMS_API_KEY" in os.environ)
+""")
+
+    assert {"passed": 2} == counts(output), output
+
+
+def test_a_test_that_has_no_fixtures(run, tmp_path):
+    """An item of another plugin, that is no function, is left alone."""
+    tmp_path.joinpath("conftest.py").write_text("""
+import pytest
+
+class Page(pytest.File):
+    def collect(self):
+        yield Line.from_parent(self, name="line")
+
+class Line(pytest.Item):
+    def runtest(self):
+        pass
+
+def pytest_collect_file(file_path, parent):
+    return Page.from_parent(parent, path=file_path) if file_path.suffix == ".page" else None
+""", encoding="utf-8")  # fmt: skip
+    tmp_path.joinpath("it.page").write_text("", encoding="utf-8")
+    output = run("""
+def test_it(sms_sandbox):
+    send()
+""")
+
+    assert {"passed": 2} == counts(output), output
+
+
+def test_a_fixture_of_the_same_name(run):
+    """A project's own fixture stays what it is, where it stands, and its failures are plain."""
+    output = run("""
+made = []
+
+@pytest.fixture
+def app():
+    made.append("app")
+
+@pytest.fixture
+def sms_sandbox():
+    made.append("own")
+    return "own"
+
+def test_it(app, sms_sandbox):
+    assert made == ["app", "own"]
+    assert sms_sandbox == "other"
+""")
+
+    assert {"failed": 1} == counts(output), output
+    assert "assert 'own' == 'other'" in output
+    assert "INTERNALERROR" not in output
+    assert "- sms_sandbox -" not in output
+
+
+def test_a_summary_that_fails(run):
+    """The failure of the test is reported all the same."""
+    output = run("""
+def test_it(sms_sandbox):
+    sms_sandbox.summary = None
+    assert sms_sandbox.messages
+""")
+
+    assert {"failed": 1} == counts(output), output
+    assert "no summary: TypeError" in output
 
 
 def test_a_passed_test_shows_nothing(run):

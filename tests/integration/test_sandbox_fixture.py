@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 
 import attrs
 import pytest
@@ -10,6 +11,8 @@ import requests
 
 from customersms_async import CustomerSMS
 from customersms_async.sandbox import Sandbox, SmsSandbox
+from customersms_async.sandbox._fixture import an_account
+from customersms_async.sandbox._masking import masked
 from customersms_async.sandbox._thread import SandboxThread
 
 PHONE = "+12125551234"
@@ -82,6 +85,70 @@ def test_a_wait_in_vain(sms_sandbox):
     ) == str(caught.value)
 
 
+def test_a_wait_in_frozen_time(sms_sandbox, monkeypatch):
+    """A wait ends in real time where a test lets the clock stand still."""
+    monkeypatch.setattr(time, "monotonic", lambda: 5.0)
+
+    with pytest.raises(TimeoutError, match=r"^no message within 0\.01 s; 0 arrived$"):
+        sms_sandbox.wait(timeout=0.01)
+
+
+def test_a_wait_for_a_sandbox_that_is_held_up():
+    """A wait is given up, and says why, where a function of the test blocks the sandbox."""
+    entered, free = threading.Event(), threading.Event()
+
+    def latency() -> float:
+        entered.set()
+        free.wait(10)
+        return 0.0
+
+    sandbox = Sandbox(keys={"cspro_thread": 5}, latency=latency)
+    with SandboxThread(sandbox, patience=0.0) as thread:
+        mine = SmsSandbox(thread, "cspro_thread")
+        fields = {"api_key": mine.key, "phone": PHONE, "message": "Hello"}
+        sender = threading.Thread(
+            target=requests.post, args=(mine.endpoint,), kwargs={"json": fields, "timeout": 10}
+        )
+        sender.start()
+        entered.wait(10)
+        with pytest.raises(TimeoutError, match=r"did not answer within 0 s; .* latency="):
+            mine.wait(timeout=0)
+        free.set()
+        sender.join()
+
+
+def test_a_function_that_asks_the_fixture(sms_sandbox):
+    """What a test gives to the sandbox may ask it, though it runs in the sandbox's thread."""
+    left: list[int] = []
+
+    def latency() -> float:
+        left.append(sms_sandbox.credits)
+        sms_sandbox.credits = 7
+        return 0.0
+
+    sms_sandbox.set_faults(latency=latency)
+    send()
+
+    assert ([9_999], 7) == (left, sms_sandbox.credits)
+
+
+def test_a_function_that_waits(sms_sandbox):
+    """It is told why it cannot, instead of holding up the sandbox for ever."""
+    said: list[str] = []
+
+    def latency() -> float:
+        with pytest.raises(RuntimeError) as caught:
+            sms_sandbox.wait()
+        said.append(str(caught.value))
+        return 0.0
+
+    sms_sandbox.set_faults(latency=latency)
+    send()
+
+    assert 1 == len(said)
+    assert "cannot wait: it runs in the sandbox's own thread" in said[0]
+
+
 async def test_a_wait_that_holds_up_its_loop(sms_sandbox):
     """A blocking wait in a coroutine says that it may be the reason."""
     with pytest.raises(TimeoutError, match=r"await sms_sandbox\.wait_for"):
@@ -92,6 +159,13 @@ async def test_an_awaited_wait_in_vain(sms_sandbox):
     """It raises the same error, without that hint."""
     with pytest.raises(TimeoutError, match=r"0 arrived$"):
         await sms_sandbox.wait_for(timeout=0)
+
+
+def test_an_awaited_wait_without_asyncio(sms_sandbox):
+    """Under another kind of loop, the error says what it needs."""
+    waiting = sms_sandbox.wait_for(timeout=0)
+    with pytest.raises(RuntimeError, match=r"^wait_for needs asyncio; under trio, run wait in a"):
+        waiting.send(None)
 
 
 def test_faults(sms_sandbox):
@@ -142,6 +216,17 @@ def test_no_limit_unless_asked(sms_sandbox):
     assert (0, 2) == (sms_sandbox.usage.used, sms_sandbox.usage.free)
 
 
+def test_the_clock_is_put_back(request):
+    """What one test moves is back in its place for the next."""
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    for _ in range(2):
+        with an_account(thread, {}) as sandbox:
+            before = thread.sandbox._control.clock.ahead
+            sandbox.advance(3600)
+
+            assert (0, 3600) == (before, thread.sandbox._control.clock.ahead)
+
+
 def test_the_documented_limit(sms_sandbox):
     """Without a number it is the gateway's."""
     sms_sandbox.limit()
@@ -158,6 +243,16 @@ def test_credits_and_clearing(sms_sandbox):
 
     assert (1, (), ()) == (sms_sandbox.credits, sms_sandbox.messages, sms_sandbox.requests)
     assert send().json()["success"]
+
+
+@pytest.mark.sms_sandbox(script="500, 500", standing="http-503", limit=9)
+def test_what_clearing_leaves(sms_sandbox):
+    """A script is forgotten; a standing fault and the limit stay until they are changed."""
+    sms_sandbox.clear()
+    after = send().status_code
+    sms_sandbox.clear_faults()
+
+    assert (503, 200, 9) == (after, send().status_code, sms_sandbox.usage.limit)
 
 
 @pytest.mark.sms_sandbox(credits=3, limit=5, rule="gcra", burst=2, script="500, ok")
@@ -214,6 +309,29 @@ def test_the_summary(sms_sandbox):
     ) == sms_sandbox.summary().replace(
         f"request {sms_sandbox.requests[1].id}", "request 2"
     ).replace(f"request {sms_sandbox.requests[2].id}", "request 3")
+
+
+def test_a_summary_with_strangers(request):
+    """It tells of requests with a key of before, which it does not show, since the test began."""
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+
+    def post(key: str) -> None:
+        fields = {"api_key": key, "phone": PHONE, "message": "Hello"}
+        requests.post(thread.sandbox.endpoint, json=fields, timeout=10)
+
+    post("cspro_old")
+    with an_account(thread, {}) as sandbox:
+        before = sandbox.summary()
+        post("cspro_old")
+        post("cspro_old")
+        after = sandbox.summary()
+    thread.call(lambda: thread.sandbox.clear("cspro_old"))
+
+    assert f"0 accepted, 0 requests at {sandbox.url}" == before
+    assert (
+        f"{before}\n  2 requests with the key {masked('cspro_old')}, which has no account: "
+        "was it read before this test began?"
+    ) == after
 
 
 def test_many_threads(sms_sandbox):
