@@ -19,10 +19,13 @@ from aiohttp import web
 from ._control import Control
 from ._replies import Ending, Reply
 
-__all__ = ["PATH", "Counter"]
+__all__ = ["PATH", "PATHS", "Counter"]
 
 #: Path of the API, as documented.
 PATH = "/sms_system/api.php"
+
+#: That, and the short one that the documentation shows once, in its quick start.
+PATHS = (PATH, "/api.php")
 
 #: Pieces in which a slow body comes.
 PIECES = 8
