@@ -106,7 +106,8 @@ class SandboxUsage:
 
         free: Requests that would be admitted at once; none for no limit.
 
-        retry_after: Seconds until the next is admitted; 0 if one is now.
+        retry_after: Seconds until the next is admitted, rounded up to a millisecond; 0 if one is
+            now.
 
         requests: Requests that arrived, refused ones included, in all.
 
@@ -165,7 +166,12 @@ class Budget:
             used=round(used, 3),
             capacity=capacity,
             free=None if capacity is None else max(0, math.floor(capacity - used + 1e-9)),
-            retry_after=round(self._rule.retry_after(now), 3),
+            retry_after=_rounded_up(self._rule.retry_after(now), now),
             requests=self.requests,
             refused=self.refused,
         )
+
+
+def _rounded_up(seconds: float, now: float) -> float:
+    """Round up to a millisecond, but for what the floats of instants leave over."""
+    return math.ceil((seconds - 2 * math.ulp(now)) * 1000) / 1000

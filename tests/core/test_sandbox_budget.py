@@ -219,3 +219,23 @@ def test_a_clock_is_moved_a_century_at_most():
     clock.advance(3e9)
     with pytest.raises(ValueError, match="from 0 to 2e\\+08, not"):
         clock.advance(3e9)
+
+
+@pytest.mark.parametrize("rule", RULE_NAMES)
+@given(
+    limit=st.integers(1, 120),
+    per=st.floats(0.5, 4000),
+    start=st.floats(0, 2e9),
+    gaps=st.lists(st.floats(0, 5), max_size=10),
+)
+def test_the_clock_moved_as_told_makes_room(rule, limit, per, start, gaps):
+    """Whoever moves the clock by the seconds that the usage shows is admitted."""
+    budget = Budget(Limit(limit=limit, per=per, rule=rule, burst=2))
+    clock = MovableClock(lambda: start)
+    for gap in [*gaps, 0.0, 0.0, 0.0]:
+        clock.advance(gap)
+        while budget.refusal(clock.now()) is None:
+            pass
+        clock.advance(budget.usage(clock.now()).retry_after)
+
+        assert budget.refusal(clock.now()) is None
