@@ -55,7 +55,7 @@ class Options:
 
         limit: Requests in a period that each key may make; none for no limit.
 
-        per: The period in seconds.
+        per: The period in seconds, from 0.001 to a year.
 
         rule: How requests are counted: ``fixed-window``, ``sliding-log``, ``sliding-counter``,
             ``token-bucket``, ``gcra`` or ``nginx``.

@@ -239,3 +239,29 @@ def test_the_clock_moved_as_told_makes_room(rule, limit, per, start, gaps):
         clock.advance(budget.usage(clock.now()).retry_after)
 
         assert budget.refusal(clock.now()) is None
+
+
+@pytest.mark.parametrize("per", [1e-320, 0.0009, 0, -1, 1e12, 10**400, float("nan"), True, "60"])
+def test_periods_that_cannot_be(per):
+    """A period lasts from a millisecond to a year."""
+    with pytest.raises(
+        ValueError, match=r"^per must be a number of seconds from 0.001 to"
+    ) as caught:
+        Limit().changed({"per": per})
+
+    assert str(caught.value).endswith(f"not {per!r}")
+
+
+@pytest.mark.parametrize("name", ["limit", "burst"])
+@pytest.mark.parametrize("count", [10**9 + 1, 10**400])
+def test_counts_that_cannot_be(name, count):
+    """A limit and a burst are counts that a float can divide by."""
+    with pytest.raises(ValueError, match=f"^{name} must be at most 1000000000, not {count}"):
+        Limit().changed({name: count})
+
+
+def test_a_date_beyond_the_calendar():
+    """A clock at the end of time still has a date to tell."""
+    limit = Limit(retry_after="date")
+
+    assert "Fri, 31 Dec 9999 23:59:59 GMT" == limit.header(60.0, 1e300)

@@ -334,7 +334,7 @@ async def test_other_paths_and_methods():
         ("latency", float("nan"), "seconds"),
         ("limit", 0, "at least 1"),
         ("limit", True, "at least 1"),
-        ("per", 0, "above 0"),
+        ("per", 0, "from 0.001"),
         ("rule", "leaky", "gcra"),
         ("rule", [], "gcra"),
         ("burst", 0, "at least 1"),
