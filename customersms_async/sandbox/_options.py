@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard, cast
 
 import attrs
@@ -10,6 +10,7 @@ import attrs
 from ._faults import RATE_REFUSALS
 from ._masking import masked
 from ._rules import RULE_NAMES
+from ._segments import BY_SEGMENT
 
 __all__ = [
     "check_credits",
@@ -28,6 +29,7 @@ __all__ = [
     "is_seconds",
     "is_status",
     "is_text",
+    "kept",
 ]
 
 _is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
@@ -85,7 +87,8 @@ is_count_or_none = _must_be(
 )
 is_not_too_large = _must_be(f"at most {MOST}", lambda v: not _is_whole(v) or v <= MOST)
 is_count_or_function = _must_be(
-    "a whole number of at least 1, or a function of the text", lambda v: callable(v) or _is_count(v)
+    f"a whole number of at least 1, {BY_SEGMENT!r}, or a function of the text",
+    lambda v: callable(v) or v == BY_SEGMENT or _is_count(v),
 )
 is_function = _must_be("a function", callable)
 is_period = _must_be(
@@ -103,6 +106,11 @@ is_header = _must_be(
 )
 is_hosts = _must_be("names of hosts, without ports, like ['sandbox', 'sms.test']", _are_hosts)
 is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) and v in _STATUSES)
+
+
+def kept(value: Iterable[str]) -> Iterable[str]:
+    """Keep what can be read only once."""
+    return tuple(value) if isinstance(value, Iterator) else value
 
 
 def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: object) -> None:

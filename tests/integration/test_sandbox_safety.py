@@ -223,3 +223,11 @@ async def test_the_short_path():
 
     assert 200 == status
     assert 1 == len(sandbox.messages)
+
+
+async def test_names_that_can_be_read_once():
+    """Names of hosts may come from a generator."""
+    async with running(allowed_hosts=(name for name in ["sms"])) as (_, client):
+        status, _ = await client.raw("GET", "/_sandbox/status", headers={"Host": "sms"})
+
+    assert 200 == status
