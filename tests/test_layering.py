@@ -46,6 +46,7 @@ HOUSE = {
     ],
     5: [  # extras, each imported by its own path
         {"sandbox._answers", "sandbox._faults", "sandbox._rules", "sandbox._latency"},
+        {"sandbox._segments"},
         {"sandbox._masking", "sandbox._time", "sandbox._events", "sandbox._guard"},
         {"sandbox._options", "sandbox._replies", "sandbox._script", "sandbox._shapes"},
         {"sandbox._budget", "sandbox._engine", "sandbox._ledger", "sandbox._transcripts"},

@@ -15,6 +15,7 @@ from typing import TypeVar
 from ._faults import RATE_REFUSALS
 from ._rules import RULE_NAMES
 from ._sandbox import Sandbox
+from ._segments import BY_SEGMENT
 
 __all__ = ["main"]
 
@@ -82,7 +83,12 @@ def _add_accounts(add: _Add) -> None:
         help=f"API key of an account; may be repeated ({DEFAULT_KEY})",
     )
     add("--credits", type=int, default=10_000, help="credits of an account (%(default)s)")
-    add("--price", type=int, default=1, help="credits that a message costs (%(default)s)")
+    add(
+        "--price",
+        type=_price,
+        default=1,
+        help=f"credits that a message costs, or {BY_SEGMENT}: one for each segment (%(default)s)",
+    )
 
 
 def _add_limit(add: _Add) -> None:
@@ -145,6 +151,10 @@ def _keys(given: Sequence[str], otherwise: int) -> dict[str, int]:
         key: _number("credits of a key", text, int) if equals else otherwise
         for key, equals, text in (one.partition("=") for one in given)
     }
+
+
+def _price(given: str) -> int | str:
+    return given if given == BY_SEGMENT else int(given)
 
 
 def _probability(given: str) -> tuple[str, float]:

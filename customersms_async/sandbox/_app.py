@@ -24,10 +24,10 @@ from ._control import Control
 from ._events import written
 from ._guard import SAFE_HEADERS, Guard
 from ._help import help_page
-from ._masking import veiled
+from ._masking import veiled_json
 from ._parameters import NotFound, Parameters, read_object
 from ._routes import EVENTS, PREFIX, ROUTES, Route
-from ._wire import PATH, Counter
+from ._wire import PATHS, Counter
 
 __all__ = ["make_app"]
 
@@ -42,6 +42,9 @@ PACE = 0.05
 
 #: Milliseconds after which a browser opens a broken stream again.
 RETRY = 1000
+
+#: Paths whose answers may take their time.
+STAYING = frozenset({EVENTS, *(PREFIX + route.path for route in ROUTES if route.waits)})
 
 _KINDS = {
     ".html": "text/html",
@@ -64,9 +67,10 @@ def make_app(control: Control, guard: Guard, closing: "asyncio.Future[None]") ->
 
         closing: Done once the sandbox closes; ends every wait.
     """
-    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_doorkeeper(guard)])
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_doorkeeper(guard, control)])
     app.on_response_prepare.append(_add_safe_headers)
-    app.router.add_post(PATH, Counter(control, closing).post)
+    for path in PATHS:
+        app.router.add_post(path, Counter(control, closing).post)
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, _handler(route, control, closing))
     app.router.add_get(EVENTS, Stream(control, closing).get, allow_head=False)
@@ -77,20 +81,20 @@ def make_app(control: Control, guard: Guard, closing: "asyncio.Future[None]") ->
     return app
 
 
-def _doorkeeper(guard: Guard) -> Middleware:
+def _doorkeeper(guard: Guard, control: Control) -> Middleware:
     @web.middleware
     async def doorkeeper(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        stays = request.path == EVENTS
+        stays = request.path in STAYING
         reason = guard.objection(request.method, request.headers, stays=stays)
         if reason is not None:
-            return _problem(403, "NOT_ALLOWED", reason)
+            return _problem(control, 403, "NOT_ALLOWED", reason)
         try:
             return await handler(request)
         except web.HTTPException as error:
             if not request.path.startswith(PREFIX):
                 raise
             hint = f"{request.method} {request.path}: {error.reason}; see {PREFIX}/ for all calls"
-            return _problem(error.status, "NOT_SERVED", hint)
+            return _problem(control, error.status, "NOT_SERVED", hint)
 
     return doorkeeper
 
@@ -106,12 +110,12 @@ def _handler(route: Route, control: Control, closing: "asyncio.Future[None]") ->
             given = await _parameters(request, route)
             more = (closing,) if route.waits else ()
             found = cast("Callable[..., object]", route.answer)(control, given, *more)
-            return _json(await found if inspect.isawaitable(found) else found)
+            return _json(control, await found if inspect.isawaitable(found) else found)
         except NotFound as error:
             reason, *arrived = error.args
-            return _problem(404, "NOT_FOUND", reason, *arrived)
+            return _problem(control, 404, "NOT_FOUND", reason, *arrived)
         except ValueError as error:
-            return _problem(400, "INVALID_VALUE", str(error))
+            return _problem(control, 400, "INVALID_VALUE", str(error))
 
     return answer
 
@@ -125,18 +129,24 @@ async def _parameters(request: web.Request, route: Route) -> Parameters:
     return given
 
 
-def _json(shown: object, status: int = 200) -> web.Response:
+def _json(control: Control, shown: object, status: int = 200) -> web.Response:
     return web.Response(
-        text=veiled(msgspec.json.encode(shown).decode()) + "\n",
+        text=_hidden(control, msgspec.json.encode(shown).decode()) + "\n",
         status=status,
         content_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
 
 
-def _problem(status: int, code: str, reason: str, arrived: object = None) -> web.Response:
+def _hidden(control: Control, words: str) -> str:
+    return veiled_json(words, control.exchange.gateway.credits)
+
+
+def _problem(
+    control: Control, status: int, code: str, reason: str, *arrived: object
+) -> web.Response:
     shown: dict[str, object] = {"error": reason, "code": code}
-    return _json(shown if arrived is None else shown | {"arrived": arrived}, status)
+    return _json(control, shown | ({"arrived": arrived[0]} if arrived else {}), status)
 
 
 @attrs.define(eq=False)
@@ -157,7 +167,8 @@ class Stream:
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Send events until the reader goes or the sandbox closes."""
         if self._open >= STREAMS:
-            return _problem(503, "TOO_MANY_STREAMS", f"{STREAMS} streams are open; close one")
+            reason = f"{STREAMS} streams are open; close one"
+            return _problem(self.control, 503, "TOO_MANY_STREAMS", reason)
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
@@ -200,7 +211,7 @@ class Stream:
         return written(kind, {"event": event_id}, event_id)
 
     async def _write(self, response: web.StreamResponse, words: str) -> None:
-        await response.write(veiled(words).encode())
+        await response.write(_hidden(self.control, words).encode())
 
 
 async def _help(request: web.Request) -> web.StreamResponse:

@@ -19,8 +19,12 @@ import attrs
 from . import _options
 from ._faults import Fault, Plan
 from ._rules import Rule, RuleName, SlidingLog, make_rule
+from ._time import LAST
 
 __all__ = ["Budget", "Limit", "LimitSettings", "SandboxUsage"]
+
+
+_COUNT = [_options.is_count_or_none, _options.is_not_too_large]
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +35,7 @@ class Limit:
     Attributes:
         limit: Requests in a period; none for no limit.
 
-        per: The period in seconds.
+        per: The period in seconds, from 0.001 to a year.
 
         rule: How they are counted.
 
@@ -43,10 +47,10 @@ class Limit:
             up, the ``date`` at which they are over, ``none``, or any other text as it stands.
     """
 
-    limit: int | None = attrs.field(default=None, validator=_options.is_count_or_none)
+    limit: int | None = attrs.field(default=None, validator=_COUNT)
     per: float = attrs.field(default=60.0, validator=_options.is_period)
     rule: RuleName = attrs.field(default="sliding-log", validator=_options.is_rule)
-    burst: int | None = attrs.field(default=None, validator=_options.is_count_or_none)
+    burst: int | None = attrs.field(default=None, validator=_COUNT)
     rate_refusal: str = attrs.field(default=Fault.RATE_LIMITED, validator=_options.is_rate_refusal)
     retry_after: str = attrs.field(default="seconds", validator=_options.is_header)
 
@@ -74,7 +78,7 @@ class Limit:
         if self.retry_after == "seconds":
             return str(math.ceil(wait))
         if self.retry_after == "date":
-            return formatdate(math.ceil(now + wait), usegmt=True)
+            return formatdate(min(math.ceil(now + wait), LAST), usegmt=True)
         return None if self.retry_after == "none" else self.retry_after
 
 
@@ -106,7 +110,8 @@ class SandboxUsage:
 
         free: Requests that would be admitted at once; none for no limit.
 
-        retry_after: Seconds until the next is admitted; 0 if one is now.
+        retry_after: Seconds until the next is admitted, rounded up to a millisecond; 0 if one is
+            now.
 
         requests: Requests that arrived, refused ones included, in all.
 
@@ -165,7 +170,12 @@ class Budget:
             used=round(used, 3),
             capacity=capacity,
             free=None if capacity is None else max(0, math.floor(capacity - used + 1e-9)),
-            retry_after=round(self._rule.retry_after(now), 3),
+            retry_after=_rounded_up(self._rule.retry_after(now), now),
             requests=self.requests,
             refused=self.refused,
         )
+
+
+def _rounded_up(seconds: float, now: float) -> float:
+    """Round up to a millisecond, but for what the floats of instants leave over."""
+    return math.ceil((seconds - 2 * math.ulp(now)) * 1000) / 1000

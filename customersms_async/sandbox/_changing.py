@@ -1,7 +1,5 @@
 """Calls that change something: each takes parameters and gives what JSON then shows."""
 
-from collections.abc import Callable
-
 from . import _reading, _views
 from ._control import Control
 from ._parameters import NotFound, Parameters
@@ -49,7 +47,7 @@ def advance(control: Control, given: Parameters) -> Shown:
 def set_credits(control: Control, given: Parameters) -> Shown:
     """Set the credits of an account, which is opened if there is none."""
     given.needed("key")
-    key = _known(key_of, control, given) or given.needed("key")
+    key = given.needed("key") if _is_new(control, given) else key_of(control, given) or ""
     control.set_credits(key, _whole(given.values.get("credits")))
     return _views.account(control.exchange, key, control.clock.now())
 
@@ -68,13 +66,15 @@ def set_limit(control: Control, given: Parameters) -> Shown:
     return _views.limit(control.set_limit(settings, key), key)
 
 
-def _known(
-    find: Callable[[Control, Parameters], str | None], control: Control, given: Parameters
-) -> str | None:
+def _is_new(control: Control, given: Parameters) -> bool:
+    """Say whether a key opens an account; a masked name that nobody has does not."""
     try:
-        return find(control, given)
+        key_of(control, given)
     except NotFound:
-        return None
+        if "…" in given.needed("key"):
+            raise
+        return True
+    return False
 
 
 def _whole(value: object) -> int:

@@ -19,7 +19,7 @@ from typing import TypedDict, cast
 import attrs
 
 from ._faults import MAGIC_NUMBERS, REJECTIONS, Fault, Plan, read_fault
-from ._latency import Latency, read_latency
+from ._latency import Latency, in_range, read_latency
 from ._script import Script, Step, read_script, read_step
 
 __all__ = ["FaultSettings", "Faults", "Switches", "read_settings"]
@@ -104,10 +104,15 @@ class Switches:
         return None
 
     def delay(self) -> float | None:
-        """Draw the seconds before an answer; none if nothing is set here."""
+        """
+        Draw the seconds before an answer; none if nothing is set here.
+
+        Raises:
+            ValueError: The function ``latency`` gave no number.
+        """
         if isinstance(self.latency, Latency):
             return self.latency.draw(self._latency_dice)
-        return self.latency and max(0.0, self.latency())
+        return self.latency and in_range(self.latency())
 
 
 @attrs.define(eq=False)

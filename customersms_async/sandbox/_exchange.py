@@ -93,11 +93,14 @@ class Visit:
         request: What is remembered of it.
 
         messages: What was accepted.
+
+        delay: Seconds before the answer.
     """
 
     reply: Reply
     request: SandboxRequest
     messages: list[SandboxMessage]
+    delay: float = 0.0
 
 
 @attrs.define(eq=False)
@@ -128,8 +131,16 @@ class Exchange:
     _ids: Iterator[int] = attrs.field(init=False, repr=False, factory=lambda: itertools.count(1))
 
     def handle(self, body: bytes, now: float) -> Visit:
-        """Carry out the request with that body, arrived at *now*, and remember it."""
-        visit = self._visit(read_order(body), now)
+        """
+        Carry out the request with that body, arrived at *now*, and remember it.
+
+        Raises:
+            ValueError: A function that was given as an option gave what cannot be; nothing was
+                accepted then.
+        """
+        order = read_order(body)
+        delay = self.faults.delay(order.key)
+        visit = attrs.evolve(self._visit(order, now), delay=delay)
         self.ledger.record(visit.request, visit.messages)
         return visit
 

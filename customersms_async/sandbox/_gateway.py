@@ -158,19 +158,33 @@ class Gateway:
         return None if order.key in self.credits else INVALID_API_KEY
 
     def objection(self, order: Order) -> Refusal | None:
-        """Refuse an order that lacks a field, or whose account cannot pay for one message."""
+        """
+        Refuse an order that lacks a field, or whose account cannot pay for one message.
+
+        Raises:
+            ValueError: The function ``price`` gave what is no price.
+        """
         if not order.phones:
             return missing("phone")
         if not order.text:
             return missing("message")
-        return INSUFFICIENT_CREDITS if self.credits[order.key] < self.price(order.text) else None
+        price = self._price_of(order.text)
+        return INSUFFICIENT_CREDITS if self.credits[order.key] < price else None
 
     def carry_out(self, job: Job) -> Result:
         """Work off a job to which there is no objection."""
         messages: list[SandboxMessage] = []
-        price = self.price(job.order.text)
+        price = self._price_of(job.order.text)
         entries = [self._entry(phone, price, job, messages) for phone in job.order.phones]
         return Result(entries, messages, self.credits[job.order.key])
+
+    def _price_of(self, text: str) -> int:
+        price: object = self.price(text)
+        if isinstance(price, int) and not isinstance(price, bool) and price >= 0:
+            return price
+        raise ValueError(
+            f"the function price must give a whole number of at least 0, not {price!r}"
+        )
 
     def _entry(self, phone: str, price: int, job: Job, messages: list[SandboxMessage]) -> Entry:
         refusal = self._refusal(phone, price, job)

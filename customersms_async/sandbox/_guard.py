@@ -61,7 +61,7 @@ class Guard:
 
             headers: Its headers, by names of any case.
 
-            stays: Whether the answer is a stream.
+            stays: Whether the answer is a stream, or may take its time.
 
         Returns:
             The reason, with what would be right; none if the request may come in.

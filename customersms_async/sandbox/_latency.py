@@ -9,11 +9,11 @@ import math
 import random
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
-__all__ = ["Latency", "read_latency"]
+__all__ = ["Latency", "in_range", "read_latency"]
 
 #: Seconds; nobody waits longer for an answer.
 MOST: Final = 3600.0
@@ -54,6 +54,19 @@ class Latency:
     def __str__(self) -> str:
         numbers = ", ".join(f"{number:g}" for number in self.numbers)
         return numbers if self.kind == "fixed" else f"{self.kind}({numbers})"
+
+
+def in_range(seconds: object) -> float:
+    """
+    Bring what a function gave into the range of a latency.
+
+    Raises:
+        ValueError: It is no number.
+    """
+    is_whole = isinstance(seconds, int) and not isinstance(seconds, bool)
+    if is_whole or (isinstance(seconds, float) and not math.isnan(seconds)):
+        return min(MOST, max(0.0, cast("float", seconds)))
+    raise ValueError(f"the function latency must give a number of seconds, not {seconds!r}")
 
 
 def read_latency(value: object) -> Latency:

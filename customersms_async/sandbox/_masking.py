@@ -1,14 +1,23 @@
 """
 Keys, named without being shown.
 
-Rule of this module: what looks like a key is hidden wherever it stands, whether it has an account
-or not, since a program may put it into the wrong field.
+Rules of this module:
+
+1. What looks like a key is hidden wherever it stands, whether it has an account or not, since a
+   program may put it into the wrong field.
+2. The key of an account is hidden wherever it stands, whatever it looks like.
+3. JSON stays JSON, with the names of its fields.
 """
 
 import hashlib
+import json
 import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
-__all__ = ["masked", "veiled"]
+import msgspec
+
+__all__ = ["masked", "veiled", "veiled_json"]
 
 #: Digits of a key's hash: enough to tell keys apart.
 DIGITS = 6
@@ -16,8 +25,31 @@ DIGITS = 6
 # A key as the documentation writes them. A masked one is none, since "…" ends it.
 _KEY = re.compile(r"cspro_[\w.~+/=-]+")
 
-# The value of the field that holds the key, whatever it looks like.
-_FIELD = re.compile(r'("api_key"\s*:\s*")((?:[^"\\]|\\.)*)')
+# A name that is masked already.
+_is_masked = re.compile(rf"cspro_…[0-9a-f]{{{DIGITS}}}").fullmatch
+
+# What stands behind the name of the field that holds the key: in quotes of either kind, in JSON
+# inside JSON too, or bare, as in a form, a header or a number.
+_QUOTED = re.compile(
+    r"""(api[_-]?key\\*["']?\s*[:=]\s*(\\*)(["']))((?:(?!\2\3)\\.|[^\\"'])+)""",
+    re.IGNORECASE | re.DOTALL,
+)
+_BARE = re.compile(
+    r"""(api[_-]?key\\*["']?\s*[:=][^\S\r\n]*)(?!null\b|true\b|false\b)([^\s&,;{}()\[\]<>"'\\]+)""",
+    re.IGNORECASE,
+)
+
+# The value of a header that holds a key or a password; the word before it may be read.
+_HEADER = re.compile(
+    r"(^(?:proxy-)?authorization[ \t]*:[ \t]*(?:[a-z]+[ \t]+)?)([^\s][^\r\n]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+# A string in JSON; a colon follows the name of a field.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"(:?)')
+
+# A key that is written in the same way everywhere.
+_is_plain = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
 # Shorter keys are no secret, and their letters stand in other words.
 _SHORTEST = 8
@@ -28,9 +60,68 @@ def masked(key: str) -> str:
     return f"cspro_…{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:DIGITS]}"
 
 
-def veiled(text: str, key: str = "") -> str:
-    """Give *text* with *key*, the field of a key and all that looks like one masked."""
-    text = _FIELD.sub(lambda found: found[1] + masked(key or found[2]), text)
-    if len(key) >= _SHORTEST:
-        text = text.replace(key, masked(key))
+def veiled(text: str, key: str = "", known: Iterable[str] = ()) -> str:
+    """
+    Hide keys in a text.
+
+    Args:
+        text: The text.
+
+        key: The key that came with it.
+
+        known: Keys of accounts, which may stand in it.
+
+    Returns:
+        The text with each of them, the field of a key, the header of one and all that looks like
+        one masked.
+    """
+    text = _QUOTED.sub(lambda found: found[1] + _once(key or found[4], found[4]), text)
+    text = _BARE.sub(lambda found: found[1] + _once(key or found[2], found[2]), text)
+    text = _HEADER.sub(lambda found: found[1] + _once(found[2], found[2]), text)
+    for one in sorted({key, *known}, key=len, reverse=True):
+        if len(one) >= _SHORTEST:
+            for form in _forms(one):
+                text = text.replace(form, masked(one))
     return _KEY.sub(lambda found: masked(found[0]), text)
+
+
+def veiled_json(words: str, known: Iterable[str]) -> str:
+    """
+    Hide keys in JSON.
+
+    Args:
+        words: JSON without blanks, or lines with such JSON in them.
+
+        known: The keys of all accounts.
+
+    Returns:
+        The same with each string veiled that is no name of a field.
+    """
+    present = [key for key in known if _stands_in(words, key)]
+
+    def veil(found: re.Match[str]) -> str:
+        if found[1]:
+            return found[0]
+        text = msgspec.json.decode(found[0], type=str)
+        hidden = veiled(text, known=present)
+        return found[0] if hidden == text else msgspec.json.encode(hidden).decode()
+
+    return _STRING.sub(veil, words)
+
+
+def _once(key: str, found: str) -> str:
+    return found if _is_masked(found) else masked(key)
+
+
+def _stands_in(words: str, key: str) -> bool:
+    forms = _forms(key)
+    return any(form in words or msgspec.json.encode(form).decode()[1:-1] in words for form in forms)
+
+
+def _forms(key: str) -> list[str]:
+    """Write a key as it stands in texts, in JSON and in forms, the longest first."""
+    if _is_plain(key):
+        return [key]
+    in_json = {json.dumps(key, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}
+    in_forms = {quote(key, "", errors="replace"), quote_plus(key, errors="replace")}
+    return sorted({key} | in_json | in_forms, key=len, reverse=True)

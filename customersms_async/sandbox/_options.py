@@ -1,8 +1,8 @@
 """What the options of a sandbox may be; a refusal names the option, its value and what is right."""
 
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard, cast
 
 import attrs
@@ -10,6 +10,7 @@ import attrs
 from ._faults import RATE_REFUSALS
 from ._masking import masked
 from ._rules import RULE_NAMES
+from ._segments import BY_SEGMENT
 
 __all__ = [
     "check_credits",
@@ -20,6 +21,7 @@ __all__ = [
     "is_header",
     "is_hosts",
     "is_keys",
+    "is_not_too_large",
     "is_period",
     "is_port",
     "is_rate_refusal",
@@ -27,10 +29,18 @@ __all__ = [
     "is_seconds",
     "is_status",
     "is_text",
+    "kept",
 ]
 
 _is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
 _LAST_PORT = 65_535
+
+#: Seconds that a period may last: a millisecond to a year.
+SHORTEST, LONGEST = 0.001, 366 * 86_400
+
+#: Requests that a limit may allow.
+MOST = 1_000_000_000
+
 _STATUSES = range(200, 600)
 
 _Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
@@ -49,7 +59,9 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 
 def _is_finite(value: object) -> TypeGuard[float]:
-    return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _is_count(value: object) -> bool:
@@ -73,11 +85,16 @@ is_count = _must_be("a whole number of at least 1", _is_count)
 is_count_or_none = _must_be(
     "a whole number of at least 1, or None", lambda v: v is None or _is_count(v)
 )
+is_not_too_large = _must_be(f"at most {MOST}", lambda v: not _is_whole(v) or v <= MOST)
 is_count_or_function = _must_be(
-    "a whole number of at least 1, or a function of the text", lambda v: callable(v) or _is_count(v)
+    f"a whole number of at least 1, {BY_SEGMENT!r}, or a function of the text",
+    lambda v: callable(v) or v == BY_SEGMENT or _is_count(v),
 )
 is_function = _must_be("a function", callable)
-is_period = _must_be("a number of seconds above 0", lambda v: _is_finite(v) and v > 0)
+is_period = _must_be(
+    f"a number of seconds from {SHORTEST} to {LONGEST}, a year",
+    lambda v: _is_finite(v) and SHORTEST <= v <= LONGEST,
+)
 is_seconds = _must_be("a number of seconds of at least 0", _is_seconds)
 is_rule = _must_be(f"one of {', '.join(RULE_NAMES)}", lambda v: v in RULE_NAMES)
 is_rate_refusal = _must_be(
@@ -89,6 +106,11 @@ is_header = _must_be(
 )
 is_hosts = _must_be("names of hosts, without ports, like ['sandbox', 'sms.test']", _are_hosts)
 is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) and v in _STATUSES)
+
+
+def kept(value: Iterable[str]) -> Iterable[str]:
+    """Keep what can be read only once."""
+    return tuple(value) if isinstance(value, Iterator) else value
 
 
 def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: object) -> None:

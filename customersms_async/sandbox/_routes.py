@@ -208,7 +208,7 @@ ROUTES: tuple[Route, ...] = (
         {
             **_KEY,
             "limit": "requests in a period, null for no limit",
-            "per": "the period in seconds",
+            "per": "the period in seconds, from 0.001 to a year",
             "rule": f"one of {', '.join(RULE_NAMES)}",
             "burst": "requests at once, for gcra and nginx",
             "rate_refusal": f"one of {', '.join(RATE_REFUSALS)}",

@@ -6,6 +6,8 @@ Rules of this module:
 1. No clock: ``now`` comes in, in seconds of any clock that does not run backwards.
 2. One object counts for one key.
 3. A refused request leaves no trace: it is not counted against those that follow.
+4. Whoever waits as long as `Rule.retry_after` says is admitted: `Rule.admit` asks it, and a wait
+   shorter than the rounding of the instants is none.
 """
 
 import math
@@ -25,6 +27,9 @@ RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
 
 #: Requests at once, where nobody says otherwise.
 BURSTS: Mapping[str, int] = {"gcra": 10, "nginx": 20}
+
+#: A wait below this share of the period, or this many steps of the clock's floats, is rounding.
+SHARE, STEPS = 1e-9, 4
 
 
 class Rule(Protocol):
@@ -77,6 +82,18 @@ def make_rule(name: RuleName, limit: int, *, per: float, burst: int | None = Non
     return rules[name]
 
 
+def _rounding(now: float, per: float) -> float:
+    return max(per * SHARE, STEPS * math.ulp(now))
+
+
+def _unless_rounding(wait: float, now: float, per: float) -> float:
+    return 0.0 if wait <= _rounding(now, per) else wait
+
+
+def _window_of(now: float, per: float) -> int:
+    return math.floor((now + _rounding(now, per)) / per)
+
+
 @attrs.define(eq=False)
 class _Counted:
     """What may count at once is the limit."""
@@ -99,8 +116,7 @@ class FixedWindow(_Counted):
 
     def admit(self, now: float) -> bool:
         """Count a request at *now* if its window has room."""
-        self._turn(now)
-        has_room = self._count < self.limit
+        has_room = self.retry_after(now) <= 0
         self._count += has_room
         return has_room
 
@@ -115,7 +131,7 @@ class FixedWindow(_Counted):
         return self._count
 
     def _turn(self, now: float) -> None:
-        window = math.floor(now / self.per)
+        window = _window_of(now, self.per)
         if window != self._window:
             self._window, self._count = window, 0
 
@@ -128,8 +144,7 @@ class SlidingLog(_Counted):
 
     def admit(self, now: float) -> bool:
         """Count a request at *now* if the period that ends there has room."""
-        self._forget(now)
-        has_room = len(self._log) < self.limit
+        has_room = self.retry_after(now) <= 0
         if has_room:
             self._log.append(now)
         return has_room
@@ -145,7 +160,8 @@ class SlidingLog(_Counted):
         return len(self._log)
 
     def _forget(self, now: float) -> None:
-        while self._log and self._log[0] + self.per <= now:
+        until = now + _rounding(now, self.per)
+        while self._log and self._log[0] + self.per <= until:
             self._log.popleft()
 
 
@@ -163,7 +179,7 @@ class SlidingCounter(_Counted):
 
     def admit(self, now: float) -> bool:
         """Count a request at *now* if the estimate leaves room for it."""
-        has_room = self.used(now) + 1 <= self.limit
+        has_room = self.retry_after(now) <= 0
         self._count += has_room
         return has_room
 
@@ -174,12 +190,12 @@ class SlidingCounter(_Counted):
             room_at = self._sunk_at(self._window, self._before, self.limit - 1 - self._count)
         else:
             room_at = self._sunk_at(self._window + 1, self._count, self.limit - 1)
-        return max(0.0, room_at - now)
+        return _unless_rounding(room_at - now, now, self.per)
 
     def used(self, now: float) -> float:
         """Give the estimate."""
         self._turn(now)
-        share = self._window + 1 - now / self.per
+        share = min(1.0, self._window + 1 - now / self.per)
         return self._before * share + self._count
 
     def _sunk_at(self, window: int, before: int, room: int) -> float:
@@ -188,7 +204,7 @@ class SlidingCounter(_Counted):
         return (window + 1 - share) * self.per
 
     def _turn(self, now: float) -> None:
-        window = math.floor(now / self.per)
+        window = _window_of(now, self.per)
         if window != self._window:
             self._before = self._count if window == self._window + 1 else 0
             self._window, self._count = window, 0
@@ -203,15 +219,15 @@ class TokenBucket(_Counted):
 
     def admit(self, now: float) -> bool:
         """Take a token at *now* if there is a whole one."""
-        self._fill(now)
-        has_room = self._tokens >= 1
+        has_room = self.retry_after(now) <= 0
         self._tokens -= has_room
         return has_room
 
     def retry_after(self, now: float) -> float:
         """Give the seconds until there is a whole token, or 0."""
         self._fill(now)
-        return max(0.0, (1 - self._tokens) * self.per / self.limit)
+        wait = (1 - self._tokens) * self.per / self.limit
+        return _unless_rounding(wait, now, self.per)
 
     def used(self, now: float) -> float:
         """Give the tokens that are out."""
@@ -247,7 +263,7 @@ class Gcra:
     def retry_after(self, now: float) -> float:
         """Give the seconds until a request is not too early, or 0."""
         tolerance = (self.burst - 1) * self.per / self.limit
-        return max(0.0, self._due - tolerance - now)
+        return _unless_rounding(self._due - tolerance - now, now, self.per)
 
     @property
     def capacity(self) -> int:
@@ -275,15 +291,15 @@ class Nginx:
 
     def admit(self, now: float) -> bool:
         """Count a request at *now* if the bucket does not overflow."""
-        excess = self._excess_at(now)
-        has_room = excess <= self.burst
+        has_room = self.retry_after(now) <= 0
         if has_room:
-            self._excess, self._at = excess, now
+            self._excess, self._at = self._excess_at(now), now
         return has_room
 
     def retry_after(self, now: float) -> float:
         """Give the seconds until the bucket has leaked enough, or 0."""
-        return max(0.0, (self._excess_at(now) - self.burst) * self.per / self.limit)
+        wait = (self._excess_at(now) - self.burst) * self.per / self.limit
+        return _unless_rounding(wait, now, self.per)
 
     @property
     def capacity(self) -> int:

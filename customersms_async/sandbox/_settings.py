@@ -1,6 +1,7 @@
 """The options of a sandbox, and the sandbox without a network that they make."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import attrs
 
@@ -16,6 +17,7 @@ from ._ledger import Ledger
 from ._replies import Timing
 from ._rules import RuleName
 from ._script import Script
+from ._segments import count_segments
 from ._time import MovableClock, time_of_day
 
 __all__ = ["Options"]
@@ -55,7 +57,7 @@ class Options:
 
         limit: Requests in a period that each key may make; none for no limit.
 
-        per: The period in seconds.
+        per: The period in seconds, from 0.001 to a year.
 
         rule: How requests are counted: ``fixed-window``, ``sliding-log``, ``sliding-counter``,
             ``token-bucket``, ``gcra`` or ``nginx``.
@@ -71,7 +73,8 @@ class Options:
 
         refusal_status: HTTP status of a refusal that is not for the rate.
 
-        price: Credits that a message costs, or a function that gives them by the text.
+        price: Credits that a message costs, ``"segment"`` for one credit per SMS segment, or a
+            function that gives them by the text, each ≥ 0.
 
         magic: Whether numbers have a meaning, as in `MAGIC_NUMBERS`.
 
@@ -90,7 +93,9 @@ class Options:
     )
     host: str = attrs.field(default="127.0.0.1", validator=_options.is_text)
     port: int = attrs.field(default=0, validator=_options.is_port)
-    allowed_hosts: Iterable[str] = attrs.field(factory=tuple, validator=_options.is_hosts)
+    allowed_hosts: Iterable[str] = attrs.field(
+        factory=tuple, converter=_options.kept, validator=_options.is_hosts
+    )
     script: Script = ()
     standing: Fault | str | None = None
     probabilities: Mapping[str, float] = attrs.field(factory=dict[str, float])
@@ -103,7 +108,9 @@ class Options:
     rate_refusal: Fault | str = Fault.RATE_LIMITED
     retry_after: str = "seconds"
     refusal_status: int = attrs.field(default=200, validator=_options.is_status)
-    price: int | Price = attrs.field(default=1, validator=_options.is_count_or_function)
+    price: int | Literal["segment"] | Price = attrs.field(
+        default=1, validator=_options.is_count_or_function
+    )
     magic: bool = True
     slow: float = attrs.field(default=1.0, validator=_options.is_seconds)
     stall: float = attrs.field(default=60.0, validator=_options.is_seconds)
@@ -135,5 +142,7 @@ class Options:
         return {name: getattr(self, name) for name in FaultSettings.__annotations__}
 
 
-def _price(price: int | Price) -> Price:
-    return price if callable(price) else lambda _text: price
+def _price(price: int | str | Price) -> Price:
+    if callable(price):
+        return price
+    return count_segments if isinstance(price, str) else lambda _text: price

@@ -19,10 +19,13 @@ from aiohttp import web
 from ._control import Control
 from ._replies import Ending, Reply
 
-__all__ = ["PATH", "Counter"]
+__all__ = ["PATH", "PATHS", "Counter"]
 
 #: Path of the API, as documented.
 PATH = "/sms_system/api.php"
+
+#: That, and the short one that the documentation shows once, in its quick start.
+PATHS = (PATH, "/api.php")
 
 #: Pieces in which a slow body comes.
 PIECES = 8
@@ -50,9 +53,12 @@ class Counter:
         loop = asyncio.get_running_loop()
         body = await request.read()
         started_at = loop.time()
-        visit = self.control.receive(body, _head(request))
         try:
-            await self._pause(self.control.exchange.faults.delay(visit.request.key))
+            visit = self.control.receive(body, _head(request))
+        except ValueError as error:
+            return web.json_response({"success": False, "error": str(error)}, status=500)
+        try:
+            await self._pause(visit.delay)
             return await self._perform(request, visit.reply)
         finally:
             self.control.note_answered(visit.request.id, loop.time() - started_at)

@@ -1,5 +1,8 @@
 """The inbox in a real browser: what arrives, what went wrong, and where one finds it."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from customersms_async.sandbox import Sandbox
@@ -27,6 +30,17 @@ def test_a_message_is_measured(page, live):
 
     assert "1 segment · 13 characters · UCS-2" in meta
     assert "#1" in meta
+
+
+def test_segments_are_counted_as_they_are_paid(page):
+    """The page counts the segments of a text as the price by the segment does."""
+    cases = (Path(__file__).parent.parent / "samples" / "segments.json").read_text("utf-8")
+    counted = page.script(
+        "return import('/static/segments.js').then(({sizeOf}) => "
+        f"{cases}.map(([piece, times]) => sizeOf(piece.repeat(times)).segments))"
+    )
+
+    assert [segments for _, _, segments in json.loads(cases)] == counted
 
 
 def test_the_gauge_moves(page, live):

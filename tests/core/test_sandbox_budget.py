@@ -219,3 +219,49 @@ def test_a_clock_is_moved_a_century_at_most():
     clock.advance(3e9)
     with pytest.raises(ValueError, match="from 0 to 2e\\+08, not"):
         clock.advance(3e9)
+
+
+@pytest.mark.parametrize("rule", RULE_NAMES)
+@given(
+    limit=st.integers(1, 120),
+    per=st.floats(0.5, 4000),
+    start=st.floats(0, 2e9),
+    gaps=st.lists(st.floats(0, 5), max_size=10),
+)
+def test_the_clock_moved_as_told_makes_room(rule, limit, per, start, gaps):
+    """Whoever moves the clock by the seconds that the usage shows is admitted."""
+    budget = Budget(Limit(limit=limit, per=per, rule=rule, burst=2))
+    clock = MovableClock(lambda: start)
+    for gap in [*gaps, 0.0, 0.0, 0.0]:
+        clock.advance(gap)
+        while budget.refusal(clock.now()) is None:
+            pass
+        clock.advance(budget.usage(clock.now()).retry_after)
+
+        assert budget.refusal(clock.now()) is None
+
+
+@pytest.mark.parametrize("per", [1e-320, 0.0009, 0, -1, 1e12, 10**400, float("nan"), True, "60"])
+def test_periods_that_cannot_be(per):
+    """A period lasts from a millisecond to a year."""
+    with pytest.raises(
+        ValueError, match=r"^per must be a number of seconds from 0.001 to"
+    ) as caught:
+        Limit().changed({"per": per})
+
+    assert str(caught.value).endswith(f"not {per!r}")
+
+
+@pytest.mark.parametrize("name", ["limit", "burst"])
+@pytest.mark.parametrize("count", [10**9 + 1, 10**400])
+def test_counts_that_cannot_be(name, count):
+    """A limit and a burst are counts that a float can divide by."""
+    with pytest.raises(ValueError, match=f"^{name} must be at most 1000000000, not {count}"):
+        Limit().changed({name: count})
+
+
+def test_a_date_beyond_the_calendar():
+    """A clock at the end of time still has a date to tell."""
+    limit = Limit(retry_after="date")
+
+    assert "Fri, 31 Dec 9999 23:59:59 GMT" == limit.header(60.0, 1e300)

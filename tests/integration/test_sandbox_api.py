@@ -334,7 +334,7 @@ async def test_other_paths_and_methods():
         ("latency", float("nan"), "seconds"),
         ("limit", 0, "at least 1"),
         ("limit", True, "at least 1"),
-        ("per", 0, "above 0"),
+        ("per", 0, "from 0.001"),
         ("rule", "leaky", "gcra"),
         ("rule", [], "gcra"),
         ("burst", 0, "at least 1"),
@@ -386,3 +386,44 @@ def test_options_do_not_change():
     """An option is set once; an attempt to change it is an error."""
     with pytest.raises(AttributeError):
         Sandbox().limit = 5
+
+
+async def test_a_price_by_the_segment():
+    """A credit is taken for each segment and number."""
+    async with running(price="segment") as (sandbox, client):
+        await client.post([PHONE, "+13235554567"], "a" * 161)
+        await client.post(text="a" * 160)
+
+        assert 98 - 2 * 2 - 1 == sandbox.credits(KEY)
+
+
+@pytest.mark.parametrize("wrong", [0.5, -1, "x", None, True])
+async def test_a_function_that_gives_no_price(wrong):
+    """Nothing is accepted, and the answer names the option and the value."""
+    async with running(price=lambda _text: wrong) as (sandbox, client):
+        said = await client.post()
+
+    reason = f"the function price must give a whole number of at least 0, not {wrong!r}"
+    assert {"success": False, "error": reason} == said
+    assert ((), 98) == (sandbox.messages, sandbox.credits(KEY))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "delay"), [(-1, 0.0), (0.25, 0.25), (10**400, 3600.0), (float("inf"), 3600.0)]
+)
+def test_a_function_that_gives_a_latency(seconds, delay):
+    """What it gives is brought into the range of a latency."""
+    sandbox = Sandbox(latency=lambda: seconds)
+
+    assert delay == sandbox._control.exchange.faults.delay()
+
+
+@pytest.mark.parametrize("wrong", [None, "x", float("nan"), True])
+async def test_a_function_that_gives_no_latency(wrong):
+    """Nothing is accepted, and the answer names the option and the value."""
+    async with running(latency=lambda: wrong) as (sandbox, client):
+        said = await client.post()
+
+    reason = f"the function latency must give a number of seconds, not {wrong!r}"
+    assert {"success": False, "error": reason} == said
+    assert ((), 98) == (sandbox.messages, sandbox.credits(KEY))

@@ -56,6 +56,16 @@ async def test_it_serves_until_it_is_interrupted(ending):
     assert (2, 0) == (answer["remaining_credits"], process.returncode)
 
 
+async def test_a_price_by_the_segment():
+    """One credit a segment may be asked for by the command line."""
+    async with served("--price", "segment", "--key", "cspro_one=9") as (_, lines):
+        url = lines[0].split()[4]
+        body = {"api_key": "cspro_one", "phone": "+12125551234", "message": "a" * 307}
+        answer = await asyncio.to_thread(post, f"{url}/api.php", body)
+
+    assert 9 - 3 == answer["remaining_credits"]
+
+
 async def test_every_option_has_its_effect():
     """Accounts, price, limit and faults are those of the command line."""
     options = [

@@ -161,3 +161,15 @@ async def test_a_body_that_is_no_json():
                 found.append(response.status)
 
     assert [400, 400, 400, 200] == found
+
+
+async def test_credits_of_a_mistyped_name():
+    """A masked name that nobody has opens no account."""
+    async with running() as (_, client):
+        body = {"key": "cspro_…ffffff", "credits": 7}
+        status, shown = await client.call("POST", "/credits", body)
+        accounts = (await client.get("/status"))["accounts"]
+
+    assert (404, "NOT_FOUND") == (status, shown["code"])
+    assert "cspro_…ffffff" in shown["error"]
+    assert [ACCOUNT] == [account["account"] for account in accounts]

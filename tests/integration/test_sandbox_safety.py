@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from customersms_async.sandbox import Sandbox
+from customersms_async.sandbox._masking import masked
 from customersms_async.sandbox._routes import ROUTES
 from tests.support.sandbox_client import KEY, running
 
@@ -182,3 +183,51 @@ async def test_it_connects_to_nobody():
     said, _ = await process.communicate(b"")
 
     assert "[]" == said.decode().strip()
+
+
+async def test_no_key_of_an_account_is_shown():
+    """A key that looks like no key is hidden in every answer, wherever a program has put it."""
+    key = "my-own-Key-12345"
+    async with running(keys={key: 9}) as (sandbox, client):
+        url, headers = sandbox.endpoint, {"Authorization": f"Bearer {key}"}
+        for body in (
+            f"api_key={key}&phone=1",
+            f"{{'api_key':'{key}'}}",
+            '{"api_key":471147114711}',
+        ):
+            await client.session.post(url, data=body, headers=headers)
+        await client.post(text=f"my key is {key}", key=key)
+        paths = ["messages", "requests", *(f"requests/{n}" for n in range(1, 5)),
+                 f"messages?limit={key}"]  # fmt: skip
+        texts = [(await client.raw("GET", f"/_sandbox/{path}"))[1] for path in paths]
+
+    assert [] == [path for path, text in zip(paths, texts, strict=True) if key in text]
+    assert "471147114711" not in texts[4]
+    assert f"my key is {masked(key)}" in texts[0]
+
+
+async def test_a_foreign_page_and_the_wait():
+    """No page of another origin waits for a message."""
+    async with running() as (_, client):
+        for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            status, _ = await client.raw("GET", "/_sandbox/wait?timeout=0", headers=headers)
+
+            assert 403 == status
+
+
+async def test_the_short_path():
+    """The API is served under the short path of the quick start too."""
+    async with running() as (sandbox, client):
+        body = {"api_key": KEY, "phone": "+12125551234", "message": "Hi"}
+        status, _ = await client.raw("POST", "/api.php", body)
+
+    assert 200 == status
+    assert 1 == len(sandbox.messages)
+
+
+async def test_names_that_can_be_read_once():
+    """Names of hosts may come from a generator."""
+    async with running(allowed_hosts=(name for name in ["sms"])) as (_, client):
+        status, _ = await client.raw("GET", "/_sandbox/status", headers={"Host": "sms"})
+
+    assert 200 == status
