@@ -34,7 +34,7 @@ def test_a_message_is_measured(page, live):
 
 def test_segments_are_counted_as_they_are_paid(page):
     """The page counts the segments of a text as the price by the segment does."""
-    cases = (Path(__file__).parent.parent / "samples" / "segments.json").read_text("utf-8")
+    cases = (Path(__file__).parent.parent / "support" / "segments.json").read_text("utf-8")
     counted = page.script(
         "return import('/static/segments.js').then(({sizeOf}) => "
         f"{cases}.map(([piece, times]) => sizeOf(piece.repeat(times)).segments))"

@@ -42,7 +42,7 @@ def test_what_is_no_key(text):
     assert text == veiled(text)
 
 
-@pytest.mark.parametrize("key", [OWN, 'quo"te\\d key', "clé/+= d'accès"])
+@pytest.mark.parametrize("key", [OWN, 'quo"tation\\d key', "clé/+= d'accès"])
 def test_the_key_of_an_account(key):
     """The key of an account is masked as it stands, in JSON, in JSON inside JSON, and in a form."""
     bodies = [key, json.dumps(key), json.dumps(key, ensure_ascii=False), quote_plus(key)]

@@ -7,7 +7,7 @@ import pytest
 
 from customersms_async.sandbox._segments import count_segments
 
-CASES = json.loads((Path(__file__).parent.parent / "samples" / "segments.json").read_text("utf-8"))
+CASES = json.loads((Path(__file__).parent.parent / "support" / "segments.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize(("piece", "times", "segments"), CASES)

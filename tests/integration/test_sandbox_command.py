@@ -26,7 +26,7 @@ async def served(*options: str) -> AsyncIterator[tuple[asyncio.subprocess.Proces
         yield process, [(await process.stdout.readline()).decode().strip() for _ in range(6)]
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            process.terminate()  # which it takes for an end in good order
         await process.communicate()
 
 

@@ -129,7 +129,7 @@ def test_a_function_that_asks_the_fixture(sms_sandbox):
     sms_sandbox.set_faults(latency=latency)
     send()
 
-    assert ([9_999], 7) == (left, sms_sandbox.credits)
+    assert ([10_000], 6) == (left, sms_sandbox.credits)  # asked before the message costs one
 
 
 def test_a_function_that_waits(sms_sandbox):

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -130,7 +131,8 @@ class Page:
     def press(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
         for key in keys:
-            self.driver.switch_to.active_element.send_keys(getattr(Keys, key, key))
+            # To the page, not to the element that has the focus: it may be drawn anew meanwhile.
+            ActionChains(self.driver).send_keys(getattr(Keys, key, key)).perform()
 
     def complaints(self) -> list[str]:
         """Give what the browser's console has said since the last time, CSP reports included."""
