@@ -284,6 +284,14 @@ local function is_late(entry)
   return not entry.is_caller and entry.expected_at + math.max(interval, LATE_BY) < now
 end
 
+local function find_own(lane)
+  for i, entry in ipairs(lines[lane]) do
+    if entry.is_caller then
+      return i, entry
+    end
+  end
+end
+
 local function count_waiting(lane)
   local count = 0
   for _, entry in ipairs(lines[lane]) do
@@ -323,10 +331,8 @@ end
 -- the caller's own indeed.
 local function serve()
   local granted, own = {send = {}, bulk = {}}, {}
-  for lane, line in pairs(lines) do
-    for _, entry in ipairs(line) do
-      own[lane] = entry.is_caller and entry or own[lane]
-    end
+  for lane in pairs(lines) do
+    own[lane] = select(2, find_own(lane))
   end
   local named = grant_anew(granted, own)
   local wanted = (own.send and own.send.waiting or 0) + (own.bulk and own.bulk.waiting or 0)
@@ -426,14 +432,6 @@ local function turn_of(lane, own_place, polls)
     at = math.max(at, token_for(place, due), is_held and place > own_place and after + interval or now)
   end
   return math.max(at, pause_until, opens_at)
-end
-
-local function find_own(lane)
-  for i, entry in ipairs(lines[lane]) do
-    if entry.is_caller then
-      return i, entry
-    end
-  end
 end
 
 local function tell(lane, granted)
