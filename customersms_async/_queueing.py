@@ -12,7 +12,6 @@ Rules of this module:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import define
@@ -112,20 +111,9 @@ class Line(Generic[W]):
             heapq.heappop(heap)
         return None
 
-    def firsts(self) -> Iterator[W]:
-        """Give the first of each lane, in the order in which they should be served."""
-        for lane in self.turns.order:
-            waiter = self.first(lane)
-            if waiter is not None:
-                yield waiter
-
     def in_order(self, lane: Lane) -> list[W]:
         """Give all who wait in *lane*, in their order."""
         return [waiter for _, _, waiter in sorted(self._heap(lane)) if not waiter.has_left]
-
-    def served(self, lane: Lane) -> None:
-        """Note who was served, for the bulk runs' share."""
-        self.turns.served(lane, self.bulks)
 
     def ahead_of(self, ticket: Ticket) -> int:
         """Count who is served before *ticket*, which is not in line yet, if nobody else comes."""

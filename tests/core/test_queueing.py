@@ -18,6 +18,16 @@ class Waiter:
     has_left: bool = False
 
 
+def firsts(line):
+    """Give the first of each lane, in the order in which they should be served."""
+    return (waiter for lane in line.turns.order if (waiter := line.first(lane)) is not None)
+
+
+def served(line, lane):
+    """Note who was served, for the bulk runs' share."""
+    line.turns.served(lane, line.bulks)
+
+
 def fill(lanes):
     line = Line()
     waiters = [Waiter(Ticket(lane, place), place) for place, lane in enumerate(lanes)]
@@ -28,10 +38,10 @@ def fill(lanes):
 
 def serve(line):
     """Serve whoever is first, all gates open; None where nobody waits."""
-    first = next(line.firsts(), None)
+    first = next(firsts(line), None)
     if first is not None:
         first.has_left = True
-        line.served(first.ticket.lane)
+        served(line, first.ticket.lane)
         line.leave(first)
     return first
 
@@ -118,7 +128,7 @@ def test_nobody_waits():
     """An empty queue has no first, and nobody is ahead."""
     line = Line()
 
-    assert [] == list(line.firsts())
+    assert [] == list(firsts(line))
     assert 0 == line.ahead_of(Ticket(Lane.SEND, 0))
     assert not line
 
@@ -179,16 +189,16 @@ def test_a_first_that_cannot_go_does_not_hide_the_other(lane):
     """Each lane's first is offered, so that one held back by a gate does not block the other."""
     line, _ = fill([Lane.BULK, Lane.SEND])
 
-    assert lane in {waiter.ticket.lane for waiter in line.firsts()}
+    assert lane in {waiter.ticket.lane for waiter in firsts(line)}
 
 
 def test_a_bulk_run_that_may_not_go_is_still_behind_those_before_it():
     """However many messages go while a bulk run is held back, whoever comes is not ahead of it."""
     line, _ = fill([Lane.BULK] * 2 + [Lane.SEND] * 30)
     for _ in range(15):
-        first = next(waiter for waiter in line.firsts() if waiter.ticket.lane is Lane.SEND)
+        first = next(waiter for waiter in firsts(line) if waiter.ticket.lane is Lane.SEND)
         first.has_left = True
-        line.served(Lane.SEND)
+        served(line, Lane.SEND)
         line.leave(first)
 
     assert 2 + 15 == line.ahead_of(Ticket(Lane.BULK, 99))
