@@ -27,7 +27,7 @@ import itertools
 import logging
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 from attrs import define, field
@@ -35,7 +35,7 @@ from attrs import define, field
 from ._forking import forget_in_children, lock
 from ._pacing import Pace
 from ._ports import Lane, Ticket, Usage
-from ._queueing import Turns, Waits
+from ._queueing import Line, Turns
 from ._retrying import REFUSED_BELOW_OUR_COUNT, Pause
 from ._window import Window
 
@@ -52,16 +52,16 @@ class LoopQueue(Protocol):
 
     Attributes:
         looks_at: When it looks at its gates by itself; minus infinity where nobody waits.
+        line: Its callers in line, whether the loop runs or not.
         waiting: Callers that wait; in a loop that does not run, nobody does.
-        bulks: Those of bulk runs, whether the loop runs or not.
     """
 
     @property
     def looks_at(self) -> float: ...
     @property
-    def waiting(self) -> int: ...
+    def line(self) -> Line[Any]: ...
     @property
-    def bulks(self) -> int: ...
+    def waiting(self) -> int: ...
 
     def take_now(self, lane: Lane, longest: float, ticket: Ticket | None) -> LocalSlot | None:
         """Grant a slot where nobody waits and all gates are open."""
@@ -71,10 +71,6 @@ class LoopQueue(Protocol):
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
     ) -> LocalSlot:
         """Wait in line for a slot."""
-        ...
-
-    def first(self, lane: Lane) -> Waits | None:
-        """Give the first of *lane*, or None where nobody waits."""
         ...
 
     def answers(self, now: float) -> bool:
@@ -125,6 +121,29 @@ class Account:
             self.queues = {**running, loop: queue}
         return queue
 
+    def take_at_once(self, lane: Lane, longest: float, ticket: Ticket | None) -> LocalSlot | None:
+        """Grant a slot where nobody waits in any loop and no token is asked for: the short way."""
+        pace = self.pace
+        if pace.was_refused or (lane is not _SEND and pace.is_for_bulk):
+            return None  # a token is drawn from the bucket of a loop
+        with lock:
+            for queue in self.queues.values():
+                if queue.line.sends or queue.line.bulks:
+                    return None
+            return self.take_free(self.clock(), lane, longest, ticket)
+
+    def take_free(
+        self, now: float, lane: Lane, longest: float, ticket: Ticket | None
+    ) -> LocalSlot | None:
+        """Grant a slot where the window has one, while nobody waits that could be passed by."""
+        lease = self.window.take(now, longest, self.spare_for(lane))
+        if not lease:
+            return None
+        self.turns.sends_in_a_row = 0
+        self.pace.has_token = False
+        place = ticket.place if ticket else next(self.places)
+        return LocalSlot(self, lease, now, now, lane, place)
+
     def spare_for(self, lane: Lane) -> int:
         """Say how many slots *lane* leaves: none if it has its turn, or bulk runs would starve."""
         return 0 if lane is _SEND or self.turns.order[0] is lane else self.reserve
@@ -156,7 +175,7 @@ class Account:
         """Note who was served, for the bulk runs' share."""
         bulks = 0
         for queue in self.queues.values():
-            bulks += queue.bulks
+            bulks += queue.line.bulks
         self.turns.served(lane, bulks)
 
     def next_before(self, own: LoopQueue, ticket: Ticket, now: float) -> LoopQueue | None:
@@ -169,9 +188,9 @@ class Account:
     def _goes_before(self, queue: LoopQueue, ticket: Ticket, now: float) -> bool:
         """Whether the first of *queue* goes before *ticket*, for which all gates are open."""
         ahead = self.turns.order[0]
-        if ahead is not ticket.lane and queue.first(ahead) and self._may_go(ahead, now):
+        if ahead is not ticket.lane and queue.line.first(ahead) and self._may_go(ahead, now):
             return True
-        first = queue.first(ticket.lane)
+        first = queue.line.first(ticket.lane)
         return first is not None and first.ticket.place < ticket.place
 
     def _may_go(self, lane: Lane, now: float) -> bool:

@@ -60,6 +60,10 @@ _ANSWER_PER_NUMBER: Final = 512
 _logger = logging.getLogger("customersms_async")
 
 
+def _nothing() -> None:
+    """Nobody runs it yet."""
+
+
 class Delivery:
     """
     One request and its attempts.
@@ -95,6 +99,7 @@ class Delivery:
         "_transport",
         "_tries",
         "handed_over",
+        "interrupt",
         "on_granted",
         "phones",
     )
@@ -108,21 +113,22 @@ class Delivery:
         *,
         patience: float = math.inf,
     ) -> None:
+        self.phones = phones
+        self.handed_over = 0
+        self.interrupt: Callable[[], object] = _nothing
+        self.on_granted: Callable[[], None] | None = None
         self._desk = desk
         self._transport = desk.transport()
-        self.phones = phones
         self._text = text
         self._lane = lane
         self._timeout = desk.timeout_for(len(phones))
         self._deadline = desk.clock.now() + patience
-        self.on_granted: Callable[[], None] | None = None
         self._attempt: Attempt | None = None
         self._halted: str | None = None
         self._slot: Slot | None = None
         self._tries = 0
         self._refused_at: float | None = None
         self._retry_after = 0.0
-        self.handed_over = 0
 
     async def run(self) -> Delivered:
         """Live: wait, attempt, and again where nothing was sent and time allows."""
@@ -130,13 +136,13 @@ class Delivery:
         while True:
             if self._halted is not None:
                 return self._not_sent(self._halted)
-            left, accepted_at = self._left(), desk.accepted_at
+            accepted_at, (longest, patience) = desk.accepted_at, self._bounds()
             try:
                 slot = await desk.limiter.acquire(
                     desk.key.account,
                     self._lane,
-                    longest=min(self._timeout, left),
-                    patience=self._patience(left),
+                    longest=longest,
+                    patience=patience,
                     ticket=None if self._slot is None else self._slot.ticket,
                 )
             except WaitTooLong as exc:
@@ -165,12 +171,25 @@ class Delivery:
         self._halted = self._halted or code
         return self._attempt is None or self._attempt.call_off()
 
+    def outlives_its_caller(self) -> bool:
+        """
+        Tell, when whoever waits for it is cancelled, whether it goes on to hear the answer.
+
+        If nothing of an attempt has left by then, nothing ever will.
+        """
+        return self._attempt is not None and not self.halt(codes.CANCELLED)
+
     def abandoned(self) -> Delivered:
         """Say what is proven once the task was cancelled."""
         if self._attempt is None or not self._attempt.is_started:
             return self._not_sent(self._halted or codes.CANCELLED)
         verdict = of_failure("nobody waited for the answer", is_started=True)
         return Delivered(verdict, request=self._attempt.number)
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing new leaves."""
+        return self._halted is not None
 
     @property
     def is_in_flight(self) -> bool:
@@ -182,11 +201,21 @@ class Delivery:
         left = self._deadline - self._desk.clock.now()
         return left if left > 0 else 0.0
 
-    def _patience(self, left: float) -> float | None:
-        """The caller's time, and once refused for the rate no longer than refusals are borne."""
+    def _bounds(self) -> tuple[float, float | None]:
+        """
+        Give the most seconds that a request may take now, and that a slot is of use within.
+
+        The latter is the caller's time, and once refused for the rate no longer than refusals are
+        borne.
+        """
+        now = self._desk.clock.now()
+        left = self._deadline - now
+        if left < 0:
+            left = 0.0
+        longest = min(self._timeout, left)
         if self._refused_at is not None:
-            left = min(left, max(self._bears_until() - self._desk.clock.now(), 0.0))
-        return None if left == math.inf else left
+            left = min(left, max(self._bears_until() - now, 0.0))
+        return longest, None if left == math.inf else left
 
     def _bears_until(self) -> float:
         since = max(self._refused_at or 0.0, self._desk.accepted_at)
@@ -208,7 +237,7 @@ class Delivery:
             slot.unused()  # the loop was busy: to a transport, no time at all may mean no limit
             detail = "its turn came when its time was over"
             return self._not_sent(codes.WAIT_TOO_LONG, detail)
-        attempt = self._attempt = Attempt(next(desk.numbers))
+        attempt = self._attempt = Attempt(next(desk.numbers), self.interrupt)
         try:
             reply = await self._transport.post(
                 Body(encode_request(desk.key, self._spelled(), self._text)),

@@ -73,6 +73,10 @@ class NotAllowed(Exception):
     """The body may not start: the attempt was called off, or it was written once already."""
 
 
+def _do_nothing() -> None:
+    """Nobody runs it, or there is no connection to drop."""
+
+
 @define(eq=False)
 class Attempt:
     """
@@ -82,11 +86,13 @@ class Attempt:
 
     Attributes:
         number: Its number among the client's attempts, from 1.
+        interrupt: Ends its wait by an `asyncio.CancelledError`, whichever task it is in by now.
         is_started: Whether the body has begun to be written.
         is_called_off: Whether it may not begin any more.
     """
 
     number: int
+    interrupt: Callable[[], object] = field(default=_do_nothing, repr=False)
     is_started: bool = False
     is_called_off: bool = False
 
@@ -107,10 +113,6 @@ class Attempt:
         return not self.is_started
 
 
-def _no_discard() -> None:
-    """Do nothing: there is no connection to drop."""
-
-
 @define(eq=False)
 class Reply:
     """
@@ -126,7 +128,7 @@ class Reply:
     status: int
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
-    discard: Callable[[], None] = field(default=_no_discard, repr=False)
+    discard: Callable[[], None] = field(default=_do_nothing, repr=False)
 
 
 class TransportFailure(Exception):
@@ -146,7 +148,8 @@ class Transport(Protocol):
             attempt: Its ``start`` is called right before the first byte of the body is written,
                 and nothing is written where that raises.
 
-            timeout: Seconds for all of it: the connection, the request and the reply.
+            timeout: Seconds for all of it: the connection, the request and the reply. Its end is
+                enforced by ``attempt.interrupt``, since the task may be its caller's.
 
             most: Bytes of the reply that are read before it counts as no reply.
 

@@ -31,11 +31,12 @@ class ApiKey:
             head of a BLAKE2b hash, from which the key cannot be had back.
     """
 
-    __slots__ = ("_value", "account")
+    __slots__ = ("_encoded", "_value", "account")
 
     def __init__(self, value: str) -> None:
         self._value = value
-        digest = hashlib.blake2b(value.encode(), digest_size=6, person=b"customersms")
+        self._encoded = value.encode()
+        digest = hashlib.blake2b(self._encoded, digest_size=6, person=b"customersms")
         self.account = digest.hexdigest()
 
     def reveal(self) -> str:
@@ -44,9 +45,9 @@ class ApiKey:
 
     def hide_in(self, answer: bytes) -> bytes:
         """Cut the key out of what a stranger wrote, wherever it is echoed."""
-        if len(self._value) < _SHORTEST_KEY:
+        if len(self._encoded) < _SHORTEST_KEY:
             return answer
-        return answer.replace(self._value.encode(), b"[hidden]")
+        return answer.replace(self._encoded, b"[hidden]")
 
     def __repr__(self) -> str:
         return f"<ApiKey of account {self.account}>"

@@ -3,7 +3,8 @@ One message whose caller may leave at any time.
 
 Rules of this module:
 
-1. The message is delivered by a task of the client; the caller only waits for its answer.
+1. The message is delivered in the caller's own task. Once something of it has left, the delivery
+   outlives that task, and goes on in one of the client's.
 2. A caller that is cancelled goes at once. What has not left by then never will; what has is seen
    to its end, and logged.
 """
@@ -13,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from . import codes
 from ._delivery import Delivery
 from ._desk import Delivered, Desk
+from ._detaching import Detachable
 from ._sessions import Shared
 from .errors import mask_phone
 
@@ -26,68 +27,56 @@ _logger = logging.getLogger("customersms_async")
 
 async def deliver(delivery: Delivery, desk: Desk, shared: Shared) -> Delivered:
     """
-    Deliver one message in a task of its own.
+    Deliver one message.
 
     Raises:
         asyncio.CancelledError: The caller was cancelled; a note says what is known of the message,
             unless nothing was sent.
     """
-    answer: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
-
-    def ended(task: asyncio.Task[Delivered]) -> None:
-        shared.tasks.pop(task, None)
-        if not answer.done():  # the task was cancelled before its first step
-            answer.set_result(delivery.abandoned())
-
-    task = shared.spawn(desk, _run_for(answer, delivery), ended)
+    run = Detachable(delivery.run(), delivery.outlives_its_caller)
+    delivery.interrupt = run.interrupt
+    shared.sends[run] = desk
     try:
-        return await answer
+        delivered = await run
     except asyncio.CancelledError as exc:
-        _leave(task, delivery, desk.key.account, exc)
+        if run.is_detached:
+            exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
+            _ = shared.spawn(desk, _see_to_its_end(run, delivery, desk, shared))
+        elif run.value is not None:
+            exc.add_note(f"the message was {_fate_of(run.value)} by then")
+        elif not run.is_cancelled:
+            return delivery.abandoned()  # the client was closed
         raise
-
-
-async def _run_for(answer: asyncio.Future[Delivered], delivery: Delivery) -> Delivered:
-    """Run *delivery* and answer at once: the end of the task would come a turn later."""
-    try:
-        delivered = await delivery.run()
-    except asyncio.CancelledError:
-        delivered = delivery.abandoned()
-    except Exception as exc:
-        if answer.done():
-            raise
-        answer.set_exception(exc)
-        return delivery.abandoned()
-    if not answer.done():
-        answer.set_result(delivered)
+    finally:
+        if not run.is_detached:
+            shared.sends.pop(run, None)
+    if delivery.is_halted:  # cancelled, and something below made light of it
+        raise asyncio.CancelledError
     return delivered
 
 
-def _leave(
-    task: asyncio.Task[Delivered], delivery: Delivery, account: str, exc: asyncio.CancelledError
+async def _see_to_its_end(
+    run: Detachable[Delivered], delivery: Delivery, desk: Desk, shared: Shared
 ) -> None:
-    # A task that ends between the cancelling and this step of its caller has its answer.
-    if task.done():
-        exc.add_note(f"the message was {_fate_of(task, delivery)} by then")
-    elif delivery.halt(codes.CANCELLED):
-        task.cancel()
-    else:
-        exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
-        task.add_done_callback(lambda ended: _tell_late(ended, delivery, account))
+    """Go on with a delivery whose caller has left, and log what becomes of it."""
+    try:
+        delivered = await run
+    except (asyncio.CancelledError, Exception):  # noqa: BLE001  # nobody is left to be told
+        delivered = delivery.abandoned()
+    finally:
+        shared.sends.pop(run, None)
+    _tell_late(delivered, delivery, desk.key.account)
 
 
-def _tell_late(task: asyncio.Task[Delivered], delivery: Delivery, account: str) -> None:
+def _tell_late(delivered: Delivered, delivery: Delivery, account: str) -> None:
     _logger.warning(
         "send to %s of account %s was cancelled in flight; the message was %s",
         mask_phone(delivery.phones[0]),
         account,
-        _fate_of(task, delivery),
+        _fate_of(delivered),
         extra={"event": "send.cancelled", "account": account},
     )
 
 
-def _fate_of(task: asyncio.Task[Delivered], delivery: Delivery) -> str:
-    """Say in words what became of a message whose task has ended, however it ended."""
-    has_answer = not task.cancelled() and task.exception() is None
-    delivered = task.result() if has_answer else delivery.abandoned()
+def _fate_of(delivered: Delivered) -> str:
     return delivered.first.status.value.replace("_", " ")

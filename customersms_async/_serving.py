@@ -43,18 +43,18 @@ class Queue:
         "_account",
         "_is_serving",
         "_lets_wait",
-        "_line",
         "_loop",
         "_pacer",
         "_timer",
         "_woken_at",
+        "line",
         "looks_at",
     )
 
     def __init__(self, account: Account, loop: asyncio.AbstractEventLoop) -> None:
         self._account = account
         self._loop = loop
-        self._line: Line[Waiter[LocalSlot]] = Line(account.turns)
+        self.line: Line[Waiter[LocalSlot]] = Line(account.turns)
         self._pacer = Pacer(account.pace)
         self._timer: asyncio.TimerHandle | None = None
         self._woken_at = _NEVER
@@ -64,21 +64,14 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        return len(self._line) if self._loop.is_running() else 0
-
-    @property
-    def bulks(self) -> int:
-        return self._line.bulks
-
-    def first(self, lane: Lane) -> Waiter[LocalSlot] | None:
-        return self._line.first(lane)
+        return len(self.line) if self._loop.is_running() else 0
 
     def answers(self, now: float) -> bool:
         return self.waiting > 0 and now < self._woken_at + _GIVE_WAY
 
     def take_now(self, lane: Lane, longest: float, ticket: Ticket | None) -> LocalSlot | None:
         """Grant a slot where nobody waits and all gates are open: the short way."""
-        line, account = self._line, self._account
+        line, account = self.line, self._account
         with lock:
             if line.sends or line.bulks or (len(account.queues) > 1 and account.is_waited_for()):
                 return None
@@ -89,12 +82,7 @@ class Queue:
             is_paced = pace.was_refused or (lane is not _SEND and pace.is_for_bulk)
             if is_paced and (account.pause.until > now or self._pacer.draw(now) > now):
                 return None
-            lease = account.window.take(now, longest, account.spare_for(lane))
-            if not lease:
-                return None
-            pace.has_token = False
-            place = ticket.place if ticket else next(account.places)
-        return LocalSlot(account, lease, now, now, lane, place)
+            return account.take_free(now, lane, longest, ticket)
 
     async def wait(
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
@@ -156,7 +144,7 @@ class Queue:
         """Grant one, and give *now*; or else give the instant to look again."""
         soonest = _NEVER
         for lane in self._account.turns.order:
-            waiter = self._line.first(lane)
+            waiter = self.line.first(lane)
             if waiter is None:
                 continue
             at = self._opens_at(lane, now)
@@ -193,7 +181,7 @@ class Queue:
         slot = LocalSlot(account, lease, now, waiter.asked_at, ticket.lane, ticket.place)
         waiter.future.set_result(slot)
         waiter.is_counted = False  # who was granted a slot is ahead of nobody
-        self._line.leave(waiter)
+        self.line.leave(waiter)
         account.served(ticket.lane)
 
     def _look_at(self, at: float, now: float) -> None:
@@ -214,21 +202,21 @@ class Queue:
 
     def _refuse_the_hopeless(self, ticket: Ticket, now: float, patience: float) -> None:
         with lock:
-            at = self._account.earliest(now, self._line.ahead_of(ticket))
+            at = self._account.earliest(now, self.line.ahead_of(ticket))
         if at - now >= patience:
             raise too_late(at - now, patience)
 
     def _join(self, waiter: Waiter[LocalSlot]) -> None:
         with lock:
-            self._line.add(waiter)
-            if self._line.first(waiter.ticket.lane) is waiter:  # else the timer is set already
+            self.line.add(waiter)
+            if self.line.first(waiter.ticket.lane) is waiter:  # else the timer is set already
                 self.serve()
 
     def _leave(self, waiter: Waiter[LocalSlot]) -> None:
         if waiter.is_counted:
             waiter.is_counted = False
             with lock:
-                self._line.leave(waiter)
+                self.line.leave(waiter)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

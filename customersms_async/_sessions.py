@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 import aiohttp
 from attrs import define, field, frozen
 
-from ._desk import Desk
+from ._desk import Delivered, Desk
+from ._detaching import Detachable
 from ._ports import Transport
 from ._transport import AiohttpTransport, open_session
 from .bulk import Bulk
@@ -132,24 +133,21 @@ class Shared:
     Attributes:
         sessions: The HTTP sessions.
         tasks: What is under way, in all event loops, each with the desk of its client.
+        sends: The messages that are under way, each with the desk of its client.
         bulks: The runs that are open, each with the desk of its client.
     """
 
     sessions: Sessions
     tasks: dict[asyncio.Task[Any], Desk] = field(factory=dict[asyncio.Task[Any], Desk])
+    sends: dict[Detachable[Delivered], Desk] = field(factory=dict[Detachable[Delivered], Desk])
     bulks: dict[Bulk, Desk] = field(factory=dict[Bulk, Desk])
     _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
-    def spawn(
-        self,
-        desk: Desk,
-        coroutine: Coroutine[Any, Any, T],
-        ended: Callable[[asyncio.Task[T]], object] | None = None,
-    ) -> asyncio.Task[T]:
-        """Start a task that belongs to the client; *ended* must take it out of `tasks`."""
+    def spawn(self, desk: Desk, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that belongs to the client."""
         task = _start(coroutine)
         self.tasks[task] = desk
-        task.add_done_callback(ended or self._forget)
+        task.add_done_callback(self._forget)
         return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
@@ -175,16 +173,23 @@ class Shared:
                 await session.close()
 
     async def drain(self, seconds: float, desk: Desk | None = None) -> None:
-        """Wait for the tasks of the running loop, or those of *desk*, so long; then end them."""
+        """Wait for what is under way in the running loop, or that of *desk*; then end it."""
         loop = asyncio.get_running_loop()
-        # Copied first: other threads start tasks in loops of their own meanwhile.
-        known = list(self.tasks.items())
-        mine = [task for task, its in known if task.get_loop() is loop and desk in (None, its)]
-        if not mine:
+        # Copied first: other threads start something in loops of their own meanwhile.
+        tasks, sends = list(self.tasks.items()), list(self.sends.items())
+        ends: dict[asyncio.Future[Any], Callable[[], object]] = {
+            task: task.cancel
+            for task, its in tasks
+            if task.get_loop() is loop and desk in (None, its)
+        }
+        for send, its in sends:
+            if send.get_loop() is loop and desk in (None, its):
+                ends[send.ended()] = send.interrupt
+        if not ends:
             return
-        _, late = await asyncio.wait(mine, timeout=seconds)
-        for task in late:
-            task.cancel()
+        _, late = await asyncio.wait(ends, timeout=seconds)
+        for one in late:
+            ends[one]()
         if late:
             await asyncio.wait(late)
 

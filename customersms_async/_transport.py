@@ -73,47 +73,46 @@ class AiohttpTransport:
         self._session = session
         self._endpoint = endpoint
         self._options: dict[str, Any] = {} if is_own else _FOR_ANY_SESSION
+        # Hooks of the caller's may time themselves out, by cancelling the task that they are in.
+        self._has_hooks = bool(session.trace_configs)
         self._watch = _Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the reply whole; see `Transport.post`."""
-        watched = self._watch.begin(timeout)
+        payload = _MarkedPayload(body, attempt)
+        self._watch.begin(attempt, timeout)
         try:
-            return await self._post(_MarkedPayload(body, attempt), most)
+            request = self._session.post(
+                self._endpoint, data=payload, allow_redirects=False, **self._options
+            )
+            response = await (asyncio.ensure_future(request) if self._has_hooks else request)
+            try:
+                if not payload.is_started:
+                    # An answer to nothing: nobody waits for its end.
+                    response.close()
+                    msg = "a stray answer came before the request was written"
+                    raise TransportFailure(msg)  # noqa: TRY301
+                content, gathered = response.content, _Gathered(most)
+                while not content.is_eof():
+                    gathered.add(await content.readany())
+                gathered.add(content.read_nowait())
+                return Reply(
+                    response.status, gathered.whole(), response.headers, payload.drop_connection
+                )
+            except BaseException:
+                response.release()
+                raise
         except asyncio.CancelledError:
-            if not watched.is_over_alone():
+            if self._watch.end(attempt):
                 raise
             reason = "the time for this attempt was over"
         except Exception as exc:  # noqa: BLE001  # the mark says what it proves, not its class
             reason = _reason(exc)
         finally:
-            self._watch.end(watched)
+            self._watch.end(attempt)
         # Not chained: what aiohttp raises quotes the server, which may echo the key, and its
         # frames hold what was written and read.
         raise TransportFailure(reason)
-
-    async def _post(self, payload: _MarkedPayload, most: int) -> Reply:
-        async with self._session.post(
-            self._endpoint,
-            data=payload,
-            allow_redirects=False,
-            **self._options,
-        ) as response:
-            if not payload.is_started:
-                # An answer to nothing: nobody waits for its end.
-                response.close()
-                msg = "a stray answer came before the request was written"
-                raise TransportFailure(msg)
-            gathered, content = _Gathered(most), response.content
-            while not content.is_eof():
-                gathered.add(await content.readany())
-            gathered.add(content.read_nowait())
-            return Reply(
-                status=response.status,
-                body=gathered.whole(),
-                headers=response.headers,
-                discard=payload.drop_connection,
-            )
 
 
 class _MarkedPayload(BytesPayload):
@@ -138,7 +137,7 @@ class _MarkedPayload(BytesPayload):
             raise ConnectionResetError(msg)
         self._attempt.start()
         self._connection = transport
-        await super().write_with_length(writer, content_length)
+        await writer.write(self._value[:content_length])
 
     @property
     def is_started(self) -> bool:
@@ -152,27 +151,6 @@ class _MarkedPayload(BytesPayload):
         return "<request body>"
 
 
-class _Watched:
-    """An attempt whose time is bounded."""
-
-    __slots__ = ("_cancelled_before", "_task", "ends_at", "is_over")
-
-    def __init__(self, task: asyncio.Task[Any], ends_at: float) -> None:
-        self._task = task
-        self._cancelled_before = task.cancelling()
-        self.ends_at = ends_at
-        self.is_over = False
-
-    def end(self) -> None:
-        """Its time is over: interrupt it wherever it waits."""
-        self.is_over = True
-        self._task.cancel()
-
-    def is_over_alone(self) -> bool:
-        """Whether the end of its time has cancelled the task, and nobody else has."""
-        return self.is_over and self._task.uncancel() <= self._cancelled_before
-
-
 class _Watch:
     """
     Ends attempts whose time is over, in every phase alike.
@@ -181,43 +159,39 @@ class _Watch:
     as much as a fifteenth of the whole request.
     """
 
-    __slots__ = ("_fires_at", "_timer", "_under_way")
+    __slots__ = ("_fires_at", "_loop", "_timer", "_under_way")
 
     def __init__(self) -> None:
-        self._under_way: set[_Watched] = set()
+        self._loop = asyncio.get_running_loop()
+        self._under_way: dict[Attempt, float] = {}  # until when
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = math.inf
 
-    def begin(self, timeout: float) -> _Watched:
-        """Bound what the running task does from now on, until `end`."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # for the type checkers: whoever awaits runs in a task
-        loop = task.get_loop()
-        watched = _Watched(task, loop.time() + timeout)
-        self._under_way.add(watched)
-        if watched.ends_at < self._fires_at:
-            self._arm(loop, watched.ends_at)
-        return watched
+    def begin(self, attempt: Attempt, timeout: float) -> None:
+        """Bound what goes on from now on, until `end`."""
+        self._under_way[attempt] = ends_at = self._loop.time() + timeout
+        if ends_at < self._fires_at:
+            self._arm(ends_at)
 
-    def end(self, watched: _Watched) -> None:
-        """It ended by itself."""
-        self._under_way.discard(watched)
+    def end(self, attempt: Attempt) -> bool:
+        """The attempt has ended; tell whether that was before its time was over."""
+        return self._under_way.pop(attempt, None) is not None
 
-    def _arm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+    def _arm(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._fires_at = loop.call_at(at, self._look, loop), at
+        self._timer, self._fires_at = self._loop.call_at(at, self._look), at
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look(self) -> None:
         """End what is late, and come back for the next, which may be the one of now."""
         self._timer, self._fires_at = None, math.inf
-        now = loop.time()  # uvloop counts in milliseconds, and may be here before the instant
-        for watched in [one for one in self._under_way if one.ends_at <= now]:
-            self._under_way.discard(watched)
-            watched.end()
-        next_end = min((one.ends_at for one in self._under_way), default=math.inf)
+        now = self._loop.time()  # uvloop counts in milliseconds, and may be here before the instant
+        for attempt in [one for one, ends_at in self._under_way.items() if ends_at <= now]:
+            del self._under_way[attempt]
+            attempt.interrupt()
+        next_end = min(self._under_way.values(), default=math.inf)
         if next_end < math.inf:
-            self._arm(loop, next_end)
+            self._arm(next_end)
 
 
 class _Gathered:
@@ -226,19 +200,19 @@ class _Gathered:
     __slots__ = ("_pieces", "_room")
 
     def __init__(self, most: int) -> None:
-        self._pieces = bytearray()
+        self._pieces: list[bytes] = []
         self._room = most
 
     def add(self, piece: bytes) -> None:
         """Take a piece, where there is room for it."""
-        self._pieces += piece
+        self._pieces.append(piece)
         self._room -= len(piece)
         if self._room < 0:
             msg = "the answer is larger than any answer to this request can be"
             raise TransportFailure(msg)
 
     def whole(self) -> bytes:
-        return bytes(self._pieces)
+        return b"".join(self._pieces)
 
 
 def _reason(exc: BaseException) -> str:

@@ -16,6 +16,7 @@ from . import codes
 from ._columns import Verdict
 from ._delivery import Delivery
 from ._desk import Delivered
+from ._detaching import Detachable
 from ._ports import Batch, Journal
 from .errors import Status
 from .outcomes import Outcome
@@ -103,9 +104,11 @@ class Worker:
         self._is_begun = True
         if not await self._claim():
             return not_sent(self._crew.halted)
+        run = Detachable(self.delivery.run())
+        self.delivery.interrupt = run.interrupt
         self._is_delivering = True
         try:
-            return await self.delivery.run()
+            return await run
         except asyncio.CancelledError:
             return self.delivery.abandoned()
         except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number

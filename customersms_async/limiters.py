@@ -76,11 +76,12 @@ class LocalLimiter:
         ticket: Ticket | None = None,
     ) -> LocalSlot:
         """Wait for a slot; see `Limiter.acquire`."""
+        known = self._accounts.get(account) or self._account(account)
+        slot = known.take_at_once(lane, longest, ticket)
+        if slot is not None:
+            return slot
         loop = get_running_loop()
-        try:
-            queue = self._accounts[account].queues[loop]
-        except KeyError:
-            queue = self._account(account).queue_of(loop)
+        queue = known.queues.get(loop) or known.queue_of(loop)
         slot = queue.take_now(lane, longest, ticket)
         return await queue.wait(lane, longest, patience, ticket) if slot is None else slot
 

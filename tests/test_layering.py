@@ -33,7 +33,7 @@ HOUSE = {
         {"_delivery"},
     ],
     3: [  # the life of a run
-        {"_source"},
+        {"_source", "_detaching"},
         {"_ledger"},
         {"_worker"},
         {"_run"},

@@ -99,6 +99,29 @@ async def test_no_connection_is_free_in_time():
         assert [[PHONE]] == [request.phones for request in server.requests]
 
 
+async def test_a_trace_hook_that_times_itself_out():
+    """A hook's own `asyncio.timeout` ends the hook, and is no cancellation of the caller."""
+    trace, seen = aiohttp.TraceConfig(), []
+
+    async def hesitate(*_: object) -> None:
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(60)
+        except TimeoutError:
+            seen.append("timed out")
+
+    trace.on_request_start.append(hesitate)
+    trace.on_request_end.append(hesitate)
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.url, session=session) as sms,
+    ):
+        await sms.send(PHONE, TEXT)
+
+    assert (["timed out", "timed out"], 1) == (seen, len(server.requests))
+
+
 @pytest.mark.parametrize(
     ("hook", "status", "left"),
     [

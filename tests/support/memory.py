@@ -209,14 +209,20 @@ class MemoryTransport:
         behave = self._script.pop(0) if self._script else self._then
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
+        is_over: list[bool] = []
+        timer = asyncio.get_running_loop().call_later(
+            timeout, lambda: (is_over.append(True), attempt.interrupt())
+        )
         try:
-            async with asyncio.timeout(timeout):
-                return await behave(post)
-        except TimeoutError as exc:
+            return await behave(post)
+        except asyncio.CancelledError as exc:
+            if not is_over:
+                raise
             raise TransportFailure("the time for this attempt was over") from exc
         except NotAllowed as exc:
             raise TransportFailure("NotAllowed") from exc
         finally:
+            timer.cancel()
             self._at_once -= 1
 
     @property

@@ -1,0 +1,205 @@
+"""
+A coroutine that runs in the task of whoever awaits it, and can outlive that task's cancellation.
+
+Theory of operation
+===================
+
+asyncio cancels a task by cancelling the future it waits for, and whatever shares the task goes
+with it. The usual way out is a second task for what must go on; it costs two turns of the event
+loop each time, a tenth of an HTTP request. Here the task waits for a stand-in, an object of the
+kind that `asyncio.isfuture` describes, which passes everything on to the future that the
+coroutine waits for. So it is the stand-in that is asked when the task is cancelled. Either the
+coroutine is cancelled too, as usual; or the task alone ends, and the coroutine is awaited again by
+another, which goes on from where it waits.
+
+Rules of this module:
+
+1. Nothing differs from a plain await until the task is cancelled and the coroutine outlives it.
+2. Then the future is left alone: the coroutine still waits for it, and so may others.
+3. A coroutine whose wait was over by then takes one step first: it may be at its end.
+4. An interruption that the coroutine takes care of never takes a cancellation with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Detachable"]
+
+T = TypeVar("T")
+_Wake = Callable[[Any], object]
+
+
+def _never() -> bool:
+    return False
+
+
+def _no_loop() -> None:
+    """A coroutine that has not waited yet is in no loop that could be named."""
+
+
+class Detachable(Generic[T]):
+    """
+    A coroutine that is to be awaited; and once more, by another task, where it `is_detached`.
+
+    Args:
+        coroutine: The coroutine, not begun yet.
+
+        outlives: Asked when the first task that awaits it is cancelled: whether the coroutine goes
+            on without it. From then on it is cancelled with its task.
+
+    Attributes:
+        is_cancelled: Whether its task was cancelled, in the last of its waits.
+        is_detached: Whether its task is gone, and the coroutine not at its end.
+        value: What it returned though its task was cancelled, or None.
+    """
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_coroutine",
+        "_end",
+        "_is_interrupted",
+        "_message",
+        "_must_end",
+        "_outlives",
+        "_waits_for",
+        "_wake",
+        "get_loop",
+        "is_cancelled",
+        "is_detached",
+        "value",
+    )
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, T], outlives: Callable[[], bool] = _never
+    ) -> None:
+        self._coroutine = coroutine
+        self._outlives = outlives
+        self._waits_for: asyncio.Future[Any] | None = None
+        self._end: asyncio.Future[None] | None = None
+        self._is_interrupted = False
+        self._must_end: BaseException | None = None  # what its task ends with, whatever it does
+        self.get_loop: Callable[[], asyncio.AbstractEventLoop | None] = _no_loop
+        self.is_cancelled = False
+        self.is_detached = False
+        self.value: T | None = None
+
+    def __await__(self) -> Generator[Any, None, T]:
+        is_waiting = self.is_detached  # where the task before this one has left it
+        self.is_detached = self.is_cancelled = False
+        error: BaseException | None = None
+        try:
+            while True:
+                if not is_waiting:
+                    self._step(error)
+                is_waiting = False
+                try:
+                    self._asyncio_future_blocking = True  # as long as a task has not taken it
+                    yield self if self._waits_for else None
+                except BaseException as exc:  # noqa: BLE001  # it is the coroutine that is told
+                    error = self._what_to_tell_of(exc)
+                else:
+                    error = None
+        except StopIteration as end:
+            return self._at_its_end(end.value)
+        finally:
+            error = self._must_end = None  # no circle of an exception and this frame
+            if not self.is_detached:
+                self._outlives = _never  # nor with whoever knows this one
+                if self._end is not None and not self._end.done():
+                    self._end.set_result(None)
+
+    def _step(self, error: BaseException | None) -> None:
+        """Let the coroutine go on to its next wait."""
+        if self._is_interrupted:
+            self._is_interrupted = False
+            error = error or asyncio.CancelledError()
+            self._must_end = error if self.is_cancelled else None
+        coroutine = self._coroutine
+        found = coroutine.send(None) if error is None else coroutine.throw(error)
+        self._waits_for = found
+        if found is not None:
+            # As a task does: or nobody else could wait for this future.
+            found._asyncio_future_blocking = False  # noqa: SLF001  # see `asyncio.isfuture`
+            self.get_loop = found.get_loop
+        if self._must_end is not None:
+            must_end, self._must_end = self._must_end, None
+            if self.is_detached:
+                raise must_end
+            self._step(must_end)
+        self.is_cancelled = False
+
+    def _what_to_tell_of(self, exc: BaseException) -> BaseException | None:
+        """Give what the coroutine is told at its next step; raise *exc* where its task ends."""
+        if not isinstance(exc, asyncio.CancelledError):
+            return exc
+        if self._waits_for is None:
+            self._may_leave()
+        if not self.is_detached:
+            return exc
+        if not self.done():
+            raise exc
+        self._must_end = exc
+        return None
+
+    def _at_its_end(self, value: T) -> T:
+        if self._must_end is None:
+            return value
+        self.is_detached, self.value = False, value
+        raise self._must_end from None
+
+    def interrupt(self) -> None:
+        """Raise `asyncio.CancelledError` where the coroutine waits, whichever task it is in."""
+        self._is_interrupted = True
+        if self._waits_for is not None:
+            self._waits_for.cancel()
+
+    def ended(self) -> asyncio.Future[None]:
+        """Give a future that is done once the coroutine is at its end, whichever task it is in."""
+        if self._end is None:
+            self._end = asyncio.get_running_loop().create_future()
+        return self._end
+
+    def _may_leave(self) -> bool:
+        """Its task is cancelled: decide whether that one leaves alone."""
+        self.is_cancelled = True
+        if self._outlives():
+            self._outlives = _never
+            self.is_detached = True
+        return self.is_detached
+
+    # What a task asks of the future that it waits for.
+
+    def done(self) -> bool:
+        return self._waits_for is None or self._waits_for.done()
+
+    def add_done_callback(self, wake: _Wake, *, context: contextvars.Context | None = None) -> None:
+        self._wake = wake, context
+        self._future.add_done_callback(wake, context=context)
+
+    def cancel(self, msg: object = None) -> bool:
+        """Tell whether the task will be woken by its cancellation."""
+        future = self._future
+        if self.is_detached:
+            return False
+        if not self._may_leave():
+            return future.cancel(msg)
+        if future.done():
+            return False
+        self._message = () if msg is None else (msg,)
+        wake, context = self._wake
+        future.remove_done_callback(wake)
+        future.get_loop().call_soon(wake, self, context=context)
+        return True
+
+    def result(self) -> None:
+        """The task was woken though the future is not done."""
+        raise asyncio.CancelledError(*self._message)
+
+    @property
+    def _future(self) -> asyncio.Future[Any]:
+        assert self._waits_for is not None  # noqa: S101  # for the type checkers: a task waits for it
+        return self._waits_for
