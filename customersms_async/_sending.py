@@ -52,7 +52,24 @@ async def deliver(delivery: Delivery, desk: Desk, shared: Shared) -> Delivered:
             shared.sends.pop(run, None)
     if delivery.is_halted:  # cancelled, and something below made light of it
         raise asyncio.CancelledError
+    if desk.on_request is not None:
+        await _feel_the_hook(delivered)
     return delivered
+
+
+async def _feel_the_hook(delivered: Delivered) -> None:
+    """
+    End here, with a note, where the caller's hook has cancelled the task.
+
+    One that comes to its end before it feels that is cancelled all the same, and tells nothing.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError as exc:
+            exc.add_note(f"the message was {_fate_of(delivered)} by then")
+            raise
 
 
 async def _see_to_its_end(

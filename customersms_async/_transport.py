@@ -79,29 +79,9 @@ class AiohttpTransport:
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the reply whole; see `Transport.post`."""
-        payload = _MarkedPayload(body, attempt)
         self._watch.begin(attempt, timeout)
         try:
-            request = self._session.post(
-                self._endpoint, data=payload, allow_redirects=False, **self._options
-            )
-            response = await (asyncio.ensure_future(request) if self._has_hooks else request)
-            try:
-                if not payload.is_started:
-                    # An answer to nothing: nobody waits for its end.
-                    response.close()
-                    msg = "a stray answer came before the request was written"
-                    raise TransportFailure(msg)  # noqa: TRY301
-                content, gathered = response.content, _Gathered(most)
-                while not content.is_eof():
-                    gathered.add(await content.readany())
-                gathered.add(content.read_nowait())
-                return Reply(
-                    response.status, gathered.whole(), response.headers, payload.drop_connection
-                )
-            except BaseException:
-                response.release()
-                raise
+            return await self._post(_MarkedPayload(body, attempt), most)
         except asyncio.CancelledError:
             if self._watch.end(attempt):
                 raise
@@ -113,6 +93,28 @@ class AiohttpTransport:
         # Not chained: what aiohttp raises quotes the server, which may echo the key, and its
         # frames hold what was written and read.
         raise TransportFailure(reason)
+
+    async def _post(self, payload: _MarkedPayload, most: int) -> Reply:
+        request = self._session.post(
+            self._endpoint, data=payload, allow_redirects=False, **self._options
+        )
+        response = await (asyncio.ensure_future(request) if self._has_hooks else request)
+        if not payload.is_started:
+            # An answer to nothing: nobody waits for its end.
+            response.close()
+            msg = "a stray answer came before the request was written"
+            raise TransportFailure(msg)
+        try:
+            gathered, content = _Gathered(most), response.content
+            while not content.is_eof():
+                gathered.add(await content.readany())
+            gathered.add(content.read_nowait())
+            return Reply(
+                response.status, gathered.whole(), response.headers, payload.drop_connection
+            )
+        except BaseException:
+            response.release()
+            raise
 
 
 class _MarkedPayload(BytesPayload):

@@ -116,6 +116,7 @@ class Worker:
             return self.delivery.abandoned()
         finally:
             self._is_delivering = False
+            self.delivery.on_granted = None  # it knows this one: a circle
 
     async def settle(self, outcomes: Callable[[], Iterable[Outcome]]) -> None:
         """Note the fates of a claimed batch in the journal."""
