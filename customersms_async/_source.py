@@ -34,7 +34,7 @@ from ._ports import Batch
 from ._wire import check_text
 from .errors import InvalidMessage, InvalidPhone, Status
 from .outcomes import Message, Outcome
-from .phones import ParsePhone, are_e164, checked, normalize_phone, split_phones
+from .phones import ParsePhone, checked, e164_digits, normalize_phone, split_phones
 
 __all__ = ["Chunk", "Input", "MessageReader", "PhoneReader", "Phones", "Reader"]
 
@@ -203,12 +203,10 @@ class PhoneReader(Reader):
 
     def _take_clean(self, items: list[object]) -> Chunk | None:
         """Take a whole chunk at once; None where one of it needs a closer look."""
-        if self._parse is not normalize_phone or not are_e164(items):
+        numbers = e164_digits(items) if self._parse is normalize_phone else None
+        if numbers is None or (self._dedupe and not self._are_new(numbers)):
             return None
-        phones: list[str] = items  # type: ignore[assignment]  # are_e164 has said so
-        numbers = list(map(int, phones))
-        if self._dedupe and not self._are_new(numbers):
-            return None
+        phones: list[str] = items  # type: ignore[assignment]  # e164_digits has said so
         chunk = self._begin(0)
         chunk.numbers = numbers
         self._next += len(numbers)

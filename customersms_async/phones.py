@@ -19,16 +19,20 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import msgspec
+
 from .errors import InvalidPhone
 
-__all__ = ["ParsePhone", "are_e164", "checked", "normalize_phone", "split_phones"]
+__all__ = ["ParsePhone", "checked", "e164_digits", "normalize_phone", "split_phones"]
 
 #: Turns what was written into E.164 (``+12125551234``); raises `ValueError` for what is no number.
 ParsePhone = Callable[[str], str]
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 # Possessive, so that a chunk of any length is read once and without a stack.
-_E164_LINES = re.compile(r"(?:\+[1-9][0-9]{6,14}+\n)*+")
+_E164_LIST = re.compile(r"(?:\+[1-9][0-9]{6,14}+,)*+")
+
+_digits = msgspec.json.Decoder(list[int])
 
 _WRAPPED = re.compile(r'="(.*)"|\'(.*)', re.DOTALL)  # ="+1..." and '+1... keep a cell as text
 _SCHEME = re.compile(r"tel:", re.IGNORECASE)
@@ -107,15 +111,22 @@ def checked(parse: ParsePhone, phone: object) -> str:
     return parsed
 
 
-def are_e164(phones: Sequence[object]) -> bool:
-    """Tell whether every item is a string in E.164 already; a tenth of the cost of asking each."""
+def e164_digits(phones: Sequence[object]) -> list[int] | None:
+    """
+    Give the digits of each item as a number where all are strings in E.164, else None.
+
+    A few passes in C over all of them at once, at a seventh of the cost of asking each.
+    """
     if not phones:
-        return True
+        return []
     try:
-        lines = "\n".join(cast("Sequence[str]", phones))  # where they are not, that is an answer
+        joined = ",".join(cast("Sequence[str]", phones))  # where they are not, that is an answer
     except TypeError:
-        return False
-    return lines.count("\n") == len(phones) - 1 and bool(_E164_LINES.fullmatch(lines + "\n"))
+        return None
+    if joined.count(",") != len(phones) - 1 or not _E164_LIST.fullmatch(joined + ","):
+        return None
+    # A list of JSON, which is read in a third of the time that `int` takes for each.
+    return _digits.decode(f"[{joined.replace('+', '')}]")
 
 
 def split_phones(phones: str) -> list[str]:
