@@ -136,7 +136,7 @@ class Account:
         self, now: float, lane: Lane, longest: float, ticket: Ticket | None
     ) -> LocalSlot | None:
         """Grant a slot where the window has one, while nobody waits that could be passed by."""
-        lease = self.window.take(now, longest, self.spare_for(lane))
+        lease = self.window.take(now, longest, 0 if lane is _SEND else self.spare_for(lane))
         if not lease:
             return None
         self.turns.sends_in_a_row = 0

@@ -208,11 +208,10 @@ class Delivery:
         The latter is the caller's time, and once refused for the rate no longer than refusals are
         borne.
         """
-        now = self._desk.clock.now()
+        now, longest = self._desk.clock.now(), self._timeout
         left = self._deadline - now
-        if left < 0:
-            left = 0.0
-        longest = min(self._timeout, left)
+        if left < longest:
+            longest = left = max(left, 0.0)
         if self._refused_at is not None:
             left = min(left, max(self._bears_until() - now, 0.0))
         return longest, None if left == math.inf else left

@@ -25,12 +25,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 __all__ = ["Detachable"]
 
 T = TypeVar("T")
 _Wake = Callable[[Any], object]
+_END: Final = object()
 
 
 def _never() -> bool:
@@ -54,17 +55,17 @@ class Detachable(Generic[T]):
     Attributes:
         is_cancelled: Whether its task was cancelled, in the last of its waits.
         is_detached: Whether its task is gone, and the coroutine not at its end.
-        value: What it returned though its task was cancelled, or None.
+        value: What it returned, also where its task is cancelled; None until then.
     """
 
     __slots__ = (
         "_asyncio_future_blocking",
-        "_coroutine",
         "_end",
         "_is_interrupted",
         "_message",
         "_must_end",
         "_outlives",
+        "_steps",
         "_waits_for",
         "_wake",
         "get_loop",
@@ -76,7 +77,7 @@ class Detachable(Generic[T]):
     def __init__(
         self, coroutine: Coroutine[Any, Any, T], outlives: Callable[[], bool] = _never
     ) -> None:
-        self._coroutine = coroutine
+        self._steps = self._run(coroutine).__await__()
         self._outlives = outlives
         self._waits_for: asyncio.Future[Any] | None = None
         self._end: asyncio.Future[None] | None = None
@@ -87,24 +88,28 @@ class Detachable(Generic[T]):
         self.is_detached = False
         self.value: T | None = None
 
+    async def _run(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        # A coroutine that returns None ends without a `StopIteration`, which costs.
+        self.value = await coroutine
+
     def __await__(self) -> Generator[Any, None, T]:
         is_waiting = self.is_detached  # where the task before this one has left it
         self.is_detached = self.is_cancelled = False
         error: BaseException | None = None
         try:
-            while True:
-                if not is_waiting:
-                    self._step(error)
+            while is_waiting or self._step(error):
                 is_waiting = False
                 try:
-                    self._asyncio_future_blocking = True  # as long as a task has not taken it
+                    self._asyncio_future_blocking = True  # until a task has taken it
                     yield self if self._waits_for else None
                 except BaseException as exc:  # noqa: BLE001  # it is the coroutine that is told
                     error = self._what_to_tell_of(exc)
                 else:
                     error = None
-        except StopIteration as end:
-            return self._at_its_end(end.value)
+            if self._must_end is not None:
+                self.is_detached = False
+                raise self._must_end
+            return cast("T", self.value)
         finally:
             error = self._must_end = None  # no circle of an exception and this frame
             if not self.is_detached:
@@ -112,14 +117,15 @@ class Detachable(Generic[T]):
                 if self._end is not None and not self._end.done():
                     self._end.set_result(None)
 
-    def _step(self, error: BaseException | None) -> None:
-        """Let the coroutine go on to its next wait."""
+    def _step(self, error: BaseException | None) -> bool:
+        """Let the coroutine go on to its next wait; tell whether there is one."""
         if self._is_interrupted:
             self._is_interrupted = False
             error = error or asyncio.CancelledError()
             self._must_end = error if self.is_cancelled else None
-        coroutine = self._coroutine
-        found = coroutine.send(None) if error is None else coroutine.throw(error)
+        found: Any = next(self._steps, _END) if error is None else self._throw(error)
+        if found is _END:
+            return False
         self._waits_for = found
         if found is not None:
             # As a task does: or nobody else could wait for this future.
@@ -129,8 +135,15 @@ class Detachable(Generic[T]):
             must_end, self._must_end = self._must_end, None
             if self.is_detached:
                 raise must_end
-            self._step(must_end)
+            return self._step(must_end)
         self.is_cancelled = False
+        return True
+
+    def _throw(self, error: BaseException) -> object:
+        try:
+            return self._steps.throw(error)
+        except StopIteration:
+            return _END
 
     def _what_to_tell_of(self, exc: BaseException) -> BaseException | None:
         """Give what the coroutine is told at its next step; raise *exc* where its task ends."""
@@ -144,12 +157,6 @@ class Detachable(Generic[T]):
             raise exc
         self._must_end = exc
         return None
-
-    def _at_its_end(self, value: T) -> T:
-        if self._must_end is None:
-            return value
-        self.is_detached, self.value = False, value
-        raise self._must_end from None
 
     def interrupt(self) -> None:
         """Raise `asyncio.CancelledError` where the coroutine waits, whichever task it is in."""

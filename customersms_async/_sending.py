@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ._columns import SENT
 from ._delivery import Delivery
 from ._desk import Delivered, Desk
 from ._detaching import Detachable
@@ -50,8 +51,8 @@ async def deliver(delivery: Delivery, desk: Desk, shared: Shared) -> Delivered:
     finally:
         if not run.is_detached:
             shared.sends.pop(run, None)
-    if delivery.is_halted:  # cancelled, and something below made light of it
-        raise asyncio.CancelledError
+    if delivered.verdicts is not SENT and delivery.is_halted:
+        raise asyncio.CancelledError  # something below made light of it
     if desk.on_request is not None:
         await _feel_the_hook(delivered)
     return delivered
