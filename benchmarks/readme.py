@@ -2,16 +2,20 @@
 The tables of figures in the README, picked out of the result files: ``make bench`` ends with this.
 
 Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: rows of
-one table, word for word as a file of ``benchmarks/results`` has them.
+one table, word for word as a file of ``benchmarks/results`` has them. ``<!-- results glance -->``
+is one figure of each promise, ours and others', as `GLANCE` names them.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
+
+from benchmarks._results import Row, Spread, Table, shown
 
 __all__ = ["filled", "main"]
 
@@ -61,6 +65,125 @@ PICKED = {
 }
 
 
+@frozen
+class Glance:
+    """
+    One figure, ours beside others'.
+
+    Attributes:
+        what: What it is.
+        file: The result file.
+        table: The name of the table in its JSON.
+        column: The column.
+        ours: The first cell of our row.
+        others: Those of the other rows, by what they are called here.
+    """
+
+    what: str
+    file: str
+    table: str
+    column: str
+    ours: str
+    others: Mapping[str, str]
+
+    @property
+    def row(self) -> Row:
+        """Give the row of the table."""
+        rows = json.loads((RESULTS / f"{self.file}.json").read_text("utf-8"))["tables"]
+        known = {next(iter(row.values())): row[self.column] for row in rows[self.table]["rows"]}
+        others = [f"{name} {_figure(known[row])}" for name, row in self.others.items()]
+        return {
+            "measured": self.what,
+            "customersms-async": _figure(known[self.ours]),
+            "others": " · ".join(others),
+        }
+
+
+GLANCE = (
+    Glance(
+        "copies of one message whose connection drops after the POST",
+        "duplicates",
+        "copies",
+        "dropped after the POST",
+        "customersms-async",
+        {
+            "vonage": "vonage",
+            "telnyx": "telnyx, async",
+            "aiohttp-retry, set to repeat": (
+                "aiohttp-retry, exceptions={Exception}, statuses={429}"
+            ),
+            "slack_sdk": "slack_sdk, async",
+        },
+    ),
+    Glance(
+        "most requests in any 60 s, of 100 allowed",
+        "limit",
+        "server",
+        "most in any 60 s",
+        "LocalLimiter, bulk lane",
+        {
+            "`AsyncLimiter(100, 60)`": "aiolimiter (100, 60)",
+            "limits": "limits, moving window",
+            "pyrate-limiter": "pyrate-limiter, sliding log",
+            "aiometer": "aiometer, 100/60 a second",
+        },
+    ),
+    Glance(
+        "seconds that a login code waits beside a bulk run, 99 %",
+        "login_codes",
+        "waits",
+        "beside bulk: p99",
+        "LocalLimiter",
+        {
+            "`AsyncLimiter(100, 60)`": "AsyncLimiter(100, 60)",
+            "pyrate-limiter": "pyrate-limiter, 100 a minute",
+        },
+    ),
+    Glance(
+        "CPU of one message ÷ that of aiohttp with orjson",
+        "send",
+        "cpu",
+        "1: ÷ aiohttp, orjson",
+        "customersms-async",
+        {
+            "twilio": "twilio, async",
+            "requests": "requests",
+            "httpx": "httpx",
+            "telnyx": "telnyx, async",
+        },
+    ),
+    Glance(
+        "CPU of one number, 100 a request ÷ that of a loop over aiohttp that only counts",
+        "bulk",
+        "cpu",
+        "100: ÷ two counts",
+        "send_many → Report",
+        {"aiohttp → dicts": "aiohttp → dicts", "requests → dicts": "requests → dicts"},
+    ),
+    Glance(
+        "bytes kept of a number, beside its message id",
+        "bulk",
+        "memory",
+        "kept, bytes a number",
+        "send_many → Report, dedupe=False",
+        {"dicts": "aiohttp → dicts"},
+    ),
+)
+
+
+def _figure(cell: object) -> str:
+    """Write a cell of the JSON, without its spread."""
+    if isinstance(cell, dict):
+        cell = Spread(**cell).value
+    assert isinstance(cell, str | int | float)
+    return shown(cell)
+
+
+def _glance() -> str:
+    table = Table("", [each.row for each in GLANCE]).to_markdown()
+    return "\n".join(line for line in table.splitlines() if line.startswith("|"))
+
+
 def _table(text: str, pick: Pick) -> str:
     """Give the picked rows of the table below a title, with their head."""
     _, _, below = text.partition(f"\n## {pick.title}")
@@ -72,8 +195,11 @@ def _table(text: str, pick: Pick) -> str:
 
 def filled(readme: str) -> str:
     """Give the README with the figures that the result files have now."""
-    for name, pick in PICKED.items():
-        table = _table((RESULTS / f"{pick.file}.md").read_text("utf-8"), pick)
+    tables = {
+        name: _table((RESULTS / f"{pick.file}.md").read_text("utf-8"), pick)
+        for name, pick in PICKED.items()
+    }
+    for name, table in (tables | {"glance": _glance()}).items():
         between = re.compile(rf"(<!-- results {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         readme = between.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", readme)
     return readme

@@ -72,7 +72,7 @@ def test_every_program_shows_its_output() -> None:
 def test_figures_are_those_of_the_result_files() -> None:
     """Each table of figures stands in a result file, row by row."""
     assert README == filled(README)
-    assert 6 == README.count("<!-- results ")
+    assert 7 == README.count("<!-- results ")
 
 
 def test_first_screen() -> None:
