@@ -80,7 +80,7 @@ async def _see_to_its_end(
     try:
         delivered = await run
     except (asyncio.CancelledError, Exception):  # noqa: BLE001  # nobody is left to be told
-        delivered = delivery.abandoned()
+        delivered = run.value or delivery.abandoned()
     finally:
         shared.sends.pop(run, None)
     _tell_late(delivered, delivery, desk.key.account)

@@ -110,7 +110,7 @@ class Worker:
         try:
             return await run
         except asyncio.CancelledError:
-            return self.delivery.abandoned()
+            return run.value or self.delivery.abandoned()
         except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
             self._crew.fail(exc, codes.STOPPED)
             return self.delivery.abandoned()

@@ -15,6 +15,7 @@ import os
 import random
 import sys
 import time
+import traceback
 from collections import Counter
 from typing import Any
 
@@ -74,7 +75,7 @@ def told(score: Score) -> str:
         for counts in (score.faults, score.cuts)
     ]
     lines += [
-        f"CUSTOMERSMS_FUZZ_SEED={seed}: {type(failure).__name__}: {failure}"
+        f"CUSTOMERSMS_FUZZ_SEED={seed}: {''.join(traceback.format_exception(failure))}"
         for seed, failure in score.failures
     ]
     return "\n".join(lines)

@@ -116,10 +116,11 @@ def loses_answer(takes: float = 0.05) -> Behaviour:
 
 
 def hangs() -> Behaviour:
-    """Take the request and never answer."""
+    """Carry the request out, and never answer."""
 
     async def behave(post: Post) -> Reply:
         post.start()
+        post.carry_out()
         await asyncio.Event().wait()
         raise AssertionError
 
