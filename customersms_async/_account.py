@@ -122,24 +122,28 @@ class Account:
         return queue
 
     def take_at_once(self, lane: Lane, longest: float, ticket: Ticket | None) -> LocalSlot | None:
-        """Grant a slot where nobody waits in any loop and no token is asked for: the short way."""
+        """
+        Grant a slot where nobody waits in any loop and no token is asked for: the short way.
+
+        It is left where a loop has ended as well, which `queue_of` lets go of.
+        """
         pace = self.pace
-        if pace.was_refused or (lane is not _SEND and pace.is_for_bulk):
-            return None  # a token is drawn from the bucket of a loop
         with lock:
-            for queue in self.queues.values():
-                if queue.line.sends or queue.line.bulks:
+            if pace.was_refused or (lane is not _SEND and pace.is_for_bulk):
+                return None  # a token is drawn from the bucket of a loop
+            for loop, queue in self.queues.items():
+                if queue.line.sends or queue.line.bulks or not loop.is_running():
                     return None
             return self.take_free(self.clock(), lane, longest, ticket)
 
     def take_free(
         self, now: float, lane: Lane, longest: float, ticket: Ticket | None
     ) -> LocalSlot | None:
-        """Grant a slot where the window has one, while nobody waits that could be passed by."""
+        """Grant a slot where the window has one; nobody waits."""
+        self.turns.sends_in_a_row = 0  # no bulk run is passed by
         lease = self.window.take(now, longest, 0 if lane is _SEND else self.spare_for(lane))
         if not lease:
             return None
-        self.turns.sends_in_a_row = 0
         self.pace.has_token = False
         place = ticket.place if ticket else next(self.places)
         return LocalSlot(self, lease, now, now, lane, place)

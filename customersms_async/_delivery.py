@@ -8,7 +8,7 @@ Rules of this module:
 
 1. Every attempt has a slot of its own, and ends it in exactly one way, whatever ends the attempt.
 2. `Delivery.run` gives a `Delivered` or, where its task is cancelled, passes the cancellation on;
-   then `Delivery.abandoned` tells what the mark of the attempt proves.
+   then `Delivery.abandoned` tells what is proven: by the end of the last attempt, or by its mark.
 3. Whoever owns the task may call `halt` at any time: nothing new leaves from then on.
 """
 
@@ -26,6 +26,7 @@ from ._matching import match
 from ._ports import (
     Attempt,
     Body,
+    Carrier,
     Lane,
     Reply,
     RequestRecord,
@@ -60,10 +61,6 @@ _ANSWER_PER_NUMBER: Final = 512
 _logger = logging.getLogger("customersms_async")
 
 
-def _nothing() -> None:
-    """Nobody runs it yet."""
-
-
 class Delivery:
     """
     One request and its attempts.
@@ -82,6 +79,8 @@ class Delivery:
     Attributes:
         phones: The numbers, as given.
         handed_over: Attempts that ended and whose body had begun to be written.
+        carrier: Whatever runs it; set before it does.
+        is_left: Whether whoever waited for it was cancelled while it was in flight.
         on_granted: Called whenever a slot was granted, or None.
     """
 
@@ -89,6 +88,7 @@ class Delivery:
         "_attempt",
         "_deadline",
         "_desk",
+        "_ended",
         "_halted",
         "_lane",
         "_refused_at",
@@ -98,11 +98,14 @@ class Delivery:
         "_timeout",
         "_transport",
         "_tries",
+        "carrier",
         "handed_over",
-        "interrupt",
+        "is_left",
         "on_granted",
         "phones",
     )
+
+    carrier: Carrier
 
     def __init__(
         self,
@@ -115,7 +118,6 @@ class Delivery:
     ) -> None:
         self.phones = phones
         self.handed_over = 0
-        self.interrupt: Callable[[], object] = _nothing
         self.on_granted: Callable[[], None] | None = None
         self._desk = desk
         self._transport = desk.transport()
@@ -124,7 +126,9 @@ class Delivery:
         self._timeout = desk.timeout_for(len(phones))
         self._deadline = desk.clock.now() + patience
         self._attempt: Attempt | None = None
+        self._ended: Delivered | None = None
         self._halted: str | None = None
+        self.is_left = False
         self._slot: Slot | None = None
         self._tries = 0
         self._refused_at: float | None = None
@@ -177,19 +181,18 @@ class Delivery:
 
         If nothing of an attempt has left by then, nothing ever will.
         """
-        return self._attempt is not None and not self.halt(codes.CANCELLED)
+        if self._attempt is not None:
+            self.is_left = not self.halt(codes.CANCELLED)
+        return self.is_left
 
     def abandoned(self) -> Delivered:
         """Say what is proven once the task was cancelled."""
+        if self._ended is not None and self._ended.first.status is not Status.NOT_SENT:
+            return self._ended
         if self._attempt is None or not self._attempt.is_started:
             return self._not_sent(self._halted or codes.CANCELLED)
         verdict = of_failure("nobody waited for the answer", is_started=True)
         return Delivered(verdict, request=self._attempt.number)
-
-    @property
-    def is_halted(self) -> bool:
-        """Whether nothing new leaves."""
-        return self._halted is not None
 
     @property
     def is_in_flight(self) -> bool:
@@ -236,7 +239,12 @@ class Delivery:
             slot.unused()  # the loop was busy: to a transport, no time at all may mean no limit
             detail = "its turn came when its time was over"
             return self._not_sent(codes.WAIT_TOO_LONG, detail)
-        attempt = self._attempt = Attempt(next(desk.numbers), self.interrupt)
+        carrier = self.carrier
+        if carrier.is_cancelled and carrier.must_end():
+            slot.unused()
+            self.halt(codes.CANCELLED)
+            return self._not_sent(codes.CANCELLED)
+        attempt = self._attempt = Attempt(next(desk.numbers), carrier.interrupt)
         try:
             reply = await self._transport.post(
                 Body(encode_request(desk.key, self._spelled(), self._text)),
@@ -252,7 +260,7 @@ class Delivery:
             self._note(attempt, slot, self._failed(attempt, slot, None), granted_at)
             raise
         self.handed_over += attempt.is_started
-        self._attempt = None
+        self._attempt, self._ended = None, ended
         if ended.verdicts is not SENT or desk.on_request is not None:
             self._note(attempt, slot, ended, granted_at)
         return ended
@@ -364,8 +372,8 @@ class Delivery:
         return clean(detail, self._desk.key.reveal(), self._text)
 
     def _warn_of_unknown(self, attempt: Attempt, ended: Delivered) -> None:
-        if self._lane is Lane.SEND and self._halted is not None:
-            return  # its caller was cancelled, and logs what becomes of it
+        if self.is_left:
+            return  # whoever sees to its end logs what becomes of it
         if unknown := ended.fates(len(self.phones))[Status.UNKNOWN]:
             self._warn(
                 "request.unknown",

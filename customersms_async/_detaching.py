@@ -17,7 +17,9 @@ Rules of this module:
 1. Nothing differs from a plain await until the task is cancelled and the coroutine outlives it.
 2. Then the future is left alone: the coroutine still waits for it, and so may others.
 3. A coroutine whose wait was over by then takes one step first: it may be at its end.
-4. An interruption that the coroutine takes care of never takes a cancellation with it.
+4. A cancellation is not lost, whatever the coroutine makes of it, unless the task takes it back
+   (`asyncio.Task.uncancel`, as a time limit inside does with its own). What the coroutine gave all
+   the same is kept in `Detachable.value`.
 """
 
 from __future__ import annotations
@@ -42,6 +44,12 @@ def _no_loop() -> None:
     """A coroutine that has not waited yet is in no loop that could be named."""
 
 
+def _cancellings() -> int:
+    """Count the cancellations of the running task that nobody has taken back."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
 class Detachable(Generic[T]):
     """
     A coroutine that is to be awaited; and once more, by another task, where it `is_detached`.
@@ -53,17 +61,17 @@ class Detachable(Generic[T]):
             on without it. From then on it is cancelled with its task.
 
     Attributes:
-        is_cancelled: Whether its task was cancelled, in the last of its waits.
+        is_cancelled: Whether its task was cancelled, and has not taken that back.
         is_detached: Whether its task is gone, and the coroutine not at its end.
-        value: What it returned, also where its task is cancelled; None until then.
+        value: What it returned, also where its task is cancelled all the same; None until then.
     """
 
     __slots__ = (
         "_asyncio_future_blocking",
+        "_cancellings",
         "_end",
         "_is_interrupted",
         "_message",
-        "_must_end",
         "_outlives",
         "_steps",
         "_waits_for",
@@ -81,8 +89,10 @@ class Detachable(Generic[T]):
         self._outlives = outlives
         self._waits_for: asyncio.Future[Any] | None = None
         self._end: asyncio.Future[None] | None = None
+        self._wake: tuple[_Wake, contextvars.Context | None] | None = None
+        self._message: tuple[Any, ...] = ()
+        self._cancellings = 0
         self._is_interrupted = False
-        self._must_end: BaseException | None = None  # what its task ends with, whatever it does
         self.get_loop: Callable[[], asyncio.AbstractEventLoop | None] = _no_loop
         self.is_cancelled = False
         self.is_detached = False
@@ -94,7 +104,9 @@ class Detachable(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         is_waiting = self.is_detached  # where the task before this one has left it
-        self.is_detached = self.is_cancelled = False
+        if is_waiting:
+            self.is_detached = self.is_cancelled = False
+            self._outlives = _never
         error: BaseException | None = None
         try:
             while is_waiting or self._step(error):
@@ -105,39 +117,37 @@ class Detachable(Generic[T]):
                 except BaseException as exc:  # noqa: BLE001  # it is the coroutine that is told
                     error = self._what_to_tell_of(exc)
                 else:
-                    error = None
-            if self._must_end is not None:
-                self.is_detached = False
-                raise self._must_end
+                    error, self.is_detached, self.is_cancelled = None, False, False
             return cast("T", self.value)
         finally:
-            error = self._must_end = None  # no circle of an exception and this frame
+            error = None  # no circle of an exception and this frame
             if not self.is_detached:
-                self._outlives = _never  # nor with whoever knows this one
-                if self._end is not None and not self._end.done():
-                    self._end.set_result(None)
+                self._forget()
 
     def _step(self, error: BaseException | None) -> bool:
         """Let the coroutine go on to its next wait; tell whether there is one."""
         if self._is_interrupted:
             self._is_interrupted = False
-            error = error or asyncio.CancelledError()
-            self._must_end = error if self.is_cancelled else None
-        found: Any = next(self._steps, _END) if error is None else self._throw(error)
-        if found is _END:
-            return False
-        self._waits_for = found
-        if found is not None:
-            # As a task does: or nobody else could wait for this future.
-            found._asyncio_future_blocking = False  # noqa: SLF001  # see `asyncio.isfuture`
-            self.get_loop = found.get_loop
-        if self._must_end is not None:
-            must_end, self._must_end = self._must_end, None
-            if self.is_detached:
-                raise must_end
-            return self._step(must_end)
-        self.is_cancelled = False
-        return True
+            error = self._cancellation()
+        try:
+            found: Any = next(self._steps, _END) if error is None else self._throw(error)
+        except BaseException as exc:
+            if not self.is_detached:
+                raise
+            self.is_detached = False
+            raise self._cancellation() from exc
+        if found is not _END:
+            self._waits_for = found
+            if found is None:
+                loop = asyncio.get_running_loop()
+                self.get_loop = lambda: loop
+            else:
+                # As a task does: or nobody else could wait for this future.
+                found._asyncio_future_blocking = False  # noqa: SLF001  # see `asyncio.isfuture`
+                self.get_loop = found.get_loop
+        if self.is_cancelled:
+            self._feel(is_at_end=found is _END)
+        return found is not _END
 
     def _throw(self, error: BaseException) -> object:
         try:
@@ -150,13 +160,41 @@ class Detachable(Generic[T]):
         if not isinstance(exc, asyncio.CancelledError):
             return exc
         if self._waits_for is None:
-            self._may_leave()
+            self._may_leave(exc.args)
+        if self.is_cancelled:
+            self._cancellings = _cancellings()
         if not self.is_detached:
             return exc
         if not self.done():
             raise exc
-        self._must_end = exc
         return None
+
+    def must_end(self) -> bool:
+        """Whether the task has not taken its cancellation back."""
+        return self.is_cancelled and _cancellings() >= self._cancellings
+
+    def _feel(self, *, is_at_end: bool) -> None:
+        """See to the cancellation of the task, which the coroutine has survived or was not told."""
+        if not (self.is_detached or self.must_end()):
+            self.is_cancelled = False
+        elif is_at_end or self.is_detached:
+            self.is_detached = not is_at_end
+            raise self._cancellation()
+        elif self._waits_for is None:
+            self._is_interrupted = True
+        else:
+            self._waits_for.cancel(*self._message)
+
+    def _cancellation(self) -> asyncio.CancelledError:
+        """Make the error of a cancellation, with the words of whoever cancelled the task."""
+        return asyncio.CancelledError(*(self._message if self.is_cancelled else ()))
+
+    def _forget(self) -> None:
+        """Let go of all that could know this one: a circle would wait for the garbage collector."""
+        self._outlives = _never
+        self._waits_for = self._wake = None
+        if self._end is not None and not self._end.done():
+            self._end.set_result(None)
 
     def interrupt(self) -> None:
         """Raise `asyncio.CancelledError` where the coroutine waits, whichever task it is in."""
@@ -170,12 +208,10 @@ class Detachable(Generic[T]):
             self._end = asyncio.get_running_loop().create_future()
         return self._end
 
-    def _may_leave(self) -> bool:
+    def _may_leave(self, message: tuple[Any, ...]) -> bool:
         """Its task is cancelled: decide whether that one leaves alone."""
-        self.is_cancelled = True
-        if self._outlives():
-            self._outlives = _never
-            self.is_detached = True
+        self.is_cancelled, self._message = True, message
+        self.is_detached = self._outlives()
         return self.is_detached
 
     # What a task asks of the future that it waits for.
@@ -192,11 +228,10 @@ class Detachable(Generic[T]):
         future = self._future
         if self.is_detached:
             return False
-        if not self._may_leave():
+        if not self._may_leave(() if msg is None else (msg,)):
             return future.cancel(msg)
-        if future.done():
+        if future.done() or self._wake is None:
             return False
-        self._message = () if msg is None else (msg,)
         wake, context = self._wake
         future.remove_done_callback(wake)
         future.get_loop().call_soon(wake, self, context=context)
@@ -204,7 +239,7 @@ class Detachable(Generic[T]):
 
     def result(self) -> None:
         """The task was woken though the future is not done."""
-        raise asyncio.CancelledError(*self._message)
+        raise self._cancellation()
 
     @property
     def _future(self) -> asyncio.Future[Any]:

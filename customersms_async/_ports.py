@@ -19,6 +19,7 @@ __all__ = [
     "Attempt",
     "Batch",
     "Body",
+    "Carrier",
     "Clock",
     "Journal",
     "Lane",
@@ -131,6 +132,26 @@ class Reply:
     discard: Callable[[], None] = field(default=_do_nothing, repr=False)
 
 
+class Carrier(Protocol):
+    """
+    Whatever runs a delivery.
+
+    Attributes:
+        is_cancelled: Whether the task that waits for it was cancelled.
+    """
+
+    @property
+    def is_cancelled(self) -> bool: ...
+
+    def interrupt(self) -> None:
+        """End its wait by an `asyncio.CancelledError`."""
+        ...
+
+    def must_end(self) -> bool:
+        """Whether its task is cancelled still, though something took the error for its own."""
+        ...
+
+
 class TransportFailure(Exception):
     """The attempt ended without a whole reply; the text says why and holds no secret."""
 
@@ -148,8 +169,9 @@ class Transport(Protocol):
             attempt: Its ``start`` is called right before the first byte of the body is written,
                 and nothing is written where that raises.
 
-            timeout: Seconds for all of it: the connection, the request and the reply. Its end is
-                enforced by ``attempt.interrupt``, since the task may be its caller's.
+            timeout: Seconds for all of it: the connection, the request and the reply. Their end is
+                enforced by ``attempt.interrupt``, and never by cancelling the task, as
+                `asyncio.timeout` does: it may be the caller's, and who cancels it leaves.
 
             most: Bytes of the reply that are read before it counts as no reply.
 
@@ -254,7 +276,7 @@ class Limiter(Protocol):
         ticket: Ticket | None = None,
     ) -> Slot:
         """
-        Wait for a slot.
+        Wait for a slot, in the task of whoever sends; to be cancelled ends the wait at once.
 
         Args:
             account: The hash that stands for a key.

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
+from types import AsyncGeneratorType
+from typing import cast
 
-from ._columns import SENT
 from ._delivery import Delivery
 from ._desk import Delivered, Desk
 from ._detaching import Detachable
 from ._sessions import Shared
-from .errors import mask_phone
+from .errors import Status, mask_phone
 
 __all__ = ["deliver"]
 
@@ -35,24 +37,23 @@ async def deliver(delivery: Delivery, desk: Desk, shared: Shared) -> Delivered:
             unless nothing was sent.
     """
     run = Detachable(delivery.run(), delivery.outlives_its_caller)
-    delivery.interrupt = run.interrupt
-    shared.sends[run] = desk
+    delivery.carrier = run
+    shared.sends[run] = desk, delivery
     try:
         delivered = await run
     except asyncio.CancelledError as exc:
         if run.is_detached:
             exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
-            _ = shared.spawn(desk, _see_to_its_end(run, delivery, desk, shared))
-        elif run.value is not None:
-            exc.add_note(f"the message was {_fate_of(run.value)} by then")
-        elif not run.is_cancelled:
-            return delivery.abandoned()  # the client was closed
+            _ = shared.spawn(desk, _see_to_its_end(run, delivery, desk.key.account))
+            raise
+        delivered = delivery.abandoned()
+        if not run.is_cancelled:
+            return delivered  # the client was closed
+        _note(exc, delivered)
+        _tell_if_unknown(delivered, delivery, desk.key.account)
         raise
     finally:
-        if not run.is_detached:
-            shared.sends.pop(run, None)
-    if delivered.verdicts is not SENT and delivery.is_halted:
-        raise asyncio.CancelledError  # something below made light of it
+        shared.sends.pop(run, None)
     if desk.on_request is not None:
         await _feel_the_hook(delivered)
     return delivered
@@ -69,21 +70,46 @@ async def _feel_the_hook(delivered: Delivered) -> None:
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError as exc:
-            exc.add_note(f"the message was {_fate_of(delivered)} by then")
+            _note(exc, delivered)
             raise
 
 
-async def _see_to_its_end(
-    run: Detachable[Delivered], delivery: Delivery, desk: Desk, shared: Shared
-) -> None:
+async def _see_to_its_end(run: Detachable[Delivered], delivery: Delivery, account: str) -> None:
     """Go on with a delivery whose caller has left, and log what becomes of it."""
+    end_of_loop = cast("AsyncGeneratorType[None]", _end_with_the_loop(asyncio.current_task()))
+    await anext(end_of_loop)
     try:
         delivered = await run
     except (asyncio.CancelledError, Exception):  # noqa: BLE001  # nobody is left to be told
-        delivered = run.value or delivery.abandoned()
-    finally:
-        shared.sends.pop(run, None)
-    _tell_late(delivered, delivery, desk.key.account)
+        delivered = delivery.abandoned()
+    _tell_late(delivered, delivery, account)
+    if not end_of_loop.ag_running:  # it runs where it has cancelled this task
+        await anext(end_of_loop, None)
+
+
+async def _end_with_the_loop(task: asyncio.Task[None] | None) -> AsyncGenerator[None]:
+    """
+    Cancel *task* where the event loop comes to its end, which closes its asynchronous generators.
+
+    `asyncio.run` cancels all tasks before that; one that begins then is left to nobody.
+    """
+    try:
+        yield
+    except GeneratorExit:
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        raise
+
+
+def _note(exc: asyncio.CancelledError, delivered: Delivered) -> None:
+    if delivered.first.status is not Status.NOT_SENT:
+        exc.add_note(f"the message was {_fate_of(delivered)} by then")
+
+
+def _tell_if_unknown(delivered: Delivered, delivery: Delivery, account: str) -> None:
+    if delivered.first.status is Status.UNKNOWN and delivery.is_left:
+        _tell_late(delivered, delivery, account)
 
 
 def _tell_late(delivered: Delivered, delivery: Delivery, account: str) -> None:

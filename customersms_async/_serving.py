@@ -76,7 +76,6 @@ class Queue:
             if line.sends or line.bulks or (len(account.queues) > 1 and account.is_waited_for()):
                 return None
             now, pace = account.clock(), account.pace
-            account.turns.sends_in_a_row = 0  # no bulk run waits that could be passed by
             pace.has_token = False  # one that is left over would make the burst larger by one
             # Nothing is paused before the first refusal, and then everything is paced.
             is_paced = pace.was_refused or (lane is not _SEND and pace.is_for_bulk)

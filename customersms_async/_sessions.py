@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import aiohttp
 from attrs import define, field, frozen
 
+from . import codes
+from ._delivery import Delivery
 from ._desk import Delivered, Desk
 from ._detaching import Detachable
 from ._ports import Transport
@@ -133,13 +135,15 @@ class Shared:
     Attributes:
         sessions: The HTTP sessions.
         tasks: What is under way, in all event loops, each with the desk of its client.
-        sends: The messages that are under way, each with the desk of its client.
+        sends: The messages that are under way in their callers' tasks.
         bulks: The runs that are open, each with the desk of its client.
     """
 
     sessions: Sessions
     tasks: dict[asyncio.Task[Any], Desk] = field(factory=dict[asyncio.Task[Any], Desk])
-    sends: dict[Detachable[Delivered], Desk] = field(factory=dict[Detachable[Delivered], Desk])
+    sends: dict[Detachable[Delivered], tuple[Desk, Delivery]] = field(
+        factory=dict[Detachable[Delivered], tuple[Desk, Delivery]]
+    )
     bulks: dict[Bulk, Desk] = field(factory=dict[Bulk, Desk])
     _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
@@ -182,9 +186,9 @@ class Shared:
             for task, its in tasks
             if task.get_loop() is loop and desk in (None, its)
         }
-        for send, its in sends:
-            if send.get_loop() is loop and desk in (None, its):
-                ends[send.ended()] = send.interrupt
+        for run, (its, delivery) in sends:
+            if run.get_loop() is loop and desk in (None, its):
+                ends[run.ended()] = functools.partial(_give_up, run, delivery)
         if not ends:
             return
         _, late = await asyncio.wait(ends, timeout=seconds)
@@ -192,6 +196,12 @@ class Shared:
             ends[one]()
         if late:
             await asyncio.wait(late)
+
+
+def _give_up(run: Detachable[Delivered], delivery: Delivery) -> None:
+    """End a delivery, which would take an interruption alone for the end of an attempt."""
+    delivery.halt(codes.CANCELLED)
+    run.interrupt()
 
 
 def check_session(given: object) -> aiohttp.ClientSession | None:

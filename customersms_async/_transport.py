@@ -73,15 +73,16 @@ class AiohttpTransport:
         self._session = session
         self._endpoint = endpoint
         self._options: dict[str, Any] = {} if is_own else _FOR_ANY_SESSION
-        # Hooks of the caller's may time themselves out, by cancelling the task that they are in.
-        self._has_hooks = bool(session.trace_configs)
+        # A hook, connector or resolver of the caller's may time itself out by cancelling its task.
+        self._needs_task = not is_own or bool(session.trace_configs)
         self._watch = _Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the reply whole; see `Transport.post`."""
         self._watch.begin(attempt, timeout)
         try:
-            return await self._post(_MarkedPayload(body, attempt), most)
+            post = self._post(_MarkedPayload(body, attempt), most)
+            return await (asyncio.ensure_future(post) if self._needs_task else post)
         except asyncio.CancelledError:
             if self._watch.end(attempt):
                 raise
@@ -95,10 +96,9 @@ class AiohttpTransport:
         raise TransportFailure(reason)
 
     async def _post(self, payload: _MarkedPayload, most: int) -> Reply:
-        request = self._session.post(
+        response = await self._session.post(
             self._endpoint, data=payload, allow_redirects=False, **self._options
         )
-        response = await (asyncio.ensure_future(request) if self._has_hooks else request)
         if not payload.is_started:
             # An answer to nothing: nobody waits for its end.
             response.close()

@@ -105,12 +105,12 @@ class Worker:
         if not await self._claim():
             return not_sent(self._crew.halted)
         run = Detachable(self.delivery.run())
-        self.delivery.interrupt = run.interrupt
+        self.delivery.carrier = run
         self._is_delivering = True
         try:
             return await run
         except asyncio.CancelledError:
-            return run.value or self.delivery.abandoned()
+            return self.delivery.abandoned()
         except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
             self._crew.fail(exc, codes.STOPPED)
             return self.delivery.abandoned()

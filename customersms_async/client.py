@@ -4,7 +4,7 @@
 Rules of this module:
 
 1. Whatever the caller got wrong is refused here, before any I/O.
-2. A request in flight belongs to a task of the client. The caller may leave; the request stays.
+2. A caller may leave at any time; a request in flight stays, and is seen to its end.
 3. No local variable of a frame that may raise holds the key.
 """
 
