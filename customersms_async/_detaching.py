@@ -117,7 +117,9 @@ class Detachable(Generic[T]):
                 except BaseException as exc:  # noqa: BLE001  # it is the coroutine that is told
                     error = self._what_to_tell_of(exc)
                 else:
-                    error, self.is_detached, self.is_cancelled = None, False, False
+                    error = None
+                    if self.is_cancelled and self._waits_for is not None:  # it was taken back
+                        self.is_detached = self.is_cancelled = False
             return cast("T", self.value)
         finally:
             error = None  # no circle of an exception and this frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
@@ -327,3 +328,24 @@ async def test_a_fault_of_the_transport_loses_no_number(make_client):
     report = caught.value.report
     assert (10, 20, 30) == (report.sent, report.not_sent, report.total)
     assert "a bug" == str(caught.value.__cause__)
+
+
+async def test_a_log_that_raises_changes_no_fate(make_client):
+    """A handler of the caller's that fails as it hears of an unknown fate leaves it unknown."""
+
+    class Full(logging.Handler):
+        def emit(self, record):
+            raise OSError("the disk is full")
+
+    logger, handler = logging.getLogger("customersms_async"), Full(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        async with make_client(MemoryTransport(then=loses_answer())).stream_many(
+            phones(1), "hi"
+        ) as bulk:
+            with pytest.raises(BulkInterrupted) as caught:
+                await bulk.finish()
+    finally:
+        logger.removeHandler(handler)
+
+    assert (1, 1) == (caught.value.report.unknown, caught.value.report.total)

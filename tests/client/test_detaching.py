@@ -283,22 +283,108 @@ async def test_a_swallowed_interruption_takes_no_cancellation_along(
         for _ in range(2):
             try:
                 await asyncio.sleep(3)
-            except asyncio.CancelledError:
-                told.append(asyncio.get_running_loop().time())
+            except asyncio.CancelledError as exc:
+                told.append(exc.args)
                 if len(told) == 2:
                     raise
                 if not goes_on:
-                    return
+                    return "swallowed"
+        return None
 
     run = Detachable(stay())
     task = make_task(awaited(run))
     await turns()
-    acts = [run.interrupt, task.cancel]
+    acts = [run.interrupt, lambda: task.cancel("enough")]
     for act in acts if is_interrupted_first else acts[::-1]:
         act()
-    await turns()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
 
-    assert (True, 1 + goes_on) == (task.cancelled(), len(told))
+    assert ("enough",) == caught.value.args
+    assert [("enough",)] * (1 + goes_on) == told
+    assert (None if goes_on else "swallowed") == run.value
+
+
+@pytest.mark.parametrize("is_interrupted_first", [True, False])
+async def test_interrupted_as_its_task_leaves_it_takes_one_step(make_task, is_interrupted_first):
+    """The task ends with the words of whoever cancelled it, and the coroutine with its own end."""
+
+    async def stay():
+        try:
+            await asyncio.sleep(3)
+        except asyncio.CancelledError:
+            return "interrupted"
+
+    run = Detachable(stay(), always)
+    task = make_task(awaited(run))
+    await turns()
+    acts = [run.interrupt, lambda: task.cancel("enough")]
+    for act in acts if is_interrupted_first else acts[::-1]:
+        act()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+
+    assert ("enough",) == caught.value.args
+    assert ("interrupted", False) == (run.value, run.is_detached)
+
+
+@pytest.mark.parametrize("nap", [0, 3])
+async def test_a_swallowed_cancellation_comes_again(make_task, nap):
+    """Whoever takes a cancellation for its own is cancelled at its next wait."""
+    times = []
+
+    async def stay():
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            times.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(nap)
+        await asyncio.sleep(3)
+
+    run = Detachable(stay())
+    task = make_task(awaited(run))
+    await turns()
+    task.cancel("enough")
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+
+    assert ("enough",) == caught.value.args
+    assert [asyncio.get_running_loop().time()] == pytest.approx(times)
+
+
+async def test_a_cancellation_that_is_taken_back_is_none(make_task):
+    """Cancelled in the tick of the result, and taken back in the same: the task goes on."""
+    wait = new_future()
+    run = Detachable(awaited(wait), always)
+    task = make_task(awaited(run))
+    await turns()
+    wait.set_result("bread")
+    task.cancel()
+    task.uncancel()
+    await asyncio.wait([task])
+
+    assert (False, None) == (run.is_detached, await run.ended() if run._end else None)
+    assert task.cancelled() or task.result() == "bread"
+
+
+async def test_an_error_in_the_tick_of_the_cancellation_is_its_cause(make_task):
+    """The task is cancelled; what the coroutine raised stands behind it."""
+
+    async def fail():
+        await wait
+        raise LookupError
+
+    wait = new_future()
+    run = Detachable(fail(), always)
+    task = make_task(awaited(run))
+    await turns()
+    wait.set_result(None)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+
+    assert LookupError is type(caught.value.__cause__)
+    assert not run.is_detached
 
 
 async def test_a_time_limit_inside_is_no_cancellation(make_task):
@@ -349,16 +435,15 @@ async def test_the_end_is_told_whichever_task_it_is_in(make_task):
     assert (None, asyncio.get_running_loop()) == (await ended, run.get_loop())
 
 
-async def test_its_loop_is_known_from_the_first_wait_on(make_task):
+@pytest.mark.parametrize("nap", [0, 3])
+async def test_its_loop_is_known_from_the_first_wait_on(make_task, nap):
     """Before it waits, it is in no loop that could be named."""
-    wait = new_future()
-    run = Detachable(awaited(wait))
+    run = Detachable(asyncio.sleep(nap))
     assert run.get_loop() is None
 
     task = make_task(awaited(run))
-    await turns()
+    await asyncio.sleep(0)
     assert run.get_loop() is asyncio.get_running_loop()
-    wait.set_result(None)
     await task
 
 

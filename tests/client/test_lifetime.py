@@ -10,7 +10,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from customersms_async import BulkInterrupted, ConfigurationError, CustomerSMS, LocalLimiter
+from customersms_async import (
+    BulkInterrupted,
+    ConfigurationError,
+    CustomerSMS,
+    LocalLimiter,
+    NotSent,
+)
+from tests.support.memory import MemoryTransport, connects_slowly
 
 PHONE = "+12125551234"
 
@@ -245,6 +252,49 @@ async def test_a_session_that_is_closed_in_mid_run_loses_no_number():
     assert list(range(20)) == sorted(outcome.index for outcome in outcomes)
     assert 20 == caught.value.report.total
     assert "session is closed" in str(caught.value.__cause__)
+
+
+class _Polling:
+    """A limiter that asks again at each turn of the loop."""
+
+    def __init__(self, turns):
+        self._turns = turns
+        self._limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
+
+    async def acquire(self, *args, **options):
+        for _ in range(self._turns):
+            await asyncio.sleep(0)
+        return await self._limiter.acquire(*args, **options)
+
+
+@pytest.mark.virtual_time
+async def test_closing_waits_for_whoever_waits_in_any_way(make_client):
+    """A message whose limiter only yields is under way as any other."""
+    client = make_client(MemoryTransport(), limiter=_Polling(30))
+    sending = asyncio.create_task(client.send("+12125551234", "hello"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    await client.aclose(5)
+
+    assert sending.done()
+    assert "+12125551234" == (await sending).phone
+
+
+@pytest.mark.virtual_time
+async def test_closing_gives_up_what_still_connects(make_client):
+    """What has not left when the patience of the closing ends is not tried again."""
+    gateway = MemoryTransport(then=connects_slowly(30))
+    client = make_client(gateway)
+    sending = asyncio.create_task(client.send("+12125551234", "hello", timeout=60))
+    await asyncio.sleep(1)
+
+    await client.aclose(5)
+
+    with pytest.raises(NotSent) as caught:
+        await sending
+    assert ("CANCELLED", 1) == (caught.value.code, len(gateway.began))
+    assert 1006 == pytest.approx(asyncio.get_running_loop().time())
 
 
 async def test_the_systems_clock_is_the_default():

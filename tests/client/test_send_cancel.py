@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import anyio
@@ -240,3 +241,90 @@ async def test_thirty_at_once_on_an_idle_key_go_at_once(make_client):
     await asyncio.gather(*(client.send(f"+121255500{n:02}", "hi") for n in range(30)))
 
     assert {began_at} == {post.began_at for post in gateway.began}
+
+
+class _Swallowing:
+    """A limiter that takes the first cancellation for its own."""
+
+    def __init__(self):
+        self._limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
+        self.has_swallowed = False
+
+    async def acquire(self, *args, **options):
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            self.has_swallowed = True
+        return await self._limiter.acquire(*args, **options)
+
+
+async def test_a_limiter_that_swallows_the_cancellation_sends_nothing(make_client):
+    """The cancellation is the caller's: nothing leaves, and the call ends as cancelled."""
+    gateway, limiter = MemoryTransport(), _Swallowing()
+    client = make_client(gateway, limiter=limiter)
+
+    notes = await cancelled(client.send(PHONE, "hello"), after=1)
+
+    assert ([], True, []) == (notes, limiter.has_swallowed, gateway.began)
+
+
+class _Impatient(_Swallowing):
+    """A limiter that times itself out once."""
+
+    async def acquire(self, *args, **options):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await asyncio.sleep(5)
+        return await self._limiter.acquire(*args, **options)
+
+
+async def test_a_limiter_may_time_itself_out(make_client):
+    """Its own time limit cancels the task that it is in, and is no cancellation of the caller."""
+    gateway = MemoryTransport()
+
+    receipt = await make_client(gateway, limiter=_Impatient()).send(PHONE, "hello")
+
+    assert (PHONE, 1) == (receipt.phone, len(gateway.began))
+
+
+async def test_an_answer_lost_in_the_tick_of_the_cancellation_is_logged(make_client, caplog):
+    """The note says that it is unknown, and so does one warning: notes are easily lost."""
+    client = make_client(MemoryTransport(loses_answer(takes=2)), send_timeout=60)
+    task = asyncio.ensure_future(client.send(PHONE, "hello"))
+    asyncio.get_running_loop().call_later(2, task.cancel)
+
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+
+    assert ["the message was unknown by then"] == caught.value.__notes__
+    assert 1 == len(warnings_of(caplog))
+    assert "was cancelled in flight; the message was unknown" in warnings_of(caplog)[0]
+
+
+async def test_the_scope_that_cancels_it_ends_with_it(make_client):
+    """Its time and that of an anyio scope end in one tick: the scope knows its cancellation."""
+    for shift in (-1e-9, 0, 1e-9):
+        client = make_client(MemoryTransport(hangs()), api_key=f"cspro_{shift}")
+        with anyio.move_on_after(3 + shift) as scope:
+            with contextlib.suppress(OutcomeUnknown):
+                await client.send(PHONE, "hello", timeout=3)
+            await asyncio.sleep(1)
+
+        assert scope.cancelled_caught
+
+
+def test_the_end_of_the_loop_is_the_end_of_what_goes_on(make_client, caplog):
+    """Cancelled with all tasks by `asyncio.run`, a message in flight is logged as unknown."""
+    clients = []
+
+    async def main():
+        clients.append(make_client(MemoryTransport(hangs())))
+        tasks.add(asyncio.create_task(clients[0].send(PHONE, "hello")))
+        await asyncio.sleep(0.01)
+
+    tasks = set()
+    asyncio.run(main())
+
+    assert tasks.pop().cancelled()
+    assert ["the message was unknown"] == [said.partition("; ")[2] for said in warnings_of(caplog)]
+    assert (0, 0) == (len(clients[0]._shared.tasks), len(clients[0]._shared.sends))

@@ -224,3 +224,27 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
         step += 1
 
     assert 20 < step
+
+
+@pytest.mark.virtual_time
+async def test_a_reserve_holds_though_a_bulk_run_was_passed_by_that_has_left():
+    """Nobody waits, and just the reserve is free: it is not granted to the next bulk run."""
+    limiter = LocalLimiter(Rate(10), burst=10, reserve=2, clock=asyncio.get_running_loop().time)
+    slots = await take_all(limiter, 10)
+    passed = asyncio.create_task(take(limiter, BULK))
+    await asyncio.sleep(1)
+    sends = [asyncio.create_task(take(limiter, SEND)) for _ in range(9)]
+    await asyncio.sleep(1)
+    for slot in slots[:9]:
+        slot.unused()
+    granted = await asyncio.gather(*sends)
+    passed.cancel()
+    await asyncio.sleep(1)
+    for slot in granted[:2]:
+        slot.unused()
+
+    waiting = asyncio.create_task(take(limiter, BULK))
+    await asyncio.sleep(1)
+
+    assert (8, False) == (limiter.usage(KEY).busy, waiting.done())
+    waiting.cancel()

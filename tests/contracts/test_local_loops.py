@@ -336,6 +336,23 @@ def test_loops_that_are_dropped_unclosed_are_not_kept_alive():
     assert 0 == limiter.usage(KEY).waiting
 
 
+def test_a_loop_that_has_ended_is_forgotten_though_nobody_waits_any_more():
+    """Callers who are served at once let go of it as well."""
+    limiter, loops = LocalLimiter(Rate(1, per=0.01)), []
+
+    async def wait_once():
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        for _ in range(2):
+            (await take(limiter)).answered()
+
+    asyncio.run(wait_once())
+    time.sleep(0.05)
+    asyncio.run(take(limiter))
+    gc.collect()
+
+    assert loops[0]() is None
+
+
 def test_a_keyboard_interrupt_loses_nothing():
     """Interrupted in the midst of its callbacks, a loop leaves its slots to the next one."""
     limiter = LocalLimiter(Rate(2), clock=still)

@@ -1,6 +1,7 @@
 """Sessions and cancellations of the caller, against raw TCP servers."""
 
 import asyncio
+import contextlib
 import logging
 
 import aiohttp
@@ -97,6 +98,28 @@ async def test_no_connection_is_free_in_time():
 
         assert Status.NOT_SENT is caught.value.status
         assert [[PHONE]] == [request.phones for request in server.requests]
+
+
+class _Detour(aiohttp.TCPConnector):
+    """Gives a first way some time, and then takes another, as one over proxies does."""
+
+    async def _create_connection(self, *args: object) -> object:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(60)
+        return await super()._create_connection(*args)
+
+
+async def test_a_connector_that_times_itself_out():
+    """The time limit of a session's own connector is no cancellation of the caller."""
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(connector=_Detour()) as session,
+        client(server.url, session=session) as sms,
+    ):
+        receipt = await sms.send(PHONE, TEXT)
+
+    assert (PHONE, 1) == (receipt.phone, len(server.requests))
 
 
 async def test_a_trace_hook_that_times_itself_out():
