@@ -179,7 +179,7 @@ class Delivery:
         """
         Tell, when whoever waits for it is cancelled, whether it goes on to hear the answer.
 
-        If nothing of an attempt has left by then, nothing ever will.
+        Where an attempt was begun, nothing new leaves from then on.
         """
         if self._attempt is not None:
             self.is_left = not self.halt(codes.CANCELLED)

@@ -17,9 +17,9 @@ Rules of this module:
 1. Nothing differs from a plain await until the task is cancelled and the coroutine outlives it.
 2. Then the future is left alone: the coroutine still waits for it, and so may others.
 3. A coroutine whose wait was over by then takes one step first: it may be at its end.
-4. A cancellation is not lost, whatever the coroutine makes of it, unless the task takes it back
-   (`asyncio.Task.uncancel`, as a time limit inside does with its own). What the coroutine gave all
-   the same is kept in `Detachable.value`.
+4. Neither a cancellation is lost nor its message, by which a scope knows its own, whatever the
+   coroutine makes of it, unless the task takes it back (`asyncio.Task.uncancel`, as a time limit
+   inside does with its own). What the coroutine gave all the same is in `Detachable.value`.
 """
 
 from __future__ import annotations
@@ -57,12 +57,13 @@ class Detachable(Generic[T]):
     Args:
         coroutine: The coroutine, not begun yet.
 
-        outlives: Asked when the first task that awaits it is cancelled: whether the coroutine goes
-            on without it. From then on it is cancelled with its task.
+        outlives: Asked whenever the first task that awaits it is cancelled: whether the coroutine
+            goes on without it. Once another task awaits it, it is cancelled with that one.
 
     Attributes:
         is_cancelled: Whether its task was cancelled, and has not taken that back.
-        is_detached: Whether its task is gone, and the coroutine not at its end.
+        is_detached: Whether its task is gone, and the coroutine not at its end; to be asked once
+            the await has ended.
         value: What it returned, also where its task is cancelled all the same; None until then.
     """
 
@@ -134,7 +135,8 @@ class Detachable(Generic[T]):
         try:
             found: Any = next(self._steps, _END) if error is None else self._throw(error)
         except BaseException as exc:
-            if not self.is_detached:
+            is_same = not isinstance(exc, asyncio.CancelledError) or exc.args == self._message
+            if not self.is_detached and (is_same or not self.must_end()):
                 raise
             self.is_detached = False
             raise self._cancellation() from exc
@@ -199,7 +201,11 @@ class Detachable(Generic[T]):
             self._end.set_result(None)
 
     def interrupt(self) -> None:
-        """Raise `asyncio.CancelledError` where the coroutine waits, whichever task it is in."""
+        """
+        Raise `asyncio.CancelledError` where the coroutine waits, whichever task it is in.
+
+        What it waits for may be there already: it is told of the interruption all the same.
+        """
         self._is_interrupted = True
         if self._waits_for is not None:
             self._waits_for.cancel()
@@ -240,7 +246,7 @@ class Detachable(Generic[T]):
         return True
 
     def result(self) -> None:
-        """The task was woken though the future is not done."""
+        """End the task, which was woken though the future is not done."""
         raise self._cancellation()
 
     @property

@@ -5,8 +5,8 @@ Rules of this module:
 
 1. The message is delivered in the caller's own task. Once something of it has left, the delivery
    outlives that task, and goes on in one of the client's.
-2. A caller that is cancelled goes at once. What has not left by then never will; what has is seen
-   to its end, and logged.
+2. A caller that is cancelled goes at once, unless something of its own that waits does not. What
+   has not left by then never will; what has is seen to its end, and logged.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ async def deliver(delivery: Delivery, desk: Desk, shared: Shared) -> Delivered:
     Deliver one message.
 
     Raises:
-        asyncio.CancelledError: The caller was cancelled; a note says what is known of the message,
-            unless nothing was sent.
+        asyncio.CancelledError: The caller was cancelled. Unless nothing was sent, a note says that
+            the message is in flight, and its end will be logged, or what became of it by then.
     """
     run = Detachable(delivery.run(), delivery.outlives_its_caller)
     delivery.carrier = run
@@ -76,7 +76,9 @@ async def _feel_the_hook(delivered: Delivered) -> None:
 
 async def _see_to_its_end(run: Detachable[Delivered], delivery: Delivery, account: str) -> None:
     """Go on with a delivery whose caller has left, and log what becomes of it."""
-    end_of_loop = cast("AsyncGeneratorType[None]", _end_with_the_loop(asyncio.current_task()))
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # for the type checkers: whoever awaits runs in a task
+    end_of_loop = cast("AsyncGeneratorType[None]", _end_with_the_loop(task))
     await anext(end_of_loop)
     try:
         delivered = await run
@@ -87,7 +89,7 @@ async def _see_to_its_end(run: Detachable[Delivered], delivery: Delivery, accoun
         await anext(end_of_loop, None)
 
 
-async def _end_with_the_loop(task: asyncio.Task[None] | None) -> AsyncGenerator[None]:
+async def _end_with_the_loop(task: asyncio.Task[None]) -> AsyncGenerator[None]:
     """
     Cancel *task* where the event loop comes to its end, which closes its asynchronous generators.
 
@@ -96,9 +98,8 @@ async def _end_with_the_loop(task: asyncio.Task[None] | None) -> AsyncGenerator[
     try:
         yield
     except GeneratorExit:
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        task.cancel()
+        await asyncio.wait([task])
         raise
 
 

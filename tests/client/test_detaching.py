@@ -352,6 +352,40 @@ async def test_a_swallowed_cancellation_comes_again(make_task, nap):
     assert [asyncio.get_running_loop().time()] == pytest.approx(times)
 
 
+async def test_the_words_of_the_cancellation_outlast_a_task_within(make_task):
+    """Something the coroutine waits for is cancelled by itself in the same tick, without a word."""
+
+    async def within():
+        async with asyncio.timeout(1):
+            await asyncio.sleep(9)
+
+    inner = make_task(within())
+    run = Detachable(awaited(inner))
+    task = make_task(awaited(run))
+    asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + 1, task.cancel, "enough")
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+
+    assert ("enough",) == caught.value.args
+
+
+async def test_a_task_within_may_swallow_the_cancellation(make_task):
+    """As for any coroutine: it reaches the task that is waited for, and nobody else."""
+
+    async def within():
+        try:
+            await asyncio.sleep(9)
+        except asyncio.CancelledError:
+            return "swallowed"
+
+    run = Detachable(awaited(make_task(within())))
+    task = make_task(awaited(run))
+    await turns()
+    task.cancel()
+
+    assert ("swallowed", False) == (await task, run.is_cancelled)
+
+
 async def test_a_cancellation_that_is_taken_back_is_none(make_task):
     """Cancelled in the tick of the result, and taken back in the same: the task goes on."""
     wait = new_future()
