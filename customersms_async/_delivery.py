@@ -280,14 +280,8 @@ class Delivery:
             return Delivered(verdict, request=attempt.number)
         desk = self._desk
         answer = read_answer(reply.status, desk.key.hide_in(reply.body), desk.rate_statuses)
-        if isinstance(answer, Answered):
-            return self._matched(attempt, slot, reply, answer)
-        return self._refused(attempt, slot, reply, answer)
-
-    def _spelled(self) -> str | Sequence[str]:
-        return self.phones[0] if self._lane is Lane.SEND else self.phones
-
-    def _matched(self, attempt: Attempt, slot: Slot, reply: Reply, answer: Answered) -> Delivered:
+        if not isinstance(answer, Answered):
+            return self._refused(attempt, slot, reply, answer)
         found = match(self.phones, answer, self._clean)
         if found.is_foreign:
             reply.discard()
@@ -298,6 +292,9 @@ class Delivery:
         if found.surplus:
             self._warn("answer.surplus", attempt, f"{found.surplus} entries were not asked for")
         return Delivered(found.verdicts, found.message_ids, attempt.number, answer.credits)
+
+    def _spelled(self) -> str | Sequence[str]:
+        return self.phones[0] if self._lane is Lane.SEND else self.phones
 
     def _refused(
         self,

@@ -228,13 +228,15 @@ class Detachable(Generic[T]):
         return self._waits_for is None or self._waits_for.done()
 
     def add_done_callback(self, wake: _Wake, *, context: contextvars.Context | None = None) -> None:
+        future = self._waits_for
+        assert future is not None  # noqa: S101  # for the type checkers: a task waits for it
         self._wake = wake, context
-        self._future.add_done_callback(wake, context=context)
+        future.add_done_callback(wake, context=context)
 
     def cancel(self, msg: object = None) -> bool:
         """Tell whether the task will be woken by its cancellation."""
-        future = self._future
-        if self.is_detached:
+        future = self._waits_for
+        if self.is_detached or future is None:
             return False
         if not self._may_leave(() if msg is None else (msg,)):
             return future.cancel(msg)
@@ -248,8 +250,3 @@ class Detachable(Generic[T]):
     def result(self) -> None:
         """End the task, which was woken though the future is not done."""
         raise self._cancellation()
-
-    @property
-    def _future(self) -> asyncio.Future[Any]:
-        assert self._waits_for is not None  # noqa: S101  # for the type checkers: a task waits for it
-        return self._waits_for

@@ -105,12 +105,13 @@ class AiohttpTransport:
             msg = "a stray answer came before the request was written"
             raise TransportFailure(msg)
         try:
-            gathered, content = _Gathered(most), response.content
-            while not content.is_eof():
-                gathered.add(await content.readany())
-            gathered.add(content.read_nowait())
+            content = response.content
+            is_here = content.is_eof() and content.total_bytes <= most  # came at once, as most do
             return Reply(
-                response.status, gathered.whole(), response.headers, payload.drop_connection
+                response.status,
+                content.read_nowait() if is_here else await _gather(content, most),
+                response.headers,
+                payload.drop_connection,
             )
         except BaseException:
             response.release()
@@ -194,6 +195,15 @@ class _Watch:
         next_end = min(self._under_way.values(), default=math.inf)
         if next_end < math.inf:
             self._arm(next_end)
+
+
+async def _gather(content: aiohttp.StreamReader, most: int) -> bytes:
+    """Read to the end, and no more than *most* bytes."""
+    gathered = _Gathered(most)
+    while not content.is_eof():
+        gathered.add(await content.readany())
+    gathered.add(content.read_nowait())
+    return gathered.whole()
 
 
 class _Gathered:
