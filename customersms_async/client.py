@@ -16,7 +16,7 @@ import secrets
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import NoReturn, Self, Unpack
+from typing import Final, NoReturn, Self, Unpack
 
 import aiohttp
 from attrs import frozen
@@ -52,6 +52,8 @@ from .outcomes import Credits, Message, Receipt, Report
 from .phones import ParsePhone, checked, normalize_phone
 
 __all__ = ["CustomerSMS"]
+
+_SEND: Final = Lane.SEND  # looked up once, as in `_delivery`
 
 
 @frozen(kw_only=True)
@@ -227,7 +229,7 @@ class CustomerSMS:
         patience = settings.send_timeout
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
-        delivery = Delivery(self._desk, [number], check_text(text), Lane.SEND, patience=patience)
+        delivery = Delivery(self._desk, [number], check_text(text), _SEND, patience=patience)
         delivered = await deliver(delivery, self._desk, self._shared)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
