@@ -127,9 +127,8 @@ class Account:
 
         It is left where a loop has ended as well, which `queue_of` lets go of.
         """
-        pace = self.pace
         with lock:
-            if pace.was_refused or (lane is not _SEND and pace.is_for_bulk):
+            if self.pace.is_for(lane):
                 return None  # a token is drawn from the bucket of a loop
             for loop, queue in self.queues.items():
                 if queue.line.sends or queue.line.bulks or not loop.is_running():
@@ -141,7 +140,7 @@ class Account:
     ) -> LocalSlot | None:
         """Grant a slot where the window has one; nobody waits."""
         self.turns.sends_in_a_row = 0  # no bulk run is passed by
-        lease = self.window.take(now, longest, 0 if lane is _SEND else self.spare_for(lane))
+        lease = self.window.take(now, longest, self.spare_for(lane))
         if not lease:
             return None
         self.pace.has_token = False

@@ -14,7 +14,6 @@ Rules of this module:
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -50,7 +49,6 @@ from ._wire import (
     read_answer,
 )
 from .errors import LimiterUnavailable, Status, WaitTooLong
-from .outcomes import request_name
 
 __all__ = ["Delivery"]
 
@@ -60,8 +58,6 @@ _ANSWER_PER_NUMBER: Final = 512
 
 #: A name of its own: to look a member up in its enumeration costs as much as a call.
 _SEND: Final = Lane.SEND
-
-_logger = logging.getLogger("customersms_async")
 
 
 class Delivery:
@@ -272,9 +268,7 @@ class Delivery:
         """Let logs and the caller's hook know of an attempt that has ended."""
         if ended.verdicts is not SENT:
             self._warn_of_unknown(attempt, ended)
-        on_request = self._desk.on_request
-        if on_request is not None:
-            self._tell(on_request, attempt, slot, ended, self._desk.clock.now() - granted_at)
+        self._desk.tell(lambda: self._record(attempt, slot, ended, granted_at))
 
     def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> Delivered:
         if not attempt.is_started:
@@ -293,7 +287,8 @@ class Delivery:
             slot.answered()
             self._accepted(answer.credits)
         if found.surplus:
-            self._warn("answer.surplus", attempt, f"{found.surplus} entries were not asked for")
+            what = f"{found.surplus} entries were not asked for"
+            desk.warn("answer.surplus", attempt.number, what)
         return Delivered(found.verdicts, found.message_ids, attempt.number, answer.credits)
 
     def _spelled(self) -> str | Sequence[str]:
@@ -375,44 +370,21 @@ class Delivery:
         if self.is_left:
             return  # whoever sees to its end logs what becomes of it
         if unknown := ended.fates(len(self.phones))[Status.UNKNOWN]:
-            self._warn(
-                "request.unknown",
-                attempt,
-                f"the fate of {unknown} of its {len(self.phones)} numbers is unknown",
-            )
+            what = f"the fate of {unknown} of its {len(self.phones)} numbers is unknown"
+            self._desk.warn("request.unknown", attempt.number, what)
 
-    def _tell(
-        self,
-        on_request: Callable[[RequestRecord], object],
-        attempt: Attempt,
-        slot: Slot,
-        ended: Delivered,
-        took: float,
-    ) -> None:
-        record = RequestRecord(
-            account=self._desk.key.account,
-            request=f"{self._desk.name}-{attempt.number}",
+    def _record(
+        self, attempt: Attempt, slot: Slot, ended: Delivered, granted_at: float
+    ) -> RequestRecord:
+        desk = self._desk
+        return RequestRecord(
+            account=desk.key.account,
+            request=f"{desk.name}-{attempt.number}",
             kind=self._lane.value,
             numbers=len(self.phones),
             fates=dict(ended.fates(len(self.phones))),
             code=None if ended.whole is None else ended.whole.code,
             waited=slot.waited,
-            took=took,
+            took=desk.clock.now() - granted_at,
             credits=ended.credits,
-        )
-        try:
-            on_request(record)
-        except Exception:
-            # What is told must not change what happens; the caller's hook is the caller's to mend.
-            _logger.exception("on_request raised", extra={"event": "hook.failed"})
-
-    def _warn(self, event: str, attempt: Attempt, what: str) -> None:
-        request = request_name(self._desk.name, attempt.number)
-        account = self._desk.key.account
-        _logger.warning(
-            "request %s of account %s: %s",
-            request,
-            account,
-            what,
-            extra={"event": event, "request": request, "account": account},
         )

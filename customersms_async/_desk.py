@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
@@ -27,8 +28,11 @@ from .errors import (
     Status,
     WaitTooLong,
 )
+from .outcomes import request_name
 
 __all__ = ["Delivered", "Desk"]
+
+_logger = logging.getLogger("customersms_async")
 
 
 @define(eq=False, kw_only=True)
@@ -70,6 +74,28 @@ class Desk:
         if self.request_timeout is not None:
             return self.request_timeout
         return 30.0 + 0.5 * (numbers - 1)
+
+    def tell(self, record: Callable[[], RequestRecord]) -> None:
+        """Tell the caller's hook of an attempt; *record* is made where there is a hook."""
+        if self.on_request is None:
+            return
+        told = record()
+        try:
+            self.on_request(told)
+        except Exception:
+            # What is told must not change what happens; the caller's hook is the caller's to mend.
+            _logger.exception("on_request raised", extra={"event": "hook.failed"})
+
+    def warn(self, event: str, number: int, what: str) -> None:
+        """Log something of the attempt of this *number*."""
+        request, account = request_name(self.name, number), self.key.account
+        _logger.warning(
+            "request %s of account %s: %s",
+            request,
+            account,
+            what,
+            extra={"event": event, "request": request, "account": account},
+        )
 
 
 @define(eq=False)

@@ -31,7 +31,6 @@ __all__ = ["Queue"]
 #: Seconds for which a loop lets another go first that does not answer.
 _GIVE_WAY: Final = 0.05
 
-_SEND: Final = Lane.SEND
 _NEVER: Final = math.inf
 
 
@@ -78,8 +77,7 @@ class Queue:
             now, pace = account.clock(), account.pace
             pace.has_token = False  # one that is left over would make the burst larger by one
             # Nothing is paused before the first refusal, and then everything is paced.
-            is_paced = pace.was_refused or (lane is not _SEND and pace.is_for_bulk)
-            if is_paced and (account.pause.until > now or self._pacer.draw(now) > now):
+            if pace.is_for(lane) and (account.pause.until > now or self._pacer.draw(now) > now):
                 return None
             return account.take_free(now, lane, longest, ticket)
 

@@ -73,7 +73,8 @@ class AiohttpTransport:
         self._session = session
         self._endpoint = endpoint
         self._options: dict[str, Any] = {} if is_own else _FOR_ANY_SESSION
-        # A hook, connector or resolver of the caller's may time itself out by cancelling its task.
+        # A hook, connector or resolver of the caller's may time itself out by cancelling its task;
+        # and whoever traces all of aiohttp puts hooks into our session as well.
         self._needs_task = not is_own or bool(session.trace_configs)
         self._watch = _Watch()
 

@@ -39,6 +39,20 @@ async def turns(count=5):
         await asyncio.sleep(0)
 
 
+async def begun(make_task, run):
+    """Let a task await it, until it waits."""
+    task = make_task(awaited(run))
+    await turns()
+    return task
+
+
+def both_in_one_tick(run, task, *, is_interrupted_first):
+    """Interrupt the coroutine and cancel its task."""
+    acts = [run.interrupt, lambda: task.cancel("enough")]
+    for act in acts if is_interrupted_first else acts[::-1]:
+        act()
+
+
 def new_future():
     """Give something to wait for."""
     return asyncio.get_running_loop().create_future()
@@ -86,8 +100,7 @@ async def test_one_that_does_not_outlive_its_task_is_cancelled_with_it(make_task
             raise
 
     run = Detachable(stay())
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     task.cancel("enough")
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
@@ -113,8 +126,7 @@ async def test_its_task_ends_at_once_and_another_goes_on(make_task):
         await task
     assert (("enough",), True) == (caught.value.args, run.is_detached)
 
-    going_on = make_task(awaited(run))
-    await turns()
+    going_on = await begun(make_task, run)
     wait.set_result("bread")
 
     assert "bread and more" == await going_on
@@ -125,8 +137,7 @@ async def test_the_wait_may_be_over_before_the_other_task_begins(make_task):
     """What came while nobody awaited it is not lost."""
     wait = new_future()
     run = Detachable(awaited(wait), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     task.cancel()
     await turns()
     wait.set_result("bread")
@@ -141,8 +152,7 @@ async def test_only_the_first_task_is_outlived(make_task):
     wait = new_future()
     run = Detachable(awaited(wait), always)
     for _ in range(2):
-        task = make_task(awaited(run))
-        await turns()
+        task = await begun(make_task, run)
         task.cancel()
         await turns()
         assert task.cancelled()
@@ -154,8 +164,7 @@ async def test_a_second_cancellation_changes_nothing(make_task):
     """Cancelled twice in one tick, the task leaves once."""
     wait = new_future()
     run = Detachable(awaited(wait), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     task.cancel()
     task.cancel()
     await turns()
@@ -168,8 +177,7 @@ async def test_what_came_in_the_tick_of_the_cancellation_is_kept(make_task, come
     """The task ends as cancelled, and says what the coroutine gave."""
     wait = new_future()
     run = Detachable(awaited(wait), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     if comes_first:
         wait.set_result("bread")
     task.cancel()
@@ -190,8 +198,7 @@ async def test_what_waits_again_in_the_tick_of_the_cancellation_is_detached(make
         return "there"
 
     run = Detachable(stay(), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     wait.set_result(None)
     task.cancel()
     await turns()
@@ -230,8 +237,7 @@ async def test_an_interruption_is_felt_where_it_waits(make_task, nap):
             return "interrupted"
 
     run = Detachable(stay(), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     run.interrupt()
 
     assert ("interrupted", False, 0) == (await task, run.is_cancelled, task.cancelling())
@@ -241,8 +247,7 @@ async def test_an_interruption_is_felt_though_the_wait_is_over(make_task):
     """An interruption that comes in the tick of the result comes first."""
     wait = new_future()
     run = Detachable(awaited(wait), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     wait.set_result("bread")
     run.interrupt()
 
@@ -256,14 +261,12 @@ async def test_an_interruption_finds_it_in_whichever_task(make_task, is_awaited)
     """Detached, it is interrupted whether somebody awaits it again or not yet."""
     wait = new_future()
     run = Detachable(awaited(wait), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     task.cancel()
     await turns()
     going_on = None
     if is_awaited:
-        going_on = make_task(awaited(run))
-        await turns()
+        going_on = await begun(make_task, run)
     run.interrupt()
 
     with pytest.raises(asyncio.CancelledError):
@@ -292,11 +295,8 @@ async def test_a_swallowed_interruption_takes_no_cancellation_along(
         return None
 
     run = Detachable(stay())
-    task = make_task(awaited(run))
-    await turns()
-    acts = [run.interrupt, lambda: task.cancel("enough")]
-    for act in acts if is_interrupted_first else acts[::-1]:
-        act()
+    task = await begun(make_task, run)
+    both_in_one_tick(run, task, is_interrupted_first=is_interrupted_first)
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
 
@@ -316,11 +316,8 @@ async def test_interrupted_as_its_task_leaves_it_takes_one_step(make_task, is_in
             return "interrupted"
 
     run = Detachable(stay(), always)
-    task = make_task(awaited(run))
-    await turns()
-    acts = [run.interrupt, lambda: task.cancel("enough")]
-    for act in acts if is_interrupted_first else acts[::-1]:
-        act()
+    task = await begun(make_task, run)
+    both_in_one_tick(run, task, is_interrupted_first=is_interrupted_first)
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
 
@@ -342,8 +339,7 @@ async def test_a_swallowed_cancellation_comes_again(make_task, nap):
         await asyncio.sleep(3)
 
     run = Detachable(stay())
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     task.cancel("enough")
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
@@ -379,8 +375,7 @@ async def test_a_task_within_may_swallow_the_cancellation(make_task):
             return "swallowed"
 
     run = Detachable(awaited(make_task(within())))
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     task.cancel()
 
     assert ("swallowed", False) == (await task, run.is_cancelled)
@@ -390,8 +385,7 @@ async def test_a_cancellation_that_is_taken_back_is_none(make_task):
     """Cancelled in the tick of the result, and taken back in the same: the task goes on."""
     wait = new_future()
     run = Detachable(awaited(wait), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     wait.set_result("bread")
     task.cancel()
     task.uncancel()
@@ -410,8 +404,7 @@ async def test_an_error_in_the_tick_of_the_cancellation_is_its_cause(make_task):
 
     wait = new_future()
     run = Detachable(fail(), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     wait.set_result(None)
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
@@ -453,15 +446,13 @@ async def test_the_end_is_told_whichever_task_it_is_in(make_task):
     """Who waits for the end is told once it is there, not when the first task goes."""
     wait = new_future()
     run = Detachable(awaited(wait), always)
-    task = make_task(awaited(run))
-    await turns()
+    task = await begun(make_task, run)
     ended = run.ended()
     task.cancel()
     await turns()
     assert (False, ended) == (ended.done(), run.ended())
 
-    going_on = make_task(awaited(run))
-    await turns()
+    going_on = await begun(make_task, run)
     wait.set_exception(LookupError())
     with pytest.raises(LookupError):
         await going_on
