@@ -11,7 +11,7 @@ import enum
 import os
 from typing import Final
 
-from ._secrets import ApiKey, read_key
+from ._key import ApiKey, read_key
 from .errors import ConfigurationError
 
 __all__ = ["FROM_ENVIRONMENT", "FromEnvironment", "find_endpoint", "find_key"]

@@ -1,6 +1,6 @@
 """The public names in one place, under the name by which users import them."""
 
-from ._options import BulkOptions, MessageOptions
+from ._bulk.options import BulkOptions, MessageOptions
 from ._ports import (
     Batch,
     Journal,

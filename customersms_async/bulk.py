@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from . import codes
-from ._run import Run
+from ._bulk.run import Run
 from .errors import BulkInterrupted
 from .outcomes import Outcome, Progress
 

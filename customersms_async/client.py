@@ -21,13 +21,7 @@ from typing import Final, NoReturn, Self, Unpack
 import aiohttp
 from attrs import frozen
 
-from ._checks import check_count, check_seconds, check_seconds_or_none
-from ._clock import SystemClock
-from ._columns import SENT, Columns
-from ._delivery import Delivery
-from ._desk import Desk
-from ._environment import FROM_ENVIRONMENT, FromEnvironment, find_endpoint, find_key
-from ._options import (
+from ._bulk.options import (
     BulkOptions,
     LookingOptions,
     MessageOptions,
@@ -38,13 +32,19 @@ from ._options import (
     check_statuses,
     choose,
 )
+from ._bulk.reader import MessageReader, PhoneReader, Phones, Reader
+from ._bulk.run import Run
+from ._clock import SystemClock
+from ._columns import SENT, Columns
+from ._delivery.context import Desk
+from ._delivery.delivery import Delivery
+from ._delivery.send import deliver
+from ._environment import FROM_ENVIRONMENT, FromEnvironment, find_endpoint, find_key
+from ._http.sessions import Sessions, Shared, calling_line, check_session
+from ._key import ApiKey, read_key
 from ._ports import Lane, Limiter, RequestRecord
-from ._run import Run
-from ._secrets import ApiKey, read_key
-from ._sending import deliver
-from ._sessions import Sessions, Shared, calling_line, check_session
-from ._source import MessageReader, PhoneReader, Phones, Reader
-from ._wire import check_text
+from ._validation import check_count, check_seconds, check_seconds_or_none
+from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError, Status
 from .limiters import default_limiter

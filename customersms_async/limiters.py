@@ -11,13 +11,13 @@ from asyncio import get_running_loop
 from collections.abc import Callable
 from typing import Final
 
-from ._account import Account, LocalSlot
-from ._forking import lock
-from ._pacing import Pace
+from ._limit.config import Terms
+from ._limit.fork_lock import lock
+from ._limit.local_account import Account, LocalSlot
+from ._limit.local_queue import Queue
+from ._limit.pacing import Pace
+from ._limit.window import GRACE, Rate, Window
 from ._ports import Lane, Ticket, Usage
-from ._serving import Queue
-from ._terms import Terms
-from ._window import GRACE, Rate, Window
 
 __all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter"]
 

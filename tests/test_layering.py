@@ -194,9 +194,9 @@ def test_exceptions_are_needed(pair):
     [
         ("_wire", "from ._matching import match"),
         ("_wire", "from . import _matching"),
-        ("_wire", "import customersms_async._matching"),
+        ("_wire", "import customersms_async._wire.matching"),
         ("_wire", "from customersms_async import _matching"),
-        ("_wire", "from customersms_async._matching import match"),
+        ("_wire", "from customersms_async._wire.matching import match"),
         ("_wire", "def f():\n    from ._matching import match"),
         ("_wire", "if TYPE_CHECKING:\n    from ._matching import match"),
         ("_wire", "from . import CustomerSMS"),

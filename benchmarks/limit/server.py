@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 
 from benchmarks.limit.contestants import ACCOUNT, LIMIT, LONGEST, PER, Contestant, Ours
 from customersms_async import Lane, Ticket
-from customersms_async.sandbox._rules import RULE_NAMES, Rule, RuleName, make_rule
+from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES, Rule, RuleName, make_rule
 
 __all__ = [
     "COUNT",

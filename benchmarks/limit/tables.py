@@ -17,7 +17,7 @@ from benchmarks.limit import cpu, lanes, peers, queue, server
 from benchmarks.limit.contestants import LIMIT, Contestant, Ours, ours
 from benchmarks.limit.server import SEEDS, Departure, Feedback, Network, Sight
 from customersms_async import Lane
-from customersms_async.sandbox._rules import RULE_NAMES, RuleName
+from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES, RuleName
 
 __all__ = ["Part", "Watched", "cancellation", "cost", "feedback", "priorities", "sight", "watch"]
 

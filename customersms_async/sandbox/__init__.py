@@ -57,10 +57,10 @@ By script, ``reject`` and ``reject-bare`` fail every number of the request, and 
 entry take the first.
 """
 
-from ._budget import SandboxUsage
-from ._faults import MAGIC_NUMBERS, Fault
 from ._fixture import SmsSandbox
-from ._ledger import SandboxMessage, SandboxRequest
+from ._gateway.faults import MAGIC_NUMBERS, Fault
+from ._gateway.mailboxes import SandboxMessage, SandboxRequest
+from ._gateway.rate_budget import SandboxUsage
 from ._sandbox import Sandbox
 
 __all__ = [

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ._faults import RATE_REFUSALS
-from ._rules import RULE_NAMES
+from ._gateway.faults import RATE_REFUSALS
+from ._gateway.rate_rules import RULE_NAMES
+from ._gateway.segments import BY_SEGMENT
 from ._sandbox import Sandbox
-from ._segments import BY_SEGMENT
 
 __all__ = ["main"]
 

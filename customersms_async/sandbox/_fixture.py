@@ -8,12 +8,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar, Unpack
 
-from ._answers import INVALID_API_KEY
-from ._budget import LimitSettings, SandboxUsage
-from ._engine import FaultSettings
-from ._faults import Fault
-from ._ledger import SandboxMessage, SandboxRequest, outlined, plural, shortened
-from ._masking import masked
+from ._gateway.answers import INVALID_API_KEY
+from ._gateway.fault_engine import FaultSettings
+from ._gateway.faults import Fault
+from ._gateway.mailboxes import SandboxMessage, SandboxRequest, outlined, plural, shortened
+from ._gateway.masking import masked
+from ._gateway.rate_budget import LimitSettings, SandboxUsage
 from ._sandbox import Sandbox
 from ._thread import SandboxThread
 

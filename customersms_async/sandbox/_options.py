@@ -1,138 +1,148 @@
-"""What the options of a sandbox may be; a refusal names the option, its value and what is right."""
+"""The options of a sandbox, and the sandbox without a network that they make."""
 
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeGuard, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import attrs
 
-from ._faults import RATE_REFUSALS
-from ._masking import masked
-from ._rules import RULE_NAMES
-from ._segments import BY_SEGMENT
+from ._gateway import validation as _options
+from ._gateway.accounts import Gateway, Price
+from ._gateway.clock import MovableClock, time_of_day
+from ._gateway.exchange import Exchange, Limits
+from ._gateway.fault_engine import Faults, FaultSettings
+from ._gateway.fault_script import Script
+from ._gateway.faults import Fault
+from ._gateway.latency import Latency
+from ._gateway.mailboxes import Ledger
+from ._gateway.rate_budget import Limit
+from ._gateway.rate_rules import RuleName
+from ._gateway.replies import Timing
+from ._gateway.segments import count_segments
+from ._http.control import Control
 
-__all__ = [
-    "check_credits",
-    "is_count",
-    "is_count_or_function",
-    "is_count_or_none",
-    "is_function",
-    "is_header",
-    "is_hosts",
-    "is_keys",
-    "is_not_too_large",
-    "is_period",
-    "is_port",
-    "is_rate_refusal",
-    "is_rule",
-    "is_seconds",
-    "is_status",
-    "is_text",
-    "kept",
-]
+__all__ = ["Options"]
 
-_is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
-_LAST_PORT = 65_535
-
-#: Seconds that a period may last: a millisecond to a year.
-SHORTEST, LONGEST = 0.001, 366 * 86_400
-
-#: Requests that a limit may allow.
-MOST = 1_000_000_000
-
-_STATUSES = range(200, 600)
-
-_Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
+#: The account of a sandbox that was given none.
+DEFAULT_KEYS: Mapping[str, int] = {"cspro_sandbox": 10_000}
 
 
-def _must_be(wanted: str, fits: Callable[[object], bool]) -> _Validator:
-    def check(_sandbox: object, option: "attrs.Attribute[Any]", value: object) -> None:
-        if not fits(value):
-            raise ValueError(f"{option.name} must be {wanted}, not {value!r}")
-
-    return check
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_finite(value: object) -> TypeGuard[float]:
-    if isinstance(value, bool) or not isinstance(value, float | int):
-        return False
-    return abs(value) <= sys.float_info.max
-
-
-def _is_count(value: object) -> bool:
-    return _is_whole(value) and value >= 1
-
-
-def _is_seconds(value: object) -> bool:
-    return _is_finite(value) and value >= 0
-
-
-def _are_hosts(value: object) -> bool:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        return False
-    names = list(cast("Iterable[object]", value))
-    return all(isinstance(name, str) and _is_host(name) for name in names)
-
-
-is_text = _must_be("the name or address of a host", lambda v: isinstance(v, str) and v != "")
-is_port = _must_be("a port from 0 to 65535", lambda v: _is_whole(v) and 0 <= v <= _LAST_PORT)
-is_count = _must_be("a whole number of at least 1", _is_count)
-is_count_or_none = _must_be(
-    "a whole number of at least 1, or None", lambda v: v is None or _is_count(v)
-)
-is_not_too_large = _must_be(f"at most {MOST}", lambda v: not _is_whole(v) or v <= MOST)
-is_count_or_function = _must_be(
-    f"a whole number of at least 1, {BY_SEGMENT!r}, or a function of the text",
-    lambda v: callable(v) or v == BY_SEGMENT or _is_count(v),
-)
-is_function = _must_be("a function", callable)
-is_period = _must_be(
-    f"a number of seconds from {SHORTEST} to {LONGEST}, a year",
-    lambda v: _is_finite(v) and SHORTEST <= v <= LONGEST,
-)
-is_seconds = _must_be("a number of seconds of at least 0", _is_seconds)
-is_rule = _must_be(f"one of {', '.join(RULE_NAMES)}", lambda v: v in RULE_NAMES)
-is_rate_refusal = _must_be(
-    f"one of {', '.join(RATE_REFUSALS)}", lambda v: isinstance(v, str) and v in RATE_REFUSALS
-)
-is_header = _must_be(
-    "seconds, date, none, or one printable line of ASCII for the header",
-    lambda v: isinstance(v, str) and v != "" and v.isascii() and v.isprintable(),
-)
-is_hosts = _must_be("names of hosts, without ports, like ['sandbox', 'sms.test']", _are_hosts)
-is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) and v in _STATUSES)
-
-
-def kept(value: Iterable[str]) -> Iterable[str]:
-    """Keep what can be read only once."""
-    return tuple(value) if isinstance(value, Iterator) else value
-
-
-def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: object) -> None:
-    """Refuse accounts without a key or without a number of credits; no key is shown."""
-    if not isinstance(keys, Mapping) or not keys:
-        raise ValueError("keys must give the credits of at least one key, like {'cspro_test': 98}")
-    accounts = cast("Mapping[object, object]", keys)
-    for key, credits_left in accounts.items():
-        check_credits(key, credits_left)
-
-
-def check_credits(key: object, credits_left: object) -> None:
+@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.frozen, repr=False)
+class Options:
     """
-    Refuse an account that cannot be one.
+    What a sandbox can be given.
 
-    Raises:
-        ValueError: The key is no text or empty, or its credits are no whole number ≥ 0.
+    Attributes:
+        keys: Credits by key, each ≥ 0; one key with 10,000 credits if not given.
+
+        host: Address to listen on; another than 127.0.0.1 opens the sandbox to the network.
+
+        port: Port to listen on; 0 takes a free one.
+
+        allowed_hosts: Names under which it may be called, beside those of this machine and
+            *host*: that of a service of docker-compose, say.
+
+        script: What happens to the next requests, like ``"500, reset, rate-limited(7), ok*2"``,
+            or a list of such steps.
+
+        standing: What happens to every request until it is switched off.
+
+        probabilities: How likely each fault is, by name; together at most 1.
+
+        seed: Seed of the dice for faults and latency; the same seed and the same requests give
+            the same run.
+
+        latency: Seconds before each answer: a number, ``"uniform(0.1, 0.5)"``,
+            ``"normal(0.2, 0.05)"`` (mean and standard deviation), ``"exponential(0.3)"`` (mean),
+            or a function that gives them anew for each.
+
+        limit: Requests in a period that each key may make; none for no limit.
+
+        per: The period in seconds, from 0.001 to a year.
+
+        rule: How requests are counted: ``fixed-window``, ``sliding-log``, ``sliding-counter``,
+            ``token-bucket``, ``gcra`` or ``nginx``.
+
+        burst: Requests at once by ``gcra`` (10 if not given) and ``nginx`` (20).
+
+        rate_refusal: What a request above the limit is told: ``rate-limited`` (status 429, JSON),
+            ``rate-limited-html`` (429, a page), ``rate-limited-200`` (200, a code), or
+            ``http-503`` (a bare page, as nginx does).
+
+        retry_after: What the header ``Retry-After`` then says: the ``seconds`` to wait, the
+            ``date`` at which they are over, ``none``, or any other text as it stands.
+
+        refusal_status: HTTP status of a refusal that is not for the rate.
+
+        price: Credits that a message costs, ``"segment"`` for one credit per SMS segment, or a
+            function that gives them by the text, each ≥ 0.
+
+        magic: Whether numbers have a meaning, as in `MAGIC_NUMBERS`.
+
+        slow: Seconds that a slow answer takes.
+
+        stall: Seconds after which a stalled connection is closed.
+
+        keep: Messages that are held; beyond that, the oldest are forgotten.
+
+        clock: Gives seconds, never running backwards; counts the limit and dates the messages. If
+            not given, the time of day since 1970, UTC.
     """
-    if not isinstance(key, str) or not key:
-        raise ValueError("a key must be a text that is not empty, like 'cspro_test'")
-    if not _is_whole(credits_left) or credits_left < 0:
-        raise ValueError(
-            f"the credits of {masked(key)} must be a whole number of at least 0, "
-            f"not {credits_left!r}"
+
+    keys: Mapping[str, int] = attrs.field(
+        factory=lambda: dict(DEFAULT_KEYS), validator=_options.is_keys
+    )
+    host: str = attrs.field(default="127.0.0.1", validator=_options.is_text)
+    port: int = attrs.field(default=0, validator=_options.is_port)
+    allowed_hosts: Iterable[str] = attrs.field(
+        factory=tuple, converter=_options.kept, validator=_options.is_hosts
+    )
+    script: Script = ()
+    standing: Fault | str | None = None
+    probabilities: Mapping[str, float] = attrs.field(factory=dict[str, float])
+    seed: int = 0
+    latency: float | str | Latency | Callable[[], float] = 0.0
+    limit: int | None = None
+    per: float = 60.0
+    rule: RuleName = "sliding-log"
+    burst: int | None = None
+    rate_refusal: Fault | str = Fault.RATE_LIMITED
+    retry_after: str = "seconds"
+    refusal_status: int = attrs.field(default=200, validator=_options.is_status)
+    price: int | Literal["segment"] | Price = attrs.field(
+        default=1, validator=_options.is_count_or_function
+    )
+    magic: bool = True
+    slow: float = attrs.field(default=1.0, validator=_options.is_seconds)
+    stall: float = attrs.field(default=60.0, validator=_options.is_seconds)
+    keep: int = attrs.field(default=50_000, validator=_options.is_count)
+    clock: Callable[[], float] = attrs.field(default=time_of_day, validator=_options.is_function)
+
+    def make_control(self) -> Control:
+        """
+        Make the sandbox but for its network.
+
+        Raises:
+            ValueError: An option cannot be; names it.
+        """
+        exchange = Exchange(
+            Gateway(dict(self.keys), _price(self.price)),
+            Limits(self._chosen_limit()),
+            Faults(self.magic),
+            Ledger(self.keep),
+            Timing(self.slow, self.stall),
+            self.refusal_status,
         )
+        exchange.faults.common.change(self._chosen_faults())
+        return Control(exchange, MovableClock(self.clock))
+
+    def _chosen_limit(self) -> Limit:
+        return Limit(**{field.name: getattr(self, field.name) for field in attrs.fields(Limit)})
+
+    def _chosen_faults(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in FaultSettings.__annotations__}
+
+
+def _price(price: int | str | Price) -> Price:
+    if callable(price):
+        return price
+    return count_segments if isinstance(price, str) else lambda _text: price

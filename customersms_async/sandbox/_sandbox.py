@@ -8,17 +8,17 @@ from typing import Self, Unpack
 import attrs
 from aiohttp import web
 
-from ._app import make_app
-from ._budget import LimitSettings, SandboxUsage
-from ._control import Control
-from ._engine import FaultSettings
-from ._faults import Fault
-from ._guard import Guard
-from ._ledger import Query, SandboxMessage, SandboxRequest, outlined
-from ._routes import PREFIX
-from ._script import make_steps
-from ._settings import Options
-from ._wire import PATH
+from ._gateway.fault_engine import FaultSettings
+from ._gateway.fault_script import make_steps
+from ._gateway.faults import Fault
+from ._gateway.mailboxes import Query, SandboxMessage, SandboxRequest, outlined
+from ._gateway.rate_budget import LimitSettings, SandboxUsage
+from ._http.app import make_app
+from ._http.control import Control
+from ._http.endpoint import PATH
+from ._http.guard import Guard
+from ._http.routes import PREFIX
+from ._options import Options
 
 __all__ = ["Sandbox"]
 

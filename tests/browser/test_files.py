@@ -7,7 +7,7 @@ import pytest
 
 import customersms_async.sandbox
 from customersms_async.sandbox.__main__ import DEFAULT_KEY
-from customersms_async.sandbox._masking import masked
+from customersms_async.sandbox._gateway.masking import masked
 from tests.support.sandbox_client import Client, running
 
 FOLDER = Path(customersms_async.sandbox.__file__).parent / "static"

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from customersms_async._detaching import Detachable
+from customersms_async._delivery.detach import Detachable
 
 pytestmark = pytest.mark.virtual_time
 

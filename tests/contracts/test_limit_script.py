@@ -10,10 +10,18 @@ import redis
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._retrying import Pause
-from customersms_async._script import Ask, Ended, Rules, Told, Wish, decode_told, encode
-from customersms_async._store import SCRIPT
-from customersms_async._window import Rate, Window
+from customersms_async._delivery.retry import Pause
+from customersms_async._limit.redis_messages import (
+    Ask,
+    Ended,
+    Rules,
+    Told,
+    Wish,
+    decode_told,
+    encode,
+)
+from customersms_async._limit.redis_store import SCRIPT
+from customersms_async._limit.window import Rate, Window
 from tests.support.store import StoreServer
 
 # Powers of two, so that no sum is rounded and both sides can be held to be equal.

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.limit.contestants import Ours
 from benchmarks.limit.server import COUNT, Network, departures, look
-from customersms_async.sandbox._rules import RULE_NAMES
+from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES
 
 pytestmark = pytest.mark.virtual_time
 

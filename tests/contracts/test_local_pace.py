@@ -8,9 +8,9 @@ import random
 import pytest
 
 from customersms_async import Rate
-from customersms_async._account import Account
-from customersms_async._pacing import Pace, Pacer
-from customersms_async._window import Window
+from customersms_async._limit.local_account import Account
+from customersms_async._limit.pacing import Pace, Pacer
+from customersms_async._limit.window import Window
 from tests.support.callers import BULK, now
 
 pytestmark = pytest.mark.virtual_time

@@ -4,8 +4,8 @@ import pytest
 
 from customersms_async import codes
 from customersms_async._columns import SENT, Verdict
-from customersms_async._desk import Delivered, Desk
-from customersms_async._secrets import ApiKey
+from customersms_async._delivery.context import Delivered, Desk
+from customersms_async._key import ApiKey
 from customersms_async.errors import (
     AuthenticationError,
     ConnectFailed,

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from customersms_async._dialogue import Dialogue, Grant, SharedTicket
+from customersms_async._limit.redis_messages import Rules, Told, Turn
+from customersms_async._limit.redis_protocol import Dialogue, Grant, SharedTicket
 from customersms_async._ports import Lane, Ticket
-from customersms_async._script import Rules, Told, Turn
 
 SEND, BULK = Lane.SEND, Lane.BULK
 AT_ONCE, NEVER = -math.inf, math.inf

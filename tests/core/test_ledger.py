@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async import codes
+from customersms_async._bulk.reader import Chunk
+from customersms_async._bulk.results import Ledger
 from customersms_async._columns import SENT, Columns, Verdict
-from customersms_async._desk import Delivered
-from customersms_async._ledger import Ledger
+from customersms_async._delivery.context import Delivered
 from customersms_async._ports import Batch
-from customersms_async._source import Chunk
 from customersms_async.errors import Status
 from customersms_async.outcomes import Outcome, Progress, Report
 

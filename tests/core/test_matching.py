@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from customersms_async._columns import SENT, Verdict
-from customersms_async._matching import match
-from customersms_async._wire import Answered, Entry
+from customersms_async._wire.codec import Answered, Entry
+from customersms_async._wire.matching import match
 from customersms_async.errors import Status
 
 ANN, BEN, CAM = "+12125551234", "+13235554567", "+442079460958"

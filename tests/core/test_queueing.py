@@ -5,8 +5,8 @@ from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customersms_async._limit.lanes import Line
 from customersms_async._ports import Lane, Ticket
-from customersms_async._queueing import Line
 
 SENDS_AND_BULKS = st.lists(st.sampled_from(Lane), max_size=60)
 

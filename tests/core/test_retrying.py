@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from customersms_async import codes
 from customersms_async._columns import SENT, Verdict
-from customersms_async._retrying import (
+from customersms_async._delivery.retry import (
     Caution,
     Pause,
     backoff,
@@ -15,7 +15,7 @@ from customersms_async._retrying import (
     of_failure,
     of_refusal,
 )
-from customersms_async._wire import Refused, TurnedAway, Unreadable
+from customersms_async._wire.codec import Refused, TurnedAway, Unreadable
 from customersms_async.errors import Status
 
 # --- What is proven -------------------------------------------------------------------------------

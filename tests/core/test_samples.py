@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from customersms_async._columns import Verdict
-from customersms_async._matching import match
-from customersms_async._retrying import of_refusal
-from customersms_async._secrets import clean
-from customersms_async._wire import Answered, read_answer
+from customersms_async._delivery.retry import of_refusal
+from customersms_async._key import clean
+from customersms_async._wire.codec import Answered, read_answer
+from customersms_async._wire.matching import match
 from customersms_async.errors import Status
 
 SAMPLES = Path(__file__).parent.parent / "samples"

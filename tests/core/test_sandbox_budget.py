@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._budget import Budget, Limit
-from customersms_async.sandbox._engine import Faults
-from customersms_async.sandbox._exchange import Exchange, Limits
-from customersms_async.sandbox._gateway import Gateway
-from customersms_async.sandbox._ledger import Ledger
-from customersms_async.sandbox._replies import Timing
-from customersms_async.sandbox._rules import RULE_NAMES, RuleName, make_rule
-from customersms_async.sandbox._time import MovableClock, written
+from customersms_async.sandbox._gateway.accounts import Gateway
+from customersms_async.sandbox._gateway.clock import MovableClock, written
+from customersms_async.sandbox._gateway.exchange import Exchange, Limits
+from customersms_async.sandbox._gateway.fault_engine import Faults
+from customersms_async.sandbox._gateway.mailboxes import Ledger
+from customersms_async.sandbox._gateway.rate_budget import Budget, Limit
+from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES, RuleName, make_rule
+from customersms_async.sandbox._gateway.replies import Timing
 
 KEY = "cspro_test"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()

@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async.sandbox import Fault
-from customersms_async.sandbox._engine import Faults, Switches
-from customersms_async.sandbox._latency import Latency, read_latency
-from customersms_async.sandbox._script import LONGEST, Step, make_steps, read_script, read_step
+from customersms_async.sandbox._gateway.fault_engine import Faults, Switches
+from customersms_async.sandbox._gateway.fault_script import (
+    LONGEST,
+    Step,
+    make_steps,
+    read_script,
+    read_step,
+)
+from customersms_async.sandbox._gateway.latency import Latency, read_latency
 
 PLAIN = ["+12125551234"]
 LOST = ["+12126660002"]

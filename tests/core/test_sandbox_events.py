@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from customersms_async.sandbox._events import KEPT, MOST, Events, written
+from customersms_async.sandbox._http.events import KEPT, MOST, Events, written
 
 
 def events(count: int) -> Events:

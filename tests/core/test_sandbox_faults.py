@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from customersms_async import sandbox
 from customersms_async.sandbox import MAGIC_NUMBERS, Fault
-from customersms_async.sandbox._answers import INVALID_PHONE, completed, failed, sent
-from customersms_async.sandbox._budget import Limit
-from customersms_async.sandbox._engine import Faults
-from customersms_async.sandbox._exchange import Exchange, Limits
-from customersms_async.sandbox._faults import MEANINGS, NOT_CARRIED_OUT, REJECTIONS, Plan
-from customersms_async.sandbox._gateway import Gateway
-from customersms_async.sandbox._ledger import Ledger
-from customersms_async.sandbox._replies import Ending, Timing
-from customersms_async.sandbox._script import Step
-from customersms_async.sandbox._shapes import shaped
+from customersms_async.sandbox._gateway.accounts import Gateway
+from customersms_async.sandbox._gateway.answers import INVALID_PHONE, completed, failed, sent
+from customersms_async.sandbox._gateway.exchange import Exchange, Limits
+from customersms_async.sandbox._gateway.fault_engine import Faults
+from customersms_async.sandbox._gateway.fault_script import Step
+from customersms_async.sandbox._gateway.faults import MEANINGS, NOT_CARRIED_OUT, REJECTIONS, Plan
+from customersms_async.sandbox._gateway.mailboxes import Ledger
+from customersms_async.sandbox._gateway.rate_budget import Limit
+from customersms_async.sandbox._gateway.replies import Ending, Timing
+from customersms_async.sandbox._gateway.shapes import shaped
 
 KEY = "cspro_test"
 PLAIN = "+12125551234"

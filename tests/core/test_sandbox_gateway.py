@@ -8,14 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._budget import Limit
-from customersms_async.sandbox._engine import Faults
-from customersms_async.sandbox._exchange import Exchange, Limits
-from customersms_async.sandbox._gateway import Gateway, Order, read_order
-from customersms_async.sandbox._ledger import Ledger, Query, SandboxMessage, SandboxRequest
-from customersms_async.sandbox._masking import masked
-from customersms_async.sandbox._replies import Timing
-from customersms_async.sandbox._script import Step
+from customersms_async.sandbox._gateway.accounts import Gateway, Order, read_order
+from customersms_async.sandbox._gateway.exchange import Exchange, Limits
+from customersms_async.sandbox._gateway.fault_engine import Faults
+from customersms_async.sandbox._gateway.fault_script import Step
+from customersms_async.sandbox._gateway.mailboxes import (
+    Ledger,
+    Query,
+    SandboxMessage,
+    SandboxRequest,
+)
+from customersms_async.sandbox._gateway.masking import masked
+from customersms_async.sandbox._gateway.rate_budget import Limit
+from customersms_async.sandbox._gateway.replies import Timing
 
 KEY = "cspro_canary"
 

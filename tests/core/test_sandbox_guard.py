@@ -2,7 +2,7 @@
 
 import pytest
 
-from customersms_async.sandbox._guard import Guard
+from customersms_async.sandbox._http.guard import Guard
 
 HERE = "localhost:8025"
 

@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._ledger import Ledger, Query, SandboxMessage, SandboxRequest
-from customersms_async.sandbox._masking import masked, veiled
-from customersms_async.sandbox._replies import Ending, Reply
-from customersms_async.sandbox._transcripts import LONGEST, OVERHEAD, Transcript, Transcripts
+from customersms_async.sandbox._gateway.mailboxes import (
+    Ledger,
+    Query,
+    SandboxMessage,
+    SandboxRequest,
+)
+from customersms_async.sandbox._gateway.masking import masked, veiled
+from customersms_async.sandbox._gateway.replies import Ending, Reply
+from customersms_async.sandbox._gateway.transcripts import (
+    LONGEST,
+    OVERHEAD,
+    Transcript,
+    Transcripts,
+)
 
 KEY, OTHER = "cspro_canary", "cspro_second"
 PHONES = ["+12125551234", "+13235554567"]

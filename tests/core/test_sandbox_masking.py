@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._masking import masked, veiled, veiled_json
+from customersms_async.sandbox._gateway.masking import masked, veiled, veiled_json
 
 OWN = "my-own-Key-12345"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._rules import RULE_NAMES, RuleName, make_rule
+from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES, RuleName, make_rule
 
 GAPS = st.lists(st.floats(0, 20), min_size=1, max_size=80)
 ORIGINS = st.floats(0, 1e6)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from customersms_async.sandbox._segments import count_segments
+from customersms_async.sandbox._gateway.segments import count_segments
 
 CASES = json.loads((Path(__file__).parent.parent / "support" / "segments.json").read_text("utf-8"))
 

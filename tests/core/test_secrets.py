@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._secrets import ApiKey, clean, read_key
+from customersms_async._key import ApiKey, clean, read_key
 from customersms_async.errors import ConfigurationError
 
 CANARY = "cspro_canary_7f3a"

@@ -7,7 +7,7 @@ from attrs import define
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from customersms_async._source import Input, MessageReader, PhoneReader
+from customersms_async._bulk.reader import Input, MessageReader, PhoneReader
 from customersms_async.errors import InvalidPhone, Status
 from customersms_async.outcomes import Message, Outcome
 from customersms_async.phones import normalize_phone

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._window import GRACE, MARGIN, Rate, Window
+from customersms_async._limit.window import GRACE, MARGIN, Rate, Window
 from customersms_async.errors import ConfigurationError
 
 PERIOD = 60.0 + MARGIN

@@ -7,7 +7,7 @@ import math
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from customersms_async._window import GRACE, MARGIN, Rate, Window
+from customersms_async._limit.window import GRACE, MARGIN, Rate, Window
 
 PER = 7.5
 PERIOD = PER + MARGIN

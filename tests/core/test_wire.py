@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._secrets import ApiKey
-from customersms_async._wire import (
+from customersms_async._key import ApiKey
+from customersms_async._wire.codec import (
     Answered,
     Refused,
     TurnedAway,

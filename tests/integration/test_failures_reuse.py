@@ -6,13 +6,7 @@ import contextlib
 import aiohttp
 import pytest
 
-from customersms_async import (
-    ConnectFailed,
-    OutcomeUnknown,
-    SendError,
-    Status,
-    codes,
-)
+from customersms_async import ConnectFailed, OutcomeUnknown, SendError, Status, codes
 from tests.support.raw_server import (
     OTHER,
     PHONE,

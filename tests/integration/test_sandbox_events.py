@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from customersms_async.sandbox._app import STREAMS
-from customersms_async.sandbox._events import KEPT
+from customersms_async.sandbox._http.app import STREAMS
+from customersms_async.sandbox._http.events import KEPT
 from tests.support.sandbox_client import ACCOUNT, KEY, PHONE, Client, running
 
 

@@ -12,7 +12,7 @@ import requests
 from customersms_async import CustomerSMS
 from customersms_async.sandbox import Sandbox, SmsSandbox
 from customersms_async.sandbox._fixture import an_account
-from customersms_async.sandbox._masking import masked
+from customersms_async.sandbox._gateway.masking import masked
 from customersms_async.sandbox._thread import SandboxThread
 
 PHONE = "+12125551234"

@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from customersms_async.sandbox import MAGIC_NUMBERS
-from customersms_async.sandbox._help import curl, help_page
-from customersms_async.sandbox._routes import ROUTES
+from customersms_async.sandbox._http.help import curl, help_page
+from customersms_async.sandbox._http.routes import ROUTES
 from tests.support.sandbox_client import KEY, PHONE, running
 
 

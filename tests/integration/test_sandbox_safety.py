@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from customersms_async.sandbox import Sandbox
-from customersms_async.sandbox._masking import masked
-from customersms_async.sandbox._routes import ROUTES
+from customersms_async.sandbox._gateway.masking import masked
+from customersms_async.sandbox._http.routes import ROUTES
 from tests.support.sandbox_client import KEY, running
 
 PATHS = ["/", "/static/inbox.js", "/static/inbox.css", "/static/help.css", "/_sandbox/",

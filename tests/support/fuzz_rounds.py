@@ -22,7 +22,7 @@ from customersms_async import (
     SendError,
     Status,
 )
-from customersms_async._run import Run
+from customersms_async._bulk.run import Run
 from tests.support.fuzz_cuts import CUTS, SEND_CUTS, STREAM_CUTS, Use
 from tests.support.fuzz_gateway import FuzzGateway
 from tests.support.fuzz_inputs import InputBroke, Job, make_job

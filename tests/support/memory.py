@@ -11,8 +11,8 @@ from typing import Any
 from attrs import define, field
 
 from customersms_async import CustomerSMS, LocalLimiter
+from customersms_async._http.sessions import Shared
 from customersms_async._ports import Attempt, Batch, Body, NotAllowed, Reply, TransportFailure
-from customersms_async._sessions import Shared
 from customersms_async.outcomes import Outcome
 
 KEY = "cspro_test"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 
 from customersms_async.sandbox import Sandbox
-from customersms_async.sandbox._masking import masked
+from customersms_async.sandbox._gateway.masking import masked
 
 KEY = "cspro_canary"
 ACCOUNT = masked(KEY)

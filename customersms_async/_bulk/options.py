@@ -1,0 +1,230 @@
+"""The options of a bulk run, checked in one place."""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, TypedDict, TypeVar, cast
+from urllib.parse import SplitResult, urlsplit
+
+from attrs import Attribute, field, fields, frozen
+
+from .._ports import Journal
+from .._validation import check_count, check_seconds, check_seconds_or_none
+from ..errors import ConfigurationError
+
+__all__ = [
+    "BulkOptions",
+    "LookingOptions",
+    "MessageOptions",
+    "Options",
+    "check_endpoint",
+    "check_hook",
+    "check_method",
+    "check_statuses",
+    "choose",
+]
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+_ERROR_STATUSES: Final = range(400, 600)
+
+#: A body of 10,000 numbers has about 160 kB; aiohttp warns of bodies above 1 MB held in memory.
+_MOST_IN_A_BATCH: Final = 10_000
+
+
+class BulkOptions(TypedDict, total=False):
+    """
+    What `CustomerSMS.send_many` and `CustomerSMS.stream_many` take beside numbers and text.
+
+    Attributes:
+        batch_size: Numbers in one request, 1 to 10,000; 100 by default.
+        max_in_flight: Requests under way at once, at least 1; 16 by default.
+        stop_after: Seconds after which nothing new leaves, above 0; None for no end.
+        dedupe: Whether a number is sent to once a run, True by default. Costs about 100 bytes a
+            distinct number; with False, memory is bounded whatever the size of the input.
+        drain: Seconds that a cancelled run waits for what is in flight, at least 0; 5 by default.
+        max_unknown: So many unknown requests in a row end the run, at least 1; 3 by default.
+        min_credits: A balance at or below it ends the run; 0 by default.
+        journal: The memory of a durable run, or None.
+    """
+
+    batch_size: int
+    max_in_flight: int
+    stop_after: float | None
+    dedupe: bool
+    drain: float
+    max_unknown: int
+    min_credits: int
+    journal: Journal | None
+
+
+class MessageOptions(BulkOptions, total=False):
+    """
+    What `CustomerSMS.send_messages` and `CustomerSMS.stream_messages` take beside the messages.
+
+    Attributes:
+        look_ahead: Messages held back, at most, to find equal texts that can share a request, at
+            least 1; 50,000 by default. 1 sends each as it comes.
+    """
+
+    look_ahead: int
+
+
+def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
+    """
+    Give the URL of the API back.
+
+    Raises:
+        ConfigurationError: It is no absolute http(s) URL, holds a user name or password, or is
+            plain http to another machine, where anyone on the way could read the key.
+    """
+    parts = _url_parts(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = f"endpoint must be a URL like https://host/path, not {_shown(url)}"
+        raise ConfigurationError(msg)
+    if parts.username is not None or parts.password is not None:
+        msg = "endpoint must not hold a user name or a password; the key authenticates"
+        raise ConfigurationError(msg)
+    if parts.scheme == "http" and not (allow_insecure_http or _is_loopback(parts.hostname)):
+        msg = (
+            f"endpoint must use https, not plain http to {parts.hostname}, where anyone on the "
+            "way could read the key; allow_insecure_http=True allows it"
+        )
+        raise ConfigurationError(msg)
+    return str(url)
+
+
+def check_method(name: str, value: T, method: str) -> T:
+    """
+    Give an object back that is asked for one method, ``__call__`` for a callable.
+
+    Raises:
+        ConfigurationError: It does not have it.
+    """
+    if isinstance(value, type) or not callable(getattr(value, method, None)):
+        what = "callable" if method == "__call__" else f"an object with {method}()"
+        msg = f"{name} must be {what}, not {type(value).__name__}"
+        raise ConfigurationError(msg)
+    return value
+
+
+def check_hook(name: str, value: F | None) -> F | None:
+    """
+    Give a callable back that is told of something, or None.
+
+    Raises:
+        ConfigurationError: It cannot be called, or only awaited.
+    """
+    if value is None:
+        return None
+    if inspect.iscoroutinefunction(value):
+        msg = f"{name} must be a plain function, not an async one: nobody would await it"
+        raise ConfigurationError(msg)
+    return check_method(name, value, "__call__")
+
+
+def check_statuses(name: str, value: object) -> frozenset[int]:
+    """
+    Give a set of HTTP statuses back.
+
+    Raises:
+        ConfigurationError: It is no collection of numbers from 400 to 599.
+    """
+    is_many = isinstance(value, Collection)
+    statuses = list(cast("Collection[object]", value)) if is_many else [value]
+    found = [s for s in statuses if isinstance(s, int) and s in _ERROR_STATUSES]
+    if len(found) < len(statuses):
+        msg = f"{name} must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
+        raise ConfigurationError(msg)
+    return frozenset(found)
+
+
+def _url_parts(url: object) -> SplitResult | None:
+    # `urlsplit` drops some of these silently, and reads others as another host than the client.
+    if not isinstance(url, str) or "\\" in url or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_port = parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        return None
+    return parts if is_port else None
+
+
+def _shown(url: object) -> str:
+    """Name what was given; it is not quoted, since a password or the key may stand in it."""
+    return f"{len(url)} characters that are none" if isinstance(url, str) else type(url).__name__
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[Any, Attribute[Any], object], None]:
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        check_count(attribute.name, value, least, most)
+
+    return check
+
+
+def _is_bool(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        msg = f"{attribute.name} must be True or False, not {value!r}"
+        raise ConfigurationError(msg)
+
+
+def _is_journal(_: object, attribute: Attribute[Any], value: object) -> None:
+    is_one = hasattr(value, "claim") and hasattr(value, "settle")
+    if value is not None and (isinstance(value, type) or not is_one):
+        what = type(value).__name__
+        msg = f"{attribute.name} must be an object with claim() and settle(), not {what}"
+        raise ConfigurationError(msg)
+
+
+@frozen(kw_only=True)
+class Options:
+    """The options of one run, with their defaults; see `BulkOptions`."""
+
+    batch_size: int = field(default=100, validator=_whole(1, _MOST_IN_A_BATCH))
+    max_in_flight: int = field(default=16, validator=_whole(1))
+    stop_after: float | None = field(
+        default=None, validator=lambda _, a, value: check_seconds_or_none(a.name, value)
+    )
+    dedupe: bool = field(default=True, validator=_is_bool)
+    drain: float = field(
+        default=5.0, validator=lambda _, a, value: check_seconds(a.name, value, or_zero=True)
+    )
+    max_unknown: int = field(default=3, validator=_whole(1))
+    min_credits: int = field(default=0, validator=_whole(0))
+    journal: Journal | None = field(default=None, validator=_is_journal)
+
+
+@frozen(kw_only=True)
+class LookingOptions(Options):
+    """The options of a run over messages; see `MessageOptions`."""
+
+    look_ahead: int = field(default=50_000, validator=_whole(1))
+
+
+SomeOptions = TypeVar("SomeOptions", bound=Options)
+
+
+def choose(kind: type[SomeOptions], given: Mapping[str, Any]) -> SomeOptions:
+    """
+    Make the options of a run of what the caller gave.
+
+    Raises:
+        TypeError: There is no such option.
+        ConfigurationError: One is out of its range.
+    """
+    names = [attribute.name for attribute in fields(kind)]
+    if unknown := given.keys() - names:
+        msg = f"there is no option {min(unknown)!r}; the options are {', '.join(names)}"
+        raise TypeError(msg)
+    return kind(**given)

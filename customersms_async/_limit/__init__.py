@@ -1,0 +1,1 @@
+"""The rate limit: an exact window, pacing, lanes; in one process or through Redis."""

@@ -1,0 +1,120 @@
+"""
+An answer and the numbers that were asked for: who got which fate.
+
+Rules of this module:
+
+1. Every number asked for gets exactly one fate, whatever the answer looks like.
+2. Numbers are matched by their digits, as a multiset: the gateway may reorder, respell, omit,
+   double or add entries. What the answer does not name is unknown.
+3. Where the answer contradicts itself about a number, that number is unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from .. import codes
+from .._columns import SENT, Verdict
+from ..errors import Status
+from .codec import Answered, Entry, word
+
+__all__ = ["Match", "match"]
+
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+_MISSING = Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "the answer does not name this number")
+_CONTRADICTED = Verdict(Status.UNKNOWN, codes.CONTRADICTED, "the answer says both yes and no")
+
+
+@define(eq=False)
+class Match:
+    """
+    The fates of one request.
+
+    Attributes:
+        verdicts: One for all numbers, or one for each, in the order asked.
+        message_ids: One for each number, or None where no number has one.
+        surplus: Entries about numbers that were never asked for, or more than were asked for.
+        is_foreign: Whether the answer names numbers, and none of those asked for: it belongs to
+            another request, and so does whatever its connection brings next.
+    """
+
+    verdicts: Verdict | Sequence[Verdict]
+    message_ids: Sequence[str | None] | None = field(default=None, repr=False)
+    surplus: int = 0
+    is_foreign: bool = False
+
+
+def match(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) -> Match:
+    """
+    Find the fate of each number.
+
+    Args:
+        phones: The numbers asked for, in E.164, in the order asked.
+
+        answer: The answer that was read.
+
+        clean: Makes a stranger's text fit to be kept.
+    """
+    return _match_in_order(phones, answer.entries) or _match_by_digits(phones, answer, clean)
+
+
+def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
+    """All accepted, in the order and spelling asked: what nearly every answer says."""
+    if len(phones) == len(entries) == 1:  # a list of one costs more than the one
+        only = entries[0]
+        if only.phone == phones[0] and only.success:
+            return Match(SENT, (only.message_id or None,))
+        return None
+    if [entry.phone for entry in entries] != phones:
+        return None
+    message_ids = [entry.message_id or None for entry in entries if entry.success]
+    return Match(SENT, message_ids) if len(message_ids) == len(entries) else None
+
+
+def _match_by_digits(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) -> Match:
+    asked: defaultdict[str, list[int]] = defaultdict(list)
+    for place, phone in enumerate(phones):
+        asked[phone[1:]].append(place)
+    said: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in answer.entries:
+        said[_NOT_DIGITS.sub("", entry.phone).lstrip("0")].append(entry)
+    named = asked.keys() & said.keys()
+    verdicts = [_MISSING] * len(phones)
+    message_ids: list[str | None] = [None] * len(phones)
+    if not (answer.behind_text and len(named) < len(asked)):
+        for digits in named:
+            _share_out(asked[digits], said[digits], verdicts, message_ids, clean)
+    expected = sum(min(len(asked[digits]), len(said[digits])) for digits in named)
+    return Match(
+        verdicts,
+        message_ids,
+        surplus=len(answer.entries) - expected,
+        is_foreign=bool(answer.entries) and not named,
+    )
+
+
+def _share_out(
+    places: Sequence[int],
+    entries: Sequence[Entry],
+    verdicts: list[Verdict],
+    message_ids: list[str | None],
+    clean: Callable[[str], str],
+) -> None:
+    """Give the entries of one number to the places that asked for it."""
+    agree = len({entry.success for entry in entries}) == 1
+    if not agree and len(entries) != len(places):
+        for place in places:
+            verdicts[place] = _CONTRADICTED
+        return
+    for place, entry in zip(places, entries, strict=False):
+        verdicts[place] = SENT if entry.success else _rejection(entry, clean)
+        message_ids[place] = (entry.message_id or None) if entry.success else None
+
+
+def _rejection(entry: Entry, clean: Callable[[str], str]) -> Verdict:
+    detail = clean(entry.error) if entry.error else None
+    return Verdict(Status.REJECTED, word(entry.code) or codes.REJECTED, detail)

@@ -1,0 +1,206 @@
+"""
+The gateway's own part: who may send, what is accepted, what it costs.
+
+Rules of this module:
+
+1. No clock, no dice, no network: the instant comes in with the request.
+2. A message is accepted, paid for and given its id in one step, or not at all.
+3. An array is worked off in its order; credits that run out fail the entries after that.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import attrs
+import msgspec
+
+from .answers import (
+    INSUFFICIENT_CREDITS,
+    INVALID_API_KEY,
+    INVALID_PHONE,
+    Entry,
+    Refusal,
+    failed,
+    missing,
+    sent,
+)
+from .mailboxes import SandboxMessage
+from .masking import masked
+
+__all__ = ["Gateway", "Job", "Order", "Price", "Result", "read_order"]
+
+#: What one message costs in credits, by its text.
+Price = Callable[[str], int]
+
+#: The number of the first message id; the documentation's example begins with ``msg_123456``.
+FIRST_ID = 123_456
+
+_is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+
+
+@attrs.frozen
+class _Body:
+    api_key: str = ""
+    phone: str | list[str] = ""
+    message: str = ""
+
+
+@attrs.frozen
+class Order:
+    """
+    What a request asks for.
+
+    Attributes:
+        key: The key, empty if there is none; masked in the repr.
+
+        phones: The numbers, each as it was written.
+
+        text: The text, empty if there is none.
+
+        problem: Why the body could not be read; the other fields are empty then.
+    """
+
+    key: str = attrs.field(default="", repr=masked)
+    phones: tuple[str, ...] = ()
+    text: str = ""
+    problem: Refusal | None = None
+
+
+@attrs.frozen
+class Job:
+    """
+    An order on its way through the gateway.
+
+    Attributes:
+        order: What is asked for.
+
+        request: Id of the request.
+
+        at: When it arrived, in seconds of the sandbox's clock.
+
+        rejected: The numbers that are to be refused, and how.
+    """
+
+    order: Order
+    request: int
+    at: float
+    rejected: Mapping[str, Refusal] = attrs.field(factory=dict[str, Refusal])
+
+
+@attrs.frozen
+class Result:
+    """
+    What came of a job.
+
+    Attributes:
+        entries: One entry a number, in the order of the request.
+
+        messages: What was accepted.
+
+        remaining: Credits left.
+    """
+
+    entries: list[Entry]
+    messages: list[SandboxMessage]
+    remaining: int
+
+
+def read_order(body: bytes) -> Order:
+    """
+    Read the body of a request.
+
+    Args:
+        body: The JSON object of the documentation. ``phone`` is a string with one number or
+            several between commas, or an array of strings.
+
+    Returns:
+        The order; one with a ``problem`` if the body is no such object.
+    """
+    try:
+        fields = msgspec.json.decode(body, type=_Body)
+    except msgspec.ValidationError as error:
+        return Order(problem=Refusal(f"Invalid request: {error}", "INVALID_REQUEST"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Order(problem=Refusal("Invalid JSON", "INVALID_JSON"))
+    return Order(fields.api_key, _split(fields.phone), fields.message)
+
+
+def _split(phone: str | list[str]) -> tuple[str, ...]:
+    if isinstance(phone, list):
+        return tuple(phone)
+    return tuple(filter(None, map(str.strip, phone.split(","))))
+
+
+@attrs.define(eq=False)
+class Gateway:
+    """
+    Accounts and what they may do.
+
+    Attributes:
+        credits: Credits left, by key.
+
+        price: What one message costs, by its text.
+    """
+
+    credits: dict[str, int] = attrs.field(repr=False)
+    price: Price
+    _ids: Iterator[int] = attrs.field(
+        init=False, repr=False, factory=lambda: itertools.count(FIRST_ID)
+    )
+
+    def unknown_sender(self, order: Order) -> Refusal | None:
+        """Refuse an order that cannot be read or whose key has no account."""
+        if order.problem is not None:
+            return order.problem
+        if not order.key:
+            return missing("api_key")
+        return None if order.key in self.credits else INVALID_API_KEY
+
+    def objection(self, order: Order) -> Refusal | None:
+        """
+        Refuse an order that lacks a field, or whose account cannot pay for one message.
+
+        Raises:
+            ValueError: The function ``price`` gave what is no price.
+        """
+        if not order.phones:
+            return missing("phone")
+        if not order.text:
+            return missing("message")
+        price = self._price_of(order.text)
+        return INSUFFICIENT_CREDITS if self.credits[order.key] < price else None
+
+    def carry_out(self, job: Job) -> Result:
+        """Work off a job to which there is no objection."""
+        messages: list[SandboxMessage] = []
+        price = self._price_of(job.order.text)
+        entries = [self._entry(phone, price, job, messages) for phone in job.order.phones]
+        return Result(entries, messages, self.credits[job.order.key])
+
+    def _price_of(self, text: str) -> int:
+        price: object = self.price(text)
+        if isinstance(price, int) and not isinstance(price, bool) and price >= 0:
+            return price
+        raise ValueError(
+            f"the function price must give a whole number of at least 0, not {price!r}"
+        )
+
+    def _entry(self, phone: str, price: int, job: Job, messages: list[SandboxMessage]) -> Entry:
+        refusal = self._refusal(phone, price, job)
+        if refusal is not None:
+            return failed(phone, refusal)
+        order = job.order
+        self.credits[order.key] -= price
+        message_id = f"msg_{next(self._ids)}"
+        messages.append(
+            SandboxMessage(phone, order.text, message_id, order.key, job.at, job.request)
+        )
+        return sent(phone, message_id)
+
+    def _refusal(self, phone: str, price: int, job: Job) -> Refusal | None:
+        if phone in job.rejected:
+            return job.rejected[phone]
+        if not _is_e164(phone):
+            return INVALID_PHONE
+        return INSUFFICIENT_CREDITS if self.credits[job.order.key] < price else None

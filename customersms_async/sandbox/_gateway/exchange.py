@@ -1,0 +1,206 @@
+"""
+From the body of a request to the reply: the order in which the gateway decides.
+
+Rules of this module:
+
+1. First who asks, then the limit, then whether the request is complete and can be paid: a request
+   without a valid key counts against nobody's limit.
+2. Only a request that has come so far meets a fault; a step of the script is not used up by one
+   that is turned away before, and no dice are thrown for it.
+3. No clock, no network; dice only where a seed was given for them.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import attrs
+
+from .accounts import Gateway, Job, Order, Result, read_order
+from .answers import RATE_LIMITED, Refusal, completed
+from .fault_engine import Faults
+from .faults import NOT_CARRIED_OUT, Fault, Plan
+from .mailboxes import Ledger, SandboxMessage, SandboxRequest
+from .rate_budget import Budget, Limit, SandboxUsage
+from .replies import Reply, Timing, document_reply, refusal_for, refusal_reply, spoilt
+from .shapes import shaped
+
+__all__ = ["Exchange", "Limits", "Visit"]
+
+_REJECTIONS = {
+    Fault.REJECT: Refusal("Number is blocked", "NUMBER_BLOCKED"),
+    Fault.REJECT_BARE: Refusal(),
+}
+
+
+@attrs.define(eq=False)
+class Limits:
+    """
+    The rate limit, counted for each key apart.
+
+    Attributes:
+        common: The limit of every key that has none of its own.
+
+        own: The limits of those that have.
+
+        budgets: What each key has used.
+    """
+
+    common: Limit
+    own: dict[str, Limit] = attrs.field(init=False, factory=dict[str, Limit], repr=False)
+    budgets: dict[str, Budget] = attrs.field(init=False, factory=dict[str, Budget], repr=False)
+
+    def set(self, limit: Limit, key: str | None = None) -> None:
+        """
+        Limit one key, or all that have no limit of their own.
+
+        What they had used of the limit before is forgotten.
+        """
+        if key is None:
+            self.common = limit
+            self.budgets = {key: self.budgets[key] for key in self.own if key in self.budgets}
+        else:
+            self.own[key] = limit
+            self.budgets.pop(key, None)
+
+    def forget(self, key: str) -> None:
+        """Forget the limit of *key* and what it has used."""
+        self.own.pop(key, None)
+        self.budgets.pop(key, None)
+
+    def of(self, key: str) -> Budget:
+        """Give the budget of *key*."""
+        if key not in self.budgets:
+            self.budgets[key] = Budget(self.limit_of(key))
+        return self.budgets[key]
+
+    def limit_of(self, key: str | None) -> Limit:
+        """Give the limit of *key*, or that of all."""
+        return self.common if key is None else self.own.get(key, self.common)
+
+    def usage(self, key: str, now: float) -> SandboxUsage:
+        """Say how *key* stands at *now*; nothing is remembered of a key that never came."""
+        return (self.budgets.get(key) or Budget(self.limit_of(key))).usage(now)
+
+
+@attrs.frozen
+class Visit:
+    """
+    One request with all that came of it.
+
+    Attributes:
+        reply: What goes over the wire.
+
+        request: What is remembered of it.
+
+        messages: What was accepted.
+
+        delay: Seconds before the answer.
+    """
+
+    reply: Reply
+    request: SandboxRequest
+    messages: list[SandboxMessage]
+    delay: float = 0.0
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """
+    The whole gateway but for the wire and the clock.
+
+    Attributes:
+        gateway: Accounts.
+
+        limits: The rate limit.
+
+        faults: What goes wrong.
+
+        ledger: What is remembered.
+
+        timing: How long the slow faults take.
+
+        refusal_status: HTTP status of a refusal; the documentation does not tell.
+    """
+
+    gateway: Gateway
+    limits: Limits
+    faults: Faults
+    ledger: Ledger
+    timing: Timing
+    refusal_status: int
+    _ids: Iterator[int] = attrs.field(init=False, repr=False, factory=lambda: itertools.count(1))
+
+    def handle(self, body: bytes, now: float) -> Visit:
+        """
+        Carry out the request with that body, arrived at *now*, and remember it.
+
+        Raises:
+            ValueError: A function that was given as an option gave what cannot be; nothing was
+                accepted then.
+        """
+        order = read_order(body)
+        delay = self.faults.delay(order.key)
+        visit = attrs.evolve(self._visit(order, now), delay=delay)
+        self.ledger.record(visit.request, visit.messages)
+        return visit
+
+    def _visit(self, order: Order, now: float) -> Visit:
+        stranger = self.gateway.unknown_sender(order)
+        if stranger is not None:
+            return self._refuse(order, now, refusal=stranger, plan=Plan())
+        refusal = self._too_fast(order.key, now) or self.gateway.objection(order)
+        if refusal is not None:
+            return self._refuse(order, now, refusal=refusal, plan=Plan())
+        plan = self.faults.plan(order.phones, order.key)
+        refusal = refusal_for(plan)
+        if refusal is not None:
+            return self._refuse(order, now, refusal=refusal, plan=plan)
+        return self._carry_out(order, now, plan=plan)
+
+    def _too_fast(self, key: str, now: float) -> Refusal | None:
+        plan = self.limits.of(key).refusal(now)
+        refusal = refusal_for(plan) if plan else None
+        return refusal and attrs.evolve(refusal, code=RATE_LIMITED.code)
+
+    def _refuse(self, order: Order, now: float, *, refusal: Refusal, plan: Plan) -> Visit:
+        reply = refusal_reply(refusal, status=self.refusal_status)
+        job = Job(order, next(self._ids), now)
+        return _visit(job, reply, plan=plan, code=refusal.code)
+
+    def _carry_out(self, order: Order, now: float, *, plan: Plan) -> Visit:
+        rejected = {phone: _REJECTIONS[fault] for phone, fault in plan.rejected.items()}
+        job = Job(order, next(self._ids), now, rejected)
+        if plan.fault in NOT_CARRIED_OUT:
+            return _visit(job, spoilt(Reply(), plan=plan, timing=self.timing), plan=plan)
+        result = self.gateway.carry_out(job)
+        reply = spoilt(_answer(result, plan, order), plan=plan, timing=self.timing)
+        return _visit(job, reply, plan=plan, messages=result.messages)
+
+
+def _answer(result: Result, plan: Plan, order: Order) -> Reply:
+    document = completed(result.entries, result.remaining)
+    return document_reply(shaped(document, result.entries, plan=plan, phones=order.phones))
+
+
+def _visit(
+    job: Job,
+    reply: Reply,
+    *,
+    plan: Plan,
+    messages: list[SandboxMessage] | None = None,
+    code: str | None = None,
+) -> Visit:
+    accepted = messages or []
+    request = SandboxRequest(
+        id=job.request,
+        at=job.at,
+        key=job.order.key,
+        phones=job.order.phones,
+        text=job.order.text,
+        accepted=len(accepted),
+        fault=plan.fault,
+        status=reply.status if reply.has_status else None,
+        code=code,
+        ending=reply.ending,
+    )
+    return Visit(reply, request, accepted)

@@ -1,0 +1,270 @@
+"""
+Which fault meets which request, and how long its answer takes.
+
+Rules of this module:
+
+1. One engine decides, whoever drives it: constructor, HTTP, page or command line.
+2. A script comes before a standing fault, that before the numbers with a meaning, and those before
+   the dice. What is set for a key comes before what is set for all keys.
+3. Everything is deterministic: the same requests in the same order meet the same faults and the
+   same latencies. The dice are thrown for each request, whether they decide or not, so that a
+   script shifts nothing.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypedDict, cast
+
+import attrs
+
+from .fault_script import Script, Step, read_script, read_step
+from .faults import MAGIC_NUMBERS, REJECTIONS, Fault, Plan, read_fault
+from .latency import Latency, in_range, read_latency
+
+__all__ = ["FaultSettings", "Faults", "Switches", "read_settings"]
+
+
+class FaultSettings(TypedDict, total=False):
+    """
+    What can be set; what is not given stays as it is.
+
+    Attributes:
+        script: What happens to the next requests, as in `read_script`; replaces what is left of
+            an earlier script.
+
+        standing: What happens to every request until it is switched off with None.
+
+        probabilities: How likely each fault is, by name; together at most 1.
+
+        seed: Seed of the dice; the same seed and the same requests give the same run.
+
+        latency: Seconds before each answer, as in `read_latency`; None is that of all keys.
+    """
+
+    script: Script
+    standing: "str | Fault | None"
+    probabilities: "Mapping[str, float] | None"
+    seed: int
+    latency: "float | str | Callable[[], float] | None"
+
+
+_Latency = Latency | Callable[[], float] | None
+
+
+@attrs.define(eq=False)
+class Switches:
+    """
+    The faults of one key, or those of all keys.
+
+    Attributes:
+        script: What happens to the next requests.
+
+        standing: What happens to every request.
+
+        probabilities: How likely each fault is, in the order in which the dice are read.
+
+        seed: Seed of the dice.
+
+        latency: Seconds before each answer; none if nothing is set here.
+    """
+
+    script: deque[Step] = attrs.field(factory=deque[Step])
+    standing: Step | None = None
+    probabilities: Mapping[Fault, float] = attrs.field(factory=dict[Fault, float])
+    seed: int = 0
+    latency: _Latency = None
+    _dice: random.Random = attrs.field(init=False, factory=random.Random)
+    _latency_dice: random.Random = attrs.field(init=False, factory=random.Random)
+
+    def change(self, settings: Mapping[str, object]) -> None:
+        """
+        Set what *settings* names, as `FaultSettings` describes it.
+
+        Raises:
+            ValueError: A name is unknown or a value cannot be; nothing has changed then.
+        """
+        values = read_settings(settings)
+        for name, value in values.items():
+            setattr(self, name, value)
+        if values.keys() & {"probabilities", "seed"}:
+            self._dice = _dice(self.seed, "faults")
+        if values.keys() & {"latency", "seed"}:
+            self._latency_dice = _dice(self.seed, "latency")
+
+    def throw(self) -> Step | None:
+        """Throw the dice for a request."""
+        if not self.probabilities:
+            return None
+        mark = self._dice.random()
+        for fault, probability in self.probabilities.items():
+            mark -= probability
+            if mark < 0:
+                return Step(fault)
+        return None
+
+    def delay(self) -> float | None:
+        """
+        Draw the seconds before an answer; none if nothing is set here.
+
+        Raises:
+            ValueError: The function ``latency`` gave no number.
+        """
+        if isinstance(self.latency, Latency):
+            return self.latency.draw(self._latency_dice)
+        return self.latency and in_range(self.latency())
+
+
+@attrs.define(eq=False)
+class Faults:
+    """
+    The engine.
+
+    Attributes:
+        has_magic: Whether numbers have a meaning.
+
+        common: What is set for all keys.
+
+        own: What is set for one key, by key.
+    """
+
+    has_magic: bool = True
+    common: Switches = attrs.field(factory=Switches)
+    own: dict[str, Switches] = attrs.field(factory=dict[str, Switches], repr=False)
+
+    def of(self, key: str | None) -> Switches:
+        """Give the switches of a key, or those of all keys, to be read or changed."""
+        return self.common if key is None else self.own.setdefault(key, Switches())
+
+    def clear(self, key: str | None = None) -> None:
+        """Switch everything off, for one key or for all and each."""
+        if key is None:
+            self.common = Switches()
+            self.own.clear()
+        else:
+            self.own.pop(key, None)
+
+    def clear_scripts(self, key: str | None = None) -> None:
+        """Forget what was to happen to the next requests, of one key or of all and each."""
+        own = self.own.values() if key is None else [self.own.get(key, Switches())]
+        for switches in [*own, *([self.common] if key is None else [])]:
+            switches.script.clear()
+
+    def plan(self, phones: Sequence[str], key: str | None = None) -> Plan:
+        """Decide what goes wrong with a request of *key* for *phones*, and use up a step."""
+        concerned = self._concerning(key)
+        thrown = [switches.throw() for switches in concerned]
+        meanings = self._meanings(phones)
+        rejected = {phone: fault for phone, fault in meanings.items() if fault in REJECTIONS}
+        step = _asked_for(concerned)
+        if step is None and meanings:
+            return _by_numbers(meanings, rejected)
+        return _by_step(step or next(filter(None, thrown), Step()), phones, rejected)
+
+    def delay(self, key: str | None = None) -> float:
+        """Draw the seconds before the answer to a request of *key*."""
+        delays = [switches.delay() for switches in self._concerning(key)]
+        return next((delay for delay in delays if delay is not None), 0.0)
+
+    def _concerning(self, key: str | None) -> list[Switches]:
+        own = None if key is None else self.own.get(key)
+        return [self.common] if own is None else [own, self.common]
+
+    def _meanings(self, phones: Sequence[str]) -> dict[str, Fault]:
+        if not self.has_magic:
+            return {}
+        return {
+            phone: MAGIC_NUMBERS[ending]
+            for phone in phones
+            if (ending := phone[-7:]) in MAGIC_NUMBERS
+        }
+
+
+def read_settings(settings: Mapping[str, object]) -> dict[str, object]:
+    """
+    Read settings, none of which is set by that.
+
+    Raises:
+        ValueError: A name is unknown or a value cannot be.
+    """
+    for name in settings:
+        if name not in _READERS:
+            raise ValueError(
+                f"a setting of faults must be one of {', '.join(_READERS)}, not {name!r}"
+            )
+    return {name: _READERS[name](value) for name, value in settings.items()}
+
+
+def _read_script(value: object) -> deque[Step]:
+    return deque([] if value is None else read_script(value))
+
+
+def _read_probabilities(value: object) -> dict[Fault, float]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(  # noqa: TRY004  # whatever an option cannot be, it is a ValueError
+            f"probabilities must be an object like {{'answer-lost': 0.05}}, not {value!r}"
+        )
+    given = cast("Mapping[object, object]", value)
+    read = {_real_fault(name): _probability(name, number) for name, number in given.items()}
+    if sum(read.values()) > 1:
+        raise ValueError(f"probabilities must be at most 1 together, not {sum(read.values()):g}")
+    return {fault: read[fault] for fault in Fault if fault in read}
+
+
+def _real_fault(name: object) -> Fault:
+    fault = read_fault(name)
+    if fault is None:
+        raise ValueError("probabilities are those of faults; what is left to 1 is that of ok")
+    return fault
+
+
+def _probability(name: object, number: object) -> float:
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 1:
+        return float(number)
+    raise ValueError(f"the probability of {name} must be a number from 0 to 1, not {number!r}")
+
+
+def _read_seed(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"seed must be a whole number, not {value!r}")
+
+
+def _read_latency(value: object) -> _Latency:
+    if value is None or callable(value):
+        return cast("_Latency", value)
+    return read_latency(value)
+
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "script": _read_script,
+    "standing": read_step,
+    "probabilities": _read_probabilities,
+    "seed": _read_seed,
+    "latency": _read_latency,
+}
+
+
+def _dice(seed: int, purpose: str) -> random.Random:
+    return random.Random(f"{seed} {purpose}")  # noqa: S311  # dice that can be thrown again
+
+
+def _asked_for(concerned: Sequence[Switches]) -> Step | None:
+    for switches in concerned:
+        if switches.script:
+            return switches.script.popleft()
+    return next((switches.standing for switches in concerned if switches.standing), None)
+
+
+def _by_step(step: Step, phones: Sequence[str], rejected: Mapping[str, Fault]) -> Plan:
+    if step.fault is not None and step.fault in REJECTIONS:
+        rejected = dict.fromkeys(phones, step.fault)
+    return Plan(step.fault, rejected=rejected, retry_after=step.retry_after)
+
+
+def _by_numbers(meanings: Mapping[str, Fault], rejected: Mapping[str, Fault]) -> Plan:
+    """Let the first number decide that asks for more than its own rejection."""
+    asking = [phone for phone in meanings if phone not in rejected] or list(meanings)
+    return Plan(meanings[asking[0]], aimed_at=asking[0], rejected=rejected)

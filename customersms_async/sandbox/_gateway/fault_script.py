@@ -1,0 +1,126 @@
+"""
+Scripts: what happens to the next requests, one step each.
+
+A script is written as ``"500, reset, rate-limited(7), ok*2"``: names of faults or ``ok``, in
+brackets the ``Retry-After`` of a refusal for the rate, and after ``*`` how often.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import cast
+
+import attrs
+
+from .faults import RATE_REFUSALS, Fault, read_fault
+
+__all__ = ["LONGEST", "Script", "Step", "make_steps", "read_script", "read_step"]
+
+#: A script: one text, or a name or step for each request.
+Script = str | Iterable["str | Fault | Step"]
+
+#: Steps that a script may have.
+LONGEST = 10_000
+
+# A name, what stands in brackets, and a count.
+_STEP = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:\*\s*([0-9]{1,9}))?\s*")
+
+# Commas part the steps, but for those in brackets.
+_COMMA = re.compile(r",(?![^()]*\))")
+
+
+@attrs.frozen
+class Step:
+    """
+    What happens to one request.
+
+    Attributes:
+        fault: What goes wrong; none lets the request pass.
+
+        retry_after: Header ``Retry-After`` of a refusal for the rate, sent as it stands.
+    """
+
+    fault: Fault | None = None
+    retry_after: str | None = None
+
+    def __str__(self) -> str:
+        name = self.fault or "ok"
+        return name if self.retry_after is None else f"{name}({self.retry_after})"
+
+
+def make_steps(
+    fault: object, times: object = 1, retry_after: float | str | None = None
+) -> list[Step]:
+    """
+    Make *times* equal steps.
+
+    Raises:
+        ValueError: There is no such fault, *times* is out of range, or *retry_after* is no text
+            that fits in a header or stands with a fault that has no such header.
+    """
+    if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= LONGEST:
+        raise ValueError(f"times must be a whole number from 1 to {LONGEST}, not {times!r}")
+    return [_step(read_fault(fault), retry_after)] * times
+
+
+def _step(fault: Fault | None, retry_after: float | str | None) -> Step:
+    header = None if retry_after is None else str(retry_after)
+    if header is not None and fault not in RATE_REFUSALS:
+        raise ValueError(
+            f"retry_after goes with {', '.join(RATE_REFUSALS)}, not with {fault or 'ok'}"
+        )
+    if header is not None and not (header.isascii() and header.isprintable()):
+        raise ValueError(f"retry_after must be one printable line of ASCII, not {header!r}")
+    return Step(fault, header)
+
+
+def read_script(script: object) -> list[Step]:
+    """
+    Read a script.
+
+    Raises:
+        ValueError: A step cannot be read, or there are too many; names the step.
+    """
+    steps = [step for part in _parts(script) for step in _read_part(part)]
+    if len(steps) > LONGEST:
+        raise ValueError(f"script must have at most {LONGEST} steps, not {len(steps)}")
+    return steps
+
+
+def read_step(step: object) -> Step | None:
+    """
+    Read a single step.
+
+    Returns:
+        The step; none for None and ``"ok"``, which ask for nothing.
+
+    Raises:
+        ValueError: It is no step.
+    """
+    if step is None or step == "":
+        return None
+    steps = _read_part(step)
+    if len(steps) > 1:
+        raise ValueError(f"a standing fault needs no count, but there is one in {step!r}")
+    return steps[0] if steps[0].fault else None
+
+
+def _parts(script: object) -> list[object]:
+    if isinstance(script, str):
+        return [part for part in _COMMA.split(script) if part.strip()]
+    if isinstance(script, Iterable) and not isinstance(script, bytes):
+        return list(cast("Iterable[object]", script))
+    raise ValueError(
+        f"script must be a text like '500, reset, ok' or a list of steps, not {script!r}"
+    )
+
+
+def _read_part(part: object) -> list[Step]:
+    if isinstance(part, Step):
+        return [part]
+    found = _STEP.fullmatch(part) if isinstance(part, str) else None
+    if found is None:
+        raise ValueError(
+            f"a step must be written like 'html', 'ok*3' or 'rate-limited(7)', not {part!r}"
+        )
+    name, retry_after, times = found.groups()
+    return make_steps(name, int(times or 1), retry_after)

@@ -1,0 +1,388 @@
+"""
+What the sandbox remembers: the messages that it accepted and the requests that arrived.
+
+Rules of this module:
+
+1. Memory is bounded: beyond ``keep`` messages, or requests with ``keep`` numbers between them,
+   the oldest go first.
+2. A mailbox for each key. Within one, a number's messages are found without a look at the others,
+   and a duplicate is known when it comes.
+3. A key never stands in a repr.
+"""
+
+import heapq
+import re
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, takewhile
+
+import attrs
+
+from .faults import Fault
+from .masking import masked
+from .replies import Ending
+
+__all__ = [
+    "Ledger",
+    "Mailbox",
+    "Query",
+    "SandboxMessage",
+    "SandboxRequest",
+    "code_in",
+    "number_in",
+    "outlined",
+    "plural",
+    "shortened",
+]
+
+#: Messages that a repr shows, and characters of each.
+SHOWN, SHORT = 3, 60
+
+# A telephone number with its groups, in whose place no code is looked for: in E.164 with 9 digits
+# or more, or of North America (1-800-555-1234, (212) 555 1234, 212.555.1234).
+_PHONE = r"""
+    \+ (?=(?:[ .()-]{0,2}[0-9]){9}) [0-9]+ (?:[ .-]\(?[0-9]+\)? | \([0-9]+\))*
+    | (?<![0-9]) (?:1[ .-])? (?:\([0-9]{3}\)[ ]? | [0-9]{3}[ .-]) [0-9]{3}[ .-][0-9]{4} (?![0-9])
+"""
+
+# A code as login messages write it: 4711, 123456, 123-456 or 123 456.
+_CODE = re.compile(
+    rf"""
+    {_PHONE}
+    | (?<![0-9]) (?P<code>[0-9]{{3}}[ -][0-9]{{3}} | [0-9]{{4,8}}) (?![0-9])
+    """,
+    re.VERBOSE,
+)
+
+
+@attrs.frozen
+class SandboxMessage:
+    """
+    A message that was accepted.
+
+    Attributes:
+        phone: The number, in E.164.
+
+        text: The text as it arrived.
+
+        message_id: The id that the answer gave, or would have given.
+
+        key: The key that paid; masked in the repr.
+
+        at: When, in seconds of the sandbox's clock: since 1970, UTC, if it was given no other.
+
+        request: The `SandboxRequest.id` of the request that brought it.
+    """
+
+    phone: str
+    text: str
+    message_id: str
+    key: str = attrs.field(repr=masked)
+    at: float
+    request: int
+
+    @property
+    def number(self) -> int:
+        """The number in its id; later messages have higher ones."""
+        return number_in(self.message_id)
+
+
+@attrs.frozen
+class SandboxRequest:
+    """
+    A request that arrived, and what became of it.
+
+    Attributes:
+        id: 1 for the first request, 2 for the next.
+
+        at: When it was complete, in seconds of the sandbox's clock.
+
+        key: The key that it carried, empty if none could be read; masked in the repr.
+
+        phones: The numbers as they arrived; none if the body could not be read.
+
+        text: The text as it arrived.
+
+        accepted: How many of its messages were accepted.
+
+        fault: What was made to go wrong, if anything.
+
+        status: HTTP status of the answer; none where the connection is closed without one.
+
+        code: Why the whole request was refused; none where it was carried out or broken off.
+
+        ending: How much of the answer arrived, and how it ended.
+    """
+
+    id: int
+    at: float
+    key: str = attrs.field(repr=masked)
+    phones: tuple[str, ...]
+    text: str
+    accepted: int
+    fault: Fault | None
+    status: int | None
+    code: str | None
+    ending: Ending = Ending.WHOLE
+
+
+def number_in(message_id: str) -> int:
+    """Give the number in the id of a message, 0 where there is none."""
+    digits = message_id.removeprefix("msg_")
+    return int(digits) if digits.isascii() and digits.isdecimal() else 0
+
+
+def code_in(text: str) -> str | None:
+    """
+    Find the code in a text.
+
+    Returns:
+        The first 4 to 8 digits that stand alone, ``123-456`` and ``123 456`` joined to six; none
+        of a telephone number.
+    """
+    found = next(filter(None, (match["code"] for match in _CODE.finditer(text))), None)
+    return found and found.replace(" ", "").replace("-", "")
+
+
+def _in_e164(phone: str) -> str:
+    return "+" + "".join(filter(str.isdecimal, phone))
+
+
+@attrs.frozen
+class Query:
+    """
+    Which messages are meant; what is not said matches all.
+
+    Attributes:
+        phone: The number, however it is written: only its digits count.
+
+        contains: A part of the text.
+
+        key: The key that paid.
+
+        request: The id of the request that brought it.
+
+        after: A `SandboxMessage.number`; only later messages are meant.
+    """
+
+    phone: str | None = attrs.field(default=None, converter=attrs.converters.optional(_in_e164))
+    contains: str | None = None
+    key: str | None = attrs.field(default=None, repr=False)
+    request: int | None = None
+    after: int = 0
+
+    def __str__(self) -> str:
+        to = "" if self.phone is None else f" to {self.phone}"
+        return to if self.contains is None else f"{to} that contains {self.contains!r}"
+
+    def matches(self, message: SandboxMessage) -> bool:
+        """Tell whether *message* is meant."""
+        # What most messages fail comes first: a search looks at all that are held.
+        return (
+            (self.contains is None or self.contains in message.text)
+            and self.phone in (None, message.phone)
+            and self.key in (None, message.key)
+            and self.request in (None, message.request)
+            and (not self.after or self.after < message.number)
+        )
+
+
+@attrs.define(eq=False)
+class Mailbox:
+    """
+    The messages and requests of one key, oldest first.
+
+    Attributes:
+        messages: What was accepted.
+
+        requests: What arrived, whatever became of it.
+
+        by_phone: The messages of each number; the number that was written to last stands last.
+
+        duplicates: Each message whose number and text had been accepted before.
+
+        repeats: Their `SandboxMessage.number`.
+    """
+
+    messages: deque[SandboxMessage] = attrs.field(factory=deque[SandboxMessage])
+    requests: deque[SandboxRequest] = attrs.field(factory=deque[SandboxRequest])
+    by_phone: dict[str, list[SandboxMessage]] = attrs.field(
+        factory=dict[str, "list[SandboxMessage]"]
+    )
+    duplicates: deque[SandboxMessage] = attrs.field(factory=deque[SandboxMessage])
+    repeats: set[int] = attrs.field(factory=set[int])
+    _pairs: Counter[tuple[str, str]] = attrs.field(factory=Counter[tuple[str, str]])
+
+    def add(self, message: SandboxMessage) -> None:
+        """Remember a message."""
+        self.messages.append(message)
+        of_phone = self.by_phone.pop(message.phone, None) or []
+        of_phone.append(message)
+        self.by_phone[message.phone] = of_phone
+        pair = (message.phone, message.text)
+        if self._pairs[pair]:
+            self.duplicates.append(message)
+            self.repeats.add(message.number)
+        self._pairs[pair] += 1
+
+    def forget_oldest(self) -> None:
+        """Forget the oldest message."""
+        message = self.messages.popleft()
+        of_phone = self.by_phone[message.phone]
+        del of_phone[0]
+        if not of_phone:
+            del self.by_phone[message.phone]
+        if self.duplicates and self.duplicates[0] is message:
+            self.repeats.discard(self.duplicates.popleft().number)
+        pair = (message.phone, message.text)
+        self._pairs[pair] -= 1
+        if not self._pairs[pair]:
+            del self._pairs[pair]
+
+    def to(self, phone: str | None) -> Sequence[SandboxMessage]:
+        """Give the messages to one number, or all."""
+        return self.messages if phone is None else self.by_phone.get(phone, ())
+
+
+@attrs.define(eq=False)
+class Ledger:
+    """
+    The mailboxes, and the order in which everything came.
+
+    Attributes:
+        keep: How many messages are held; as many numbers are held with the requests.
+    """
+
+    keep: int
+    messages: deque[SandboxMessage] = attrs.field(init=False, factory=deque[SandboxMessage])
+    requests: deque[SandboxRequest] = attrs.field(init=False, factory=deque[SandboxRequest])
+    mailboxes: dict[str, Mailbox] = attrs.field(init=False, factory=dict[str, Mailbox], repr=False)
+    _numbers: int = attrs.field(init=False, default=0)
+
+    def record(self, request: SandboxRequest, messages: Iterable[SandboxMessage]) -> None:
+        """Remember a request with the messages that it brought, and forget what is too much."""
+        mailbox = self.mailboxes.setdefault(request.key, Mailbox())
+        for message in messages:
+            self.messages.append(message)
+            mailbox.add(message)
+        self.requests.append(request)
+        mailbox.requests.append(request)
+        self._numbers += _weight(request)
+        self._forget_what_is_too_much()
+
+    def _forget_what_is_too_much(self) -> None:
+        while len(self.messages) > self.keep:
+            self.mailboxes[self.messages.popleft().key].forget_oldest()
+        while self._numbers > self.keep and len(self.requests) > 1:
+            request = self.requests.popleft()
+            self._numbers -= _weight(request)
+            self._forget_request(request.key)
+
+    def _forget_request(self, key: str) -> None:
+        mailbox = self.mailboxes[key]
+        mailbox.requests.popleft()
+        if not mailbox.requests and not mailbox.messages:
+            del self.mailboxes[key]
+
+    def clear(self, key: str | None = None) -> None:
+        """Forget everything, or everything of one key."""
+        if key is None:
+            self.mailboxes.clear()
+        elif self.mailboxes.pop(key, None) is None:
+            return
+        self.messages = deque(m for m in self.messages if m.key in self.mailboxes)
+        self.requests = deque(r for r in self.requests if r.key in self.mailboxes)
+        self._numbers = sum(map(_weight, self.requests))
+
+    def of(self, key: str | None) -> "Mailbox | Ledger":
+        """Give the mailbox of a key, or what holds those of all."""
+        return self if key is None else self.mailboxes.get(key) or Mailbox()
+
+    def find(self, query: Query) -> Iterator[SandboxMessage]:
+        """Give the messages that are meant, oldest first."""
+        return filter(query.matches, self.of(query.key).to(query.phone))
+
+    def find_newest(self, query: Query) -> Iterator[SandboxMessage]:
+        """Give the messages that are meant, newest first, without a look at those before."""
+        newest_first: Iterator[SandboxMessage] = reversed(self.of(query.key).to(query.phone))
+        if query.after:
+            newest_first = takewhile(lambda message: query.after < message.number, newest_first)
+        return filter(query.matches, newest_first)
+
+    def message(self, message_id: str) -> SandboxMessage | None:
+        """Find a message by its id."""
+        number = number_in(message_id)
+        place = bisect_left(self.messages, number, key=lambda message: message.number)
+        found = next(islice(self.messages, place, None), None)
+        return found if found is not None and found.number == number else None
+
+    def request(self, request_id: int) -> SandboxRequest | None:
+        """Find a request by its id."""
+        place = bisect_left(self.requests, request_id, key=lambda request: request.id)
+        found = next(islice(self.requests, place, None), None)
+        return found if found is not None and found.id == request_id else None
+
+    def first(self, query: Query) -> SandboxMessage | None:
+        """Give the oldest message that is meant."""
+        return next(self.find(query), None)
+
+    def to(self, phone: str | None) -> Sequence[SandboxMessage]:
+        """Give the messages to one number, or all, of whatever key."""
+        if phone is None:
+            return self.messages
+        found = [mailbox.to(phone) for mailbox in self.mailboxes.values()]
+        return _merged(filter(None, found))
+
+    def refused(self, key: str | None = None) -> list[SandboxRequest]:
+        """Give the requests that were refused as a whole."""
+        return [request for request in self.of(key).requests if request.code is not None]
+
+    def duplicates(self, key: str | None = None) -> Sequence[SandboxMessage]:
+        """Give each message whose number and text had been accepted before, of the same key."""
+        boxes = self.mailboxes.values() if key is None else [self.mailboxes.get(key, Mailbox())]
+        return _merged(mailbox.duplicates for mailbox in boxes)
+
+    def count_duplicates(self, key: str) -> int:
+        """Count what `duplicates` gives, without a look at it."""
+        return len(self.mailboxes[key].duplicates) if key in self.mailboxes else 0
+
+    def is_duplicate(self, message: SandboxMessage) -> bool:
+        """Tell whether the message's number and text had been accepted before, of its key."""
+        mailbox = self.mailboxes.get(message.key)
+        return mailbox is not None and message.number in mailbox.repeats
+
+    def last_code(self, phone: str | None, key: str | None = None) -> str | None:
+        """Give the code in the newest message that has one, to *phone* or anyone; see `code_in`."""
+        newest_first = self.find_newest(Query(phone, key=key))
+        return next(filter(None, (code_in(message.text) for message in newest_first)), None)
+
+    def newest(self, count: int, key: str | None = None) -> list[SandboxMessage]:
+        """Give the newest messages, oldest first."""
+        return list(islice(reversed(self.of(key).messages), count))[::-1]
+
+
+def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
+    """Say in a line what arrived, for a repr."""
+    counts = f"{plural(len(messages), 'message')}, {plural(len(requests), 'request')}"
+    newest = list(islice(reversed(messages), SHOWN))[::-1]
+    shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)
+    return f"{counts}, the newest {shown}" if shown else counts
+
+
+def shortened(text: str, longest: int) -> str:
+    """Quote a text, cut where it is longer."""
+    return repr(text if len(text) <= longest else f"{text[:longest]}…")
+
+
+def plural(count: int, noun: str) -> str:
+    """Count things in words."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _merged(parts: Iterable[Iterable[SandboxMessage]]) -> list[SandboxMessage]:
+    return list(heapq.merge(*parts, key=lambda message: message.number))
+
+
+def _weight(request: SandboxRequest) -> int:
+    return max(1, len(request.phones))

@@ -1,0 +1,181 @@
+"""
+The limit of a key, and how much of it is used.
+
+Rules of this module:
+
+1. One budget a key; what one spends is nobody else's.
+2. Without a limit the requests of the last period are counted all the same, so that they can be
+   shown beside the limit that the gateway documents.
+"""
+
+import math
+import sys
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Any, TypedDict, cast
+
+import attrs
+
+from . import validation as _options
+from .clock import LAST
+from .faults import Fault, Plan
+from .rate_rules import Rule, RuleName, SlidingLog, make_rule
+
+__all__ = ["Budget", "Limit", "LimitSettings", "SandboxUsage"]
+
+
+_COUNT = [_options.is_count_or_none, _options.is_not_too_large]
+
+
+@attrs.frozen(kw_only=True)
+class Limit:
+    """
+    How the requests of a key are limited.
+
+    Attributes:
+        limit: Requests in a period; none for no limit.
+
+        per: The period in seconds, from 0.001 to a year.
+
+        rule: How they are counted.
+
+        burst: As in `make_rule`.
+
+        rate_refusal: What a request above the limit is told: one of `RATE_REFUSALS`.
+
+        retry_after: What the header ``Retry-After`` then says: the ``seconds`` to wait, rounded
+            up, the ``date`` at which they are over, ``none``, or any other text as it stands.
+    """
+
+    limit: int | None = attrs.field(default=None, validator=_COUNT)
+    per: float = attrs.field(default=60.0, validator=_options.is_period)
+    rule: RuleName = attrs.field(default="sliding-log", validator=_options.is_rule)
+    burst: int | None = attrs.field(default=None, validator=_COUNT)
+    rate_refusal: str = attrs.field(default=Fault.RATE_LIMITED, validator=_options.is_rate_refusal)
+    retry_after: str = attrs.field(default="seconds", validator=_options.is_header)
+
+    def changed(self, settings: Mapping[str, object]) -> "Limit":
+        """
+        Make a limit that differs in what *settings* names.
+
+        Raises:
+            ValueError: A name is unknown or a value cannot be.
+        """
+        values = attrs.asdict(self)
+        for name in settings:
+            if name not in values:
+                raise ValueError(f"a limit has {', '.join(values)}, and no {name!r}")
+        return Limit(**{**values, **cast("dict[str, Any]", settings)})
+
+    def make_rule(self) -> Rule:
+        """Make a rule that has counted nothing yet."""
+        if self.limit is None:
+            return SlidingLog(sys.maxsize, self.per)
+        return make_rule(self.rule, self.limit, per=self.per, burst=self.burst)
+
+    def header(self, wait: float, now: float) -> str | None:
+        """Write the header ``Retry-After`` for a request that is *wait* seconds too early."""
+        if self.retry_after == "seconds":
+            return str(math.ceil(wait))
+        if self.retry_after == "date":
+            return formatdate(min(math.ceil(now + wait), LAST), usegmt=True)
+        return None if self.retry_after == "none" else self.retry_after
+
+
+class LimitSettings(TypedDict, total=False):
+    """What a `Limit` has beside the number itself; what is not given stays as it is."""
+
+    per: float
+    rule: RuleName
+    burst: int | None
+    rate_refusal: str
+    retry_after: str
+
+
+@attrs.frozen(kw_only=True)
+class SandboxUsage:
+    """
+    How a key stands.
+
+    Attributes:
+        limit: Requests in a period; none for no limit.
+
+        per: The period in seconds.
+
+        rule: How they are counted.
+
+        used: Requests that count now; a fraction where the rule counts by shares.
+
+        capacity: How many may count at once; none for no limit.
+
+        free: Requests that would be admitted at once; none for no limit.
+
+        retry_after: Seconds until the next is admitted, rounded up to a millisecond; 0 if one is
+            now.
+
+        requests: Requests that arrived, refused ones included, in all.
+
+        refused: Those that were refused for the rate.
+    """
+
+    limit: int | None
+    per: float
+    rule: str
+    used: float
+    capacity: int | None
+    free: int | None
+    retry_after: float
+    requests: int
+    refused: int
+
+
+@attrs.define(eq=False)
+class Budget:
+    """
+    The limit of one key with all that counts against it.
+
+    Attributes:
+        limit: The limit.
+
+        requests: Requests that were counted or refused.
+
+        refused: Those that were refused.
+    """
+
+    limit: Limit
+    requests: int = 0
+    refused: int = 0
+    _rule: Rule = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._rule = self.limit.make_rule()
+
+    def refusal(self, now: float) -> Plan | None:
+        """Count a request at *now*, or say how it is refused."""
+        self.requests += 1
+        if self._rule.admit(now):
+            return None
+        self.refused += 1
+        header = self.limit.header(self._rule.retry_after(now), now)
+        return Plan(Fault(self.limit.rate_refusal), retry_after=header)
+
+    def usage(self, now: float) -> SandboxUsage:
+        """Say how the key stands at *now*."""
+        used = self._rule.used(now)
+        capacity = None if self.limit.limit is None else self._rule.capacity
+        return SandboxUsage(
+            limit=self.limit.limit,
+            per=self.limit.per,
+            rule=self.limit.rule,
+            used=round(used, 3),
+            capacity=capacity,
+            free=None if capacity is None else max(0, math.floor(capacity - used + 1e-9)),
+            retry_after=_rounded_up(self._rule.retry_after(now), now),
+            requests=self.requests,
+            refused=self.refused,
+        )
+
+
+def _rounded_up(seconds: float, now: float) -> float:
+    """Round up to a millisecond, but for what the floats of instants leave over."""
+    return math.ceil((seconds - 2 * math.ulp(now)) * 1000) / 1000

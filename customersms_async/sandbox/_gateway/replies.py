@@ -1,0 +1,221 @@
+"""
+What is to go over the wire, as a value: bytes, delay, and how it ends.
+
+Rules of this module:
+
+1. A `Reply` says everything; whoever performs it decides nothing.
+2. A fault is an entry of a table: how a good reply is spoilt, or what is said instead of one.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from http.client import responses
+
+import attrs
+
+from .answers import RATE_LIMITED, Document, Refusal, encode, refused
+from .faults import Fault, Plan
+
+__all__ = ["Ending", "Reply", "Timing", "document_reply", "refusal_for", "refusal_reply", "spoilt"]
+
+JSON = "application/json"
+HTML = "text/html; charset=UTF-8"
+
+PHP_NOTICE = (
+    b"<br />\n<b>Notice</b>:  Undefined index: sender in <b>/var/www/html/sms_system/api.php</b>"
+    b" on line <b>87</b><br />\n"
+)
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+REASONS: Mapping[int, str] = {
+    200: "OK",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Temporarily Unavailable",
+    504: "Gateway Time-out",
+}
+
+
+class Ending(enum.StrEnum):
+    """How a reply ends."""
+
+    #: All of it arrives, and the connection stays open.
+    WHOLE = "whole"
+    #: All of it arrives, in small pieces over the delay.
+    TRICKLE = "trickle"
+    #: Half of the announced body arrives.
+    CUT = "cut"
+    #: Half of the body arrives, whose length was not announced.
+    CUT_SILENT = "cut-silent"
+    #: No byte arrives; the connection is closed in order (FIN).
+    CLOSE = "closed"
+    #: No byte arrives; the connection is reset (RST).
+    RESET = "reset"
+
+
+@attrs.frozen
+class Timing:
+    """
+    How long the slow faults take.
+
+    Attributes:
+        slow: Seconds before a late answer, or until the last piece of one.
+
+        stall: Seconds of silence before a stalled connection is closed.
+    """
+
+    slow: float
+    stall: float
+
+
+@attrs.frozen
+class Reply:
+    """
+    What goes over the wire.
+
+    Attributes:
+        body: The whole body, also where only a part of it is to arrive.
+
+        status: HTTP status.
+
+        content_type: Value of that header.
+
+        retry_after: Value of that header, if there is one.
+
+        delay: Seconds to wait before the first byte, or until the last of a trickle.
+
+        ending: How it ends.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = JSON
+    retry_after: str | None = None
+    delay: float = 0.0
+    ending: Ending = Ending.WHOLE
+
+    @property
+    def has_status(self) -> bool:
+        """Whether as much as the status line is to arrive."""
+        return self.ending not in {Ending.CLOSE, Ending.RESET}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that describe the body and say when to come again."""
+        headers = {"Content-Type": self.content_type}
+        if self.retry_after is not None:
+            headers["Retry-After"] = self.retry_after
+        return headers
+
+    @property
+    def reason(self) -> str:
+        """The words beside the status; nginx has its own for some."""
+        return REASONS.get(self.status) or responses.get(self.status, "")
+
+    @property
+    def raw(self) -> str:
+        """The whole answer as text, also where only a part of it is to arrive, or nothing."""
+        lines = [f"HTTP/1.1 {self.status} {self.reason}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        if self.ending is not Ending.CUT_SILENT:
+            lines.append(f"Content-Length: {len(self.body)}")
+        return "\r\n".join([*lines, "", ""]) + self.body.decode(errors="replace")
+
+
+def document_reply(document: Document) -> Reply:
+    """Reply with an answer."""
+    return Reply(encode(document))
+
+
+def refusal_reply(refusal: Refusal, *, status: int) -> Reply:
+    """
+    Reply with a refusal of the whole request.
+
+    Args:
+        refusal: Why, and in which form.
+
+        status: HTTP status of a refusal that has none of its own.
+    """
+    status = refusal.status or status
+    if refusal.is_page:
+        return Reply(_page(status), status, HTML, refusal.retry_after)
+    return Reply(encode(refused(refusal)), status, retry_after=refusal.retry_after)
+
+
+def refusal_for(plan: Plan) -> Refusal | None:
+    """Give the refusal that *plan* asks for, if it is one that is said."""
+    refusal = _REFUSALS.get(plan.fault)
+    return attrs.evolve(refusal, retry_after=plan.retry_after) if refusal else None
+
+
+def spoilt(reply: Reply, *, plan: Plan, timing: Timing) -> Reply:
+    """Spoil a reply as *plan* asks for; a fault that is not the wire's changes nothing."""
+    spoil = _SPOILT.get(plan.fault)
+    return spoil(reply, timing) if spoil else reply
+
+
+def _page(status: int) -> bytes:
+    title = f"{status} {REASONS[status]}"
+    return (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    ).encode()
+
+
+_REFUSALS: Mapping[Fault | None, Refusal] = {
+    Fault.REFUSE: Refusal("Message text is not allowed", "MESSAGE_BLOCKED"),
+    Fault.RATE_LIMITED: RATE_LIMITED,
+    Fault.RATE_LIMITED_HTML: attrs.evolve(RATE_LIMITED, is_page=True),
+    Fault.RATE_LIMITED_200: attrs.evolve(RATE_LIMITED, status=200),
+    Fault.HTTP_500: Refusal(status=500, is_page=True),
+    Fault.HTTP_503: Refusal(status=503, is_page=True),
+}
+
+_Spoil = Callable[[Reply, Timing], Reply]
+
+
+def _ends(ending: Ending) -> _Spoil:
+    return lambda reply, _timing: attrs.evolve(reply, ending=ending)
+
+
+def _begins(prefix: bytes) -> _Spoil:
+    return lambda reply, _timing: attrs.evolve(reply, body=prefix + reply.body)
+
+
+def _becomes_page(status: int) -> _Spoil:
+    page = Reply(_page(status), status, HTML)
+    return lambda _reply, _timing: page
+
+
+def _with_notice(reply: Reply, _timing: Timing) -> Reply:
+    return attrs.evolve(reply, body=PHP_NOTICE + reply.body, content_type=HTML)
+
+
+def _slow(reply: Reply, timing: Timing) -> Reply:
+    return attrs.evolve(reply, delay=timing.slow)
+
+
+def _slow_body(reply: Reply, timing: Timing) -> Reply:
+    return attrs.evolve(reply, delay=timing.slow, ending=Ending.TRICKLE)
+
+
+def _stalled(reply: Reply, timing: Timing) -> Reply:
+    return attrs.evolve(reply, delay=timing.stall, ending=Ending.CLOSE)
+
+
+_SPOILT: Mapping[Fault | None, _Spoil] = {
+    Fault.RESET_BEFORE: _ends(Ending.RESET),
+    Fault.RESET_AFTER: _ends(Ending.RESET),
+    Fault.ANSWER_LOST: _ends(Ending.CLOSE),
+    Fault.STALL: _stalled,
+    Fault.SLOW: _slow,
+    Fault.SLOW_BODY: _slow_body,
+    Fault.CUT_BODY: _ends(Ending.CUT),
+    Fault.CUT_SILENT: _ends(Ending.CUT_SILENT),
+    Fault.HTTP_504: _becomes_page(504),
+    Fault.HTML: _becomes_page(200),
+    Fault.EMPTY: lambda _reply, _timing: Reply(content_type=HTML),
+    Fault.HTML_TYPE: lambda reply, _timing: attrs.evolve(reply, content_type=HTML),
+    Fault.PHP_NOTICE: _with_notice,
+    Fault.BOM: _begins(BYTE_ORDER_MARK),
+}

@@ -1,0 +1,122 @@
+"""
+What went over the wire, word for word, with keys masked.
+
+Rule of this module: memory is bounded; the oldest transcripts go first, long before the requests
+that they belong to.
+"""
+
+from collections import deque
+
+import attrs
+
+from .masking import veiled
+from .replies import Reply
+
+__all__ = ["Transcript", "Transcripts"]
+
+#: Bytes of bodies that are held.
+ROOM = 32 * 1024 * 1024
+
+#: Bytes that a transcript takes beside its bodies, roughly.
+OVERHEAD = 1_000
+
+#: Characters of a body that are shown.
+LONGEST = 200_000
+
+
+@attrs.frozen
+class Transcript:
+    """
+    A request and its answer.
+
+    Attributes:
+        request: Id of the request.
+
+        key: The key that it carried.
+
+        head: Request line and headers, with the blank line behind them.
+
+        body: The body of the request.
+
+        reply: The answer.
+    """
+
+    request: int
+    key: str = attrs.field(repr=False)
+    head: str = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    reply: Reply = attrs.field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """About the bytes that it takes."""
+        return len(self.head) + len(self.body) + len(self.reply.body) + OVERHEAD
+
+    @property
+    def sent(self) -> str:
+        """The request as it arrived, cut where it is very long."""
+        return veiled(self.head + _text(self.body), self.key)
+
+    @property
+    def answered(self) -> str:
+        """The whole answer, also where only a part of it was delivered; cut where it is long."""
+        return veiled(_cut(self.reply.raw), self.key)
+
+
+@attrs.define(eq=False)
+class Transcripts:
+    """
+    The newest transcripts.
+
+    Attributes:
+        room: Bytes that they may take together.
+    """
+
+    room: int = ROOM
+    _kept: dict[int, Transcript] = attrs.field(init=False, factory=dict[int, Transcript])
+    _order: deque[int] = attrs.field(init=False, factory=deque[int])
+    _took: dict[int, float] = attrs.field(init=False, factory=dict[int, float])
+    _taken: int = attrs.field(init=False, default=0)
+
+    def add(self, transcript: Transcript) -> None:
+        """Keep a transcript; the newest is always kept."""
+        self._kept[transcript.request] = transcript
+        self._order.append(transcript.request)
+        self._taken += transcript.size
+        while self._taken > self.room and len(self._order) > 1:
+            self._forget(self._order.popleft())
+
+    def get(self, request: int) -> Transcript | None:
+        """Give the transcript of a request, unless it has been forgotten."""
+        return self._kept.get(request)
+
+    def note_answered(self, request: int, seconds: float) -> None:
+        """Remember how long an answer took, as long as its transcript is kept."""
+        if request in self._kept:
+            self._took[request] = round(seconds, 4)
+
+    def took(self, request: int) -> float | None:
+        """Give the seconds until a request was answered; none until then, or once forgotten."""
+        return self._took.get(request)
+
+    def _forget(self, request: int) -> None:
+        self._taken -= self._kept.pop(request).size
+        self._took.pop(request, None)
+
+    def clear(self, key: str | None = None) -> None:
+        """Forget all transcripts, or those of one key."""
+        left = [kept for kept in self._kept.values() if key is not None and kept.key != key]
+        self._kept = {kept.request: kept for kept in left}
+        self._took = {number: self._took[number] for number in self._kept if number in self._took}
+        self._order = deque(self._kept)
+        self._taken = sum(kept.size for kept in left)
+
+
+def _text(body: bytes) -> str:
+    return _cut(body[: 4 * LONGEST].decode(errors="replace"))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}\n… cut after {LONGEST:,} characters"

@@ -1,0 +1,1 @@
+"""The gateway's HTTP: the API, the control calls, the events, the pages."""

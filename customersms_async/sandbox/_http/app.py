@@ -1,0 +1,237 @@
+"""
+The application: the API, the calls that control it, the stream of events, and the pages.
+
+Rules of this module:
+
+1. Every request passes the `Guard`, and every answer bears its headers.
+2. Pages come from memory and have no secrets in them.
+3. Errors are JSON that names the value and what would be right; a key in it is masked.
+"""
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+import attrs
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from .._gateway.masking import veiled_json
+from .control import Control
+from .endpoint import PATHS, Counter
+from .events import written
+from .guard import SAFE_HEADERS, Guard
+from .help import help_page
+from .parameters import NotFound, Parameters, read_object
+from .routes import EVENTS, PREFIX, ROUTES, Route
+
+__all__ = ["make_app"]
+
+#: Bytes; an array of a million numbers fits.
+LARGEST_BODY = 32 * 1024 * 1024
+
+#: Streams that may be open at once.
+STREAMS = 32
+
+#: Seconds between two writes to a stream, so that many events cost few writes.
+PACE = 0.05
+
+#: Milliseconds after which a browser opens a broken stream again.
+RETRY = 1000
+
+#: Paths whose answers may take their time.
+STAYING = frozenset({EVENTS, *(PREFIX + route.path for route in ROUTES if route.waits)})
+
+_KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(control: Control, guard: Guard, closing: "asyncio.Future[None]") -> web.Application:
+    """
+    Make the application.
+
+    Args:
+        control: What it serves.
+
+        guard: Who may come in.
+
+        closing: Done once the sandbox closes; ends every wait.
+    """
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_doorkeeper(guard, control)])
+    app.on_response_prepare.append(_add_safe_headers)
+    for path in PATHS:
+        app.router.add_post(path, Counter(control, closing).post)
+    for route in ROUTES:
+        app.router.add_route(route.method, PREFIX + route.path, _handler(route, control, closing))
+    app.router.add_get(EVENTS, Stream(control, closing).get, allow_head=False)
+    for path in (PREFIX, f"{PREFIX}/"):
+        app.router.add_get(path, _help)
+    for path, response in _pages().items():
+        app.router.add_get(path, response)
+    return app
+
+
+def _doorkeeper(guard: Guard, control: Control) -> Middleware:
+    @web.middleware
+    async def doorkeeper(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        stays = request.path in STAYING
+        reason = guard.objection(request.method, request.headers, stays=stays)
+        if reason is not None:
+            return _problem(control, 403, "NOT_ALLOWED", reason)
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if not request.path.startswith(PREFIX):
+                raise
+            hint = f"{request.method} {request.path}: {error.reason}; see {PREFIX}/ for all calls"
+            return _problem(control, error.status, "NOT_SERVED", hint)
+
+    return doorkeeper
+
+
+async def _add_safe_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in SAFE_HEADERS.items():
+        response.headers[name] = value
+
+
+def _handler(route: Route, control: Control, closing: "asyncio.Future[None]") -> _Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            given = await _parameters(request, route)
+            more = (closing,) if route.waits else ()
+            found = cast("Callable[..., object]", route.answer)(control, given, *more)
+            return _json(control, await found if inspect.isawaitable(found) else found)
+        except NotFound as error:
+            reason, *arrived = error.args
+            return _problem(control, 404, "NOT_FOUND", reason, *arrived)
+        except ValueError as error:
+            return _problem(control, 400, "INVALID_VALUE", str(error))
+
+    return answer
+
+
+async def _parameters(request: web.Request, route: Route) -> Parameters:
+    values: dict[str, object] = dict(request.query)
+    if route.method == "POST":
+        values |= read_object(await request.read())
+    given = Parameters(values | request.match_info)
+    given.check(route.parameters)
+    return given
+
+
+def _json(control: Control, shown: object, status: int = 200) -> web.Response:
+    return web.Response(
+        text=_hidden(control, msgspec.json.encode(shown).decode()) + "\n",
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _hidden(control: Control, words: str) -> str:
+    return veiled_json(words, control.exchange.gateway.credits)
+
+
+def _problem(
+    control: Control, status: int, code: str, reason: str, *arrived: object
+) -> web.Response:
+    shown: dict[str, object] = {"error": reason, "code": code}
+    return _json(control, shown | ({"arrived": arrived[0]} if arrived else {}), status)
+
+
+@attrs.define(eq=False)
+class Stream:
+    """
+    The stream of events.
+
+    Attributes:
+        control: Whose events.
+
+        closing: Ends every stream.
+    """
+
+    control: Control
+    closing: "asyncio.Future[None]"
+    _open: int = 0
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Send events until the reader goes or the sandbox closes."""
+        if self._open >= STREAMS:
+            reason = f"{STREAMS} streams are open; close one"
+            return _problem(self.control, 503, "TOO_MANY_STREAMS", reason)
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-store",
+            }
+        )
+        self._open += 1
+        try:
+            with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+                await self._follow(response, request.headers.get("Last-Event-ID"))
+        finally:
+            self._open -= 1
+        return response
+
+    async def _follow(self, response: web.StreamResponse, last_id: str | None) -> None:
+        events = self.control.events
+        place = events.position(last_id)
+        note = "reload" if place is None else "hello"
+        place = events.newest if place is None else place
+        first = self._note(note, place) if last_id is None or note == "reload" else "\n"
+        await self._write(response, f"retry: {RETRY}\n{first}")
+        while not self.closing.done():
+            place = await self._catch_up(response, place)
+            await asyncio.wait((self.closing,), timeout=PACE)
+            await events.wait(place, self.closing)
+
+    async def _catch_up(self, response: web.StreamResponse, place: int) -> int:
+        """Write what is new, or a sign of life, and give the new place."""
+        events = self.control.events
+        new = events.after(place)
+        if new is None:
+            await self._write(response, self._note("reload", events.newest))
+            return events.newest
+        await self._write(response, "".join(map(events.words, new)) or ":\n\n")
+        return place + len(new)
+
+    def _note(self, kind: str, place: int) -> str:
+        event_id = self.control.events.id_of(place)
+        return written(kind, {"event": event_id}, event_id)
+
+    async def _write(self, response: web.StreamResponse, words: str) -> None:
+        await response.write(_hidden(self.control, words).encode())
+
+
+async def _help(request: web.Request) -> web.StreamResponse:
+    page = help_page(f"{request.scheme}://{request.host}")
+    return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+def _pages() -> Mapping[str, _Handler]:
+    """Read the pages into memory: the inbox at ``/``, each file under ``/static``."""
+    folder = Path(__file__).parents[1] / "static"
+    files = {path.name: path for path in folder.iterdir() if path.suffix in _KINDS}
+    pages = {f"/static/{name}": _page(path) for name, path in files.items()}
+    return pages | {"/": _page(files["inbox.html"])}
+
+
+def _page(path: Path) -> _Handler:
+    text, kind = path.read_text("utf-8"), _KINDS[path.suffix]
+
+    async def page(_request: web.Request) -> web.StreamResponse:
+        headers = {"Cache-Control": "no-cache"}
+        return web.Response(text=text, content_type=kind, headers=headers)
+
+    return page

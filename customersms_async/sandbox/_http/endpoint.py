@@ -1,0 +1,120 @@
+"""
+The wire of the API: an aiohttp handler that performs what was decided elsewhere.
+
+Rules of this module:
+
+1. It decides nothing: bytes in, a `Reply` out, which it performs to the letter.
+2. It connects to nobody.
+3. Every wait ends when the sandbox closes, so that what is in flight is answered at once.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+
+import attrs
+from aiohttp import web
+
+from .._gateway.replies import Ending, Reply
+from .control import Control
+
+__all__ = ["PATH", "PATHS", "Counter"]
+
+#: Path of the API, as documented.
+PATH = "/sms_system/api.php"
+
+#: That, and the short one that the documentation shows once, in its quick start.
+PATHS = (PATH, "/api.php")
+
+#: Pieces in which a slow body comes.
+PIECES = 8
+
+# With this option a close discards what is unsent and resets the connection.
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+
+
+@attrs.define(eq=False)
+class Counter:
+    """
+    Where requests come in.
+
+    Attributes:
+        control: Who decides.
+
+        closing: Done once the sandbox closes.
+    """
+
+    control: Control
+    closing: "asyncio.Future[None]"
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request; one that breaks off is cancelled by aiohttp, and leaves no trace."""
+        loop = asyncio.get_running_loop()
+        body = await request.read()
+        started_at = loop.time()
+        try:
+            visit = self.control.receive(body, _head(request))
+        except ValueError as error:
+            return web.json_response({"success": False, "error": str(error)}, status=500)
+        try:
+            await self._pause(visit.delay)
+            return await self._perform(request, visit.reply)
+        finally:
+            self.control.note_answered(visit.request.id, loop.time() - started_at)
+
+    async def _perform(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        if reply.ending is Ending.TRICKLE:
+            return await self._trickle(request, reply)
+        await self._pause(reply.delay)
+        if reply.ending is not Ending.WHOLE and request.transport is not None:
+            _break_off(request.transport, reply)
+        return web.Response(
+            body=reply.body, status=reply.status, reason=reply.reason, headers=reply.headers
+        )
+
+    async def _trickle(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        response = web.StreamResponse(
+            status=reply.status, reason=reply.reason, headers=reply.headers
+        )
+        response.content_length = len(reply.body)
+        size = -(-len(reply.body) // PIECES)
+        with contextlib.suppress(ConnectionError):
+            await response.prepare(request)
+            for start in range(0, len(reply.body), size):
+                await self._pause(reply.delay / PIECES)
+                await response.write(reply.body[start : start + size])
+        return response
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.wait((self.closing,), timeout=seconds)
+
+
+def _head(request: web.Request) -> str:
+    """Write the head of a request as it arrived."""
+    version = f"HTTP/{request.version.major}.{request.version.minor}"
+    lines = [f"{request.method} {request.path_qs} {version}".encode()]
+    lines += [b"%b: %b" % header for header in request.raw_headers]
+    return b"\r\n".join([*lines, b"", b""]).decode(errors="replace")
+
+
+def _break_off(transport: asyncio.Transport, reply: Reply) -> None:
+    """End the connection as *reply* says; aiohttp drops what is returned after that."""
+    if reply.ending is Ending.RESET:
+        wire = transport.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        transport.abort()
+        return
+    if reply.has_status:
+        transport.write(_half(reply))
+    transport.close()
+
+
+def _half(reply: Reply) -> bytes:
+    """Write the head and half of the body."""
+    lines = [f"HTTP/1.1 {reply.status} {reply.reason}", f"Content-Type: {reply.content_type}"]
+    if reply.ending is Ending.CUT:
+        lines.append(f"Content-Length: {len(reply.body)}")
+    head = "\r\n".join([*lines, "Connection: close", "", ""])
+    return head.encode() + reply.body[: len(reply.body) // 2]

@@ -1,0 +1,157 @@
+"""
+Parameters of a call over HTTP, from its query or from its JSON body.
+
+Rule of this module: a value that cannot be, or a name that nobody knows, is an error that names it
+and what would be right; nothing is guessed.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+import msgspec
+
+from .._gateway.clock import read_seconds
+from .._gateway.mailboxes import Query, number_in
+from .._gateway.masking import masked, veiled
+
+__all__ = ["NotFound", "Parameters", "read_object"]
+
+#: Digits by which a masked key may be called.
+SHORT = 6
+
+
+class NotFound(LookupError):
+    """What was asked for is not here."""
+
+
+@attrs.frozen
+class Parameters:
+    """
+    What a call was given.
+
+    Attributes:
+        values: By name; texts from a query or a path, anything from JSON.
+    """
+
+    values: Mapping[str, object]
+
+    def check(self, known: Iterable[str]) -> None:
+        """
+        Refuse names that are not *known*.
+
+        Raises:
+            ValueError: There is one.
+        """
+        names = list(known)
+        for name in self.values:
+            if name not in names:
+                right = f"takes {', '.join(names)}" if names else "takes none"
+                raise ValueError(f"there is no parameter {veiled(name)!r}; this call {right}")
+
+    def text(self, name: str) -> str | None:
+        """Give a text, none if it was not given."""
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{name} must be a text, not {value!r}")
+        return value
+
+    def needed(self, name: str) -> str:
+        """Give a text that must not be absent or empty."""
+        value = self.text(name)
+        if not value:
+            raise ValueError(f"{name} is missing")
+        return value
+
+    def count(self, name: str, otherwise: int, most: int) -> int:
+        """Give a whole number from 1 to *most*."""
+        value = self.values.get(name, otherwise)
+        number = int(value) if isinstance(value, str) and _is_number(value) else value
+        if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= most:
+            return number
+        raise ValueError(f"{name} must be a whole number from 1 to {most}, not {value!r}")
+
+    def seconds(self, name: str, otherwise: float, most: float) -> float:
+        """Give a number of seconds from 0 to *most*."""
+        value = self.values.get(name, otherwise)
+        if isinstance(value, str):
+            value = _number_or_text(value)
+        return read_seconds(name, value, most)
+
+    def one_of(self, name: str, words: Iterable[str]) -> str | None:
+        """Give one of the words, none if it was not given."""
+        value = self.text(name)
+        right = list(words)
+        if value is not None and value not in right:
+            raise ValueError(f"{name} must be one of {', '.join(right)}, not {value!r}")
+        return value
+
+    def number(self, name: str) -> int | None:
+        """Give the number of a request or in the id of a message, none if it was not given."""
+        if name not in self.values:
+            return None
+        number = number_in(str(self.values[name]))
+        if not number:
+            raise ValueError(
+                f"{name} must be an id like 7 or 'msg_123456', not {self.values[name]!r}"
+            )
+        return number
+
+    def key(self, known: Iterable[str]) -> str | None:
+        """
+        Find the key that is meant, by itself or by its masked name or the six digits in that.
+
+        Raises:
+            NotFound: It is not *known*.
+        """
+        given = self.text("key")
+        if given is None:
+            return None
+        keys = list(known)
+        if given in keys:
+            return given
+        found = next((key for key in keys if masked(key).endswith(given[-SHORT:])), None)
+        if found is None or given not in (masked(found), masked(found)[-SHORT:]):
+            raise NotFound(
+                f"key {_safe(given)} has no account here; GET /_sandbox/status lists them"
+            )
+        return found
+
+    def query(self, key: str | None) -> Query:
+        """Say which messages are meant."""
+        return Query(
+            phone=self.text("phone") or None,
+            contains=self.text("contains") or None,
+            key=key,
+            request=self.number("request"),
+            after=self.number("after") or 0,
+        )
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """
+    Read the body of a call; an empty one has no parameters.
+
+    Raises:
+        ValueError: It is no JSON object.
+    """
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any]) if body.strip() else {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError('the body must be a JSON object, like {"advance": 60}') from None
+
+
+def _safe(key: str) -> str:
+    """Quote a masked key, mask any other."""
+    return repr(key) if "…" in key or len(key) <= SHORT else masked(key)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,228 @@
+"""
+The calls over HTTP, in one table: what serves them reads it, and so does the help page.
+
+Rule of this module: what is not in the table is neither served nor described.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import attrs
+
+from .._gateway.faults import RATE_REFUSALS
+from .._gateway.rate_rules import RULE_NAMES
+from . import calls as _reading
+from . import changes as _changing
+from .control import Control
+from .parameters import Parameters
+
+__all__ = ["EVENTS", "PREFIX", "ROUTES", "Route"]
+
+#: Path under which all calls stand.
+PREFIX = "/_sandbox"
+
+#: Path of the stream.
+EVENTS = f"{PREFIX}/events"
+
+_Answer = Callable[[Control, Parameters], object]
+_Waiting = Callable[[Control, Parameters, "asyncio.Future[None]"], Awaitable[object]]
+
+
+@attrs.frozen
+class Route:
+    """
+    One call.
+
+    Attributes:
+        method: HTTP method.
+
+        path: Path behind the prefix; a part in braces is a parameter.
+
+        summary: What it does, in a line.
+
+        answer: Does it.
+
+        parameters: Meaning of each parameter by name. A GET or DELETE has them in its query, a
+            POST in its body, a JSON object.
+
+        example: What a reader can try: a query, or a JSON object.
+
+        waits: Whether the answer may take its time, and is given what ends a wait.
+    """
+
+    method: str
+    path: str
+    summary: str
+    answer: _Answer | _Waiting = attrs.field(repr=False)
+    parameters: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    example: str = ""
+    waits: bool = False
+
+
+_KEY = {"key": "the account: its key, or its masked name as answers show it"}
+_WHICH = {
+    **_KEY,
+    "phone": "the number, however it is written",
+    "contains": "a part of the text",
+}
+_AFTER = {"after": "an id; only later ones"}
+_PAGE = {
+    **_AFTER,
+    "before": "an id; only earlier ones",
+    "limit": f"entries, at most {_reading.MOST:,} ({_reading.USUAL})",
+}
+_REQUEST = {"request": "the id of the request that brought it"}
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/status", "Accounts, counts, clock, faults and limit.", _reading.status),
+    Route(
+        "GET",
+        "/messages",
+        "Accepted messages, oldest first: the first after an id, else the newest.",
+        _reading.messages,
+        {**_WHICH, **_REQUEST, **_PAGE},
+        "phone=%2B12125551234&contains=code",
+    ),
+    Route(
+        "GET", "/messages/{id}", "One message.", _reading.message, {"id": "the id of the message"}
+    ),
+    Route(
+        "GET",
+        "/wait",
+        "The oldest message that fits, as soon as there is one. In vain it ends with 404 and "
+        "what did arrive.",
+        _reading.wait,
+        {
+            **_WHICH,
+            **_AFTER,
+            "timeout": f"seconds, at most {_reading.LONGEST:g} ({_reading.PATIENCE:g})",
+        },
+        "phone=%2B12125551234&timeout=0.1",
+        waits=True,
+    ),
+    Route(
+        "GET",
+        "/last-code",
+        "The code, 4 to 8 digits, in the newest message to a number that has one.",
+        _reading.last_code,
+        {**_KEY, "phone": "the number"},
+        "phone=%2B12125551234",
+    ),
+    Route(
+        "GET",
+        "/duplicates",
+        "Messages whose number and text the same account had sent before.",
+        _reading.duplicates,
+        {**_KEY, "limit": _PAGE["limit"]},
+    ),
+    Route(
+        "GET",
+        "/conversations",
+        "Numbers with their newest message, the number written to last first.",
+        _reading.conversations,
+        {
+            **_KEY,
+            "contains": "a part of the number or of one of its texts",
+            "limit": _PAGE["limit"],
+            "page": "1 for the first",
+        },
+        "limit=20",
+    ),
+    Route(
+        "DELETE",
+        "/messages",
+        "Forget messages, requests and scripts; credits and limits stay.",
+        _changing.clear,
+        _KEY,
+    ),
+    Route(
+        "GET",
+        "/requests",
+        "Requests that arrived, oldest first: the first after an id, else the newest.",
+        _reading.requests,
+        {
+            **_KEY,
+            "fate": f"one of {', '.join(_reading.FATES)}",
+            "fault": "the name of a fault",
+            **_PAGE,
+        },
+        "fate=lost",
+    ),
+    Route(
+        "GET",
+        "/requests/{id}",
+        "One request, with the raw request and the raw answer; keys are masked.",
+        _reading.request,
+        {"id": "the id of the request"},
+    ),
+    Route("GET", "/faults", "What goes wrong, and all that can.", _reading.faults, _KEY),
+    Route(
+        "POST",
+        "/faults",
+        "Set what goes wrong; what is not named stays as it is.",
+        _changing.set_faults,
+        {
+            **_KEY,
+            "script": "what happens to the next requests, like '500, reset, rate-limited(7), ok*2'",
+            "standing": "what happens to every request, like 'answer-lost'; null switches it off",
+            "probabilities": "how likely each fault is, like {'answer-lost': 0.05}",
+            "seed": "a whole number; the same seed and the same requests give the same run",
+            "latency": "seconds before each answer: 0.2, 'uniform(0.1, 0.5)', 'normal(0.2, 0.05)' "
+            "or 'exponential(0.3)'",
+        },
+        '{"script": "500, reset, ok", "latency": "uniform(0.01, 0.05)"}',
+    ),
+    Route("DELETE", "/faults", "Switch all faults off, latency too.", _changing.clear_faults, _KEY),
+    Route(
+        "GET",
+        "/clock",
+        "The time by which messages are dated and limits counted.",
+        _reading.the_time,
+    ),
+    Route(
+        "POST",
+        "/clock",
+        "Move the time forward.",
+        _changing.advance,
+        {"advance": "seconds, at least 0"},
+        '{"advance": 60}',
+    ),
+    Route("GET", "/credits", "Credits of an account.", _reading.credits_left, _KEY, "key={key}"),
+    Route(
+        "POST",
+        "/credits",
+        "Set the credits of an account; a new key opens one.",
+        _changing.set_credits,
+        {**_KEY, "credits": "a whole number, at least 0"},
+        '{"key": "cspro_another", "credits": 100}',
+    ),
+    Route(
+        "GET", "/usage", "How an account stands with its limit.", _reading.usage, _KEY, "key={key}"
+    ),
+    Route("GET", "/limit", "The limit of an account, or that of all.", _reading.limit, _KEY),
+    Route(
+        "POST",
+        "/limit",
+        "Limit an account, or all that have no limit of their own. What is not named stays as it "
+        "is, what was counted is forgotten.",
+        _changing.set_limit,
+        {
+            **_KEY,
+            "limit": "requests in a period, null for no limit",
+            "per": "the period in seconds, from 0.001 to a year",
+            "rule": f"one of {', '.join(RULE_NAMES)}",
+            "burst": "requests at once, for gcra and nginx",
+            "rate_refusal": f"one of {', '.join(RATE_REFUSALS)}",
+            "retry_after": "seconds, date, none, or any text for the header",
+        },
+        '{"limit": 100, "rule": "gcra", "retry_after": "date"}',
+    ),
+    Route(
+        "DELETE",
+        "/account",
+        "Forget an account with its messages, requests, faults and limit.",
+        _changing.close_account,
+        _KEY,
+        "key=cspro_another",
+    ),
+)

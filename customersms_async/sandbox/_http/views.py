@@ -1,0 +1,197 @@
+"""
+What the sandbox shows over HTTP: plain objects for JSON.
+
+Rules of this module:
+
+1. A key is always masked.
+2. Instants are written in ISO 8601, UTC.
+"""
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from .._gateway.clock import MovableClock, written
+from .._gateway.exchange import Exchange, Visit
+from .._gateway.fault_engine import Faults, Switches
+from .._gateway.faults import (
+    MAGIC_NUMBERS,
+    MEANINGS,
+    NOT_CARRIED_OUT,
+    RATE_REFUSALS,
+    REJECTIONS,
+    Fault,
+)
+from .._gateway.latency import Latency
+from .._gateway.mailboxes import Ledger, SandboxMessage, SandboxRequest, code_in
+from .._gateway.masking import masked
+from .._gateway.rate_budget import Limit
+from .._gateway.transcripts import Transcript
+
+__all__ = [
+    "Shown",
+    "account",
+    "catalogue",
+    "clock",
+    "conversation",
+    "fate",
+    "faults",
+    "limit",
+    "message",
+    "messages",
+    "request",
+    "transcript",
+    "visit",
+]
+
+#: An object as JSON shows it.
+Shown = dict[str, object]
+
+#: Numbers of a request, and messages of an event, that are shown.
+MOST = 100
+
+#: Requests a minute that the gateway documents; to show what is used where nothing is enforced.
+DOCUMENTED = {"limit": 100, "per": 60}
+
+
+def message(ledger: Ledger, shown: SandboxMessage) -> Shown:
+    """Show a message."""
+    return {
+        "id": shown.message_id,
+        "account": masked(shown.key),
+        "at": written(shown.at),
+        "phone": shown.phone,
+        "text": shown.text,
+        "code": code_in(shown.text),
+        "is_duplicate": ledger.is_duplicate(shown),
+        "request": shown.request,
+    }
+
+
+def messages(ledger: Ledger, shown: Iterable[SandboxMessage]) -> list[Shown]:
+    """Show messages."""
+    return [message(ledger, one) for one in shown]
+
+
+def request(shown: SandboxRequest, took: float | None = None) -> Shown:
+    """Show a request; of very many numbers only the first. *took* is none until it is answered."""
+    return {
+        "id": shown.id,
+        "account": masked(shown.key) if shown.key else None,
+        "at": written(shown.at),
+        "phones": list(shown.phones[:MOST]),
+        "numbers": len(shown.phones),
+        "text": shown.text,
+        "accepted": shown.accepted,
+        "fate": fate(shown),
+        "fault": shown.fault,
+        "status": shown.status,
+        "code": shown.code,
+        "answer": shown.ending,
+        "took": took,
+    }
+
+
+def fate(shown: SandboxRequest) -> str:
+    """Say in one word what a sender knows of the request, and what is true."""
+    if shown.code is not None:
+        return "refused"
+    if shown.fault in NOT_CARRIED_OUT:
+        return "failed"
+    if shown.ending not in ("whole", "trickle") or shown.fault in _UNREADABLE:
+        return "lost"
+    return "answered"
+
+
+_UNREADABLE = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
+
+
+def transcript(shown: SandboxRequest, words: Transcript | None, took: float | None = None) -> Shown:
+    """Show a request with what went over the wire, as far as that is still known."""
+    return request(shown, took) | {
+        "raw_request": words and words.sent,
+        "raw_answer": words and words.answered,
+    }
+
+
+def account(exchange: Exchange, key: str, now: float) -> Shown:
+    """Show an account with its credits and how it stands with its limit."""
+    usage = attrs.asdict(exchange.limits.usage(key, now))
+    return {
+        "account": masked(key),
+        "credits": exchange.gateway.credits.get(key),
+        "messages": len(exchange.ledger.of(key).messages),
+        "duplicates": exchange.ledger.count_duplicates(key),
+        "usage": usage | {"documented": DOCUMENTED},
+    }
+
+
+def visit(exchange: Exchange, shown: Visit, now: Callable[[], float]) -> Callable[[], Shown]:
+    """Show a request as an event: with its messages, of very many the first, and its account."""
+    key, of_request, first = shown.request.key, request(shown.request), shown.messages[:MOST]
+    return lambda: {
+        "request": of_request,
+        "messages": messages(exchange.ledger, first),
+        "account": account(exchange, key, now()) if key in exchange.gateway.credits else None,
+    }
+
+
+def conversation(ledger: Ledger, shown: list[SandboxMessage]) -> Shown:
+    """Show a number with its newest message."""
+    newest = shown[-1]
+    return {
+        "phone": newest.phone,
+        "account": masked(newest.key),
+        "messages": len(shown),
+        "newest": message(ledger, newest),
+    }
+
+
+def limit(shown: Limit, key: str | None) -> Shown:
+    """Show a limit, of one account or of all."""
+    return {"account": key and masked(key), **attrs.asdict(shown)}
+
+
+def clock(shown: MovableClock) -> Shown:
+    """Show the clock."""
+    return {"now": written(shown.now()), "ahead": shown.ahead}
+
+
+def faults(engine: Faults, key: str | None) -> Shown:
+    """Show what is set, for one account or for all."""
+    switches = engine.common if key is None else engine.own.get(key, Switches())
+    return {
+        "account": key and masked(key),
+        "script": [str(step) for step in switches.script],
+        "standing": switches.standing and str(switches.standing),
+        "probabilities": dict(switches.probabilities),
+        "seed": switches.seed,
+        "latency": _latency(switches.latency),
+    }
+
+
+def _latency(shown: object) -> str | None:
+    if shown is None:
+        return None
+    return str(shown) if isinstance(shown, Latency) else "a function"
+
+
+def catalogue() -> list[Shown]:
+    """Show every fault with its meaning and the number that asks for it."""
+    numbers = {fault: ending for ending, fault in MAGIC_NUMBERS.items()}
+    return [
+        {
+            "name": fault,
+            "meaning": meaning,
+            "kind": _kind(fault),
+            "number": f"+1212{numbers[fault]}",
+            "takes_retry_after": fault in RATE_REFUSALS,
+        }
+        for fault, meaning in MEANINGS.items()
+    ]
+
+
+def _kind(fault: Fault) -> str:
+    if fault in REJECTIONS:
+        return "numbers fail"
+    return "not carried out" if fault in NOT_CARRIED_OUT else "accepted"
