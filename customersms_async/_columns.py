@@ -28,31 +28,14 @@ from typing import Final, cast
 
 from attrs import frozen
 
-from .errors import Status
+from ._status import Status, Verdict
 
-__all__ = ["PENDING", "SENT", "Columns", "Row", "Verdict"]
+__all__ = ["PENDING", "Columns", "Row"]
 
 _END: Final = b"\0"
 _IN_SIDE_TABLE: Final = 0xFFFF
 
 
-@frozen
-class Verdict:
-    """
-    A fate and its reason, apart from the number it is about.
-
-    Attributes:
-        status: The fate.
-        code: The word of the reason; None for `Status.SENT`.
-        detail: One line for people, or None.
-    """
-
-    status: Status
-    code: str | None = None
-    detail: str | None = None
-
-
-SENT: Final = Verdict(Status.SENT)
 #: What stands in a column until the fate is known. No report is given out with one of these.
 PENDING: Final = Verdict(Status.NOT_SENT, "PENDING")
 

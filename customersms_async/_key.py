@@ -1,25 +1,18 @@
 """
-What may be shown: the key never, a number only in part, a text not at all.
+The API key: a value that hides itself.
 
-Rules of this module:
-
-1. The key is a value that hides itself; `reveal` is called in one place, where the body is made.
-2. What a stranger wrote (an error text of the gateway) is cleaned before it is kept: the key and
-   the text may be echoed in it.
+Rule of this module: `ApiKey.reveal` is called in one place, where the body of a request is made.
 """
 
 import hashlib
-import re
 from typing import NoReturn
 
 from .errors import ConfigurationError
 
-__all__ = ["ApiKey", "clean", "read_key"]
+__all__ = ["ApiKey", "read_key"]
 
-_LONGEST_DETAIL = 200
 #: A key that is shorter, as in tests, may be part of the words of an answer.
 _SHORTEST_KEY = 8
-_DIGIT_RUN = re.compile(r"\d[\d\s()\[\].,/_+\u2010-\u2015\u2212-]{4,}\d")
 
 
 class ApiKey:
@@ -79,27 +72,3 @@ def read_key(value: object) -> ApiKey | ConfigurationError:
     else:
         return ApiKey(value)
     return ConfigurationError(f"api_key {problem}; give the key as the gateway shows it")
-
-
-def clean(detail: str, *secrets: str) -> str:
-    """
-    Make a stranger's text fit to be kept: one short line without *secrets* and whole numbers.
-
-    Args:
-        detail: What the gateway or an exception said.
-
-        secrets: The key and the text of the request; each is cut out wherever it is echoed, the
-            longest first, since one may stand within another.
-
-    Returns:
-        At most 200 characters, printable.
-    """
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        detail = detail.replace(secret, "[hidden]")
-    detail = "".join(c if c.isprintable() else " " for c in detail[: 4 * _LONGEST_DETAIL])
-    detail = _DIGIT_RUN.sub(_mask_run, detail)
-    return " ".join(detail.split())[:_LONGEST_DETAIL]
-
-
-def _mask_run(run: re.Match[str]) -> str:
-    return "…" + "".join(c for c in run[0] if c.isdecimal())[-2:]

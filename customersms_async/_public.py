@@ -1,16 +1,10 @@
 """The public names in one place, under the name by which users import them."""
 
 from ._bulk.options import BulkOptions, MessageOptions
-from ._ports import (
-    Batch,
-    Journal,
-    Lane,
-    Limiter,
-    RequestRecord,
-    Slot,
-    Ticket,
-    Usage,
-)
+from ._ports.hooks import RequestRecord
+from ._ports.journal import Batch, Journal
+from ._ports.limiter import Lane, Limiter, Slot, Ticket, Usage
+from ._status import Status
 from .bulk import Bulk
 from .client import CustomerSMS
 from .errors import (
@@ -29,7 +23,6 @@ from .errors import (
     RateLimited,
     Rejected,
     SendError,
-    Status,
     WaitTooLong,
 )
 from .limiters import LocalLimiter, Rate

@@ -21,32 +21,33 @@ from typing import Final, NoReturn, Self, Unpack
 import aiohttp
 from attrs import frozen
 
-from ._bulk.options import (
-    BulkOptions,
-    LookingOptions,
-    MessageOptions,
-    Options,
-    check_endpoint,
-    check_hook,
-    check_method,
-    check_statuses,
-    choose,
-)
+from ._bulk.options import BulkOptions, LookingOptions, MessageOptions, Options, choose
 from ._bulk.reader import MessageReader, PhoneReader, Phones, Reader
 from ._bulk.run import Run
 from ._clock import SystemClock
-from ._columns import SENT, Columns
-from ._delivery.context import Desk
+from ._columns import Columns
+from ._delivery.context import DeliveryContext
 from ._delivery.delivery import Delivery
+from ._delivery.in_flight import InFlight
 from ._delivery.send import deliver
 from ._environment import FROM_ENVIRONMENT, FromEnvironment, find_endpoint, find_key
-from ._http.sessions import Sessions, Shared, calling_line, check_session
+from ._http.sessions import Sessions, calling_line, check_session
 from ._key import ApiKey, read_key
-from ._ports import Lane, Limiter, RequestRecord
-from ._validation import check_count, check_seconds, check_seconds_or_none
+from ._ports.hooks import RequestRecord
+from ._ports.limiter import Lane, Limiter
+from ._status import SENT, Status
+from ._validation import (
+    check_count,
+    check_endpoint,
+    check_hook,
+    check_method,
+    check_seconds,
+    check_seconds_or_none,
+    check_statuses,
+)
 from ._wire.codec import check_text
 from .bulk import Bulk
-from .errors import ConfigurationError, Status
+from .errors import ConfigurationError
 from .limiters import default_limiter
 from .outcomes import Credits, Message, Receipt, Report
 from .phones import ParsePhone, checked, normalize_phone
@@ -143,14 +144,14 @@ class CustomerSMS:
             on_request=check_hook("on_request", on_request),
         )
         url = check_endpoint(find_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
-        self._shared = Shared(Sessions(url, check_session(session), calling_line()))
+        self._shared = InFlight(Sessions(url, check_session(session), calling_line()))
         self._is_root = True
         self._begin(key)
 
     def _begin(self, key: ApiKey) -> None:
         settings = self._settings
         self._credits: tuple[int, float] | None = None
-        self._desk = Desk(
+        self._context = DeliveryContext(
             key=key,
             transport=self._shared.sessions.transport,
             limiter=settings.limiter,
@@ -187,7 +188,7 @@ class CustomerSMS:
     @property
     def account(self) -> str:
         """The hash that stands for the key in logs, in `RequestRecord` and in shared limiters."""
-        return self._desk.key.account
+        return self._context.key.account
 
     @property
     def credits(self) -> Credits | None:
@@ -229,8 +230,8 @@ class CustomerSMS:
         patience = settings.send_timeout
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
-        delivery = Delivery(self._desk, [number], check_text(text), _SEND, patience=patience)
-        delivered = await deliver(delivery, self._desk, self._shared)
+        delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
+        delivered = await deliver(delivery, self._context, self._shared)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
@@ -319,9 +320,9 @@ class CustomerSMS:
             drain: Seconds to wait. What has no answer by then is unknown.
         """
         seconds = check_seconds("drain", drain, or_zero=True)
-        desk = None if self._is_root else self._desk
+        context = None if self._is_root else self._context
         runs = list(self._shared.bulks.items())
-        mine = [bulk for bulk, its_desk in runs if desk in (None, its_desk)]
+        mine = [bulk for bulk, its_context in runs if context in (None, its_context)]
         for bulk in mine:
             bulk.stop_and_drain(seconds)
         if self._is_root:
@@ -329,7 +330,7 @@ class CustomerSMS:
             return
         for bulk in mine:
             await bulk.ended()
-        await self._shared.drain(seconds, desk)
+        await self._shared.drain(seconds, context)
 
     async def __aenter__(self) -> Self:
         return self
@@ -356,8 +357,8 @@ class CustomerSMS:
         return run.report()
 
     def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
-        spawn = functools.partial(self._shared.spawn, self._desk)
-        return Run(self._desk, reader, options, spawn, columns)
+        spawn = functools.partial(self._shared.spawn, self._context)
+        return Run(self._context, reader, options, spawn, columns)
 
     def _bulk(self, run: Run) -> Bulk:
         return Bulk(run, self._register)
@@ -366,7 +367,7 @@ class CustomerSMS:
         """A run has begun or ended; refuses to begin where the session is unusable."""
         if is_open:
             self._shared.sessions.transport()
-            self._shared.bulks[bulk] = self._desk
+            self._shared.bulks[bulk] = self._context
         else:
             self._shared.bulks.pop(bulk, None)
 

@@ -28,9 +28,10 @@ Rules of this module:
 
 from __future__ import annotations
 
-import enum
-import re
 from typing import TYPE_CHECKING, ClassVar
+
+from ._redaction import mask_phone
+from ._status import Status
 
 if TYPE_CHECKING:
     from .outcomes import Report
@@ -55,49 +56,6 @@ __all__ = [
     "WaitTooLong",
     "mask_phone",
 ]
-
-_E164_LIKE = re.compile(r"\+?[0-9]{7,15}")
-_LONGEST_SHAPE = 24
-
-
-class Status(enum.StrEnum):
-    """
-    The fate of one number.
-
-    Attributes:
-        SENT: The gateway said ``success`` for this number.
-        REJECTED: The gateway said no, for this number or for the whole request.
-        NOT_SENT: Never handed over, or turned away for the rate before it was carried out.
-        UNKNOWN: Handed over without a readable answer; it may have been sent, and paid for.
-    """
-
-    SENT = "sent"
-    REJECTED = "rejected"
-    NOT_SENT = "not_sent"
-    UNKNOWN = "unknown"
-
-
-def mask_phone(phone: object) -> str:
-    """
-    Show enough of *phone* to recognise it, and not enough to call it.
-
-    Returns:
-        ``+12…34`` for a number; for anything else its shape, digits as 9 and letters as x.
-    """
-    if not isinstance(phone, str):
-        return f"<{type(phone).__name__}>"
-    if _E164_LIKE.fullmatch(phone):
-        return f"{phone[:3]}…{phone[-2:]}"
-    shape = "".join(map(_shape_of, phone[:_LONGEST_SHAPE]))
-    return shape + "…" if len(phone) > _LONGEST_SHAPE else shape
-
-
-def _shape_of(char: str) -> str:
-    if char.isalpha():
-        return "x"
-    if char.isnumeric():
-        return "9"
-    return char if char.isprintable() else " "
 
 
 class CustomerSMSError(Exception):

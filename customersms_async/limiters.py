@@ -11,13 +11,13 @@ from asyncio import get_running_loop
 from collections.abc import Callable
 from typing import Final
 
-from ._limit.config import Terms
+from ._limit.config import Rate, Terms
 from ._limit.fork_lock import lock
 from ._limit.local_account import Account, LocalSlot
 from ._limit.local_queue import Queue
 from ._limit.pacing import Pace
-from ._limit.window import GRACE, Rate, Window
-from ._ports import Lane, Ticket, Usage
+from ._limit.window import GRACE, Window
+from ._ports.limiter import Lane, Ticket, Usage
 
 __all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter"]
 

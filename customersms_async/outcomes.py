@@ -17,8 +17,9 @@ from typing import Final, overload
 from attrs import field, frozen
 
 from . import codes
-from ._columns import Columns, Verdict
-from .errors import BulkFailed, Status
+from ._columns import Columns
+from ._status import Status, Verdict
+from .errors import BulkFailed
 
 __all__ = ["Credits", "Message", "Outcome", "Progress", "Receipt", "Report", "request_name"]
 

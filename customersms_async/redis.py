@@ -21,13 +21,13 @@ except ModuleNotFoundError as exc:
     msg = "customersms_async.redis needs redis-py: pip install 'customersms-async[redis]'"
     raise ModuleNotFoundError(msg, name=exc.name) from exc
 
-from ._limit.config import Terms
+from ._limit.config import Rate, Terms
 from ._limit.pacing import interval
 from ._limit.redis_messages import Rules
 from ._limit.redis_queue import Member, SharedSlot
 from ._limit.redis_store import Store
-from ._limit.window import GRACE, MARGIN, Rate
-from ._ports import Lane, Ticket, Usage
+from ._limit.window import GRACE, MARGIN
+from ._ports.limiter import Lane, Ticket, Usage
 from ._validation import check_seconds
 from .errors import ConfigurationError
 

@@ -1,1 +1,1 @@
-"""The life of a run: read, batch, deliver, merge."""
+"""The life of a run: read, batch, deliver, merge. Reaches delivery, wire and ports."""

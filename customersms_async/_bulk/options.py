@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import ipaddress
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, TypedDict, TypeVar, cast
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypedDict, TypeVar
 
 from attrs import Attribute, field, fields, frozen
 
-from .._ports import Journal
+from .._ports.journal import Journal
 from .._validation import check_count, check_seconds, check_seconds_or_none
 from ..errors import ConfigurationError
 
@@ -19,17 +16,9 @@ __all__ = [
     "LookingOptions",
     "MessageOptions",
     "Options",
-    "check_endpoint",
-    "check_hook",
-    "check_method",
-    "check_statuses",
     "choose",
 ]
 
-T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., object])
-
-_ERROR_STATUSES: Final = range(400, 600)
 
 #: A body of 10,000 numbers has about 160 kB; aiohttp warns of bodies above 1 MB held in memory.
 _MOST_IN_A_BATCH: Final = 10_000
@@ -71,99 +60,6 @@ class MessageOptions(BulkOptions, total=False):
     """
 
     look_ahead: int
-
-
-def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
-    """
-    Give the URL of the API back.
-
-    Raises:
-        ConfigurationError: It is no absolute http(s) URL, holds a user name or password, or is
-            plain http to another machine, where anyone on the way could read the key.
-    """
-    parts = _url_parts(url)
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        msg = f"endpoint must be a URL like https://host/path, not {_shown(url)}"
-        raise ConfigurationError(msg)
-    if parts.username is not None or parts.password is not None:
-        msg = "endpoint must not hold a user name or a password; the key authenticates"
-        raise ConfigurationError(msg)
-    if parts.scheme == "http" and not (allow_insecure_http or _is_loopback(parts.hostname)):
-        msg = (
-            f"endpoint must use https, not plain http to {parts.hostname}, where anyone on the "
-            "way could read the key; allow_insecure_http=True allows it"
-        )
-        raise ConfigurationError(msg)
-    return str(url)
-
-
-def check_method(name: str, value: T, method: str) -> T:
-    """
-    Give an object back that is asked for one method, ``__call__`` for a callable.
-
-    Raises:
-        ConfigurationError: It does not have it.
-    """
-    if isinstance(value, type) or not callable(getattr(value, method, None)):
-        what = "callable" if method == "__call__" else f"an object with {method}()"
-        msg = f"{name} must be {what}, not {type(value).__name__}"
-        raise ConfigurationError(msg)
-    return value
-
-
-def check_hook(name: str, value: F | None) -> F | None:
-    """
-    Give a callable back that is told of something, or None.
-
-    Raises:
-        ConfigurationError: It cannot be called, or only awaited.
-    """
-    if value is None:
-        return None
-    if inspect.iscoroutinefunction(value):
-        msg = f"{name} must be a plain function, not an async one: nobody would await it"
-        raise ConfigurationError(msg)
-    return check_method(name, value, "__call__")
-
-
-def check_statuses(name: str, value: object) -> frozenset[int]:
-    """
-    Give a set of HTTP statuses back.
-
-    Raises:
-        ConfigurationError: It is no collection of numbers from 400 to 599.
-    """
-    is_many = isinstance(value, Collection)
-    statuses = list(cast("Collection[object]", value)) if is_many else [value]
-    found = [s for s in statuses if isinstance(s, int) and s in _ERROR_STATUSES]
-    if len(found) < len(statuses):
-        msg = f"{name} must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
-        raise ConfigurationError(msg)
-    return frozenset(found)
-
-
-def _url_parts(url: object) -> SplitResult | None:
-    # `urlsplit` drops some of these silently, and reads others as another host than the client.
-    if not isinstance(url, str) or "\\" in url or not url.isprintable() or " " in url:
-        return None
-    try:
-        parts = urlsplit(url)
-        is_port = parts.port != 0
-    except ValueError:  # brackets or a port that are none
-        return None
-    return parts if is_port else None
-
-
-def _shown(url: object) -> str:
-    """Name what was given; it is not quoted, since a password or the key may stand in it."""
-    return f"{len(url)} characters that are none" if isinstance(url, str) else type(url).__name__
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[Any, Attribute[Any], object], None]:

@@ -29,14 +29,14 @@ from typing import Final, TypeAlias, cast
 from attrs import define, field
 
 from .. import codes
-from .._columns import Verdict
-from .._ports import Batch
+from .._ports.journal import Batch
+from .._status import Status, Verdict
 from .._wire.codec import check_text
-from ..errors import InvalidMessage, InvalidPhone, Status
+from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message, Outcome
 from ..phones import ParsePhone, checked, e164_digits, normalize_phone, split_phones
 
-__all__ = ["Chunk", "Input", "MessageReader", "PhoneReader", "Phones", "Reader"]
+__all__ = ["Chunk", "MessageReader", "PhoneReader", "Phones", "Reader", "Source"]
 
 #: Numbers: any iterable, sync or async; one number; or several separated by commas. An `Outcome`
 #: stands for its number.
@@ -65,7 +65,7 @@ class Chunk:
     refs: list[tuple[int, object]] = field(factory=list[tuple[int, object]])
 
 
-class Input:
+class Source:
     """
     Somebody's iterable, read in chunks by one task.
 
@@ -142,7 +142,7 @@ class Input:
 class Reader(ABC):
     """What both kinds of runs read with: indexes, checks, and the memory of what was seen."""
 
-    def __init__(self, source: Input, *, batch_size: int, dedupe: bool, parse: ParsePhone) -> None:
+    def __init__(self, source: Source, *, batch_size: int, dedupe: bool, parse: ParsePhone) -> None:
         self.input = source
         self._batch_size = batch_size
         self._parse = parse
@@ -181,7 +181,7 @@ class PhoneReader(Reader):
         dedupe: bool,
         parse: ParsePhone,
     ) -> None:
-        source = Input(split_phones(phones) if isinstance(phones, str) else phones, "phones")
+        source = Source(split_phones(phones) if isinstance(phones, str) else phones, "phones")
         super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse)
         self._text = text
         self._seen: set[int] = set()
@@ -268,7 +268,7 @@ class MessageReader(Reader):
         look_ahead: int,
     ) -> None:
         super().__init__(
-            Input(messages, "messages"), batch_size=batch_size, dedupe=dedupe, parse=parse
+            Source(messages, "messages"), batch_size=batch_size, dedupe=dedupe, parse=parse
         )
         self._look_ahead = look_ahead
         self._seen: set[bytes] = set()

@@ -12,17 +12,17 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 from .. import codes
-from .._columns import Columns, Verdict
-from .._delivery.context import Delivered
-from .._ports import Batch
-from ..errors import Status
+from .._columns import Columns
+from .._delivery.result import DeliveryResult
+from .._ports.journal import Batch
+from .._status import Status, Verdict
 from ..outcomes import Outcome, request_name
 from .reader import Chunk
 
-__all__ = ["Ledger"]
+__all__ = ["ResultCollector"]
 
 
-class Ledger:
+class ResultCollector:
     """
     What is known of a run.
 
@@ -52,7 +52,7 @@ class Ledger:
         for index, given, verdict in chunk.refused:
             self._refuse(index, given, verdict, refs.get(index))
 
-    def decide(self, batch: Batch, delivered: Delivered) -> None:
+    def decide(self, batch: Batch, delivered: DeliveryResult) -> None:
         """Enter the fates of a batch."""
         if delivered.whole is not None:  # a `Counter` costs more than all the rest of it
             self.fates[delivered.whole.status] += len(batch.phones)
@@ -67,7 +67,7 @@ class Ledger:
         elif self.is_handing_over:
             self.ready.extend(self.outcomes(batch, delivered))
 
-    def outcomes(self, batch: Batch, delivered: Delivered) -> Iterator[Outcome]:
+    def outcomes(self, batch: Batch, delivered: DeliveryResult) -> Iterator[Outcome]:
         """Put the outcomes of a batch together."""
         request = request_name(self._name, delivered.request)
         text = _text_to_keep(batch, delivered)
@@ -113,7 +113,7 @@ def _each(verdicts: Verdict | Sequence[Verdict]) -> Iterator[Verdict] | Sequence
     return repeat(verdicts) if isinstance(verdicts, Verdict) else verdicts
 
 
-def _text_to_keep(batch: Batch, delivered: Delivered) -> str | None:
+def _text_to_keep(batch: Batch, delivered: DeliveryResult) -> str | None:
     """Give the text of messages that were not sent; a whole request is, or none of it."""
     is_kept = batch.is_personal and delivered.first.status is Status.NOT_SENT
     return batch.text if is_kept else None

@@ -10,7 +10,7 @@ request in flight: nobody would ever know what became of it. The caller only wai
 
 ::
 
-    input → Reader → batch → worker: claim → Delivery → settle → Ledger → outcomes, or a report
+    input → Reader → batch → Worker: claim → Delivery → settle → ResultCollector → outcomes
 
 Rules of this module:
 
@@ -31,15 +31,18 @@ from typing import Any, Final
 
 from .. import codes
 from .._columns import Columns
-from .._delivery.context import Delivered, Desk
+from .._delivery.context import DeliveryContext
 from .._delivery.delivery import Delivery
-from .._delivery.retry import Caution, has_no_credits, is_key_refused
-from .._ports import Batch, Lane
-from ..errors import Status
+from .._delivery.result import DeliveryResult
+from .._delivery.retry import has_no_credits, is_key_refused
+from .._ports.journal import Batch
+from .._ports.limiter import Lane
+from .._status import Status
 from ..outcomes import Outcome, Progress, Report
+from .concurrency import AdaptiveConcurrency
 from .options import Options
 from .reader import Reader
-from .results import Ledger
+from .results import ResultCollector
 from .worker import Worker, not_sent
 
 __all__ = ["Run", "Spawn"]
@@ -58,7 +61,7 @@ class Run:
     One run. `start` it once, in the event loop that it lives in.
 
     Args:
-        desk: What its requests share.
+        context: What its requests share.
 
         reader: Its input.
 
@@ -71,13 +74,13 @@ class Run:
 
     def __init__(
         self,
-        desk: Desk,
+        context: DeliveryContext,
         reader: Reader,
         options: Options,
         spawn: Spawn,
         columns: Columns | None,
     ) -> None:
-        self.desk = desk
+        self.context = context
         self.is_done = False
         self.failure: Exception | None = None
         self.halted: str | None = None
@@ -85,8 +88,8 @@ class Run:
         self._options = options
         self._spawn = spawn
         self._columns = columns
-        self._ledger = Ledger(desk.name, columns)
-        self._caution = Caution(options.max_in_flight, options.max_unknown)
+        self._results = ResultCollector(context.name, columns)
+        self._concurrency = AdaptiveConcurrency(options.max_in_flight, options.max_unknown)
         self._pending: deque[Batch] = deque()
         self._workers: set[Worker] = set()
         self._requests = 0
@@ -106,14 +109,14 @@ class Run:
     @property
     def progress(self) -> Progress:
         """The counts at this instant."""
-        fates, ledger = self._ledger.fates, self._ledger
+        fates, results = self._results.fates, self._results
         return Progress(
             sent=fates[Status.SENT],
             rejected=fates[Status.REJECTED],
             not_sent=fates[Status.NOT_SENT],
             unknown=fates[Status.UNKNOWN],
-            duplicates=ledger.duplicates,
-            waiting=ledger.read_count - sum(fates.values()),
+            duplicates=results.duplicates,
+            waiting=results.read_count - sum(fates.values()),
             requests=self._requests,
             in_flight=len(self._workers),
             remaining_credits=self._credits,
@@ -132,16 +135,16 @@ class Run:
         """Give the outcomes that were kept in columns, and the counts."""
         columns = self._columns or Columns()
         columns.trim()
-        return Report(columns, self.progress, self.desk.name)
+        return Report(columns, self.progress, self.context.name)
 
     def discard(self) -> None:
         """Hand over nothing more: from now on only counts are kept."""
-        self._ledger.discard()
+        self._results.discard()
         self._changed.set()
 
     async def next_outcome(self) -> Outcome | None:
         """Wait for the next outcome; None at the end."""
-        ready = self._ledger.ready
+        ready = self._results.ready
         await self._until(lambda: bool(ready) or self.is_done)
         self._changed.set()  # there is room again
         return ready.popleft() if ready else None
@@ -218,7 +221,7 @@ class Run:
         for timer in self._timers:
             timer.cancel()
         self._changed.set()
-        account = self.desk.key.account
+        account = self.context.key.account
         _logger.info(
             "bulk run of account %s ended: %s",
             account,
@@ -249,14 +252,14 @@ class Run:
 
     def _take(self, *, is_last: bool) -> None:
         chunk = self._reader.take(is_last=is_last)
-        self._ledger.read(chunk)
+        self._results.read(chunk)
         self._pending.extend(chunk.batches)
         self._since_nap += len(chunk.numbers)
         if chunk.refused:
             self._changed.set()
 
     def _start(self, batch: Batch) -> Worker:
-        delivery = Delivery(self.desk, batch.phones, batch.text, Lane.BULK)
+        delivery = Delivery(self.context, batch.phones, batch.text, Lane.BULK)
         worker = Worker(self, batch, delivery, self._options.journal)
         delivery.on_granted = lambda: self._let_go(worker)
         self._workers.add(worker)
@@ -270,26 +273,26 @@ class Run:
     async def _work(self, worker: Worker) -> None:
         delivered = await worker.deliver()
         self._learn(worker.delivery, delivered)
-        await worker.settle(lambda: self._ledger.outcomes(worker.batch, delivered))
+        await worker.settle(lambda: self._results.outcomes(worker.batch, delivered))
         self._decide(worker, delivered)
 
-    def _decide(self, worker: Worker, delivered: Delivered) -> None:
+    def _decide(self, worker: Worker, delivered: DeliveryResult) -> None:
         self._workers.discard(worker)
         worker.is_let_go = True
-        self._ledger.decide(worker.batch, delivered)
+        self._results.decide(worker.batch, delivered)
         self._changed.set()
 
-    def _learn(self, delivery: Delivery, delivered: Delivered) -> None:
+    def _learn(self, delivery: Delivery, delivered: DeliveryResult) -> None:
         """Draw the conclusions for the run: more caution or less, go on or stop."""
         self._requests += delivery.handed_over + delivery.is_in_flight
         if delivered.credits is not None:
             self._credits = delivered.credits
         whole = delivered.whole
         if delivered.is_unknown:
-            if self._caution.unknown():
+            if self._concurrency.unknown():
                 self.halt(codes.TOO_MANY_UNKNOWN)
         elif delivered.first.status is not Status.NOT_SENT:
-            self._caution.answered()
+            self._concurrency.answered()
         elif delivered.first.code == codes.RATE_LIMITED:
             self.halt(codes.RATE_LIMITED)
         elif delivered.first.code == self.halted:
@@ -299,7 +302,7 @@ class Run:
         if self._is_out_of_credits(delivered):
             self.halt(codes.NO_CREDITS)
 
-    def _is_out_of_credits(self, delivered: Delivered) -> bool:
+    def _is_out_of_credits(self, delivered: DeliveryResult) -> bool:
         if delivered.credits is not None and delivered.credits <= self._options.min_credits:
             return True
         return delivered.whole is not None and has_no_credits(delivered.whole)
@@ -347,7 +350,7 @@ class Run:
             self._take(is_last=True)
             self._is_cut |= bool(self._pending)
             while self._pending:
-                self._ledger.decide(self._pending.popleft(), not_sent(self.halted))
+                self._results.decide(self._pending.popleft(), not_sent(self.halted))
             if source.is_exhausted or not may_go_on:
                 break
             self._changed.set()
@@ -362,7 +365,7 @@ class Run:
             return
         self._since_nap = 0
         try:
-            await self.desk.clock.sleep(0)
+            await self.context.clock.sleep(0)
         except asyncio.CancelledError:
             if self._is_pumping:
                 raise
@@ -377,11 +380,11 @@ class Run:
 
     def _has_room(self) -> bool:
         """Whether the caller takes outcomes as fast as they come."""
-        ledger = self._ledger
-        return not ledger.is_handing_over or len(ledger.ready) < self._options.batch_size
+        results = self._results
+        return not results.is_handing_over or len(results.ready) < self._options.batch_size
 
     def _may_start(self) -> bool:
-        return len(self._workers) < self._caution.allowed and self._has_room()
+        return len(self._workers) < self._concurrency.allowed and self._has_room()
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
         while not is_so():

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from .. import codes
-from .._columns import Verdict
-from .._delivery.context import Delivered
 from .._delivery.delivery import Delivery
 from .._delivery.detach import Detachable
-from .._ports import Batch, Journal
-from ..errors import Status
+from .._delivery.result import DeliveryResult
+from .._ports.journal import Batch, Journal
+from .._status import Status, Verdict
 from ..outcomes import Outcome
 
 __all__ = ["Crew", "Worker", "not_sent"]
@@ -37,9 +36,9 @@ class Crew(Protocol):
         ...
 
 
-def not_sent(code: str | None) -> Delivered:
+def not_sent(code: str | None) -> DeliveryResult:
     """Give the fate of what a halted run did not begin."""
-    return Delivered(Verdict(Status.NOT_SENT, code or codes.STOPPED))
+    return DeliveryResult(Verdict(Status.NOT_SENT, code or codes.STOPPED))
 
 
 class Worker:
@@ -99,7 +98,7 @@ class Worker:
         if self._is_claiming:
             self._cancel()
 
-    async def deliver(self) -> Delivered:
+    async def deliver(self) -> DeliveryResult:
         """Claim the batch and deliver it; give its fate, also where the task is cancelled."""
         self._is_begun = True
         if not await self._claim():

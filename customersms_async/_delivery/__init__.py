@@ -1,1 +1,1 @@
-"""The life of one request: slot, attempt, answer, retry."""
+"""The life of one request: slot, attempt, answer, retry. Reaches wire and ports."""

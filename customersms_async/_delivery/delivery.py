@@ -7,8 +7,8 @@ no HTTP client, no clock but the one it is given.
 Rules of this module:
 
 1. Every attempt has a slot of its own, and ends it in exactly one way, whatever ends the attempt.
-2. `Delivery.run` gives a `Delivered` or, where its task is cancelled, passes the cancellation on;
-   then `Delivery.abandoned` tells what is proven: by the end of the last attempt, or by its mark.
+2. `Delivery.run` gives a `DeliveryResult` or, where its task is cancelled, passes the cancellation
+   on; then `Delivery.abandoned` tells what is proven, by the last attempt's end or by its mark.
 3. Whoever owns the task may call `halt` at any time: nothing new leaves from then on.
 """
 
@@ -19,18 +19,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from .. import codes
-from .._columns import SENT, Verdict
-from .._key import clean
-from .._ports import (
-    Attempt,
-    Body,
-    Carrier,
-    Lane,
-    Reply,
-    RequestRecord,
-    Slot,
-    TransportFailure,
-)
+from .._ports.hooks import RequestRecord
+from .._ports.limiter import Lane, Slot
+from .._ports.transport import Attempt, Body, Carrier, Reply, TransportFailure
+from .._redaction import clean
+from .._status import SENT, Status, Verdict
 from .._wire.codec import (
     Answered,
     Refused,
@@ -41,8 +34,9 @@ from .._wire.codec import (
     read_answer,
 )
 from .._wire.matching import match
-from ..errors import LimiterUnavailable, Status, WaitTooLong
-from .context import Delivered, Desk
+from ..errors import LimiterUnavailable, WaitTooLong
+from .context import DeliveryContext
+from .result import DeliveryResult
 from .retry import (
     PATIENCE_WITH_REFUSALS,
     backoff,
@@ -65,7 +59,7 @@ class Delivery:
     One request and its attempts.
 
     Args:
-        desk: What it shares with others of its account.
+        context: What it shares with others of its account.
 
         phones: The numbers, in E.164.
 
@@ -85,8 +79,8 @@ class Delivery:
 
     __slots__ = (
         "_attempt",
+        "_context",
         "_deadline",
-        "_desk",
         "_ended",
         "_halted",
         "_lane",
@@ -108,7 +102,7 @@ class Delivery:
 
     def __init__(
         self,
-        desk: Desk,
+        context: DeliveryContext,
         phones: Sequence[str],
         text: str,
         lane: Lane,
@@ -118,14 +112,14 @@ class Delivery:
         self.phones = phones
         self.handed_over = 0
         self.on_granted: Callable[[], None] | None = None
-        self._desk = desk
-        self._transport = desk.transport()
+        self._context = context
+        self._transport = context.transport()
         self._text = text
         self._lane = lane
-        self._timeout = desk.timeout_for(len(phones))
-        self._deadline = desk.clock.now() + patience
+        self._timeout = context.timeout_for(len(phones))
+        self._deadline = context.clock.now() + patience
         self._attempt: Attempt | None = None
-        self._ended: Delivered | None = None
+        self._ended: DeliveryResult | None = None
         self._halted: str | None = None
         self.is_left = False
         self._slot: Slot | None = None
@@ -133,16 +127,16 @@ class Delivery:
         self._refused_at: float | None = None
         self._retry_after = 0.0
 
-    async def run(self) -> Delivered:
+    async def run(self) -> DeliveryResult:
         """Live: wait, attempt, and again where nothing was sent and time allows."""
-        desk = self._desk
+        context = self._context
         while True:
             if self._halted is not None:
                 return self._not_sent(self._halted)
-            accepted_at, (longest, patience) = desk.accepted_at, self._bounds()
+            accepted_at, (longest, patience) = context.accepted_at, self._bounds()
             try:
-                slot = await desk.limiter.acquire(
-                    desk.key.account,
+                slot = await context.limiter.acquire(
+                    context.key.account,
                     self._lane,
                     longest=longest,
                     patience=patience,
@@ -184,14 +178,14 @@ class Delivery:
             self.is_left = not self.halt(codes.CANCELLED)
         return self.is_left
 
-    def abandoned(self) -> Delivered:
+    def abandoned(self) -> DeliveryResult:
         """Say what is proven once the task was cancelled."""
         if self._ended is not None and self._ended.first.status is not Status.NOT_SENT:
             return self._ended
         if self._attempt is None or not self._attempt.is_started:
             return self._not_sent(self._halted or codes.CANCELLED)
         verdict = of_failure("nobody waited for the answer", is_started=True)
-        return Delivered(verdict, request=self._attempt.number)
+        return DeliveryResult(verdict, request=self._attempt.number)
 
     @property
     def is_in_flight(self) -> bool:
@@ -200,7 +194,7 @@ class Delivery:
 
     def _left(self) -> float:
         """Seconds that are left for all of it, at least 0."""
-        left = self._deadline - self._desk.clock.now()
+        left = self._deadline - self._context.clock.now()
         return left if left > 0 else 0.0
 
     def _bounds(self) -> tuple[float, float | None]:
@@ -210,7 +204,7 @@ class Delivery:
         The latter is the caller's time, and once refused for the rate no longer than refusals are
         borne.
         """
-        now, longest = self._desk.clock.now(), self._timeout
+        now, longest = self._context.clock.now(), self._timeout
         left = self._deadline - now
         if left < longest:
             longest = left = max(left, 0.0)
@@ -219,17 +213,17 @@ class Delivery:
         return longest, None if left == math.inf else left
 
     def _bears_until(self) -> float:
-        since = max(self._refused_at or 0.0, self._desk.accepted_at)
+        since = max(self._refused_at or 0.0, self._context.accepted_at)
         return since + PATIENCE_WITH_REFUSALS
 
     def _may_ask_again(self, accepted_at: float) -> bool:
         """Somebody else was let through since it asked: then the ten minutes begin anew."""
         was_refused = self._refused_at is not None
-        return was_refused and self._left() > 0 and self._desk.accepted_at > accepted_at
+        return was_refused and self._left() > 0 and self._context.accepted_at > accepted_at
 
-    async def _try_once(self, slot: Slot) -> Delivered:
-        desk, phones = self._desk, self.phones
-        granted_at = desk.clock.now()
+    async def _try_once(self, slot: Slot) -> DeliveryResult:
+        context, phones = self._context, self.phones
+        granted_at = context.clock.now()
         left = self._deadline - granted_at
         self._slot = slot
         if self.on_granted is not None:
@@ -243,10 +237,10 @@ class Delivery:
             slot.unused()
             self.halt(codes.CANCELLED)
             return self._not_sent(codes.CANCELLED)
-        attempt = self._attempt = Attempt(next(desk.numbers), carrier.interrupt)
+        attempt = self._attempt = Attempt(next(context.numbers), carrier.interrupt)
         try:
             reply = await self._transport.post(
-                Body(encode_request(desk.key, self._spelled(), self._text)),
+                Body(encode_request(context.key, self._spelled(), self._text)),
                 attempt,
                 timeout=min(self._timeout, left),
                 most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(phones),
@@ -260,23 +254,23 @@ class Delivery:
             raise
         self.handed_over += attempt.is_started
         self._attempt, self._ended = None, ended
-        if ended.verdicts is not SENT or desk.on_request is not None:
+        if ended.verdicts is not SENT or context.on_request is not None:
             self._note(attempt, slot, ended, granted_at)
         return ended
 
-    def _note(self, attempt: Attempt, slot: Slot, ended: Delivered, granted_at: float) -> None:
+    def _note(self, attempt: Attempt, slot: Slot, ended: DeliveryResult, granted_at: float) -> None:
         """Let logs and the caller's hook know of an attempt that has ended."""
         if ended.verdicts is not SENT:
             self._warn_of_unknown(attempt, ended)
-        self._desk.tell(lambda: self._record(attempt, slot, ended, granted_at))
+        self._context.tell(lambda: self._record(attempt, slot, ended, granted_at))
 
-    def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> Delivered:
+    def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> DeliveryResult:
         if not attempt.is_started:
             slot.unused()
             verdict = of_failure("an answer to another request came first", is_started=False)
-            return Delivered(verdict, request=attempt.number)
-        desk = self._desk
-        answer = read_answer(reply.status, desk.key.hide_in(reply.body), desk.rate_statuses)
+            return DeliveryResult(verdict, request=attempt.number)
+        context = self._context
+        answer = read_answer(reply.status, context.key.hide_in(reply.body), context.rate_statuses)
         if not isinstance(answer, Answered):
             return self._refused(attempt, slot, reply, answer)
         found = match(self.phones, answer, self._clean)
@@ -288,8 +282,8 @@ class Delivery:
             self._accepted(answer.credits)
         if found.surplus:
             what = f"{found.surplus} entries were not asked for"
-            desk.warn("answer.surplus", attempt.number, what)
-        return Delivered(found.verdicts, found.message_ids, attempt.number, answer.credits)
+            context.warn("answer.surplus", attempt.number, what)
+        return DeliveryResult(found.verdicts, found.message_ids, attempt.number, answer.credits)
 
     def _spelled(self) -> str | Sequence[str]:
         return self.phones[0] if self._lane is _SEND else self.phones
@@ -300,33 +294,33 @@ class Delivery:
         slot: Slot,
         reply: Reply,
         answer: Refused | TurnedAway | Unreadable,
-    ) -> Delivered:
+    ) -> DeliveryResult:
         detail = self._clean(answer.detail) if answer.detail else None
         verdict = of_refusal(answer, detail)
         if isinstance(answer, Unreadable):
             slot.lost()
-            return Delivered(verdict, request=attempt.number)
+            return DeliveryResult(verdict, request=attempt.number)
         if isinstance(answer, TurnedAway):
             headers = reply.headers
             retry_after = parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
             self._turned_away(slot, retry_after)
-            return Delivered(verdict, request=attempt.number, retry_after=self._retry_after)
+            return DeliveryResult(verdict, request=attempt.number, retry_after=self._retry_after)
         slot.answered()
         self._accepted(answer.credits)
-        return Delivered(verdict, request=attempt.number, credits=answer.credits)
+        return DeliveryResult(verdict, request=attempt.number, credits=answer.credits)
 
     def _turned_away(self, slot: Slot, retry_after: float | None) -> None:
         self._retry_after = slot.refused(retry_after)
         if self._refused_at is None:
-            self._refused_at = self._desk.clock.now()
+            self._refused_at = self._context.clock.now()
 
     def _accepted(self, credits_left: int | None) -> None:
-        self._desk.accepted_at = self._desk.clock.now()
+        self._context.accepted_at = self._context.clock.now()
         self._refused_at = None
         if credits_left is not None:
-            self._desk.on_credits(credits_left)
+            self._context.on_credits(credits_left)
 
-    def _failed(self, attempt: Attempt, slot: Slot, exc: TransportFailure | None) -> Delivered:
+    def _failed(self, attempt: Attempt, slot: Slot, exc: TransportFailure | None) -> DeliveryResult:
         if attempt.is_started:
             slot.lost()
         else:
@@ -334,24 +328,24 @@ class Delivery:
         verdict = of_failure(str(exc or "cancelled"), is_started=attempt.is_started)
         if exc is None and not attempt.is_started:
             verdict = Verdict(Status.NOT_SENT, self._halted or codes.CANCELLED)
-        return Delivered(verdict, request=attempt.number, cause=exc)
+        return DeliveryResult(verdict, request=attempt.number, cause=exc)
 
-    async def _may_try_again(self, ended: Delivered) -> bool:
+    async def _may_try_again(self, ended: DeliveryResult) -> bool:
         """Decide what follows a try that sent nothing, and wait where it is time to wait."""
         if self._halted is not None:
             return False
         if ended.first.code == codes.RATE_LIMITED:
             return True  # uses up no retry: the pause and the caller's time are the bounds
         self._tries += 1
-        delay, left = backoff(self._tries, self._desk.clock.jitter()), self._left()
+        delay, left = backoff(self._tries, self._context.clock.jitter()), self._left()
         if left <= 0:
             ended.verdicts = Verdict(Status.NOT_SENT, codes.WAIT_TOO_LONG, ended.first.detail)
-        if self._tries > self._desk.retries or delay >= left:
+        if self._tries > self._context.retries or delay >= left:
             return False
-        await self._desk.clock.sleep(delay)
+        await self._context.clock.sleep(delay)
         return True
 
-    def _too_late(self, exc: WaitTooLong) -> Delivered:
+    def _too_late(self, exc: WaitTooLong) -> DeliveryResult:
         if self._refused_at is not None:
             detail = "turned away for the rate, and no time is left for another try"
             return self._not_sent(codes.RATE_LIMITED, detail, cause=exc)
@@ -359,32 +353,32 @@ class Delivery:
 
     def _not_sent(
         self, code: str, detail: str | None = None, *, cause: Exception | None = None
-    ) -> Delivered:
+    ) -> DeliveryResult:
         verdict = Verdict(Status.NOT_SENT, code, detail)
-        return Delivered(verdict, retry_after=self._retry_after, cause=cause)
+        return DeliveryResult(verdict, retry_after=self._retry_after, cause=cause)
 
     def _clean(self, detail: str) -> str:
-        return clean(detail, self._desk.key.reveal(), self._text)
+        return clean(detail, self._context.key.reveal(), self._text)
 
-    def _warn_of_unknown(self, attempt: Attempt, ended: Delivered) -> None:
+    def _warn_of_unknown(self, attempt: Attempt, ended: DeliveryResult) -> None:
         if self.is_left:
             return  # whoever sees to its end logs what becomes of it
         if unknown := ended.fates(len(self.phones))[Status.UNKNOWN]:
             what = f"the fate of {unknown} of its {len(self.phones)} numbers is unknown"
-            self._desk.warn("request.unknown", attempt.number, what)
+            self._context.warn("request.unknown", attempt.number, what)
 
     def _record(
-        self, attempt: Attempt, slot: Slot, ended: Delivered, granted_at: float
+        self, attempt: Attempt, slot: Slot, ended: DeliveryResult, granted_at: float
     ) -> RequestRecord:
-        desk = self._desk
+        context = self._context
         return RequestRecord(
-            account=desk.key.account,
-            request=f"{desk.name}-{attempt.number}",
+            account=context.key.account,
+            request=f"{context.name}-{attempt.number}",
             kind=self._lane.value,
             numbers=len(self.phones),
             fates=dict(ended.fates(len(self.phones))),
             code=None if ended.whole is None else ended.whole.code,
             waited=slot.waited,
-            took=desk.clock.now() - granted_at,
+            took=context.clock.now() - granted_at,
             credits=ended.credits,
         )

@@ -17,18 +17,20 @@ from collections.abc import AsyncGenerator
 from types import AsyncGeneratorType
 from typing import cast
 
-from .._http.sessions import Shared
-from ..errors import Status, mask_phone
-from .context import Delivered, Desk
+from .._redaction import mask_phone
+from .._status import Status
+from .context import DeliveryContext
 from .delivery import Delivery
 from .detach import Detachable
+from .in_flight import InFlight
+from .result import DeliveryResult
 
 __all__ = ["deliver"]
 
 _logger = logging.getLogger("customersms_async")
 
 
-async def deliver(delivery: Delivery, desk: Desk, shared: Shared) -> Delivered:
+async def deliver(delivery: Delivery, context: DeliveryContext, shared: InFlight) -> DeliveryResult:
     """
     Deliver one message.
 
@@ -38,28 +40,28 @@ async def deliver(delivery: Delivery, desk: Desk, shared: Shared) -> Delivered:
     """
     run = Detachable(delivery.run(), delivery.outlives_its_caller)
     delivery.carrier = run
-    shared.sends[run] = desk, delivery
+    shared.sends[run] = context, delivery
     try:
         delivered = await run
     except asyncio.CancelledError as exc:
         if run.is_detached:
             exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
-            _ = shared.spawn(desk, _see_to_its_end(run, delivery, desk.key.account))
+            _ = shared.spawn(context, _see_to_its_end(run, delivery, context.key.account))
             raise
         delivered = delivery.abandoned()
         if not run.is_cancelled:
             return delivered  # the client was closed
         _note(exc, delivered)
-        _tell_if_unknown(delivered, delivery, desk.key.account)
+        _tell_if_unknown(delivered, delivery, context.key.account)
         raise
     finally:
         shared.sends.pop(run, None)
-    if desk.on_request is not None:
+    if context.on_request is not None:
         await _feel_the_hook(delivered)
     return delivered
 
 
-async def _feel_the_hook(delivered: Delivered) -> None:
+async def _feel_the_hook(delivered: DeliveryResult) -> None:
     """
     End here, with a note, where the caller's hook has cancelled the task.
 
@@ -74,7 +76,9 @@ async def _feel_the_hook(delivered: Delivered) -> None:
             raise
 
 
-async def _see_to_its_end(run: Detachable[Delivered], delivery: Delivery, account: str) -> None:
+async def _see_to_its_end(
+    run: Detachable[DeliveryResult], delivery: Delivery, account: str
+) -> None:
     """Go on with a delivery whose caller has left, and log what becomes of it."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  # for the type checkers: whoever awaits runs in a task
@@ -103,17 +107,17 @@ async def _end_with_the_loop(task: asyncio.Task[None]) -> AsyncGenerator[None]:
         raise
 
 
-def _note(exc: asyncio.CancelledError, delivered: Delivered) -> None:
+def _note(exc: asyncio.CancelledError, delivered: DeliveryResult) -> None:
     if delivered.first.status is not Status.NOT_SENT:
         exc.add_note(f"the message was {_fate_of(delivered)} by then")
 
 
-def _tell_if_unknown(delivered: Delivered, delivery: Delivery, account: str) -> None:
+def _tell_if_unknown(delivered: DeliveryResult, delivery: Delivery, account: str) -> None:
     if delivered.first.status is Status.UNKNOWN and delivery.is_left:
         _tell_late(delivered, delivery, account)
 
 
-def _tell_late(delivered: Delivered, delivery: Delivery, account: str) -> None:
+def _tell_late(delivered: DeliveryResult, delivery: Delivery, account: str) -> None:
     _logger.warning(
         "send to %s of account %s was cancelled in flight; the message was %s",
         mask_phone(delivery.phones[0]),
@@ -123,5 +127,5 @@ def _tell_late(delivered: Delivered, delivery: Delivery, account: str) -> None:
     )
 
 
-def _fate_of(delivered: Delivered) -> str:
+def _fate_of(delivered: DeliveryResult) -> str:
     return delivered.first.status.value.replace("_", " ")

@@ -1,1 +1,1 @@
-"""The network: one POST over aiohttp, and the sessions that it is made with."""
+"""The network: one POST over aiohttp, and its sessions. Reaches values and ports."""

@@ -24,7 +24,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload
 
-from .._ports import Attempt, Body, Reply, TransportFailure
+from .._ports.transport import Attempt, Body, Reply, TransportFailure
 
 __all__ = ["AiohttpTransport", "open_session"]
 

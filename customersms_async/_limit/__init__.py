@@ -1,1 +1,1 @@
-"""The rate limit: an exact window, pacing, lanes; in one process or through Redis."""
+"""The rate limit: law, queues and stores. Reaches values and ports; the law is pure."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from .._validation import check_count, check_seconds
+from .._validation import check_count, check_seconds, is_number
 from ..errors import ConfigurationError
-from .window import Rate
 
-__all__ = ["Terms"]
+__all__ = ["Rate", "Terms"]
 
 #: Bulk runs may leave so many of a hundred at once: nine pleases a server that allows ten.
 _BURST_PERCENT: Final = 9
@@ -56,3 +56,41 @@ class Terms:
             check_count("reserve", reserve, 0, rate.limit - 1),
             check_seconds("grace", grace, or_zero=True),
         )
+
+
+def _positive(name: str, value: object) -> None:
+    if not is_number(value) or not 0 < value < math.inf:
+        msg = f"{name} must be a number above 0, not {value!r}"
+        raise ConfigurationError(msg)
+
+
+@frozen
+class Rate:
+    """
+    A limit as its server states it: so many requests in any period.
+
+    Attributes:
+        limit: Requests, at least 1.
+        per: The period in seconds, above 0.
+
+    Raises:
+        ConfigurationError: One of them is out of its range.
+    """
+
+    limit: int = field(default=100, validator=lambda _, __, value: check_count("limit", value, 1))
+    per: float = field(
+        default=60.0, kw_only=True, validator=lambda _, __, value: _positive("per", value)
+    )
+
+    def split(self, parts: int) -> Rate:
+        """
+        Give each of *parts* processes that share nothing its own, equal part.
+
+        Raises:
+            ConfigurationError: *parts* is below 1, or there are fewer requests than parts.
+        """
+        check_count("parts", parts, 1)
+        if parts > self.limit:
+            msg = f"parts must be at most the limit, {self.limit}, not {parts}"
+            raise ConfigurationError(msg)
+        return Rate(self.limit // parts, per=self.per)

@@ -16,7 +16,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import define
 
-from .._ports import Lane, Ticket
+from .._ports.limiter import Lane, Ticket
 
 __all__ = ["Line", "Turns", "Waits"]
 

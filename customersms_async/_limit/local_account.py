@@ -32,11 +32,11 @@ from weakref import WeakValueDictionary
 
 from attrs import define, field
 
-from .._delivery.retry import REFUSED_BELOW_OUR_COUNT, Pause
-from .._ports import Lane, Ticket, Usage
+from .._ports.limiter import Lane, Ticket, Usage
 from .fork_lock import forget_in_children, lock
 from .lanes import Line, Turns
 from .pacing import Pace
+from .pause import REFUSED_BELOW_OUR_COUNT, RateLimitPause
 from .window import Window
 
 __all__ = ["Account", "LocalSlot", "LoopQueue"]
@@ -95,7 +95,7 @@ class Account:
     clock: Callable[[], float]
     window: Window
     make_queue: Callable[[Account, AbstractEventLoop], LoopQueue]
-    pause: Pause = field(factory=Pause, init=False)
+    pause: RateLimitPause = field(factory=RateLimitPause, init=False)
     refused_by_others: int = field(default=0, init=False)
     places: itertools.count[int] = field(factory=itertools.count, init=False)
     turns: Turns = field(factory=Turns, init=False)

@@ -19,7 +19,7 @@ import contextlib
 import math
 from typing import Final
 
-from .._ports import Lane, Ticket
+from .._ports.limiter import Lane, Ticket
 from .fork_lock import lock
 from .lanes import Line
 from .local_account import Account, LocalSlot

@@ -23,8 +23,8 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
-from .._ports import Lane
-from .window import Rate
+from .._ports.limiter import Lane
+from .config import Rate
 
 __all__ = ["Pace", "Pacer", "interval"]
 

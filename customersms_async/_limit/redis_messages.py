@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from .._delivery.retry import FIRST_PAUSE, LONGEST_OWN_PAUSE
-from .._wire.codec import LONGEST_PAUSE
+from .._ports.limiter import LONGEST_PAUSE
+from .pause import FIRST_PAUSE, LONGEST_OWN_PAUSE
 
 __all__ = ["Ask", "Ended", "Rules", "Told", "Turn", "Wish", "decode_told", "encode"]
 

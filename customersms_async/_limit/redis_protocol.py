@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from attrs import define, field, frozen
 
-from .._ports import Lane, Ticket
+from .._ports.limiter import Lane, Ticket
 from .redis_messages import Ask, Ended, Rules, Told, Turn, Wish
 
 __all__ = ["Dialogue", "Grant", "How", "SharedTicket"]

@@ -27,10 +27,10 @@ from collections.abc import Callable
 from attrs import evolve
 
 from .. import codes
-from .._delivery.retry import REFUSED_BELOW_OUR_COUNT, Pause
-from .._ports import Lane, Ticket, Usage
+from .._ports.limiter import Lane, Ticket, Usage
 from ..errors import LimiterUnavailable, WaitTooLong
 from .lanes import Line
+from .pause import REFUSED_BELOW_OUR_COUNT, RateLimitPause
 from .redis_messages import Ask, Rules, Told
 from .redis_protocol import Dialogue, Grant, How, SharedTicket
 from .redis_store import Store
@@ -97,7 +97,7 @@ class Member:
         self._clock = clock
         self._places = itertools.count()
         self._dialogue = Dialogue(secrets.token_hex(6), rules, store.timeout)
-        self._pause = Pause()  # as far as it is known here, for who wants to know at once
+        self._pause = RateLimitPause()  # as far as it is known here, for who wants to know at once
         self._has_refused = False  # whether the gateway has turned one of ours away for the rate
         self._has_warned = False  # of somebody else who uses the key
         self._is_store_empty = False  # whether the store has said that it lost its memory

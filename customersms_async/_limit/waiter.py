@@ -6,7 +6,7 @@ import asyncio
 from typing import Generic, TypeVar
 
 from .. import codes
-from .._ports import Ticket
+from .._ports.limiter import Ticket
 from ..errors import WaitTooLong
 
 __all__ = ["Waiter", "give_up", "too_late"]

@@ -29,10 +29,7 @@ import heapq
 import math
 from typing import Final
 
-from attrs import field, frozen
-
-from .._validation import check_count, is_number
-from ..errors import ConfigurationError
+from .config import Rate
 
 __all__ = ["Rate", "Window"]
 
@@ -40,44 +37,6 @@ __all__ = ["Rate", "Window"]
 GRACE: Final = 5.0
 #: Seconds added to each period: a quartz clock errs by less than 0.1 s in 60 s by two orders.
 MARGIN: Final = 0.1
-
-
-def _positive(name: str, value: object) -> None:
-    if not is_number(value) or not 0 < value < math.inf:
-        msg = f"{name} must be a number above 0, not {value!r}"
-        raise ConfigurationError(msg)
-
-
-@frozen
-class Rate:
-    """
-    A limit as its server states it: so many requests in any period.
-
-    Attributes:
-        limit: Requests, at least 1.
-        per: The period in seconds, above 0.
-
-    Raises:
-        ConfigurationError: One of them is out of its range.
-    """
-
-    limit: int = field(default=100, validator=lambda _, __, value: check_count("limit", value, 1))
-    per: float = field(
-        default=60.0, kw_only=True, validator=lambda _, __, value: _positive("per", value)
-    )
-
-    def split(self, parts: int) -> Rate:
-        """
-        Give each of *parts* processes that share nothing its own, equal part.
-
-        Raises:
-            ConfigurationError: *parts* is below 1, or there are fewer requests than parts.
-        """
-        check_count("parts", parts, 1)
-        if parts > self.limit:
-            msg = f"parts must be at most the limit, {self.limit}, not {parts}"
-            raise ConfigurationError(msg)
-        return Rate(self.limit // parts, per=self.per)
 
 
 class Window:

@@ -1,1 +1,1 @@
-"""The gateway's language: bytes out, bytes in, matched to the numbers asked for; pure."""
+"""The gateway's language: bytes out, bytes in, matched to numbers. Pure; reaches values."""

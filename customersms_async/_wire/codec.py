@@ -27,6 +27,7 @@ from attrs import define, field, frozen
 
 from .. import codes
 from .._key import ApiKey
+from .._ports.limiter import LONGEST_PAUSE
 from ..errors import InvalidMessage
 
 __all__ = [
@@ -43,8 +44,6 @@ __all__ = [
     "word",
 ]
 
-#: No pause is longer, whatever a server says: one `Retry-After` has put a client to sleep for days.
-LONGEST_PAUSE: Final = 600.0
 
 _BOM: Final = "\ufeff"
 _MOST_PREFIXES: Final = 20  # places where an object may begin behind text; each costs a decode

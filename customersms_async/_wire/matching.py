@@ -18,8 +18,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from .. import codes
-from .._columns import SENT, Verdict
-from ..errors import Status
+from .._status import SENT, Status, Verdict
 from .codec import Answered, Entry, word
 
 __all__ = ["Match", "match"]

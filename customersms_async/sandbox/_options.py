@@ -8,17 +8,17 @@ import attrs
 from ._gateway import validation as _options
 from ._gateway.accounts import Gateway, Price
 from ._gateway.clock import MovableClock, time_of_day
-from ._gateway.exchange import Exchange, Limits
 from ._gateway.fault_engine import Faults, FaultSettings
 from ._gateway.fault_script import Script
 from ._gateway.faults import Fault
 from ._gateway.latency import Latency
-from ._gateway.mailboxes import Ledger
+from ._gateway.mailboxes import Mailboxes
 from ._gateway.rate_budget import Limit
 from ._gateway.rate_rules import RuleName
 from ._gateway.replies import Timing
+from ._gateway.request_handler import Limits, RequestHandler
 from ._gateway.segments import count_segments
-from ._http.control import Control
+from ._http.service import SandboxService
 
 __all__ = ["Options"]
 
@@ -117,23 +117,23 @@ class Options:
     keep: int = attrs.field(default=50_000, validator=_options.is_count)
     clock: Callable[[], float] = attrs.field(default=time_of_day, validator=_options.is_function)
 
-    def make_control(self) -> Control:
+    def make_control(self) -> SandboxService:
         """
         Make the sandbox but for its network.
 
         Raises:
             ValueError: An option cannot be; names it.
         """
-        exchange = Exchange(
+        exchange = RequestHandler(
             Gateway(dict(self.keys), _price(self.price)),
             Limits(self._chosen_limit()),
             Faults(self.magic),
-            Ledger(self.keep),
+            Mailboxes(self.keep),
             Timing(self.slow, self.stall),
             self.refusal_status,
         )
         exchange.faults.common.change(self._chosen_faults())
-        return Control(exchange, MovableClock(self.clock))
+        return SandboxService(exchange, MovableClock(self.clock))
 
     def _chosen_limit(self) -> Limit:
         return Limit(**{field.name: getattr(self, field.name) for field in attrs.fields(Limit)})

@@ -14,10 +14,10 @@ from ._gateway.faults import Fault
 from ._gateway.mailboxes import Query, SandboxMessage, SandboxRequest, outlined
 from ._gateway.rate_budget import LimitSettings, SandboxUsage
 from ._http.app import make_app
-from ._http.control import Control
 from ._http.endpoint import PATH
-from ._http.guard import Guard
+from ._http.origin_policy import OriginPolicy
 from ._http.routes import PREFIX
+from ._http.service import SandboxService
 from ._options import Options
 
 __all__ = ["Sandbox"]
@@ -44,7 +44,7 @@ class Sandbox(Options):
     Its options are those of `Options`.
     """
 
-    _control: Control = attrs.field(init=False, on_setattr=attrs.setters.NO_OP)
+    _control: SandboxService = attrs.field(init=False, on_setattr=attrs.setters.NO_OP)
     _running: _Running | None = attrs.field(
         init=False, default=None, on_setattr=attrs.setters.NO_OP
     )
@@ -56,7 +56,7 @@ class Sandbox(Options):
         if self._running is not None:
             raise RuntimeError("this sandbox is running already; make another one")
         closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        guard = Guard([self.host, *self.allowed_hosts])
+        guard = OriginPolicy([self.host, *self.allowed_hosts])
         app = make_app(self._control, guard, closing)
         runner = web.AppRunner(
             app,

@@ -299,7 +299,7 @@ async def test_closing_gives_up_what_still_connects(make_client):
 
 async def test_the_systems_clock_is_the_default():
     """Time is monotonic, dice fall between 0 and 1, and a wait of 0 lets others run."""
-    clock = client_of()._desk.clock
+    clock = client_of()._context.clock
     turns = []
     asyncio.get_running_loop().call_soon(turns.append, True)
 

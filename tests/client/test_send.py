@@ -23,7 +23,7 @@ from customersms_async import (
     SendError,
     Status,
 )
-from customersms_async._ports import TransportFailure
+from customersms_async._ports.transport import TransportFailure
 from tests.support.memory import (
     MemoryTransport,
     accepts,

@@ -157,7 +157,7 @@ async def test_only_what_was_not_sent_is_tried_again(make_client):
     receipt = await client.send(PHONE, "hello")
 
     assert "msg_12125551234" == receipt.message_id
-    assert [0.25, 0.5, 1.0] == client._desk.clock.slept
+    assert [0.25, 0.5, 1.0] == client._context.clock.slept
     assert (4, 1) == (len(gateway.began), gateway.ledger[PHONE])
 
 

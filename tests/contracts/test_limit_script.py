@@ -10,7 +10,8 @@ import redis
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._delivery.retry import Pause
+from customersms_async._limit.config import Rate
+from customersms_async._limit.pause import RateLimitPause
 from customersms_async._limit.redis_messages import (
     Ask,
     Ended,
@@ -21,7 +22,7 @@ from customersms_async._limit.redis_messages import (
     encode,
 )
 from customersms_async._limit.redis_store import SCRIPT
-from customersms_async._limit.window import Rate, Window
+from customersms_async._limit.window import Window
 from tests.support.store import StoreServer
 
 # Powers of two, so that no sum is rounded and both sides can be held to be equal.
@@ -185,7 +186,7 @@ REFUSALS = st.lists(
 @example([("refused", 1.0, None), ("answered", 0.0, None), ("refused", 2.0, None)])
 def test_the_pause_is_the_same_in_both_languages(client, steps):
     """However refusals and acceptances follow each other, both agree on when the pause ends."""
-    script, pause = Script(client, 100), Pause()
+    script, pause = Script(client, 100), RateLimitPause()
     now, granted = 1_000.0, []
     for how, gap, seconds in steps:
         told = script.call(now, send=wish(1))

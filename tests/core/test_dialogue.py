@@ -8,7 +8,7 @@ import pytest
 
 from customersms_async._limit.redis_messages import Rules, Told, Turn
 from customersms_async._limit.redis_protocol import Dialogue, Grant, SharedTicket
-from customersms_async._ports import Lane, Ticket
+from customersms_async._ports.limiter import Lane, Ticket
 
 SEND, BULK = Lane.SEND, Lane.BULK
 AT_ONCE, NEVER = -math.inf, math.inf

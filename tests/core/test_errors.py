@@ -8,7 +8,8 @@ import pickle
 import pytest
 
 from customersms_async import errors
-from customersms_async._columns import SENT, Columns, Verdict
+from customersms_async._columns import Columns
+from customersms_async._status import SENT, Status, Verdict
 from customersms_async.errors import (
     AuthenticationError,
     BulkFailed,
@@ -25,7 +26,6 @@ from customersms_async.errors import (
     RateLimited,
     Rejected,
     SendError,
-    Status,
     WaitTooLong,
 )
 from customersms_async.outcomes import Progress, Report

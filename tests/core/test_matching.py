@@ -4,10 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._columns import SENT, Verdict
+from customersms_async._status import SENT, Status, Verdict
 from customersms_async._wire.codec import Answered, Entry
 from customersms_async._wire.matching import match
-from customersms_async.errors import Status
 
 ANN, BEN, CAM = "+12125551234", "+13235554567", "+442079460958"
 NUMBERS = [ANN, BEN, CAM, "+12125551235", "+121255512345"]

@@ -4,14 +4,15 @@ import math
 
 import pytest
 
-from customersms_async._bulk.options import (
-    LookingOptions,
-    Options,
+from customersms_async._bulk.options import LookingOptions, Options
+from customersms_async._validation import (
+    check_count,
     check_endpoint,
     check_method,
+    check_seconds,
+    check_seconds_or_none,
     check_statuses,
 )
-from customersms_async._validation import check_count, check_seconds, check_seconds_or_none
 from customersms_async.errors import ConfigurationError
 
 NO_COUNTS = [1.5, True, "5", None, math.nan, [5]]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async.errors import InvalidPhone, mask_phone
+from customersms_async._redaction import mask_phone
+from customersms_async.errors import InvalidPhone
 from customersms_async.phones import checked, e164_digits, normalize_phone, split_phones
 
 NUMBER = "+12125551234"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from customersms_async._ports import Attempt, Batch, Body, NotAllowed, Reply
+from customersms_async._ports.journal import Batch
+from customersms_async._ports.transport import Attempt, Body, NotAllowed, Reply
 
 CANARY = b'{"api_key":"cspro_canary","phone":"+12125551234","message":"We open at nine"}'
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async._limit.lanes import Line
-from customersms_async._ports import Lane, Ticket
+from customersms_async._ports.limiter import Lane, Ticket
 
 SENDS_AND_BULKS = st.lists(st.sampled_from(Lane), max_size=60)
 

@@ -5,18 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async import codes
-from customersms_async._columns import SENT, Verdict
+from customersms_async._bulk.concurrency import AdaptiveConcurrency
 from customersms_async._delivery.retry import (
-    Caution,
-    Pause,
     backoff,
     has_no_credits,
     is_key_refused,
     of_failure,
     of_refusal,
 )
+from customersms_async._limit.pause import RateLimitPause
+from customersms_async._status import SENT, Status, Verdict
 from customersms_async._wire.codec import Refused, TurnedAway, Unreadable
-from customersms_async.errors import Status
 
 # --- What is proven -------------------------------------------------------------------------------
 
@@ -112,12 +111,12 @@ def test_backoff_doubles(tries, longest):
 
 def test_no_pause_from_the_start():
     """A key that was never refused does not wait."""
-    assert Pause().until == float("-inf")
+    assert RateLimitPause().until == float("-inf")
 
 
 def test_refusals_in_a_row_double_the_pause():
     """Each refusal of a request let go after the pause began doubles it, up to a minute."""
-    pause, lengths = Pause(), []
+    pause, lengths = RateLimitPause(), []
     for _ in range(9):
         now = max(pause.until, 0.0)
         pause.refused(now, granted_at=now, retry_after=None)
@@ -128,7 +127,7 @@ def test_refusals_in_a_row_double_the_pause():
 
 def test_an_acceptance_makes_the_next_pause_short():
     """Once a request was let through, the next refusal is met with a short pause again."""
-    pause = Pause()
+    pause = RateLimitPause()
     for now in (0.0, 10.0, 20.0):
         pause.refused(now, granted_at=now, retry_after=None)
     pause.accepted()
@@ -140,7 +139,7 @@ def test_an_acceptance_makes_the_next_pause_short():
 
 def test_refusals_of_requests_under_way_do_not_escalate():
     """Requests that were let go before the pause began tell nothing new when they are refused."""
-    pause = Pause()
+    pause = RateLimitPause()
     pause.refused(10.0, granted_at=5.0, retry_after=None)
 
     for granted_at in (5.0, 6.0, 9.99):
@@ -154,7 +153,7 @@ def test_refusals_of_requests_under_way_do_not_escalate():
 )
 def test_the_gateway_may_say_how_long(asked, until):
     """The pause is as long as the gateway asks for, and ten minutes at most."""
-    pause = Pause()
+    pause = RateLimitPause()
     pause.refused(10.0, granted_at=5.0, retry_after=asked)
 
     assert until == pause.until
@@ -174,7 +173,7 @@ REFUSALS = st.lists(
 @given(REFUSALS)
 def test_a_pause_never_ends_earlier(refusals):
     """Whatever is refused or accepted, in any order, a pause is only ever moved later."""
-    pause, now = Pause(), 0.0
+    pause, now = RateLimitPause(), 0.0
     for gap, took, retry_after, is_accepted in refusals:
         now += gap
         before = pause.until
@@ -186,12 +185,12 @@ def test_a_pause_never_ends_earlier(refusals):
         assert before <= pause.until <= max(before, now + 600)
 
 
-# --- Caution --------------------------------------------------------------------------------------
+# --- AdaptiveConcurrency --------------------------------------------------------------------------
 
 
 def test_a_run_speeds_up_by_answers():
     """A run begins with one request in flight and doubles with each readable answer."""
-    caution, allowed = Caution(most=16, max_unknown=3), []
+    caution, allowed = AdaptiveConcurrency(most=16, max_unknown=3), []
     for _ in range(6):
         allowed.append(caution.allowed)
         caution.answered()
@@ -201,7 +200,7 @@ def test_a_run_speeds_up_by_answers():
 
 def test_a_run_starts_over_after_an_unknown():
     """After a request without an answer there is one in flight again."""
-    caution = Caution(most=5, max_unknown=3)
+    caution = AdaptiveConcurrency(most=5, max_unknown=3)
     for _ in range(3):
         caution.answered()
     assert 5 == caution.allowed
@@ -214,7 +213,7 @@ def test_a_run_starts_over_after_an_unknown():
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 5))
 def test_too_many_unknown_in_a_row(is_answered, most_unknown):
     """As many unknown requests in a row as were allowed end the run; an answer starts the count."""
-    caution, in_a_row = Caution(most=8, max_unknown=most_unknown), 0
+    caution, in_a_row = AdaptiveConcurrency(most=8, max_unknown=most_unknown), 0
     for answered in is_answered:
         in_a_row = 0 if answered else in_a_row + 1
         said = caution.answered() if answered else caution.unknown()

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from customersms_async._columns import Verdict
 from customersms_async._delivery.retry import of_refusal
-from customersms_async._key import clean
+from customersms_async._redaction import clean
+from customersms_async._status import Status, Verdict
 from customersms_async._wire.codec import Answered, read_answer
 from customersms_async._wire.matching import match
-from customersms_async.errors import Status
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

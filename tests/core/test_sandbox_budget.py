@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from customersms_async.sandbox._gateway.accounts import Gateway
 from customersms_async.sandbox._gateway.clock import MovableClock, written
-from customersms_async.sandbox._gateway.exchange import Exchange, Limits
 from customersms_async.sandbox._gateway.fault_engine import Faults
-from customersms_async.sandbox._gateway.mailboxes import Ledger
+from customersms_async.sandbox._gateway.mailboxes import Mailboxes
 from customersms_async.sandbox._gateway.rate_budget import Budget, Limit
 from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES, RuleName, make_rule
 from customersms_async.sandbox._gateway.replies import Timing
+from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
 
 KEY = "cspro_test"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
@@ -22,11 +22,11 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 def refused(**options: object):
     """Give the second of two requests where one a minute is allowed."""
-    exchange = Exchange(
+    exchange = RequestHandler(
         Gateway({KEY: 10}, lambda _text: 1),
         Limits(Limit(limit=1, **options)),
         Faults(),
-        Ledger(10),
+        Mailboxes(10),
         Timing(0.0, 0.0),
         200,
     )

@@ -11,13 +11,13 @@ from customersms_async import sandbox
 from customersms_async.sandbox import MAGIC_NUMBERS, Fault
 from customersms_async.sandbox._gateway.accounts import Gateway
 from customersms_async.sandbox._gateway.answers import INVALID_PHONE, completed, failed, sent
-from customersms_async.sandbox._gateway.exchange import Exchange, Limits
 from customersms_async.sandbox._gateway.fault_engine import Faults
 from customersms_async.sandbox._gateway.fault_script import Step
 from customersms_async.sandbox._gateway.faults import MEANINGS, NOT_CARRIED_OUT, REJECTIONS, Plan
-from customersms_async.sandbox._gateway.mailboxes import Ledger
+from customersms_async.sandbox._gateway.mailboxes import Mailboxes
 from customersms_async.sandbox._gateway.rate_budget import Limit
 from customersms_async.sandbox._gateway.replies import Ending, Timing
+from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
 from customersms_async.sandbox._gateway.shapes import shaped
 
 KEY = "cspro_test"
@@ -25,12 +25,12 @@ PLAIN = "+12125551234"
 PHONES = (PLAIN, "+393331234567", "+13235554567")
 
 
-def exchange() -> Exchange:
-    return Exchange(
+def exchange() -> RequestHandler:
+    return RequestHandler(
         Gateway({KEY: 1000}, lambda _text: 1),
         Limits(Limit()),
         Faults(),
-        Ledger(1000),
+        Mailboxes(1000),
         Timing(0.5, 30.0),
         200,
     )

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async.sandbox._gateway.accounts import Gateway, Order, read_order
-from customersms_async.sandbox._gateway.exchange import Exchange, Limits
 from customersms_async.sandbox._gateway.fault_engine import Faults
 from customersms_async.sandbox._gateway.fault_script import Step
 from customersms_async.sandbox._gateway.mailboxes import (
-    Ledger,
+    Mailboxes,
     Query,
     SandboxMessage,
     SandboxRequest,
@@ -21,16 +20,17 @@ from customersms_async.sandbox._gateway.mailboxes import (
 from customersms_async.sandbox._gateway.masking import masked
 from customersms_async.sandbox._gateway.rate_budget import Limit
 from customersms_async.sandbox._gateway.replies import Timing
+from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
 
 KEY = "cspro_canary"
 
 
 def exchange(credits_left: int = 98, *, price=lambda _text: 1, limit=None, keep=1000, status=200):
-    return Exchange(
+    return RequestHandler(
         Gateway({KEY: credits_left}, price),
         Limits(Limit(limit=limit)),
         Faults(),
-        Ledger(keep),
+        Mailboxes(keep),
         Timing(0.0, 0.0),
         status,
     )
@@ -40,7 +40,7 @@ def body(phone: object, message: object = "Hello", key: object = KEY) -> bytes:
     return json.dumps({"api_key": key, "phone": phone, "message": message}).encode()
 
 
-def answer(gateway: Exchange, sent: bytes, now: float = 0.0) -> dict[str, object]:
+def answer(gateway: RequestHandler, sent: bytes, now: float = 0.0) -> dict[str, object]:
     return json.loads(gateway.handle(sent, now).reply.body)
 
 
@@ -48,9 +48,9 @@ def message(phone: str = "+12125551234", text: str = "Hello") -> SandboxMessage:
     return SandboxMessage(phone, text, "msg_1", KEY, 0.0, 1)
 
 
-def ledger(*messages: SandboxMessage) -> Ledger:
+def ledger(*messages: SandboxMessage) -> Mailboxes:
     """Make a ledger that remembers *messages*, each with an id of its own."""
-    book = Ledger(10)
+    book = Mailboxes(10)
     request = SandboxRequest(1, 0.0, KEY, (), "", len(messages), None, 200, None)
     numbered = [attrs.evolve(m, message_id=f"msg_{n}") for n, m in enumerate(messages, 1)]
     book.record(request, numbered)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from customersms_async.sandbox._http.guard import Guard
+from customersms_async.sandbox._http.origin_policy import OriginPolicy
 
 HERE = "localhost:8025"
 
@@ -23,7 +23,7 @@ HERE = "localhost:8025"
 )
 def test_names_of_this_machine(host):
     """This machine's names, the bound host and those that were allowed may be called."""
-    guard = Guard(["sandbox", "sms.test", "192.0.2.7", "fe80::1"])
+    guard = OriginPolicy(["sandbox", "sms.test", "192.0.2.7", "fe80::1"])
 
     assert guard.objection("POST", {"Host": host}) is None
 
@@ -35,7 +35,7 @@ def test_names_of_this_machine(host):
 )  # fmt: skip
 def test_names_of_others(host):
     """A name that is not this machine's is turned away, for reading too."""
-    reason = Guard().objection("GET", {"Host": host})
+    reason = OriginPolicy().objection("GET", {"Host": host})
 
     assert reason is not None
     assert repr(host) in reason
@@ -55,7 +55,7 @@ def test_names_of_others(host):
 )
 def test_changes_by_programs_and_the_own_page(headers):
     """A program says nothing of a page; the sandbox's own page names the same host and port."""
-    assert Guard().objection("POST", {"Host": HERE, **headers}) is None
+    assert OriginPolicy().objection("POST", {"Host": HERE, **headers}) is None
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_changes_by_programs_and_the_own_page(headers):
 )
 def test_changes_and_streams_by_another_page(headers, method, stays):
     """A page of another origin, another port included, changes nothing and opens no stream."""
-    reason = Guard().objection(method, {"Host": HERE, **headers}, stays=stays)
+    reason = OriginPolicy().objection(method, {"Host": HERE, **headers}, stays=stays)
 
     assert reason is not None
     assert "own" in reason
@@ -85,4 +85,4 @@ def test_changes_and_streams_by_another_page(headers, method, stays):
 
 def test_reading_by_another_page():
     """A link from elsewhere may open a page: without CORS its answer stays unread there."""
-    assert Guard().objection("GET", {"Host": HERE, "Sec-Fetch-Site": "cross-site"}) is None
+    assert OriginPolicy().objection("GET", {"Host": HERE, "Sec-Fetch-Site": "cross-site"}) is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async.sandbox._gateway.mailboxes import (
-    Ledger,
+    Mailboxes,
     Query,
     SandboxMessage,
     SandboxRequest,
@@ -29,7 +29,7 @@ class Book:
     """Fills a ledger, a request at a time, with ids as the gateway gives them."""
 
     def __init__(self, keep: int = 1000) -> None:
-        self.ledger = Ledger(keep)
+        self.ledger = Mailboxes(keep)
         self.messages = self.requests = 0
 
     def write(self, *phones: str, text: str = "Hi", key: str = KEY, code: str | None = None):
@@ -72,7 +72,7 @@ def test_the_same_message_of_two_keys_is_no_duplicate():
 
 def test_a_key_that_never_came():
     """Its mailbox is empty."""
-    ledger = Ledger(10)
+    ledger = Mailboxes(10)
 
     assert ([], []) == (list(ledger.find(Query(key=KEY))), ledger.duplicates(KEY))
     assert not ledger.is_duplicate(SandboxMessage("+1", "", "msg_1", KEY, 0.0, 1))

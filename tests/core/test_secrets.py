@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._key import ApiKey, clean, read_key
+from customersms_async._key import ApiKey, read_key
+from customersms_async._redaction import clean
 from customersms_async.errors import ConfigurationError
 
 CANARY = "cspro_canary_7f3a"

@@ -7,8 +7,9 @@ from attrs import define
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from customersms_async._bulk.reader import Input, MessageReader, PhoneReader
-from customersms_async.errors import InvalidPhone, Status
+from customersms_async._bulk.reader import MessageReader, PhoneReader, Source
+from customersms_async._status import Status
+from customersms_async.errors import InvalidPhone
 from customersms_async.outcomes import Message, Outcome
 from customersms_async.phones import normalize_phone
 
@@ -264,7 +265,7 @@ async def test_a_read_that_is_cancelled_loses_nothing():
 async def test_an_input_is_read_no_further_than_asked():
     """Nothing is read before it is asked for, and no more than was asked for."""
     taken = []
-    source = Input((taken.append(n) or n for n in range(10)), "phones")
+    source = Source((taken.append(n) or n for n in range(10)), "phones")
     assert [] == taken
 
     await source.gather(3)
@@ -381,7 +382,7 @@ async def test_closing_a_generator():
             closed.append("async")
 
     for make in (source, async_source):
-        given_input = Input(make(), "phones")
+        given_input = Source(make(), "phones")
         await given_input.gather(1)
         await given_input.close()
         assert given_input.failure is None
@@ -392,7 +393,7 @@ async def test_closing_a_generator():
 @pytest.mark.parametrize("kind", KINDS)
 async def test_closing_twice(kind):
     """Any input may be closed, read or not, and closed again."""
-    given_input = Input(KINDS[kind]([ANN]), "phones")
+    given_input = Source(KINDS[kind]([ANN]), "phones")
 
     await given_input.close()
     await given_input.close()
@@ -410,12 +411,12 @@ async def test_what_closing_raises_is_kept():
         finally:
             raise BrokenInputError
 
-    given_input = Input(source(), "phones")
+    given_input = Source(source(), "phones")
     await given_input.gather(1)
     await given_input.close()
     assert isinstance(given_input.failure, BrokenInputError)
 
-    given_input = Input(source(), "phones")
+    given_input = Source(source(), "phones")
     await given_input.gather(1)
     given_input.failure = first = ValueError()
     await given_input.close()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._limit.window import GRACE, MARGIN, Rate, Window
+from customersms_async._limit.config import Rate
+from customersms_async._limit.window import GRACE, MARGIN, Window
 from customersms_async.errors import ConfigurationError
 
 PERIOD = 60.0 + MARGIN

@@ -7,7 +7,8 @@ import math
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from customersms_async._limit.window import GRACE, MARGIN, Rate, Window
+from customersms_async._limit.config import Rate
+from customersms_async._limit.window import GRACE, MARGIN, Window
 
 PER = 7.5
 PERIOD = PER + MARGIN

@@ -144,7 +144,7 @@ async def use(net: Net, sms: CustomerSMS) -> None:
         net.value(bulk, "bulk")
         async for outcome in bulk:
             net.value(outcome, "outcome")
-    for value in (sms, sms.credits, sms.account, vars(sms), vars(sms)["_desk"], bulk._run):
+    for value in (sms, sms.credits, sms.account, vars(sms), vars(sms)["_context"], bulk._run):
         net.value(value, "client")
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from attrs import define, field
 
 from customersms_async import CustomerSMS, LocalLimiter
-from customersms_async._http.sessions import Shared
-from customersms_async._ports import Attempt, Batch, Body, NotAllowed, Reply, TransportFailure
+from customersms_async._delivery.in_flight import InFlight
+from customersms_async._ports.journal import Batch
+from customersms_async._ports.transport import Attempt, Body, NotAllowed, Reply, TransportFailure
 from customersms_async.outcomes import Outcome
 
 KEY = "cspro_test"
@@ -276,9 +277,9 @@ def make_client_in_memory(
         options["limiter"] = LocalLimiter(clock=asyncio.get_running_loop().time)
     client = CustomerSMS(api_key, **options)
     sessions = MemorySessions(transport)
-    client._shared = Shared(sessions)
-    client._desk.transport = sessions.transport
-    client._desk.clock = LoopClock(jitter)
+    client._shared = InFlight(sessions)
+    client._context.transport = sessions.transport
+    client._context.clock = LoopClock(jitter)
     return client
 
 

@@ -1,1 +1,1 @@
-"""The gateway without a network: accounts, limits, faults, answers; pure."""
+"""The gateway without a network: accounts, limits, faults, answers. Pure."""

@@ -24,8 +24,8 @@ from .masking import masked
 from .replies import Ending
 
 __all__ = [
-    "Ledger",
     "Mailbox",
+    "Mailboxes",
     "Query",
     "SandboxMessage",
     "SandboxRequest",
@@ -246,7 +246,7 @@ class Mailbox:
 
 
 @attrs.define(eq=False)
-class Ledger:
+class Mailboxes:
     """
     The mailboxes, and the order in which everything came.
 
@@ -295,7 +295,7 @@ class Ledger:
         self.requests = deque(r for r in self.requests if r.key in self.mailboxes)
         self._numbers = sum(map(_weight, self.requests))
 
-    def of(self, key: str | None) -> "Mailbox | Ledger":
+    def of(self, key: str | None) -> "Mailbox | Mailboxes":
         """Give the mailbox of a key, or what holds those of all."""
         return self if key is None else self.mailboxes.get(key) or Mailbox()
 

@@ -1,1 +1,1 @@
-"""The gateway's HTTP: the API, the control calls, the events, the pages."""
+"""The gateway over HTTP: the API, control calls, events, pages. Reaches `_gateway`."""

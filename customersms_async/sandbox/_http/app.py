@@ -3,7 +3,7 @@ The application: the API, the calls that control it, the stream of events, and t
 
 Rules of this module:
 
-1. Every request passes the `Guard`, and every answer bears its headers.
+1. Every request passes the `OriginPolicy`, and every answer bears its headers.
 2. Pages come from memory and have no secrets in them.
 3. Errors are JSON that names the value and what would be right; a key in it is masked.
 """
@@ -21,13 +21,13 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from .._gateway.masking import veiled_json
-from .control import Control
-from .endpoint import PATHS, Counter
+from .endpoint import PATHS, Endpoint
 from .events import written
-from .guard import SAFE_HEADERS, Guard
 from .help import help_page
+from .origin_policy import SAFE_HEADERS, OriginPolicy
 from .parameters import NotFound, Parameters, read_object
 from .routes import EVENTS, PREFIX, ROUTES, Route
+from .service import SandboxService
 
 __all__ = ["make_app"]
 
@@ -56,7 +56,9 @@ _KINDS = {
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(control: Control, guard: Guard, closing: "asyncio.Future[None]") -> web.Application:
+def make_app(
+    control: SandboxService, guard: OriginPolicy, closing: "asyncio.Future[None]"
+) -> web.Application:
     """
     Make the application.
 
@@ -70,7 +72,7 @@ def make_app(control: Control, guard: Guard, closing: "asyncio.Future[None]") ->
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_doorkeeper(guard, control)])
     app.on_response_prepare.append(_add_safe_headers)
     for path in PATHS:
-        app.router.add_post(path, Counter(control, closing).post)
+        app.router.add_post(path, Endpoint(control, closing).post)
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, _handler(route, control, closing))
     app.router.add_get(EVENTS, Stream(control, closing).get, allow_head=False)
@@ -81,7 +83,7 @@ def make_app(control: Control, guard: Guard, closing: "asyncio.Future[None]") ->
     return app
 
 
-def _doorkeeper(guard: Guard, control: Control) -> Middleware:
+def _doorkeeper(guard: OriginPolicy, control: SandboxService) -> Middleware:
     @web.middleware
     async def doorkeeper(request: web.Request, handler: _Handler) -> web.StreamResponse:
         stays = request.path in STAYING
@@ -104,7 +106,7 @@ async def _add_safe_headers(_request: web.Request, response: web.StreamResponse)
         response.headers[name] = value
 
 
-def _handler(route: Route, control: Control, closing: "asyncio.Future[None]") -> _Handler:
+def _handler(route: Route, control: SandboxService, closing: "asyncio.Future[None]") -> _Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             given = await _parameters(request, route)
@@ -129,21 +131,21 @@ async def _parameters(request: web.Request, route: Route) -> Parameters:
     return given
 
 
-def _json(control: Control, shown: object, status: int = 200) -> web.Response:
+def _json(control: SandboxService, shown: object, status: int = 200) -> web.Response:
     return web.Response(
         text=_hidden(control, msgspec.json.encode(shown).decode()) + "\n",
         status=status,
         content_type="application/json",
-        headers={"Cache-Control": "no-store"},
+        headers={"Cache-SandboxService": "no-store"},
     )
 
 
-def _hidden(control: Control, words: str) -> str:
+def _hidden(control: SandboxService, words: str) -> str:
     return veiled_json(words, control.exchange.gateway.credits)
 
 
 def _problem(
-    control: Control, status: int, code: str, reason: str, *arrived: object
+    control: SandboxService, status: int, code: str, reason: str, *arrived: object
 ) -> web.Response:
     shown: dict[str, object] = {"error": reason, "code": code}
     return _json(control, shown | ({"arrived": arrived[0]} if arrived else {}), status)
@@ -160,7 +162,7 @@ class Stream:
         closing: Ends every stream.
     """
 
-    control: Control
+    control: SandboxService
     closing: "asyncio.Future[None]"
     _open: int = 0
 
@@ -172,7 +174,7 @@ class Stream:
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
-                "Cache-Control": "no-store",
+                "Cache-SandboxService": "no-store",
             }
         )
         self._open += 1
@@ -216,7 +218,9 @@ class Stream:
 
 async def _help(request: web.Request) -> web.StreamResponse:
     page = help_page(f"{request.scheme}://{request.host}")
-    return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+    return web.Response(
+        text=page, content_type="text/html", headers={"Cache-SandboxService": "no-store"}
+    )
 
 
 def _pages() -> Mapping[str, _Handler]:
@@ -231,7 +235,7 @@ def _page(path: Path) -> _Handler:
     text, kind = path.read_text("utf-8"), _KINDS[path.suffix]
 
     async def page(_request: web.Request) -> web.StreamResponse:
-        headers = {"Cache-Control": "no-cache"}
+        headers = {"Cache-SandboxService": "no-cache"}
         return web.Response(text=text, content_type=kind, headers=headers)
 
     return page

@@ -10,8 +10,8 @@ from .._gateway.mailboxes import Query, SandboxMessage
 from .._gateway.masking import masked
 from .._gateway.rate_rules import RULE_NAMES
 from . import views as _views
-from .control import Control
 from .parameters import NotFound, Parameters
+from .service import SandboxService
 from .views import Shown
 
 __all__ = [
@@ -48,13 +48,13 @@ ACCOUNTS = 200
 FATES = ("answered", "refused", "failed", "lost")
 
 
-def key_of(control: Control, given: Parameters) -> str | None:
+def key_of(control: SandboxService, given: Parameters) -> str | None:
     """Find the key that is meant, among the accounts and those who only tried."""
     exchange = control.exchange
     return given.key([*exchange.gateway.credits, *exchange.ledger.mailboxes])
 
 
-def status(control: Control, _given: Parameters) -> Shown:
+def status(control: SandboxService, _given: Parameters) -> Shown:
     """Give an overview."""
     exchange, now = control.exchange, control.clock.now()
     strangers = [key for key in exchange.ledger.mailboxes if key not in exchange.gateway.credits]
@@ -72,7 +72,7 @@ def status(control: Control, _given: Parameters) -> Shown:
     }
 
 
-def messages(control: Control, given: Parameters) -> Shown:
+def messages(control: SandboxService, given: Parameters) -> Shown:
     """List messages, oldest first: the first after one, else the newest."""
     query = given.query(key_of(control, given))
     ledger, before = control.exchange.ledger, given.number("before")
@@ -86,7 +86,7 @@ def messages(control: Control, given: Parameters) -> Shown:
     }
 
 
-def message(control: Control, given: Parameters) -> Shown:
+def message(control: SandboxService, given: Parameters) -> Shown:
     """Give one message."""
     message_id = given.needed("id")
     found = control.exchange.ledger.message(message_id)
@@ -95,7 +95,9 @@ def message(control: Control, given: Parameters) -> Shown:
     return _views.message(control.exchange.ledger, found)
 
 
-async def wait(control: Control, given: Parameters, closing: "asyncio.Future[None]") -> Shown:
+async def wait(
+    control: SandboxService, given: Parameters, closing: "asyncio.Future[None]"
+) -> Shown:
     """Wait for a message."""
     query = given.query(key_of(control, given))
     seconds = given.seconds("timeout", PATIENCE, LONGEST)
@@ -108,7 +110,7 @@ async def wait(control: Control, given: Parameters, closing: "asyncio.Future[Non
     return _views.message(control.exchange.ledger, found)
 
 
-def last_code(control: Control, given: Parameters) -> Shown:
+def last_code(control: SandboxService, given: Parameters) -> Shown:
     """Give the newest code to a number."""
     key, phone = key_of(control, given), given.needed("phone")
     code = control.exchange.ledger.last_code(phone, key)
@@ -120,7 +122,7 @@ def last_code(control: Control, given: Parameters) -> Shown:
     return {"phone": Query(phone).phone, "code": code}
 
 
-def duplicates(control: Control, given: Parameters) -> Shown:
+def duplicates(control: SandboxService, given: Parameters) -> Shown:
     """List messages whose number and text had been accepted before."""
     ledger = control.exchange.ledger
     found = ledger.duplicates(key_of(control, given))
@@ -128,7 +130,7 @@ def duplicates(control: Control, given: Parameters) -> Shown:
     return {"messages": _views.messages(ledger, page), "has_more": has_more, "total": len(found)}
 
 
-def conversations(control: Control, given: Parameters) -> Shown:
+def conversations(control: SandboxService, given: Parameters) -> Shown:
     """List numbers with their newest message, the number written to last first."""
     key, words = key_of(control, given), given.text("contains")
     ledger = control.exchange.ledger
@@ -153,7 +155,7 @@ def _speaks_of(row: list[SandboxMessage], words: str) -> bool:
     return words in row[0].phone or any(words in message.text for message in row)
 
 
-def requests(control: Control, given: Parameters) -> Shown:
+def requests(control: SandboxService, given: Parameters) -> Shown:
     """List requests, oldest first: the first after one, else the newest."""
     mailbox = control.exchange.ledger.of(key_of(control, given))
     fate, fault = given.one_of("fate", FATES), given.text("fault")
@@ -174,7 +176,7 @@ def requests(control: Control, given: Parameters) -> Shown:
     }
 
 
-def request(control: Control, given: Parameters) -> Shown:
+def request(control: SandboxService, given: Parameters) -> Shown:
     """Give one request with what went over the wire."""
     number = given.count("id", 0, 10**12)
     found = control.exchange.ledger.request(number)
@@ -185,31 +187,31 @@ def request(control: Control, given: Parameters) -> Shown:
     )
 
 
-def faults(control: Control, given: Parameters) -> Shown:
+def faults(control: SandboxService, given: Parameters) -> Shown:
     """Show what goes wrong, and what can."""
     shown = _views.faults(control.exchange.faults, key_of(control, given))
     return shown | {"catalogue": _views.catalogue()}
 
 
-def the_time(control: Control, _given: Parameters) -> Shown:
+def the_time(control: SandboxService, _given: Parameters) -> Shown:
     """Show the clock."""
     return _views.clock(control.clock)
 
 
-def credits_left(control: Control, given: Parameters) -> Shown:
+def credits_left(control: SandboxService, given: Parameters) -> Shown:
     """Show the credits of an account."""
     given.needed("key")
     key = key_of(control, given) or ""
     return {"account": masked(key), "credits": control.exchange.gateway.credits.get(key)}
 
 
-def usage(control: Control, given: Parameters) -> Shown:
+def usage(control: SandboxService, given: Parameters) -> Shown:
     """Show how an account stands with its limit."""
     given.needed("key")
     return _views.account(control.exchange, key_of(control, given) or "", control.clock.now())
 
 
-def limit(control: Control, given: Parameters) -> Shown:
+def limit(control: SandboxService, given: Parameters) -> Shown:
     """Show a limit."""
     key = key_of(control, given)
     return _views.limit(control.exchange.limits.limit_of(key), key)

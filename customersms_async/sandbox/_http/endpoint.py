@@ -17,9 +17,9 @@ import attrs
 from aiohttp import web
 
 from .._gateway.replies import Ending, Reply
-from .control import Control
+from .service import SandboxService
 
-__all__ = ["PATH", "PATHS", "Counter"]
+__all__ = ["PATH", "PATHS", "Endpoint"]
 
 #: Path of the API, as documented.
 PATH = "/sms_system/api.php"
@@ -35,7 +35,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 @attrs.define(eq=False)
-class Counter:
+class Endpoint:
     """
     Where requests come in.
 
@@ -45,7 +45,7 @@ class Counter:
         closing: Done once the sandbox closes.
     """
 
-    control: Control
+    control: SandboxService
     closing: "asyncio.Future[None]"
 
     async def post(self, request: web.Request) -> web.StreamResponse:

@@ -13,8 +13,8 @@ from .._gateway.faults import RATE_REFUSALS
 from .._gateway.rate_rules import RULE_NAMES
 from . import calls as _reading
 from . import changes as _changing
-from .control import Control
 from .parameters import Parameters
+from .service import SandboxService
 
 __all__ = ["EVENTS", "PREFIX", "ROUTES", "Route"]
 
@@ -24,8 +24,8 @@ PREFIX = "/_sandbox"
 #: Path of the stream.
 EVENTS = f"{PREFIX}/events"
 
-_Answer = Callable[[Control, Parameters], object]
-_Waiting = Callable[[Control, Parameters, "asyncio.Future[None]"], Awaitable[object]]
+_Answer = Callable[[SandboxService, Parameters], object]
+_Waiting = Callable[[SandboxService, Parameters, "asyncio.Future[None]"], Awaitable[object]]
 
 
 @attrs.frozen

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from .._gateway.clock import MovableClock, written
-from .._gateway.exchange import Exchange, Visit
 from .._gateway.fault_engine import Faults, Switches
 from .._gateway.faults import (
     MAGIC_NUMBERS,
@@ -23,9 +22,10 @@ from .._gateway.faults import (
     Fault,
 )
 from .._gateway.latency import Latency
-from .._gateway.mailboxes import Ledger, SandboxMessage, SandboxRequest, code_in
+from .._gateway.mailboxes import Mailboxes, SandboxMessage, SandboxRequest, code_in
 from .._gateway.masking import masked
 from .._gateway.rate_budget import Limit
+from .._gateway.request_handler import RequestHandler, Visit
 from .._gateway.transcripts import Transcript
 
 __all__ = [
@@ -54,7 +54,7 @@ MOST = 100
 DOCUMENTED = {"limit": 100, "per": 60}
 
 
-def message(ledger: Ledger, shown: SandboxMessage) -> Shown:
+def message(ledger: Mailboxes, shown: SandboxMessage) -> Shown:
     """Show a message."""
     return {
         "id": shown.message_id,
@@ -68,7 +68,7 @@ def message(ledger: Ledger, shown: SandboxMessage) -> Shown:
     }
 
 
-def messages(ledger: Ledger, shown: Iterable[SandboxMessage]) -> list[Shown]:
+def messages(ledger: Mailboxes, shown: Iterable[SandboxMessage]) -> list[Shown]:
     """Show messages."""
     return [message(ledger, one) for one in shown]
 
@@ -114,7 +114,7 @@ def transcript(shown: SandboxRequest, words: Transcript | None, took: float | No
     }
 
 
-def account(exchange: Exchange, key: str, now: float) -> Shown:
+def account(exchange: RequestHandler, key: str, now: float) -> Shown:
     """Show an account with its credits and how it stands with its limit."""
     usage = attrs.asdict(exchange.limits.usage(key, now))
     return {
@@ -126,7 +126,7 @@ def account(exchange: Exchange, key: str, now: float) -> Shown:
     }
 
 
-def visit(exchange: Exchange, shown: Visit, now: Callable[[], float]) -> Callable[[], Shown]:
+def visit(exchange: RequestHandler, shown: Visit, now: Callable[[], float]) -> Callable[[], Shown]:
     """Show a request as an event: with its messages, of very many the first, and its account."""
     key, of_request, first = shown.request.key, request(shown.request), shown.messages[:MOST]
     return lambda: {
@@ -136,7 +136,7 @@ def visit(exchange: Exchange, shown: Visit, now: Callable[[], float]) -> Callabl
     }
 
 
-def conversation(ledger: Ledger, shown: list[SandboxMessage]) -> Shown:
+def conversation(ledger: Mailboxes, shown: list[SandboxMessage]) -> Shown:
     """Show a number with its newest message."""
     newest = shown[-1]
     return {

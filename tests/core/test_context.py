@@ -3,9 +3,10 @@
 import pytest
 
 from customersms_async import codes
-from customersms_async._columns import SENT, Verdict
-from customersms_async._delivery.context import Delivered, Desk
+from customersms_async._delivery.context import DeliveryContext
+from customersms_async._delivery.result import DeliveryResult
 from customersms_async._key import ApiKey
+from customersms_async._status import SENT, Status, Verdict
 from customersms_async.errors import (
     AuthenticationError,
     ConnectFailed,
@@ -15,7 +16,6 @@ from customersms_async.errors import (
     OutOfCredits,
     RateLimited,
     Rejected,
-    Status,
     WaitTooLong,
 )
 
@@ -24,8 +24,8 @@ LOST = Verdict(Status.UNKNOWN, codes.ANSWER_LOST, "timeout")
 BLOCKED = Verdict(Status.REJECTED, "BLOCKED", "no")
 
 
-def desk(request_timeout=None):
-    return Desk(
+def context(request_timeout=None):
+    return DeliveryContext(
         key=ApiKey("cspro_canary"),
         transport=lambda: None,
         limiter=None,
@@ -42,29 +42,29 @@ def desk(request_timeout=None):
 @pytest.mark.parametrize(("numbers", "seconds"), [(1, 30.0), (2, 30.5), (100, 79.5)])
 def test_time_for_an_attempt(numbers, seconds):
     """An attempt has 30 seconds, and half a second more for each further number."""
-    assert seconds == desk().timeout_for(numbers)
+    assert seconds == context().timeout_for(numbers)
 
 
 def test_time_for_an_attempt_may_be_set():
     """A time that the caller sets holds for any number of numbers."""
-    assert 7.0 == desk(request_timeout=7.0).timeout_for(100)
+    assert 7.0 == context(request_timeout=7.0).timeout_for(100)
 
 
 def test_attempts_are_numbered_from_one():
-    """Attempts are numbered by their desk, so that 0 is free to mean none."""
-    numbers = desk().numbers
+    """Attempts are numbered by their context, so that 0 is free to mean none."""
+    numbers = context().numbers
 
     assert [1, 2, 3] == [next(numbers) for _ in range(3)]
 
 
 def test_the_key_is_not_shown():
-    """What is shown of a desk holds no key."""
-    assert "canary" not in repr(desk())
+    """What is shown of a context holds no key."""
+    assert "canary" not in repr(context())
 
 
 def test_one_verdict():
     """A verdict about the whole request is each number's."""
-    delivered = Delivered(LOST)
+    delivered = DeliveryResult(LOST)
 
     assert LOST == delivered.whole == delivered.first
     assert delivered.is_unknown
@@ -73,7 +73,7 @@ def test_one_verdict():
 
 def test_a_verdict_for_each():
     """Where each number has its own verdict, there is none about the whole."""
-    delivered = Delivered([SENT, LOST, BLOCKED, SENT])
+    delivered = DeliveryResult([SENT, LOST, BLOCKED, SENT])
 
     assert delivered.whole is None
     assert SENT == delivered.first
@@ -83,7 +83,7 @@ def test_a_verdict_for_each():
 
 def test_all_unknown():
     """A request of whose numbers none is known of is unknown as a whole."""
-    assert Delivered([LOST, LOST]).is_unknown
+    assert DeliveryResult([LOST, LOST]).is_unknown
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_all_unknown():
 )
 def test_the_error_of_a_single_message(verdict, kind):
     """The error that `send` raises has the class, the status and the word of the fate."""
-    exc = Delivered(verdict).error(ANN)
+    exc = DeliveryResult(verdict).error(ANN)
 
     assert kind is type(exc)
     assert (verdict.status, verdict.code, (ANN,), "d") == (
@@ -119,4 +119,4 @@ def test_how_long_the_pause_lasts():
     """A refusal for the rate says how long to wait."""
     verdict = Verdict(Status.NOT_SENT, codes.RATE_LIMITED)
 
-    assert 12.5 == Delivered(verdict, retry_after=12.5).error(ANN).retry_after
+    assert 12.5 == DeliveryResult(verdict, retry_after=12.5).error(ANN).retry_after

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-__all__ = ["SAFE_HEADERS", "Guard"]
+__all__ = ["SAFE_HEADERS", "OriginPolicy"]
 
 #: Headers of every answer. Scripts and styles come from files of ours, and from nowhere else.
 SAFE_HEADERS: Mapping[str, str] = {
@@ -39,7 +39,7 @@ def _host_names(names: Iterable[str]) -> frozenset[str]:
 
 
 @attrs.frozen
-class Guard:
+class OriginPolicy:
     """
     The doorkeeper.
 

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from customersms_async import codes
 from customersms_async._bulk.reader import Chunk
-from customersms_async._bulk.results import Ledger
-from customersms_async._columns import SENT, Columns, Verdict
-from customersms_async._delivery.context import Delivered
-from customersms_async._ports import Batch
-from customersms_async.errors import Status
+from customersms_async._bulk.results import ResultCollector
+from customersms_async._columns import Columns
+from customersms_async._delivery.result import DeliveryResult
+from customersms_async._ports.journal import Batch
+from customersms_async._status import SENT, Status, Verdict
 from customersms_async.outcomes import Outcome, Progress, Report
 
 ANN, BEN = "+12125551234", "+13235554567"
@@ -32,13 +32,13 @@ OUTCOMES = [
     Outcome(2, ANN, Status.NOT_SENT, None, "DUPLICATE", "stood earlier in the same run"),
     Outcome(3, BEN, Status.REJECTED, None, "BLOCKED", "no", "row 3", "ab-7"),
 ]
-DELIVERED = Delivered([SENT, BLOCKED], ["msg_1", None], request=7)
+DELIVERED = DeliveryResult([SENT, BLOCKED], ["msg_1", None], request=7)
 
 
 def test_a_report_of_all():
     """A run with a report enters refusals as they are read, and fates as they are known."""
     columns = Columns()
-    ledger = Ledger("ab", columns)
+    ledger = ResultCollector("ab", columns)
     ledger.read(CHUNK)
     ledger.decide(BATCH, DELIVERED)
 
@@ -49,7 +49,7 @@ def test_a_report_of_all():
 
 def test_outcomes_as_they_come():
     """A streamed run hands over refusals when they are read, and the rest when it is known."""
-    ledger = Ledger("ab", None)
+    ledger = ResultCollector("ab", None)
     ledger.read(CHUNK)
     assert [OUTCOMES[1], OUTCOMES[2]] == list(ledger.ready)
 
@@ -60,8 +60,8 @@ def test_outcomes_as_they_come():
 
 def test_one_verdict_for_a_whole_request():
     """A fate of the whole request is each number's, without message ids and references."""
-    ledger = Ledger("ab", None)
-    ledger.decide(Batch([4, 5], [ANN, BEN], "Hi"), Delivered(LOST, request=2))
+    ledger = ResultCollector("ab", None)
+    ledger.decide(Batch([4, 5], [ANN, BEN], "Hi"), DeliveryResult(LOST, request=2))
 
     assert [
         Outcome(4, ANN, Status.UNKNOWN, None, "ANSWER_LOST", request="ab-2"),
@@ -71,7 +71,7 @@ def test_one_verdict_for_a_whole_request():
 
 def test_nothing_more_is_handed_over():
     """Once nobody listens, what is ready is dropped and only counts are kept."""
-    ledger = Ledger("ab", None)
+    ledger = ResultCollector("ab", None)
     ledger.read(CHUNK)
 
     ledger.discard()
@@ -85,7 +85,7 @@ def test_nothing_more_is_handed_over():
 @pytest.mark.parametrize("make_columns", [Columns, lambda: None], ids=["report", "stream"])
 def test_counts(make_columns):
     """The counts are right whether a report is kept or not."""
-    ledger = Ledger("ab", make_columns())
+    ledger = ResultCollector("ab", make_columns())
     ledger.read(CHUNK)
     ledger.decide(BATCH, DELIVERED)
 
@@ -97,7 +97,7 @@ def test_counts(make_columns):
 def test_report_and_stream_agree(verdicts):
     """The same run gives the same outcomes as a report and as a stream."""
     columns = Columns()
-    ledgers = [Ledger("ab", columns), Ledger("ab", None)]
+    ledgers = [ResultCollector("ab", columns), ResultCollector("ab", None)]
     for index, verdict in enumerate(verdicts):
         is_refused = verdict in (INVALID, DUPLICATE)
         given_item = "junk" if verdict is INVALID else ANN
@@ -107,7 +107,7 @@ def test_report_and_stream_agree(verdicts):
         for ledger in ledgers:
             ledger.read(Chunk(index, [number], refused))
             if not is_refused:
-                ledger.decide(Batch([index], [ANN], "Hi"), Delivered(verdict, ids, index + 1))
+                ledger.decide(Batch([index], [ANN], "Hi"), DeliveryResult(verdict, ids, index + 1))
 
     assert list(ledgers[1].ready) == list(Report(columns, Progress(), "ab"))
     assert ledgers[0].fates == ledgers[1].fates

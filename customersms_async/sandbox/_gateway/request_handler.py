@@ -19,12 +19,12 @@ from .accounts import Gateway, Job, Order, Result, read_order
 from .answers import RATE_LIMITED, Refusal, completed
 from .fault_engine import Faults
 from .faults import NOT_CARRIED_OUT, Fault, Plan
-from .mailboxes import Ledger, SandboxMessage, SandboxRequest
+from .mailboxes import Mailboxes, SandboxMessage, SandboxRequest
 from .rate_budget import Budget, Limit, SandboxUsage
 from .replies import Reply, Timing, document_reply, refusal_for, refusal_reply, spoilt
 from .shapes import shaped
 
-__all__ = ["Exchange", "Limits", "Visit"]
+__all__ = ["Limits", "RequestHandler", "Visit"]
 
 _REJECTIONS = {
     Fault.REJECT: Refusal("Number is blocked", "NUMBER_BLOCKED"),
@@ -104,7 +104,7 @@ class Visit:
 
 
 @attrs.define(eq=False)
-class Exchange:
+class RequestHandler:
     """
     The whole gateway but for the wire and the clock.
 
@@ -125,7 +125,7 @@ class Exchange:
     gateway: Gateway
     limits: Limits
     faults: Faults
-    ledger: Ledger
+    ledger: Mailboxes
     timing: Timing
     refusal_status: int
     _ids: Iterator[int] = attrs.field(init=False, repr=False, factory=lambda: itertools.count(1))

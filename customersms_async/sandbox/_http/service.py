@@ -16,16 +16,16 @@ import attrs
 
 from .._gateway import validation as _options
 from .._gateway.clock import MovableClock
-from .._gateway.exchange import Exchange, Visit
 from .._gateway.fault_script import Step
 from .._gateway.mailboxes import Query, SandboxMessage
 from .._gateway.masking import masked
 from .._gateway.rate_budget import Limit, SandboxUsage
+from .._gateway.request_handler import RequestHandler, Visit
 from .._gateway.transcripts import Transcript, Transcripts
 from . import views as _views
 from .events import Events
 
-__all__ = ["Control"]
+__all__ = ["SandboxService"]
 
 #: Messages that a wait in vain shows.
 SHOWN = 5
@@ -34,7 +34,7 @@ _Waiter = tuple[Query, "asyncio.Future[SandboxMessage]"]
 
 
 @attrs.define(eq=False)
-class Control:
+class SandboxService:
     """
     The desk behind the counter.
 
@@ -48,7 +48,7 @@ class Control:
         events: What happens.
     """
 
-    exchange: Exchange
+    exchange: RequestHandler
     clock: MovableClock
     transcripts: Transcripts = attrs.field(factory=Transcripts)
     events: Events = attrs.field(factory=Events)

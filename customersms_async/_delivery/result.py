@@ -1,0 +1,94 @@
+"""What a delivery gives back: the fates of one request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import define, field
+
+from .. import codes
+from .._status import Status, Verdict
+from ..errors import (
+    AuthenticationError,
+    ConnectFailed,
+    LimiterUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    OutOfCredits,
+    RateLimited,
+    Rejected,
+    SendError,
+    WaitTooLong,
+)
+from .retry import has_no_credits, is_key_refused
+
+__all__ = ["DeliveryResult"]
+
+
+@define(eq=False)
+class DeliveryResult:
+    """
+    What became of one request.
+
+    Attributes:
+        verdicts: One for all numbers, or one for each, in the order given.
+        message_ids: One for each number, or None where no number has one.
+        request: The number of the attempt that decided; 0 where none was made.
+        credits: The balance that the answer named, or None.
+        retry_after: Seconds that the pause of the key lasts, for a refusal for the rate.
+        cause: What was raised below, or None.
+    """
+
+    verdicts: Verdict | Sequence[Verdict]
+    message_ids: Sequence[str | None] | None = field(default=None, repr=False)
+    request: int = 0
+    credits: int | None = None
+    retry_after: float = 0.0
+    cause: Exception | None = None
+
+    @property
+    def whole(self) -> Verdict | None:
+        """The one verdict about the whole request, or None where each number has its own."""
+        return self.verdicts if isinstance(self.verdicts, Verdict) else None
+
+    @property
+    def first(self) -> Verdict:
+        """The verdict about the first number."""
+        return self.verdicts if isinstance(self.verdicts, Verdict) else self.verdicts[0]
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing at all is known of any number."""
+        if isinstance(self.verdicts, Verdict):
+            return self.verdicts.status is Status.UNKNOWN
+        return all(verdict.status is Status.UNKNOWN for verdict in self.verdicts)
+
+    def fates(self, numbers: int) -> Counter[Status]:
+        """Count the fates."""
+        if isinstance(self.verdicts, Verdict):
+            return Counter({self.verdicts.status: numbers})
+        return Counter(verdict.status for verdict in self.verdicts)
+
+    def error(self, phone: str) -> SendError:
+        """Make the error that says why there is no receipt for the one number of this request."""
+        verdict = self.first
+        code, phones = verdict.code or codes.REJECTED, (phone,)
+        if verdict.status is Status.UNKNOWN:
+            return OutcomeUnknown(code, phones, verdict.detail)
+        if verdict.status is Status.NOT_SENT:
+            if code == codes.RATE_LIMITED:
+                return RateLimited(code, phones, verdict.detail, self.retry_after)
+            return _NOT_SENT.get(code, NotSent)(code, phones, verdict.detail)
+        kind = AuthenticationError if is_key_refused(verdict) else Rejected
+        if has_no_credits(verdict):
+            kind = OutOfCredits
+        return kind(code, phones, verdict.detail)
+
+
+_NOT_SENT: Final[dict[str, type[NotSent]]] = {
+    codes.CONNECT_FAILED: ConnectFailed,
+    codes.WAIT_TOO_LONG: WaitTooLong,
+    codes.LIMITER_UNAVAILABLE: LimiterUnavailable,
+}

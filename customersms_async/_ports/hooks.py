@@ -1,0 +1,40 @@
+"""What a caller's hook is told of each request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from .._status import Status
+
+__all__ = ["RequestRecord"]
+
+
+@frozen(kw_only=True)
+class RequestRecord:
+    """
+    What ``on_request`` is told of one attempt: never a key, a text or a number.
+
+    Attributes:
+        account: The hash that stands for the key.
+        request: The short name of the attempt, the same in logs and in `Outcome.request`.
+        kind: ``"send"`` or ``"bulk"``.
+        numbers: How many numbers it carried.
+        fates: How many of them ended how; only fates that occurred. An attempt that is tried
+            again counts them as `Status.NOT_SENT`.
+        code: The word of the reason where the whole request has one, or None.
+        waited: Seconds in the limiter's queue.
+        took: Seconds from the grant to the end of the attempt.
+        credits: The balance that the answer named, or None.
+    """
+
+    account: str
+    request: str
+    kind: str
+    numbers: int
+    fates: Mapping[Status, int]
+    code: str | None
+    waited: float
+    took: float
+    credits: int | None

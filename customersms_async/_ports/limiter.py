@@ -1,0 +1,130 @@
+"""What the client needs of a rate limiter: a slot for each request."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, Protocol
+
+from attrs import frozen
+
+__all__ = ["LONGEST_PAUSE", "Lane", "Limiter", "Slot", "Ticket", "Usage"]
+
+
+class Lane(enum.Enum):
+    """
+    Who waits for a slot.
+
+    Attributes:
+        SEND: A single message; goes ahead of bulk runs.
+        BULK: A request of a bulk run; paced, and served at least once in ten grants.
+    """
+
+    SEND = "send"
+    BULK = "bulk"
+
+
+@frozen
+class Ticket:
+    """A place in the queue, which a request that was turned away keeps."""
+
+    lane: Lane
+    place: int
+
+
+class Slot(Protocol):
+    """
+    Leave for one request. Exactly one of the four calls ends it.
+
+    Attributes:
+        ticket: The place in the queue that it was granted to.
+        waited: Seconds between asking and the grant.
+    """
+
+    @property
+    def ticket(self) -> Ticket: ...
+    @property
+    def waited(self) -> float: ...
+
+    def answered(self) -> None:
+        """The request was carried out or refused, but not for the rate."""
+        ...
+
+    def lost(self) -> None:
+        """The request may have left, and no answer came."""
+        ...
+
+    def unused(self) -> None:
+        """Neither headers nor body of the request can have left."""
+        ...
+
+    def refused(self, retry_after: float | None) -> float:
+        """
+        The gateway turned the request away for the rate, and asked for so many seconds.
+
+        Returns:
+            Seconds until the pause of the account ends.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class Usage:
+    """
+    How an account stands; instants are monotonic seconds of the limiter's clock.
+
+    Attributes:
+        limit: Slots in all.
+        busy: Slots that may not be used now.
+        in_flight: Slots whose request has not ended.
+        waiting: Callers in the queue, of all event loops that run.
+        next_free_at: When a slot is free for certain; None while all are in flight.
+        paused_until: Before this instant nothing leaves; None where there is no pause.
+        refused_by_others: Refusals for the rate that came while our own count was below the
+            limit: somebody else uses the key.
+    """
+
+    limit: int
+    busy: int
+    in_flight: int
+    waiting: int
+    next_free_at: float | None
+    paused_until: float | None
+    refused_by_others: int
+
+
+class Limiter(Protocol):
+    """Grants slots, per account."""
+
+    async def acquire(
+        self,
+        account: str,
+        lane: Lane,
+        *,
+        longest: float,
+        patience: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Slot:
+        """
+        Wait for a slot, in the task of whoever sends; to be cancelled ends the wait at once.
+
+        Args:
+            account: The hash that stands for a key.
+
+            lane: Who asks.
+
+            longest: The most seconds that the request can take.
+
+            patience: Seconds after which the slot is of no use; None waits as long as it takes.
+
+            ticket: The place that a request keeps which was granted a slot before.
+
+        Raises:
+            WaitTooLong: The slot cannot be had within *patience*, by the queue as it stands, or
+                was not.
+            LimiterUnavailable: The store of a shared limiter cannot be asked.
+        """
+        ...
+
+
+#: No pause is longer, whatever a server says: one `Retry-After` has put a client to sleep for days.
+LONGEST_PAUSE: Final = 600.0

@@ -1,0 +1,140 @@
+"""One POST: its body, its attempt, its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from attrs import define, field
+
+__all__ = ["Attempt", "Body", "Carrier", "NotAllowed", "Reply", "Transport", "TransportFailure"]
+
+
+class Body:
+    """The bytes of a request, which hold the key: they show themselves to nobody but the socket."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def reveal(self) -> bytes:
+        """Give the bytes, to be put on the wire."""
+        return self._content
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __repr__(self) -> str:
+        return f"<Body of {len(self)} bytes>"
+
+
+class NotAllowed(Exception):
+    """The body may not start: the attempt was called off, or it was written once already."""
+
+
+def _do_nothing() -> None:
+    """Nobody runs it, or there is no connection to drop."""
+
+
+@define(eq=False)
+class Attempt:
+    """
+    One POST: whether any of its body has left, and whether it still may.
+
+    It is handed *into* the transport, so that what it knows survives whatever ends the call.
+
+    Attributes:
+        number: Its number among the client's attempts, from 1.
+        interrupt: Ends its wait by an `asyncio.CancelledError`, whichever task it is in by now.
+        is_started: Whether the body has begun to be written.
+        is_called_off: Whether it may not begin any more.
+    """
+
+    number: int
+    interrupt: Callable[[], object] = field(default=_do_nothing, repr=False)
+    is_started: bool = False
+    is_called_off: bool = False
+
+    def start(self) -> None:
+        """
+        Mark the first byte; called right before it is written.
+
+        Raises:
+            NotAllowed: It was called off, or something writes the body a second time.
+        """
+        if self.is_called_off or self.is_started:
+            raise NotAllowed
+        self.is_started = True
+
+    def call_off(self) -> bool:
+        """Forbid the start; tell whether that was in time, so that nothing has left or will."""
+        self.is_called_off = True
+        return not self.is_started
+
+
+@define(eq=False)
+class Reply:
+    """
+    What came back.
+
+    Attributes:
+        status: The HTTP status.
+        body: The body, whole; hidden, since a server may echo the key.
+        headers: The headers, by names in any case.
+        discard: Drops the connection it came on, because it answered another request.
+    """
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    discard: Callable[[], None] = field(default=_do_nothing, repr=False)
+
+
+class Carrier(Protocol):
+    """
+    Whatever runs a delivery.
+
+    Attributes:
+        is_cancelled: Whether the task that waits for it was cancelled.
+    """
+
+    @property
+    def is_cancelled(self) -> bool: ...
+
+    def interrupt(self) -> None:
+        """End its wait by an `asyncio.CancelledError`."""
+        ...
+
+    def must_end(self) -> bool:
+        """Whether its task is cancelled still, though something took the error for its own."""
+        ...
+
+
+class TransportFailure(Exception):
+    """The attempt ended without a whole reply; the text says why and holds no secret."""
+
+
+class Transport(Protocol):
+    """One POST, nothing else: no second try, no redirect."""
+
+    async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
+        """
+        Send *body* once and read the reply whole.
+
+        Args:
+            body: What to send.
+
+            attempt: Its ``start`` is called right before the first byte of the body is written,
+                and nothing is written where that raises.
+
+            timeout: Seconds for all of it: the connection, the request and the reply. Their end is
+                enforced by ``attempt.interrupt``, and never by cancelling the task, as
+                `asyncio.timeout` does: it may be the caller's, and who cancels it leaves.
+
+            most: Bytes of the reply that are read before it counts as no reply.
+
+        Raises:
+            TransportFailure: There is no whole reply. Whether something left, *attempt* knows.
+        """
+        ...
