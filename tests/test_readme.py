@@ -1,4 +1,4 @@
-"""The README's programs run as printed, and print what it says."""
+"""The programs of the README and of each page in docs/ run as printed, and print what is shown."""
 
 from __future__ import annotations
 
@@ -16,8 +16,20 @@ from benchmarks.readme import filled
 from customersms_async.sandbox import Sandbox
 from tests.support.store import StoreServer
 
-README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[1]
+README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Give the blocks of code of a page, in order, each with its language."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 async def run(program: str, endpoint: str, store: str) -> str:
@@ -48,12 +60,13 @@ def store() -> Iterator[StoreServer]:
     server.close()
 
 
-async def test_programs_print_what_is_shown(store: StoreServer) -> None:
-    """Each program of the README prints exactly the text below it, with all warnings as errors."""
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+async def test_programs_print_what_is_shown(page: Path, store: StoreServer) -> None:
+    """Each program of a page prints exactly the text below it, with all warnings as errors."""
     shown, printed = [], []
     async with Sandbox(keys={"cspro_readme": 10_000}) as sandbox:
         store.start()
-        for (kind, program), (_, text) in pairwise(BLOCKS):
+        for (kind, program), (_, text) in pairwise([*blocks(page), ("", "")]):
             if kind == "python":
                 shown.append(text)
                 printed.append(await run(program, sandbox.endpoint, store.url))
@@ -61,12 +74,21 @@ async def test_programs_print_what_is_shown(store: StoreServer) -> None:
     assert shown == printed
 
 
-def test_every_program_shows_its_output() -> None:
-    """No program of the README stands without the text that it prints."""
-    kinds = [kind for kind, _ in BLOCKS]
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_program_shows_its_output(page: Path) -> None:
+    """No program stands without the text that it prints."""
+    kinds = [kind for kind, _ in blocks(page)]
 
-    assert kinds.count("python") == kinds.count("text") > 0
+    assert kinds.count("python") == kinds.count("text")
     assert all(kinds[i + 1] == "text" for i, kind in enumerate(kinds) if kind == "python")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link of a page names a file that is there."""
+    targets = [target for target, _ in LINK.findall(page.read_text(encoding="utf-8"))]
+
+    assert [] == [target for target in targets if not (page.parent / target).exists()]
 
 
 def test_figures_are_those_of_the_result_files() -> None:
