@@ -30,7 +30,7 @@ class ApiKey:
         self._value = value
         self._encoded = value.encode()
         digest = hashlib.blake2b(self._encoded, digest_size=6, person=b"customersms")
-        self.account = digest.hexdigest()
+        self.account: str = digest.hexdigest()
 
     def reveal(self) -> str:
         """Give the key itself, for the body of a request and nothing else."""

@@ -28,7 +28,7 @@ Rules of this module:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._redaction import mask_phone
 from ._status import Status
@@ -141,6 +141,7 @@ class SendError(CustomerSMSError):
     """
 
     status: ClassVar[Status]
+    args: tuple[Any, ...]
 
     def __init__(self, code: str, phones: tuple[str, ...] = (), detail: str | None = None) -> None:
         # `ConnectionError` would read three arguments as errno, text and file name.
@@ -178,6 +179,8 @@ class RateLimited(NotSent):
     Attributes:
         retry_after: Seconds until the pause of this key ends, as known when this was raised.
     """
+
+    args: tuple[Any, ...]
 
     def __init__(
         self,

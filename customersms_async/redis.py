@@ -17,9 +17,9 @@ from attrs import define, field
 try:
     from redis.asyncio import Redis
     from redis.asyncio.connection import ConnectionPool, parse_url
-except ModuleNotFoundError as exc:
+except ModuleNotFoundError as _exc:
     msg = "customersms_async.redis needs redis-py: pip install 'customersms-async[redis]'"
-    raise ModuleNotFoundError(msg, name=exc.name) from exc
+    raise ModuleNotFoundError(msg, name=_exc.name) from _exc
 
 from ._limit.config import Rate, Terms
 from ._limit.pacing import interval

@@ -87,8 +87,8 @@ class Source:
         self._sync: Iterator[object] | None = None
         self._async: AsyncIterator[object] | None = None
         self._gathered: list[object] = []
-        self.is_sized = isinstance(source, Sized) and not isinstance(source, AsyncIterable)
-        self.is_exhausted = False
+        self.is_sized: bool = isinstance(source, Sized) and not isinstance(source, AsyncIterable)
+        self.is_exhausted: bool = False
         self.failure: Exception | None = None
 
     async def gather(self, count: int) -> None:

@@ -81,7 +81,7 @@ class Run:
         columns: Columns | None,
     ) -> None:
         self.context = context
-        self.is_done = False
+        self.is_done: bool = False
         self.failure: Exception | None = None
         self.halted: str | None = None
         self._reader = reader

@@ -46,10 +46,10 @@ class SmsSandbox:
         self._thread = thread
         self._sandbox = thread.sandbox
         self.key = key
-        self.url = thread.sandbox.url
-        self.endpoint = thread.sandbox.endpoint
-        self.inbox_url = thread.sandbox.inbox_url
-        self.help_url = thread.sandbox.help_url
+        self.url: str = thread.sandbox.url
+        self.endpoint: str = thread.sandbox.endpoint
+        self.inbox_url: str = thread.sandbox.inbox_url
+        self.help_url: str = thread.sandbox.help_url
         self._earlier = max(
             (request.id for request in self._do(lambda box: box.requests)), default=0
         )
