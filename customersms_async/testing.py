@@ -5,12 +5,12 @@ The pytest plugin: the fixture ``sms_sandbox``, for sync and async tests alike.
         start_login("+12125551234")  # an application that uses CustomerSMS()
         assert sms_sandbox.last_code("+12125551234") == "4711"
 
-Every test gets an account and an empty mailbox of its own at a local gateway that sends nothing,
-and the environment variables that point an application at it. The marker says what else:
+Every test gets a fresh account with an empty mailbox at a local gateway that sends nothing, and
+environment variables that point an application at it. The marker sets options:
 ``@pytest.mark.sms_sandbox(limit=100, credits=3, script="500, answer-lost")``.
 
 Rule of this module: pytest imports it in every project that has the library installed, so it
-imports pytest, and what that has imported, until a test asks for the fixture.
+imports nothing but pytest, and what pytest itself imports, until a test asks for the fixture.
 """
 
 import itertools
@@ -42,8 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give the fixture to whoever has the marker or names it, ahead of what may read the key."""
-    if hasattr(item, "fixturenames"):  # a test in a language of its own may have none
+    """Give the fixture to tests with the marker, ahead of fixtures that may read the key."""
+    if hasattr(item, "fixturenames"):  # items of other plugins may have none
         _place(cast("pytest.Function", item))
 
 

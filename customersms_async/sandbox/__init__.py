@@ -1,5 +1,5 @@
 """
-A local gateway that speaks the documented API, keeps what it gets, and sends nothing.
+A local gateway that speaks the documented API, keeps every message, and sends nothing.
 
     async with Sandbox(keys={"cspro_test": 98}) as sandbox:
         async with CustomerSMS("cspro_test", endpoint=sandbox.endpoint) as sms:
@@ -8,12 +8,12 @@ A local gateway that speaks the documented API, keeps what it gets, and sends no
 
 It shares no code with the client, so that each proves the other. Its page at ``/`` shows what
 arrived, and ``/_sandbox/`` describes the calls over HTTP for tests in other languages. In pytest
-the fixture ``sms_sandbox`` gives each test an account of its own: see `SmsSandbox`.
+the fixture ``sms_sandbox`` gives each test a separate account: see `SmsSandbox`.
 
-Faults happen when a script asks for them, ``sandbox.fail_next("answer-lost")``, when one stands,
-``sandbox.set_faults(standing="http-500")``, when the dice say so,
-``Sandbox(probabilities={"answer-lost": 0.05}, seed=7)``, or when a number does, by its last seven
-digits:
+Faults are scripted, ``sandbox.fail_next("answer-lost")``; permanent,
+``sandbox.set_faults(standing="http-500")``; random and repeatable,
+``Sandbox(probabilities={"answer-lost": 0.05}, seed=7)``; or asked for by the last seven digits of
+a number:
 
     ========= ==================== ===============================================================
     …6660001  reject               this number fails, with a code; the others of the array are sent
@@ -53,8 +53,8 @@ digits:
     …6660035  rate-limited-200     not carried out, status 200 with a code that tells of the rate
     ========= ==================== ===============================================================
 
-By script, ``reject`` and ``reject-bare`` fail every number of the request, and the faults of one
-entry take the first.
+In a script, ``reject`` and ``reject-bare`` fail every number of the request, and faults of a single
+entry hit the first one.
 """
 
 from ._fixture import SmsSandbox

@@ -28,7 +28,7 @@ DEFAULT_KEY = "cspro_sandbox"
 EPILOG = """\
 Several accounts: --key cspro_one --key cspro_two=50. Faults: --script "500, reset, ok*3",
 --standing answer-lost, --probability answer-lost=0.05 --seed 7, --latency "uniform(0.1, 0.5)".
-The help page that it prints lists all faults, and how to set them while it runs.
+The help page, whose address it prints, lists all faults and how to set them while it runs.
 """
 
 
@@ -100,7 +100,7 @@ def _add_limit(add: _Add) -> None:
         "--rate-refusal",
         choices=[str(fault) for fault in RATE_REFUSALS],
         default="rate-limited",
-        help="what a request above the limit is told (%(default)s)",
+        help="how a request above the limit is refused (%(default)s)",
     )
     add(
         "--retry-after",

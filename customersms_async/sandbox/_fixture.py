@@ -1,4 +1,4 @@
-"""What the fixture ``sms_sandbox`` gives to a test: one account of a sandbox in another thread."""
+"""What the fixture ``sms_sandbox`` gives a test: one account of a sandbox in another thread."""
 
 import asyncio
 import secrets
@@ -36,10 +36,10 @@ _T = TypeVar("_T")
 
 class SmsSandbox:
     """
-    An account of its own, an empty mailbox, and no limit: what a test gets as ``sms_sandbox``.
+    What a test gets as ``sms_sandbox``: a fresh account with an empty mailbox and no limit.
 
-    Every method may be called from any thread, and none needs an event loop; a function that is
-    given to the sandbox, like ``latency=...``, may call all but `wait` and `wait_for`.
+    Every method may be called from any thread and none needs an event loop. A function that is
+    given to the sandbox, like ``latency=...``, may call all of them but `wait` and `wait_for`.
     """
 
     def __init__(self, thread: SandboxThread, key: str) -> None:
@@ -64,12 +64,12 @@ class SmsSandbox:
 
     @property
     def requests(self) -> tuple[SandboxRequest, ...]:
-        """The requests of this test's key, oldest first, whatever became of them."""
+        """The requests of this test's key, refused ones included, oldest first."""
         return tuple(r for r in self._do(lambda box: box.requests) if r.key == self.key)
 
     @property
     def refused(self) -> tuple[SandboxRequest, ...]:
-        """The requests that were refused as a whole, for whatever reason."""
+        """The requests that were refused as a whole, for any reason."""
         return tuple(request for request in self.requests if request.code is not None)
 
     @property

@@ -1,11 +1,11 @@
-"""The options of a sandbox, and the sandbox without a network that they make."""
+"""The options of a sandbox, and the service that is made from them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import attrs
 
-from ._gateway import validation as _options
+from ._gateway import validation
 from ._gateway.accounts import Gateway, Price
 from ._gateway.clock import MovableClock, time_of_day
 from ._gateway.fault_engine import Faults, FaultSettings
@@ -20,16 +20,16 @@ from ._gateway.request_handler import Limits, RequestHandler
 from ._gateway.segments import count_segments
 from ._http.service import SandboxService
 
-__all__ = ["Options"]
+__all__ = ["SandboxOptions"]
 
 #: The account of a sandbox that was given none.
 DEFAULT_KEYS: Mapping[str, int] = {"cspro_sandbox": 10_000}
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.frozen, repr=False)
-class Options:
+class SandboxOptions:
     """
-    What a sandbox can be given.
+    The options of a sandbox.
 
     Attributes:
         keys: Credits by key, each ≥ 0; one key with 10,000 credits if not given.
@@ -64,7 +64,7 @@ class Options:
 
         burst: Requests at once by ``gcra`` (10 if not given) and ``nginx`` (20).
 
-        rate_refusal: What a request above the limit is told: ``rate-limited`` (status 429, JSON),
+        rate_refusal: How a request above the limit is refused: ``rate-limited`` (status 429, JSON),
             ``rate-limited-html`` (429, a page), ``rate-limited-200`` (200, a code), or
             ``http-503`` (a bare page, as nginx does).
 
@@ -89,12 +89,12 @@ class Options:
     """
 
     keys: Mapping[str, int] = attrs.field(
-        factory=lambda: dict(DEFAULT_KEYS), validator=_options.is_keys
+        factory=lambda: dict(DEFAULT_KEYS), validator=validation.is_keys
     )
-    host: str = attrs.field(default="127.0.0.1", validator=_options.is_text)
-    port: int = attrs.field(default=0, validator=_options.is_port)
+    host: str = attrs.field(default="127.0.0.1", validator=validation.is_text)
+    port: int = attrs.field(default=0, validator=validation.is_port)
     allowed_hosts: Iterable[str] = attrs.field(
-        factory=tuple, converter=_options.kept, validator=_options.is_hosts
+        factory=tuple, converter=validation.kept, validator=validation.is_hosts
     )
     script: Script = ()
     standing: Fault | str | None = None
@@ -107,24 +107,24 @@ class Options:
     burst: int | None = None
     rate_refusal: Fault | str = Fault.RATE_LIMITED
     retry_after: str = "seconds"
-    refusal_status: int = attrs.field(default=200, validator=_options.is_status)
+    refusal_status: int = attrs.field(default=200, validator=validation.is_status)
     price: int | Literal["segment"] | Price = attrs.field(
-        default=1, validator=_options.is_count_or_function
+        default=1, validator=validation.is_count_or_function
     )
     magic: bool = True
-    slow: float = attrs.field(default=1.0, validator=_options.is_seconds)
-    stall: float = attrs.field(default=60.0, validator=_options.is_seconds)
-    keep: int = attrs.field(default=50_000, validator=_options.is_count)
-    clock: Callable[[], float] = attrs.field(default=time_of_day, validator=_options.is_function)
+    slow: float = attrs.field(default=1.0, validator=validation.is_seconds)
+    stall: float = attrs.field(default=60.0, validator=validation.is_seconds)
+    keep: int = attrs.field(default=50_000, validator=validation.is_count)
+    clock: Callable[[], float] = attrs.field(default=time_of_day, validator=validation.is_function)
 
-    def make_control(self) -> SandboxService:
+    def make_service(self) -> SandboxService:
         """
-        Make the sandbox but for its network.
+        Make the service, which is the whole sandbox but its network.
 
         Raises:
-            ValueError: An option cannot be; names it.
+            ValueError: An option is out of range; names it.
         """
-        exchange = RequestHandler(
+        handler = RequestHandler(
             Gateway(dict(self.keys), _price(self.price)),
             Limits(self._chosen_limit()),
             Faults(self.magic),
@@ -132,8 +132,8 @@ class Options:
             Timing(self.slow, self.stall),
             self.refusal_status,
         )
-        exchange.faults.common.change(self._chosen_faults())
-        return SandboxService(exchange, MovableClock(self.clock))
+        handler.faults.common.change(self._chosen_faults())
+        return SandboxService(handler, MovableClock(self.clock))
 
     def _chosen_limit(self) -> Limit:
         return Limit(**{field.name: getattr(self, field.name) for field in attrs.fields(Limit)})

@@ -1,4 +1,4 @@
-"""The sandbox itself: its options, its life, and what a test asks it."""
+"""The sandbox itself: how it starts and ends, and what a test can ask it."""
 
 import asyncio
 import ipaddress
@@ -18,12 +18,12 @@ from ._http.endpoint import PATH
 from ._http.origin_policy import OriginPolicy
 from ._http.routes import PREFIX
 from ._http.service import SandboxService
-from ._options import Options
+from ._options import SandboxOptions
 
 __all__ = ["Sandbox"]
 
-#: Seconds for requests whose body is still on its way when the sandbox closes.
-GRACE = 1.0
+#: Seconds for requests whose body is still arriving when the sandbox closes.
+CLOSING_GRACE = 1.0
 
 
 @attrs.frozen
@@ -34,35 +34,35 @@ class _Running:
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.frozen, repr=False)
-class Sandbox(Options):
+class Sandbox(SandboxOptions):
     """
     A gateway on this machine that speaks the documented API and sends nothing.
 
     Use it as ``async with Sandbox(keys={"cspro_test": 98}) as sandbox`` and send to
     `endpoint`. What it has seen can still be read after the block.
 
-    Its options are those of `Options`.
+    Its options are those of `SandboxOptions`.
     """
 
-    _control: SandboxService = attrs.field(init=False, on_setattr=attrs.setters.NO_OP)
+    _service: SandboxService = attrs.field(init=False, on_setattr=attrs.setters.NO_OP)
     _running: _Running | None = attrs.field(
         init=False, default=None, on_setattr=attrs.setters.NO_OP
     )
 
     def __attrs_post_init__(self) -> None:
-        self._control = self.make_control()
+        self._service = self.make_service()
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise RuntimeError("this sandbox is running already; make another one")
         closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        guard = OriginPolicy([self.host, *self.allowed_hosts])
-        app = make_app(self._control, guard, closing)
+        policy = OriginPolicy([self.host, *self.allowed_hosts])
+        app = make_app(self._service, policy, closing)
         runner = web.AppRunner(
             app,
             access_log=None,
-            shutdown_timeout=GRACE,
-            handler_cancellation=True,  # whoever has gone neither waits nor takes a stream's place
+            shutdown_timeout=CLOSING_GRACE,
+            handler_cancellation=True,  # a client that left frees its wait or stream at once
         )
         await runner.setup()
         try:
@@ -87,8 +87,8 @@ class Sandbox(Options):
 
     def __repr__(self) -> str:
         where = "not running" if self._running is None else self._running.url
-        ledger = self._control.exchange.ledger
-        return f"<Sandbox {where}, {outlined(ledger.messages, ledger.requests)}>"
+        mailboxes = self._service.handler.mailboxes
+        return f"<Sandbox {where}, {outlined(mailboxes.messages, mailboxes.requests)}>"
 
     @property
     def url(self) -> str:
@@ -120,31 +120,31 @@ class Sandbox(Options):
     @property
     def messages(self) -> tuple[SandboxMessage, ...]:
         """The accepted messages, oldest first."""
-        return tuple(self._control.exchange.ledger.messages)
+        return tuple(self._service.handler.mailboxes.messages)
 
     @property
     def requests(self) -> tuple[SandboxRequest, ...]:
-        """The requests that arrived, oldest first, whatever became of them."""
-        return tuple(self._control.exchange.ledger.requests)
+        """The requests that arrived, refused ones included, oldest first."""
+        return tuple(self._service.handler.mailboxes.requests)
 
     @property
     def refused(self) -> tuple[SandboxRequest, ...]:
-        """The requests that were refused as a whole, for whatever reason."""
-        return tuple(self._control.exchange.ledger.refused())
+        """The requests that were refused as a whole, for any reason."""
+        return tuple(self._service.handler.mailboxes.refused())
 
     def find(
         self, *, phone: str | None = None, contains: str | None = None, key: str | None = None
     ) -> tuple[SandboxMessage, ...]:
         """Give the accepted messages that fit, oldest first, as in `wait_for`."""
-        return tuple(self._control.exchange.ledger.find(Query(phone, contains, key)))
+        return tuple(self._service.handler.mailboxes.find(Query(phone, contains, key)))
 
     def duplicates(self, key: str | None = None) -> tuple[SandboxMessage, ...]:
         """Give each message whose number and text the same key had sent before."""
-        return tuple(self._control.exchange.ledger.duplicates(key))
+        return tuple(self._service.handler.mailboxes.duplicates(key))
 
     def last_code(self, phone: str | None = None, key: str | None = None) -> str | None:
         """Give the code (4 to 8 digits) in the newest message that has one, to *phone* or all."""
-        return self._control.exchange.ledger.last_code(phone, key)
+        return self._service.handler.mailboxes.last_code(phone, key)
 
     def credits(self, key: str) -> int:
         """
@@ -153,7 +153,7 @@ class Sandbox(Options):
         Raises:
             ValueError: There is no such account.
         """
-        return self._control.credits(key)
+        return self._service.credits(key)
 
     def set_credits(self, key: str, credits_left: int) -> None:
         """
@@ -162,11 +162,11 @@ class Sandbox(Options):
         Raises:
             ValueError: The key is empty, or the credits are no whole number ≥ 0.
         """
-        self._control.set_credits(key, credits_left)
+        self._service.set_credits(key, credits_left)
 
     def close_account(self, key: str) -> None:
         """Forget a key with its credits, messages, requests, faults and limit."""
-        self._control.close_account(key)
+        self._service.close_account(key)
 
     def set_limit(
         self, limit: int | None, *, key: str | None = None, **more: Unpack[LimitSettings]
@@ -187,11 +187,11 @@ class Sandbox(Options):
         Raises:
             ValueError: One of them cannot be; names it.
         """
-        self._control.set_limit({"limit": limit, **more}, key)
+        self._service.set_limit({"limit": limit, **more}, key)
 
     def usage(self, key: str) -> SandboxUsage:
         """Say how a key stands with its limit, at this instant."""
-        return self._control.usage(key)
+        return self._service.usage(key)
 
     def advance(self, seconds: float) -> None:
         """
@@ -200,7 +200,7 @@ class Sandbox(Options):
         Raises:
             ValueError: *seconds* is no number of at least 0.
         """
-        self._control.advance(seconds)
+        self._service.advance(seconds)
 
     def reset_clock(self) -> None:
         """
@@ -208,8 +208,8 @@ class Sandbox(Options):
 
         A limit goes on from what it has counted: set it anew, or close its account, before.
         """
-        self._control.clock.ahead = 0.0
-        self._control.advance(0)  # tells the page
+        self._service.clock.ahead = 0.0
+        self._service.advance(0)  # tells the page
 
     def fail_next(
         self,
@@ -236,7 +236,7 @@ class Sandbox(Options):
             ValueError: There is no such fault, *times* is below 1, or *retry_after* is no text
                 that fits in a header.
         """
-        self._control.fail_next(make_steps(fault, times, retry_after), key)
+        self._service.fail_next(make_steps(fault, times, retry_after), key)
 
     def set_faults(self, *, key: str | None = None, **settings: Unpack[FaultSettings]) -> None:
         """
@@ -251,11 +251,11 @@ class Sandbox(Options):
         Raises:
             ValueError: One of them cannot be; names it, and nothing has changed.
         """
-        self._control.set_faults(settings, key)
+        self._service.set_faults(settings, key)
 
     def clear_faults(self, key: str | None = None) -> None:
         """Switch off all faults and the latency, for one key, or for all and each."""
-        self._control.clear_faults(key)
+        self._service.clear_faults(key)
 
     def clear(self, key: str | None = None) -> None:
         """
@@ -267,7 +267,7 @@ class Sandbox(Options):
         Args:
             key: Whose; everybody's if not given.
         """
-        self._control.clear(key)
+        self._service.clear(key)
 
     async def wait_for(
         self,
@@ -296,9 +296,9 @@ class Sandbox(Options):
             TimeoutError: No such message came in time; says which messages did.
         """
         query = Query(phone, contains, key)
-        found = await self._control.wait(query, timeout)
+        found = await self._service.wait(query, timeout)
         if found is None:
-            raise TimeoutError(self._control.missed(query, timeout))
+            raise TimeoutError(self._service.missed(query, timeout))
         return found
 
 

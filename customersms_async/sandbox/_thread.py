@@ -1,4 +1,4 @@
-"""A sandbox in a thread of its own, with an event loop of its own."""
+"""A sandbox that runs in a separate thread with its own event loop."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from ._sandbox import Sandbox
 
 __all__ = ["SandboxThread"]
 
-#: Seconds: far more than a sandbox that is not held up takes to say that a wait was in vain.
+#: Seconds; a sandbox that is not blocked reports a wait in vain far sooner.
 PATIENCE = 5.0
 
 _T = TypeVar("_T")
@@ -36,13 +36,13 @@ class SandboxThread:
     """
     Runs a sandbox for callers in other threads.
 
-    Use it as ``with SandboxThread(Sandbox()) as thread``. Nothing of the sandbox is touched but in
-    its own thread, so that any thread may call.
+    Use it as ``with SandboxThread(Sandbox()) as thread``. Any thread may call it; the sandbox
+    itself is only touched in its own thread.
 
     Args:
         sandbox: The sandbox.
 
-        patience: Seconds beyond its time after which a wait for a busy sandbox is given up.
+        patience: Seconds beyond its timeout after which a wait for a busy sandbox is given up.
     """
 
     def __init__(self, sandbox: Sandbox, patience: float = PATIENCE) -> None:
@@ -66,11 +66,11 @@ class SandboxThread:
         self._thread.join()
 
     def _run(self) -> None:
-        # Not the loop that a policy gives: a suite may have its own, with a clock of its own.
+        # Not the loop of the event loop policy: a test suite may replace it, clock and all.
         try:
             with asyncio.Runner(loop_factory=_Loop) as runner:
                 runner.run(self._serve())
-        except Exception as error:  # noqa: BLE001  # whoever waits for the start is to have it
+        except Exception as error:  # noqa: BLE001  # re-raised by `__enter__`
             self._started.set_exception(error)
 
     async def _serve(self) -> None:
@@ -81,7 +81,7 @@ class SandboxThread:
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs in the sandbox's thread: a function that a test gave to it."""
+        """Whether the caller is a function that was given to the sandbox and runs in its thread."""
         return threading.current_thread() is self._thread
 
     def call(self, function: Callable[[], _T]) -> _T:
@@ -100,10 +100,10 @@ class SandboxThread:
 
     def result(self, future: "Future[_T]", seconds: float) -> _T:
         """
-        Wait for what ends by itself within *seconds*.
+        Wait for a coroutine that ends by itself within *seconds*.
 
         Raises:
-            TimeoutError: It did not, since the thread is held up.
+            TimeoutError: It did not, because something blocks the thread.
         """
         done, _ = wait([future], min(seconds + self._patience, threading.TIMEOUT_MAX))
         if done:

@@ -54,13 +54,13 @@ class Live:
 
     def post(self, texts: dict[str, list[str]], key: str = KEY) -> None:
         """Let the sandbox receive a request for each text, without the network."""
-        control = self.sandbox._control
+        service = self.sandbox._service
         bodies = [
             json.dumps({"api_key": key, "phone": phone, "message": text}).encode()
             for text, phones in texts.items()
             for phone in phones
         ]
-        self.thread.call(lambda: [control.receive(body) for body in bodies])
+        self.thread.call(lambda: [service.receive(body) for body in bodies])
 
     def stop(self) -> None:
         """Stop the sandbox, if it still runs."""

@@ -47,7 +47,7 @@ let last = 0;
 
 
 def hold(thread: SandboxThread, phones: Iterable[str]) -> None:
-    control = thread.sandbox._control
+    service = thread.sandbox._service
     bodies = [
         json.dumps(
             {
@@ -58,7 +58,7 @@ def hold(thread: SandboxThread, phones: Iterable[str]) -> None:
         )
         for n, phone in enumerate(phones)
     ]
-    thread.call(lambda: [control.receive(body.encode()) for body in bodies])
+    thread.call(lambda: [service.receive(body.encode()) for body in bodies])
 
 
 def memory(page: Page) -> str:

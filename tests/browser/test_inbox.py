@@ -72,7 +72,7 @@ def test_a_script_stays_text(page, live):
     """Markup in a text, and in a request that is no JSON, is shown and never run."""
     text = "<script>alert('no')</script><img src=x onerror=alert(1)>"
     live.send(text)
-    live.thread.call(lambda: live.sandbox._control.receive(b"<script>alert(1)</script>"))
+    live.thread.call(lambda: live.sandbox._service.receive(b"<script>alert(1)</script>"))
     shown = page.one(".bubble .text").text
     page.open("#/request/2")
     page.one("#detail pre")

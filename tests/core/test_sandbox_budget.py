@@ -22,7 +22,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 def refused(**options: object):
     """Give the second of two requests where one a minute is allowed."""
-    exchange = RequestHandler(
+    handler = RequestHandler(
         Gateway({KEY: 10}, lambda _text: 1),
         Limits(Limit(limit=1, **options)),
         Faults(),
@@ -31,8 +31,8 @@ def refused(**options: object):
         200,
     )
     body = json.dumps({"api_key": KEY, "phone": "+12125551234", "message": "Hi"}).encode()
-    exchange.handle(body, NOON)
-    return exchange.handle(body, NOON + 0.5)
+    handler.handle(body, NOON)
+    return handler.handle(body, NOON + 0.5)
 
 
 @pytest.mark.parametrize(

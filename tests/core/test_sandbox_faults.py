@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from customersms_async import sandbox
 from customersms_async.sandbox import MAGIC_NUMBERS, Fault
 from customersms_async.sandbox._gateway.accounts import Gateway
-from customersms_async.sandbox._gateway.answers import INVALID_PHONE, completed, failed, sent
+from customersms_async.sandbox._gateway.answers import INVALID_PHONE_NUMBER, completed, failed, sent
 from customersms_async.sandbox._gateway.fault_engine import Faults
 from customersms_async.sandbox._gateway.fault_script import Step
 from customersms_async.sandbox._gateway.faults import MEANINGS, NOT_CARRIED_OUT, REJECTIONS, Plan
@@ -25,7 +25,7 @@ PLAIN = "+12125551234"
 PHONES = (PLAIN, "+393331234567", "+13235554567")
 
 
-def exchange() -> RequestHandler:
+def make_handler() -> RequestHandler:
     return RequestHandler(
         Gateway({KEY: 1000}, lambda _text: 1),
         Limits(Limit()),
@@ -49,7 +49,7 @@ def odd(fault: Fault, aimed_at: str | None = None) -> dict[str, object]:
     entries = [
         sent(PHONES[0], "msg_1"),
         sent(PHONES[1], "msg_2"),
-        failed(PHONES[2], INVALID_PHONE),
+        failed(PHONES[2], INVALID_PHONE_NUMBER),
     ]
     return shaped(
         completed(entries, 7), entries, plan=Plan(fault, aimed_at=aimed_at), phones=PHONES
@@ -105,7 +105,7 @@ def test_a_rejected_number_is_rejected_alone(fault):
     """The other numbers of the array are carried out."""
     aimed = number(fault)
 
-    visit = exchange().handle(body(PLAIN, aimed), 0.0)
+    visit = make_handler().handle(body(PLAIN, aimed), 0.0)
 
     assert [PLAIN] == [message.phone for message in visit.messages]
     assert (fault, None) == (visit.request.fault, visit.request.code)
@@ -120,7 +120,7 @@ def test_a_rejected_number_is_rejected_alone(fault):
 )
 def test_a_scripted_rejection_is_everybodys(fault, entry):
     """By script, each number of the request gets a failed entry, with or without a reason."""
-    gateway = exchange()
+    gateway = make_handler()
     gateway.faults.common.script.append(Step(fault))
 
     said = json.loads(gateway.handle(body(*PHONES), 0.0).reply.body)
@@ -149,13 +149,13 @@ def test_the_same_request_meets_the_same_fault(numbers):
 @pytest.mark.parametrize("fault", sorted(Fault))
 def test_what_a_fault_leaves_behind(fault):
     """A fault of the first kind accepts and charges nothing, any other all that it would."""
-    gateway = exchange()
+    gateway = make_handler()
     gateway.faults.common.script.append(Step(fault))
     accepted = 0 if fault in NOT_CARRIED_OUT | REJECTIONS else len(PHONES)
 
     visit = gateway.handle(body(*PHONES), 0.0)
 
-    assert accepted == len(gateway.ledger.messages) == visit.request.accepted
+    assert accepted == len(gateway.mailboxes.messages) == visit.request.accepted
     assert 1000 - accepted == gateway.gateway.credits[KEY]
     assert fault == visit.request.fault
 
@@ -175,7 +175,7 @@ def test_what_a_fault_leaves_behind(fault):
 )
 def test_how_a_reply_ends(fault, ending, delay):
     """Faults of the wire change the end and the delay of a reply."""
-    visit = exchange().handle(body(number(fault)), 0.0)
+    visit = make_handler().handle(body(number(fault)), 0.0)
 
     assert (ending, delay) == (visit.reply.ending, visit.reply.delay)
     assert (visit.request.status is None) == (ending in {Ending.CLOSE, Ending.RESET})
@@ -256,7 +256,7 @@ def test_other_spellings_of_a_number(fault, numbers):
 
 def test_what_is_no_number_stays_as_it_is():
     """A failed entry whose phone is no number cannot become a JSON number."""
-    gateway = exchange()
+    gateway = make_handler()
     gateway.faults.common.script.append(Step(Fault.INTEGER_PHONES))
 
     said = json.loads(gateway.handle(body("nonsense"), 0.0).reply.body)

@@ -25,7 +25,9 @@ from customersms_async.sandbox._gateway.request_handler import Limits, RequestHa
 KEY = "cspro_canary"
 
 
-def exchange(credits_left: int = 98, *, price=lambda _text: 1, limit=None, keep=1000, status=200):
+def make_handler(
+    credits_left: int = 98, *, price=lambda _text: 1, limit=None, keep=1000, status=200
+):
     return RequestHandler(
         Gateway({KEY: credits_left}, price),
         Limits(Limit(limit=limit)),
@@ -48,8 +50,8 @@ def message(phone: str = "+12125551234", text: str = "Hello") -> SandboxMessage:
     return SandboxMessage(phone, text, "msg_1", KEY, 0.0, 1)
 
 
-def ledger(*messages: SandboxMessage) -> Mailboxes:
-    """Make a ledger that remembers *messages*, each with an id of its own."""
+def make_mailboxes(*messages: SandboxMessage) -> Mailboxes:
+    """Make mailboxes that hold *messages*, each with its own id."""
     book = Mailboxes(10)
     request = SandboxRequest(1, 0.0, KEY, (), "", len(messages), None, 200, None)
     numbered = [attrs.evolve(m, message_id=f"msg_{n}") for n, m in enumerate(messages, 1)]
@@ -63,7 +65,7 @@ def phones(entries: Iterable[dict[str, object]]) -> list[object]:
 
 def test_the_documented_answer_byte_for_byte():
     """Fields, their order and the first message ids are those of the documentation."""
-    reply = exchange(100).handle(body(["+12125551234", "+13235554567"]), 0.0).reply
+    reply = make_handler(100).handle(body(["+12125551234", "+13235554567"]), 0.0).reply
 
     assert (
         b'{"success":true,"message":"SMS sending completed","total_numbers":2,'
@@ -76,7 +78,7 @@ def test_the_documented_answer_byte_for_byte():
 
 def test_the_documented_refusal_byte_for_byte():
     """An unknown key gets the refusal of the documentation."""
-    reply = exchange().handle(body("+12125551234", key="cspro_other"), 0.0).reply
+    reply = make_handler().handle(body("+12125551234", key="cspro_other"), 0.0).reply
 
     assert (
         b'{"success":false,"error":"Invalid or inactive API key","code":"INVALID_API_KEY"}'
@@ -103,19 +105,19 @@ def test_the_documented_refusal_byte_for_byte():
 )
 def test_a_request_that_cannot_be_carried_out(sent, code):
     """What cannot be read, or lacks a field, is refused with a code and without the key."""
-    gateway = exchange()
+    gateway = make_handler()
 
     said = answer(gateway, sent)
 
     assert (False, code) == (said["success"], said["code"])
     assert ["success", "error", "code"] == list(said)
     assert KEY not in str(said)
-    assert [code] == [request.code for request in gateway.ledger.refused()]
+    assert [code] == [request.code for request in gateway.mailboxes.refused()]
 
 
 def test_the_status_of_a_refusal_is_a_choice():
     """Where the documentation is silent, the status of a refusal is what was asked for."""
-    assert 401 == exchange(status=401).handle(body("+1", key="x"), 0.0).reply.status
+    assert 401 == make_handler(status=401).handle(body("+1", key="x"), 0.0).reply.status
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_the_forms_of_phone(phone):
 )
 def test_a_number_that_is_none(phone):
     """A number that is not in E.164 fails alone, costs nothing and leaves the others be."""
-    said = answer(exchange(98), body([phone, "+12125551234"]))
+    said = answer(make_handler(98), body([phone, "+12125551234"]))
 
     assert {
         "phone": phone,
@@ -168,7 +170,7 @@ def test_credits_that_run_out_in_an_array():
     """What can be paid is sent, in order; each entry after that fails with a code."""
     numbers = [f"+1212555{n:04d}" for n in range(5)]
 
-    said = answer(exchange(3), body(numbers))
+    said = answer(make_handler(3), body(numbers))
 
     assert [True, True, True, False, False] == [entry["success"] for entry in said["results"]]
     assert {
@@ -182,7 +184,7 @@ def test_credits_that_run_out_in_an_array():
 
 def test_an_account_that_cannot_pay_at_all():
     """A request of which not one message can be paid is refused as a whole."""
-    said = answer(exchange(0), body("+12125551234"))
+    said = answer(make_handler(0), body("+12125551234"))
 
     assert {
         "success": False,
@@ -193,7 +195,7 @@ def test_an_account_that_cannot_pay_at_all():
 
 def test_a_price_by_the_text():
     """The price may depend on the text; what is left but is too little for one more stays."""
-    gateway = exchange(5, price=lambda text: len(text) // 10 + 1)
+    gateway = make_handler(5, price=lambda text: len(text) // 10 + 1)
 
     said = answer(gateway, body(["+12125551234"] * 4, "x" * 15))
 
@@ -206,20 +208,20 @@ def test_a_price_by_the_text():
 )
 def test_credits_are_kept(numbers, credits_left):
     """What was paid is what was accepted, and every number has its entry, in order."""
-    gateway = exchange(credits_left)
+    gateway = make_handler(credits_left)
 
     said = answer(gateway, body(numbers))
 
     accepted = [entry for entry in said["results"] if entry["success"]]
     assert numbers == phones(said["results"])
-    assert phones(accepted) == [message.phone for message in gateway.ledger.messages]
+    assert phones(accepted) == [message.phone for message in gateway.mailboxes.messages]
     assert credits_left - len(accepted) == said["remaining_credits"]
     assert len(numbers) == said["successful_sends"] + said["failed_sends"]
 
 
 def test_the_limit_counts_each_key_and_each_request():
     """An array is one request; another key has its own budget; a stranger spends nobody's."""
-    gateway = exchange(limit=2)
+    gateway = make_handler(limit=2)
     gateway.gateway.credits["cspro_second"] = 10
     strangers = [answer(gateway, body("+12125551234", key="x"))["code"] for _ in range(3)]
 
@@ -233,7 +235,7 @@ def test_the_limit_counts_each_key_and_each_request():
 
 def test_a_refusal_for_the_rate():
     """Above the limit a request gets 429, a code and the seconds to wait, rounded up."""
-    gateway = exchange(limit=1)
+    gateway = make_handler(limit=1)
     gateway.handle(body("+12125551234"), 10.0)
 
     visit = gateway.handle(body("+12125551234"), 20.5)
@@ -248,7 +250,7 @@ def test_a_refusal_for_the_rate():
 
 def test_a_refused_request_uses_up_no_step():
     """The script waits for a request that would have been carried out."""
-    gateway = exchange()
+    gateway = make_handler()
     gateway.faults.common.script.append(Step())
 
     gateway.handle(body([]), 0.0)
@@ -258,35 +260,35 @@ def test_a_refused_request_uses_up_no_step():
 
 def test_what_is_remembered_of_a_message():
     """A message knows its number, text, id, key, instant and request, and hides its key."""
-    gateway = exchange()
+    gateway = make_handler()
     gateway.handle(b"", 1.0)
     gateway.handle(body("+12125551234", "Hi"), 2.5)
 
-    remembered = gateway.ledger.messages[0]
+    remembered = gateway.mailboxes.messages[0]
 
     assert SandboxMessage("+12125551234", "Hi", "msg_123456", KEY, 2.5, 2) == remembered
-    assert KEY not in repr(remembered) + repr(gateway.ledger.requests[1]) + repr(gateway)
+    assert KEY not in repr(remembered) + repr(gateway.mailboxes.requests[1]) + repr(gateway)
 
 
 def test_memory_is_bounded():
     """The oldest messages go first, and requests go by the numbers that they hold."""
-    gateway = exchange(10_000, keep=10)
+    gateway = make_handler(10_000, keep=10)
 
     for n in range(6):
         gateway.handle(body(["+12125551234"] * 4, f"text {n}"), float(n))
 
-    assert 10 == len(gateway.ledger.messages)
-    assert "text 5" == gateway.ledger.messages[-1].text
-    assert [5, 6] == [request.id for request in gateway.ledger.requests]
+    assert 10 == len(gateway.mailboxes.messages)
+    assert "text 5" == gateway.mailboxes.messages[-1].text
+    assert [5, 6] == [request.id for request in gateway.mailboxes.requests]
 
 
 def test_the_newest_request_is_always_remembered():
     """A request with more numbers than are kept is remembered until the next."""
-    gateway = exchange(10_000, keep=10)
+    gateway = make_handler(10_000, keep=10)
 
     gateway.handle(body(["+12125551234"] * 50), 0.0)
 
-    assert [1] == [request.id for request in gateway.ledger.requests]
+    assert [1] == [request.id for request in gateway.mailboxes.requests]
 
 
 def test_keys_are_told_apart_without_being_shown():
@@ -322,12 +324,12 @@ def test_keys_are_told_apart_without_being_shown():
 )
 def test_the_code_in_a_message(text, code):
     """A code is 4 to 8 digits that stand alone, or six in two groups, and no telephone number."""
-    assert code == ledger(message(text=text)).last_code("+12125551234")
+    assert code == make_mailboxes(message(text=text)).last_code("+12125551234")
 
 
 def test_the_newest_code_of_a_number():
     """The newest message with a code counts, of that number only."""
-    book = ledger(
+    book = make_mailboxes(
         message(text="code 1111"),
         message(text="code 2222"),
         message(text="no code"),
@@ -354,6 +356,6 @@ def test_a_query(query, fits):
 
 def test_duplicates_are_repeats_of_number_and_text():
     """Each message after the first with the same number and text is a duplicate."""
-    book = ledger(message(), message(text="Bye"), message("+13235554567"), message())
+    book = make_mailboxes(message(), message(text="Bye"), message("+13235554567"), message())
 
     assert ["msg_4"] == [repeat.message_id for repeat in book.duplicates()]

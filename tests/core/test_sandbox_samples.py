@@ -30,7 +30,7 @@ def answer(fault: str, credits_left: int = 100) -> bytes:
     sandbox = Sandbox(keys={"cspro_sample": credits_left})
     sandbox.fail_next(fault)
     fields = {"api_key": "cspro_sample", "phone": PHONES, "message": "We open at nine"}
-    return sandbox._control.receive(json.dumps(fields).encode()).reply.body
+    return sandbox._service.receive(json.dumps(fields).encode()).reply.body
 
 
 def named(name: str) -> bytes:
@@ -46,7 +46,7 @@ def test_the_documented_answer():
 
 def test_the_documented_refusal():
     """An unknown key gets the documentation's own refusal."""
-    refusal = Sandbox()._control.receive(b'{"api_key":"cspro_no"}').reply.body
+    refusal = Sandbox()._service.receive(b'{"api_key":"cspro_no"}').reply.body
 
     assert json.loads((SAMPLES / "refusal_key.json").read_bytes()) == json.loads(refusal)
 

@@ -157,7 +157,7 @@ async def test_a_wait_that_was_given_up_hurts_nobody():
         await asyncio.sleep(0)
         await client.post(text="one")
         wait.cancel()
-        sandbox._control.receive(b'{"api_key":"cspro_test"}')
+        sandbox._service.receive(b'{"api_key":"cspro_test"}')
         await client.post(text="two")
 
         assert wait.cancelled()
@@ -170,7 +170,7 @@ async def test_two_messages_in_one_breath_end_a_wait_once():
         wait = asyncio.create_task(sandbox.wait_for())
         await asyncio.sleep(0)
         for n in range(2):
-            sandbox._control.receive(body % n)
+            sandbox._service.receive(body % n)
 
         assert "0" == (await wait).text
 
@@ -415,7 +415,7 @@ def test_a_function_that_gives_a_latency(seconds, delay):
     """What it gives is brought into the range of a latency."""
     sandbox = Sandbox(latency=lambda: seconds)
 
-    assert delay == sandbox._control.exchange.faults.delay()
+    assert delay == sandbox._service.handler.faults.delay()
 
 
 @pytest.mark.parametrize("wrong", [None, "x", float("nan"), True])

@@ -170,10 +170,10 @@ async def test_a_reader_who_has_fallen_behind():
 async def test_a_sign_of_life():
     """Without events a comment comes now and then."""
     async with running() as (sandbox, client):
-        sandbox._control.events.heartbeat = 0.001
+        sandbox._service.events.heartbeat = 0.001
         async with following(client) as reader:
             await reader.next()
-            sandbox._control.events.heartbeat = 60
+            sandbox._service.events.heartbeat = 60
             await asyncio.sleep(0.2)
             sandbox.clear()
             await reader.next()

@@ -196,12 +196,12 @@ def test_faults_of_another(sms_sandbox, request):
 
 def test_nothing_is_left_of_earlier_tests(sms_sandbox, request):
     """The sandbox that all tests share holds this one's account, and nothing of those before."""
-    exchange = request.getfixturevalue("_sms_sandbox_thread").sandbox._control.exchange
-    strangers = exchange.gateway.credits.keys() - {sms_sandbox.key}
+    handler = request.getfixturevalue("_sms_sandbox_thread").sandbox._service.handler
+    strangers = handler.gateway.credits.keys() - {sms_sandbox.key}
 
     assert 1 == len(strangers)
-    assert set() == exchange.ledger.mailboxes.keys() | exchange.limits.own.keys()
-    assert {sms_sandbox.key} >= exchange.faults.own.keys()
+    assert set() == handler.mailboxes.by_key.keys() | handler.limits.own.keys()
+    assert {sms_sandbox.key} >= handler.faults.own.keys()
 
 
 def test_no_limit_unless_asked(sms_sandbox):
@@ -221,10 +221,10 @@ def test_the_clock_is_put_back(request):
     thread = request.getfixturevalue("_sms_sandbox_thread")
     for _ in range(2):
         with an_account(thread, {}) as sandbox:
-            before = thread.sandbox._control.clock.ahead
+            before = thread.sandbox._service.clock.ahead
             sandbox.advance(3600)
 
-            assert (0, 3600) == (before, thread.sandbox._control.clock.ahead)
+            assert (0, 3600) == (before, thread.sandbox._service.clock.ahead)
 
 
 def test_the_documented_limit(sms_sandbox):

@@ -86,7 +86,7 @@ async def test_closing_an_account():
         said = await client.post()
 
     assert (200, 1, 0) == (status, len(shown["accounts"]), shown["requests"])
-    assert ("INVALID_API_KEY", {}) == (said["code"], sandbox._control.exchange.faults.own)
+    assert ("INVALID_API_KEY", {}) == (said["code"], sandbox._service.handler.faults.own)
 
 
 async def test_a_limit():

@@ -50,7 +50,7 @@ class Client:
 
 async def somebody_waits(sandbox: Sandbox) -> None:
     """Return once somebody waits for a message."""
-    while not sandbox._control._waiters:  # noqa: ASYNC110  # the wait comes in by a socket
+    while not sandbox._service._waiters:  # noqa: ASYNC110  # the wait comes in by a socket
         await asyncio.sleep(0.001)
 
 

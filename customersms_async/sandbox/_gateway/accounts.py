@@ -18,7 +18,7 @@ import msgspec
 from .answers import (
     INSUFFICIENT_CREDITS,
     INVALID_API_KEY,
-    INVALID_PHONE,
+    INVALID_PHONE_NUMBER,
     Entry,
     Refusal,
     failed,
@@ -202,5 +202,5 @@ class Gateway:
         if phone in job.rejected:
             return job.rejected[phone]
         if not _is_e164(phone):
-            return INVALID_PHONE
+            return INVALID_PHONE_NUMBER
         return INSUFFICIENT_CREDITS if self.credits[job.order.key] < price else None

@@ -14,8 +14,8 @@ import msgspec
 __all__ = [
     "INSUFFICIENT_CREDITS",
     "INVALID_API_KEY",
-    "INVALID_PHONE",
-    "RATE_LIMITED",
+    "INVALID_PHONE_NUMBER",
+    "RATE_LIMIT_EXCEEDED",
     "Document",
     "Entry",
     "Refusal",
@@ -60,8 +60,8 @@ class Refusal:
 
 INVALID_API_KEY = Refusal("Invalid or inactive API key", "INVALID_API_KEY")
 INSUFFICIENT_CREDITS = Refusal("Insufficient credits", "INSUFFICIENT_CREDITS")
-INVALID_PHONE = Refusal("Invalid phone number", "INVALID_PHONE_NUMBER")
-RATE_LIMITED = Refusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED", status=429)
+INVALID_PHONE_NUMBER = Refusal("Invalid phone number", "INVALID_PHONE_NUMBER")
+RATE_LIMIT_EXCEEDED = Refusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED", status=429)
 
 
 def missing(field: str) -> Refusal:

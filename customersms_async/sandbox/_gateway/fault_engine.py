@@ -3,7 +3,7 @@ Which fault meets which request, and how long its answer takes.
 
 Rules of this module:
 
-1. One engine decides, whoever drives it: constructor, HTTP, page or command line.
+1. One engine decides for the constructor, HTTP, the page and the command line alike.
 2. A script comes before a standing fault, that before the numbers with a meaning, and those before
    the dice. What is set for a key comes before what is set for all keys.
 3. Everything is deterministic: the same requests in the same order meet the same faults and the
@@ -203,7 +203,7 @@ def _read_probabilities(value: object) -> dict[Fault, float]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise ValueError(  # noqa: TRY004  # whatever an option cannot be, it is a ValueError
+        raise ValueError(  # noqa: TRY004  # every bad option is a ValueError
             f"probabilities must be an object like {{'answer-lost': 0.05}}, not {value!r}"
         )
     given = cast("Mapping[object, object]", value)

@@ -1,13 +1,12 @@
 """
-What the sandbox remembers: the messages that it accepted and the requests that arrived.
+What the sandbox keeps: the messages that it accepted and the requests that arrived.
 
 Rules of this module:
 
 1. Memory is bounded: beyond ``keep`` messages, or requests with ``keep`` numbers between them,
    the oldest go first.
-2. A mailbox for each key. Within one, a number's messages are found without a look at the others,
-   and a duplicate is known when it comes.
-3. A key never stands in a repr.
+2. Each key has a mailbox, indexed by number; duplicates are found as they arrive.
+3. No repr shows a key.
 """
 
 import heapq
@@ -196,7 +195,7 @@ class Mailbox:
     Attributes:
         messages: What was accepted.
 
-        requests: What arrived, whatever became of it.
+        requests: What arrived, refused requests included.
 
         by_phone: The messages of each number; the number that was written to last stands last.
 
@@ -248,21 +247,27 @@ class Mailbox:
 @attrs.define(eq=False)
 class Mailboxes:
     """
-    The mailboxes, and the order in which everything came.
+    All mailboxes, and the overall order of messages and requests.
 
     Attributes:
-        keep: How many messages are held; as many numbers are held with the requests.
+        keep: Messages held; requests are held up to the same count of numbers.
+
+        messages: All messages, oldest first.
+
+        requests: All requests, oldest first.
+
+        by_key: The mailbox of each key.
     """
 
     keep: int
     messages: deque[SandboxMessage] = attrs.field(init=False, factory=deque[SandboxMessage])
     requests: deque[SandboxRequest] = attrs.field(init=False, factory=deque[SandboxRequest])
-    mailboxes: dict[str, Mailbox] = attrs.field(init=False, factory=dict[str, Mailbox], repr=False)
+    by_key: dict[str, Mailbox] = attrs.field(init=False, factory=dict[str, Mailbox], repr=False)
     _numbers: int = attrs.field(init=False, default=0)
 
     def record(self, request: SandboxRequest, messages: Iterable[SandboxMessage]) -> None:
         """Remember a request with the messages that it brought, and forget what is too much."""
-        mailbox = self.mailboxes.setdefault(request.key, Mailbox())
+        mailbox = self.by_key.setdefault(request.key, Mailbox())
         for message in messages:
             self.messages.append(message)
             mailbox.add(message)
@@ -273,31 +278,31 @@ class Mailboxes:
 
     def _forget_what_is_too_much(self) -> None:
         while len(self.messages) > self.keep:
-            self.mailboxes[self.messages.popleft().key].forget_oldest()
+            self.by_key[self.messages.popleft().key].forget_oldest()
         while self._numbers > self.keep and len(self.requests) > 1:
             request = self.requests.popleft()
             self._numbers -= _weight(request)
             self._forget_request(request.key)
 
     def _forget_request(self, key: str) -> None:
-        mailbox = self.mailboxes[key]
+        mailbox = self.by_key[key]
         mailbox.requests.popleft()
         if not mailbox.requests and not mailbox.messages:
-            del self.mailboxes[key]
+            del self.by_key[key]
 
     def clear(self, key: str | None = None) -> None:
         """Forget everything, or everything of one key."""
         if key is None:
-            self.mailboxes.clear()
-        elif self.mailboxes.pop(key, None) is None:
+            self.by_key.clear()
+        elif self.by_key.pop(key, None) is None:
             return
-        self.messages = deque(m for m in self.messages if m.key in self.mailboxes)
-        self.requests = deque(r for r in self.requests if r.key in self.mailboxes)
+        self.messages = deque(m for m in self.messages if m.key in self.by_key)
+        self.requests = deque(r for r in self.requests if r.key in self.by_key)
         self._numbers = sum(map(_weight, self.requests))
 
     def of(self, key: str | None) -> "Mailbox | Mailboxes":
         """Give the mailbox of a key, or what holds those of all."""
-        return self if key is None else self.mailboxes.get(key) or Mailbox()
+        return self if key is None else self.by_key.get(key) or Mailbox()
 
     def find(self, query: Query) -> Iterator[SandboxMessage]:
         """Give the messages that are meant, oldest first."""
@@ -328,10 +333,10 @@ class Mailboxes:
         return next(self.find(query), None)
 
     def to(self, phone: str | None) -> Sequence[SandboxMessage]:
-        """Give the messages to one number, or all, of whatever key."""
+        """Return the messages to one number, or all, of every key."""
         if phone is None:
             return self.messages
-        found = [mailbox.to(phone) for mailbox in self.mailboxes.values()]
+        found = [mailbox.to(phone) for mailbox in self.by_key.values()]
         return _merged(filter(None, found))
 
     def refused(self, key: str | None = None) -> list[SandboxRequest]:
@@ -340,16 +345,16 @@ class Mailboxes:
 
     def duplicates(self, key: str | None = None) -> Sequence[SandboxMessage]:
         """Give each message whose number and text had been accepted before, of the same key."""
-        boxes = self.mailboxes.values() if key is None else [self.mailboxes.get(key, Mailbox())]
+        boxes = self.by_key.values() if key is None else [self.by_key.get(key, Mailbox())]
         return _merged(mailbox.duplicates for mailbox in boxes)
 
     def count_duplicates(self, key: str) -> int:
         """Count what `duplicates` gives, without a look at it."""
-        return len(self.mailboxes[key].duplicates) if key in self.mailboxes else 0
+        return len(self.by_key[key].duplicates) if key in self.by_key else 0
 
     def is_duplicate(self, message: SandboxMessage) -> bool:
         """Tell whether the message's number and text had been accepted before, of its key."""
-        mailbox = self.mailboxes.get(message.key)
+        mailbox = self.by_key.get(message.key)
         return mailbox is not None and message.number in mailbox.repeats
 
     def last_code(self, phone: str | None, key: str | None = None) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any, TypedDict, cast
 
 import attrs
 
-from . import validation as _options
+from . import validation
 from .clock import LAST
 from .faults import Fault, Plan
 from .rate_rules import Rule, RuleName, SlidingLog, make_rule
@@ -24,7 +24,7 @@ from .rate_rules import Rule, RuleName, SlidingLog, make_rule
 __all__ = ["Budget", "Limit", "LimitSettings", "SandboxUsage"]
 
 
-_COUNT = [_options.is_count_or_none, _options.is_not_too_large]
+_COUNT = [validation.is_count_or_none, validation.is_not_too_large]
 
 
 @attrs.frozen(kw_only=True)
@@ -41,18 +41,20 @@ class Limit:
 
         burst: As in `make_rule`.
 
-        rate_refusal: What a request above the limit is told: one of `RATE_REFUSALS`.
+        rate_refusal: How a request above the limit is refused: one of `RATE_REFUSALS`.
 
         retry_after: What the header ``Retry-After`` then says: the ``seconds`` to wait, rounded
             up, the ``date`` at which they are over, ``none``, or any other text as it stands.
     """
 
     limit: int | None = attrs.field(default=None, validator=_COUNT)
-    per: float = attrs.field(default=60.0, validator=_options.is_period)
-    rule: RuleName = attrs.field(default="sliding-log", validator=_options.is_rule)
+    per: float = attrs.field(default=60.0, validator=validation.is_period)
+    rule: RuleName = attrs.field(default="sliding-log", validator=validation.is_rule)
     burst: int | None = attrs.field(default=None, validator=_COUNT)
-    rate_refusal: str = attrs.field(default=Fault.RATE_LIMITED, validator=_options.is_rate_refusal)
-    retry_after: str = attrs.field(default="seconds", validator=_options.is_header)
+    rate_refusal: str = attrs.field(
+        default=Fault.RATE_LIMITED, validator=validation.is_rate_refusal
+    )
+    retry_after: str = attrs.field(default="seconds", validator=validation.is_header)
 
     def changed(self, settings: Mapping[str, object]) -> "Limit":
         """

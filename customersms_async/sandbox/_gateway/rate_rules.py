@@ -6,8 +6,8 @@ Rules of this module:
 1. No clock: ``now`` comes in, in seconds of any clock that does not run backwards.
 2. One object counts for one key.
 3. A refused request leaves no trace: it is not counted against those that follow.
-4. Whoever waits as long as `Rule.retry_after` says is admitted: `Rule.admit` asks it, and a wait
-   shorter than the rounding of the instants is none.
+4. A sender that waits as long as `Rule.retry_after` says is admitted: `Rule.admit` asks it, and a
+   wait shorter than the rounding of the instants counts as 0.
 """
 
 import math
@@ -25,7 +25,7 @@ RuleName = Literal[
 ]
 RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
 
-#: Requests at once, where nobody says otherwise.
+#: Default of *burst*.
 BURSTS: Mapping[str, int] = {"gcra": 10, "nginx": 20}
 
 #: A wait below this share of the period, or this many steps of the clock's floats, is rounding.

@@ -1,9 +1,9 @@
 """
-What is to go over the wire, as a value: bytes, delay, and how it ends.
+The reply to a request as a value: bytes, delay, and how it ends.
 
 Rules of this module:
 
-1. A `Reply` says everything; whoever performs it decides nothing.
+1. A `PlannedReply` is complete; the code that performs it decides nothing.
 2. A fault is an entry of a table: how a good reply is spoilt, or what is said instead of one.
 """
 
@@ -13,10 +13,18 @@ from http.client import responses
 
 import attrs
 
-from .answers import RATE_LIMITED, Document, Refusal, encode, refused
+from .answers import RATE_LIMIT_EXCEEDED, Document, Refusal, encode, refused
 from .faults import Fault, Plan
 
-__all__ = ["Ending", "Reply", "Timing", "document_reply", "refusal_for", "refusal_reply", "spoilt"]
+__all__ = [
+    "Ending",
+    "PlannedReply",
+    "Timing",
+    "document_reply",
+    "refusal_for",
+    "refusal_reply",
+    "spoilt",
+]
 
 JSON = "application/json"
 HTML = "text/html; charset=UTF-8"
@@ -69,9 +77,9 @@ class Timing:
 
 
 @attrs.frozen
-class Reply:
+class PlannedReply:
     """
-    What goes over the wire.
+    A reply that has yet to be sent.
 
     Attributes:
         body: The whole body, also where only a part of it is to arrive.
@@ -122,12 +130,12 @@ class Reply:
         return "\r\n".join([*lines, "", ""]) + self.body.decode(errors="replace")
 
 
-def document_reply(document: Document) -> Reply:
+def document_reply(document: Document) -> PlannedReply:
     """Reply with an answer."""
-    return Reply(encode(document))
+    return PlannedReply(encode(document))
 
 
-def refusal_reply(refusal: Refusal, *, status: int) -> Reply:
+def refusal_reply(refusal: Refusal, *, status: int) -> PlannedReply:
     """
     Reply with a refusal of the whole request.
 
@@ -138,8 +146,8 @@ def refusal_reply(refusal: Refusal, *, status: int) -> Reply:
     """
     status = refusal.status or status
     if refusal.is_page:
-        return Reply(_page(status), status, HTML, refusal.retry_after)
-    return Reply(encode(refused(refusal)), status, retry_after=refusal.retry_after)
+        return PlannedReply(_page(status), status, HTML, refusal.retry_after)
+    return PlannedReply(encode(refused(refusal)), status, retry_after=refusal.retry_after)
 
 
 def refusal_for(plan: Plan) -> Refusal | None:
@@ -148,7 +156,7 @@ def refusal_for(plan: Plan) -> Refusal | None:
     return attrs.evolve(refusal, retry_after=plan.retry_after) if refusal else None
 
 
-def spoilt(reply: Reply, *, plan: Plan, timing: Timing) -> Reply:
+def spoilt(reply: PlannedReply, *, plan: Plan, timing: Timing) -> PlannedReply:
     """Spoil a reply as *plan* asks for; a fault that is not the wire's changes nothing."""
     spoil = _SPOILT.get(plan.fault)
     return spoil(reply, timing) if spoil else reply
@@ -164,14 +172,14 @@ def _page(status: int) -> bytes:
 
 _REFUSALS: Mapping[Fault | None, Refusal] = {
     Fault.REFUSE: Refusal("Message text is not allowed", "MESSAGE_BLOCKED"),
-    Fault.RATE_LIMITED: RATE_LIMITED,
-    Fault.RATE_LIMITED_HTML: attrs.evolve(RATE_LIMITED, is_page=True),
-    Fault.RATE_LIMITED_200: attrs.evolve(RATE_LIMITED, status=200),
+    Fault.RATE_LIMITED: RATE_LIMIT_EXCEEDED,
+    Fault.RATE_LIMITED_HTML: attrs.evolve(RATE_LIMIT_EXCEEDED, is_page=True),
+    Fault.RATE_LIMITED_200: attrs.evolve(RATE_LIMIT_EXCEEDED, status=200),
     Fault.HTTP_500: Refusal(status=500, is_page=True),
     Fault.HTTP_503: Refusal(status=503, is_page=True),
 }
 
-_Spoil = Callable[[Reply, Timing], Reply]
+_Spoil = Callable[[PlannedReply, Timing], PlannedReply]
 
 
 def _ends(ending: Ending) -> _Spoil:
@@ -183,23 +191,23 @@ def _begins(prefix: bytes) -> _Spoil:
 
 
 def _becomes_page(status: int) -> _Spoil:
-    page = Reply(_page(status), status, HTML)
+    page = PlannedReply(_page(status), status, HTML)
     return lambda _reply, _timing: page
 
 
-def _with_notice(reply: Reply, _timing: Timing) -> Reply:
+def _with_notice(reply: PlannedReply, _timing: Timing) -> PlannedReply:
     return attrs.evolve(reply, body=PHP_NOTICE + reply.body, content_type=HTML)
 
 
-def _slow(reply: Reply, timing: Timing) -> Reply:
+def _slow(reply: PlannedReply, timing: Timing) -> PlannedReply:
     return attrs.evolve(reply, delay=timing.slow)
 
 
-def _slow_body(reply: Reply, timing: Timing) -> Reply:
+def _slow_body(reply: PlannedReply, timing: Timing) -> PlannedReply:
     return attrs.evolve(reply, delay=timing.slow, ending=Ending.TRICKLE)
 
 
-def _stalled(reply: Reply, timing: Timing) -> Reply:
+def _stalled(reply: PlannedReply, timing: Timing) -> PlannedReply:
     return attrs.evolve(reply, delay=timing.stall, ending=Ending.CLOSE)
 
 
@@ -214,7 +222,7 @@ _SPOILT: Mapping[Fault | None, _Spoil] = {
     Fault.CUT_SILENT: _ends(Ending.CUT_SILENT),
     Fault.HTTP_504: _becomes_page(504),
     Fault.HTML: _becomes_page(200),
-    Fault.EMPTY: lambda _reply, _timing: Reply(content_type=HTML),
+    Fault.EMPTY: lambda _reply, _timing: PlannedReply(content_type=HTML),
     Fault.HTML_TYPE: lambda reply, _timing: attrs.evolve(reply, content_type=HTML),
     Fault.PHP_NOTICE: _with_notice,
     Fault.BOM: _begins(BYTE_ORDER_MARK),

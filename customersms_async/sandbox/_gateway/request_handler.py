@@ -16,12 +16,12 @@ from collections.abc import Iterator
 import attrs
 
 from .accounts import Gateway, Job, Order, Result, read_order
-from .answers import RATE_LIMITED, Refusal, completed
+from .answers import RATE_LIMIT_EXCEEDED, Refusal, completed
 from .fault_engine import Faults
 from .faults import NOT_CARRIED_OUT, Fault, Plan
 from .mailboxes import Mailboxes, SandboxMessage, SandboxRequest
 from .rate_budget import Budget, Limit, SandboxUsage
-from .replies import Reply, Timing, document_reply, refusal_for, refusal_reply, spoilt
+from .replies import PlannedReply, Timing, document_reply, refusal_for, refusal_reply, spoilt
 from .shapes import shaped
 
 __all__ = ["Limits", "RequestHandler", "Visit"]
@@ -97,7 +97,7 @@ class Visit:
         delay: Seconds before the answer.
     """
 
-    reply: Reply
+    reply: PlannedReply
     request: SandboxRequest
     messages: list[SandboxMessage]
     delay: float = 0.0
@@ -115,7 +115,7 @@ class RequestHandler:
 
         faults: What goes wrong.
 
-        ledger: What is remembered.
+        mailboxes: What is remembered.
 
         timing: How long the slow faults take.
 
@@ -125,7 +125,7 @@ class RequestHandler:
     gateway: Gateway
     limits: Limits
     faults: Faults
-    ledger: Mailboxes
+    mailboxes: Mailboxes
     timing: Timing
     refusal_status: int
     _ids: Iterator[int] = attrs.field(init=False, repr=False, factory=lambda: itertools.count(1))
@@ -141,7 +141,7 @@ class RequestHandler:
         order = read_order(body)
         delay = self.faults.delay(order.key)
         visit = attrs.evolve(self._visit(order, now), delay=delay)
-        self.ledger.record(visit.request, visit.messages)
+        self.mailboxes.record(visit.request, visit.messages)
         return visit
 
     def _visit(self, order: Order, now: float) -> Visit:
@@ -160,7 +160,7 @@ class RequestHandler:
     def _too_fast(self, key: str, now: float) -> Refusal | None:
         plan = self.limits.of(key).refusal(now)
         refusal = refusal_for(plan) if plan else None
-        return refusal and attrs.evolve(refusal, code=RATE_LIMITED.code)
+        return refusal and attrs.evolve(refusal, code=RATE_LIMIT_EXCEEDED.code)
 
     def _refuse(self, order: Order, now: float, *, refusal: Refusal, plan: Plan) -> Visit:
         reply = refusal_reply(refusal, status=self.refusal_status)
@@ -171,20 +171,20 @@ class RequestHandler:
         rejected = {phone: _REJECTIONS[fault] for phone, fault in plan.rejected.items()}
         job = Job(order, next(self._ids), now, rejected)
         if plan.fault in NOT_CARRIED_OUT:
-            return _visit(job, spoilt(Reply(), plan=plan, timing=self.timing), plan=plan)
+            return _visit(job, spoilt(PlannedReply(), plan=plan, timing=self.timing), plan=plan)
         result = self.gateway.carry_out(job)
         reply = spoilt(_answer(result, plan, order), plan=plan, timing=self.timing)
         return _visit(job, reply, plan=plan, messages=result.messages)
 
 
-def _answer(result: Result, plan: Plan, order: Order) -> Reply:
+def _answer(result: Result, plan: Plan, order: Order) -> PlannedReply:
     document = completed(result.entries, result.remaining)
     return document_reply(shaped(document, result.entries, plan=plan, phones=order.phones))
 
 
 def _visit(
     job: Job,
-    reply: Reply,
+    reply: PlannedReply,
     *,
     plan: Plan,
     messages: list[SandboxMessage] | None = None,

@@ -10,7 +10,7 @@ from collections import deque
 import attrs
 
 from .masking import veiled
-from .replies import Reply
+from .replies import PlannedReply
 
 __all__ = ["Transcript", "Transcripts"]
 
@@ -45,7 +45,7 @@ class Transcript:
     key: str = attrs.field(repr=False)
     head: str = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
-    reply: Reply = attrs.field(repr=False)
+    reply: PlannedReply = attrs.field(repr=False)
 
     @property
     def size(self) -> int:

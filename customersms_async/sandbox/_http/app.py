@@ -4,7 +4,7 @@ The application: the API, the calls that control it, the stream of events, and t
 Rules of this module:
 
 1. Every request passes the `OriginPolicy`, and every answer bears its headers.
-2. Pages come from memory and have no secrets in them.
+2. Pages are served from memory and contain no secrets.
 3. Errors are JSON that names the value and what would be right; a key in it is masked.
 """
 
@@ -31,19 +31,19 @@ from .service import SandboxService
 
 __all__ = ["make_app"]
 
-#: Bytes; an array of a million numbers fits.
+#: Bytes of a request; an array of a million numbers fits, so that it can be refused in words.
 LARGEST_BODY = 32 * 1024 * 1024
 
-#: Streams that may be open at once.
+#: Event streams open at once.
 STREAMS = 32
 
-#: Seconds between two writes to a stream, so that many events cost few writes.
+#: Seconds between two writes to a stream, so that many events share a write.
 PACE = 0.05
 
-#: Milliseconds after which a browser opens a broken stream again.
+#: Milliseconds after which a browser reopens a broken stream.
 RETRY = 1000
 
-#: Paths whose answers may take their time.
+#: Paths whose answers are streams or long polls.
 STAYING = frozenset({EVENTS, *(PREFIX + route.path for route in ROUTES if route.waits)})
 
 _KINDS = {
@@ -57,25 +57,25 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    control: SandboxService, guard: OriginPolicy, closing: "asyncio.Future[None]"
+    service: SandboxService, policy: OriginPolicy, closing: "asyncio.Future[None]"
 ) -> web.Application:
     """
     Make the application.
 
     Args:
-        control: What it serves.
+        service: Answers the calls.
 
-        guard: Who may come in.
+        policy: Decides which requests may come in.
 
         closing: Done once the sandbox closes; ends every wait.
     """
-    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_doorkeeper(guard, control)])
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_gate(policy, service)])
     app.on_response_prepare.append(_add_safe_headers)
     for path in PATHS:
-        app.router.add_post(path, Endpoint(control, closing).post)
+        app.router.add_post(path, Endpoint(service, closing).post)
     for route in ROUTES:
-        app.router.add_route(route.method, PREFIX + route.path, _handler(route, control, closing))
-    app.router.add_get(EVENTS, Stream(control, closing).get, allow_head=False)
+        app.router.add_route(route.method, PREFIX + route.path, _handler(route, service, closing))
+    app.router.add_get(EVENTS, Stream(service, closing).get, allow_head=False)
     for path in (PREFIX, f"{PREFIX}/"):
         app.router.add_get(path, _help)
     for path, response in _pages().items():
@@ -83,22 +83,22 @@ def make_app(
     return app
 
 
-def _doorkeeper(guard: OriginPolicy, control: SandboxService) -> Middleware:
+def _gate(policy: OriginPolicy, service: SandboxService) -> Middleware:
     @web.middleware
-    async def doorkeeper(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def gate(request: web.Request, handler: _Handler) -> web.StreamResponse:
         stays = request.path in STAYING
-        reason = guard.objection(request.method, request.headers, stays=stays)
+        reason = policy.objection(request.method, request.headers, stays=stays)
         if reason is not None:
-            return _problem(control, 403, "NOT_ALLOWED", reason)
+            return _problem(service, 403, "NOT_ALLOWED", reason)
         try:
             return await handler(request)
         except web.HTTPException as error:
             if not request.path.startswith(PREFIX):
                 raise
             hint = f"{request.method} {request.path}: {error.reason}; see {PREFIX}/ for all calls"
-            return _problem(control, error.status, "NOT_SERVED", hint)
+            return _problem(service, error.status, "NOT_SERVED", hint)
 
-    return doorkeeper
+    return gate
 
 
 async def _add_safe_headers(_request: web.Request, response: web.StreamResponse) -> None:
@@ -106,18 +106,18 @@ async def _add_safe_headers(_request: web.Request, response: web.StreamResponse)
         response.headers[name] = value
 
 
-def _handler(route: Route, control: SandboxService, closing: "asyncio.Future[None]") -> _Handler:
+def _handler(route: Route, service: SandboxService, closing: "asyncio.Future[None]") -> _Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             given = await _parameters(request, route)
             more = (closing,) if route.waits else ()
-            found = cast("Callable[..., object]", route.answer)(control, given, *more)
-            return _json(control, await found if inspect.isawaitable(found) else found)
+            found = cast("Callable[..., object]", route.answer)(service, given, *more)
+            return _json(service, await found if inspect.isawaitable(found) else found)
         except NotFound as error:
             reason, *arrived = error.args
-            return _problem(control, 404, "NOT_FOUND", reason, *arrived)
+            return _problem(service, 404, "NOT_FOUND", reason, *arrived)
         except ValueError as error:
-            return _problem(control, 400, "INVALID_VALUE", str(error))
+            return _problem(service, 400, "INVALID_VALUE", str(error))
 
     return answer
 
@@ -131,50 +131,50 @@ async def _parameters(request: web.Request, route: Route) -> Parameters:
     return given
 
 
-def _json(control: SandboxService, shown: object, status: int = 200) -> web.Response:
+def _json(service: SandboxService, shown: object, status: int = 200) -> web.Response:
     return web.Response(
-        text=_hidden(control, msgspec.json.encode(shown).decode()) + "\n",
+        text=_hidden(service, msgspec.json.encode(shown).decode()) + "\n",
         status=status,
         content_type="application/json",
-        headers={"Cache-SandboxService": "no-store"},
+        headers={"Cache-Control": "no-store"},
     )
 
 
-def _hidden(control: SandboxService, words: str) -> str:
-    return veiled_json(words, control.exchange.gateway.credits)
+def _hidden(service: SandboxService, words: str) -> str:
+    return veiled_json(words, service.handler.gateway.credits)
 
 
 def _problem(
-    control: SandboxService, status: int, code: str, reason: str, *arrived: object
+    service: SandboxService, status: int, code: str, reason: str, *arrived: object
 ) -> web.Response:
     shown: dict[str, object] = {"error": reason, "code": code}
-    return _json(control, shown | ({"arrived": arrived[0]} if arrived else {}), status)
+    return _json(service, shown | ({"arrived": arrived[0]} if arrived else {}), status)
 
 
 @attrs.define(eq=False)
 class Stream:
     """
-    The stream of events.
+    The stream of events over HTTP.
 
     Attributes:
-        control: Whose events.
+        service: Publishes the events.
 
         closing: Ends every stream.
     """
 
-    control: SandboxService
+    service: SandboxService
     closing: "asyncio.Future[None]"
     _open: int = 0
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """Send events until the reader goes or the sandbox closes."""
+        """Send events until the reader disconnects or the sandbox closes."""
         if self._open >= STREAMS:
             reason = f"{STREAMS} streams are open; close one"
-            return _problem(self.control, 503, "TOO_MANY_STREAMS", reason)
+            return _problem(self.service, 503, "TOO_MANY_STREAMS", reason)
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
-                "Cache-SandboxService": "no-store",
+                "Cache-Control": "no-store",
             }
         )
         self._open += 1
@@ -187,7 +187,7 @@ class Stream:
         return response
 
     async def _follow(self, response: web.StreamResponse, last_id: str | None) -> None:
-        events = self.control.events
+        events = self.service.events
         place = events.position(last_id)
         note = "reload" if place is None else "hello"
         place = events.newest if place is None else place
@@ -199,8 +199,8 @@ class Stream:
             await events.wait(place, self.closing)
 
     async def _catch_up(self, response: web.StreamResponse, place: int) -> int:
-        """Write what is new, or a sign of life, and give the new place."""
-        events = self.control.events
+        """Write new events, or a heartbeat if there are none; return the new place."""
+        events = self.service.events
         new = events.after(place)
         if new is None:
             await self._write(response, self._note("reload", events.newest))
@@ -209,22 +209,20 @@ class Stream:
         return place + len(new)
 
     def _note(self, kind: str, place: int) -> str:
-        event_id = self.control.events.id_of(place)
+        event_id = self.service.events.id_of(place)
         return written(kind, {"event": event_id}, event_id)
 
     async def _write(self, response: web.StreamResponse, words: str) -> None:
-        await response.write(_hidden(self.control, words).encode())
+        await response.write(_hidden(self.service, words).encode())
 
 
 async def _help(request: web.Request) -> web.StreamResponse:
     page = help_page(f"{request.scheme}://{request.host}")
-    return web.Response(
-        text=page, content_type="text/html", headers={"Cache-SandboxService": "no-store"}
-    )
+    return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
 def _pages() -> Mapping[str, _Handler]:
-    """Read the pages into memory: the inbox at ``/``, each file under ``/static``."""
+    """Read the pages into memory: the inbox at ``/`` and every file under ``/static``."""
     folder = Path(__file__).parents[1] / "static"
     files = {path.name: path for path in folder.iterdir() if path.suffix in _KINDS}
     pages = {f"/static/{name}": _page(path) for name, path in files.items()}
@@ -235,7 +233,7 @@ def _page(path: Path) -> _Handler:
     text, kind = path.read_text("utf-8"), _KINDS[path.suffix]
 
     async def page(_request: web.Request) -> web.StreamResponse:
-        headers = {"Cache-SandboxService": "no-cache"}
+        headers = {"Cache-Control": "no-cache"}
         return web.Response(text=text, content_type=kind, headers=headers)
 
     return page

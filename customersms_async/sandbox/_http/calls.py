@@ -1,4 +1,8 @@
-"""Calls that read: each takes parameters and gives what JSON shows."""
+"""
+The calls over HTTP: each takes parameters and gives what JSON shows.
+
+Rule of this module: those that only read come first, those that change something after them.
+"""
 
 import asyncio
 import heapq
@@ -9,13 +13,17 @@ from typing import TypeVar
 from .._gateway.mailboxes import Query, SandboxMessage
 from .._gateway.masking import masked
 from .._gateway.rate_rules import RULE_NAMES
-from . import views as _views
+from . import views
 from .parameters import NotFound, Parameters
 from .service import SandboxService
 from .views import Shown
 
 __all__ = [
     "FATES",
+    "advance",
+    "clear",
+    "clear_faults",
+    "close_account",
     "conversations",
     "credits_left",
     "duplicates",
@@ -27,6 +35,9 @@ __all__ = [
     "messages",
     "request",
     "requests",
+    "set_credits",
+    "set_faults",
+    "set_limit",
     "status",
     "the_time",
     "usage",
@@ -35,113 +46,113 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-#: Entries of a list, where nobody says otherwise and at most.
+#: Entries of a list: by default, and at most.
 USUAL, MOST = 100, 10_000
 
-#: Seconds of a long poll, where nobody says otherwise and at most.
+#: Seconds of a long poll: by default, and at most.
 PATIENCE, LONGEST = 10.0, 60.0
 
 #: Accounts that the overview lists.
 ACCOUNTS = 200
 
-#: What a sender knows of a request, and what is true.
+#: What became of a request, as `views.fate` names it.
 FATES = ("answered", "refused", "failed", "lost")
 
 
-def key_of(control: SandboxService, given: Parameters) -> str | None:
-    """Find the key that is meant, among the accounts and those who only tried."""
-    exchange = control.exchange
-    return given.key([*exchange.gateway.credits, *exchange.ledger.mailboxes])
+def key_of(service: SandboxService, given: Parameters) -> str | None:
+    """Find the key that a call means, among accounts and rejected keys."""
+    handler = service.handler
+    return given.key([*handler.gateway.credits, *handler.mailboxes.by_key])
 
 
-def status(control: SandboxService, _given: Parameters) -> Shown:
-    """Give an overview."""
-    exchange, now = control.exchange, control.clock.now()
-    strangers = [key for key in exchange.ledger.mailboxes if key not in exchange.gateway.credits]
-    keys = islice([*exchange.gateway.credits, *strangers], ACCOUNTS)
+def status(service: SandboxService, _given: Parameters) -> Shown:
+    """Return an overview."""
+    handler, now = service.handler, service.clock.now()
+    strangers = [key for key in handler.mailboxes.by_key if key not in handler.gateway.credits]
+    keys = islice([*handler.gateway.credits, *strangers], ACCOUNTS)
     return {
-        "accounts": [_views.account(exchange, key, now) for key in keys],
-        "messages": len(exchange.ledger.messages),
-        "requests": len(exchange.ledger.requests),
-        "keep": exchange.ledger.keep,
-        "clock": _views.clock(control.clock),
-        "faults": _views.faults(exchange.faults, None),
-        "limit": _views.limit(exchange.limits.common, None),
+        "accounts": [views.account(handler, key, now) for key in keys],
+        "messages": len(handler.mailboxes.messages),
+        "requests": len(handler.mailboxes.requests),
+        "keep": handler.mailboxes.keep,
+        "clock": views.clock(service.clock),
+        "faults": views.faults(handler.faults, None),
+        "limit": views.limit(handler.limits.common, None),
         "rules": list(RULE_NAMES),
-        "event": control.events.id_of(control.events.newest),
+        "event": service.events.id_of(service.events.newest),
     }
 
 
-def messages(control: SandboxService, given: Parameters) -> Shown:
+def messages(service: SandboxService, given: Parameters) -> Shown:
     """List messages, oldest first: the first after one, else the newest."""
-    query = given.query(key_of(control, given))
-    ledger, before = control.exchange.ledger, given.number("before")
-    found = (m for m in ledger.find_newest(query) if before is None or m.number < before)
+    query = given.query(key_of(service, given))
+    mailboxes, before = service.handler.mailboxes, given.number("before")
+    found = (m for m in mailboxes.find_newest(query) if before is None or m.number < before)
     page, has_more = _page(found, given, from_oldest="after" in given.values)
-    total = len(ledger.of(query.key).to(query.phone))
+    total = len(mailboxes.of(query.key).to(query.phone))
     return {
-        "messages": _views.messages(ledger, page),
+        "messages": views.messages(mailboxes, page),
         "has_more": has_more,
         "total": total,
     }
 
 
-def message(control: SandboxService, given: Parameters) -> Shown:
-    """Give one message."""
+def message(service: SandboxService, given: Parameters) -> Shown:
+    """Return one message."""
     message_id = given.needed("id")
-    found = control.exchange.ledger.message(message_id)
+    found = service.handler.mailboxes.message(message_id)
     if found is None:
         raise NotFound(f"there is no message {message_id!r}, or it has been forgotten")
-    return _views.message(control.exchange.ledger, found)
+    return views.message(service.handler.mailboxes, found)
 
 
 async def wait(
-    control: SandboxService, given: Parameters, closing: "asyncio.Future[None]"
+    service: SandboxService, given: Parameters, closing: "asyncio.Future[None]"
 ) -> Shown:
     """Wait for a message."""
-    query = given.query(key_of(control, given))
+    query = given.query(key_of(service, given))
     seconds = given.seconds("timeout", PATIENCE, LONGEST)
-    found = await control.wait(query, seconds, closing)
+    found = await service.wait(query, seconds, closing)
     if found is None:
         raise NotFound(
-            control.missed(query, seconds).partition("\n")[0],
-            _views.messages(control.exchange.ledger, control.newest(query.key)),
+            service.missed(query, seconds).partition("\n")[0],
+            views.messages(service.handler.mailboxes, service.newest(query.key)),
         )
-    return _views.message(control.exchange.ledger, found)
+    return views.message(service.handler.mailboxes, found)
 
 
-def last_code(control: SandboxService, given: Parameters) -> Shown:
-    """Give the newest code to a number."""
-    key, phone = key_of(control, given), given.needed("phone")
-    code = control.exchange.ledger.last_code(phone, key)
+def last_code(service: SandboxService, given: Parameters) -> Shown:
+    """Return the newest code sent to a number."""
+    key, phone = key_of(service, given), given.needed("phone")
+    code = service.handler.mailboxes.last_code(phone, key)
     if code is None:
         raise NotFound(
             f"no message to {Query(phone).phone} has a code of 4 to 8 digits",
-            _views.messages(control.exchange.ledger, control.newest(key)),
+            views.messages(service.handler.mailboxes, service.newest(key)),
         )
     return {"phone": Query(phone).phone, "code": code}
 
 
-def duplicates(control: SandboxService, given: Parameters) -> Shown:
-    """List messages whose number and text had been accepted before."""
-    ledger = control.exchange.ledger
-    found = ledger.duplicates(key_of(control, given))
+def duplicates(service: SandboxService, given: Parameters) -> Shown:
+    """List messages whose number and text were accepted before."""
+    mailboxes = service.handler.mailboxes
+    found = mailboxes.duplicates(key_of(service, given))
     page, has_more = _page(reversed(found), given, from_oldest=False)
-    return {"messages": _views.messages(ledger, page), "has_more": has_more, "total": len(found)}
+    return {"messages": views.messages(mailboxes, page), "has_more": has_more, "total": len(found)}
 
 
-def conversations(control: SandboxService, given: Parameters) -> Shown:
-    """List numbers with their newest message, the number written to last first."""
-    key, words = key_of(control, given), given.text("contains")
-    ledger = control.exchange.ledger
-    keys = ledger.mailboxes if key is None else [key]
-    boxes = [ledger.mailboxes[one].by_phone for one in keys if one in ledger.mailboxes]
+def conversations(service: SandboxService, given: Parameters) -> Shown:
+    """List numbers with their newest message, most recent first."""
+    key, words = key_of(service, given), given.text("contains")
+    mailboxes = service.handler.mailboxes
+    keys = mailboxes.by_key if key is None else [key]
+    boxes = [mailboxes.by_key[one].by_phone for one in keys if one in mailboxes.by_key]
     rows = heapq.merge(*map(_newest_first, boxes), key=lambda row: -row[-1].number)
     fitting = (row for row in rows if not words or _speaks_of(row, words))
     count, skip = given.count("limit", USUAL, MOST), given.count("page", 1, MOST) - 1
     found = list(islice(fitting, skip * count, (skip + 1) * count + 1))
     return {
-        "conversations": [_views.conversation(ledger, row) for row in found[:count]],
+        "conversations": [views.conversation(mailboxes, row) for row in found[:count]],
         "has_more": len(found) > count,
         "total": sum(map(len, boxes)),
     }
@@ -155,9 +166,9 @@ def _speaks_of(row: list[SandboxMessage], words: str) -> bool:
     return words in row[0].phone or any(words in message.text for message in row)
 
 
-def requests(control: SandboxService, given: Parameters) -> Shown:
+def requests(service: SandboxService, given: Parameters) -> Shown:
     """List requests, oldest first: the first after one, else the newest."""
-    mailbox = control.exchange.ledger.of(key_of(control, given))
+    mailbox = service.handler.mailboxes.of(key_of(service, given))
     fate, fault = given.one_of("fate", FATES), given.text("fault")
     after, before = given.number("after") or 0, given.number("before")
     new = takewhile(lambda request: request.id > after, reversed(mailbox.requests))
@@ -166,61 +177,127 @@ def requests(control: SandboxService, given: Parameters) -> Shown:
         for request in new
         if (before is None or request.id < before)
         and (fault is None or request.fault == fault)
-        and (fate is None or _views.fate(request) == fate)
+        and (fate is None or views.fate(request) == fate)
     )
     page, has_more = _page(fitting, given, from_oldest="after" in given.values)
     return {
-        "requests": [_views.request(one, control.transcripts.took(one.id)) for one in page],
+        "requests": [views.request(one, service.transcripts.took(one.id)) for one in page],
         "has_more": has_more,
         "total": len(mailbox.requests),
     }
 
 
-def request(control: SandboxService, given: Parameters) -> Shown:
-    """Give one request with what went over the wire."""
+def request(service: SandboxService, given: Parameters) -> Shown:
+    """Return one request with its raw request and answer."""
     number = given.count("id", 0, 10**12)
-    found = control.exchange.ledger.request(number)
+    found = service.handler.mailboxes.request(number)
     if found is None:
         raise NotFound(f"there is no request {number}, or it has been forgotten")
-    return _views.transcript(
-        found, control.transcripts.get(number), control.transcripts.took(number)
+    return views.transcript(
+        found, service.transcripts.get(number), service.transcripts.took(number)
     )
 
 
-def faults(control: SandboxService, given: Parameters) -> Shown:
-    """Show what goes wrong, and what can."""
-    shown = _views.faults(control.exchange.faults, key_of(control, given))
-    return shown | {"catalogue": _views.catalogue()}
+def faults(service: SandboxService, given: Parameters) -> Shown:
+    """Show the faults that are set and the catalogue of all."""
+    shown = views.faults(service.handler.faults, key_of(service, given))
+    return shown | {"catalogue": views.catalogue()}
 
 
-def the_time(control: SandboxService, _given: Parameters) -> Shown:
+def the_time(service: SandboxService, _given: Parameters) -> Shown:
     """Show the clock."""
-    return _views.clock(control.clock)
+    return views.clock(service.clock)
 
 
-def credits_left(control: SandboxService, given: Parameters) -> Shown:
+def credits_left(service: SandboxService, given: Parameters) -> Shown:
     """Show the credits of an account."""
     given.needed("key")
-    key = key_of(control, given) or ""
-    return {"account": masked(key), "credits": control.exchange.gateway.credits.get(key)}
+    key = key_of(service, given) or ""
+    return {"account": masked(key), "credits": service.handler.gateway.credits.get(key)}
 
 
-def usage(control: SandboxService, given: Parameters) -> Shown:
-    """Show how an account stands with its limit."""
+def usage(service: SandboxService, given: Parameters) -> Shown:
+    """Show how much of its limit an account has used."""
     given.needed("key")
-    return _views.account(control.exchange, key_of(control, given) or "", control.clock.now())
+    return views.account(service.handler, key_of(service, given) or "", service.clock.now())
 
 
-def limit(control: SandboxService, given: Parameters) -> Shown:
+def limit(service: SandboxService, given: Parameters) -> Shown:
     """Show a limit."""
-    key = key_of(control, given)
-    return _views.limit(control.exchange.limits.limit_of(key), key)
+    key = key_of(service, given)
+    return views.limit(service.handler.limits.limit_of(key), key)
+
+
+def clear(service: SandboxService, given: Parameters) -> Shown:
+    """Forget messages, requests and scripts."""
+    service.clear(key_of(service, given))
+    return status(service, given)
+
+
+def set_faults(service: SandboxService, given: Parameters) -> Shown:
+    """Set the faults of one account or of all."""
+    key = key_of(service, given)
+    settings = {name: value for name, value in given.values.items() if name != "key"}
+    service.set_faults(settings, key)
+    return views.faults(service.handler.faults, key)
+
+
+def clear_faults(service: SandboxService, given: Parameters) -> Shown:
+    """Switch all faults off."""
+    key = key_of(service, given)
+    service.clear_faults(key)
+    return views.faults(service.handler.faults, key)
+
+
+def advance(service: SandboxService, given: Parameters) -> Shown:
+    """Move the clock forward."""
+    service.advance(given.values.get("advance"))
+    return views.clock(service.clock)
+
+
+def set_credits(service: SandboxService, given: Parameters) -> Shown:
+    """Set the credits of an account; a new key opens one."""
+    given.needed("key")
+    key = given.needed("key") if _is_new(service, given) else key_of(service, given) or ""
+    service.set_credits(key, _whole(given.values.get("credits")))
+    return views.account(service.handler, key, service.clock.now())
+
+
+def close_account(service: SandboxService, given: Parameters) -> Shown:
+    """Forget an account with everything that belongs to it."""
+    given.needed("key")
+    service.close_account(key_of(service, given) or "")
+    return status(service, given)
+
+
+def set_limit(service: SandboxService, given: Parameters) -> Shown:
+    """Limit the requests of one account, or of every account without its own limit."""
+    key = key_of(service, given)
+    settings = {name: value for name, value in given.values.items() if name != "key"}
+    return views.limit(service.set_limit(settings, key), key)
+
+
+def _is_new(service: SandboxService, given: Parameters) -> bool:
+    """Say whether a key is new; a masked name that matches no account is an error instead."""
+    try:
+        key_of(service, given)
+    except NotFound:
+        if "…" in given.needed("key"):
+            raise
+        return True
+    return False
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError(f"credits must be a whole number of at least 0, not {value!r}")
 
 
 def _page(
     newest_first: Iterable[_T], given: Parameters, *, from_oldest: bool
 ) -> tuple[list[_T], bool]:
-    """Take a page and put its oldest entry first; also say whether there is more."""
+    """Cut out a page, oldest entry first, and say whether there is more."""
     count = given.count("limit", USUAL, MOST)
     if from_oldest:
         entries = list(newest_first)[::-1]

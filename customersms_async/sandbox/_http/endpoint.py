@@ -1,11 +1,11 @@
 """
-The wire of the API: an aiohttp handler that performs what was decided elsewhere.
+The API over HTTP: an aiohttp handler that performs what was decided elsewhere.
 
 Rules of this module:
 
-1. It decides nothing: bytes in, a `Reply` out, which it performs to the letter.
-2. It connects to nobody.
-3. Every wait ends when the sandbox closes, so that what is in flight is answered at once.
+1. It decides nothing: it passes the body on and performs the `PlannedReply` to the letter.
+2. It opens no connection.
+3. Every wait ends when the sandbox closes, so that requests in flight are answered at once.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import struct
 import attrs
 from aiohttp import web
 
-from .._gateway.replies import Ending, Reply
+from .._gateway.replies import Ending, PlannedReply
 from .service import SandboxService
 
 __all__ = ["PATH", "PATHS", "Endpoint"]
@@ -24,10 +24,10 @@ __all__ = ["PATH", "PATHS", "Endpoint"]
 #: Path of the API, as documented.
 PATH = "/sms_system/api.php"
 
-#: That, and the short one that the documentation shows once, in its quick start.
+#: That, and the short one that the documentation shows once, in its quick start guide.
 PATHS = (PATH, "/api.php")
 
-#: Pieces in which a slow body comes.
+#: Pieces of a slow body.
 PIECES = 8
 
 # With this option a close discards what is unsent and resets the connection.
@@ -37,33 +37,33 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 @attrs.define(eq=False)
 class Endpoint:
     """
-    Where requests come in.
+    Receives requests.
 
     Attributes:
-        control: Who decides.
+        service: Decides about them.
 
         closing: Done once the sandbox closes.
     """
 
-    control: SandboxService
+    service: SandboxService
     closing: "asyncio.Future[None]"
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; one that breaks off is cancelled by aiohttp, and leaves no trace."""
+        """Answer one request; aiohttp cancels one that breaks off, which leaves no trace."""
         loop = asyncio.get_running_loop()
         body = await request.read()
         started_at = loop.time()
         try:
-            visit = self.control.receive(body, _head(request))
+            visit = self.service.receive(body, _head(request))
         except ValueError as error:
             return web.json_response({"success": False, "error": str(error)}, status=500)
         try:
             await self._pause(visit.delay)
             return await self._perform(request, visit.reply)
         finally:
-            self.control.note_answered(visit.request.id, loop.time() - started_at)
+            self.service.note_answered(visit.request.id, loop.time() - started_at)
 
-    async def _perform(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+    async def _perform(self, request: web.Request, reply: PlannedReply) -> web.StreamResponse:
         if reply.ending is Ending.TRICKLE:
             return await self._trickle(request, reply)
         await self._pause(reply.delay)
@@ -73,7 +73,7 @@ class Endpoint:
             body=reply.body, status=reply.status, reason=reply.reason, headers=reply.headers
         )
 
-    async def _trickle(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+    async def _trickle(self, request: web.Request, reply: PlannedReply) -> web.StreamResponse:
         response = web.StreamResponse(
             status=reply.status, reason=reply.reason, headers=reply.headers
         )
@@ -92,14 +92,14 @@ class Endpoint:
 
 
 def _head(request: web.Request) -> str:
-    """Write the head of a request as it arrived."""
+    """Return the head of a request as it arrived."""
     version = f"HTTP/{request.version.major}.{request.version.minor}"
     lines = [f"{request.method} {request.path_qs} {version}".encode()]
     lines += [b"%b: %b" % header for header in request.raw_headers]
     return b"\r\n".join([*lines, b"", b""]).decode(errors="replace")
 
 
-def _break_off(transport: asyncio.Transport, reply: Reply) -> None:
+def _break_off(transport: asyncio.Transport, reply: PlannedReply) -> None:
     """End the connection as *reply* says; aiohttp drops what is returned after that."""
     if reply.ending is Ending.RESET:
         wire = transport.get_extra_info("socket")
@@ -111,7 +111,7 @@ def _break_off(transport: asyncio.Transport, reply: Reply) -> None:
     transport.close()
 
 
-def _half(reply: Reply) -> bytes:
+def _half(reply: PlannedReply) -> bytes:
     """Write the head and half of the body."""
     lines = [f"HTTP/1.1 {reply.status} {reply.reason}", f"Content-Type: {reply.content_type}"]
     if reply.ending is Ending.CUT:

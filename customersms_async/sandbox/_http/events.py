@@ -1,12 +1,12 @@
 """
-What happens, as a stream that any number of readers follow at their own pace.
+Events, as a stream that any number of readers follow at their own pace.
 
 Rules of this module:
 
-1. One bounded row of events for all. A reader is a place in it, nothing more, so that a slow one
-   costs nothing and holds up nobody.
-2. Whoever has fallen behind the row, or comes from an earlier run, is told to load anew.
-3. An event is put into words only when somebody reads it.
+1. All readers share one bounded row of events, and a reader is just a position in it, so that a
+   slow one costs nothing and delays nobody.
+2. A reader that has fallen behind the row, or comes from an earlier run, has to reload.
+3. An event is serialised only when it is read.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ import msgspec
 
 __all__ = ["HEARTBEAT", "Event", "Events", "written"]
 
-#: Events that are held for readers who come back.
+#: Events held for readers that reconnect.
 KEPT = 1_000
 
-#: Events that are written at once.
+#: Events of one write.
 MOST = 200
 
-#: Seconds without an event after which a reader is sent a sign of life.
+#: Seconds without an event after which a reader gets a heartbeat.
 HEARTBEAT = 15.0
 
 
@@ -40,7 +40,7 @@ class Event:
 
         kind: Its name.
 
-        say: Puts it into words; called for each reader.
+        say: Returns what JSON shows; called for each reader.
     """
 
     number: int
@@ -51,12 +51,12 @@ class Event:
 @attrs.define(eq=False)
 class Events:
     """
-    The row of events.
+    The row of events that all readers share.
 
     Attributes:
         heartbeat: As `HEARTBEAT`.
 
-        run: Stands in the ids, so that those of an earlier run are known as such.
+        run: Part of every id, to tell ids of an earlier run apart.
     """
 
     heartbeat: float = HEARTBEAT
@@ -66,7 +66,7 @@ class Events:
     _sleepers: set[asyncio.Event] = attrs.field(init=False, factory=set[asyncio.Event])
 
     def publish(self, kind: str, say: Callable[[], object]) -> None:
-        """Add an event and wake whoever waits for one."""
+        """Add an event and wake all waiting readers."""
         self._last += 1
         self._kept.append(Event(self._last, kind, say))
         for sleeper in self._sleepers:
@@ -74,14 +74,14 @@ class Events:
 
     def position(self, last_id: str | None) -> int | None:
         """
-        Find where a reader goes on.
+        Find where a reader continues.
 
         Args:
-            last_id: Id of the last event that it has seen; none for a new reader.
+            last_id: Id of the last event that it saw; None for a new reader.
 
         Returns:
-            The number of that event, for a new reader that of the newest; none for a reader who
-            has to load anew.
+            The number of that event, or of the newest for a new reader; None if the reader has
+            to reload.
         """
         if last_id is None:
             return self._last
@@ -91,7 +91,7 @@ class Events:
         return int(number) if self._covers(int(number)) else None
 
     def id_of(self, number: int) -> str:
-        """Give the id of an event."""
+        """Return the id of an event."""
         return f"{self.run}-{number}"
 
     @property
@@ -100,7 +100,7 @@ class Events:
         return self._last
 
     def after(self, number: int) -> list[Event] | None:
-        """Give the next events after *number*, at most `MOST`; none if some are forgotten."""
+        """Return the next events after *number*, at most `MOST`; None if some are forgotten."""
         if not self._covers(number):
             return None
         skip = len(self._kept) - (self._last - number)
@@ -110,11 +110,11 @@ class Events:
         return self._last - len(self._kept) <= number <= self._last
 
     def words(self, event: Event) -> str:
-        """Write an event as server-sent events are written."""
+        """Write an event in the format of server-sent events."""
         return written(event.kind, event.say(), self.id_of(event.number))
 
     async def wait(self, number: int, closing: "asyncio.Future[None]") -> None:
-        """Wait until there is an event after *number*, or *closing* is done, or for a heartbeat."""
+        """Wait for an event after *number*, for *closing*, or for the heartbeat."""
         sleeper = asyncio.Event()
         self._sleepers.add(sleeper)
         try:
@@ -125,7 +125,7 @@ class Events:
 
 
 def written(kind: str, data: object, event_id: str) -> str:
-    """Write one event of a stream; JSON has no line breaks of its own."""
+    """Write one event of a stream; compact JSON contains no line breaks."""
     return f"id: {event_id}\nevent: {kind}\ndata: {msgspec.json.encode(data).decode()}\n\n"
 
 

@@ -1,10 +1,10 @@
-"""The page that describes the calls over HTTP, made from the table that serves them."""
+"""The help page, made from the table of calls."""
 
 import json
 from collections.abc import Iterable
 from html import escape
 
-from . import views as _views
+from . import views
 from .events import HEARTBEAT
 from .routes import EVENTS, PREFIX, ROUTES, Route
 
@@ -35,9 +35,9 @@ it.</p>
 <code>answered</code> with the seconds that its answer took,
 <code>credits</code> (of a new account too), <code>closed</code> (an account), <code>limit</code>,
 <code>faults</code>, <code>clock</code> and <code>clear</code>. The first is <code>hello</code>.
-Whoever comes back with <code>Last-Event-ID</code> goes on where it was; <code>reload</code> says
-that too much has happened since, and that lists are to be loaded anew. A comment every
-{heartbeat:g} seconds is a sign of life.</p>
+A reader that reconnects with <code>Last-Event-ID</code> continues where it was; <code>reload</code>
+says that too much has happened since, so lists have to be loaded again. A comment is sent every
+{heartbeat:g} seconds as a heartbeat.</p>
 <pre><code>curl -N {url}{events}</code></pre>
 </section>
 <section>
@@ -57,7 +57,7 @@ seven digits, with any country code in front.</p>
 
 
 def help_page(url: str) -> str:
-    """Write the page for a sandbox at *url*."""
+    """Return the page for a sandbox at *url*."""
     return _PAGE.format(
         url=escape(url),
         calls="\n".join(_section(route, url) for route in ROUTES),
@@ -68,7 +68,7 @@ def help_page(url: str) -> str:
 
 
 def curl(route: Route, url: str) -> str:
-    """Write the command that tries a call."""
+    """Return the shell command that tries a call."""
     address = f"{url}{PREFIX}{route.path}"
     example = route.example.replace("{key}", "$CUSTOMERSMS_API_KEY")
     if route.method == "POST":
@@ -97,6 +97,6 @@ def _section(route: Route, url: str) -> str:
 
 
 def _rows() -> Iterable[str]:
-    for fault in _views.catalogue():
+    for fault in views.catalogue():
         cells = (fault["name"], fault["number"], fault["meaning"])
         yield "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"

@@ -1,13 +1,13 @@
 """
-Who may come in by a browser.
+Which requests a browser may make.
 
 Rules of this module:
 
-1. A request must name this machine. A name that an attacker's DNS points at 127.0.0.1 is none of
-   ours (DNS rebinding), so such a page reads nothing here.
-2. What changes something, or stays open, must come from the sandbox's own page, where a browser
-   says from which page it comes. Programs that are no browsers say nothing, and may.
-3. No header lets another site's page read an answer (CORS).
+1. The Host header must name this machine. A page whose DNS name an attacker points at 127.0.0.1
+   (DNS rebinding) fails this check and reads nothing.
+2. A request that changes something or stays open must come from the sandbox's own page, if its
+   headers name a page at all. Programs that are not browsers send no such headers and may call.
+3. No CORS header is ever sent, so that no page of another site can read an answer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ import attrs
 
 __all__ = ["SAFE_HEADERS", "OriginPolicy"]
 
-#: Headers of every answer. Scripts and styles come from files of ours, and from nowhere else.
+#: Headers of every answer. Scripts and styles may only be loaded from the sandbox itself.
 SAFE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -41,11 +41,10 @@ def _host_names(names: Iterable[str]) -> frozenset[str]:
 @attrs.frozen
 class OriginPolicy:
     """
-    The doorkeeper.
+    Decides whether a request may come in.
 
     Attributes:
-        hosts: Names under which the sandbox may be called, beside those of this machine; without
-            ports, IPv6 in brackets.
+        hosts: Host names accepted beside those of this machine, without ports; IPv6 in brackets.
     """
 
     hosts: frozenset[str] = attrs.field(converter=_host_names, factory=frozenset[str])
@@ -54,17 +53,17 @@ class OriginPolicy:
         self, method: str, headers: Mapping[str, str], *, stays: bool = False
     ) -> str | None:
         """
-        Say why a request is turned away.
+        Return why a request is turned away.
 
         Args:
             method: Its HTTP method.
 
-            headers: Its headers, by names of any case.
+            headers: Its headers; a mapping that ignores the case of names.
 
-            stays: Whether the answer is a stream, or may take its time.
+            stays: Whether the answer is a stream or a long poll.
 
         Returns:
-            The reason, with what would be right; none if the request may come in.
+            The reason, with what would be right; None if the request may come in.
         """
         host = headers.get("Host", "")
         if _name_of(host) not in self.hosts:

@@ -1,8 +1,8 @@
 """
 Parameters of a call over HTTP, from its query or from its JSON body.
 
-Rule of this module: a value that cannot be, or a name that nobody knows, is an error that names it
-and what would be right; nothing is guessed.
+Rule of this module: a bad value or an unknown name is an error that names it and what would be
+right; nothing is guessed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,18 +17,18 @@ from .._gateway.masking import masked, veiled
 
 __all__ = ["NotFound", "Parameters", "read_object"]
 
-#: Digits by which a masked key may be called.
+#: Trailing digits by which a masked key may be named.
 SHORT = 6
 
 
 class NotFound(LookupError):
-    """What was asked for is not here."""
+    """There is no such account, message or request."""
 
 
 @attrs.frozen
 class Parameters:
     """
-    What a call was given.
+    The parameters of a call.
 
     Attributes:
         values: By name; texts from a query or a path, anything from JSON.
@@ -41,7 +41,7 @@ class Parameters:
         Refuse names that are not *known*.
 
         Raises:
-            ValueError: There is one.
+            ValueError: A name is unknown; says which are known.
         """
         names = list(known)
         for name in self.values:
@@ -50,14 +50,14 @@ class Parameters:
                 raise ValueError(f"there is no parameter {veiled(name)!r}; this call {right}")
 
     def text(self, name: str) -> str | None:
-        """Give a text, none if it was not given."""
+        """Return a text; None if it was not given."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, str):
             raise ValueError(f"{name} must be a text, not {value!r}")
         return value
 
     def needed(self, name: str) -> str:
-        """Give a text that must not be absent or empty."""
+        """Return a text that must not be absent or empty."""
         value = self.text(name)
         if not value:
             raise ValueError(f"{name} is missing")
@@ -72,14 +72,14 @@ class Parameters:
         raise ValueError(f"{name} must be a whole number from 1 to {most}, not {value!r}")
 
     def seconds(self, name: str, otherwise: float, most: float) -> float:
-        """Give a number of seconds from 0 to *most*."""
+        """Return a number of seconds from 0 to *most*."""
         value = self.values.get(name, otherwise)
         if isinstance(value, str):
             value = _number_or_text(value)
         return read_seconds(name, value, most)
 
     def one_of(self, name: str, words: Iterable[str]) -> str | None:
-        """Give one of the words, none if it was not given."""
+        """Return one of *words*; None if it was not given."""
         value = self.text(name)
         right = list(words)
         if value is not None and value not in right:
@@ -99,7 +99,7 @@ class Parameters:
 
     def key(self, known: Iterable[str]) -> str | None:
         """
-        Find the key that is meant, by itself or by its masked name or the six digits in that.
+        Find a key by itself, by its masked name, or by the six digits of that.
 
         Raises:
             NotFound: It is not *known*.
@@ -118,7 +118,7 @@ class Parameters:
         return found
 
     def query(self, key: str | None) -> Query:
-        """Say which messages are meant."""
+        """Return the query for messages."""
         return Query(
             phone=self.text("phone") or None,
             contains=self.text("contains") or None,
@@ -130,10 +130,10 @@ class Parameters:
 
 def read_object(body: bytes) -> dict[str, Any]:
     """
-    Read the body of a call; an empty one has no parameters.
+    Read the body of a call; an empty body means no parameters.
 
     Raises:
-        ValueError: It is no JSON object.
+        ValueError: It is not a JSON object.
     """
     try:
         return msgspec.json.decode(body, type=dict[str, Any]) if body.strip() else {}

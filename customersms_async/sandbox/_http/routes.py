@@ -1,7 +1,7 @@
 """
-The calls over HTTP, in one table: what serves them reads it, and so does the help page.
+The table of calls over HTTP, from which the application and the help page are made.
 
-Rule of this module: what is not in the table is neither served nor described.
+Rule of this module: a call that is not in the table is neither served nor described.
 """
 
 import asyncio
@@ -11,17 +11,16 @@ import attrs
 
 from .._gateway.faults import RATE_REFUSALS
 from .._gateway.rate_rules import RULE_NAMES
-from . import calls as _reading
-from . import changes as _changing
+from . import calls
 from .parameters import Parameters
 from .service import SandboxService
 
 __all__ = ["EVENTS", "PREFIX", "ROUTES", "Route"]
 
-#: Path under which all calls stand.
+#: Path under which all calls are served.
 PREFIX = "/_sandbox"
 
-#: Path of the stream.
+#: Path of the stream of events.
 EVENTS = f"{PREFIX}/events"
 
 _Answer = Callable[[SandboxService, Parameters], object]
@@ -36,18 +35,18 @@ class Route:
     Attributes:
         method: HTTP method.
 
-        path: Path behind the prefix; a part in braces is a parameter.
+        path: Path after the prefix; a part in braces is a parameter.
 
-        summary: What it does, in a line.
+        summary: One line for the help page.
 
-        answer: Does it.
+        answer: Carries out the call.
 
-        parameters: Meaning of each parameter by name. A GET or DELETE has them in its query, a
-            POST in its body, a JSON object.
+        parameters: Meaning of each parameter by name. A GET or DELETE takes them from its query,
+            a POST from a JSON object.
 
-        example: What a reader can try: a query, or a JSON object.
+        example: A query or a JSON object to try.
 
-        waits: Whether the answer may take its time, and is given what ends a wait.
+        waits: Whether it is a long poll; `answer` then gets the future that ends a wait.
     """
 
     method: str
@@ -69,33 +68,31 @@ _AFTER = {"after": "an id; only later ones"}
 _PAGE = {
     **_AFTER,
     "before": "an id; only earlier ones",
-    "limit": f"entries, at most {_reading.MOST:,} ({_reading.USUAL})",
+    "limit": f"entries, at most {calls.MOST:,} ({calls.USUAL})",
 }
 _REQUEST = {"request": "the id of the request that brought it"}
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/status", "Accounts, counts, clock, faults and limit.", _reading.status),
+    Route("GET", "/status", "Accounts, counts, clock, faults and limit.", calls.status),
     Route(
         "GET",
         "/messages",
         "Accepted messages, oldest first: the first after an id, else the newest.",
-        _reading.messages,
+        calls.messages,
         {**_WHICH, **_REQUEST, **_PAGE},
         "phone=%2B12125551234&contains=code",
     ),
-    Route(
-        "GET", "/messages/{id}", "One message.", _reading.message, {"id": "the id of the message"}
-    ),
+    Route("GET", "/messages/{id}", "One message.", calls.message, {"id": "the id of the message"}),
     Route(
         "GET",
         "/wait",
         "The oldest message that fits, as soon as there is one. In vain it ends with 404 and "
         "what did arrive.",
-        _reading.wait,
+        calls.wait,
         {
             **_WHICH,
             **_AFTER,
-            "timeout": f"seconds, at most {_reading.LONGEST:g} ({_reading.PATIENCE:g})",
+            "timeout": f"seconds, at most {calls.LONGEST:g} ({calls.PATIENCE:g})",
         },
         "phone=%2B12125551234&timeout=0.1",
         waits=True,
@@ -104,7 +101,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/last-code",
         "The code, 4 to 8 digits, in the newest message to a number that has one.",
-        _reading.last_code,
+        calls.last_code,
         {**_KEY, "phone": "the number"},
         "phone=%2B12125551234",
     ),
@@ -112,14 +109,14 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/duplicates",
         "Messages whose number and text the same account had sent before.",
-        _reading.duplicates,
+        calls.duplicates,
         {**_KEY, "limit": _PAGE["limit"]},
     ),
     Route(
         "GET",
         "/conversations",
         "Numbers with their newest message, the number written to last first.",
-        _reading.conversations,
+        calls.conversations,
         {
             **_KEY,
             "contains": "a part of the number or of one of its texts",
@@ -132,17 +129,17 @@ ROUTES: tuple[Route, ...] = (
         "DELETE",
         "/messages",
         "Forget messages, requests and scripts; credits and limits stay.",
-        _changing.clear,
+        calls.clear,
         _KEY,
     ),
     Route(
         "GET",
         "/requests",
         "Requests that arrived, oldest first: the first after an id, else the newest.",
-        _reading.requests,
+        calls.requests,
         {
             **_KEY,
-            "fate": f"one of {', '.join(_reading.FATES)}",
+            "fate": f"one of {', '.join(calls.FATES)}",
             "fault": "the name of a fault",
             **_PAGE,
         },
@@ -152,15 +149,15 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/requests/{id}",
         "One request, with the raw request and the raw answer; keys are masked.",
-        _reading.request,
+        calls.request,
         {"id": "the id of the request"},
     ),
-    Route("GET", "/faults", "What goes wrong, and all that can.", _reading.faults, _KEY),
+    Route("GET", "/faults", "What goes wrong, and all that can.", calls.faults, _KEY),
     Route(
         "POST",
         "/faults",
         "Set what goes wrong; what is not named stays as it is.",
-        _changing.set_faults,
+        calls.set_faults,
         {
             **_KEY,
             "script": "what happens to the next requests, like '500, reset, rate-limited(7), ok*2'",
@@ -172,40 +169,45 @@ ROUTES: tuple[Route, ...] = (
         },
         '{"script": "500, reset, ok", "latency": "uniform(0.01, 0.05)"}',
     ),
-    Route("DELETE", "/faults", "Switch all faults off, latency too.", _changing.clear_faults, _KEY),
+    Route("DELETE", "/faults", "Switch all faults off, latency too.", calls.clear_faults, _KEY),
     Route(
         "GET",
         "/clock",
         "The time by which messages are dated and limits counted.",
-        _reading.the_time,
+        calls.the_time,
     ),
     Route(
         "POST",
         "/clock",
         "Move the time forward.",
-        _changing.advance,
+        calls.advance,
         {"advance": "seconds, at least 0"},
         '{"advance": 60}',
     ),
-    Route("GET", "/credits", "Credits of an account.", _reading.credits_left, _KEY, "key={key}"),
+    Route("GET", "/credits", "Credits of an account.", calls.credits_left, _KEY, "key={key}"),
     Route(
         "POST",
         "/credits",
         "Set the credits of an account; a new key opens one.",
-        _changing.set_credits,
+        calls.set_credits,
         {**_KEY, "credits": "a whole number, at least 0"},
         '{"key": "cspro_another", "credits": 100}',
     ),
     Route(
-        "GET", "/usage", "How an account stands with its limit.", _reading.usage, _KEY, "key={key}"
+        "GET",
+        "/usage",
+        "How much of its limit an account has used.",
+        calls.usage,
+        _KEY,
+        "key={key}",
     ),
-    Route("GET", "/limit", "The limit of an account, or that of all.", _reading.limit, _KEY),
+    Route("GET", "/limit", "The limit of an account, or that of all.", calls.limit, _KEY),
     Route(
         "POST",
         "/limit",
         "Limit an account, or all that have no limit of their own. What is not named stays as it "
         "is, what was counted is forgotten.",
-        _changing.set_limit,
+        calls.set_limit,
         {
             **_KEY,
             "limit": "requests in a period, null for no limit",
@@ -221,7 +223,7 @@ ROUTES: tuple[Route, ...] = (
         "DELETE",
         "/account",
         "Forget an account with its messages, requests, faults and limit.",
-        _changing.close_account,
+        calls.close_account,
         _KEY,
         "key=cspro_another",
     ),

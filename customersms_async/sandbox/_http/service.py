@@ -1,11 +1,11 @@
 """
-Everything that can be asked of a sandbox and changed in it, whoever asks: Python, HTTP or the page.
+Every question and change that a sandbox supports, for Python, HTTP and the page alike.
 
 Rules of this module:
 
-1. It runs in one event loop; others come in through it.
-2. Whatever changes is told to the stream of events.
-3. It waits for messages, and for nothing else.
+1. It runs in one event loop and is called only from there.
+2. Every change is published to the stream of events.
+3. It waits for messages and for nothing else.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import cast
 
 import attrs
 
-from .._gateway import validation as _options
+from .._gateway import validation
 from .._gateway.clock import MovableClock
 from .._gateway.fault_script import Step
 from .._gateway.mailboxes import Query, SandboxMessage
@@ -22,12 +22,12 @@ from .._gateway.masking import masked
 from .._gateway.rate_budget import Limit, SandboxUsage
 from .._gateway.request_handler import RequestHandler, Visit
 from .._gateway.transcripts import Transcript, Transcripts
-from . import views as _views
+from . import views
 from .events import Events
 
 __all__ = ["SandboxService"]
 
-#: Messages that a wait in vain shows.
+#: Messages that the error of a wait in vain lists.
 SHOWN = 5
 
 _Waiter = tuple[Query, "asyncio.Future[SandboxMessage]"]
@@ -36,30 +36,30 @@ _Waiter = tuple[Query, "asyncio.Future[SandboxMessage]"]
 @attrs.define(eq=False)
 class SandboxService:
     """
-    The desk behind the counter.
+    What a sandbox can be asked, and what can be changed in it.
 
     Attributes:
-        exchange: The gateway.
+        handler: Decides about requests and holds the accounts, limits, faults and mailboxes.
 
-        clock: Dates requests and counts the limit.
+        clock: Dates requests and drives the limit.
 
-        transcripts: What went over the wire.
+        transcripts: Raw requests and answers.
 
-        events: What happens.
+        events: The stream of events.
     """
 
-    exchange: RequestHandler
+    handler: RequestHandler
     clock: MovableClock
     transcripts: Transcripts = attrs.field(factory=Transcripts)
     events: Events = attrs.field(factory=Events)
     _waiters: list[_Waiter] = attrs.field(init=False, factory=list[_Waiter])
 
     def receive(self, body: bytes, head: str = "") -> Visit:
-        """Carry out a request, remember it, and tell whoever waits."""
-        visit = self.exchange.handle(body, self.clock.now())
+        """Carry out a request, record it, and wake the waits that it satisfies."""
+        visit = self.handler.handle(body, self.clock.now())
         key = visit.request.key
         self.transcripts.add(Transcript(visit.request.id, key, head, body, visit.reply))
-        self._tell("request", _views.visit(self.exchange, visit, self.clock.now))
+        self._tell("request", views.visit(self.handler, visit, self.clock.now))
         for query, future in self._waiters:
             found = next(filter(query.matches, visit.messages), None)
             if found is not None and not future.done():
@@ -67,18 +67,18 @@ class SandboxService:
         return visit
 
     def note_answered(self, request: int, seconds: float) -> None:
-        """Remember how long the answer to a request took."""
+        """Record how long the answer to a request took, in seconds."""
         self.transcripts.note_answered(request, seconds)
         self._tell("answered", lambda: {"id": request, "took": self.transcripts.took(request)})
 
     def credits(self, key: str) -> int:
         """
-        Give the credits that are left to *key*.
+        Return the credits left to *key*.
 
         Raises:
             ValueError: There is no such account.
         """
-        accounts = self.exchange.gateway.credits
+        accounts = self.handler.gateway.credits
         if key not in accounts:
             raise ValueError(f"there is no account {masked(key)}; open it with set_credits")
         return accounts[key]
@@ -90,90 +90,90 @@ class SandboxService:
         Raises:
             ValueError: The key is empty, or the credits are no whole number ≥ 0.
         """
-        _options.check_credits(key, credits_left)
-        self.exchange.gateway.credits[key] = credits_left
-        self._tell("credits", lambda: _views.account(self.exchange, key, self.clock.now()))
+        validation.check_credits(key, credits_left)
+        self.handler.gateway.credits[key] = credits_left
+        self._tell("credits", lambda: views.account(self.handler, key, self.clock.now()))
 
     def close_account(self, key: str) -> None:
         """Forget a key with its credits, messages, requests, faults and limit."""
-        self.exchange.gateway.credits.pop(key, None)
-        self.exchange.faults.own.pop(key, None)
+        self.handler.gateway.credits.pop(key, None)
+        self.handler.faults.own.pop(key, None)
         self.clear(key)
-        self.exchange.limits.forget(key)
+        self.handler.limits.forget(key)
         self._tell("closed", lambda: {"account": masked(key)})
 
     def clear(self, key: str | None = None) -> None:
         """Forget messages, requests and scripts, of one key or all."""
-        self.exchange.ledger.clear(key)
+        self.handler.mailboxes.clear(key)
         self.transcripts.clear(key)
-        self.exchange.faults.clear_scripts(key)
+        self.handler.faults.clear_scripts(key)
         self._tell("clear", lambda: {"account": key and masked(key)})
 
     def set_faults(self, settings: Mapping[str, object], key: str | None = None) -> None:
         """
-        Set what goes wrong, for one key or all.
+        Set the faults of one key or of all.
 
         Raises:
-            ValueError: A name is unknown or a value cannot be; nothing has changed then.
+            ValueError: A name is unknown or a value is out of range; nothing has changed.
         """
-        self.exchange.faults.of(key).change(settings)
-        self._tell("faults", lambda: _views.faults(self.exchange.faults, key))
+        self.handler.faults.of(key).change(settings)
+        self._tell("faults", lambda: views.faults(self.handler.faults, key))
 
     def fail_next(self, steps: Iterable[Step], key: str | None = None) -> None:
         """Add steps to the script of one key, or to that of all."""
-        self.exchange.faults.of(key).script.extend(steps)
-        self._tell("faults", lambda: _views.faults(self.exchange.faults, key))
+        self.handler.faults.of(key).script.extend(steps)
+        self._tell("faults", lambda: views.faults(self.handler.faults, key))
 
     def clear_faults(self, key: str | None = None) -> None:
-        """Switch all faults off, latency included, for one key or all."""
-        self.exchange.faults.clear(key)
-        self._tell("faults", lambda: _views.faults(self.exchange.faults, key))
+        """Switch off all faults and the latency, for one key or all."""
+        self.handler.faults.clear(key)
+        self._tell("faults", lambda: views.faults(self.handler.faults, key))
 
     def set_limit(self, settings: Mapping[str, object], key: str | None = None) -> Limit:
         """
-        Limit one key, or all that have no limit of their own; what was counted is forgotten.
+        Limit one key, or all keys without their own limit; earlier requests no longer count.
 
         Raises:
-            ValueError: A name is unknown or a value cannot be; nothing has changed then.
+            ValueError: A name is unknown or a value is out of range; nothing has changed.
         """
-        limits = self.exchange.limits
+        limits = self.handler.limits
         limit = limits.limit_of(key).changed(settings)
         limits.set(limit, key)
-        self._tell("limit", lambda: _views.limit(limit, key))
+        self._tell("limit", lambda: views.limit(limit, key))
         return limit
 
     def usage(self, key: str) -> SandboxUsage:
-        """Say how a key stands with its limit."""
-        return self.exchange.limits.usage(key, self.clock.now())
+        """Return how much of its limit a key has used."""
+        return self.handler.limits.usage(key, self.clock.now())
 
     def advance(self, seconds: object) -> float:
         """
-        Move the clock forward, and give the new instant.
+        Move the clock forward and return the new instant.
 
         Raises:
             ValueError: *seconds* is no number of at least 0.
         """
         now = self.clock.advance(seconds)
-        self._tell("clock", lambda: _views.clock(self.clock))
+        self._tell("clock", lambda: views.clock(self.clock))
         return now
 
     async def wait(
         self, query: Query, seconds: float, *until: "asyncio.Future[None]"
     ) -> SandboxMessage | None:
         """
-        Wait until a message that is meant is accepted; one that is there already counts too.
+        Wait until a message that matches is accepted; one that arrived earlier counts too.
 
         Args:
             query: Which message.
 
             seconds: How long to wait, ≥ 0.
 
-            until: What ends the wait besides.
+            until: Futures that also end the wait.
 
         Returns:
-            The oldest that is meant; none if none came in time.
+            The oldest match; None if none arrived in time.
         """
-        found = self.exchange.ledger.first(query)
+        found = self.handler.mailboxes.first(query)
         if found is not None:
             return found
         future: asyncio.Future[SandboxMessage] = asyncio.get_running_loop().create_future()
@@ -190,16 +190,16 @@ class SandboxService:
         return future.result() if future.done() else None
 
     def missed(self, query: Query, seconds: float) -> str:
-        """Say that no message came, and what did."""
-        ledger = self.exchange.ledger
-        count = len(ledger.of(query.key).messages)
+        """Describe a wait in vain: what was waited for, and what arrived instead."""
+        mailboxes = self.handler.mailboxes
+        count = len(mailboxes.of(query.key).messages)
         newest = self.newest(query.key)
         shown = "".join(f"\n  {message.phone}: {message.text!r}" for message in newest)
         return f"no message{query} within {seconds:g} s; {count} arrived{shown}"
 
     def newest(self, key: str | None) -> list[SandboxMessage]:
-        """Give the messages that a wait in vain shows."""
-        return self.exchange.ledger.newest(SHOWN, key)
+        """Return the messages that the error of a wait in vain lists."""
+        return self.handler.mailboxes.newest(SHOWN, key)
 
     def _tell(self, kind: str, say: Callable[[], object]) -> None:
         self.events.publish(kind, say)

@@ -1,5 +1,5 @@
 """
-What the sandbox shows over HTTP: plain objects for JSON.
+What the sandbox shows over HTTP, as plain objects for JSON.
 
 Rules of this module:
 
@@ -50,11 +50,11 @@ Shown = dict[str, object]
 #: Numbers of a request, and messages of an event, that are shown.
 MOST = 100
 
-#: Requests a minute that the gateway documents; to show what is used where nothing is enforced.
+#: The documented limit, shown beside the usage where no limit is enforced.
 DOCUMENTED = {"limit": 100, "per": 60}
 
 
-def message(ledger: Mailboxes, shown: SandboxMessage) -> Shown:
+def message(mailboxes: Mailboxes, shown: SandboxMessage) -> Shown:
     """Show a message."""
     return {
         "id": shown.message_id,
@@ -63,18 +63,18 @@ def message(ledger: Mailboxes, shown: SandboxMessage) -> Shown:
         "phone": shown.phone,
         "text": shown.text,
         "code": code_in(shown.text),
-        "is_duplicate": ledger.is_duplicate(shown),
+        "is_duplicate": mailboxes.is_duplicate(shown),
         "request": shown.request,
     }
 
 
-def messages(ledger: Mailboxes, shown: Iterable[SandboxMessage]) -> list[Shown]:
+def messages(mailboxes: Mailboxes, shown: Iterable[SandboxMessage]) -> list[Shown]:
     """Show messages."""
-    return [message(ledger, one) for one in shown]
+    return [message(mailboxes, one) for one in shown]
 
 
 def request(shown: SandboxRequest, took: float | None = None) -> Shown:
-    """Show a request; of very many numbers only the first. *took* is none until it is answered."""
+    """Show a request with its first `MOST` numbers; *took* is None until it is answered."""
     return {
         "id": shown.id,
         "account": masked(shown.key) if shown.key else None,
@@ -93,7 +93,7 @@ def request(shown: SandboxRequest, took: float | None = None) -> Shown:
 
 
 def fate(shown: SandboxRequest) -> str:
-    """Say in one word what a sender knows of the request, and what is true."""
+    """Say in one word what became of the request, from the point of view of its sender."""
     if shown.code is not None:
         return "refused"
     if shown.fault in NOT_CARRIED_OUT:
@@ -107,43 +107,43 @@ _UNREADABLE = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
 
 
 def transcript(shown: SandboxRequest, words: Transcript | None, took: float | None = None) -> Shown:
-    """Show a request with what went over the wire, as far as that is still known."""
+    """Show a request with its raw request and answer, if they are still held."""
     return request(shown, took) | {
         "raw_request": words and words.sent,
         "raw_answer": words and words.answered,
     }
 
 
-def account(exchange: RequestHandler, key: str, now: float) -> Shown:
-    """Show an account with its credits and how it stands with its limit."""
-    usage = attrs.asdict(exchange.limits.usage(key, now))
+def account(handler: RequestHandler, key: str, now: float) -> Shown:
+    """Show an account with its credits and how much of its limit is used."""
+    usage = attrs.asdict(handler.limits.usage(key, now))
     return {
         "account": masked(key),
-        "credits": exchange.gateway.credits.get(key),
-        "messages": len(exchange.ledger.of(key).messages),
-        "duplicates": exchange.ledger.count_duplicates(key),
+        "credits": handler.gateway.credits.get(key),
+        "messages": len(handler.mailboxes.of(key).messages),
+        "duplicates": handler.mailboxes.count_duplicates(key),
         "usage": usage | {"documented": DOCUMENTED},
     }
 
 
-def visit(exchange: RequestHandler, shown: Visit, now: Callable[[], float]) -> Callable[[], Shown]:
-    """Show a request as an event: with its messages, of very many the first, and its account."""
+def visit(handler: RequestHandler, shown: Visit, now: Callable[[], float]) -> Callable[[], Shown]:
+    """Show a request as an event, with its first `MOST` messages and its account."""
     key, of_request, first = shown.request.key, request(shown.request), shown.messages[:MOST]
     return lambda: {
         "request": of_request,
-        "messages": messages(exchange.ledger, first),
-        "account": account(exchange, key, now()) if key in exchange.gateway.credits else None,
+        "messages": messages(handler.mailboxes, first),
+        "account": account(handler, key, now()) if key in handler.gateway.credits else None,
     }
 
 
-def conversation(ledger: Mailboxes, shown: list[SandboxMessage]) -> Shown:
+def conversation(mailboxes: Mailboxes, shown: list[SandboxMessage]) -> Shown:
     """Show a number with its newest message."""
     newest = shown[-1]
     return {
         "phone": newest.phone,
         "account": masked(newest.key),
         "messages": len(shown),
-        "newest": message(ledger, newest),
+        "newest": message(mailboxes, newest),
     }
 
 
@@ -158,7 +158,7 @@ def clock(shown: MovableClock) -> Shown:
 
 
 def faults(engine: Faults, key: str | None) -> Shown:
-    """Show what is set, for one account or for all."""
+    """Show the faults of one account, or those set for all."""
     switches = engine.common if key is None else engine.own.get(key, Switches())
     return {
         "account": key and masked(key),

@@ -13,7 +13,7 @@ from customersms_async.sandbox._gateway.mailboxes import (
     SandboxRequest,
 )
 from customersms_async.sandbox._gateway.masking import masked, veiled
-from customersms_async.sandbox._gateway.replies import Ending, Reply
+from customersms_async.sandbox._gateway.replies import Ending, PlannedReply
 from customersms_async.sandbox._gateway.transcripts import (
     LONGEST,
     OVERHEAD,
@@ -26,10 +26,10 @@ PHONES = ["+12125551234", "+13235554567"]
 
 
 class Book:
-    """Fills a ledger, a request at a time, with ids as the gateway gives them."""
+    """Fill mailboxes one request at a time, with ids like the gateway's."""
 
     def __init__(self, keep: int = 1000) -> None:
-        self.ledger = Mailboxes(keep)
+        self.mailboxes = Mailboxes(keep)
         self.messages = self.requests = 0
 
     def write(self, *phones: str, text: str = "Hi", key: str = KEY, code: str | None = None):
@@ -39,7 +39,7 @@ class Book:
         request = SandboxRequest(
             self.requests, 0.0, key, phones, text, len(accepted), None, 200, code
         )
-        self.ledger.record(request, messages)
+        self.mailboxes.record(request, messages)
         return self
 
     def _message(self, phone: str, text: str, key: str) -> SandboxMessage:
@@ -54,28 +54,30 @@ def ids(messages):
 def test_a_mailbox_for_each_key():
     """Messages, requests, refusals, duplicates and codes of one key are apart from another's."""
     book = Book().write(PHONES[0], text="code 1111").write(PHONES[0], text="code 2222", key=OTHER)
-    ledger = book.write(PHONES[0], key=OTHER, code="NO").write(PHONES[0], text="code 1111").ledger
+    mailboxes = (
+        book.write(PHONES[0], key=OTHER, code="NO").write(PHONES[0], text="code 1111").mailboxes
+    )
 
-    assert ([1, 3], [2]) == (ids(ledger.of(KEY).messages), ids(ledger.of(OTHER).messages))
-    assert ([], [3]) == tuple([r.id for r in ledger.refused(key)] for key in (KEY, OTHER))
-    assert ([3], []) == (ids(ledger.duplicates(KEY)), ids(ledger.duplicates(OTHER)))
-    assert ("1111", "2222") == tuple(ledger.last_code(PHONES[0], key) for key in (KEY, OTHER))
-    assert ("1111", [3]) == (ledger.last_code(PHONES[0]), ids(ledger.duplicates()))
+    assert ([1, 3], [2]) == (ids(mailboxes.of(KEY).messages), ids(mailboxes.of(OTHER).messages))
+    assert ([], [3]) == tuple([r.id for r in mailboxes.refused(key)] for key in (KEY, OTHER))
+    assert ([3], []) == (ids(mailboxes.duplicates(KEY)), ids(mailboxes.duplicates(OTHER)))
+    assert ("1111", "2222") == tuple(mailboxes.last_code(PHONES[0], key) for key in (KEY, OTHER))
+    assert ("1111", [3]) == (mailboxes.last_code(PHONES[0]), ids(mailboxes.duplicates()))
 
 
 def test_the_same_message_of_two_keys_is_no_duplicate():
     """Two accounts that write the same to the same number are two senders."""
-    ledger = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).ledger
+    mailboxes = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).mailboxes
 
-    assert [] == ledger.duplicates()
+    assert [] == mailboxes.duplicates()
 
 
 def test_a_key_that_never_came():
     """Its mailbox is empty."""
-    ledger = Mailboxes(10)
+    mailboxes = Mailboxes(10)
 
-    assert ([], []) == (list(ledger.find(Query(key=KEY))), ledger.duplicates(KEY))
-    assert not ledger.is_duplicate(SandboxMessage("+1", "", "msg_1", KEY, 0.0, 1))
+    assert ([], []) == (list(mailboxes.find(Query(key=KEY))), mailboxes.duplicates(KEY))
+    assert not mailboxes.is_duplicate(SandboxMessage("+1", "", "msg_1", KEY, 0.0, 1))
 
 
 def test_a_number_of_several_keys():
@@ -84,8 +86,8 @@ def test_a_number_of_several_keys():
     for key in (KEY, OTHER, KEY, OTHER):
         book.write(*PHONES, key=key)
 
-    assert [1, 3, 5, 7] == ids(book.ledger.find(Query(PHONES[0])))
-    assert [7, 5, 3, 1] == ids(book.ledger.find_newest(Query(PHONES[0])))
+    assert [1, 3, 5, 7] == ids(book.mailboxes.find(Query(PHONES[0])))
+    assert [7, 5, 3, 1] == ids(book.mailboxes.find_newest(Query(PHONES[0])))
 
 
 @pytest.mark.parametrize(
@@ -100,9 +102,9 @@ def test_a_number_of_several_keys():
 )
 def test_find(query, expected):
     """Each part of a query narrows what is found."""
-    ledger = Book().write(*PHONES).write(*PHONES, text="Bye").ledger
+    mailboxes = Book().write(*PHONES).write(*PHONES, text="Bye").mailboxes
 
-    assert expected == ids(ledger.find(query)) == ids(ledger.find_newest(query))[::-1]
+    assert expected == ids(mailboxes.find(query)) == ids(mailboxes.find_newest(query))[::-1]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,8 @@ def test_a_message_by_its_id(message_id, expected):
     """A message is found by its id, also when others before it are gone."""
     book = Book().write(PHONES[0], key=OTHER).write(PHONES[0]).write(PHONES[0], key=OTHER)
     book.write(PHONES[0])
-    book.ledger.clear(OTHER)
-    found = book.ledger.message(message_id)
+    book.mailboxes.clear(OTHER)
+    found = book.mailboxes.message(message_id)
 
     assert expected == (found and found.message_id)
 
@@ -122,23 +124,23 @@ def test_a_message_by_its_id(message_id, expected):
 def test_a_request_by_its_id(request_id, expected):
     """A request is found by its id, also when others before it are gone."""
     book = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).write(PHONES[0])
-    book.ledger.clear(OTHER)
-    found = book.ledger.request(request_id)
+    book.mailboxes.clear(OTHER)
+    found = book.mailboxes.request(request_id)
 
     assert expected == (found and found.id)
 
 
 def test_clear_one_key_and_all():
     """Clearing takes one key's, nobody's, or all that there is."""
-    ledger = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).ledger
+    mailboxes = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).mailboxes
 
-    ledger.clear(KEY)
-    ledger.clear("cspro_nobody")
-    left = ids(ledger.messages), [request.id for request in ledger.requests]
-    ledger.clear()
+    mailboxes.clear(KEY)
+    mailboxes.clear("cspro_nobody")
+    left = ids(mailboxes.messages), [request.id for request in mailboxes.requests]
+    mailboxes.clear()
 
     assert ([2], [2]) == left
-    assert (0, 0, {}) == (len(ledger.messages), len(ledger.requests), ledger.mailboxes)
+    assert (0, 0, {}) == (len(mailboxes.messages), len(mailboxes.requests), mailboxes.by_key)
 
 
 @given(
@@ -158,20 +160,20 @@ def test_the_index_agrees_with_the_row(requests, keep):
     seen: set[tuple[str, str, str]] = set()
     for phones, text, key in requests:
         book.write(*phones, text=text, key=key)
-    ledger, held = book.ledger, list(book.ledger.messages)
+    mailboxes, held = book.mailboxes, list(book.mailboxes.messages)
 
     assert len(held) <= keep
     for key in (KEY, OTHER):
-        assert [m for m in held if m.key == key] == list(ledger.of(key).messages)
+        assert [m for m in held if m.key == key] == list(mailboxes.of(key).messages)
         for phone in PHONES:
             expected = [m for m in held if (m.key, m.phone) == (key, phone)]
-            assert expected == list(ledger.find(Query(phone, key=key)))
+            assert expected == list(mailboxes.find(Query(phone, key=key)))
     for message in held:
         pair = (message.key, message.phone, message.text)
-        assert pair not in seen or ledger.is_duplicate(message)
+        assert pair not in seen or mailboxes.is_duplicate(message)
         seen.add(pair)
-    assert [m for m in held if ledger.is_duplicate(m)] == list(ledger.duplicates())
-    for mailbox in ledger.mailboxes.values():
+    assert [m for m in held if mailboxes.is_duplicate(m)] == list(mailboxes.duplicates())
+    for mailbox in mailboxes.by_key.values():
         assert mailbox.repeats == set(ids(mailbox.duplicates))
 
 
@@ -181,12 +183,12 @@ def test_mailboxes_of_strangers_are_forgotten():
     for n in range(50):
         book.write(PHONES[0], key=f"cspro_{n}", code="INVALID_API_KEY")
 
-    assert ["cspro_48", "cspro_49"] == list(book.ledger.mailboxes)
+    assert ["cspro_48", "cspro_49"] == list(book.mailboxes.by_key)
 
 
 def test_the_newest():
     """The newest few, oldest first."""
-    assert [3, 4] == ids(Book().write(*PHONES).write(*PHONES).ledger.newest(2))
+    assert [3, 4] == ids(Book().write(*PHONES).write(*PHONES).mailboxes.newest(2))
 
 
 CANARY = "not_a_usual_canary"
@@ -220,16 +222,18 @@ def test_the_same_key_has_the_same_mask():
     assert veiled(masked(KEY)) == masked(KEY)
 
 
-OK = Reply()
+OK = PlannedReply()
 
 
-def transcript(request: int = 1, body: bytes = b"", key: str = KEY, reply: Reply = OK):
+def transcript(request: int = 1, body: bytes = b"", key: str = KEY, reply: PlannedReply = OK):
     return Transcript(request, key, "POST / HTTP/1.1\r\n\r\n", body, reply)
 
 
 def test_a_transcript():
     """Request and answer are told word for word, with the key masked."""
-    told = transcript(body=b'{"api_key":"cspro_canary","phone":"+1"}', reply=Reply(b"{}", 429))
+    told = transcript(
+        body=b'{"api_key":"cspro_canary","phone":"+1"}', reply=PlannedReply(b"{}", 429)
+    )
 
     assert f'POST / HTTP/1.1\r\n\r\n{{"api_key":"{masked(KEY)}","phone":"+1"}}' == told.sent
     assert (
@@ -242,10 +246,10 @@ def test_a_transcript():
 @pytest.mark.parametrize(
     ("reply", "line"),
     [
-        (Reply(status=401), "HTTP/1.1 401 Unauthorized"),
-        (Reply(retry_after="7"), "Retry-After: 7"),
-        (Reply(status=299), "HTTP/1.1 299 "),
-        (Reply(ending=Ending.CUT_SILENT), "Content-Type: application/json\r\n\r\n"),
+        (PlannedReply(status=401), "HTTP/1.1 401 Unauthorized"),
+        (PlannedReply(retry_after="7"), "Retry-After: 7"),
+        (PlannedReply(status=299), "HTTP/1.1 299 "),
+        (PlannedReply(ending=Ending.CUT_SILENT), "Content-Type: application/json\r\n\r\n"),
     ],
 )
 def test_a_raw_answer(reply, line):

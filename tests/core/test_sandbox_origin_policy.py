@@ -23,9 +23,9 @@ HERE = "localhost:8025"
 )
 def test_names_of_this_machine(host):
     """This machine's names, the bound host and those that were allowed may be called."""
-    guard = OriginPolicy(["sandbox", "sms.test", "192.0.2.7", "fe80::1"])
+    policy = OriginPolicy(["sandbox", "sms.test", "192.0.2.7", "fe80::1"])
 
-    assert guard.objection("POST", {"Host": host}) is None
+    assert policy.objection("POST", {"Host": host}) is None
 
 
 @pytest.mark.parametrize(
