@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._public import (
+        NOT_GIVEN,
         AuthenticationError,
         Batch,
         Bulk,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         LocalLimiter,
         Message,
         MessageOptions,
+        NotGiven,
         NotSent,
         Outcome,
         OutcomeUnknown,
@@ -61,6 +63,7 @@ else:
 
 
 __all__ = [
+    "NOT_GIVEN",
     "AuthenticationError",
     "Batch",
     "Bulk",
@@ -81,6 +84,7 @@ __all__ = [
     "LocalLimiter",
     "Message",
     "MessageOptions",
+    "NotGiven",
     "NotSent",
     "OutOfCredits",
     "Outcome",

@@ -1,8 +1,8 @@
 """
-Key and endpoint: the argument, else the environment.
+Key and endpoint: the argument, or the environment where none was given.
 
-Rule of this module: what was given wrongly, or set and left empty, is refused. A silent fall-back
-would spend another account's money, or real money instead of the sandbox's.
+Rule of this module: a wrong argument, or a variable that is set and empty, is refused. A silent
+fall-back would spend another account's money, or reach the real gateway instead of the sandbox.
 """
 
 from __future__ import annotations
@@ -14,28 +14,39 @@ from typing import Final
 from ._key import ApiKey, read_key
 from .errors import ConfigurationError
 
-__all__ = ["FROM_ENVIRONMENT", "FromEnvironment", "find_endpoint", "find_key"]
+__all__ = ["NOT_GIVEN", "NotGiven", "find_endpoint", "find_key"]
 
 #: Source: the gateway's documentation of the SMS HTTP API; all its examples but one use this path.
 _ENDPOINT: Final = "https://customersms.pro/sms_system/api.php"
 
 
-class FromEnvironment(enum.Enum):
-    """Stands for an argument that was not given; None would be one that was."""
+class NotGiven(enum.Enum):
+    """
+    The type of `NOT_GIVEN`, which stands for an argument that was left out.
 
-    VALUE = "read from the environment"
+    Settings that may lack a value pass it on with types::
+
+        endpoint: str | NotGiven = settings.endpoint or NOT_GIVEN
+        CustomerSMS(endpoint=endpoint)
+    """
+
+    NOT_GIVEN = "not given"
+
+    def __repr__(self) -> str:
+        return self.name
 
 
-FROM_ENVIRONMENT: Final = FromEnvironment.VALUE
+#: As if the argument had not been given. None is a value, and refused where one is needed.
+NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 
 def find_key(given: object) -> ApiKey | ConfigurationError:
     """Give the key, or the error to raise where no local variable holds it; see `read_key`."""
-    if given is not FROM_ENVIRONMENT:
+    if given is not NOT_GIVEN:
         return read_key(given)
     if not os.environ.get("CUSTOMERSMS_API_KEY"):
         return ConfigurationError("api_key is missing; give it, or set CUSTOMERSMS_API_KEY")
-    return read_key(os.environ["CUSTOMERSMS_API_KEY"])
+    return read_key(os.environ["CUSTOMERSMS_API_KEY"], "CUSTOMERSMS_API_KEY")
 
 
 def find_endpoint(given: object) -> object:
@@ -43,9 +54,12 @@ def find_endpoint(given: object) -> object:
     Give the endpoint, unchecked.
 
     Raises:
-        ConfigurationError: The variable is set and empty.
+        ConfigurationError: It is None, or the variable is set and empty.
     """
-    if given is not FROM_ENVIRONMENT:
+    if given is None:
+        msg = "endpoint must be a URL, or NOT_GIVEN to read CUSTOMERSMS_ENDPOINT, not None"
+        raise ConfigurationError(msg)
+    if given is not NOT_GIVEN:
         return given
     found = os.environ.get("CUSTOMERSMS_ENDPOINT", _ENDPOINT)
     if not found:  # a variable that failed to be set must not mean the gateway that costs money

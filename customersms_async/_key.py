@@ -5,7 +5,8 @@ Rule of this module: `ApiKey.reveal` is called in one place, where the body of a
 """
 
 import hashlib
-from typing import NoReturn
+import re
+from typing import Final, NoReturn
 
 from .errors import ConfigurationError
 
@@ -56,19 +57,42 @@ class ApiKey:
         raise TypeError(msg)
 
 
-def read_key(value: object) -> ApiKey | ConfigurationError:
+# What wraps a key in an env file or a template, and what is wrong with it. The first match counts.
+_WRAPPED: Final = (
+    (re.compile(r"\s.*|.*\s", re.DOTALL), "has white space around it; take it away"),
+    (re.compile(r"[\"'`].*|.*[\"'`]"), "has quotes around it, as an env file has; take them away"),
+    (re.compile(r"\$[{(\w].*|%\w+%|\{\{.*|<.*>"), "is a placeholder that nothing has filled in"),
+)
+
+
+def read_key(value: object, name: str = "api_key") -> ApiKey | ConfigurationError:
     """
     Make a key of an option.
 
-    The error is returned and not raised: a frame that raises is shown by crash reporters with its
-    locals, and here the key would be one of them.
+    The error is returned and not raised: crash reporters show the locals of a frame that raises,
+    and here the key would be one of them.
+
+    Args:
+        value: What was given.
+
+        name: Where it was given: the argument or the variable.
     """
-    if not isinstance(value, str):
-        problem = f"must be a string, not {type(value).__name__}"
-    elif not value:
-        problem = "is empty"
-    elif not (value.isascii() and value.isprintable()) or " " in value:
-        problem = "must be printable ASCII without spaces and line ends"
-    else:
+    problem = _problem(value) if isinstance(value, str) else _kind_problem(value)
+    if isinstance(value, str) and problem is None:
         return ApiKey(value)
-    return ConfigurationError(f"api_key {problem}; give the key as the gateway shows it")
+    return ConfigurationError(f"{name} {problem}; give the key as the gateway shows it")
+
+
+def _kind_problem(value: object) -> str:
+    return f"must be a string, not {type(value).__name__}"
+
+
+def _problem(value: str) -> str | None:
+    if not value:
+        return "is empty"
+    for wrapped, problem in _WRAPPED:
+        if wrapped.fullmatch(value):
+            return problem
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        return "must be printable ASCII without spaces and line ends"
+    return None

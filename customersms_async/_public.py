@@ -1,6 +1,7 @@
 """The public names in one place, under the name by which users import them."""
 
 from ._bulk.options import BulkOptions, MessageOptions
+from ._environment import NOT_GIVEN, NotGiven
 from ._ports.hooks import RequestRecord
 from ._ports.journal import Batch, Journal
 from ._ports.limiter import Lane, Limiter, Slot, Ticket, Usage
@@ -29,6 +30,7 @@ from .limiters import LocalLimiter, Rate
 from .outcomes import Credits, Message, Outcome, Progress, Receipt, Report
 
 __all__ = [
+    "NOT_GIVEN",
     "AuthenticationError",
     "Batch",
     "Bulk",
@@ -49,6 +51,7 @@ __all__ = [
     "LocalLimiter",
     "Message",
     "MessageOptions",
+    "NotGiven",
     "NotSent",
     "OutOfCredits",
     "Outcome",

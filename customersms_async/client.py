@@ -30,7 +30,7 @@ from ._delivery.context import DeliveryContext
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
 from ._delivery.send import deliver
-from ._environment import FROM_ENVIRONMENT, FromEnvironment, find_endpoint, find_key
+from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key
 from ._http.sessions import Sessions, calling_line, check_session
 from ._key import ApiKey, read_key
 from ._ports.hooks import RequestRecord
@@ -117,9 +117,9 @@ class CustomerSMS:
 
     def __init__(
         self,
-        api_key: str | FromEnvironment = FROM_ENVIRONMENT,
+        api_key: str | NotGiven = NOT_GIVEN,
         *,
-        endpoint: str | FromEnvironment = FROM_ENVIRONMENT,
+        endpoint: str | NotGiven = NOT_GIVEN,
         limiter: Limiter = default_limiter,
         request_timeout: float | None = None,
         send_timeout: float = 30.0,
@@ -131,7 +131,7 @@ class CustomerSMS:
         rate_limit_statuses: Collection[int] = (429,),
     ) -> None:
         key = find_key(api_key)
-        api_key = FROM_ENVIRONMENT  # from here on, no local holds it
+        api_key = NOT_GIVEN  # from here on, no local holds it
         if isinstance(key, ConfigurationError):
             raise key
         self._settings = _Settings(

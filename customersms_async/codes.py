@@ -11,6 +11,8 @@ from typing import Final
 INVALID_PHONE: Final = "INVALID_PHONE"  #: the input is no phone number, or not a string
 INVALID_MESSAGE: Final = "INVALID_MESSAGE"  #: the text is empty, no string, or cannot be encoded
 DUPLICATE: Final = "DUPLICATE"  #: stood earlier in the same run
+SKIPPED: Final = "SKIPPED"  #: the option ``skip`` named it
+TAKEN: Final = "TAKEN"  #: the journal did not let it go: it was claimed elsewhere
 CONNECT_FAILED: Final = "CONNECT_FAILED"  #: no connection, so no byte of the request left
 WAIT_TOO_LONG: Final = "WAIT_TOO_LONG"  #: its turn would come, or came, after its time was over
 RATE_LIMITED: Final = "RATE_LIMITED"  #: the gateway turned it away for the rate, and time is over

@@ -51,7 +51,10 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         | {"system"},
         {"sqlite3"},
     ),
-    "names": ({"values", "_ports", "_limit (pure)", "_bulk", "calls"}, NETWORK | {"asyncio"}),
+    "names": (
+        {"values", "system", "_ports", "_limit (pure)", "_bulk", "calls"},
+        NETWORK | {"asyncio"},
+    ),
     "sandbox._gateway": (set(), NETWORK - {"http"} | {"asyncio"}),  # names of HTTP statuses
     "sandbox._http": ({"sandbox._gateway"}, {"aiolimiter", "redis", "sqlite3"}),
     "sandbox": ({"sandbox._gateway", "sandbox._http"}, {"aiolimiter", "redis", "sqlite3"}),

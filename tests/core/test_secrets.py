@@ -78,8 +78,19 @@ def test_the_account_is_a_short_hash():
         (CANARY.encode(), "must be a string, not bytes"),
         (7, "must be a string, not int"),
         ("", "is empty"),
-        (CANARY + "\n", "must be printable ASCII without spaces and line ends"),
-        (" " + CANARY, "must be printable ASCII"),
+        (CANARY + "\n", "has white space around it"),
+        (" " + CANARY, "has white space around it"),
+        (CANARY + "\r\n", "has white space around it"),
+        (f'"{CANARY}"', "has quotes around it, as an env file has; take them away"),
+        (f"'{CANARY}'", "has quotes around it"),
+        (f'"{CANARY}', "has quotes around it"),
+        ("${CANARY_KEY}", "is a placeholder that nothing has filled in"),
+        ("$CANARY_KEY", "is a placeholder"),
+        ("$(cat canary)", "is a placeholder"),
+        ("%CANARY_KEY%", "is a placeholder"),
+        ("{{ canary }}", "is a placeholder"),
+        ("<canary>", "is a placeholder"),
+        ("cspro canary", "must be printable ASCII without spaces and line ends"),
         (CANARY + "é", "must be printable ASCII"),
         (CANARY + "\x00", "must be printable ASCII"),
         ("\ud800" + CANARY, "must be printable ASCII"),
@@ -95,12 +106,18 @@ def test_a_key_that_cannot_be_one(value, problem):
     assert "canary" not in str(refused)
 
 
-def test_a_key_that_can_be_one():
+@pytest.mark.parametrize("value", [CANARY, "a$b", "50%", "it's", "<", "{x}"])
+def test_a_key_that_can_be_one(value):
     """A key is taken as it is."""
-    key = read_key(CANARY)
+    key = read_key(value)
 
     assert isinstance(key, ApiKey)
-    assert CANARY == key.reveal()
+    assert value == key.reveal()
+
+
+def test_a_variable_that_cannot_be_a_key_is_named():
+    """The error names where the value came from."""
+    assert str(read_key("'x'", "CUSTOMERSMS_API_KEY")).startswith("CUSTOMERSMS_API_KEY has quotes")
 
 
 @pytest.mark.parametrize(
