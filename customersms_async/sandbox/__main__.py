@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ._gateway.faults import RATE_REFUSALS
 from ._gateway.rate_rules import RULE_NAMES
-from ._gateway.segments import BY_SEGMENT
+from ._gateway.validation import BY_SEGMENT
 from ._sandbox import Sandbox
 
 __all__ = ["main"]

@@ -5,6 +5,7 @@ from typing import Literal
 
 import attrs
 
+from ..segments import count
 from ._gateway import validation
 from ._gateway.accounts import Gateway, Price
 from ._gateway.clock import MovableClock, time_of_day
@@ -17,7 +18,6 @@ from ._gateway.rate_budget import Limit
 from ._gateway.rate_rules import RuleName
 from ._gateway.replies import Timing
 from ._gateway.request_handler import Limits, RequestHandler
-from ._gateway.segments import count_segments
 from ._http.service import SandboxService
 
 __all__ = ["SandboxOptions"]
@@ -145,4 +145,6 @@ class SandboxOptions:
 def _price(price: int | str | Price) -> Price:
     if callable(price):
         return price
-    return count_segments if isinstance(price, str) else lambda _text: price
+    if isinstance(price, str):
+        return lambda text: count(text).segments
+    return lambda _text: price

@@ -10,9 +10,9 @@ import attrs
 from .faults import RATE_REFUSALS
 from .masking import masked
 from .rate_rules import RULE_NAMES
-from .segments import BY_SEGMENT
 
 __all__ = [
+    "BY_SEGMENT",
     "check_credits",
     "is_count",
     "is_count_or_function",
@@ -34,6 +34,9 @@ __all__ = [
 
 _is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
 _LAST_PORT = 65_535
+
+#: The price that counts segments.
+BY_SEGMENT = "segment"
 
 #: Seconds that a period may last: a millisecond to a year.
 SHORTEST, LONGEST = 0.001, 366 * 86_400

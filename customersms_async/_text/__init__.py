@@ -1,0 +1,1 @@
+"""Texts as people write them: what SMS cannot carry, and templates; pure."""

