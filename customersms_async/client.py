@@ -144,7 +144,8 @@ class CustomerSMS:
             on_request=check_hook("on_request", on_request),
         )
         url = check_endpoint(find_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
-        self._shared = InFlight(Sessions(url, check_session(session), calling_line()))
+        self._sessions = Sessions(url, check_session(session), calling_line())
+        self._shared = InFlight(self._sessions)
         self._is_root = True
         self._begin(key)
 
@@ -153,7 +154,7 @@ class CustomerSMS:
         self._credits: tuple[int, float] | None = None
         self._context = DeliveryContext(
             key=key,
-            transport=self._shared.sessions.transport,
+            transport=self._sessions.transport,
             limiter=settings.limiter,
             clock=SystemClock(),
             retries=settings.retries,
@@ -180,6 +181,7 @@ class CustomerSMS:
             raise key
         other = object.__new__(type(self))
         other._settings = self._settings
+        other._sessions = self._sessions
         other._shared = self._shared
         other._is_root = False
         other._begin(key)
@@ -231,7 +233,7 @@ class CustomerSMS:
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
         delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
-        delivered = await deliver(delivery, self._context, self._shared)
+        delivered = await deliver(delivery, self._shared)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
@@ -344,7 +346,7 @@ class CustomerSMS:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<CustomerSMS account {self.account} at {self._shared.sessions.endpoint}>"
+        return f"<CustomerSMS account {self.account} at {self._sessions.endpoint}>"
 
     def __reduce__(self) -> NoReturn:
         msg = "a client holds a key and connections, and is not pickled; make it where it is used"
@@ -366,7 +368,7 @@ class CustomerSMS:
     def _register(self, bulk: Bulk, *, is_open: bool) -> None:
         """A run has begun or ended; refuses to begin where the session is unusable."""
         if is_open:
-            self._shared.sessions.transport()
+            self._sessions.transport()
             self._shared.bulks[bulk] = self._context
         else:
             self._shared.bulks.pop(bulk, None)

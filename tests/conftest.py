@@ -36,6 +36,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 async def _run(item: pytest.Function, test: Coroutine[Any, Any, None]) -> None:
     """Run a test, and then in the same loop what its fixtures want closed."""
+    if os.environ.get("CUSTOMERSMS_TEST_TASKS") == "eager":
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     try:
         await test
     finally:

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from .. import codes
 from .._delivery.delivery import Delivery
-from .._delivery.detach import Detachable
 from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch, Journal
 from .._status import Status, Verdict
@@ -103,11 +102,9 @@ class Worker:
         self._is_begun = True
         if not await self._claim():
             return not_sent(self._crew.halted)
-        run = Detachable(self.delivery.run())
-        self.delivery.carrier = run
         self._is_delivering = True
         try:
-            return await run
+            return await self.delivery.run()
         except asyncio.CancelledError:
             return self.delivery.abandoned()
         except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number

@@ -21,7 +21,7 @@ from typing import Final
 from .. import codes
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Lane, Slot
-from .._ports.transport import Attempt, Body, Carrier, Reply, TransportFailure
+from .._ports.transport import Attempt, Body, Reply, TransportFailure
 from .._redaction import clean
 from .._status import SENT, Status, Verdict
 from .._wire.codec import (
@@ -54,6 +54,11 @@ _ANSWER_PER_NUMBER: Final = 512
 _SEND: Final = Lane.SEND
 
 
+def _never() -> bool:
+    """Nobody has left."""
+    return False
+
+
 class Delivery:
     """
     One request and its attempts.
@@ -70,16 +75,16 @@ class Delivery:
         patience: Seconds for all of it, waiting included.
 
     Attributes:
+        context: As given.
         phones: The numbers, as given.
         handed_over: Attempts that ended and whose body had begun to be written.
-        carrier: Whatever runs it; set before it does.
-        is_left: Whether whoever waited for it was cancelled while it was in flight.
+        is_left: Tells whether its caller was cancelled: then nothing new leaves, and the caller's
+            side logs how it ended.
         on_granted: Called whenever a slot was granted, or None.
     """
 
     __slots__ = (
         "_attempt",
-        "_context",
         "_deadline",
         "_ended",
         "_halted",
@@ -91,14 +96,12 @@ class Delivery:
         "_timeout",
         "_transport",
         "_tries",
-        "carrier",
+        "context",
         "handed_over",
         "is_left",
         "on_granted",
         "phones",
     )
-
-    carrier: Carrier
 
     def __init__(
         self,
@@ -109,10 +112,11 @@ class Delivery:
         *,
         patience: float = math.inf,
     ) -> None:
+        self.context = context
         self.phones = phones
         self.handed_over = 0
+        self.is_left: Callable[[], bool] = _never
         self.on_granted: Callable[[], None] | None = None
-        self._context = context
         self._transport = context.transport()
         self._text = text
         self._lane = lane
@@ -121,7 +125,6 @@ class Delivery:
         self._attempt: Attempt | None = None
         self._ended: DeliveryResult | None = None
         self._halted: str | None = None
-        self.is_left = False
         self._slot: Slot | None = None
         self._tries = 0
         self._refused_at: float | None = None
@@ -129,7 +132,7 @@ class Delivery:
 
     async def run(self) -> DeliveryResult:
         """Live: wait, attempt, and again where nothing was sent and time allows."""
-        context = self._context
+        context = self.context
         while True:
             if self._halted is not None:
                 return self._not_sent(self._halted)
@@ -168,16 +171,6 @@ class Delivery:
         self._halted = self._halted or code
         return self._attempt is None or self._attempt.call_off()
 
-    def outlives_its_caller(self) -> bool:
-        """
-        Tell, when whoever waits for it is cancelled, whether it goes on to hear the answer.
-
-        Where an attempt was begun, nothing new leaves from then on.
-        """
-        if self._attempt is not None:
-            self.is_left = not self.halt(codes.CANCELLED)
-        return self.is_left
-
     def abandoned(self) -> DeliveryResult:
         """Say what is proven once the task was cancelled."""
         if self._ended is not None and self._ended.first.status is not Status.NOT_SENT:
@@ -194,7 +187,7 @@ class Delivery:
 
     def _left(self) -> float:
         """Seconds that are left for all of it, at least 0."""
-        left = self._deadline - self._context.clock.now()
+        left = self._deadline - self.context.clock.now()
         return left if left > 0 else 0.0
 
     def _bounds(self) -> tuple[float, float | None]:
@@ -204,7 +197,7 @@ class Delivery:
         The latter is the caller's time, and once refused for the rate no longer than refusals are
         borne.
         """
-        now, longest = self._context.clock.now(), self._timeout
+        now, longest = self.context.clock.now(), self._timeout
         left = self._deadline - now
         if left < longest:
             longest = left = max(left, 0.0)
@@ -213,16 +206,16 @@ class Delivery:
         return longest, None if left == math.inf else left
 
     def _bears_until(self) -> float:
-        since = max(self._refused_at or 0.0, self._context.accepted_at)
+        since = max(self._refused_at or 0.0, self.context.accepted_at)
         return since + PATIENCE_WITH_REFUSALS
 
     def _may_ask_again(self, accepted_at: float) -> bool:
         """Somebody else was let through since it asked: then the ten minutes begin anew."""
         was_refused = self._refused_at is not None
-        return was_refused and self._left() > 0 and self._context.accepted_at > accepted_at
+        return was_refused and self._left() > 0 and self.context.accepted_at > accepted_at
 
     async def _try_once(self, slot: Slot) -> DeliveryResult:
-        context, phones = self._context, self.phones
+        context, phones = self.context, self.phones
         granted_at = context.clock.now()
         left = self._deadline - granted_at
         self._slot = slot
@@ -232,12 +225,11 @@ class Delivery:
             slot.unused()  # the loop was busy: to a transport, no time at all may mean no limit
             detail = "its turn came when its time was over"
             return self._not_sent(codes.WAIT_TOO_LONG, detail)
-        carrier = self.carrier
-        if carrier.is_cancelled and carrier.must_end():
+        if self._halted is not None or self.is_left():  # a limiter may swallow a cancellation
             slot.unused()
             self.halt(codes.CANCELLED)
-            return self._not_sent(codes.CANCELLED)
-        attempt = self._attempt = Attempt(next(context.numbers), carrier.interrupt)
+            return self._not_sent(self._halted or codes.CANCELLED)
+        attempt = self._attempt = Attempt(next(context.numbers))
         try:
             reply = await self._transport.post(
                 Body(encode_request(context.key, self._spelled(), self._text)),
@@ -262,14 +254,14 @@ class Delivery:
         """Let logs and the caller's hook know of an attempt that has ended."""
         if ended.verdicts is not SENT:
             self._warn_of_unknown(attempt, ended)
-        self._context.tell(lambda: self._record(attempt, slot, ended, granted_at))
+        self.context.tell(lambda: self._record(attempt, slot, ended, granted_at))
 
     def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> DeliveryResult:
         if not attempt.is_started:
             slot.unused()
             verdict = of_failure("an answer to another request came first", is_started=False)
             return DeliveryResult(verdict, request=attempt.number)
-        context = self._context
+        context = self.context
         answer = read_answer(reply.status, context.key.hide_in(reply.body), context.rate_statuses)
         if not isinstance(answer, Answered):
             return self._refused(attempt, slot, reply, answer)
@@ -312,13 +304,13 @@ class Delivery:
     def _turned_away(self, slot: Slot, retry_after: float | None) -> None:
         self._retry_after = slot.refused(retry_after)
         if self._refused_at is None:
-            self._refused_at = self._context.clock.now()
+            self._refused_at = self.context.clock.now()
 
     def _accepted(self, credits_left: int | None) -> None:
-        self._context.accepted_at = self._context.clock.now()
+        self.context.accepted_at = self.context.clock.now()
         self._refused_at = None
         if credits_left is not None:
-            self._context.on_credits(credits_left)
+            self.context.on_credits(credits_left)
 
     def _failed(self, attempt: Attempt, slot: Slot, exc: TransportFailure | None) -> DeliveryResult:
         if attempt.is_started:
@@ -337,12 +329,12 @@ class Delivery:
         if ended.first.code == codes.RATE_LIMITED:
             return True  # uses up no retry: the pause and the caller's time are the bounds
         self._tries += 1
-        delay, left = backoff(self._tries, self._context.clock.jitter()), self._left()
+        delay, left = backoff(self._tries, self.context.clock.jitter()), self._left()
         if left <= 0:
             ended.verdicts = Verdict(Status.NOT_SENT, codes.WAIT_TOO_LONG, ended.first.detail)
-        if self._tries > self._context.retries or delay >= left:
+        if self._tries > self.context.retries or delay >= left:
             return False
-        await self._context.clock.sleep(delay)
+        await self.context.clock.sleep(delay)
         return True
 
     def _too_late(self, exc: WaitTooLong) -> DeliveryResult:
@@ -358,19 +350,19 @@ class Delivery:
         return DeliveryResult(verdict, retry_after=self._retry_after, cause=cause)
 
     def _clean(self, detail: str) -> str:
-        return clean(detail, self._context.key.reveal(), self._text)
+        return clean(detail, self.context.key.reveal(), self._text)
 
     def _warn_of_unknown(self, attempt: Attempt, ended: DeliveryResult) -> None:
-        if self.is_left:
-            return  # whoever sees to its end logs what becomes of it
+        if self.is_left():
+            return
         if unknown := ended.fates(len(self.phones))[Status.UNKNOWN]:
             what = f"the fate of {unknown} of its {len(self.phones)} numbers is unknown"
-            self._context.warn("request.unknown", attempt.number, what)
+            self.context.warn("request.unknown", attempt.number, what)
 
     def _record(
         self, attempt: Attempt, slot: Slot, ended: DeliveryResult, granted_at: float
     ) -> RequestRecord:
-        context = self._context
+        context = self.context
         return RequestRecord(
             account=context.key.account,
             request=f"{context.name}-{attempt.number}",

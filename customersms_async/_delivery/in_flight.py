@@ -6,23 +6,38 @@ import asyncio
 import functools
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import aiohttp
 from attrs import define, field
 
-from .. import codes
-from .._http.sessions import Sessions
-from ..bulk import Bulk
 from .context import DeliveryContext
-from .delivery import Delivery
-from .detach import Detachable
-from .result import DeliveryResult
 
-__all__ = ["InFlight"]
+__all__ = ["InFlight", "OpenRun"]
 
 
 T = TypeVar("T")
+
+
+class OpenRun(Protocol):
+    """A bulk run that has begun, in any event loop."""
+
+    def stop_and_drain(self, seconds: float) -> None:
+        """Start nothing new; in its own event loop, wait at most *seconds* for what has begun."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait for its end, where it lives in the running event loop."""
+        ...
+
+
+class _Session(Protocol):
+    async def close(self) -> None: ...
+
+
+class _Sessions(Protocol):
+    def take(self) -> _Session | None:
+        """Give away the session of the running event loop, to be closed; None if there is none."""
+        ...
 
 
 _make_task: Callable[..., asyncio.Task[Any]] = asyncio.Task
@@ -38,23 +53,20 @@ def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 @define(eq=False)
 class InFlight:
     """
-    What all clients made by `CustomerSMS.for_key` use together.
+    What all clients made by `CustomerSMS.for_key` have under way.
 
     Attributes:
         sessions: The HTTP sessions.
-        tasks: What is under way, in all event loops, each with the context of its client.
-        sends: The messages that are under way in their callers' tasks.
+        tasks: The requests and runs under way, in all event loops, each with the context of its
+            client.
         bulks: The runs that are open, each with the context of its client.
     """
 
-    sessions: Sessions
+    sessions: _Sessions
     tasks: dict[asyncio.Task[Any], DeliveryContext] = field(
         factory=dict[asyncio.Task[Any], DeliveryContext]
     )
-    sends: dict[Detachable[DeliveryResult], tuple[DeliveryContext, Delivery]] = field(
-        factory=dict[Detachable[DeliveryResult], tuple[DeliveryContext, Delivery]]
-    )
-    bulks: dict[Bulk, DeliveryContext] = field(factory=dict[Bulk, DeliveryContext])
+    bulks: dict[OpenRun, DeliveryContext] = field(factory=dict[OpenRun, DeliveryContext])
     _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
     def spawn(self, context: DeliveryContext, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -69,9 +81,9 @@ class InFlight:
 
     async def close(self, seconds: float) -> None:
         """
-        Wait for the tasks of the running loop, so long; then end them and their session.
+        Wait at most *seconds* for the tasks of the running loop, then end them and their session.
 
-        Being cancelled ends the wait and not the closing, since a scope around the client cancels
+        A cancellation ends the wait and not the closing, since a scope around the client cancels
         again and again.
         """
         closing = _start(self._close(self.sessions.take(), seconds))
@@ -79,7 +91,7 @@ class InFlight:
         closing.add_done_callback(self._closings.discard)
         await asyncio.shield(closing)
 
-    async def _close(self, session: aiohttp.ClientSession | None, seconds: float) -> None:
+    async def _close(self, session: _Session | None, seconds: float) -> None:
         try:
             await self.drain(seconds)
         finally:
@@ -90,25 +102,15 @@ class InFlight:
         """Wait for what is under way in the running loop, or that of *context*; then end it."""
         loop = asyncio.get_running_loop()
         # Copied first: other threads start something in loops of their own meanwhile.
-        tasks, sends = list(self.tasks.items()), list(self.sends.items())
-        ends: dict[asyncio.Future[Any], Callable[[], object]] = {
-            task: task.cancel
-            for task, its in tasks
-            if task.get_loop() is loop and context in (None, its)
-        }
-        for run, (its, delivery) in sends:
-            if run.get_loop() is loop and context in (None, its):
-                ends[run.ended()] = functools.partial(_give_up, run, delivery)
-        if not ends:
+        tasks = [
+            task
+            for task, its_context in list(self.tasks.items())
+            if task.get_loop() is loop and context in (None, its_context)
+        ]
+        if not tasks:
             return
-        _, late = await asyncio.wait(ends, timeout=seconds)
-        for one in late:
-            ends[one]()
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
         if late:
             await asyncio.wait(late)
-
-
-def _give_up(run: Detachable[DeliveryResult], delivery: Delivery) -> None:
-    """End a delivery, which would take an interruption alone for the end of an attempt."""
-    delivery.halt(codes.CANCELLED)
-    run.interrupt()

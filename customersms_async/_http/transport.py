@@ -23,6 +23,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload
+from attrs import define
 
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
 
@@ -73,25 +74,21 @@ class AiohttpTransport:
         self._session = session
         self._endpoint = endpoint
         self._options: dict[str, Any] = {} if is_own else _FOR_ANY_SESSION
-        # A hook, connector or resolver of the caller's may time itself out by cancelling its task;
-        # and whoever traces all of aiohttp puts hooks into our session as well.
-        self._needs_task = not is_own or bool(session.trace_configs)
         self._watch = _Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the reply whole; see `Transport.post`."""
-        self._watch.begin(attempt, timeout)
+        limit = self._watch.begin(timeout)
         try:
-            post = self._post(_MarkedPayload(body, attempt), most)
-            return await (asyncio.ensure_future(post) if self._needs_task else post)
+            return await self._post(_MarkedPayload(body, attempt), most)
         except asyncio.CancelledError:
-            if self._watch.end(attempt):
+            if not self._watch.end(limit):
                 raise
             reason = "the time for this attempt was over"
         except Exception as exc:  # noqa: BLE001  # the mark says what it proves, not its class
             reason = _reason(exc)
         finally:
-            self._watch.end(attempt)
+            self._watch.end(limit)
         # Not chained: what aiohttp raises quotes the server, which may echo the key, and its
         # frames hold what was written and read.
         raise TransportFailure(reason)
@@ -155,31 +152,54 @@ class _MarkedPayload(BytesPayload):
         return "<request body>"
 
 
+@define(eq=False)
+class _Limit:
+    """How long the attempt in one task may take."""
+
+    task: asyncio.Task[Any]
+    cancellations: int  # of the task, before
+    ends_at: float
+    is_over: bool = False
+
+
 class _Watch:
     """
-    Ends attempts whose time is over, in every phase alike.
+    Ends attempts whose time is over, in every phase alike, by cancelling their tasks.
 
-    One timer for all: a timer of its own for each request, aiohttp's or `asyncio.timeout`, costs
-    as much as a fifteenth of the whole request.
+    One timer for all: one timer per request, aiohttp's or that of `asyncio.timeout`, costs a
+    fifteenth of the whole request.
     """
 
-    __slots__ = ("_fires_at", "_loop", "_timer", "_under_way")
+    __slots__ = ("_fires_at", "_limits", "_loop", "_timer")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._under_way: dict[Attempt, float] = {}  # until when
+        self._limits: set[_Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = math.inf
 
-    def begin(self, attempt: Attempt, timeout: float) -> None:
-        """Bound what goes on from now on, until `end`."""
-        self._under_way[attempt] = ends_at = self._loop.time() + timeout
-        if ends_at < self._fires_at:
-            self._arm(ends_at)
+    def begin(self, timeout: float) -> _Limit:
+        """Limit what the running task does from now on, until `end`."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # for the type checkers: a coroutine runs in a task
+        limit = _Limit(task, task.cancelling(), self._loop.time() + timeout)
+        self._limits.add(limit)
+        if limit.ends_at < self._fires_at:
+            self._arm(limit.ends_at)
+        return limit
 
-    def end(self, attempt: Attempt) -> bool:
-        """The attempt has ended; tell whether that was before its time was over."""
-        return self._under_way.pop(attempt, None) is not None
+    def end(self, limit: _Limit) -> bool:
+        """
+        End a limit.
+
+        Returns:
+            Whether the task was cancelled since its time was over, and by nothing else.
+        """
+        self._limits.discard(limit)
+        if not limit.is_over:
+            return False
+        limit.is_over = False
+        return limit.task.uncancel() <= limit.cancellations
 
     def _arm(self, at: float) -> None:
         if self._timer is not None:
@@ -190,10 +210,11 @@ class _Watch:
         """End what is late, and come back for the next, which may be the one of now."""
         self._timer, self._fires_at = None, math.inf
         now = self._loop.time()  # uvloop counts in milliseconds, and may be here before the instant
-        for attempt in [one for one, ends_at in self._under_way.items() if ends_at <= now]:
-            del self._under_way[attempt]
-            attempt.interrupt()
-        next_end = min(self._under_way.values(), default=math.inf)
+        for limit in [one for one in self._limits if one.ends_at <= now]:
+            self._limits.discard(limit)
+            limit.is_over = True
+            limit.task.cancel()
+        next_end = min((limit.ends_at for limit in self._limits), default=math.inf)
         if next_end < math.inf:
             self._arm(next_end)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-__all__ = ["Attempt", "Body", "Carrier", "NotAllowed", "Reply", "Transport", "TransportFailure"]
+__all__ = ["Attempt", "Body", "NotAllowed", "Reply", "Transport", "TransportFailure"]
 
 
 class Body:
@@ -34,7 +34,7 @@ class NotAllowed(Exception):
 
 
 def _do_nothing() -> None:
-    """Nobody runs it, or there is no connection to drop."""
+    """There is no connection to drop."""
 
 
 @define(eq=False)
@@ -46,13 +46,11 @@ class Attempt:
 
     Attributes:
         number: Its number among the client's attempts, from 1.
-        interrupt: Ends its wait by an `asyncio.CancelledError`, whichever task it is in by now.
         is_started: Whether the body has begun to be written.
         is_called_off: Whether it may not begin any more.
     """
 
     number: int
-    interrupt: Callable[[], object] = field(default=_do_nothing, repr=False)
     is_started: bool = False
     is_called_off: bool = False
 
@@ -91,26 +89,6 @@ class Reply:
     discard: Callable[[], None] = field(default=_do_nothing, repr=False)
 
 
-class Carrier(Protocol):
-    """
-    Whatever runs a delivery.
-
-    Attributes:
-        is_cancelled: Whether the task that waits for it was cancelled.
-    """
-
-    @property
-    def is_cancelled(self) -> bool: ...
-
-    def interrupt(self) -> None:
-        """End its wait by an `asyncio.CancelledError`."""
-        ...
-
-    def must_end(self) -> bool:
-        """Whether its task is cancelled still, though something took the error for its own."""
-        ...
-
-
 class TransportFailure(Exception):
     """The attempt ended without a whole reply; the text says why and holds no secret."""
 
@@ -128,9 +106,7 @@ class Transport(Protocol):
             attempt: Its ``start`` is called right before the first byte of the body is written,
                 and nothing is written where that raises.
 
-            timeout: Seconds for all of it: the connection, the request and the reply. Their end is
-                enforced by ``attempt.interrupt``, and never by cancelling the task, as
-                `asyncio.timeout` does: it may be the caller's, and who cancels it leaves.
+            timeout: Seconds for all of it: the connection, the request and the reply.
 
             most: Bytes of the reply that are read before it counts as no reply.
 

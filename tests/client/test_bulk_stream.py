@@ -222,7 +222,7 @@ async def test_closing_the_client_stops_its_runs(make_client):
     report = await run
 
     assert (1, 19, "STOPPED") == (report.sent, report.not_sent, report.stopped)
-    assert client._shared.sessions.is_closed
+    assert client._sessions.is_closed
     assert (await client.send_many(phones(2), "hi")).ok
 
 
@@ -249,7 +249,7 @@ async def test_a_closed_client_ends_with_its_block(make_client):
     async with client as same:
         assert same is client
 
-    assert client._shared.sessions.is_closed
+    assert client._sessions.is_closed
 
 
 async def test_reprs_show_state_and_counts(make_client):

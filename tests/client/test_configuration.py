@@ -219,7 +219,7 @@ async def test_closing_a_tenants_client_stops_only_its_own_runs(make_client):
 
     assert (1000, None) == (whole.sent, whole.stopped)
     assert "STOPPED" == cut.stopped
-    assert not client._shared.sessions.is_closed
+    assert not client._sessions.is_closed
 
 
 @pytest.mark.virtual_time

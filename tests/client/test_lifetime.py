@@ -52,7 +52,7 @@ def client_of(endpoint="http://127.0.0.1:1/api.php", **options):
 
 
 def open_sessions(client):
-    return [known.session for known in client._shared.sessions._open.values()]
+    return [known.session for known in client._sessions._open.values()]
 
 
 async def test_a_session_is_opened_when_it_is_first_needed():
@@ -110,7 +110,7 @@ def test_a_client_works_in_the_next_loop():
 
     async def main():
         async with Gateway() as gateway, aiohttp.ClientSession():
-            client._shared.sessions.endpoint = gateway.endpoint
+            client._sessions.endpoint = gateway.endpoint
             async with client:
                 receipts.append(await client.send(PHONE, "hello"))
 
@@ -125,7 +125,7 @@ def test_a_client_that_was_not_closed_is_named():
     clients = [client_of()]
 
     async def main():
-        clients[0]._shared.sessions.transport()
+        clients[0]._sessions.transport()
         return open_sessions(clients[0])[0]
 
     session = asyncio.run(main())
@@ -148,12 +148,12 @@ def test_a_session_of_an_ended_loop_is_named_in_the_next():
     client = client_of()
 
     async def use():
-        client._shared.sessions.transport()
+        client._sessions.transport()
         return open_sessions(client)[-1]
 
     async def use_again():
         with pytest.warns(ResourceWarning, match="not closed in an event loop that has ended"):
-            client._shared.sessions.transport()
+            client._sessions.transport()
         await client.aclose()
 
     session = asyncio.run(use())
@@ -168,11 +168,11 @@ def test_a_closed_session_of_an_ended_loop_is_forgotten():
     client = client_of()
 
     async def use():
-        client._shared.sessions.transport()
+        client._sessions.transport()
         await open_sessions(client)[-1].close()
 
     async def use_again():
-        client._shared.sessions.transport()
+        client._sessions.transport()
         await client.aclose()
 
     asyncio.run(use())
@@ -204,7 +204,7 @@ async def test_a_callers_session_that_is_closed_is_refused():
     """Nothing is sent through a session that was closed, before its first use or after it."""
     async with aiohttp.ClientSession() as session:
         client = client_of(session=session)
-        client._shared.sessions.transport()
+        client._sessions.transport()
 
     with pytest.raises(ConfigurationError, match="session is closed"):
         await client.send(PHONE, "hello")

@@ -211,20 +211,14 @@ class MemoryTransport:
         behave = self._script.pop(0) if self._script else self._then
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
-        is_over: list[bool] = []
-        timer = asyncio.get_running_loop().call_later(
-            timeout, lambda: (is_over.append(True), attempt.interrupt())
-        )
         try:
-            return await behave(post)
-        except asyncio.CancelledError as exc:
-            if not is_over:
-                raise
+            async with asyncio.timeout(timeout):
+                return await behave(post)
+        except TimeoutError as exc:
             raise TransportFailure("the time for this attempt was over") from exc
         except NotAllowed as exc:
             raise TransportFailure("NotAllowed") from exc
         finally:
-            timer.cancel()
             self._at_once -= 1
 
     @property
@@ -277,7 +271,7 @@ def make_client_in_memory(
         options["limiter"] = LocalLimiter(clock=asyncio.get_running_loop().time)
     client = CustomerSMS(api_key, **options)
     sessions = MemorySessions(transport)
-    client._shared = InFlight(sessions)
+    client._sessions, client._shared = sessions, InFlight(sessions)
     client._context.transport = sessions.transport
     client._context.clock = LoopClock(jitter)
     return client
