@@ -3,8 +3,8 @@ Phone numbers: from what people write to E.164, or a clear refusal.
 
 Rules of this module:
 
-1. No guessing. A number without ``+`` or ``00`` names no country and is refused; whoever knows
-   the country plugs in a parser of their own (``CustomerSMS(parse_phone=...)``).
+1. No guessing. A number without ``+`` or ``00`` names no country and is refused; who knows the
+   country plugs in a parser that does too (``CustomerSMS(parse_phone=national("US"))``).
 2. Only what cannot change the number is taken away: separators, invisible marks that copying
    leaves behind, a spreadsheet's wrapping, other scripts' digits. Where a spreadsheet may have
    changed the number itself, it is refused; so is what may not belong to it: a raised 2 may be
@@ -23,7 +23,7 @@ import msgspec
 
 from .errors import InvalidPhone
 
-__all__ = ["ParsePhone", "checked", "e164_digits", "normalize_phone", "split_phones"]
+__all__ = ["ParsePhone", "checked", "e164_digits", "national", "normalize_phone", "split_phones"]
 
 #: Turns what was written into E.164 (``+12125551234``); raises `ValueError` for what is no number.
 ParsePhone = Callable[[str], str]
@@ -41,13 +41,14 @@ _ROUNDED = re.compile(r"[+]?[0-9]+(?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
 _DECIMAL = re.compile(r"[+]?[0-9]{7,}[.,]0+")
 _TRUNK_ZERO = re.compile(r"[(\[]\s*0\s*[)\]]")
 
+_NO_COUNTRY = "has no country code; begin with + or 00, like +12125551234"
 # The first line that matches says what is wrong. Each is asked after the marks are taken away.
 _PROBLEMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r""), "is empty; write it like +12125551234"),
     (re.compile(r".*[^\W\d_].*", re.DOTALL), "has letters; write digits only, like +12125551234"),
     (re.compile(r".*[^0-9+].*", re.DOTALL), "has signs that no number has; give one number"),
     (re.compile(r".+\+.*"), "has a + inside; write one number a field"),
-    (re.compile(r"[0-9]+"), "has no country code; begin with + or 00, like +12125551234"),
+    (re.compile(r"[0-9]+"), _NO_COUNTRY),
     (re.compile(r"\+0.*"), "has a country code that begins with 0; no country has that"),
     (re.compile(r"\+[0-9]{0,6}"), "is too short; with its country code it has at least 7 digits"),
 )
@@ -86,6 +87,26 @@ def normalize_phone(phone: object) -> str:
     if not _E164.fullmatch(text):
         raise InvalidPhone(phone, _problem(text))
     return text
+
+
+def national(country: str) -> ParsePhone:
+    """
+    Give a reader of the numbers that people write within one country, for ``parse_phone=``.
+
+    Numbers with a country code are read as `normalize_phone` reads them; only those without one are
+    taken for numbers of *country*: ``(212) 555-1234`` of ``"US"`` is +12125551234. Needs the extra
+    ``[phonenumbers]``.
+
+    Args:
+        country: Two letters of ISO 3166, like ``"US"`` or ``"gb"``.
+
+    Raises:
+        ConfigurationError: There is no such country.
+        ModuleNotFoundError: phonenumbers is not installed; the error says how to.
+    """
+    from ._national import National  # noqa: PLC0415  # needs an extra, and 0.3 s to load
+
+    return National(country, normalize_phone, _NO_COUNTRY)
 
 
 def checked(parse: ParsePhone, phone: object) -> str:

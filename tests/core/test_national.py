@@ -1,0 +1,139 @@
+"""Numbers as they are written within one country."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async.errors import ConfigurationError, InvalidPhone
+from customersms_async.phones import checked, national, normalize_phone
+
+
+def reason_for(country, phone):
+    with pytest.raises(InvalidPhone) as caught:
+        national(country)(phone)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "number"),
+    [
+        ("US", "2125551234", "+12125551234"),
+        ("US", "(212) 555-1234", "+12125551234"),
+        ("us", "1-212-555-1234", "+12125551234"),
+        (" GB ", "020 7183 8750", "+442071838750"),
+        ("DE", "030/1234567", None),
+        ("DE", "030 1234567", "+49301234567"),
+        ("IT", "06 6982 1234", "+390669821234"),
+        ("US", '="2125551234"', "+12125551234"),
+        ("US", "٢١٢٥٥٥١٢٣٤", "+12125551234"),
+        ("US", "011 44 20 7183 8750", "+442071838750"),
+        ("US", "+44 20 7183 8750", "+442071838750"),
+        ("US", "0044 20 7183 8750", "+442071838750"),
+    ],
+)
+def test_numbers_of_a_country(country, written, number):
+    """What is written within the country is read, and what has a country code as everywhere."""
+    if number is None:
+        assert "signs that no number has" in reason_for(country, written)
+    else:
+        assert number == national(country)(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("5551234", "has no area code; write it as it is dialled from all of US"),
+        ("911", "is too short for a number of US"),
+        ("1", "is no number of US"),
+        ("2125551234567", "is too long for a number of US"),
+        ("212-555-1234 ext. 5", "has letters; write digits only, like +12125551234"),
+        ("1-800-FLOWERS", "has letters; write digits only, like +12125551234"),
+        ("212-555-1234#5", "has signs that no number has; give one number"),
+        (
+            "1.21256E+10",
+            "was changed by a spreadsheet; format the column as text and fill it in again",
+        ),
+        ("", "is empty; write it like +12125551234"),
+        ("+1 23", "is too short; with its country code it has at least 7 digits"),
+    ],
+)
+def test_what_is_no_number_of_a_country(written, reason):
+    """A number that nobody can be reached by has its reason, and ours come first."""
+    assert reason == reason_for("US", written)
+
+
+def test_a_length_that_no_number_has():
+    """Between the shortest and the longest there are lengths that a country does not use."""
+    assert "is no number of AD" == reason_for("AD", "1234567")
+
+
+def test_too_short_in_international_form():
+    """What theirs would allow is still held to the shortest number that can be sent to."""
+    assert "is too short; with its country code it has at least 7 digits" == reason_for(
+        "DE", "0304"
+    )
+
+
+@pytest.mark.parametrize(
+    ("country", "hint"),
+    [
+        ("UK", "; did you mean 'GB'?"),
+        ("USA", "; did you mean 'US'?"),
+        ("", ""),
+        (49, ""),
+        ("Narnia", ""),
+    ],
+)
+def test_a_country_that_is_none(country, hint):
+    """The error names what was given, and what may have been meant."""
+    with pytest.raises(ConfigurationError) as caught:
+        national(country)
+
+    expected = f"country must be two letters of ISO 3166, like 'US', not {country!r}{hint}"
+    assert expected == str(caught.value)
+
+
+def test_what_is_no_string():
+    """A wrong type is refused as everywhere."""
+    assert "must be a string like '+12125551234', not int" == reason_for("US", 2125551234)
+
+
+def test_it_is_a_parser():
+    """It can be given as `parse_phone`, and its results are held to E.164."""
+    assert "+12125551234" == checked(national("US"), "212 555 1234")
+
+
+def test_it_can_be_shown_and_pickled():
+    """It says its country, and reaches other processes."""
+    parse = national("us")
+
+    assert "National(country='US')" == repr(parse)
+    assert parse == pickle.loads(pickle.dumps(parse))
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
+def test_international_numbers_are_ours(phone):
+    """A number in international form is never touched by the country."""
+    assert normalize_phone(phone) == national("DE")(phone)
+
+
+def test_without_the_package():
+    """The error names the extra that brings it."""
+    program = (
+        "import sys; sys.modules['phonenumbers'] = None\n"
+        "from customersms_async.phones import national\n"
+        "try: national('US')\n"
+        "except ModuleNotFoundError as exc: print(exc)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    expected = (
+        "a country for numbers needs phonenumbers: pip install 'customersms-async[phonenumbers]'"
+    )
+    assert expected == done.stdout.strip()
