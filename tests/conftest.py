@@ -14,11 +14,32 @@ from tests.support.closings import CLOSINGS
 from tests.support.virtual_time import VirtualTimeLoop
 
 
+#: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` leaves them out.
+SLOW = {
+    "test_columns.py",
+    "test_demo.py",
+    "test_fuzz.py",
+    "test_local_fork.py",
+    "test_plugin.py",
+    "test_readme.py",
+    "test_redis_store.py",
+    "test_secrets.py",
+    "test_shared_limiter.py",
+}
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marker that puts a test into virtual time."""
     config.addinivalue_line(
         "markers", "virtual_time: run in a loop whose clock jumps to the next timer"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow."""
+    for item in items:
+        if item.path.name in SLOW:
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(tryfirst=True)
