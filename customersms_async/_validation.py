@@ -98,6 +98,11 @@ def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
     return str(url)
 
 
+def is_this_machine(url: str) -> bool:
+    """Tell whether a URL that `check_endpoint` let pass leads to a loopback address."""
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
 def check_method(name: str, value: T, method: str) -> T:
     """
     Give an object back that is asked for one method, ``__call__`` for a callable.

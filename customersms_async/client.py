@@ -48,7 +48,7 @@ from ._validation import (
 from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError
-from .limiters import default_limiter
+from .limiters import find_limiter
 from .outcomes import Credits, Message, Receipt, Report
 from .phones import ParsePhone, checked, normalize_phone
 
@@ -120,7 +120,7 @@ class CustomerSMS:
         api_key: str | NotGiven = NOT_GIVEN,
         *,
         endpoint: str | NotGiven = NOT_GIVEN,
-        limiter: Limiter = default_limiter,
+        limiter: Limiter | NotGiven = NOT_GIVEN,
         request_timeout: float | None = None,
         send_timeout: float = 30.0,
         retries: int = 3,
@@ -135,7 +135,7 @@ class CustomerSMS:
         if isinstance(key, ConfigurationError):
             raise key
         self._settings = _Settings(
-            limiter=check_method("limiter", limiter, "acquire"),
+            limiter=check_method("limiter", find_limiter(limiter), "acquire"),
             request_timeout=check_seconds_or_none("request_timeout", request_timeout),
             send_timeout=check_seconds("send_timeout", send_timeout),
             retries=check_count("retries", retries, 0),

@@ -11,15 +11,17 @@ from asyncio import get_running_loop
 from collections.abc import Callable
 from typing import Final
 
+from ._environment import NOT_GIVEN, NotGiven
 from ._limit.config import Rate, Terms
 from ._limit.fork_lock import lock
 from ._limit.local_account import Account, LocalSlot
 from ._limit.local_queue import Queue
 from ._limit.pacing import Pace
 from ._limit.window import GRACE, Window
-from ._ports.limiter import Lane, Ticket, Usage
+from ._ports.confinement import limiter_in_force
+from ._ports.limiter import Lane, Limiter, Ticket, Usage
 
-__all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter"]
+__all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter", "find_limiter"]
 
 
 class LocalLimiter:
@@ -112,3 +114,10 @@ class LocalLimiter:
 
 #: The limiter of every client that is given none: one for the process, so that all share a key.
 default_limiter: Final = LocalLimiter()
+
+
+def find_limiter(given: Limiter | NotGiven) -> Limiter:
+    """Return the limiter that was given; else that of a test in the sandbox, or the default."""
+    if given is not NOT_GIVEN:
+        return given
+    return limiter_in_force() or default_limiter

@@ -28,6 +28,13 @@ __all__ = ["sms_sandbox"]
 #: The name of the fixture and of the marker.
 _NAME = "sms_sandbox"
 
+#: Why a request to another machine is refused while a test has the fixture.
+_REASON = (
+    "a test with the fixture sms_sandbox reaches this machine only. A client that is made before "
+    "the fixture has set CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT does not have them: make it "
+    "in the test, or in a fixture of function scope"
+)
+
 #: Where a test that has the fixture keeps it; another fixture may have the same name.
 _SANDBOX = pytest.StashKey["SmsSandbox"]()
 
@@ -108,21 +115,40 @@ def sms_sandbox(
     request: pytest.FixtureRequest, _sms_sandbox_thread: "SandboxThread"
 ) -> "Iterator[SmsSandbox]":
     """
-    Give an account of its own at a local SMS gateway that sends nothing.
+    Open a fresh account at a local SMS gateway that sends nothing.
 
-    ``.messages``, ``.wait(phone=…, contains=…)``, ``.last_code(phone)``, ``.fail_next(…)`` and
-    more; CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT point at it as long as the test runs. They
-    are set before any other fixture of function scope is made, in whatever order a test names
-    them; a fixture of a wider scope is made before, and sees what was set before.
+    It has ``.messages``, ``.wait(phone=…, contains=…)``, ``.last_code(phone)``, ``.fail_next(…)``
+    and more. CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT point at it while the test runs. They
+    are set before any other fixture of function scope, in any order in which a test names them;
+    fixtures of wider scope come earlier and see the environment as it was.
+
+    While the test runs, no `CustomerSMS` of the process reaches another machine: a client that
+    an application made earlier, with a real key perhaps, gets a `ConfigurationError` when it
+    sends, and nothing leaves. A client that outlives its test is told by the sandbox which test
+    its key belonged to.
+
+    Clients that are made during the test and given no limiter are not limited, since the sandbox
+    takes what comes: 3,000 numbers need no minute of waiting. Where the sandbox refuses for the
+    rate (``limit=…``, ``fail_next("rate-limited")``) they pause as always, and
+    ``sms_sandbox.advance(seconds)`` moves their clock with the gateway's. A test of the limit
+    itself gives its client a limiter.
     """
-    from .sandbox._fixture import an_account  # noqa: PLC0415  # see the rule above
+    from ._limit.unlimited import UnlimitedLimiter  # noqa: PLC0415  # see the rule above
+    from ._ports.confinement import Confinement, confined  # noqa: PLC0415  # the same
+    from .sandbox._fixture import an_account  # noqa: PLC0415  # the same
 
+    limiter = UnlimitedLimiter()
     options: dict[str, object] = {}
     for marker in request.node.iter_markers(_NAME):
         if marker.args:
             pytest.fail(f"the marker {_NAME} takes names, like limit=100", pytrace=False)
         options = {**marker.kwargs, **options}  # the marker that is closest to the test counts
-    with an_account(_sms_sandbox_thread, options) as sandbox, pytest.MonkeyPatch.context() as patch:
+    name = request.node.nodeid
+    with (
+        an_account(_sms_sandbox_thread, options, name=name, on_advance=limiter.advance) as sandbox,
+        confined(Confinement(_REASON, limiter)),
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("CUSTOMERSMS_API_KEY", sandbox.key)
         patch.setenv("CUSTOMERSMS_ENDPOINT", sandbox.endpoint)
         request.node.stash[_SANDBOX] = sandbox

@@ -64,7 +64,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         {"sandbox._gateway", "sandbox._http", "segments"},
         {"aiolimiter", "redis", "sqlite3"},
     ),
-    "testing": ({"sandbox"}, NETWORK),
+    "testing": ({"sandbox", "_limit", "_ports"}, NETWORK),
 }
 
 #: Imports that only type checkers see: from, to.

@@ -16,6 +16,7 @@ import warnings
 import aiohttp
 from attrs import define, field, frozen
 
+from .._ports.confinement import check_reach
 from .._ports.transport import Transport
 from ..errors import ConfigurationError
 from .transport import AiohttpTransport, open_session
@@ -52,8 +53,10 @@ class Sessions:
         Give the transport of the running event loop.
 
         Raises:
-            ConfigurationError: The caller's session is closed, or belongs to another loop.
+            ConfigurationError: The caller's session is closed or belongs to another loop, or a test
+                allows no request to leave this machine.
         """
+        check_reach(self.endpoint, self.made_at)
         loop = asyncio.get_running_loop()
         found = self._open.get(loop)
         if found is None or (self.given is not None and self.given.closed):

@@ -42,8 +42,14 @@ class SmsSandbox:
     given to the sandbox, like ``latency=...``, may call all of them but `wait` and `wait_for`.
     """
 
-    def __init__(self, thread: SandboxThread, key: str) -> None:
+    def __init__(
+        self,
+        thread: SandboxThread,
+        key: str,
+        on_advance: Callable[[float], object] = lambda _seconds: None,
+    ) -> None:
         self._thread = thread
+        self._on_advance = on_advance
         self._sandbox = thread.sandbox
         self.key = key
         self.url: str = thread.sandbox.url
@@ -127,8 +133,14 @@ class SmsSandbox:
         self._do(lambda box: box.set_limit(limit, key=self.key, **more))
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward, for the limit and the dates of messages, until the test ends."""
+        """
+        Move the clock forward by *seconds* until the test ends.
+
+        The gateway's limit and the dates of messages follow it, and so do the pauses that a
+        refusal for the rate imposes on the clients of this test.
+        """
         self._do(lambda box: box.advance(seconds))
+        self._on_advance(seconds)
 
     def clear(self) -> None:
         """
@@ -226,29 +238,40 @@ def running_thread() -> Generator[SandboxThread]:
 
 
 @contextmanager
-def an_account(thread: SandboxThread, options: Mapping[str, object]) -> Generator[SmsSandbox]:
+def an_account(
+    thread: SandboxThread,
+    options: Mapping[str, object],
+    *,
+    name: str = "a test",
+    on_advance: Callable[[float], object] = lambda _seconds: None,
+) -> Generator[SmsSandbox]:
     """
-    Open an account for a test, and forget it afterwards.
+    Open an account for a test, and close it afterwards.
 
     Args:
         thread: The sandbox.
 
-        options: What the marker says: ``credits``, and what `Sandbox.set_limit` and
+        options: The options of the marker: ``credits``, and those that `Sandbox.set_limit` and
             `Sandbox.set_faults` take.
 
+        name: The test, as it is named to requests that come with its key once it has ended.
+
+        on_advance: Called with the seconds by which the test moves the clock.
+
     Raises:
-        ValueError: There is no such option, or its value cannot be.
+        ValueError: There is no such option, or its value is out of range.
     """
     key = f"cspro_test_{secrets.token_hex(8)}"
     try:
         thread.call(lambda: _apply(thread.sandbox, options, key))
-        yield SmsSandbox(thread, key)
+        yield SmsSandbox(thread, key, on_advance)
     finally:
-        thread.call(lambda: _close(thread.sandbox, key))
+        thread.call(lambda: _close(thread.sandbox, key, name))
 
 
-def _close(sandbox: Sandbox, key: str) -> None:
-    sandbox.close_account(key)
+def _close(sandbox: Sandbox, key: str, name: str) -> None:
+    reason = f"it belonged to {name}, which has ended; make the client anew in each test"
+    sandbox.close_account(key, reason=reason)
     sandbox.reset_clock()
 
 
@@ -273,7 +296,7 @@ _OPTIONS = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
 def _strayed(key: str, count: int) -> str:
     return (
         f"  {plural(count, 'request')} with the key {masked(key)}, which has no account: "
-        "was it read before this test began?"
+        "is its client older than this test?"
     )
 
 

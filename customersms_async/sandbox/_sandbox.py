@@ -164,9 +164,16 @@ class Sandbox(SandboxOptions):
         """
         self._service.set_credits(key, credits_left)
 
-    def close_account(self, key: str) -> None:
-        """Forget a key with its credits, messages, requests, faults and limit."""
-        self._service.close_account(key)
+    def close_account(self, key: str, *, reason: str | None = None) -> None:
+        """
+        Forget a key with its credits, messages, requests, faults and limit.
+
+        Args:
+            key: The key.
+
+            reason: Added to the error that answers later requests with this key.
+        """
+        self._service.close_account(key, reason)
 
     def set_limit(
         self, limit: int | None, *, key: str | None = None, **more: Unpack[LimitSettings]

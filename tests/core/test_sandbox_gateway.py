@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._gateway.accounts import Gateway, Order, read_order
+from customersms_async.sandbox._gateway.accounts import MOST_CLOSED, Gateway, Order, read_order
 from customersms_async.sandbox._gateway.fault_engine import Faults
 from customersms_async.sandbox._gateway.fault_script import Step
 from customersms_async.sandbox._gateway.mailboxes import (
@@ -359,3 +359,30 @@ def test_duplicates_are_repeats_of_number_and_text():
     book = make_mailboxes(message(), message(text="Bye"), message("+13235554567"), message())
 
     assert ["msg_4"] == [repeat.message_id for repeat in book.duplicates()]
+
+
+def test_a_closed_account():
+    """A request with the key of a closed account is told why it was closed, until it is opened."""
+    gateway = make_handler()
+    gateway.gateway.close(KEY, "it belonged to a test")
+    closed = answer(gateway, body("+12125551234"))
+    gateway.gateway.open(KEY, 5)
+    opened = answer(gateway, body("+12125551234"))
+    gateway.gateway.close(KEY, None)
+
+    assert (
+        "INVALID_API_KEY",
+        "Invalid or inactive API key: it belonged to a test",
+    ) == (closed["code"], closed["error"])
+    assert opened["success"]
+    assert "Invalid or inactive API key" == answer(gateway, body("+12125551234"))["error"]
+
+
+def test_reasons_of_closed_accounts_are_bounded():
+    """Of many closed accounts the newest keep their reason."""
+    gateway = make_handler().gateway
+    for n in range(MOST_CLOSED + 2):
+        gateway.close(f"cspro_{n}", "it has ended")
+
+    assert MOST_CLOSED == len(gateway.closed)
+    assert "cspro_2" == next(iter(gateway.closed))

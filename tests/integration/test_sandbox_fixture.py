@@ -330,7 +330,7 @@ def test_a_summary_with_strangers(request):
     assert f"0 accepted, 0 requests at {sandbox.url}" == before
     assert (
         f"{before}\n  2 requests with the key {masked('cspro_old')}, which has no account: "
-        "was it read before this test began?"
+        "is its client older than this test?"
     ) == after
 
 

@@ -36,6 +36,9 @@ Price = Callable[[str], int]
 #: The number of the first message id; the documentation's example begins with ``msg_123456``.
 FIRST_ID = 123_456
 
+#: Closed accounts whose reason is kept.
+MOST_CLOSED = 10_000
+
 _is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 
 
@@ -141,10 +144,13 @@ class Gateway:
         credits: Credits left, by key.
 
         price: What one message costs, by its text.
+
+        closed: Why an account was closed, by key; told to requests that still come with it.
     """
 
     credits: dict[str, int] = attrs.field(repr=False)
     price: Price
+    closed: dict[str, str] = attrs.field(init=False, repr=False, factory=dict[str, str])
     _ids: Iterator[int] = attrs.field(
         init=False, repr=False, factory=lambda: itertools.count(FIRST_ID)
     )
@@ -155,7 +161,26 @@ class Gateway:
             return order.problem
         if not order.key:
             return missing("api_key")
-        return None if order.key in self.credits else INVALID_API_KEY
+        return None if order.key in self.credits else self._stranger(order.key)
+
+    def _stranger(self, key: str) -> Refusal:
+        reason = self.closed.get(key)
+        if reason is None:
+            return INVALID_API_KEY
+        return attrs.evolve(INVALID_API_KEY, error=f"{INVALID_API_KEY.error}: {reason}")
+
+    def open(self, key: str, credits_left: int) -> None:
+        """Set the credits of an account, new or not."""
+        self.credits[key] = credits_left
+        self.closed.pop(key, None)
+
+    def close(self, key: str, reason: str | None) -> None:
+        """Forget an account, but not the *reason*, if there is one; old reasons go first."""
+        self.credits.pop(key, None)
+        if reason is not None:
+            self.closed[key] = reason
+        while len(self.closed) > MOST_CLOSED:
+            del self.closed[next(iter(self.closed))]
 
     def objection(self, order: Order) -> Refusal | None:
         """

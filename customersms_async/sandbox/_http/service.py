@@ -91,12 +91,12 @@ class SandboxService:
             ValueError: The key is empty, or the credits are no whole number ≥ 0.
         """
         validation.check_credits(key, credits_left)
-        self.handler.gateway.credits[key] = credits_left
+        self.handler.gateway.open(key, credits_left)
         self._tell("credits", lambda: views.account(self.handler, key, self.clock.now()))
 
-    def close_account(self, key: str) -> None:
-        """Forget a key with its credits, messages, requests, faults and limit."""
-        self.handler.gateway.credits.pop(key, None)
+    def close_account(self, key: str, reason: str | None = None) -> None:
+        """Forget a key with all that belongs to it; later requests with it are told *reason*."""
+        self.handler.gateway.close(key, reason)
         self.handler.faults.own.pop(key, None)
         self.clear(key)
         self.handler.limits.forget(key)

@@ -1,0 +1,120 @@
+"""
+`UnlimitedLimiter`: no limit at all, for tests against a gateway of their own.
+
+Rule of this module: a refusal for the rate is honoured as every limiter honours it, so that an
+application meets the pause, and a test can move the clock past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Final
+
+from attrs import frozen
+
+from .. import codes
+from .._ports.limiter import Lane, Ticket
+from ..errors import WaitTooLong
+from .pause import RateLimitPause
+
+__all__ = ["UnlimitedLimiter"]
+
+
+class UnlimitedLimiter:
+    """
+    A `Limiter` that grants every slot at once, unless a refusal for the rate pauses the account.
+
+    It may be used from any thread and any event loop.
+
+    Args:
+        clock: Returns monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ahead = 0.0
+        self._pauses: Final = defaultdict[str, RateLimitPause](RateLimitPause)
+        self._places: Final = itertools.count()
+        self._sleepers: Final = set[asyncio.Future[None]]()
+
+    def now(self) -> float:
+        """Return the instant, in seconds of a clock that `advance` moves."""
+        return self._clock() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward by *seconds*, and with it the end of every pause."""
+        self._ahead += seconds
+        for sleeper in list(self._sleepers):
+            with contextlib.suppress(RuntimeError):  # its loop was closed
+                sleeper.get_loop().call_soon_threadsafe(_wake, sleeper)
+
+    async def acquire(
+        self,
+        account: str,
+        lane: Lane,
+        *,
+        longest: float,  # noqa: ARG002  # of no use without a window
+        patience: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> UnlimitedSlot:
+        """Wait for the end of a pause; see `Limiter.acquire`."""
+        asked_at, pause = self.now(), self._pauses[account]
+        if pause.until > asked_at:
+            await self._sleep(pause, None if patience is None else self._clock() + patience)
+        granted_at = self.now()
+        place = ticket or Ticket(lane, next(self._places))
+        return UnlimitedSlot(place, granted_at - asked_at, granted_at, self, pause)
+
+    async def _sleep(self, pause: RateLimitPause, deadline: float | None) -> None:
+        while True:
+            sleeper = asyncio.get_running_loop().create_future()
+            self._sleepers.add(sleeper)  # before the look at the clock: no `advance` is missed
+            try:
+                wait = pause.until - self.now()
+                if wait <= 0:
+                    return
+                _check_patience(wait, deadline, self._clock())
+                await asyncio.wait((sleeper,), timeout=wait)
+            finally:
+                self._sleepers.discard(sleeper)
+
+
+def _check_patience(wait: float, deadline: float | None, now: float) -> None:
+    if deadline is not None and wait > deadline - now:
+        detail = f"the gateway's pause ends in {wait:.1f} s, and {deadline - now:.1f} s are left"
+        raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
+@frozen(eq=False)
+class UnlimitedSlot:
+    """Permission to send one request; see `Slot`."""
+
+    ticket: Ticket
+    waited: float
+    _granted_at: float
+    _limiter: UnlimitedLimiter
+    _pause: RateLimitPause
+
+    def answered(self) -> None:
+        self._pause.accepted()
+
+    def lost(self) -> None:
+        pass
+
+    def unused(self) -> None:
+        pass
+
+    def refused(self, retry_after: float | None) -> float:
+        now = self._limiter.now()
+        self._pause.refused(now, self._granted_at, retry_after)
+        return self._pause.until - now

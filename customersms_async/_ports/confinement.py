@@ -1,0 +1,75 @@
+"""
+How a test keeps every client of its process away from the real gateway.
+
+Rules of this module:
+
+1. The endpoint is checked for each request and not where a client is made: an application's
+   client may be older than the test, and then it holds the endpoint and the key of before.
+2. A confined process reaches this machine only: the sandbox of the test, and servers that the
+   test runs itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from attrs import frozen
+
+from .._validation import is_this_machine
+from ..errors import ConfigurationError
+from .limiter import Limiter
+
+__all__ = ["Confinement", "check_reach", "confined", "limiter_in_force"]
+
+
+@frozen(eq=False)
+class Confinement:
+    """
+    What a test imposes on all clients.
+
+    Attributes:
+        reason: Continues an error's "… is out of reach: "; says why, and what to do.
+
+        limiter: Used by clients that were made meanwhile and given no limiter.
+    """
+
+    reason: str
+    limiter: Limiter
+
+
+# The tests that run now, in several threads perhaps; the newest last.
+_in_force: Final[list[Confinement]] = []
+
+
+@contextmanager
+def confined(confinement: Confinement) -> Iterator[None]:
+    """Confine all clients of this process, in every thread, for the length of a block."""
+    _in_force.append(confinement)
+    try:
+        yield
+    finally:
+        _in_force.remove(confinement)
+
+
+def check_reach(url: str, made_at: str) -> None:
+    """
+    Refuse to send to another machine while a test confines the process.
+
+    Args:
+        url: Where a request is about to go.
+
+        made_at: The line that made the client.
+
+    Raises:
+        ConfigurationError: It would go to another machine; nothing was sent.
+    """
+    if _in_force and not is_this_machine(url):
+        msg = f"the endpoint of the CustomerSMS made at {made_at} is out of reach: "
+        raise ConfigurationError(msg + _in_force[-1].reason)
+
+
+def limiter_in_force() -> Limiter | None:
+    """Return the limiter of the newest test that runs, or None."""
+    return _in_force[-1].limiter if _in_force else None

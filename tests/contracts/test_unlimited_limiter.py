@@ -1,0 +1,136 @@
+"""The limiter that the fixture `sms_sandbox` gives to clients: no limit, but pauses that count."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from customersms_async import Lane, WaitTooLong
+from customersms_async._limit.unlimited import UnlimitedLimiter
+
+pytestmark = pytest.mark.virtual_time
+
+
+def limiter_of(loop: asyncio.AbstractEventLoop) -> UnlimitedLimiter:
+    return UnlimitedLimiter(loop.time)
+
+
+async def take(limiter: UnlimitedLimiter, account: str = "one", **options: object):
+    """Ask for a slot."""
+    return await limiter.acquire(account, Lane.SEND, longest=30.0, **options)
+
+
+async def test_it_grants_at_once():
+    """A thousand slots are granted in one instant, ended or not, each with a place of its own."""
+    loop = asyncio.get_running_loop()
+    limiter = limiter_of(loop)
+    began_at = loop.time()
+    slots = [await take(limiter) for _ in range(1_000)]
+    for slot in slots:
+        slot.lost()
+
+    assert (began_at, {0.0}) == (loop.time(), {slot.waited for slot in slots})
+    assert 1_000 == len({slot.ticket.place for slot in slots})
+
+
+async def test_a_refusal_pauses_the_account():
+    """After a refusal everyone on the account waits for its end, and nobody else does."""
+    loop = asyncio.get_running_loop()
+    limiter = limiter_of(loop)
+    slot = await take(limiter)
+    other = await take(limiter, "two")
+    began_at, pause = loop.time(), slot.refused(7.0)
+    other.unused()
+    await take(limiter, "two")
+    waited = await asyncio.gather(take(limiter), take(limiter, ticket=slot.ticket))
+
+    assert (7.0, 7.0) == (pause, loop.time() - began_at)
+    assert [7.0, 7.0] == [one.waited for one in waited]
+    assert slot.ticket is waited[1].ticket
+
+
+async def test_pauses_grow_until_a_request_is_accepted():
+    """Without a word from the gateway pauses last 1, 2, 4 … seconds, and 1 after an answer."""
+    limiter = limiter_of(asyncio.get_running_loop())
+    pauses = [(await take(limiter)).refused(None) for _ in range(3)]
+    (await take(limiter)).answered()
+    pauses.append((await take(limiter)).refused(None))
+
+    assert [1.0, 2.0, 4.0, 1.0] == pytest.approx(pauses)
+
+
+async def test_a_pause_that_is_too_long():
+    """A caller with less patience than the pause is refused at once, and told how long it is."""
+    loop = asyncio.get_running_loop()
+    limiter = limiter_of(loop)
+    began_at = loop.time()
+    (await take(limiter)).refused(60.0)
+    with pytest.raises(WaitTooLong, match=r"pause ends in 60\.0 s, and 5\.0 s are left"):
+        await take(limiter, patience=5.0)
+
+    assert began_at == loop.time()
+
+
+async def test_a_pause_that_grows_while_it_is_waited_for():
+    """The patience of a caller counts from when it asked."""
+    loop = asyncio.get_running_loop()
+    limiter = limiter_of(loop)
+    slots = [await take(limiter) for _ in range(2)]
+    slots[0].refused(4.0)
+    waiting = asyncio.create_task(take(limiter, patience=6.0))
+    await asyncio.sleep(1.0)
+    slots[1].refused(8.0)
+    with pytest.raises(WaitTooLong, match=r"pause ends in 5\.0 s, and 2\.0 s are left"):
+        await waiting
+
+
+async def test_advance_ends_a_pause():
+    """Moving the clock wakes those who wait, from any thread; what is left of it they wait for."""
+    loop = asyncio.get_running_loop()
+    limiter = limiter_of(loop)
+    (await take(limiter)).refused(60.0)
+    waiting = asyncio.create_task(take(limiter))
+    await asyncio.sleep(1.0)
+    began_at = loop.time()
+    limiter.advance(8.0)
+    mover = threading.Thread(target=limiter.advance, args=(50.0,))
+    mover.start()
+    mover.join()
+    slot = await waiting
+
+    assert (1.0, 60.0) == pytest.approx((loop.time() - began_at, slot.waited))
+
+
+async def test_advance_beside_a_loop_that_was_closed():
+    """A caller whose loop was closed under it does not stop the clock from moving."""
+    limiter = UnlimitedLimiter(lambda: 0.0)
+    (await take(limiter)).refused(60.0)
+    left: list[asyncio.Task[object]] = []
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        left.append(loop.create_task(take(limiter)))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    left[0]._log_destroy_pending = False  # nobody can end it any more
+    limiter.advance(60.0)
+
+    assert 0.0 == (await take(limiter)).waited
+
+
+async def test_a_cancelled_caller_leaves_nothing_behind():
+    """To be cancelled ends the wait at once, and moving the clock does not disturb it."""
+    limiter = limiter_of(asyncio.get_running_loop())
+    (await take(limiter)).refused(60.0)
+    waiting = asyncio.create_task(take(limiter))
+    await asyncio.sleep(1.0)
+    waiting.cancel()
+    limiter.advance(1.0)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -1,0 +1,153 @@
+"""The fixture `sms_sandbox` and clients made before it, during it, and for another test."""
+
+import asyncio
+import os
+import threading
+import time
+
+import pytest
+
+from customersms_async import (
+    AuthenticationError,
+    ConfigurationError,
+    CustomerSMS,
+    LocalLimiter,
+    Rate,
+    WaitTooLong,
+)
+from customersms_async.sandbox._fixture import an_account
+
+PHONE = "+12125551234"
+ELSEWHERE = "https://gateway.invalid/sms_system/api.php"
+
+
+@pytest.fixture(scope="module")
+def old_client() -> CustomerSMS:
+    """A client that an application made before any test, for a gateway on another machine."""
+    return CustomerSMS("cspro_real", endpoint=ELSEWHERE)
+
+
+OUT_OF_REACH = (
+    r"^the endpoint of the CustomerSMS made at .*test_fixture_and_client\.py:\d+ is out of reach: "
+    r"a test with the fixture sms_sandbox reaches this machine only\. .* fixture of function scope$"
+)
+
+
+async def test_an_older_client_reaches_nothing(old_client, sms_sandbox):
+    """A client that was made before the fixture cannot send to another machine, and is named."""
+    with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
+        await old_client.send(PHONE, "Hello")
+
+    assert () == sms_sandbox.requests
+
+
+async def test_an_older_client_sends_no_bulk_run(old_client, sms_sandbox):
+    """A bulk run of such a client does not begin."""
+    with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
+        await old_client.send_many([PHONE], "Hello")
+
+    assert () == sms_sandbox.requests
+
+
+async def test_an_older_client_of_another_account(old_client, sms_sandbox):
+    """A client for another key that is made from it reaches nothing either."""
+    with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
+        await old_client.for_key("cspro_other").send(PHONE, "Hello")
+
+    assert () == sms_sandbox.requests
+
+
+async def test_a_new_client_for_another_machine(sms_sandbox):
+    """A client that a test makes for another machine reaches nothing."""
+    with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
+        await CustomerSMS(endpoint=ELSEWHERE).send(PHONE, "Hello")
+
+    assert () == sms_sandbox.requests
+
+
+def test_an_older_client_in_another_thread(old_client, sms_sandbox):
+    """All threads of the process are kept on this machine."""
+    errors: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            asyncio.run(old_client.send(PHONE, "Hello"))
+        except ConfigurationError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    thread.join()
+
+    assert 1 == len(errors)
+    assert () == sms_sandbox.requests
+
+
+async def test_a_client_that_outlives_its_test(request):
+    """The sandbox names the test that its key belonged to."""
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    with an_account(thread, {}, name="tests/test_it.py::test_first") as first:
+        sms = CustomerSMS(first.key, endpoint=first.endpoint)
+    async with sms:
+        with pytest.raises(AuthenticationError) as caught:
+            await sms.send(PHONE, "Hello")
+    thread.call(lambda: thread.sandbox.clear(first.key))
+
+    assert (
+        "Invalid or inactive API key: it belonged to tests/test_it.py::test_first, which has "
+        "ended; make the client anew in each test"
+    ) == caught.value.detail
+
+
+async def test_many_numbers(sms_sandbox):
+    """The client's own limit does not slow a test: 30 requests leave at once."""
+    numbers = [f"+1212555{n:04d}" for n in range(3_000)]
+    began_at = time.monotonic()
+    async with CustomerSMS() as sms:
+        report = await sms.send_many(numbers, "We open at nine")
+
+    assert (3_000, 3_000) == (report.sent, len(sms_sandbox.messages))
+    assert time.monotonic() - began_at < 8  # about one; 13 with the limit
+
+
+async def test_more_messages_than_the_limit_allows(sms_sandbox):
+    """More than a hundred single messages leave in one minute too."""
+    async with CustomerSMS() as sms:
+        await asyncio.gather(*(sms.send(PHONE, f"{n}", timeout=20) for n in range(120)))
+
+    assert 120 == len(sms_sandbox.messages)
+
+
+async def test_the_clock_of_the_client(sms_sandbox):
+    """Moving the gateway's clock ends the pause of a client that was refused for the rate."""
+    sms_sandbox.limit(1)
+    async with CustomerSMS() as sms:
+        await sms.send(PHONE, "one")
+        run = asyncio.create_task(sms.send_many([PHONE], "two"))
+        while not sms_sandbox.refused:  # noqa: ASYNC110  # the refusal comes in by a socket
+            await asyncio.sleep(0.01)
+        with pytest.raises(WaitTooLong):
+            await sms.send(PHONE, "three", timeout=1)
+        sms_sandbox.advance(60)
+        report = await asyncio.wait_for(run, 10)
+
+    assert 1 == report.sent
+    assert ["one", "two"] == [message.text for message in sms_sandbox.messages]
+
+
+async def test_a_limiter_that_is_given(sms_sandbox):
+    """A test of the limit itself gives its client a limiter, which is used."""
+    limiter = LocalLimiter(Rate(1, per=60))
+    async with CustomerSMS(limiter=limiter) as sms:
+        await sms.send(PHONE, "one")
+        with pytest.raises(WaitTooLong):
+            await sms.send(PHONE, "two", timeout=1)
+
+    assert 1 == len(sms_sandbox.messages)
+
+
+def test_the_environment_is_left_alone(sms_sandbox):
+    """The fixture sets the key and the endpoint, and no other variable of the library's."""
+    ours = {name for name in os.environ if name.startswith("CUSTOMERSMS_")}
+
+    assert {"CUSTOMERSMS_API_KEY", "CUSTOMERSMS_ENDPOINT"} >= ours - {"CUSTOMERSMS_TEST_LOOP"}
