@@ -15,13 +15,14 @@ message leaves for text): 160 septets or 70 UTF-16 code units alone, 153 or 67 i
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
 from attrs import field, frozen
 
-from ._text.swaps import clusters, name_of, swap_for
+from ._text.swaps import clusters, may_join, name_of, swap_for
 
 __all__ = ["GSM7", "UCS2", "Encoding", "Forcing", "Segments", "count"]
 
@@ -39,7 +40,7 @@ _GSM: Final = _EXTENDED | frozenset(
 #: Units of a message that is alone, and of each part of a longer one.
 _ROOM: Final[dict[Encoding, tuple[int, int]]] = {GSM7: (160, 153), UCS2: (70, 67)}
 
-_LAST_UNIT: Final = 0xFFFF
+_LAST_UNIT: Final = "\uffff"
 
 
 @frozen
@@ -104,6 +105,11 @@ class Segments:
         return part * self.segments if self.joints else alone
 
     @property
+    def is_forced(self) -> bool:
+        """Whether something in it forces UCS-2."""
+        return self.encoding == UCS2
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The text, cut at the joints."""
         edges = (0, *self.joints, len(self.text))
@@ -116,14 +122,15 @@ class Segments:
         for start, cluster in _foreign(self.text):
             places.setdefault(cluster, []).append(start)
         return tuple(
-            Forcing(char, name_of(char), tuple(starts), swap_for(char, _GSM.issuperset))
+            Forcing(char, name_of(char), tuple(starts), _swap(char))
             for char, starts in places.items()
         )
 
     @property
     def swapped(self) -> str:
         """The text with each swap made; what has none stays."""
-        return _replaced(self.text, {one.char: one.swap for one in self.forcing})
+        foreign = {cluster: _swap(cluster) for _, cluster in _foreign(self.text)}
+        return _replaced(self.text, {old: new for old, new in foreign.items() if new is not None})
 
     @property
     def segments_swapped(self) -> int:
@@ -148,7 +155,8 @@ def count(text: str) -> Segments:
     if used <= _GSM:
         wide = sum(map(text.count, used & _EXTENDED))
         return _cut(text, GSM7, wide, _EXTENDED.__contains__)
-    return _cut(text, UCS2, sum(map(_is_pair, text)), _is_pair)
+    wide = sum(map(_is_pair, text)) if _is_pair(max(used)) else 0
+    return _cut(text, UCS2, wide, _is_pair)
 
 
 def _characters(text: object) -> set[str]:
@@ -178,23 +186,26 @@ def _joints(text: str, room: int, is_wide: Callable[[str], bool]) -> Iterator[in
 
 
 def _is_pair(char: str) -> bool:
-    return ord(char) > _LAST_UNIT
+    return char > _LAST_UNIT
 
 
-def _foreign(text: str) -> Iterator[tuple[int, str]]:
+def _foreign(text: str) -> list[tuple[int, str]]:
     """Give what is outside the alphabet, with its offset; marks stay with what they stand on."""
-    if _GSM.issuperset(text):
-        return
-    for start, cluster in clusters(text):
-        if not _GSM.issuperset(cluster):
-            yield start, cluster
+    outside = set(text) - _GSM
+    if any(map(may_join, outside)):
+        return [(start, one) for start, one in clusters(text) if not _GSM.issuperset(one)]
+    return [(place, char) for place, char in enumerate(text) if char in outside]
 
 
-def _replaced(text: str, swaps: dict[str, str | None]) -> str:
-    if not swaps:
-        return text
-    swapped = ((cluster, swaps.get(cluster)) for _, cluster in clusters(text))
-    return "".join(old if new is None else new for old, new in swapped)
+@functools.lru_cache(1024)
+def _swap(cluster: str) -> str | None:
+    return swap_for(cluster, _GSM.issuperset)
+
+
+def _replaced(text: str, swaps: dict[str, str]) -> str:
+    if not any(map(may_join, set(text) - _GSM)):
+        return text.translate({ord(old): new for old, new in swaps.items()})
+    return "".join(swaps.get(cluster, cluster) for _, cluster in clusters(text))
 
 
 def _spelt(swap: str) -> str:

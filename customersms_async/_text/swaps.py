@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final
 
-__all__ = ["clusters", "name_of", "swap_for"]
+__all__ = ["clusters", "may_join", "name_of", "swap_for"]
 
 _JOINER: Final = "\u200d"
 
@@ -84,28 +84,32 @@ _SWAPS: Final = {char: swap for swap, chars in _INSTEAD.items() for char in char
 _UNSEEN: Final = frozenset({"Mn", "Me", "Cc", "Cf"})
 
 
+def may_join(char: str) -> bool:
+    """Whether *char* may be one with what stands before or behind it."""
+    return char >= "\u0300" and (_is_attached(char) or _is_regional(char))
+
+
 def clusters(text: str) -> Iterator[tuple[int, str]]:
-    """Cut *text* into what is read as one, each with its offset; all of them make up the text."""
+    """Cut *text*, which is not empty, into what is read as one, each with its offset."""
     start = 0
     for place in range(1, len(text)):
         if not _is_continued(text[start:place], text[place]):
             yield start, text[start:place]
             start = place
-    if text:
-        yield start, text[start:]
+    yield start, text[start:]
 
 
 def _is_continued(cluster: str, char: str) -> bool:
     if char < "\u0300":
         return cluster[-1] == _JOINER
-    is_mark = unicodedata.category(char)[0] == "M" or char == _JOINER or _is_emoji_mark(char)
     is_flag = _is_regional(char) and len(cluster) == 1 and _is_regional(cluster)
-    return is_mark or is_flag or cluster[-1] == _JOINER
+    return is_flag or _is_attached(char) or cluster[-1] == _JOINER
 
 
-def _is_emoji_mark(char: str) -> bool:
-    """Whether it is a tone of skin, or of a tag: they change the emoji before them."""
-    return "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f"
+def _is_attached(char: str) -> bool:
+    """Whether it belongs to what stands before it: a mark, a joiner, a tone of skin, a tag."""
+    is_of_emoji = "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f"
+    return is_of_emoji or char == _JOINER or unicodedata.category(char)[0] == "M"
 
 
 def _is_regional(char: str) -> bool:

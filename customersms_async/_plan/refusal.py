@@ -1,0 +1,35 @@
+"""A row of a list of recipients that cannot be sent to."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from .._redaction import mask_phone
+
+__all__ = ["Refusal"]
+
+
+@frozen
+class Refusal:
+    """
+    A row that is no message, and why.
+
+    Attributes:
+        row: Its number, as a spreadsheet shows it.
+        code: A stable upper-case word: its class.
+        reason: What is wrong with it and what would be right, in one line.
+        phone: What stands where its number should; shown by its shape.
+    """
+
+    row: int
+    code: str
+    reason: str
+    phone: str = field(default="", repr=mask_phone)
+
+    @property
+    def ref(self) -> str:
+        """The same name that a good row has as `Message.ref`: ``row-17``."""
+        return f"row-{self.row}"
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.reason}"

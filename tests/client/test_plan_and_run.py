@@ -1,0 +1,37 @@
+"""A plan and the run that it foretells."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from customersms_async import Message
+from customersms_async.plan import plan_messages
+from tests.support.memory import MemoryTransport
+
+pytestmark = pytest.mark.virtual_time
+
+
+def messy(how_many: int, dice: random.Random) -> list[Message]:
+    """Make messages with a few texts, doubles, and numbers and texts that are none."""
+    texts = ["one", "two", "three", "é" * 80, " "]
+    numbers = [f"+1212{n:07}" for n in range(how_many // 3)] + ["555", "+1 (212) 000-0001"]
+    return [Message(dice.choice(numbers), dice.choice(texts)) for _ in range(how_many)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+@pytest.mark.parametrize("look_ahead", [1, 7, 50, 50_000])
+@pytest.mark.parametrize("dedupe", [True, False])
+async def test_the_run_is_as_planned(make_client, batch_size, look_ahead, dedupe):
+    """Recipients, doubles, bad ones and requests of a plan are those of its run."""
+    messages = messy(60, random.Random(batch_size + look_ahead))
+    options = {"batch_size": batch_size, "look_ahead": look_ahead, "dedupe": dedupe}
+    gateway = MemoryTransport()
+
+    plan = plan_messages(messages, **options)
+    report = await make_client(gateway).send_messages(messages, **options)
+
+    bad = report.not_sent - report.duplicates
+    assert (report.sent, report.duplicates, bad) == (plan.recipients, plan.doubles, plan.bad)
+    assert len(gateway.batches) == plan.requests
