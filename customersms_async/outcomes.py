@@ -18,13 +18,26 @@ from attrs import field, frozen
 
 from . import codes
 from ._columns import Columns
+from ._refusals import family_of
 from ._status import Status, Verdict
 from .errors import BulkFailed
 
-__all__ = ["Credits", "Message", "Outcome", "Progress", "Receipt", "Report", "request_name"]
+__all__ = [
+    "Credits",
+    "Message",
+    "Outcome",
+    "Progress",
+    "Receipt",
+    "Report",
+    "is_safe_to_resend",
+    "request_name",
+]
 
-#: `Status.NOT_SENT` for these would only happen again: the same input gives the same answer.
-_HOPELESS: Final = frozenset({codes.DUPLICATE, codes.INVALID_PHONE, codes.INVALID_MESSAGE})
+#: `Status.NOT_SENT` for these is no accident: the same input would end the same way, or somebody
+#: does not want it sent, or it is being sent elsewhere.
+_NEVER_TO_RESEND: Final = frozenset(
+    {codes.DUPLICATE, codes.INVALID_PHONE, codes.INVALID_MESSAGE, codes.SKIPPED, codes.TAKEN}
+)
 
 
 def _hidden_text(text: object) -> str:
@@ -109,8 +122,13 @@ class Outcome:
 
     @property
     def is_safe_to_resend(self) -> bool:
-        """Whether it was not sent, and sending it again is not bound to end the same way."""
-        return _may_be_sent_again(self)
+        """
+        Whether nothing was sent, and sending it again doubles nothing and may end better.
+
+        So for `Status.NOT_SENT`, but for duplicates, skips, bad input and what is `TAKEN`; and for
+        what was refused for the key, for want of credit or for the rate.
+        """
+        return is_safe_to_resend(self)
 
 
 @frozen(kw_only=True)
@@ -244,13 +262,13 @@ class Report(Sequence[Outcome]):
 
     def safe_to_resend(self) -> list[Outcome]:
         """
-        Give what was not sent and may be sent again: no duplicates, no bad input, nothing unknown.
+        Give what was not sent and may be sent again; see `Outcome.is_safe_to_resend`.
 
         The list goes straight into another call of the same kind: an outcome stands for its
         number, and after `CustomerSMS.send_messages` for its message. Done until it is empty, that
         ends (as soon as the gateway can be reached) and doubles nothing.
         """
-        return [self[index] for index in self._columns.where(_may_be_sent_again)]
+        return [self[index] for index in self._columns.where(is_safe_to_resend)]
 
     def raise_for_failures(self) -> None:
         """
@@ -304,5 +322,13 @@ def request_name(client: str, number: int) -> str | None:
     return f"{client}-{number}" if number else None
 
 
-def _may_be_sent_again(fate: Verdict | Outcome) -> bool:
-    return fate.status is Status.NOT_SENT and fate.code not in _HOPELESS
+def is_safe_to_resend(fate: Verdict | Outcome) -> bool:
+    """
+    Whether nothing was sent, for a reason that is not the number's or the text's own.
+
+    A refusal for the key, for want of credit or for the rate proves that nothing was sent, and says
+    nothing about the person.
+    """
+    if fate.status is Status.NOT_SENT:
+        return fate.code not in _NEVER_TO_RESEND
+    return fate.status is Status.REJECTED and family_of(fate.code) is not None

@@ -16,7 +16,7 @@ from .._columns import Columns
 from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch
 from .._status import Status, Verdict
-from ..outcomes import Outcome, request_name
+from ..outcomes import Outcome, is_safe_to_resend, request_name
 from .reader import Chunk
 
 __all__ = ["ResultCollector"]
@@ -62,15 +62,14 @@ class ResultCollector:
             self._columns.decide(
                 batch.indexes, delivered.verdicts, delivered.message_ids, delivered.request
             )
-            if text := _text_to_keep(batch, delivered):
-                self._columns.keep_text(batch.indexes, text)
+            if batch.is_personal:
+                self._columns.keep_text(_to_resend(batch, delivered), batch.text)
         elif self.is_handing_over:
             self.ready.extend(self.outcomes(batch, delivered))
 
     def outcomes(self, batch: Batch, delivered: DeliveryResult) -> Iterator[Outcome]:
         """Put the outcomes of a batch together."""
         request = request_name(self._name, delivered.request)
-        text = _text_to_keep(batch, delivered)
         for index, phone, verdict, message_id, ref in zip(
             batch.indexes,
             batch.phones,
@@ -88,7 +87,7 @@ class ResultCollector:
                 detail=verdict.detail,
                 ref=ref,
                 request=request,
-                text=text,
+                text=batch.text if batch.is_personal and is_safe_to_resend(verdict) else None,
             )
 
     def discard(self) -> None:
@@ -113,7 +112,9 @@ def _each(verdicts: Verdict | Sequence[Verdict]) -> Iterator[Verdict] | Sequence
     return repeat(verdicts) if isinstance(verdicts, Verdict) else verdicts
 
 
-def _text_to_keep(batch: Batch, delivered: DeliveryResult) -> str | None:
-    """Give the text of messages that were not sent; a whole request is, or none of it."""
-    is_kept = batch.is_personal and delivered.first.status is Status.NOT_SENT
-    return batch.text if is_kept else None
+def _to_resend(batch: Batch, delivered: DeliveryResult) -> Sequence[int]:
+    """Give the indexes of what was not sent and may be sent again, for which the text is kept."""
+    if delivered.whole is not None:
+        return batch.indexes if is_safe_to_resend(delivered.whole) else ()
+    fates = zip(batch.indexes, _each(delivered.verdicts), strict=False)
+    return [index for index, verdict in fates if is_safe_to_resend(verdict)]

@@ -30,10 +30,10 @@ from .._wire.codec import (
     TurnedAway,
     Unreadable,
     encode_request,
-    parse_retry_after,
     read_answer,
 )
 from .._wire.matching import match
+from .._wire.pause import asked_pause
 from ..errors import LimiterUnavailable, WaitTooLong
 from .context import DeliveryContext
 from .result import DeliveryResult
@@ -262,10 +262,11 @@ class Delivery:
             verdict = of_failure("an answer to another request came first", is_started=False)
             return DeliveryResult(verdict, request=attempt.number)
         context = self.context
-        answer = read_answer(reply.status, context.key.hide_in(reply.body), context.rate_statuses)
+        body = context.key.hide_in(reply.body)
+        answer = read_answer(reply.status, body, context.rate_statuses, self._text)
         if not isinstance(answer, Answered):
             return self._refused(attempt, slot, reply, answer)
-        found = match(self.phones, answer, self._clean)
+        found = match(self.phones, answer, self._clean, self._text)
         if found.is_foreign:
             reply.discard()
             slot.lost()
@@ -293,9 +294,7 @@ class Delivery:
             slot.lost()
             return DeliveryResult(verdict, request=attempt.number)
         if isinstance(answer, TurnedAway):
-            headers = reply.headers
-            retry_after = parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
-            self._turned_away(slot, retry_after)
+            self._turned_away(slot, asked_pause(reply.headers, answer.retry_after))
             return DeliveryResult(verdict, request=attempt.number, retry_after=self._retry_after)
         slot.answered()
         self._accepted(answer.credits)

@@ -13,10 +13,10 @@ an exception in none that matters.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from .. import codes
+from .._refusals import Family, family_of
 from .._status import Status, Verdict
 from .._wire.codec import Refused, TurnedAway, Unreadable
 
@@ -35,11 +35,6 @@ _LONGEST_DELAY: Final = 8.0
 
 #: Refusals for the rate are waited out this long after the last acceptance, then given up.
 PATIENCE_WITH_REFUSALS: Final = 600.0
-
-_KEY_WORDS = re.compile(
-    r"API_?KEY|(^|_)(KEY|TOKEN|UNAUTHORI[SZ]ED|UNAUTHENTICATED|AUTHENTICATION)(_|$)|^HTTP_401$"
-)
-_CREDIT_WORDS = re.compile(r"(^|_)(CREDITS?|BALANCE|FUNDS)(_|$)|^HTTP_402$")
 
 
 def of_failure(detail: str, *, is_started: bool) -> Verdict:
@@ -60,12 +55,12 @@ def of_refusal(answer: Refused | TurnedAway | Unreadable, detail: str | None) ->
 
 def is_key_refused(verdict: Verdict) -> bool:
     """Whether the gateway does not accept the key."""
-    return verdict.status is Status.REJECTED and bool(_KEY_WORDS.search(verdict.code or ""))
+    return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.KEY
 
 
 def has_no_credits(verdict: Verdict) -> bool:
     """Whether the gateway refused for want of credits."""
-    return verdict.status is Status.REJECTED and bool(_CREDIT_WORDS.search(verdict.code or ""))
+    return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.CREDIT
 
 
 def backoff(tries: int, jitter: float) -> float:

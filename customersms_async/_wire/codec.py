@@ -3,10 +3,10 @@ The gateway's language: a request as bytes, and bytes as an answer.
 
 Rules of this module:
 
-1. It decides what an answer *is*, never what became of a number: that is `_matching`'s.
-2. The gateway runs on PHP, whose types are loose. Only what decides is asked to be exact: an
-   entry's ``phone`` and ``success``. Any other field of a wrong type counts as absent.
-3. Whoever has not clearly said yes or no has said nothing: what is not the documented shape is
+1. It decides what an answer *is*; what became of each number is decided in `matching`.
+2. The gateway runs on PHP, whose types are loose. Only what decides has to be exact: an entry's
+   ``phone`` and ``success``. Any other field of a wrong type counts as absent.
+3. An answer that does not clearly say yes or no says nothing: what is not the documented shape is
    `Unreadable`, whatever its HTTP status.
 
 Source: the gateway's public documentation of ``POST /sms_system/api.php`` gives the two shapes,
@@ -16,10 +16,8 @@ What it leaves open is listed in the README under "What the gateway leaves open"
 
 from __future__ import annotations
 
-import datetime as dt
-import email.utils
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, TypeAlias, cast
 
 import msgspec
@@ -27,8 +25,10 @@ from attrs import define, field, frozen
 
 from .. import codes
 from .._key import ApiKey
-from .._ports.limiter import LONGEST_PAUSE
+from .._refusals import Family, family_of, reason
 from ..errors import InvalidMessage
+from .loose import Object, balance, boolean, decode, digits, object_of, objects_in, text
+from .pause import asked_in
 
 __all__ = [
     "Answer",
@@ -39,28 +39,16 @@ __all__ = [
     "Unreadable",
     "check_text",
     "encode_request",
-    "parse_retry_after",
     "read_answer",
-    "word",
 ]
 
-
 _BOM: Final = "\ufeff"
-_MOST_PREFIXES: Final = 20  # places where an object may begin behind text; each costs a decode
-_SECONDS = re.compile(r"[0-9]+")
-_NO_WORD = re.compile(r"[^A-Z0-9]+")
-# One half of a pair, which is no character; JSON can spell it, and no decoder takes it.
-_LONE_SURROGATE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..",
-)
-_LONGEST_WORD: Final = 64
-_NO_WORD_GIVEN: Final = codes.REJECTED
-_RATE_WORDS = re.compile(r"RATE_?LIMIT|TOO_?MANY_?REQUESTS|THROTTLE")
-_RATE_TEXT = re.compile(r"\brate.?limit|too many requests", re.IGNORECASE)
-_PHONE_KEY = re.compile(r"\+?[0-9][0-9 ().-]{5,24}")
-
+_PHONE_KEY: Final = re.compile(r"\+?[0-9][0-9 ().-]{5,24}")
 _REQUEST_TIMEOUT: Final = 408
 _CLIENT_ERRORS: Final = range(400, 500)
+_NO_SENDS: Final = (None, 0, "0", "")
+#: What an object amid text has to have to be one of the gateway's, and not one of a page's script.
+_SPEAK_OF_NUMBERS: Final = {"results", "successful_sends", "phone"}
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -72,22 +60,22 @@ class Entry(msgspec.Struct, gc=False):
         success: Whether the gateway accepted it.
         message_id: The gateway's name for the message, or None.
         error: The gateway's text, or None.
-        code: The gateway's word, or None.
+        code: The gateway's code as it came, or None.
     """
 
     phone: str
     success: bool
     message_id: str | None = None
     error: str | None = None
-    code: str | None = None
+    code: str | int | float | None = None
 
 
 class _Strict(msgspec.Struct, gc=False):
-    """The documented shape to the letter, which nearly every answer has: one pass, in C."""
+    """The documented shape, which nearly every answer has: one pass, in C."""
 
     success: bool
     results: list[Entry]
-    remaining_credits: int | None = None
+    remaining_credits: int | str | float | None = None
 
 
 @define(eq=False)
@@ -98,18 +86,18 @@ class Answered:
     Attributes:
         entries: What it says of each number, in its own order and spelling.
         credits: The balance it names, or None.
-        behind_text: Whether text stood before the object; then it counts only as far as it names
-            the numbers asked for.
+        amid_text: Whether text stood before or behind the object; then it counts only if it names
+            all numbers asked for.
     """
 
     entries: Sequence[Entry] = field(repr=False)
     credits: int | None = None
-    behind_text: bool = False
+    amid_text: bool = False
 
 
 @frozen
 class Refused:
-    """The whole request was refused: the gateway's word, its text, the balance if it names one."""
+    """The whole request was refused: the reason's word, the gateway's text, a balance if named."""
 
     code: str
     detail: str | None = None
@@ -118,10 +106,18 @@ class Refused:
 
 @frozen
 class TurnedAway:
-    """Refused for the rate, before it was carried out."""
+    """
+    Refused for the rate, before it was carried out.
+
+    Attributes:
+        code: The reason's word.
+        detail: The gateway's text, or None.
+        retry_after: What the body asks for, in seconds or as an instant; see `pause.asked_pause`.
+    """
 
     code: str
     detail: str | None = None
+    retry_after: float | None = None
 
 
 @frozen
@@ -132,7 +128,6 @@ class Unreadable:
 
 
 Answer: TypeAlias = Answered | Refused | TurnedAway | Unreadable
-_Object: TypeAlias = dict[str, object]
 
 
 def check_text(text: object) -> str:
@@ -175,7 +170,9 @@ def encode_request(key: ApiKey, phones: str | Sequence[str], text: str) -> bytes
     return _encoder.encode({"api_key": key.reveal(), "phone": phones, "message": text})
 
 
-def read_answer(status: int, body: bytes, rate_statuses: Collection[int] = (429,)) -> Answer:
+def read_answer(
+    status: int, body: bytes, rate_statuses: Collection[int] = (429,), sent: str = ""
+) -> Answer:
     """
     Say what came back.
 
@@ -185,58 +182,29 @@ def read_answer(status: int, body: bytes, rate_statuses: Collection[int] = (429,
         body: The body, whole.
 
         rate_statuses: The statuses that mean "turned away for the rate" by themselves.
+
+        sent: The text of the message; what an error says in its words proves nothing.
     """
-    answer = _read_strict(body) or _read_lenient(body.decode(errors="replace"))
+    strict = _read_strict(body)
+    if strict is not None:
+        return strict
+    objects, is_amid_text = _objects(body.decode(errors="replace"))
+    answer = _read_amid_text(objects) if is_amid_text else _read_alone(objects, sent)
     if isinstance(answer, Refused):
-        return _as_refusal(answer, status, is_for_rate=status in rate_statuses)
+        return _as_refusal(answer, status, rate_statuses, objects)
     if answer is not None:
         return answer
     if status in rate_statuses:
-        return TurnedAway(f"HTTP_{status}")
+        return TurnedAway(f"HTTP_{status}", None, _asked_in(objects))
     if status in _CLIENT_ERRORS and status != _REQUEST_TIMEOUT:
         return Refused(f"HTTP_{status}", f"HTTP status {status} without a readable answer")
-    return Unreadable(f"HTTP status {status}, {len(body)} bytes that are no answer as documented")
+    return Unreadable(f"HTTP status {status}, {len(body):,} bytes that are no answer as documented")
 
 
-def parse_retry_after(value: str | None, date: str | None) -> float | None:
-    """
-    Read a ``Retry-After`` header.
-
-    Args:
-        value: The header: seconds in ASCII digits, or an HTTP date.
-
-        date: The ``Date`` header of the same answer. A date is read against the server's own
-            clock, so that no clock of ours can make it wrong.
-
-    Returns:
-        Seconds from 0 to 600, or None where it says nothing usable.
-
-    Source: RFC 9110, sections 10.2.3 and 5.6.7; a date without a zone is UTC.
-    """
-    if value is None:
-        return None
-    seconds = value.strip(" \t")  # what counts as white space in a header
-    if _SECONDS.fullmatch(seconds):
-        return min(float(seconds), LONGEST_PAUSE)
-    until, now = _http_date(value), _http_date(date or "")
-    if until is None or now is None:
-        return None
-    return min(max((until - now).total_seconds(), 0.0), LONGEST_PAUSE)
-
-
-def _http_date(value: str) -> dt.datetime | None:
-    try:
-        parsed = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
-
-
-# Texts and numbers are often of a subclass of `str` (a template's, an array's), which is refused
-# where it is not made plain.
-_encoder = msgspec.json.Encoder(enc_hook=str.__str__)
-_strict = msgspec.json.Decoder(_Strict)
-_lenient = msgspec.json.Decoder()
+# Texts and numbers are often of a subclass of `str` (a template's, an array's), which msgspec
+# refuses unless it is made plain.
+_encoder: Final = msgspec.json.Encoder(enc_hook=str.__str__)
+_strict: Final = msgspec.json.Decoder(_Strict)
 
 
 def _read_strict(body: bytes) -> Answered | None:
@@ -244,112 +212,93 @@ def _read_strict(body: bytes) -> Answered | None:
         found = _strict.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return Answered(found.results, found.remaining_credits) if found.results else None
+    return Answered(found.results, balance(found.remaining_credits)) if found.results else None
 
 
-def _read_lenient(body: str) -> Answered | Refused | Unreadable | None:
+def _objects(body: str) -> tuple[list[Object], bool]:
+    """Give the objects of a body, and whether they stand amid text."""
     body = body.strip().removeprefix(_BOM)
-    found = _decode_object(body)
-    if found is not None:
-        return _answer_of(found, behind_text=False)
-    for tail in _tails(body):
-        found = _decode_object(tail)
-        answer = None if found is None else _answer_of(found, behind_text=True)
-        if isinstance(answer, Answered | Unreadable):
-            return answer
-    return None
+    found = decode(body)
+    if found is msgspec.UNSET:
+        return list(objects_in(body)), True
+    whole = object_of(found)
+    return ([] if whole is None else [whole]), False
 
 
-def _tails(body: str) -> Iterator[str]:
-    begin = -1
-    for _ in range(_MOST_PREFIXES):
-        begin = body.find("{", begin + 1)
-        if begin < 0:
-            return
-        yield body[begin:]
+def _read_alone(objects: Sequence[Object], sent: str) -> Answered | Refused | Unreadable | None:
+    return _answer_of(objects[0], sent) if objects else None
 
 
-def _decode_object(body: str) -> _Object | None:
-    try:
-        found: object = _lenient.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        plain = _LONE_SURROGATE.sub(r"\\ufffd", body)
-        return _decode_object(plain) if plain != body else None
-    return _object(found)
+def _read_amid_text(objects: Sequence[Object]) -> Answered | Unreadable | None:
+    """Believe only what speaks of numbers; where several objects do, all of them together."""
+    answers = [_answer_of(found, "") for found in objects if found.keys() & _SPEAK_OF_NUMBERS]
+    named = [answer for answer in answers if isinstance(answer, Answered)]
+    if named:
+        entries = [entry for answer in named for entry in answer.entries]
+        return Answered(entries, named[-1].credits, amid_text=True)
+    return next((answer for answer in answers if isinstance(answer, Unreadable)), None)
 
 
-def _answer_of(found: _Object, *, behind_text: bool) -> Answered | Refused | Unreadable | None:
-    credits_left = _integer(found.get("remaining_credits"))
+def _answer_of(found: Object, sent: str) -> Answered | Refused | Unreadable | None:
+    credits_left = balance(found.get("remaining_credits"))
     results = _pairs(found.get("results"))
     entries = [entry for key, value in results if (entry := _entry(key, value)) is not None]
-    success = _boolean(found.get("success"))
+    success = boolean(found.get("success"))
     if entries or (success and "results" in found):
-        return Answered(entries, credits_left, behind_text)
-    if success or results or _says_some_were_sent(found):
+        return Answered(entries, credits_left)
+    if success or results or found.get("successful_sends") not in _NO_SENDS:
         # Whatever the status: a 429 with this body must not make it be sent again.
         return Unreadable("an answer that speaks of numbers, and names none")
     if success is None:
         return None
-    return Refused(
-        word(found.get("code")) or _NO_WORD_GIVEN, _text(found.get("error")), credits_left
-    )
+    code, error = _code_and_error(found)
+    return Refused(reason(code, error, sent), error, credits_left)
 
 
-def _says_some_were_sent(found: _Object) -> bool:
-    return found.get("successful_sends") not in (None, 0, "0", "")
+def _code_and_error(found: Object) -> tuple[object, str | None]:
+    """Find both; the error may be an object that has them."""
+    inner = object_of(found.get("error")) or {}
+    code = found.get("code") or found.get("error_code") or inner.get("code")
+    errors = (found.get("error"), inner.get("message"), inner.get("text"), found.get("message"))
+    return code, next(filter(None, map(text, errors)), None)
 
 
 def _pairs(results: object) -> list[tuple[str, object]]:
     """The entries as they come, each with its name where `results` is an object."""
     if isinstance(results, list):
         return [("", value) for value in cast("list[object]", results)]
-    return list((_object(results) or {}).items())
+    return list((object_of(results) or {}).items())
 
 
 def _entry(key: str, found: object) -> Entry | None:
-    value = _object(found)
+    value = object_of(found)
     if value is None:
         return None
-    phone, success = value.get("phone"), _boolean(value.get("success"))
-    if phone is None and _PHONE_KEY.fullmatch(key):
+    phone, success = digits(value.get("phone")), boolean(value.get("success"))
+    if value.get("phone") is None and _PHONE_KEY.fullmatch(key):
         phone = key
-    if success is None or isinstance(phone, bool) or not isinstance(phone, str | int):
+    if success is None or phone is None:
         return None
+    code, error = _code_and_error(value)
     return Entry(
-        phone=str(phone),
+        phone=phone,
         success=success,
-        message_id=_text(value.get("message_id")),
-        error=_text(value.get("error")),
-        code=_text(value.get("code")),
+        message_id=text(value.get("message_id")),
+        error=error,
+        code=code if isinstance(code, str | int | float) else None,
     )
 
 
-def _as_refusal(refused: Refused, status: int, *, is_for_rate: bool) -> Refused | TurnedAway:
-    is_for_rate = is_for_rate or bool(_RATE_WORDS.search(refused.code))
-    if is_for_rate or _RATE_TEXT.search(refused.detail or ""):
-        return TurnedAway(refused.code, refused.detail)
-    if refused.code == _NO_WORD_GIVEN and status in _CLIENT_ERRORS:
+def _as_refusal(
+    refused: Refused, status: int, rate_statuses: Collection[int], objects: Sequence[Object]
+) -> Refused | TurnedAway:
+    about = family_of(refused.code)
+    if about is Family.RATE or (about is None and status in rate_statuses):
+        return TurnedAway(refused.code, refused.detail, _asked_in(objects))
+    if refused.code == codes.REJECTED and status in _CLIENT_ERRORS:
         return Refused(f"HTTP_{status}", refused.detail, refused.credits)
     return refused
 
 
-def _object(value: object) -> _Object | None:
-    return cast("_Object", value) if isinstance(value, dict) else None
-
-
-def _boolean(value: object) -> bool | None:
-    return bool(value) if isinstance(value, int) and value in (0, 1) else None
-
-
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def word(value: object) -> str | None:
-    """Make a stable upper-case word of a code, whatever its spelling; None where it has none."""
-    plain = _NO_WORD.sub("_", (_text(value) or "").upper()).lstrip("_")
-    return plain[:_LONGEST_WORD].rstrip("_") or None
+def _asked_in(objects: Sequence[Object]) -> float | None:
+    return max(filter(None, map(asked_in, objects)), default=None)

@@ -18,11 +18,13 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from .. import codes
+from .._refusals import reason
 from .._status import SENT, Status, Verdict
-from .codec import Answered, Entry, word
+from .codec import Answered, Entry
 
 __all__ = ["Match", "match"]
 
+_DECIMALS = re.compile(r"(?<=[0-9]{7})\.0+$")  # of a number that was a float on its way
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _MISSING = Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "the answer does not name this number")
 _CONTRADICTED = Verdict(Status.UNKNOWN, codes.CONTRADICTED, "the answer says both yes and no")
@@ -47,7 +49,9 @@ class Match:
     is_foreign: bool = False
 
 
-def match(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) -> Match:
+def match(
+    phones: Sequence[str], answer: Answered, clean: Callable[[str], str], sent: str = ""
+) -> Match:
     """
     Find the fate of each number.
 
@@ -57,8 +61,13 @@ def match(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) 
         answer: The answer that was read.
 
         clean: Makes a stranger's text fit to be kept.
+
+        sent: The text of the message, which an error may echo.
     """
-    return _match_in_order(phones, answer.entries) or _match_by_digits(phones, answer, clean)
+    in_order = _match_in_order(phones, answer.entries)
+    return in_order or _match_by_digits(
+        phones, answer, lambda entry: _rejection(entry, clean, sent)
+    )
 
 
 def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
@@ -74,19 +83,22 @@ def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | 
     return Match(SENT, message_ids) if len(message_ids) == len(entries) else None
 
 
-def _match_by_digits(phones: Sequence[str], answer: Answered, clean: Callable[[str], str]) -> Match:
+def _match_by_digits(
+    phones: Sequence[str], answer: Answered, reject: Callable[[Entry], Verdict]
+) -> Match:
     asked: defaultdict[str, list[int]] = defaultdict(list)
     for place, phone in enumerate(phones):
         asked[phone[1:]].append(place)
     said: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in answer.entries:
-        said[_NOT_DIGITS.sub("", entry.phone).lstrip("0")].append(entry)
+        digits = _NOT_DIGITS.sub("", _DECIMALS.sub("", entry.phone))
+        said[digits.lstrip("0")].append(entry)
     named = asked.keys() & said.keys()
     verdicts = [_MISSING] * len(phones)
     message_ids: list[str | None] = [None] * len(phones)
-    if not (answer.behind_text and len(named) < len(asked)):
+    if not (answer.amid_text and len(named) < len(asked)):
         for digits in named:
-            _share_out(asked[digits], said[digits], verdicts, message_ids, clean)
+            _share_out(asked[digits], said[digits], verdicts, message_ids, reject)
     expected = sum(min(len(asked[digits]), len(said[digits])) for digits in named)
     return Match(
         verdicts,
@@ -101,7 +113,7 @@ def _share_out(
     entries: Sequence[Entry],
     verdicts: list[Verdict],
     message_ids: list[str | None],
-    clean: Callable[[str], str],
+    reject: Callable[[Entry], Verdict],
 ) -> None:
     """Give the entries of one number to the places that asked for it."""
     agree = len({entry.success for entry in entries}) == 1
@@ -110,10 +122,10 @@ def _share_out(
             verdicts[place] = _CONTRADICTED
         return
     for place, entry in zip(places, entries, strict=False):
-        verdicts[place] = SENT if entry.success else _rejection(entry, clean)
+        verdicts[place] = SENT if entry.success else reject(entry)
         message_ids[place] = (entry.message_id or None) if entry.success else None
 
 
-def _rejection(entry: Entry, clean: Callable[[str], str]) -> Verdict:
+def _rejection(entry: Entry, clean: Callable[[str], str], sent: str) -> Verdict:
     detail = clean(entry.error) if entry.error else None
-    return Verdict(Status.REJECTED, word(entry.code) or codes.REJECTED, detail)
+    return Verdict(Status.REJECTED, reason(entry.code, entry.error, sent), detail)

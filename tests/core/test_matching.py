@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from customersms_async._refusals import Family, family_of
 from customersms_async._status import SENT, Status, Verdict
 from customersms_async._wire.codec import Answered, Entry
 from customersms_async._wire.matching import match
@@ -22,8 +23,8 @@ def no(phone, code=None, error=None):
     return Entry(phone, success=False, code=code, error=error)
 
 
-def found(phones, *entries, behind_text=False):
-    return match(phones, Answered(entries, 5, behind_text), lambda text: f"clean {text}")
+def found(phones, *entries, amid_text=False):
+    return match(phones, Answered(entries, 5, amid_text), lambda text: f"clean {text}")
 
 
 def verdicts(phones, matched):
@@ -37,6 +38,22 @@ def ids(phones, matched):
 
 
 # --- Tables ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [402, "402", "insufficientCredits", "INSUFFICIENT_CREDITS"])
+def test_a_number_refused_for_credit(code):
+    """An entry's code is understood in any type and spelling."""
+    (verdict,) = verdicts([ANN], found([ANN], no(ANN, code)))
+
+    assert family_of(verdict.code) is Family.CREDIT
+
+
+def test_an_entry_that_echoes_the_message():
+    """What the message says is not read out of an entry's error."""
+    entry = no(ANN, None, "Blocked: no credits left")
+    matched = match([ANN], Answered([entry]), str, "You have no credits left")
+
+    assert ["REJECTED"] == [verdict.code for verdict in matched.verdicts]
 
 
 def test_the_documented_answer():
@@ -58,6 +75,8 @@ def test_the_documented_answer():
         "(1) 212.555.1234",
         " +12125551234\n",
         "tel:+12125551234",
+        "12125551234.0",
+        "+12125551234.00",
     ],
 )
 def test_respelt(spelling):
@@ -175,16 +194,16 @@ def test_an_answer_of_another_request():
     assert (2, True) == (matched.surplus, matched.is_foreign)
 
 
-def test_behind_text_all_must_be_named():
+def test_amid_text_all_must_be_named():
     """An answer behind text is believed where it names every number asked for."""
-    matched = found([ANN, BEN], yes(BEN, "msg_2"), no(ANN, "BLOCKED"), behind_text=True)
+    matched = found([ANN, BEN], yes(BEN, "msg_2"), no(ANN, "BLOCKED"), amid_text=True)
 
     assert [Verdict(Status.REJECTED, "BLOCKED"), SENT] == verdicts([ANN, BEN], matched)
 
 
-def test_behind_text_one_missing_is_all_unknown():
+def test_amid_text_one_missing_is_all_unknown():
     """An answer behind text that misses a number is not believed about any."""
-    matched = found([ANN, BEN], yes(ANN, "msg_1"), behind_text=True)
+    matched = found([ANN, BEN], yes(ANN, "msg_1"), amid_text=True)
 
     assert [MISSING, MISSING] == verdicts([ANN, BEN], matched)
     assert [None, None] == ids([ANN, BEN], matched)
@@ -221,10 +240,10 @@ def digits_of(phone):
     return "".join(char for char in phone if char in "0123456789").lstrip("0")
 
 
-def model(asked, entries, *, behind_text):
+def model(asked, entries, *, amid_text):
     """Count by count: each number's fates, as a multiset."""
     named = {digits_of(entry.phone) for entry in entries}
-    if behind_text and not {digits_of(phone) for phone in asked} <= named:
+    if amid_text and not {digits_of(phone) for phone in asked} <= named:
         return {phone: ["unknown"] * asked.count(phone) for phone in asked}
     fates = {}
     for phone in asked:
@@ -240,22 +259,22 @@ def model(asked, entries, *, behind_text):
 @given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
 @example([ANN, ANN], [yes(ANN), no(ANN)], False)
 @example([ANN, ANN], [yes(ANN), no(ANN), no(ANN)], False)
-def test_any_answer(asked, entries, behind_text):
+def test_any_answer(asked, entries, amid_text):
     """Whatever the answer names, every number has exactly the fates that the model counts."""
-    matched = found(asked, *entries, behind_text=behind_text)
+    matched = found(asked, *entries, amid_text=amid_text)
     fates = {phone: [] for phone in asked}
     for phone, verdict in zip(asked, verdicts(asked, matched), strict=True):
         fates[phone].append(verdict.status.value)
 
-    assert model(asked, entries, behind_text=behind_text) == {
+    assert model(asked, entries, amid_text=amid_text) == {
         phone: sorted(found_fates) for phone, found_fates in fates.items()
     }
 
 
 @given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
-def test_sent_is_never_made_up(asked, entries, behind_text):
+def test_sent_is_never_made_up(asked, entries, amid_text):
     """A number is sent only by an entry that says so of its digits, whose id it gets."""
-    matched = found(asked, *entries, behind_text=behind_text)
+    matched = found(asked, *entries, amid_text=amid_text)
 
     for phone, verdict, message_id in zip(
         asked, verdicts(asked, matched), ids(asked, matched), strict=True
@@ -265,9 +284,9 @@ def test_sent_is_never_made_up(asked, entries, behind_text):
 
 
 @given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
-def test_surplus_and_foreign(asked, entries, behind_text):
+def test_surplus_and_foreign(asked, entries, amid_text):
     """Each entry answers one number that was asked for, or is counted as surplus."""
-    matched = found(asked, *entries, behind_text=behind_text)
+    matched = found(asked, *entries, amid_text=amid_text)
     left = [phone[1:] for phone in asked]
     for entry in entries:
         if digits_of(entry.phone) in left:

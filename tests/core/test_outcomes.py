@@ -30,8 +30,26 @@ STOPPED = Verdict(Status.NOT_SENT, codes.STOPPED)
 LIMITED = Verdict(Status.NOT_SENT, codes.RATE_LIMITED)
 BLOCKED = Verdict(Status.REJECTED, "BLOCKED", "no")
 LOST = Verdict(Status.UNKNOWN, codes.ANSWER_LOST)
+SKIPPED = Verdict(Status.NOT_SENT, codes.SKIPPED)
+TAKEN = Verdict(Status.NOT_SENT, codes.TAKEN)
+BAD_KEY = Verdict(Status.REJECTED, "INVALID_API_KEY")
+NO_CREDIT = Verdict(Status.REJECTED, "402")
 
-KINDS = st.sampled_from([SENT, SENT, DUPLICATE, INVALID, BAD_TEXT, STOPPED, LIMITED, BLOCKED, LOST])
+RESENT = {STOPPED, LIMITED, BAD_KEY, NO_CREDIT}
+KINDS = st.sampled_from(
+    [
+        SENT,
+        SENT,
+        DUPLICATE,
+        INVALID,
+        BAD_TEXT,
+        BLOCKED,
+        LOST,
+        SKIPPED,
+        TAKEN,
+        *sorted(RESENT, key=str),
+    ]
+)
 
 
 def outcome(index, verdict):
@@ -44,7 +62,7 @@ def outcome(index, verdict):
         code=verdict.code,
         detail=verdict.detail,
         ref=f"row {index}" if index % 3 == 0 else None,
-        request=f"ab-{number}" if number and verdict in (SENT, BLOCKED, LOST) else None,
+        request=f"ab-{number}" if number and verdict in (SENT, BLOCKED, LOST, BAD_KEY) else None,
     )
 
 
@@ -139,10 +157,14 @@ def test_problems(built):
 
 @given(REPORTS)
 def test_safe_to_resend(built):
-    """Safe to send again is what was not sent, but for duplicates and bad input."""
+    """
+    Safe to send again is what was stopped, turned away, or refused for the key or want of credit.
+
+    Duplicates, skips, bad input, what is sent elsewhere, other refusals and unknowns are not.
+    """
     report, expected = built
-    hopeless = {"DUPLICATE", "INVALID_PHONE", "INVALID_MESSAGE"}
-    safe = [one for one in expected if one.status is Status.NOT_SENT and one.code not in hopeless]
+    resent = {verdict.code for verdict in RESENT}
+    safe = [one for one in expected if one.code in resent]
 
     assert safe == report.safe_to_resend()
     assert safe == [one for one in expected if one.is_safe_to_resend]

@@ -18,6 +18,7 @@ INVALID = Verdict(Status.NOT_SENT, codes.INVALID_PHONE, "is empty")
 DUPLICATE = Verdict(Status.NOT_SENT, codes.DUPLICATE, "stood earlier in the same run")
 BLOCKED = Verdict(Status.REJECTED, "BLOCKED", "no")
 LOST = Verdict(Status.UNKNOWN, codes.ANSWER_LOST)
+NO_CREDIT = Verdict(Status.REJECTED, "INSUFFICIENT_CREDITS", "no credit")
 
 CHUNK = Chunk(
     first=0,
@@ -91,6 +92,27 @@ def test_counts(make_columns):
 
     assert {Status.NOT_SENT: 2, Status.SENT: 1, Status.REJECTED: 1} == ledger.fates
     assert (4, 1) == (ledger.read_count, ledger.duplicates)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "texts"),
+    [
+        (DeliveryResult([SENT, NO_CREDIT], ["msg_1", None]), [None, "Hi"]),
+        (DeliveryResult(NO_CREDIT), ["Hi", "Hi"]),
+        (DeliveryResult(BLOCKED), [None, None]),
+        (DeliveryResult([LOST, BLOCKED]), [None, None]),
+    ],
+)
+def test_the_text_of_what_may_be_sent_again(delivered, texts):
+    """A run over messages keeps the texts of those that may be sent again, and of no others."""
+    columns = Columns()
+    columns.extend([12125551234, 13235554567])
+    batch = Batch([0, 1], [ANN, BEN], "Hi", is_personal=True)
+    for results in (ResultCollector("ab", columns), stream := ResultCollector("ab", None)):
+        results.decide(batch, delivered)
+
+    assert texts == [outcome.text for outcome in Report(columns, Progress(), "ab")]
+    assert texts == [outcome.text for outcome in stream.ready]
 
 
 @given(st.lists(st.sampled_from([SENT, BLOCKED, LOST, INVALID, DUPLICATE]), max_size=30))

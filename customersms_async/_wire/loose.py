@@ -1,0 +1,106 @@
+"""
+JSON as PHP writes it: loose types, and warnings printed before and after it.
+
+Only what decides is asked to be exact. A value that cannot be what its field means counts as
+absent; it is never guessed, and never spoils what stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Final, TypeAlias, cast
+
+import msgspec
+
+__all__ = ["Object", "balance", "boolean", "decode", "digits", "object_of", "objects_in", "text"]
+
+Object: TypeAlias = dict[str, object]
+
+_MOST_OBJECTS: Final = 20  # places where an object may begin amid text; each costs a pass
+_OPENING: Final = re.compile(r'\{\s*"')
+_STRING_OR_BRACE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}]', re.DOTALL)
+# One half of a pair, which is no character; JSON can spell it, and no decoder takes it.
+_LONE_SURROGATE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..",
+)
+#: Three decimals are left out: in Italy ``1.234`` is a thousand, elsewhere it is about one.
+_BALANCE: Final = re.compile(r"\s*-?[0-9]{1,15}(?:\.(?:[0-9]{1,2}|[0-9]{4,9}))?\s*", re.ASCII)
+_NO_BALANCE: Final = 1e15
+
+_decoder: Final = msgspec.json.Decoder()
+
+
+def decode(body: str) -> object:
+    """Decode JSON; `msgspec.UNSET` where it is none."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        plain = _LONE_SURROGATE.sub(r"\\ufffd", body)
+        return decode(plain) if plain != body else msgspec.UNSET
+
+
+def objects_in(body: str) -> Iterator[Object]:
+    """
+    Find whole JSON objects amid text, the first of several that lie in each other.
+
+    Each stands by itself: what is cut, or stands within another, is none.
+    """
+    begin = 0
+    for _ in range(_MOST_OBJECTS):
+        opening = _OPENING.search(body, begin)
+        if opening is None:
+            return
+        end = _end_of_object(body, opening.start())
+        found = object_of(decode(body[opening.start() : end]) if end else None)
+        if found is not None:
+            yield found
+        begin = opening.start() + 1 if found is None or end is None else end
+
+
+def _end_of_object(body: str, begin: int) -> int | None:
+    depth = 0
+    for token in _STRING_OR_BRACE.finditer(body, begin):
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return None
+
+
+def object_of(value: object) -> Object | None:
+    """Give an object back; None for anything else."""
+    return cast("Object", value) if isinstance(value, dict) else None
+
+
+def boolean(value: object) -> bool | None:
+    """Read true, false, 1 and 0; nothing else is a clear yes or no."""
+    return bool(value) if isinstance(value, int) and value in (0, 1) else None
+
+
+def balance(value: object) -> int | None:
+    """
+    Read a number of credits of any numeric type: ``98``, ``98.0``, ``"98"``, ``"98.00"``.
+
+    A fraction is rounded down, so that a floor is never overrun. ``"1,234"`` and ``"1.234"`` mean
+    different numbers in different countries, and are absent; so are ``true``, infinity and text.
+    """
+    if isinstance(value, str):
+        value = float(value) if _BALANCE.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return math.floor(value) if -_NO_BALANCE < value < _NO_BALANCE else None
+
+
+def digits(value: object) -> str | None:
+    """Read a phone number of any numeric type: ``"+12125551234"``, 12125551234, 12125551234.0."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _NO_BALANCE:
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def text(value: object) -> str | None:
+    """Give a string back that is not empty; None for anything else."""
+    return value if isinstance(value, str) and value else None
