@@ -49,12 +49,23 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "_limit": ({"values", "_ports", "_limit (pure)"}, {"aiohttp", "http"}),
     "_plan": ({"values", "segments"}, CORE),
     "plan": ({"values", "segments", "_wire", "_limit (pure)", "_plan"}, CORE),
+    "_limit.stores": ({"values", "_ports"}, {"aiohttp", "aiolimiter", "http"}),
     "_http": ({"values", "_ports"}, {"aiolimiter", "redis", "sqlite3"}),
     "_delivery": ({"values", "_ports", "_wire"}, ENGINE),
     "_bulk": ({"values", "_ports", "_wire", "_delivery"}, ENGINE),
     "system": ({"values"}, NETWORK),
     "calls": (
-        {"values", "_ports", "_wire", "_limit", "_limit (pure)", "_http", "_delivery", "_bulk"}
+        {
+            "values",
+            "_ports",
+            "_wire",
+            "_limit",
+            "_limit (pure)",
+            "_limit.stores",
+            "_http",
+            "_delivery",
+            "_bulk",
+        }
         | {"system"},
         {"sqlite3"},
     ),

@@ -7,10 +7,11 @@ lost. Rules that every store keeps, and the contract suite checks:
 
 1. Value and token are replaced together, in one step that no other caller can see half done. Of
    any number of swaps based on one token, at most one is carried out.
-2. The clock is the store's, never a caller's, and is taken in the same step as the value.
-3. A call ends within `TIMEOUT` seconds, with an answer or with `StoreAway`. No call is repeated by
-   the store, so a swap is carried out at most once. After a failure, calls that are waiting or are
-   made within `BACK_OFF` seconds fail at once, and the first one after that tries again.
+2. The clock is the store's, never a caller's. It is read in the same step as the value, or earlier
+   in the same call: never before the call was made, and never after the value was read.
+3. A call ends within `TIMEOUT` seconds, with an answer or with `StoreAway`. A swap is carried out
+   at most once. After a failure, calls that are waiting or are made within `BACK_OFF` seconds fail
+   at once, and the first one after that tries again.
 4. At most a few calls are under way at once; the others wait, first come, first served. Their
    time-out begins when their turn comes.
 5. A store that cannot keep a value (a full disk, a read-only server) raises `StoreAway`. It never
@@ -51,7 +52,7 @@ class Seen:
         value: The bytes that the last swap wrote; None for an account that was never written, or
             was removed.
         token: Stands for this very value: no two swaps write the same token. Opaque, at most 32
-            bytes; empty where *value* is None.
+            bytes.
         now: The store's clock in seconds, when it gave this answer. Only differences mean anything;
             it may step where the clock of the store's machine is set.
         run: Names one life of the store's memory, shared by all accounts. It stays the same exactly
@@ -91,8 +92,9 @@ class Store(Protocol):
     """
     Values by account, in one key or table that all members of a limiter share.
 
-    An object belongs to one event loop, and opens its connections at the first call. Calls may
-    overlap. A call that is cancelled may have been carried out, like one that raises `StoreAway`.
+    An object is made in the event loop that uses it (memory: any thread and loop), and opens its
+    connections at the first call. Calls may overlap. A call that is cancelled may have been carried
+    out, like one that raises `StoreAway`.
     """
 
     async def read(self, account: str) -> Seen:
@@ -132,5 +134,5 @@ class Store(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close the connections of this object; calls that are under way raise `StoreAway`."""
+        """Close the connections; calls from now on raise `StoreAway`. May be called again."""
         ...

@@ -1,0 +1,32 @@
+"""The clock that all processes of one machine share, and what tells one boot from another."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+__all__ = ["boot", "now"]
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+#: Runs on while the machine sleeps, where the system has such a clock: a laptop that wakes up after
+#: an hour has its whole window free.
+_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def now() -> float:
+    """Give the seconds since the machine was started, the same in all of its processes."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+
+
+def boot() -> str:
+    """
+    Name this boot of the machine; "" where the system does not.
+
+    Source: random(4), "boot_id": a random string generated once, when the system starts.
+    """
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""

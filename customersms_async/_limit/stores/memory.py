@@ -1,0 +1,66 @@
+"""A store in the memory of this process: the reference of what a store does."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ..._ports.store import Seen, Swap
+
+__all__ = ["MemoryStore"]
+
+_RUN: Final = "memory"
+
+
+class MemoryStore:
+    """
+    Values that last as long as this object, for any thread and event loop.
+
+    Args:
+        clock: Gives the store's instant, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._held: dict[str, tuple[bytes, bytes]] = {}
+
+    async def read(self, account: str) -> Seen:
+        """Give what is held; see `Store.read`."""
+        with self._lock:
+            return self._seen(account)
+
+    async def swap(
+        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+    ) -> Swap:
+        """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
+        with self._lock:
+            seen = self._seen(account)
+            same = (seen.run, seen.token) == (base.run, base.token)
+            done = same and in_time(base, seen.now, within)
+            if done:
+                self._replace(account, value)
+            return Swap(done, self._seen(account))
+
+    async def aclose(self) -> None:
+        """Do nothing: what is held stays."""
+
+    def _seen(self, account: str) -> Seen:
+        value, token = self._held.get(account, (None, b""))
+        return Seen(value, token, self._clock(), _RUN, self._since)
+
+    def _replace(self, account: str, value: bytes | None) -> None:
+        if value is None:
+            self._held.pop(account, None)
+        else:
+            self._held[account] = value, b"%d" % next(self._numbers)
+
+
+def in_time(base: Seen, now: float, within: float | None) -> bool:
+    """Say whether a swap that was asked for *within* seconds of *base* may be carried out *now*."""
+    return within is None or 0 <= now - base.now <= within

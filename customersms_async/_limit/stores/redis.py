@@ -1,0 +1,85 @@
+"""A store in Redis or Valkey: one hash for all accounts of a limiter."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from ..._ports.store import Seen, Swap
+from .calls import Calls
+from .redis_script import Script
+
+__all__ = ["RedisStore", "connect"]
+
+_TOKEN_SIZE: Final = 16
+_CALLS_AT_ONCE: Final = 8
+_ANY_TIME: Final = ("0", "9e15")
+
+
+def connect(url: str) -> Redis:
+    """Make a client of *url* that does not repeat calls."""
+    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "retry_on_error": []}
+    return Redis.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType]  # its own types
+
+
+class RedisStore:
+    """
+    One hash.
+
+    Args:
+        client: The client of this event loop.
+
+        key: The name of the hash.
+
+        life: Seconds for which the hash is kept after the last swap.
+
+        is_own: Whether `aclose` closes the client.
+    """
+
+    def __init__(self, client: Redis, key: str, *, life: float, is_own: bool) -> None:
+        options: dict[str, Any] = client.connection_pool.connection_kwargs
+        place = options.get("path") or f"{options.get('host')}:{options.get('port')}"
+        self._calls = Calls(f"Redis at {place}", _CALLS_AT_ONCE, options.get("password"))
+        self._script = Script(client, key, round(life * 1000))
+        self._client = client
+        self._is_own = is_own
+
+    async def read(self, account: str) -> Seen:
+        """Give what is held; see `Store.read`."""
+        answer = await self._calls.make(lambda: self._script.run(f":{account}"))
+        return _seen(answer, answer[2])
+
+    async def swap(
+        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+    ) -> Swap:
+        """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
+        new = b"" if value is None else os.urandom(_TOKEN_SIZE) + value
+        first = round(base.now * 1e6)
+        times = _ANY_TIME if within is None else (first, first + round(within * 1e6))
+        words = (base.run, base.token, *times, "HSET" if new else "HDEL", new)
+        answer = await self._calls.make(lambda: self._script.run(f":{account}", *words))
+        held, done = answer[2:]
+        # A client with retries may send a swap twice; the second finds what the first one wrote.
+        if done or (new and held == new):
+            return Swap(done=True, seen=_seen(answer, new))
+        return Swap(done=False, seen=_seen(answer, held))
+
+    async def aclose(self) -> None:
+        """Close the connections, unless the client was passed in."""
+        self._calls.close()
+        if self._is_own:
+            await self._client.aclose()
+
+
+def _seen(answer: list[Any], held: bytes | None) -> Seen:
+    now, run = answer[:2]
+    value = held[_TOKEN_SIZE:] if held else None
+    return Seen(value, (held or b"")[:_TOKEN_SIZE], int(now) / 1e6, run.decode(), _since(run))
+
+
+def _since(run: bytes) -> float:
+    return int(run.split()[1]) / 1e6

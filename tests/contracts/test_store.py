@@ -1,0 +1,265 @@
+"""What every store keeps, on real servers: the contract of `Store`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from attrs import evolve
+
+from tests.support.closings import CLOSINGS
+from tests.support.stores import KINDS, OpenStore, Servers, opener, running_servers
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[Servers]:
+    with running_servers() as servers:
+        yield servers
+
+
+@pytest.fixture(params=KINDS)
+def open_anywhere(request, stores, tmp_path) -> OpenStore:
+    """Open stores that nobody closes."""
+    return opener(request.param, stores, tmp_path)
+
+
+@pytest.fixture
+def open_store(request, open_anywhere) -> OpenStore:
+    """Open stores that are closed after the test, in its event loop."""
+
+    def open_one():
+        store = open_anywhere()
+        request.node.stash.setdefault(CLOSINGS, []).append(store.aclose)
+        return store
+
+    return open_one
+
+
+@pytest.fixture
+def store(open_store):
+    return open_store()
+
+
+async def write(store, value, account="a"):
+    """Replace whatever is held, and give what is held then."""
+    swap = await store.swap(account, await store.read(account), value)
+    assert swap.done
+    return swap.seen
+
+
+async def add_one(store, account="a"):
+    """Count, as many times as others come first."""
+    seen = await store.read(account)
+    while True:
+        swap = await store.swap(account, seen, b"%d" % (int(seen.value or b"0") + 1))
+        if swap.done:
+            return
+        seen = swap.seen
+
+
+async def test_an_account_that_was_never_written_has_no_value(store):
+    """What nobody wrote reads as None."""
+    assert (await store.read("a")).value is None
+
+
+async def test_what_is_written_is_read_by_another_member(open_store):
+    """A value stands for all members, under one token."""
+    written = await write(open_store(), b"one")
+
+    seen = await open_store().read("a")
+
+    assert (b"one", written.token) == (seen.value, seen.token)
+
+
+async def test_of_two_swaps_on_one_base_the_second_is_refused(open_store):
+    """A swap on an old base changes nothing, and tells what is held instead."""
+    first, second = open_store(), open_store()
+    base = await first.read("a")
+    held = (await second.swap("a", base, b"two")).seen
+
+    refused = await first.swap("a", base, b"one")
+
+    assert (False, b"two", held.token) == (refused.done, refused.seen.value, refused.seen.token)
+    assert b"two" == (await first.read("a")).value
+
+
+async def test_a_swap_can_be_based_on_the_one_before(store):
+    """What a swap gives back is as good a base as a read."""
+    first = await write(store, b"one")
+
+    second = await store.swap("a", first, b"two")
+    third = await store.swap("a", second.seen, b"three")
+
+    assert (True, True) == (second.done, third.done)
+    assert b"three" == (await store.read("a")).value
+
+
+async def test_no_count_is_lost_among_members_at_once(open_store):
+    """Of swaps that race, each one that is carried out builds on all before it."""
+    members = [open_store() for _ in range(4)]
+
+    await asyncio.gather(*(add_one(member) for member in members for _ in range(10)))
+
+    assert b"40" == (await members[0].read("a")).value
+
+
+async def test_the_same_value_written_again_is_another_value(store):
+    """A base does not become good again when its value comes back."""
+    base = await write(store, b"one")
+    await write(store, b"two")
+    again = await write(store, b"one")
+
+    swap = await store.swap("a", base, b"three")
+
+    assert base.token != again.token
+    assert not swap.done
+
+
+async def test_accounts_do_not_touch_each_other(store):
+    """A swap of one account leaves the base of another one good."""
+    base = await write(store, b"one", "a")
+    await write(store, b"two", "b")
+
+    assert (await store.swap("a", base, b"three")).done
+    assert b"two" == (await store.read("b")).value
+
+
+@pytest.mark.parametrize("account", ["run", ":run", "", "å ' \" ; --", "x" * 200])
+async def test_any_text_names_an_account(store, account):
+    """No name stands for something else inside the store."""
+    before = await store.read("other")
+    await write(store, b"one", account)
+
+    seen = await store.read(account)
+
+    assert (b"one", before.run) == (seen.value, seen.run)
+
+
+@pytest.mark.parametrize("value", [b"", b"\x00\xff\r\n'", bytes(300_000)])
+async def test_a_value_is_any_bytes(store, value):
+    """What comes back is what was written, byte for byte."""
+    await write(store, value)
+
+    assert value == (await store.read("a")).value
+
+
+async def test_a_removed_account_reads_as_never_written(store):
+    """None removes, once; the base from before is no longer good, and writing starts again."""
+    base = await write(store, b"one")
+    removed = await store.swap("a", base, None)
+
+    assert (True, None) == (removed.done, (await store.read("a")).value)
+    assert not (await store.swap("a", base, b"two")).done
+    assert (await store.swap("a", removed.seen, b"three")).done
+
+
+async def test_a_swap_that_comes_too_late_is_refused(store):
+    """With *within*, a swap that reaches the store later changes nothing."""
+    base = await write(store, b"one")
+    await asyncio.sleep(0.02)
+
+    late = await store.swap("a", base, b"two", within=0.01)
+
+    assert (False, b"one", base.token) == (late.done, late.seen.value, late.seen.token)
+
+
+@pytest.mark.parametrize("within", [10, None])
+async def test_a_swap_in_time_is_carried_out(store, within):
+    """A swap within its time, or without one, is carried out."""
+    base = await write(store, b"one")
+
+    assert (await store.swap("a", base, b"two", within=within)).done
+
+
+async def test_a_swap_from_before_the_clock_stepped_back_is_refused(store):
+    """With *within*, a base that lies ahead of the store's clock is of no use."""
+    base = await write(store, b"one")
+    ahead = evolve(base, now=base.now + 5)
+
+    assert not (await store.swap("a", ahead, b"two", within=60)).done
+
+
+async def test_a_base_of_another_run_is_refused(store):
+    """A store that lost its memory takes no swap that builds on it, even if the token is back."""
+    base = await write(store, b"one")
+    last = "1" if base.run[-1] != "1" else "2"
+
+    swap = await store.swap("a", evolve(base, run=base.run[:-1] + last), b"two")
+
+    assert (False, base.run, b"one") == (swap.done, swap.seen.run, swap.seen.value)
+
+
+async def test_the_clock_goes_at_the_rate_of_ours(store):
+    """Between two reads lie as many seconds as here, give or take the time of the calls."""
+    loop = asyncio.get_running_loop()
+    sent = loop.time()
+    first = await store.read("a")
+    heard = loop.time()
+    await asyncio.sleep(0.1)
+    sent_again = loop.time()
+    second = await store.read("a")
+
+    assert sent_again - heard - 0.01 <= second.now - first.now <= loop.time() - sent + 0.01
+
+
+async def test_all_members_and_accounts_share_one_run(open_store):
+    """A run and its beginning are the same for all, and the beginning is not in the future."""
+    first, second = open_store(), open_store()
+    seen = [await first.read("a"), await second.read("b"), await write(first, b"one", "c")]
+
+    assert 1 == len({(one.run, one.since) for one in seen})
+    assert seen[0].since <= seen[0].now
+    assert 0 < len(seen[0].run) <= 100
+
+
+async def test_calls_that_are_cancelled_leave_the_store_as_good_as_before(store):
+    """After calls that were cut short at any point, each answer still fits its question."""
+    for account in "abcd":
+        await write(store, account.encode(), account)
+    for turns in range(20):
+        tasks = [asyncio.create_task(store.read(account)) for account in "abcd"]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    seen = await asyncio.gather(*(store.read(account) for account in "abcd"))
+
+    assert [b"a", b"b", b"c", b"d"] == [one.value for one in seen]
+
+
+async def test_hundreds_of_accounts_at_once_are_answered(store):
+    """Calls beyond those that may be under way wait for their turn, and none fails."""
+    await asyncio.gather(*(write(store, b"%d" % i, f"account-{i}") for i in range(300)))
+
+    seen = await asyncio.gather(*(store.read(f"account-{i}") for i in range(300)))
+
+    assert [b"%d" % i for i in range(300)] == [one.value for one in seen]
+
+
+async def test_a_store_is_closed_twice_without_harm(open_store):
+    """To close again does nothing, and what was written is there for the next one."""
+    store = open_store()
+    await write(store, b"one")
+    await store.aclose()
+    await store.aclose()
+
+    assert b"one" == (await open_store().read("a")).value
+
+
+def test_a_value_outlasts_the_event_loop_that_wrote_it(open_anywhere):
+    """Each event loop opens the store anew, and all see one run and one value."""
+
+    async def count():
+        store = open_anywhere()
+        await add_one(store)
+        seen = await store.read("a")
+        await store.aclose()
+        return seen.value, seen.run
+
+    values, runs = zip(*(asyncio.run(count()) for _ in range(3)), strict=True)
+
+    assert (b"1", b"2", b"3") == values
+    assert 1 == len(set(runs))
