@@ -1,0 +1,1 @@
+"""Campaigns that survive a crash, on SQLite or PostgreSQL: each message once."""

@@ -1,0 +1,150 @@
+"""
+The job that adds rows to a campaign. Pure.
+
+Equal texts share batches of up to 100 messages. A batch that is not full yet is filled up by rows
+that come later in the same `add`, as long as no worker has claimed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import define, field
+
+from ._job import Change, Insert, Job, NewIds, Query
+from ._rows import Added, Existing, Row, sort_out
+from ._states import Move, step
+
+__all__ = ["MESSAGE", "OpenBatches", "add"]
+
+#: The columns of a message that is written for the first time.
+MESSAGE: Final = (
+    "id",
+    "campaign",
+    "batch",
+    "content",
+    "duplicate_of",
+    "ref",
+    "phone",
+    "status",
+    "code",
+    "detail",
+)
+_BATCH: Final = ("id", "campaign", "state", "size", "text")
+
+#: Texts whose last batch is remembered, to be filled up: the look-ahead of a bulk run.
+_MOST_TEXTS: Final = 50_000
+
+
+@define(eq=False)
+class OpenBatches:
+    """
+    The batches of one `add` that are not full: text → (id, size).
+
+    Attributes:
+        batch_size: Messages in a full one.
+    """
+
+    batch_size: int = 100
+    _by_text: dict[str, tuple[int, int]] = field(factory=dict[str, tuple[int, int]], repr=False)
+
+    def get(self, text: str) -> tuple[int, int] | None:
+        return self._by_text.get(text)
+
+    def put(self, text: str, batch: int, size: int) -> None:
+        """Remember a batch that is not full; forget the one that has waited longest."""
+        self._by_text.pop(text, None)
+        if size >= self.batch_size:
+            return
+        self._by_text[text] = batch, size
+        if len(self._by_text) > _MOST_TEXTS:
+            del self._by_text[next(iter(self._by_text))]
+
+
+def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Added]:
+    """Write the rows of a chunk that are new."""
+    yield Query("SELECT id FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,))
+    refs, contents = yield from _known(campaign, rows)
+    ids = yield NewIds("sms_message", len(rows))
+    for row, row_id in zip(rows, ids, strict=True):
+        row.id = row_id
+    new, added = sort_out(rows, refs, contents)
+    placed = yield from _place(campaign, new, open_batches)
+    yield Insert(
+        "sms_message", MESSAGE, [_message(campaign, row, placed.get(row.id)) for row in new]
+    )
+    refused = len(new) - added.queued
+    yield Change(
+        "UPDATE sms_campaign SET total = total + ?, not_sent = not_sent + ?,"
+        " duplicates = duplicates + ? WHERE id = ?",
+        (len(new), refused, added.duplicates, campaign),
+    )
+    return added
+
+
+def _known(campaign: int, rows: Sequence[Row]) -> Job[tuple[dict[str, Existing], dict[int, int]]]:
+    refs: dict[str, Existing] = {}
+    if wanted := [stored for row in rows for stored in row.stored_refs]:
+        found = yield Query(
+            "SELECT ref, id, content FROM sms_message WHERE campaign = ? AND ref = ANY(?)",
+            (campaign, wanted),
+        )
+        refs = {ref: Existing(row_id, content) for ref, row_id, content in found}
+    found = yield Query(
+        "SELECT content, min(id) FROM sms_message WHERE campaign = ? AND content = ANY(?)"
+        " AND duplicate_of IS NULL AND (ref IS NULL OR status IS NULL OR status <> 'not_sent')"
+        " GROUP BY content",
+        (campaign, [row.content for row in rows]),
+    )
+    return refs, dict(found)
+
+
+def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[dict[int, int]]:
+    """Put those that will be sent into batches; give the batch of each by its id."""
+    groups: dict[str, list[int]] = {}
+    for row in rows:
+        if row.verdict is None:
+            groups.setdefault(row.text, []).append(row.id)
+    placed: dict[int, int] = {}
+    fresh: list[tuple[str, list[int]]] = []
+    for text, ids in groups.items():
+        filled = yield from _fill_up(text, ids, open_batches)
+        placed.update(dict.fromkeys(ids[: filled[1]], filled[0]))
+        rest = ids[filled[1] :]
+        size = open_batches.batch_size
+        fresh += [(text, rest[at : at + size]) for at in range(0, len(rest), size)]
+    batches = yield NewIds("sms_batch", len(fresh))
+    state = step(Move.ADD, None)
+    lines = [
+        (b, campaign, state, len(ids), text) for b, (text, ids) in zip(batches, fresh, strict=True)
+    ]
+    yield Insert("sms_batch", _BATCH, lines)
+    for batch, (text, ids) in zip(batches, fresh, strict=True):
+        placed.update(dict.fromkeys(ids, batch))
+        open_batches.put(text, batch, len(ids))
+    return placed
+
+
+def _fill_up(text: str, ids: Sequence[int], open_batches: OpenBatches) -> Job[tuple[int, int]]:
+    """Put some into the batch that is not full; give it, and how many it took."""
+    if (found := open_batches.get(text)) is None:
+        return 0, 0
+    batch, size = found
+    more = min(open_batches.batch_size - size, len(ids))
+    touched = yield Change(
+        "UPDATE sms_batch SET size = size + ? WHERE id = ? AND state = ? AND size = ?",
+        (more, batch, step(Move.ADD, None), size),
+    )
+    if not touched:
+        return 0, 0  # a worker has it
+    open_batches.put(text, batch, size + more)
+    return batch, more
+
+
+def _message(campaign: int, row: Row, batch: int | None) -> tuple[object, ...]:
+    head = (row.id, campaign, batch, row.content, row.duplicate_of, row.ref, row.phone)
+    if row.verdict is None:
+        return (*head, None, None, None)
+    state = step(Move.REFUSE, None)
+    return (*head, state, row.verdict.code, row.verdict.detail)

@@ -1,0 +1,162 @@
+"""
+Jobs about a campaign as a whole: find it, bind it, pause it, count it. Pure.
+
+The queue of `enqueue` is a campaign as well, with a name that no caller can choose.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from ._guards import CANCELLED, OPEN, PAUSED, CampaignFacts
+from ._job import Change, Job, Query
+from ._migrate import read_meta
+
+__all__ = [
+    "QUEUE",
+    "Counts",
+    "bind",
+    "count",
+    "facts",
+    "find",
+    "hold",
+    "rebind",
+    "resume",
+]
+
+#: The name of the campaign that `enqueue` writes to.
+QUEUE: Final = ""
+
+#: Where the data lay when it was made, or adopted; see `Engine.identity`.
+PLACE: Final = "place"
+
+
+@frozen(kw_only=True)
+class Counts:
+    """
+    How a campaign stands.
+
+    Attributes:
+        state: ``open``, ``paused`` or ``cancelled``.
+        queued: Messages that wait.
+        claimed: Messages that a worker has read and not begun.
+        sending: Messages whose request has not ended.
+        sent: Messages that the gateway accepted.
+        rejected: Messages that the gateway refused.
+        not_sent: Rows that will never be sent.
+        unknown: Messages that were handed over without a readable answer.
+        duplicates: How many of *not_sent* double another row.
+        requests: Requests that were handed over, over all runs.
+        credits: The balance that the last answer named, or None.
+        price: The dearest price of one message seen so far, in credits.
+    """
+
+    state: str
+    queued: int
+    claimed: int
+    sending: int
+    sent: int
+    rejected: int
+    not_sent: int
+    unknown: int
+    duplicates: int
+    requests: int
+    credits: int | None
+    price: float
+
+
+def find(name: str, now: float) -> Job[int]:
+    """Give the id of the campaign of this name; make it where there is none."""
+    wanted = Query("SELECT id FROM sms_campaign WHERE name = ?", (name,))
+    if not (rows := (yield wanted)):
+        yield Change(
+            "INSERT INTO sms_campaign (name, state, created_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO NOTHING",
+            (name, OPEN, now),
+        )
+        rows = yield wanted
+    return int(rows[0][0])
+
+
+def facts(campaign: int, place: str) -> Job[CampaignFacts]:
+    """Collect what the guards look at."""
+    rows = yield Query(
+        "SELECT name, state, reason, account, endpoint, crashes, seen_at FROM sms_campaign"
+        " WHERE id = ? FOR UPDATE",
+        (campaign,),
+    )
+    name, state, reason, account, endpoint, crashes, seen_at = rows[0]
+    home = yield from read_meta(PLACE)
+    return CampaignFacts(
+        name=name,
+        state=state,
+        reason=reason,
+        account=account,
+        endpoint=endpoint,
+        crashes=crashes,
+        seen_at=seen_at,
+        is_copied=home not in (None, place),
+    )
+
+
+def bind(campaign: int, account: str, endpoint: str) -> Job[None]:
+    """Bind it to an account and an endpoint, where it is bound to none."""
+    yield Change(
+        "UPDATE sms_campaign SET account = ?, endpoint = ? WHERE id = ? AND account IS NULL",
+        (account, endpoint, campaign),
+    )
+
+
+def rebind(campaign: int, account: str) -> Job[None]:
+    """Bind it to another account."""
+    yield Change("UPDATE sms_campaign SET account = ? WHERE id = ?", (account, campaign))
+
+
+def hold(campaign: int, state: str, reason: str | None) -> Job[None]:
+    """Pause or cancel it; one that was cancelled stays so."""
+    yield Change(
+        "UPDATE sms_campaign SET state = ?, reason = ? WHERE id = ? AND state <> ?",
+        (state, reason, campaign, CANCELLED),
+    )
+
+
+def resume(campaign: int) -> Job[bool]:
+    """Let it go on, whatever had held it; tell whether it may."""
+    touched = yield Change(
+        "UPDATE sms_campaign SET state = ?, reason = NULL, crashes = 0, seen_at = NULL"
+        " WHERE id = ? AND state IN (?, ?)",
+        (OPEN, campaign, OPEN, PAUSED),
+    )
+    return bool(touched)
+
+
+def count(campaign: int) -> Job[Counts]:
+    """Count its messages by state."""
+    rows = yield Query(
+        "SELECT state, sent, rejected, not_sent, unknown, duplicates, requests, credits, price"
+        " FROM sms_campaign WHERE id = ?",
+        (campaign,),
+    )
+    state, sent, rejected, not_sent, unknown, duplicates, requests, credits_left, price = rows[0]
+    opened = yield Query(
+        "SELECT state, sum(size) FROM sms_batch WHERE campaign = ? AND state <> 'done'"
+        " GROUP BY state",
+        (campaign,),
+    )
+    waiting = {word: int(size) for word, size in opened}
+    return Counts(
+        state=state,
+        queued=waiting.get("queued", 0),
+        claimed=waiting.get("claimed", 0),
+        sending=waiting.get("sending", 0),
+        sent=sent,
+        rejected=rejected,
+        not_sent=not_sent,
+        unknown=unknown,
+        duplicates=duplicates,
+        requests=requests,
+        credits=credits_left,
+        price=price,
+    )

@@ -1,0 +1,182 @@
+"""
+Jobs of a worker's life: register, claim, show life, give back, and inherit from the dead. Pure.
+
+A worker is one run of `Campaign.send`. It owns what it has claimed by its token, until its lease is
+over; each sign of life moves that on. A worker that was declared dead finds its token gone, and
+takes a new one; what it had claimed under the old one is no longer its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+from ._job import Change, Insert, Job, Now, Query, Record
+from ._states import DONE, Move, State, only, step
+
+__all__ = ["Claim", "beat", "claim", "end_worker", "give_back", "reap", "register"]
+
+#: The word for a message whose worker died while its request may have been under way.
+WORKER_DIED: Final = "WORKER_DIED"
+
+#: Batches that are looked at for equal texts.
+_LOOK_AT: Final = 200
+
+
+@frozen
+class Claim:
+    """
+    Batches of one text that leave in one request.
+
+    Attributes:
+        token: The worker's token, as of this claim.
+        batches: Their ids.
+        text: Their text.
+        messages: Ids of the messages.
+        phones: Their numbers, in the same order.
+    """
+
+    token: str
+    batches: Sequence[int]
+    text: str = field(repr=False)
+    messages: Sequence[int]
+    phones: Sequence[str] = field(repr=False)
+
+
+def register(campaign: int, token: str, lease: float) -> Job[None]:
+    """Begin a worker's life."""
+    run, now = yield Now()
+    yield Insert(
+        "sms_worker", ("token", "campaign", "run", "until"), [(token, campaign, run, now + lease)]
+    )
+
+
+def beat(campaign: int, token: str, lease: float, wall: float) -> Job[str | None]:
+    """Show life; give the campaign's state, or None where this worker was declared dead."""
+    run, now = yield Now()
+    is_alive = yield Change(
+        "UPDATE sms_worker SET run = ?, until = ? WHERE token = ?", (run, now + lease, token)
+    )
+    yield Change("UPDATE sms_campaign SET seen_at = ? WHERE id = ?", (wall, campaign))
+    rows = yield Query("SELECT state FROM sms_campaign WHERE id = ?", (campaign,))
+    return str(rows[0][0]) if is_alive else None
+
+
+def end_worker(campaign: int, token: str) -> Job[None]:
+    """End a worker's life in order: what it did not begin goes back, and no crash is counted."""
+    yield from give_back(token)
+    yield Change("DELETE FROM sms_worker WHERE token = ?", (token,))
+    yield Change("UPDATE sms_campaign SET crashes = 0 WHERE id = ?", (campaign,))
+
+
+def give_back(token: str, batches: Sequence[int] | None = None) -> Job[None]:
+    """Give back what was claimed and not begun: some batches, or all of a worker."""
+    before, after = only(Move.GIVE_BACK)
+    sql = "UPDATE sms_batch SET state = ?, token = NULL WHERE state = ? AND token = ?"
+    if batches is None:
+        yield Change(f"{sql} AND state <> 'done'", (after, before, token))
+    else:
+        yield Change(f"{sql} AND id = ANY(?)", (after, before, token, list(batches)))
+
+
+def claim(
+    campaign: int, token: str, *, after: int, wall: float, urgent: bool = False, most: int = 100
+) -> Job[Claim | None]:
+    """
+    Claim the next batch, and others of the same text while they fit into one request.
+
+    Args:
+        campaign: Of which campaign.
+
+        token: The worker's.
+
+        after: The batch after which to look; 0 from the beginning.
+
+        wall: The wall clock, in seconds: some batches open later.
+
+        urgent: Whether it looks among the urgent ones.
+
+        most: Messages in one request.
+
+    Returns:
+        What was claimed; None where nothing waits.
+    """
+    before, state = only(Move.CLAIM)
+    found = yield Query(
+        "SELECT id, text, size FROM sms_batch WHERE campaign = ? AND state = ?"
+        " AND state <> 'done' AND id > ? AND urgent = ? AND opens_at <= ?"
+        " ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED",
+        (campaign, before, after, int(urgent), wall, _LOOK_AT),
+    )
+    if not found:
+        return None
+    text = found[0][1]
+    batches = list(_that_fit(found, most))
+    yield Change(
+        "UPDATE sms_batch SET state = ?, token = ? WHERE id = ANY(?)", (state, token, batches)
+    )
+    messages = yield Query(
+        "SELECT id, phone FROM sms_message WHERE batch = ANY(?) ORDER BY id", (batches,)
+    )
+    ids, phones = zip(*messages, strict=True)
+    return Claim(token, batches, text, ids, phones)
+
+
+def _that_fit(found: Sequence[Record], most: int) -> Iterable[int]:
+    """Choose the first batch, and those of its text that leave together with it."""
+    text, total = found[0][1], 0
+    for batch, its_text, size in found:
+        if its_text == text and (total == 0 or total + size <= most):
+            total += size
+            yield batch
+
+
+def reap(campaign: int, wall: float) -> Job[int]:
+    """
+    Inherit from workers whose lease is over.
+
+    What they had claimed is queued again. What they were sending is unknown.
+
+    Returns:
+        How many messages became unknown.
+    """
+    run, now = yield Now()
+    dead = yield Query(
+        "SELECT token FROM sms_worker WHERE campaign = ? AND (run <> ? OR until < ?)"
+        " FOR UPDATE SKIP LOCKED",
+        (campaign, run, now),
+    )
+    if not dead:
+        return 0
+    tokens = [token for (token,) in dead]
+    for token in tokens:
+        yield from give_back(token)
+    lost = yield from _lose(campaign, tokens, wall)
+    yield Change("DELETE FROM sms_worker WHERE token = ANY(?)", (tokens,))
+    if lost:
+        yield Change("UPDATE sms_campaign SET crashes = crashes + 1 WHERE id = ?", (campaign,))
+    return lost
+
+
+def _lose(campaign: int, tokens: Sequence[str], wall: float) -> Job[int]:
+    found = yield Query(
+        "SELECT id, size FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
+        " AND token = ANY(?) FOR UPDATE",
+        (campaign, State.SENDING, list(tokens)),
+    )
+    if not found:
+        return 0
+    batches = [batch for batch, _ in found]
+    lost = sum(int(size) for _, size in found)
+    yield Change(
+        "UPDATE sms_message SET status = ?, code = ? WHERE batch = ANY(?)",
+        (step(Move.EXPIRE, State.SENDING), WORKER_DIED, batches),
+    )
+    yield Change(
+        "UPDATE sms_batch SET state = ?, code = ?, ended_at = ? WHERE id = ANY(?)",
+        (DONE, WORKER_DIED, wall, batches),
+    )
+    yield Change("UPDATE sms_campaign SET unknown = unknown + ? WHERE id = ?", (lost, campaign))
+    return lost

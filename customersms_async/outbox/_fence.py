@@ -1,0 +1,93 @@
+"""
+The fence: the one write between a claim and the first byte of its request. Pure.
+
+Rule of this module: the fence touches every batch of the request, or it is taken back and nothing
+may be posted. It asks in the same transaction whether the campaign still may go on.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from ._guards import OPEN, check_budget
+from ._job import Change, Job, Query, Undo
+from ._states import Move, State, only
+
+__all__ = ["Fence", "Pass", "fence"]
+
+
+class Pass(enum.Enum):
+    """
+    What the fence answers.
+
+    Attributes:
+        GO: It may be posted, now.
+        TAKEN: Another worker has it.
+        HELD: The campaign was paused or cancelled.
+        TOO_DEAR: It would not fit into the budget.
+    """
+
+    GO = "go"
+    TAKEN = "taken"
+    HELD = "held"
+    TOO_DEAR = "too dear"
+
+
+@frozen(kw_only=True)
+class Fence:
+    """
+    One request that wants to leave.
+
+    Attributes:
+        campaign: Its campaign.
+        token: The token of its claim.
+        batches: Its batches.
+        size: Its messages.
+        request: The short name of the attempt.
+        wall: The wall clock, in seconds.
+        credits: The last balance that was heard, or None.
+        budget: Credits that the campaign may cost, or None.
+    """
+
+    campaign: int
+    token: str
+    batches: Sequence[int]
+    size: int
+    request: str
+    wall: float
+    credits: int | None
+    budget: int | None
+
+
+def fence(wish: Fence) -> Job[Pass]:
+    """Mark the batches as sending, or say why not."""
+    rows = yield Query(
+        "SELECT state, sent, price FROM sms_campaign WHERE id = ? FOR UPDATE", (wish.campaign,)
+    )
+    state, sent, price = rows[0]
+    if state != OPEN:
+        return Pass.HELD
+    if wish.budget is not None and not (yield from _fits(wish, sent, price)):
+        return Pass.TOO_DEAR
+    before, after = only(Move.SEND)
+    touched = yield Change(
+        "UPDATE sms_batch SET state = ?, request = ?, left_at = ?, credits_before = ?"
+        " WHERE id = ANY(?) AND state = ? AND token = ?",
+        (after, wish.request, wish.wall, wish.credits, list(wish.batches), before, wish.token),
+    )
+    if touched != len(wish.batches):
+        raise Undo(Pass.TAKEN)
+    yield Change("UPDATE sms_campaign SET requests = requests + 1 WHERE id = ?", (wish.campaign,))
+    return Pass.GO
+
+
+def _fits(wish: Fence, sent: int, price: float) -> Job[bool]:
+    rows = yield Query(
+        "SELECT coalesce(sum(size), 0) FROM sms_batch WHERE campaign = ? AND state = ?"
+        " AND state <> 'done'",
+        (wish.campaign, State.SENDING),
+    )
+    return check_budget(wish.budget, sent, int(rows[0][0]), wish.size, price)

@@ -1,0 +1,139 @@
+"""
+What forbids a campaign to be sent. Pure: facts in, an error or nothing out.
+
+Rules of this module:
+
+1. A guard is asked before anything is claimed, and in the fence's own transaction again where it
+   can change while a run lives.
+2. Whatever it refuses, the text names the campaign, what happened, and the call that goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from ._errors import CampaignHeld
+
+__all__ = ["CANCELLED", "OPEN", "PAUSED", "CampaignFacts", "check_budget", "check_start"]
+
+# States of a campaign.
+OPEN: Final = "open"
+PAUSED: Final = "paused"
+CANCELLED: Final = "cancelled"
+
+#: Crashes in a row, each of which left unknowns, after which a person is asked.
+_MOST_CRASHES: Final = 2
+
+#: Seconds without a sign of life after which a person is asked: a day.
+_STALE_AFTER: Final = 86_400.0
+
+
+@frozen(kw_only=True)
+class CampaignFacts:
+    """
+    What the guards know of a campaign.
+
+    Attributes:
+        name: Its name.
+        state: ``open``, ``paused`` or ``cancelled``.
+        reason: Why it was paused, or None.
+        account: The account that it is bound to; None before the first send.
+        endpoint: The endpoint that it is bound to; None before the first send.
+        crashes: Runs in a row that died and left unknowns.
+        seen_at: The last sign of life of a run, in seconds of the wall clock; None before the
+            first send and after `resume`.
+        is_copied: Whether the database is not where it was made.
+    """
+
+    name: str
+    state: str
+    reason: str | None
+    account: str | None
+    endpoint: str | None
+    crashes: int
+    seen_at: float | None
+    is_copied: bool
+
+
+def check_start(facts: CampaignFacts, account: str, endpoint: str, now: float) -> None:
+    """
+    Refuse to begin a run that a person should look at first.
+
+    Args:
+        facts: The campaign.
+
+        account: The account of the client that would send it.
+
+        endpoint: The endpoint of that client.
+
+        now: Seconds of the wall clock.
+
+    Raises:
+        CampaignHeld: It may not be sent; ``.code`` says why.
+    """
+    found = _binding(facts, account, endpoint) or _state(facts) or _history(facts, now)
+    if found is not None:
+        raise CampaignHeld(facts.name, *found)
+
+
+def _binding(facts: CampaignFacts, account: str, endpoint: str) -> tuple[str, str] | None:
+    if facts.is_copied:
+        return "COPIED", (
+            "this database is a copy or was moved to another disk, and the original may have sent "
+            "what is queued here; if this is the one that goes on, call outbox.adopt()"
+        )
+    if facts.endpoint not in (None, endpoint):
+        return "OTHER_ENDPOINT", (
+            f"it was begun at {facts.endpoint}, and this client sends to {endpoint}; give the "
+            "client the same endpoint, or begin a campaign with another name"
+        )
+    if facts.account not in (None, account):
+        return "OTHER_ACCOUNT", (
+            f"it was begun with the key of account {facts.account}, and this client has that of "
+            f"{account}; if the key was changed, call campaign.adopt(sms)"
+        )
+    return None
+
+
+def _state(facts: CampaignFacts) -> tuple[str, str] | None:
+    if facts.state == CANCELLED:
+        return "CANCELLED", "it was cancelled; begin a campaign with another name"
+    if facts.state == PAUSED:
+        why = f" ({facts.reason})" if facts.reason else ""
+        return "PAUSED", f"it was paused{why}; call campaign.resume()"
+    return None
+
+
+def _history(facts: CampaignFacts, now: float) -> tuple[str, str] | None:
+    if facts.crashes >= _MOST_CRASHES:
+        return "CRASHED", (
+            f"{facts.crashes} runs in a row died with requests in flight; look at "
+            "campaign.outcomes(Status.UNKNOWN), then call campaign.resume()"
+        )
+    if facts.seen_at is not None and now - facts.seen_at > _STALE_AFTER:
+        hours = int((now - facts.seen_at) / 3600)
+        return "STALE", (
+            f"its last run ended {hours} hours ago, and the texts may be out of date; if they are "
+            "not, call campaign.resume()"
+        )
+    return None
+
+
+def check_budget(most: int | None, used: int, in_flight: int, more: int, price: float) -> bool:
+    """
+    Tell whether *more* numbers fit into a budget.
+
+    Args:
+        most: Credits that the campaign may cost, or None.
+
+        used: Numbers accepted so far, over all runs.
+
+        in_flight: Numbers whose request has not ended; each may be accepted.
+
+        more: Numbers that would leave now.
+
+        price: The dearest price of a number seen so far, in credits.
+    """
+    return most is None or (used + in_flight + more) * price <= most

@@ -1,0 +1,97 @@
+"""
+When a campaign may send: daily hours and a deadline. Pure; the wall clock is an argument.
+
+Rule of this module: hours are those of the wall where the people live, so they are computed in
+their zone and follow its summer time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+
+from attrs import frozen
+
+from ..errors import ConfigurationError
+
+__all__ = ["Hours", "check_deadline", "read_hours"]
+
+_DAY = dt.timedelta(days=1)
+
+
+@frozen
+class Hours:
+    """
+    Daily hours, from *opens* up to *closes*; over midnight where it closes before it opens.
+
+    Attributes:
+        opens: Local time at which sending may begin.
+        closes: Local time from which nothing new leaves.
+        zone: Where.
+    """
+
+    opens: dt.time
+    closes: dt.time
+    zone: zoneinfo.ZoneInfo
+
+    def wait(self, now: dt.datetime) -> float:
+        """Give the seconds until it may send; 0 while it may."""
+        local = now.astimezone(self.zone)
+        time = local.time()
+        if self._is_open(time):
+            return 0.0
+        opens = dt.datetime.combine(local.date(), self.opens, self.zone)
+        if time >= self.opens:
+            opens = dt.datetime.combine(local.date() + _DAY, self.opens, self.zone)
+        return max((opens.astimezone(dt.UTC) - now).total_seconds(), 0.0)
+
+    def _is_open(self, time: dt.time) -> bool:
+        if self.opens < self.closes:
+            return self.opens <= time < self.closes
+        return time >= self.opens or time < self.closes
+
+
+def read_hours(value: object) -> Hours | None:
+    """
+    Read ``("08:00", "21:00", "Europe/Rome")``; None stays None.
+
+    Raises:
+        ConfigurationError: It is something else, or the zone is not known here.
+    """
+    if value is None:
+        return None
+    match value:
+        case (str(opens), str(closes), str(zone)):
+            return Hours(_read_time(opens), _read_time(closes), _read_zone(zone))
+        case _:
+            msg = f"hours must be like ('08:00', '21:00', 'Europe/Rome'), not {value!r}"
+            raise ConfigurationError(msg)
+
+
+def check_deadline(value: object) -> dt.datetime | None:
+    """
+    Give an aware instant back, or None.
+
+    Raises:
+        ConfigurationError: It is no datetime, or says no zone.
+    """
+    if value is None or (isinstance(value, dt.datetime) and value.utcoffset() is not None):
+        return value
+    msg = f"deadline must be a datetime with a time zone, not {value!r}"
+    raise ConfigurationError(msg)
+
+
+def _read_time(text: str) -> dt.time:
+    try:
+        return dt.time.fromisoformat(text)
+    except ValueError as exc:
+        msg = f"hours must be times like '08:00', not {text!r}"
+        raise ConfigurationError(msg) from exc
+
+
+def _read_zone(name: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as exc:
+        msg = f"hours name an unknown time zone, {name!r}; write it like 'Europe/Rome'"
+        raise ConfigurationError(msg) from exc

@@ -1,0 +1,93 @@
+"""
+What a transaction is made of: steps that a job yields and an engine carries out. Pure.
+
+A job is a generator. It yields steps, gets the answer of each, and returns its result; an engine
+runs all of it in one transaction. So the same job runs on SQLite in a thread, on PostgreSQL over
+asyncpg, and in a transaction of the caller's own.
+
+Rules of this module:
+
+1. SQL is written once. ``?`` stands for an argument, and ``= ANY(?)`` takes a list.
+   ``FOR UPDATE …`` is for engines with several writers; the others leave it out.
+2. A job touches nothing but the database, so that it may be run again after a conflict.
+3. `Undo` takes back all that a job has done, and is an answer, not a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from attrs import frozen
+
+__all__ = ["Change", "Insert", "Job", "NewIds", "Now", "Query", "Record", "Step", "Undo", "Update"]
+
+#: One row of an answer, by position.
+Record: TypeAlias = Sequence[Any]
+
+Result = TypeVar("Result")
+
+
+@frozen
+class Query:
+    """Read rows; the answer is a list of them."""
+
+    sql: str
+    args: Sequence[object] = ()
+
+
+@frozen
+class Change:
+    """Write; the answer is how many rows were touched."""
+
+    sql: str
+    args: Sequence[object] = ()
+
+
+@frozen
+class NewIds:
+    """Reserve ids of a table; the answer is a sequence of *count* of them, ascending."""
+
+    table: str
+    count: int
+
+
+@frozen
+class Insert:
+    """Write new rows into *columns* of a table."""
+
+    table: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+@frozen
+class Update:
+    """Write *columns* of the messages whose id each of *rows* begins with."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+@frozen
+class Now:
+    """Ask the clock of the leases; the answer is the name of its run, and seconds in it."""
+
+
+Step: TypeAlias = Query | Change | NewIds | Insert | Update | Now
+
+#: A transaction: yields steps, gets their answers, returns its result.
+Job: TypeAlias = Generator[Step, Any, Result]
+
+
+class Undo(Exception):
+    """
+    Take the transaction back, and answer.
+
+    Attributes:
+        answer: The result of the job.
+    """
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer

@@ -1,0 +1,202 @@
+"""
+PostgreSQL over asyncpg: plain SQL, one transaction a job, new rows by COPY.
+
+Rules of this module:
+
+1. ``READ COMMITTED``: each statement sees what was committed before it, and a row that changes
+   under a waiting ``UPDATE`` is looked at again. The fence rests on that.
+2. Nothing is repeated here. Whether a commit whose answer was lost took place, the job's owner
+   finds out by its token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from ..errors import ConfigurationError
+from ._errors import OutboxUnavailable
+from ._job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update
+from ._migrate import migrate
+from ._schema import with_prefix
+
+if TYPE_CHECKING:
+    import asyncpg  # type: ignore[import-untyped]  # it has none
+
+__all__ = ["PostgresEngine", "numbered"]
+
+Result = TypeVar("Result")
+
+#: Seconds for connecting, and for one statement.
+_PATIENCE: Final = 10.0
+
+#: Connections: the run's jobs come one by one, beside them a heartbeat and a reader.
+_CONNECTIONS: Final = 4
+
+_TYPES: Final = {"batch": "bigint"}
+
+
+class _Connection(Protocol):
+    """What is used of asyncpg's."""
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Record]: ...
+    async def execute(self, query: str, *args: object) -> str: ...
+    async def copy_records_to_table(
+        self, table_name: str, *, records: Sequence[Record], columns: Sequence[str]
+    ) -> object: ...
+
+
+class PostgresEngine:
+    """
+    A PostgreSQL database.
+
+    Args:
+        url: Where it is: ``postgresql://…``.
+
+        prefix: What its tables begin with.
+
+    Raises:
+        ConfigurationError: asyncpg is not installed.
+    """
+
+    kind = "postgresql"
+
+    def __init__(self, url: str, prefix: str) -> None:
+        try:
+            import asyncpg  # noqa: PLC0415  # the extra, and only where it is asked for
+        except ImportError as exc:
+            msg = "an outbox on PostgreSQL needs asyncpg: pip install 'customersms-async[postgres]'"
+            raise ConfigurationError(msg) from exc
+        self.prefix = prefix
+        self._url = url
+        self._asyncpg = asyncpg
+        self._away = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Connect, and bring the tables up to date."""
+        pool = self._asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=_CONNECTIONS,
+            timeout=_PATIENCE,
+            command_timeout=_PATIENCE,
+        )
+        try:
+            self._pool = await pool
+        except self._away as exc:
+            raise _unavailable(exc) from exc
+        await self.run(migrate(self.kind, self.prefix))
+
+    async def run(self, job: Job[Result]) -> Result:
+        """Carry a job out on a connection of the pool."""
+        if self._pool is None:
+            msg = "the outbox is closed; use it inside its `async with`"
+            raise RuntimeError(msg)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                return await _carry_out(connection, job, self.prefix)
+        except Undo as undo:
+            return undo.answer  # type: ignore[return-value]  # the job's own answer
+        except self._away as exc:
+            raise _unavailable(exc) from exc
+
+    async def identity(self) -> str:
+        """Name the cluster and the database in it; a restored copy has another name of one."""
+        rows = await self.run(_identity())
+        return f"cluster {rows[0][0]}, database {rows[0][1]}"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await asyncio.wait_for(pool.close(), _PATIENCE)
+        except (TimeoutError, *self._away):
+            pool.terminate()
+
+
+def _identity() -> Job[Sequence[Record]]:
+    rows: Sequence[Record] = yield Query(
+        "SELECT (SELECT system_identifier FROM pg_control_system()), oid FROM pg_database"
+        " WHERE datname = current_database()"
+    )
+    return rows
+
+
+async def _carry_out(connection: _Connection, job: Job[Result], prefix: str) -> Result:
+    answer: object = None
+    try:
+        while True:
+            answer = await _step(connection, job.send(answer), prefix)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # the job's own result
+
+
+async def _step(connection: _Connection, step: Step, prefix: str) -> object:
+    match step:
+        case Query(sql, args):
+            return await connection.fetch(_written(sql, prefix), *args)
+        case Change(sql, args):
+            return _touched(await connection.execute(_written(sql, prefix), *args))
+        case Insert(table, columns, rows):
+            name = with_prefix(table, prefix)
+            await connection.copy_records_to_table(name, records=rows, columns=columns)
+        case Update(columns, rows) if rows:
+            lists = map(list, zip(*rows, strict=True))
+            await connection.execute(_updating(tuple(columns), prefix), *lists)
+        case NewIds(table, count):
+            return await _new_ids(connection, with_prefix(table, prefix), count)
+        case Now():
+            (row,) = await connection.fetch("SELECT extract(epoch FROM clock_timestamp())::float8")
+            return "postgresql", row[0]
+        case _:
+            pass
+    return None
+
+
+async def _new_ids(connection: _Connection, table: str, count: int) -> list[int]:
+    sql = "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2)"
+    return [row[0] for row in await connection.fetch(sql, table, count)]
+
+
+def _touched(said: str) -> int:
+    """Read how many rows a statement touched out of ``UPDATE 3``."""
+    last = said.rpartition(" ")[2]
+    return int(last) if last.isdecimal() else 0
+
+
+@lru_cache(256)
+def _written(sql: str, prefix: str) -> str:
+    return numbered(with_prefix(sql, prefix))
+
+
+def numbered(sql: str) -> str:
+    """Write ``$1``, ``$2`` … for each ``?``."""
+    count = 0
+
+    def number(_: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        return f"${count}"
+
+    return re.sub(r"\?", number, sql)
+
+
+@lru_cache(8)
+def _updating(columns: tuple[str, ...], prefix: str) -> str:
+    changes = ", ".join(f"{column} = told.{column}" for column in columns)
+    types = ", ".join(f"${n}::{_TYPES.get(c, 'text')}[]" for n, c in enumerate(columns, 2))
+    sql = (
+        f"UPDATE sms_message SET {changes} FROM unnest($1::bigint[], {types})"  # noqa: S608  # names of ours
+        f" AS told (id, {', '.join(columns)}) WHERE sms_message.id = told.id"
+    )
+    return with_prefix(sql, prefix)
+
+
+def _unavailable(exc: Exception) -> OutboxUnavailable:
+    return OutboxUnavailable(f"the outbox's database cannot be asked ({type(exc).__name__}: {exc})")

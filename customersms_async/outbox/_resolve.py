@@ -1,0 +1,105 @@
+"""
+Jobs that carry out a person's decision: sent after all, send it again, cancel, forget. Pure.
+
+Rule of this module: what was unknown is sent again only when nothing of its first request can be
+under way any more: the new batch opens after the longest request and the lease of its worker.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ._job import Change, Job, Query, Record, Update
+from ._settle import cancel_queued, count, queue_again, record
+from ._states import MOVES, Move, State, only, step
+
+__all__ = ["cancel_some", "mark_sent", "purge", "send_again"]
+
+
+def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
+    """
+    Turn unknown into sent.
+
+    Returns:
+        The refs that are not unknown, or not there; nothing was done about them.
+    """
+    before, after = only(Move.MARK_SENT)
+    found = yield from _find(campaign, refs)
+    ids = [row_id for row_id, _, status, *_ in found if status == before]
+    yield Update(("status",), [(row_id, after) for row_id in ids])
+    yield from count(campaign, {State.UNKNOWN: -len(ids), State.SENT: len(ids)})
+    yield from record(campaign, ids, "mark_sent", before, wall)
+    done = {ref for _, ref, status, *_ in found if status == before}
+    return [ref for ref in refs if ref not in done]
+
+
+def send_again(campaign: int, refs: Sequence[str], wall: float, rest: float) -> Job[list[str]]:
+    """
+    Queue messages again that ended as unknown or rejected.
+
+    Args:
+        campaign: Their campaign.
+
+        refs: Their refs.
+
+        wall: The wall clock, in seconds.
+
+        rest: Seconds after the fence of an unknown request in which it may still be under way.
+
+    Returns:
+        The refs for which that is not possible; nothing was done about them.
+    """
+    found = yield from _find(campaign, refs)
+    chosen = [row for row in found if row[2] in MOVES[Move.SEND_AGAIN]]
+    changes: Counter[State] = Counter()
+    for row_id, _, status, left_at in chosen:
+        state = State(status)
+        step(Move.SEND_AGAIN, state)
+        changes[state] -= 1
+        is_open = state is State.UNKNOWN and left_at is not None
+        yield from queue_again(campaign, [row_id], left_at + rest if is_open else 0.0)
+        yield from record(campaign, [row_id], "send_again", state, wall)
+    yield from count(campaign, changes)
+    done = {ref for _, ref, *_ in chosen}
+    return [ref for ref in refs if ref not in done]
+
+
+def cancel_some(campaign: int, most: int) -> Job[int]:
+    """Settle some batches of a cancelled campaign that wait; tell how many batches."""
+    before, _ = only(Move.CANCEL)
+    found = yield Query(
+        "SELECT id FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
+        " ORDER BY id LIMIT ? FOR UPDATE",
+        (campaign, before, most),
+    )
+    batches = [batch for (batch,) in found]
+    yield from cancel_queued(campaign, batches)
+    return len(batches)
+
+
+def purge(before: float, most: int) -> Job[int]:
+    """Blank the texts and numbers of some batches that ended before; tell how many batches."""
+    found = yield Query(
+        "SELECT b.id FROM sms_batch b WHERE b.state = 'done' AND b.ended_at < ? AND b.text <> ''"
+        " AND NOT EXISTS (SELECT 1 FROM sms_message m"
+        " WHERE m.batch = b.id AND m.status = 'unknown')"
+        " ORDER BY b.id LIMIT ?",
+        (before, most),
+    )
+    batches = [batch for (batch,) in found]
+    yield Change(
+        "UPDATE sms_message SET phone = '', content = NULL, detail = NULL WHERE batch = ANY(?)",
+        (batches,),
+    )
+    yield Change("UPDATE sms_batch SET text = '' WHERE id = ANY(?)", (batches,))
+    return len(batches)
+
+
+def _find(campaign: int, refs: Sequence[str]) -> Job[list[Record]]:
+    found = yield Query(
+        "SELECT m.id, m.ref, m.status, b.left_at FROM sms_message m"
+        " LEFT JOIN sms_batch b ON b.id = m.batch WHERE m.campaign = ? AND m.ref = ANY(?)",
+        (campaign, list(refs)),
+    )
+    return list(found)

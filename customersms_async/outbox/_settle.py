@@ -1,0 +1,255 @@
+"""
+Jobs that write down how a request has ended. Pure.
+
+Rules of this module:
+
+1. A settlement counts once: it needs the token of the claim, and the state that the fence left.
+2. One that comes late, after its worker was declared dead, may still turn unknown into what is
+   true. Where a person has decided meanwhile, the decision stands, and the contradiction is kept.
+3. What is safe to send again, and not bound to end in the same way, is queued again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+from .._status import Status
+from ._claim import WORKER_DIED, give_back
+from ._guards import CANCELLED
+from ._job import Change, Insert, Job, NewIds, Query, Update
+from ._states import DONE, Move, State, only, settled, step
+
+__all__ = ["Fate", "Settlement", "queue_again", "record", "settle", "turn_away"]
+
+#: What is written of a message when its fate is known.
+_COLUMNS: Final = ("status", "code", "detail", "message_id")
+
+
+@frozen
+class Fate:
+    """
+    What became of one message.
+
+    Attributes:
+        id: Its id.
+        status: Its fate.
+        code: The word of the reason, or None.
+        detail: One line for people, or None.
+        message_id: The gateway's name for it, or None.
+        goes_back: Whether it is to be queued again.
+    """
+
+    id: int
+    status: Status
+    code: str | None
+    detail: str | None = field(repr=False)
+    message_id: str | None
+    goes_back: bool
+
+
+@frozen(kw_only=True)
+class Settlement:
+    """
+    How one request has ended.
+
+    Attributes:
+        campaign: Its campaign.
+        token: The token of its claim.
+        batches: Its batches.
+        fates: Of each of its messages.
+        wall: The wall clock, in seconds.
+        credits: The balance that was heard last, or None.
+    """
+
+    campaign: int
+    token: str
+    batches: Sequence[int]
+    fates: Sequence[Fate]
+    wall: float
+    credits: int | None
+
+
+def settle(told: Settlement) -> Job[int]:
+    """
+    Write down the fates of a request.
+
+    Returns:
+        How many contradict what a person has decided meanwhile.
+    """
+    code = told.fates[0].code
+    touched = yield Change(
+        "UPDATE sms_batch SET state = ?, ended_at = ?, code = ?, credits_after = ?"
+        " WHERE id = ANY(?) AND state = ? AND token = ?",
+        (DONE, told.wall, code, told.credits, list(told.batches), State.SENDING, told.token),
+    )
+    if touched != len(told.batches):
+        return (yield from _settle_late(told))
+    yield from _write(told, told.fates, is_late=False)
+    return 0
+
+
+def turn_away(
+    campaign: int, token: str, batches: Sequence[int], code: str | None, wall: float
+) -> Job[int]:
+    """
+    Queue again what was not sent: it never left, or was turned away before it was carried out.
+
+    Returns:
+        As for `settle`.
+    """
+    before, after = only(Move.TURN_AWAY)
+    touched = yield Change(
+        "UPDATE sms_batch SET state = ?, token = NULL, code = ?"
+        " WHERE id = ANY(?) AND state = ? AND token = ?",
+        (after, code, list(batches), before, token),
+    )
+    if touched:
+        yield Change("UPDATE sms_campaign SET requests = requests - 1 WHERE id = ?", (campaign,))
+    else:  # the fence was not committed, or its worker was declared dead
+        yield from give_back(token, batches)
+        yield from _turn_away_late(campaign, token, batches, wall)
+    yield from cancel_queued(campaign, batches)
+    return 0
+
+
+def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
+    found = yield Query(
+        "SELECT m.id FROM sms_message m JOIN sms_batch b ON b.id = m.batch WHERE b.id = ANY(?)"
+        " AND b.token = ? AND b.code = ? AND b.state = 'done' AND m.status = ?",
+        (list(batches), token, WORKER_DIED, State.UNKNOWN),
+    )
+    ids = [row_id for (row_id,) in found]
+    if ids:
+        step(Move.LEARN_TURNED_AWAY, State.UNKNOWN)
+        yield from queue_again(campaign, ids, 0.0)
+        yield from count(campaign, {State.UNKNOWN: -len(ids)})
+        yield from record(campaign, ids, "turned away, told late", State.UNKNOWN, wall)
+
+
+def _settle_late(told: Settlement) -> Job[int]:
+    """Correct what was unknown; keep what contradicts a decision."""
+    yield Change(
+        "UPDATE sms_batch SET ended_at = ?, credits_after = ?"
+        " WHERE id = ANY(?) AND state = 'done' AND token = ? AND code = ?",
+        (told.wall, told.credits, list(told.batches), told.token, WORKER_DIED),
+    )
+    found = yield Query(
+        "SELECT m.id FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
+        " WHERE m.id = ANY(?) AND b.token = ? AND m.status = ?",
+        ([fate.id for fate in told.fates], told.token, State.UNKNOWN),
+    )
+    unknown = {row_id for (row_id,) in found}
+    late = [fate for fate in told.fates if fate.status is not Status.UNKNOWN]
+    yield from _write(told, [fate for fate in late if fate.id in unknown], is_late=True)
+    contradicted = [fate.id for fate in late if fate.id not in unknown]
+    yield from record(told.campaign, contradicted, "told late, after a decision", None, told.wall)
+    return len(contradicted)
+
+
+def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[None]:
+    states = [settled(fate.status, goes_back=fate.goes_back, is_late=is_late) for fate in fates]
+    rows = [
+        (fate.id, state, fate.code, fate.detail, fate.message_id)
+        for fate, state in zip(fates, states, strict=True)
+        if state is not State.QUEUED
+    ]
+    yield Update(_COLUMNS, rows)
+    back = [fate.id for fate in fates if fate.goes_back]
+    yield from queue_again(told.campaign, back, 0.0)
+    changes = Counter(states)
+    if is_late:
+        changes[State.UNKNOWN] -= len(fates)
+    yield from count(told.campaign, changes)
+    yield from _learn_price(told, changes[State.SENT])
+
+
+def _learn_price(told: Settlement, sent: int) -> Job[None]:
+    """Keep the balance, and the dearest price that its fall can mean."""
+    if told.credits is None:
+        return
+    rows = yield Query(
+        "SELECT credits, price, (SELECT coalesce(sum(size), 0) FROM sms_batch"
+        " WHERE campaign = ? AND state = ? AND state <> 'done') FROM sms_campaign WHERE id = ?",
+        (told.campaign, State.SENDING, told.campaign),
+    )
+    before, price, in_flight = rows[0]
+    causes = sent + int(in_flight)
+    if before is not None and before > told.credits and causes:
+        price = max(price, (before - told.credits) / causes)
+    yield Change(
+        "UPDATE sms_campaign SET credits = ?, price = ? WHERE id = ?",
+        (told.credits, price, told.campaign),
+    )
+
+
+def count(campaign: int, changes: Counter[State] | dict[State, int]) -> Job[None]:
+    """Move the counts of a campaign."""
+    yield Change(
+        "UPDATE sms_campaign SET sent = sent + ?, rejected = rejected + ?,"
+        " not_sent = not_sent + ?, unknown = unknown + ? WHERE id = ?",
+        (
+            changes.get(State.SENT, 0),
+            changes.get(State.REJECTED, 0),
+            changes.get(State.NOT_SENT, 0),
+            changes.get(State.UNKNOWN, 0),
+            campaign,
+        ),
+    )
+
+
+def queue_again(campaign: int, ids: Sequence[int], opens_at: float) -> Job[None]:
+    """Put messages into new batches, as many as they were in; the old ones stay as evidence."""
+    if not ids:
+        return
+    found = yield Query(
+        "SELECT m.batch, b.text, b.urgent, m.id FROM sms_message m JOIN sms_batch b"
+        " ON b.id = m.batch WHERE m.id = ANY(?) ORDER BY m.id",
+        (list(ids),),
+    )
+    groups: dict[int, list[int]] = {}
+    for batch, _, _, row_id in found:
+        groups.setdefault(batch, []).append(row_id)
+    about = {batch: (text, urgent) for batch, text, urgent, _ in found}
+    fresh = yield NewIds("sms_batch", len(groups))
+    lines = [
+        (new, campaign, State.QUEUED, len(groups[old]), about[old][1], opens_at, about[old][0])
+        for new, old in zip(fresh, groups, strict=True)
+    ]
+    columns = ("id", "campaign", "state", "size", "urgent", "opens_at", "text")
+    yield Insert("sms_batch", columns, lines)
+    moved = zip(fresh, groups.values(), strict=True)
+    rows = [(row_id, new, None, None, None) for new, members in moved for row_id in members]
+    yield Update(("batch", "status", "code", "detail"), rows)
+
+
+def cancel_queued(campaign: int, batches: Sequence[int]) -> Job[int]:
+    """Settle batches that wait, where their campaign was cancelled; tell how many messages."""
+    rows = yield Query("SELECT state FROM sms_campaign WHERE id = ?", (campaign,))
+    if rows[0][0] != CANCELLED:
+        return 0
+    before, after = only(Move.CANCEL)
+    found = yield Query(
+        "SELECT id, size FROM sms_batch WHERE id = ANY(?) AND state = ? FOR UPDATE",
+        (list(batches), before),
+    )
+    ids = [batch for batch, _ in found]
+    total = sum(int(size) for _, size in found)
+    yield Change(
+        "UPDATE sms_message SET status = ?, code = ? WHERE batch = ANY(?)",
+        (after, "CANCELLED", ids),
+    )
+    yield Change(
+        "UPDATE sms_batch SET state = ?, code = ? WHERE id = ANY(?)", (DONE, "CANCELLED", ids)
+    )
+    yield from count(campaign, {State.NOT_SENT: total})
+    return total
+
+
+def record(campaign: int, ids: Iterable[int], what: str, was: str | None, wall: float) -> Job[None]:
+    """Keep what a person decided, or what contradicts it, and when."""
+    rows = [(campaign, row_id, wall, what, was) for row_id in ids]
+    yield Insert("sms_event", ("campaign", "message", "at", "what", "was"), rows)

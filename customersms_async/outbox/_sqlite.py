@@ -1,0 +1,236 @@
+"""
+SQLite: the standard library's module, in one thread of the engine's own.
+
+Rules of this module:
+
+1. One job is one transaction, begun with the write lock (``BEGIN IMMEDIATE``) and ended in the
+   thread: no await ever holds the lock, so no process starves another.
+2. ``synchronous = FULL``: a committed fence is there after a power cut, or a number could be
+   sent twice.
+3. A job that nobody waits for any more is carried out to its end; its result is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from ._errors import OutboxUnavailable
+from ._job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update
+from ._lease import machine_clock
+from ._migrate import migrate
+from ._schema import with_prefix
+
+__all__ = ["SqliteEngine", "carry_out"]
+
+Result = TypeVar("Result")
+
+#: Seconds that a job waits for another process's transaction.
+_PATIENCE: Final = 10.0
+
+_LIST = re.compile(r"= ANY\(\?\)")
+_FOR_UPDATE = re.compile(r" FOR UPDATE( SKIP LOCKED)?")
+
+
+class SqliteEngine:
+    """
+    A database file.
+
+    Args:
+        path: Where it lies; made where there is none, for its owner alone.
+
+        prefix: What its tables begin with.
+    """
+
+    kind = "sqlite"
+
+    def __init__(self, path: str, prefix: str) -> None:
+        self.prefix = prefix
+        self._path = os.fspath(path)
+        self._thread: _Thread | None = None
+
+    async def open(self) -> None:
+        """Open the file, and bring the tables up to date."""
+        self._thread = _Thread(self._connect)
+        await self.run(migrate(self.kind, self.prefix))
+
+    async def run(self, job: Job[Result]) -> Result:
+        """Carry a job out in the thread."""
+        if self._thread is None:
+            msg = "the outbox is closed; use it inside its `async with`"
+            raise RuntimeError(msg)
+        return await self._thread.call(lambda connection: _transact(connection, job, self.prefix))
+
+    async def identity(self) -> str:
+        """Name the file by its inode, which a copy does not share and a rename keeps."""
+        return await asyncio.to_thread(_inode, self._path)
+
+    async def aclose(self) -> None:
+        """Let the jobs at hand end, and close the file."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await thread.end()
+
+    def _connect(self) -> sqlite3.Connection:
+        _make_private(self._path)
+        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return connection
+
+
+class _Thread:
+    """One thread that owns the connection, and carries out what it is given in order."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+        self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        # Not a daemon's life: `end` is called, or the interpreter waits for a job at hand.
+        self._thread = threading.Thread(target=self._live, name="customersms-outbox", daemon=True)
+        self._thread.start()
+
+    async def call(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+
+        def do() -> None:
+            try:
+                result = work(self._open())
+            except BaseException as exc:  # noqa: BLE001  # it belongs to whoever waits
+                told: Callable[[], object] = _raiser(future, exc)
+            else:
+                told = _teller(future, result)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(told)
+
+        self._calls.put(do)
+        return await future
+
+    async def end(self) -> None:
+        self._calls.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = self._connect()
+            except (sqlite3.Error, OSError) as exc:
+                raise _unavailable(exc) from exc
+        return self._connection
+
+    def _live(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+            del call  # else the last result lives as long as the thread is idle
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _teller(future: asyncio.Future[Result], result: Result) -> Callable[[], None]:
+    return lambda: None if future.done() else future.set_result(result)
+
+
+def _raiser(future: asyncio.Future[Any], exc: BaseException) -> Callable[[], None]:
+    return lambda: None if future.done() else future.set_exception(exc)
+
+
+def _transact(connection: sqlite3.Connection, job: Job[Result], prefix: str) -> Result:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = carry_out(connection, job, prefix)
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
+                connection.execute("ROLLBACK")
+            raise
+    except Undo as undo:
+        return undo.answer  # type: ignore[return-value]  # the job's own answer
+    except sqlite3.Error as exc:
+        raise _unavailable(exc) from exc
+    return result
+
+
+def carry_out(connection: sqlite3.Connection, job: Job[Result], prefix: str) -> Result:
+    """Carry the steps of a job out, in a transaction that the caller has begun and will end."""
+    answer: object = None
+    try:
+        while True:
+            answer = _step(connection, job.send(answer), prefix)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # the job's own result
+
+
+def _step(connection: sqlite3.Connection, step: Step, prefix: str) -> object:
+    match step:
+        case Query(sql, args):
+            return connection.execute(_written(sql, prefix), _bound(args)).fetchall()
+        case Change(sql, args):
+            return connection.execute(_written(sql, prefix), _bound(args)).rowcount
+        case Insert(table, columns, rows):
+            connection.executemany(_inserting(table, tuple(columns), prefix), rows)
+        case Update(columns, rows):
+            connection.executemany(_updating(tuple(columns), prefix), map(_id_last, rows))
+        case NewIds(table, count):
+            return _new_ids(connection, with_prefix(table, prefix), count)
+        case Now():
+            return machine_clock()
+    return None
+
+
+def _new_ids(connection: sqlite3.Connection, table: str, count: int) -> range:
+    (last,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608  # a table of ours
+    return range(last + 1, last + 1 + count)
+
+
+def _bound(args: Sequence[object]) -> list[object]:
+    return [json.dumps(arg) if isinstance(arg, list) else arg for arg in args]
+
+
+def _id_last(row: Sequence[object]) -> Sequence[object]:
+    return (*row[1:], row[0])
+
+
+@lru_cache(256)
+def _written(sql: str, prefix: str) -> str:
+    sql = _LIST.sub("IN (SELECT value FROM json_each(?))", _FOR_UPDATE.sub("", sql))
+    return with_prefix(sql, prefix)
+
+
+@lru_cache(32)
+def _inserting(table: str, columns: tuple[str, ...], prefix: str) -> str:
+    marks = ", ".join("?" * len(columns))
+    return with_prefix(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", prefix)  # noqa: S608  # names of ours
+
+
+@lru_cache(8)
+def _updating(columns: tuple[str, ...], prefix: str) -> str:
+    changes = ", ".join(f"{column} = ?" for column in columns)
+    return with_prefix(f"UPDATE sms_message SET {changes} WHERE id = ?", prefix)  # noqa: S608  # names of ours
+
+
+def _inode(path: str) -> str:
+    return f"inode {Path(path).stat().st_ino}"
+
+
+def _make_private(path: str) -> None:
+    """Make the file for its owner alone where there is none; its side files get the same mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _unavailable(exc: Exception) -> OutboxUnavailable:
+    return OutboxUnavailable(
+        f"the outbox's database file cannot be used ({type(exc).__name__}: {exc})"
+    )

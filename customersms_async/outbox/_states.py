@@ -1,0 +1,151 @@
+"""
+The states of a message, and every move between them.
+
+Rules of this module:
+
+1. Each change of state, in whichever database, is a `Move` looked up here. A move that the table
+   does not have is a `KeyError`, and nothing is written.
+2. `Move.SEND` is the only way to ``sending``, and it starts from ``claimed`` alone: what a worker
+   has not claimed under its own token is never handed to the gateway.
+3. From ``unknown`` nothing leads back to ``queued`` but a person's decision (`Move.SEND_AGAIN`).
+
+The picture in the documentation is drawn from the same table by `draw`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import Final
+
+from .._status import Status
+
+__all__ = ["DONE", "MOVES", "Move", "State", "draw", "only", "settled", "step"]
+
+
+class State(enum.StrEnum):
+    """
+    Where a message stands.
+
+    Attributes:
+        QUEUED: Waits for a worker.
+        CLAIMED: A worker has read it, under its token and for the time of its lease.
+        SENDING: Its request may have left.
+        SENT: The gateway accepted it.
+        REJECTED: The gateway refused it.
+        NOT_SENT: It will never be sent: bad, doubled, skipped or cancelled.
+        UNKNOWN: Handed over without a readable answer; only a person decides what follows.
+    """
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    SENT = "sent"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+#: What a batch is whose messages have a fate each.
+DONE: Final = "done"
+
+
+class Move(enum.Enum):
+    """What happens to a message; the value is what the picture says beside the arrow."""
+
+    ADD = "added"
+    REFUSE = "bad, doubled or skipped"
+    CLAIM = "a worker reads it"
+    GIVE_BACK = "not begun"
+    EXPIRE = "its worker died"
+    SEND = "the fence, right before the first byte"
+    ACCEPT = "accepted"
+    REJECT = "refused"
+    LOSE = "no readable answer"
+    TURN_AWAY = "never left, turned away, or no credit"
+    LEARN_ACCEPTED = "a late answer: accepted"
+    LEARN_REJECTED = "a late answer: refused"
+    LEARN_TURNED_AWAY = "a late answer: it was turned away"
+    MARK_SENT = "mark_sent"
+    SEND_AGAIN = "send_again"
+    CANCEL = "cancelled"
+
+
+#: None is where a message comes from.
+MOVES: Final[dict[Move, dict[State | None, State]]] = {
+    Move.ADD: {None: State.QUEUED},
+    Move.REFUSE: {None: State.NOT_SENT},
+    Move.CLAIM: {State.QUEUED: State.CLAIMED},
+    Move.GIVE_BACK: {State.CLAIMED: State.QUEUED},
+    Move.EXPIRE: {State.CLAIMED: State.QUEUED, State.SENDING: State.UNKNOWN},
+    Move.SEND: {State.CLAIMED: State.SENDING},
+    Move.ACCEPT: {State.SENDING: State.SENT},
+    Move.REJECT: {State.SENDING: State.REJECTED},
+    Move.LOSE: {State.SENDING: State.UNKNOWN},
+    Move.TURN_AWAY: {State.SENDING: State.QUEUED},
+    Move.LEARN_ACCEPTED: {State.UNKNOWN: State.SENT},
+    Move.LEARN_REJECTED: {State.UNKNOWN: State.REJECTED},
+    Move.LEARN_TURNED_AWAY: {State.UNKNOWN: State.QUEUED},
+    Move.MARK_SENT: {State.UNKNOWN: State.SENT},
+    Move.SEND_AGAIN: {State.UNKNOWN: State.QUEUED, State.REJECTED: State.QUEUED},
+    Move.CANCEL: {State.QUEUED: State.NOT_SENT},
+}
+
+_SETTLED: Final = {
+    Status.SENT: (Move.ACCEPT, Move.LEARN_ACCEPTED),
+    Status.REJECTED: (Move.REJECT, Move.LEARN_REJECTED),
+    Status.NOT_SENT: (Move.TURN_AWAY, Move.LEARN_TURNED_AWAY),
+}
+
+
+def step(move: Move, state: State | None) -> State:
+    """
+    Give the state that *move* leads to.
+
+    Raises:
+        KeyError: There is no such move from *state*.
+    """
+    return MOVES[move][state]
+
+
+def only(move: Move) -> tuple[State, State]:
+    """Give where a move begins and ends that begins in one state alone."""
+    ((before, after),) = MOVES[move].items()
+    if before is None:
+        msg = f"{move.value!r} begins with no state"
+        raise ValueError(msg)
+    return before, after
+
+
+def settled(status: Status, *, goes_back: bool, is_late: bool = False) -> State:
+    """
+    Give the state of a message whose request has ended.
+
+    Args:
+        status: Its fate, as the run knows it.
+
+        goes_back: Whether it is safe to send again and not bound to end in the same way.
+
+        is_late: Whether it had been given up as unknown before.
+
+    Raises:
+        KeyError: It is unknown once more, which changes nothing.
+    """
+    status = Status.NOT_SENT if goes_back else status
+    if status is Status.UNKNOWN and not is_late:
+        return step(Move.LOSE, State.SENDING)
+    move = _SETTLED[status][is_late]
+    return step(move, State.UNKNOWN if is_late else State.SENDING)
+
+
+def draw() -> str:
+    """Draw the table as a Mermaid diagram."""
+    return "\n".join(["stateDiagram-v2", *_lines()])
+
+
+def _lines() -> Iterator[str]:
+    for move, arrows in MOVES.items():
+        for before, after in arrows.items():
+            yield f"    {before or '[*]'} --> {after}: {move.value}"
+    for state in (State.SENT, State.REJECTED, State.NOT_SENT):
+        yield f"    {state} --> [*]"

@@ -1,0 +1,167 @@
+"""The contract of an engine: what a transaction is, on every database."""
+
+import asyncio
+
+import pytest
+
+from customersms_async.outbox._errors import OutboxError
+from customersms_async.outbox._job import Change, Insert, NewIds, Query, Undo
+from customersms_async.outbox._migrate import read_meta, write_meta
+from tests.support.outbox import Steps, make_rows
+
+
+def write_then(what):
+    yield from write_meta("tried", "yes")
+    if isinstance(what, BaseException):
+        raise what
+    return what
+
+
+async def test_a_job_gives_its_result(engine):
+    """What the generator returns is the answer."""
+    await engine.open()
+
+    assert "done" == await engine.run(write_then("done"))
+    assert "yes" == await engine.run(read_meta("tried"))
+
+
+@pytest.mark.parametrize("exc", [RuntimeError("bug"), Undo("taken back")])
+async def test_what_raises_is_taken_back(engine, exc):
+    """Neither a fault nor an `Undo` leaves anything behind."""
+    await engine.open()
+
+    try:
+        answer = await engine.run(write_then(exc))
+    except RuntimeError:
+        answer = "taken back"
+
+    assert ("taken back", None) == (answer, await engine.run(read_meta("tried")))
+
+
+async def test_two_engines_see_what_was_committed(make_engine):
+    """The second process finds the tables and what is in them."""
+    first, second = make_engine(), make_engine()
+    await first.open()
+    await first.run(write_then(None))
+
+    await second.open()
+
+    assert "yes" == await second.run(read_meta("tried"))
+
+
+async def test_opened_at_the_same_time(make_engine):
+    """The migrations are carried out once."""
+    engines = [make_engine() for _ in range(3)]
+
+    await asyncio.gather(*(engine.open() for engine in engines))
+
+    assert ["1"] * 3 == [await engine.run(read_meta("schema")) for engine in engines]
+
+
+async def test_a_newer_schema_is_refused(make_engine):
+    """An old release does not touch what it does not know."""
+    first, second = make_engine(), make_engine()
+    await first.open()
+    await first.run(write_meta("schema", "99"))
+
+    with pytest.raises(OutboxError, match=r"has schema 99.*update customersms-async"):
+        await second.open()
+
+
+async def test_closed_it_refuses_by_name(engine):
+    """Outside the block nothing is asked."""
+    await engine.open()
+    await engine.aclose()
+    await engine.aclose()
+
+    with pytest.raises(RuntimeError, match="async with"):
+        await engine.run(read_meta("schema"))
+
+
+async def test_ids_are_new_and_ascending(engine):
+    """Reserved ids belong to one job."""
+    await engine.open()
+
+    def reserve():
+        ids = yield NewIds("sms_batch", 3)
+        columns = ("id", "campaign", "state", "size", "text")
+        yield Insert("sms_batch", columns, [(new, 1, "queued", 1, "x") for new in ids])
+        return list(ids)
+
+    first, second = await engine.run(reserve()), await engine.run(reserve())
+
+    assert sorted({*first, *second}) == first + second
+
+
+async def test_a_list_is_an_argument(engine):
+    """`= ANY(?)` takes numbers and texts, and an empty list."""
+    await engine.open()
+
+    def ask(column, values):
+        return (
+            yield Query(f"SELECT count(*) FROM sms_campaign WHERE {column} = ANY(?)", (values,))
+        )
+
+    campaign = (await Steps(engine).open()).id
+
+    assert [1, 1, 0] == [
+        (await engine.run(ask(column, values)))[0][0]
+        for column, values in (("id", [campaign, 99]), ("name", ["parents"]), ("id", []))
+    ]
+
+
+async def test_a_change_says_how_many_rows_it_touched(engine):
+    """The fence rests on it."""
+    await engine.open()
+
+    def change():
+        yield Change("INSERT INTO sms_meta (name, value) VALUES (?, ?), (?, ?)", ("a", "", "b", ""))
+        none = yield Change("UPDATE sms_meta SET value = ? WHERE name = ?", ("x", "nobody"))
+        two = yield Change("UPDATE sms_meta SET value = ? WHERE value = ?", ("x", ""))
+        return none, two
+
+    assert (0, 2) == await engine.run(change())
+
+
+async def test_a_cancelled_job_is_whole_or_not_at_all(engine):
+    """Whenever its task is cancelled, the counts agree with the rows."""
+    steps = await Steps(engine).open()
+    for turn in range(5):
+        task = asyncio.create_task(steps.add(make_rows(50, first=50 * turn)))
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    counts = await steps.counts()
+
+    assert counts.queued == len(await steps.lines())
+    assert 0 == counts.queued % 50
+
+
+async def test_two_workers_never_claim_the_same(make_engine):
+    """Whatever the order of their transactions, each message is claimed once."""
+    one = await Steps(make_engine(), token="w1").open()
+    two = await Steps(make_engine(), token="w2").open()
+    await one.add(make_rows(40, personal=True))
+
+    async def take_all(steps):
+        taken, after, empty = [], 0, 0
+        while empty < 3:  # what another transaction holds is passed by, and may come back
+            claim = await steps.claim(after)
+            empty = 0 if claim else empty + 1
+            taken += claim.messages if claim else ()
+        return taken
+
+    first, second = await asyncio.gather(take_all(one), take_all(two))
+
+    assert sorted(first + second) == [line.id for line in await one.lines()]
+
+
+async def test_the_place_of_the_data_has_a_name(make_engine):
+    """Two connections to one database give the same."""
+    first, second = make_engine(), make_engine()
+    await first.open()
+    await second.open()
+
+    assert await first.identity() == await second.identity()

@@ -1,0 +1,97 @@
+"""Which rows are new, and what becomes of those that are not."""
+
+import pytest
+
+from customersms_async import Status
+from customersms_async._status import Verdict
+from customersms_async.outbox._rows import Added, Existing, Row, content_of, shown_ref, sort_out
+
+BAD = Verdict(Status.NOT_SENT, "INVALID_PHONE", "is empty")
+OUT = Verdict(Status.NOT_SENT, "SKIPPED", None)
+
+
+def row(ref, phone="+12125550001", text="hi", verdict=None, row_id=1):
+    return Row(ref, phone, text, verdict, content_of(phone, text), id=row_id)
+
+
+def decide(*rows, refs=None, contents=None):
+    for number, one in enumerate(rows, 1):
+        one.id = number
+    return sort_out(rows, refs or {}, contents or {})
+
+
+@pytest.mark.parametrize("ref", ["a", None])
+@pytest.mark.parametrize("verdict", [None, BAD, OUT])
+def test_the_same_row_again_adds_nothing(ref, verdict):
+    """With and without a ref, good and bad, once is enough."""
+    new, added = decide(row(ref, verdict=verdict), row(ref, verdict=verdict))
+
+    assert 1 == len(new)
+    assert (1, 2) == (added.known, added.total)
+
+
+def test_a_second_ref_with_the_same_content_is_a_double():
+    """It names the row that it doubles, and is kept."""
+    new, added = decide(row("a"), row("b"))
+
+    assert (1, 1) == (added.queued, added.duplicates)
+    assert (1, "DUPLICATE") == (new[1].duplicate_of, new[1].verdict.code)
+
+
+def test_the_same_ref_with_another_content_is_a_conflict():
+    """It is kept under a ref of its own, which is shown as it was given."""
+    new, added = decide(row("a"), row("a", text="other"))
+
+    assert (1, 1) == (added.queued, added.conflicts)
+    assert (1, "REF_CONFLICT") == (new[1].duplicate_of, new[1].verdict.code)
+    assert "a" == shown_ref(new[1].ref) != new[1].ref
+
+
+def test_a_conflict_that_is_told_again_adds_nothing():
+    """The row of the conflict is known by now."""
+    new, added = decide(row("a"), row("a", text="other"), row("a", text="other"))
+
+    assert (2, 1) == (len(new), added.known)
+
+
+def test_a_conflict_does_not_stand_in_the_way_of_a_right_row():
+    """What was never sent doubles nobody."""
+    _, added = decide(row("a"), row("a", text="other"), row("b", text="other"))
+
+    assert (2, 1) == (added.queued, added.conflicts)
+
+
+def test_what_the_campaign_has_counts_as_seen():
+    """Rows of earlier calls are known by ref, and doubled by content."""
+    content = content_of("+12125550001", "hi")
+    refs, contents = {"a": Existing(7, content)}, {content: 7}
+
+    new, added = decide(row("a"), row("b"), refs=refs, contents=contents)
+
+    assert (1, 1, 7) == (added.known, added.duplicates, new[0].duplicate_of)
+
+
+def test_bad_and_skipped_rows_are_counted_apart():
+    """A bad row is a fault to be mended, an opt-out is none."""
+    _, added = decide(row("a", "x", verdict=BAD), row("b", verdict=OUT))
+
+    assert Added(bad=1, skipped=1) == added
+
+
+def test_an_opt_out_does_not_make_a_double_of_the_next():
+    """Only what is to be sent can be doubled."""
+    _, added = decide(row("a", verdict=OUT), row("b"))
+
+    assert Added(queued=1, skipped=1) == added
+
+
+def test_counts_add_up_and_say_what_occurred():
+    """Parts that are zero are left out."""
+    added = Added(queued=4000) + Added(queued=483, known=2, bad=1)
+
+    assert "4,483 queued, 2 known, 1 bad" == str(added)
+
+
+def test_no_ref_is_shown_as_none():
+    """What had no ref has none afterwards."""
+    assert shown_ref(None) is None

@@ -1,0 +1,88 @@
+"""Short words for what the tests of the outbox do with its jobs."""
+
+from __future__ import annotations
+
+from customersms_async import Status
+from customersms_async.outbox import _add, _campaigns, _claim, _fence, _read, _settle
+from customersms_async.outbox._rows import Row, content_of
+
+NOW = 1_800_000_000.0
+
+
+def make_rows(count, *, first=0, text="hi", personal=False):
+    """Make rows with refs ``row-0`` and so on."""
+    rows = []
+    for number in range(first, first + count):
+        phone, said = f"+1212{number:07}", f"{text} {number}" if personal else text
+        rows.append(Row(f"row-{number}", phone, said, content=content_of(phone, said)))
+    return rows
+
+
+class Steps:
+    """One worker's view of one campaign, a job at a time."""
+
+    def __init__(self, engine, name="parents", token="w1"):
+        self.engine = engine
+        self.name = name
+        self.token = token
+        self.id = 0
+
+    async def open(self):
+        await self.engine.open()
+        self.id = await self.engine.run(_campaigns.find(self.name, NOW))
+        return self
+
+    async def add(self, rows, open_batches=None):
+        open_batches = open_batches or _add.OpenBatches()
+        return await self.engine.run(_add.add(self.id, rows, open_batches))
+
+    async def register(self, lease=30.0):
+        await self.engine.run(_claim.register(self.id, self.token, lease))
+
+    async def claim(self, after=0, wall=NOW, **options):
+        job = _claim.claim(self.id, self.token, after=after, wall=wall, **options)
+        return await self.engine.run(job)
+
+    async def fence(self, claim, budget=None):
+        wish = _fence.Fence(
+            campaign=self.id,
+            token=claim.token,
+            batches=claim.batches,
+            size=len(claim.phones),
+            request="abc-1",
+            wall=NOW,
+            credits=1000,
+            budget=budget,
+        )
+        return await self.engine.run(_fence.fence(wish))
+
+    async def settle(self, claim, status=Status.SENT, code=None, back=(), credits_left=None):
+        fates = [
+            _settle.Fate(row_id, status, code, None, f"m{row_id}", row_id in back)
+            for row_id in claim.messages
+        ]
+        told = _settle.Settlement(
+            campaign=self.id,
+            token=claim.token,
+            batches=claim.batches,
+            fates=fates,
+            wall=NOW + 1,
+            credits=credits_left,
+        )
+        return await self.engine.run(_settle.settle(told))
+
+    async def turn_away(self, claim):
+        job = _settle.turn_away(self.id, claim.token, claim.batches, "RATE_LIMITED", NOW)
+        return await self.engine.run(job)
+
+    async def reap(self):
+        return await self.engine.run(_claim.reap(self.id, NOW))
+
+    async def counts(self):
+        return await self.engine.run(_campaigns.count(self.id))
+
+    async def lines(self, statuses=None):
+        return await self.engine.run(_read.page(self.id, 0, statuses))
+
+    async def states(self):
+        return [line.status for line in await self.lines()]
