@@ -16,10 +16,10 @@ import secrets
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import Final, NoReturn, Self, Unpack
+from typing import Any, Final, NoReturn, Self, Unpack
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve
 
 from ._bulk.options import BulkOptions, LookingOptions, MessageOptions, Options, choose
 from ._bulk.reader import MessageReader, PhoneReader, Phones, Reader
@@ -30,11 +30,14 @@ from ._delivery.context import DeliveryContext
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
 from ._delivery.send import deliver
+from ._delivery.settings import Common, Settings
 from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key
 from ._http.sessions import Sessions, calling_line, check_session
 from ._key import ApiKey, read_key
+from ._ports.clock import Clock
 from ._ports.hooks import RequestRecord
 from ._ports.limiter import Lane, Limiter
+from ._ports.transport import Network
 from ._status import SENT, Status
 from ._validation import (
     check_count,
@@ -55,19 +58,6 @@ from .phones import ParsePhone, checked, normalize_phone
 __all__ = ["CustomerSMS"]
 
 _SEND: Final = Lane.SEND  # looked up once, as in `_delivery`
-
-
-@frozen(kw_only=True)
-class _Settings:
-    """What all clients made by `CustomerSMS.for_key` have in common."""
-
-    limiter: Limiter
-    request_timeout: float | None
-    send_timeout: float
-    retries: int
-    rate_statuses: Collection[int]
-    parse_phone: ParsePhone
-    on_request: Callable[[RequestRecord], object] | None
 
 
 class CustomerSMS:
@@ -134,7 +124,7 @@ class CustomerSMS:
         api_key = NOT_GIVEN  # from here on, no local holds it
         if isinstance(key, ConfigurationError):
             raise key
-        self._settings = _Settings(
+        settings = Settings(
             limiter=check_method("limiter", find_limiter(limiter), "acquire"),
             request_timeout=check_seconds_or_none("request_timeout", request_timeout),
             send_timeout=check_seconds("send_timeout", send_timeout),
@@ -144,19 +134,20 @@ class CustomerSMS:
             on_request=check_hook("on_request", on_request),
         )
         url = check_endpoint(find_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
-        self._sessions = Sessions(url, check_session(session), calling_line())
-        self._shared = InFlight(self._sessions)
-        self._is_root = True
-        self._begin(key)
+        network = Sessions(url, check_session(session), calling_line())
+        self._assemble(key, Common(settings, network, SystemClock(), InFlight(network)))
 
-    def _begin(self, key: ApiKey) -> None:
-        settings = self._settings
+    def _assemble(self, key: ApiKey, common: Common, *, is_root: bool = True) -> None:
+        """Put the parts together; every client is made here."""
+        settings = common.settings
+        self._common = common
+        self._is_root = is_root
         self._credits: tuple[int, float] | None = None
         self._context = DeliveryContext(
             key=key,
-            transport=self._sessions.transport,
+            transport=common.network.transport,
             limiter=settings.limiter,
-            clock=SystemClock(),
+            clock=common.clock,
             retries=settings.retries,
             request_timeout=settings.request_timeout,
             rate_statuses=settings.rate_statuses,
@@ -164,6 +155,12 @@ class CustomerSMS:
             on_credits=self._hear_credits,
             name=secrets.token_hex(3),
         )
+
+    def _over(self, network: Network, clock: Clock) -> Self:
+        """Change the ports, before the first use."""
+        common = evolve(self._common, network=network, clock=clock, in_flight=InFlight(network))
+        self._assemble(self._context.key, common)
+        return self
 
     def for_key(self, api_key: str) -> Self:
         """
@@ -180,12 +177,17 @@ class CustomerSMS:
         if isinstance(key, ConfigurationError):
             raise key
         other = object.__new__(type(self))
-        other._settings = self._settings
-        other._sessions = self._sessions
-        other._shared = self._shared
-        other._is_root = False
-        other._begin(key)
+        state = object.__getstate__(self)  # a subclass may have attributes, and slots
+        for attributes in state if isinstance(state, tuple) else (state,):
+            for name, value in attributes.items():
+                object.__setattr__(other, name, value)
+        other._assemble(key, self._common, is_root=False)
         return other
+
+    @property
+    def limiter(self) -> Limiter:
+        """The limiter that grants its requests, shared with others of the process by default."""
+        return self._common.settings.limiter
 
     @property
     def account(self) -> str:
@@ -227,13 +229,13 @@ class CustomerSMS:
             asyncio.CancelledError: While it waited, nothing was sent; in flight, a note says that
                 the outcome is unknown, and what becomes of it is logged.
         """
-        settings = self._settings
+        settings = self._common.settings
         number = checked(settings.parse_phone, phone)
         patience = settings.send_timeout
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
         delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
-        delivered = await deliver(delivery, self._shared)
+        delivered = await deliver(delivery, self._common.in_flight)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
             raise delivered.error(number) from delivered.cause
         message_ids = delivered.message_ids or (None,)
@@ -323,16 +325,7 @@ class CustomerSMS:
         """
         seconds = check_seconds("drain", drain, or_zero=True)
         context = None if self._is_root else self._context
-        runs = list(self._shared.bulks.items())
-        mine = [bulk for bulk, its_context in runs if context in (None, its_context)]
-        for bulk in mine:
-            bulk.stop_and_drain(seconds)
-        if self._is_root:
-            await self._shared.close(seconds)
-            return
-        for bulk in mine:
-            await bulk.ended()
-        await self._shared.drain(seconds, context)
+        await self._common.in_flight.close(seconds, context)
 
     async def __aenter__(self) -> Self:
         return self
@@ -346,7 +339,11 @@ class CustomerSMS:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<CustomerSMS account {self.account} at {self._sessions.endpoint}>"
+        in_flight = self._common.in_flight
+        under_way = f"{len(in_flight.tasks)} tasks, {len(in_flight.bulks)} runs"
+        return (
+            f"<CustomerSMS account {self.account} at {self._common.network.endpoint}: {under_way}>"
+        )
 
     def __reduce__(self) -> NoReturn:
         msg = "a client holds a key and connections, and is not pickled; make it where it is used"
@@ -359,7 +356,7 @@ class CustomerSMS:
         return run.report()
 
     def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
-        spawn = functools.partial(self._shared.spawn, self._context)
+        spawn = functools.partial(self._common.in_flight.spawn, self._context)
         return Run(self._context, reader, options, spawn, columns)
 
     def _bulk(self, run: Run) -> Bulk:
@@ -368,10 +365,10 @@ class CustomerSMS:
     def _register(self, bulk: Bulk, *, is_open: bool) -> None:
         """A run has begun or ended; refuses to begin where the session is unusable."""
         if is_open:
-            self._sessions.transport()
-            self._shared.bulks[bulk] = self._context
+            self._common.network.transport()
+            self._common.in_flight.bulks[bulk] = self._context
         else:
-            self._shared.bulks.pop(bulk, None)
+            self._common.in_flight.bulks.pop(bulk, None)
 
     def _phone_reader(self, phones: Phones, text: str, options: Options) -> Reader:
         return PhoneReader(
@@ -379,7 +376,7 @@ class CustomerSMS:
             check_text(text),
             batch_size=options.batch_size,
             dedupe=options.dedupe,
-            parse=self._settings.parse_phone,
+            parse=self._common.settings.parse_phone,
         )
 
     def _message_reader(
@@ -389,9 +386,19 @@ class CustomerSMS:
             messages,
             batch_size=options.batch_size,
             dedupe=options.dedupe,
-            parse=self._settings.parse_phone,
+            parse=self._common.settings.parse_phone,
             look_ahead=options.look_ahead,
         )
 
     def _hear_credits(self, amount: int) -> None:
         self._credits = (amount, time.time())
+
+
+def make_client(
+    network: Network,
+    clock: Clock,
+    api_key: str,
+    **options: Any,  # noqa: ANN401  # those of `CustomerSMS`
+) -> CustomerSMS:
+    """Make a client with another way to the gateway and another clock than the system's."""
+    return CustomerSMS(api_key, **options)._over(network, clock)  # noqa: SLF001  # of this module

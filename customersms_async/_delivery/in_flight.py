@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import define, field
 
+from .._ports.transport import Network
 from .context import DeliveryContext
 
 __all__ = ["InFlight", "OpenRun"]
@@ -23,20 +24,6 @@ class OpenRun(Protocol):
 
     def stop_and_drain(self, seconds: float) -> None:
         """Start nothing new; in its own event loop, wait at most *seconds* for what has begun."""
-        ...
-
-    async def ended(self) -> None:
-        """Wait for its end, where it lives in the running event loop."""
-        ...
-
-
-class _Session(Protocol):
-    async def close(self) -> None: ...
-
-
-class _Sessions(Protocol):
-    def take(self) -> _Session | None:
-        """Give away the session of the running event loop, to be closed; None if there is none."""
         ...
 
 
@@ -56,13 +43,13 @@ class InFlight:
     What all clients made by `CustomerSMS.for_key` have under way.
 
     Attributes:
-        sessions: The HTTP sessions.
+        network: Closed with the client; has no part in what is under way.
         tasks: The requests and runs under way, in all event loops, each with the context of its
             client.
         bulks: The runs that are open, each with the context of its client.
     """
 
-    sessions: _Sessions
+    network: Network
     tasks: dict[asyncio.Task[Any], DeliveryContext] = field(
         factory=dict[asyncio.Task[Any], DeliveryContext]
     )
@@ -79,29 +66,38 @@ class InFlight:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self.tasks.pop(task, None)
 
-    async def close(self, seconds: float) -> None:
+    async def close(self, seconds: float, context: DeliveryContext | None = None) -> None:
         """
-        Wait at most *seconds* for the tasks of the running loop, then end them and their session.
+        Stop every run, wait at most *seconds* for what is under way here, and end the rest.
 
         A cancellation ends the wait and not the closing, since a scope around the client cancels
         again and again.
+
+        Args:
+            seconds: The longest wait.
+
+            context: Close only what belongs to it; None closes all, and the session of this loop.
         """
-        closing = _start(self._close(self.sessions.take(), seconds))
+        # Copied first: other threads start something in loops of their own meanwhile.
+        for bulk, its_context in list(self.bulks.items()):
+            if context in (None, its_context):
+                bulk.stop_and_drain(seconds)
+        closing = _start(self._close(seconds, context))
         self._closings.add(closing)
         closing.add_done_callback(self._closings.discard)
         await asyncio.shield(closing)
 
-    async def _close(self, session: _Session | None, seconds: float) -> None:
+    async def _close(self, seconds: float, context: DeliveryContext | None) -> None:
+        session = self.network.take() if context is None else None
         try:
-            await self.drain(seconds)
+            await self._drain(seconds, context)
         finally:
             if session is not None:
                 await session.close()
 
-    async def drain(self, seconds: float, context: DeliveryContext | None = None) -> None:
+    async def _drain(self, seconds: float, context: DeliveryContext | None) -> None:
         """Wait for what is under way in the running loop, or that of *context*; then end it."""
         loop = asyncio.get_running_loop()
-        # Copied first: other threads start something in loops of their own meanwhile.
         tasks = [
             task
             for task, its_context in list(self.tasks.items())

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-__all__ = ["Attempt", "Body", "NotAllowed", "Reply", "Transport", "TransportFailure"]
+__all__ = ["Attempt", "Body", "Network", "NotAllowed", "Reply", "Transport", "TransportFailure"]
 
 
 class Body:
@@ -113,4 +113,27 @@ class Transport(Protocol):
         Raises:
             TransportFailure: There is no whole reply. Whether something left, *attempt* knows.
         """
+        ...
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+class Network(Protocol):
+    """The way to the gateway, from any event loop."""
+
+    endpoint: str
+
+    def transport(self) -> Transport:
+        """
+        Give the transport of the running event loop.
+
+        Raises:
+            ConfigurationError: There is none that can be used here.
+        """
+        ...
+
+    def take(self) -> _Closable | None:
+        """Give away what was opened for the running event loop, to be closed; None for nothing."""
         ...

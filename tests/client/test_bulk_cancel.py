@@ -55,7 +55,7 @@ async def test_a_cancelled_run_waits_no_longer_than_drain(make_client):
 
     assert 1004 == pytest.approx(now())
     assert "10 unknown · 40 not sent" in caught.value.__notes__[0]
-    assert 0 == client._settings.limiter.usage(client.account).in_flight
+    assert 0 == client.limiter.usage(client.account).in_flight
 
 
 async def test_a_second_cancellation_only_ends_the_wait(make_client):
@@ -75,7 +75,7 @@ async def test_a_second_cancellation_only_ends_the_wait(make_client):
     assert 1002 == pytest.approx(now())
     await asyncio.sleep(10)
     assert [Status.SENT] * 10 == [outcome.status for outcome in journal.settled]
-    assert 0 == len(client._shared.tasks)
+    assert repr(client).endswith(": 0 tasks, 0 runs>")
 
 
 async def test_what_only_waits_does_not_hold_a_cancelled_run(make_client):
@@ -157,8 +157,8 @@ async def test_the_end_of_the_loop_ends_a_run(make_client):
         task.cancel()
     await asyncio.wait(others)
 
-    assert 0 == len(client._shared.tasks)
-    assert 0 == client._settings.limiter.usage(client.account).in_flight
+    assert repr(client).endswith(": 0 tasks, 0 runs>")
+    assert 0 == client.limiter.usage(client.account).in_flight
     assert run.cancelled()
 
 
@@ -204,7 +204,7 @@ async def test_a_source_that_closes_slowly_does_not_hold_a_cancelled_run(make_cl
         await run
 
     assert 1003 == pytest.approx(now())
-    assert 0 == len(client._shared.tasks)
+    assert repr(client).endswith(": 0 tasks, 0 runs>")
 
 
 async def test_cancelled_while_the_source_cleans_up_it_waits_no_longer_than_drain(make_client):
@@ -248,7 +248,7 @@ async def test_cancelled_at_the_end_of_a_block_it_waits_for_what_is_in_flight(ma
         await run
 
     assert 1005 == pytest.approx(now())
-    assert 0 == len(client._shared.tasks)
+    assert repr(client).endswith(": 0 tasks, 0 runs>")
 
 
 def _scenarios() -> dict[str, Callable[..., Awaitable[object]]]:
@@ -322,10 +322,9 @@ async def test_cancelled_at_any_step_nothing_is_lost_or_doubled(
         for outcome in journal.settled:
             was_sent = transport.ledger[outcome.phone] == 1
             assert outcome.status is Status.UNKNOWN or was_sent == (outcome.status is Status.SENT)
-        assert 0 == client._settings.limiter.usage(client.account).in_flight
-        assert 0 == client._settings.limiter.usage(client.account).waiting
-        assert 0 == len(client._shared.tasks)
-        assert {} == client._shared.bulks
+        assert 0 == client.limiter.usage(client.account).in_flight
+        assert 0 == client.limiter.usage(client.account).waiting
+        assert repr(client).endswith(": 0 tasks, 0 runs>")
         assert {asyncio.current_task()} == asyncio.all_tasks()
         step += 1
 

@@ -120,7 +120,7 @@ async def test_an_exception_in_the_block_stops_a_run(make_client):
         await fail()
 
     assert 4 == pytest.approx(now() - began_at)
-    assert 0 == client._settings.limiter.usage(client.account).in_flight
+    assert 0 == client.limiter.usage(client.account).in_flight
 
 
 async def test_a_return_from_the_block_stops_a_run(make_client):
@@ -222,7 +222,7 @@ async def test_closing_the_client_stops_its_runs(make_client):
     report = await run
 
     assert (1, 19, "STOPPED") == (report.sent, report.not_sent, report.stopped)
-    assert client._sessions.is_closed
+    assert gateway.is_closed
     assert (await client.send_many(phones(2), "hi")).ok
 
 
@@ -239,17 +239,18 @@ async def test_closing_waits_no_longer_than_drain(make_client):
 
     assert 2 == pytest.approx(now() - began_at)
     assert (10, 10) == (report.unknown, report.not_sent)
-    assert 0 == client._settings.limiter.usage(client.account).in_flight
+    assert 0 == client.limiter.usage(client.account).in_flight
 
 
 async def test_a_closed_client_ends_with_its_block(make_client):
     """`async with` closes the client."""
-    client = make_client(MemoryTransport())
+    gateway = MemoryTransport()
+    client = make_client(gateway)
 
     async with client as same:
         assert same is client
 
-    assert client._sessions.is_closed
+    assert gateway.is_closed
 
 
 async def test_reprs_show_state_and_counts(make_client):

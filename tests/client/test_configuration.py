@@ -75,7 +75,7 @@ def test_the_endpoint_comes_from_the_environment(monkeypatch):
     """CUSTOMERSMS_ENDPOINT leads an unchanged application to another gateway."""
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "http://127.0.0.1:8000/api.php")
 
-    assert repr(CustomerSMS(SECRET)).endswith(" at http://127.0.0.1:8000/api.php>")
+    assert repr(CustomerSMS(SECRET)).endswith(" at http://127.0.0.1:8000/api.php: 0 tasks, 0 runs>")
 
 
 def test_the_endpoint_is_the_gateways(monkeypatch):
@@ -85,7 +85,7 @@ def test_the_endpoint_is_the_gateways(monkeypatch):
     client = CustomerSMS(SECRET)
 
     endpoint = "https://customersms.pro/sms_system/api.php"
-    assert f"<CustomerSMS account {client.account} at {endpoint}>" == repr(client)
+    assert f"<CustomerSMS account {client.account} at {endpoint}: 0 tasks, 0 runs>" == repr(client)
 
 
 @pytest.mark.parametrize("endpoint", [None, "", "api.php", "ftp://host/x", "https://", 5])
@@ -176,9 +176,7 @@ async def test_for_key_shares_session_and_limiter(make_client):
     await tenant.send(PHONE, "hello")
 
     assert ["cspro_tenant"] == [post.key for post in gateway.started]
-    assert (1, 0) == tuple(
-        client._settings.limiter.usage(one.account).busy for one in (tenant, client)
-    )
+    assert (1, 0) == tuple(client.limiter.usage(one.account).busy for one in (tenant, client))
     assert (None, 49) == (client.credits, tenant.credits.amount)
 
 
@@ -194,12 +192,21 @@ def test_for_key_costs_microseconds():
 
 
 def test_for_key_keeps_a_subclass():
-    """A subclass stays what it is."""
+    """A client of a subclass has the attributes of the one it was made of."""
 
     class Ours(CustomerSMS):
-        pass
+        __slots__ = ("region",)
 
-    assert Ours is type(Ours(SECRET).for_key("cspro_tenant"))
+        def __init__(self, sender, region):
+            super().__init__(SECRET)
+            self.sender = sender
+            self.region = region
+
+    ours = Ours("me", "US")
+    tenant = ours.for_key("cspro_tenant")
+
+    assert (Ours, "me", "US") == (type(tenant), tenant.sender, tenant.region)
+    assert tenant.account != ours.account
 
 
 @pytest.mark.virtual_time
@@ -219,7 +226,7 @@ async def test_closing_a_tenants_client_stops_only_its_own_runs(make_client):
 
     assert (1000, None) == (whole.sent, whole.stopped)
     assert "STOPPED" == cut.stopped
-    assert not client._sessions.is_closed
+    assert not gateway.is_closed
 
 
 @pytest.mark.virtual_time

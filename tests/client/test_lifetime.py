@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import socket
 import warnings
 
 import aiohttp
@@ -13,10 +15,12 @@ from aiohttp import web
 from customersms_async import (
     BulkInterrupted,
     ConfigurationError,
+    ConnectFailed,
     CustomerSMS,
     LocalLimiter,
     NotSent,
 )
+from customersms_async._clock import SystemClock
 from tests.support.memory import MemoryTransport, connects_slowly
 
 PHONE = "+12125551234"
@@ -32,12 +36,15 @@ async def _accept(request):
 class Gateway:
     """A small server that accepts everything, on this machine."""
 
+    def __init__(self, port=0):
+        self._port = port
+
     async def __aenter__(self):
         app = web.Application()
         app.router.add_post("/api.php", _accept)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         port = self._runner.addresses[0][1]
         self.endpoint = f"http://127.0.0.1:{port}/api.php"
@@ -48,26 +55,35 @@ class Gateway:
 
 
 def client_of(endpoint="http://127.0.0.1:1/api.php", **options):
-    return CustomerSMS("cspro_test", endpoint=endpoint, limiter=LocalLimiter(), **options)
+    options = {"limiter": LocalLimiter(), "retries": 0} | options
+    return CustomerSMS("cspro_test", endpoint=endpoint, **options)
 
 
-def open_sessions(client):
-    return [known.session for known in client._sessions._open.values()]
+def open_sessions():
+    """Find the sessions that are open in this process."""
+    known = [one for one in gc.get_objects() if type(one) is aiohttp.ClientSession]
+    return [session for session in known if not session.closed]
+
+
+async def use(client):
+    """Open the session of this loop, and reach nobody with it."""
+    with contextlib.suppress(ConnectFailed):
+        await client.send(PHONE, "hello")
 
 
 async def test_a_session_is_opened_when_it_is_first_needed():
     """Making a client opens nothing; closing it closes what was opened; it may be used again."""
     async with Gateway() as gateway:
         client = client_of(gateway.endpoint)
-        before = open_sessions(client)
+        before = open_sessions()
         await client.send(PHONE, "first")
-        (first,) = open_sessions(client)
+        (first,) = open_sessions()
         await client.send(PHONE, "second")
-        same = open_sessions(client)
+        same = open_sessions()
         await client.aclose()
-        after = open_sessions(client)
+        after = open_sessions()
         await client.send(PHONE, "third")
-        (second,) = open_sessions(client)
+        (second,) = open_sessions()
         await client.aclose()
 
     assert ([], [first], []) == (before, same, after)
@@ -83,7 +99,7 @@ async def test_closing_twice_or_unused_does_nothing():
     await client.aclose()
     await client.aclose(drain=0)
 
-    assert [] == open_sessions(client)
+    assert [] == open_sessions()
 
 
 @pytest.mark.parametrize("drain", [-1, None, "5"])
@@ -99,20 +115,20 @@ async def test_a_tenants_client_leaves_the_session_open():
         async with client.for_key("cspro_tenant") as tenant:
             await tenant.send(PHONE, "hello")
 
-        (session,) = open_sessions(client)
+        (session,) = open_sessions()
         assert not session.closed
 
 
 def test_a_client_works_in_the_next_loop():
     """One client serves one `asyncio.run` after the other, with a session each."""
-    client = client_of()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    client = client_of(f"http://127.0.0.1:{port}/api.php")
     receipts = []
 
     async def main():
-        async with Gateway() as gateway, aiohttp.ClientSession():
-            client._sessions.endpoint = gateway.endpoint
-            async with client:
-                receipts.append(await client.send(PHONE, "hello"))
+        async with Gateway(port), client:
+            receipts.append(await client.send(PHONE, "hello"))
 
     asyncio.run(main())
     asyncio.run(main())
@@ -125,8 +141,8 @@ def test_a_client_that_was_not_closed_is_named():
     clients = [client_of()]
 
     async def main():
-        clients[0]._sessions.transport()
-        return open_sessions(clients[0])[0]
+        await use(clients[0])
+        return open_sessions()[0]
 
     session = asyncio.run(main())
     with warnings.catch_warnings(record=True) as caught:
@@ -137,7 +153,7 @@ def test_a_client_that_was_not_closed_is_named():
         gc.collect()
 
     (said,) = (str(warning.message) for warning in caught if "CustomerSMS" in str(warning.message))
-    made_at = f"{__file__}:{client_of.__code__.co_firstlineno + 1}"
+    made_at = f"{__file__}:{client_of.__code__.co_firstlineno + 2}"
     assert said.startswith(
         f"the CustomerSMS made at {made_at} was not closed before it was dropped"
     )
@@ -147,38 +163,38 @@ def test_a_session_of_an_ended_loop_is_named_in_the_next():
     """Who uses a client again without having closed it is told so."""
     client = client_of()
 
-    async def use():
-        client._sessions.transport()
-        return open_sessions(client)[-1]
+    async def use_first():
+        await use(client)
+        return open_sessions()[0]
 
     async def use_again():
         with pytest.warns(ResourceWarning, match="not closed in an event loop that has ended"):
-            client._sessions.transport()
+            await use(client)
         await client.aclose()
 
-    session = asyncio.run(use())
+    session = asyncio.run(use_first())
     asyncio.run(use_again())
     _close_quietly(session)
 
-    assert [] == open_sessions(client)
+    assert [] == open_sessions()
 
 
 def test_a_closed_session_of_an_ended_loop_is_forgotten():
     """What was closed by other means is not warned of."""
     client = client_of()
 
-    async def use():
-        client._sessions.transport()
-        await open_sessions(client)[-1].close()
+    async def use_first():
+        await use(client)
+        await open_sessions()[0].close()
 
     async def use_again():
-        client._sessions.transport()
+        await use(client)
         await client.aclose()
 
-    asyncio.run(use())
+    asyncio.run(use_first())
     asyncio.run(use_again())
 
-    assert [] == open_sessions(client)
+    assert [] == open_sessions()
 
 
 def _close_quietly(session):
@@ -194,7 +210,7 @@ async def test_a_callers_session_is_used_and_never_closed():
         async with client:
             await client.send(PHONE, "hello")
         await client.send(PHONE, "again")
-        used = open_sessions(client)
+        used = open_sessions()
 
         assert [session] == used
         assert not session.closed
@@ -204,7 +220,7 @@ async def test_a_callers_session_that_is_closed_is_refused():
     """Nothing is sent through a session that was closed, before its first use or after it."""
     async with aiohttp.ClientSession() as session:
         client = client_of(session=session)
-        client._sessions.transport()
+        await use(client)
 
     with pytest.raises(ConfigurationError, match="session is closed"):
         await client.send(PHONE, "hello")
@@ -299,7 +315,7 @@ async def test_closing_gives_up_what_still_connects(make_client):
 
 async def test_the_systems_clock_is_the_default():
     """Time is monotonic, dice fall between 0 and 1, and a wait of 0 lets others run."""
-    clock = client_of()._context.clock
+    clock = SystemClock()
     turns = []
     asyncio.get_running_loop().call_soon(turns.append, True)
 

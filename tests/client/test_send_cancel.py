@@ -11,6 +11,7 @@ import pytest
 
 from customersms_async import LocalLimiter, OutcomeUnknown, Rate
 from tests.support.memory import (
+    LoopClock,
     MemoryTransport,
     accepts,
     breaks,
@@ -64,7 +65,7 @@ async def test_cancelled_while_connecting_nothing_ever_leaves(make_client, caplo
     await asyncio.sleep(100)
 
     assert ([], [], []) == (notes, warnings_of(caplog), gateway.started)
-    assert 0 == client._settings.limiter.usage(client.account).busy
+    assert 0 == client.limiter.usage(client.account).busy
 
 
 async def test_a_transport_that_does_not_stop_may_not_start_any_more(make_client):
@@ -88,7 +89,7 @@ async def test_a_transport_that_does_not_stop_may_not_start_any_more(make_client
 async def test_cancelled_between_two_tries_nothing_was_sent(make_client, caplog):
     """A message that waits for its next try never makes it."""
     gateway = MemoryTransport(then=cannot_connect())
-    client = make_client(gateway, jitter=0.99)
+    client = make_client(gateway, clock=LoopClock(jitter=0.99))
 
     notes = await cancelled(client.send(PHONE, "hello"), after=0.3)
     await asyncio.sleep(100)
@@ -313,4 +314,4 @@ def test_the_end_of_the_loop_is_the_end_of_what_goes_on(make_client, caplog):
 
     assert tasks.pop().cancelled()
     assert ["the message was unknown"] == [said.partition("; ")[2] for said in warnings_of(caplog)]
-    assert 0 == len(clients[0]._shared.tasks)
+    assert repr(clients[0]).endswith(": 0 tasks, 0 runs>")

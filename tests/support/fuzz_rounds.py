@@ -271,10 +271,7 @@ class Round:
     async def _quiet(self, sms: _Client, drain: float) -> None:
         """Close the client and see that nothing of it is left."""
         await sms.aclose(max(drain, 0.3))
-        shared = sms._shared
-        assert not shared.tasks, "tasks are left"
-        assert not shared.bulks, "runs are left"
-        assert not shared.sessions._open, "sessions are left"
+        assert repr(sms).endswith(": 0 tasks, 0 runs>"), "something is left"
         assert await self.gateway.is_left_alone(), "sockets are left"
         usage = self.limiter.usage(sms.account)
         assert (0, 0) == (usage.in_flight, usage.waiting), "slots are left"

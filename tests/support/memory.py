@@ -11,9 +11,9 @@ from typing import Any
 from attrs import define, field
 
 from customersms_async import CustomerSMS, LocalLimiter
-from customersms_async._delivery.in_flight import InFlight
 from customersms_async._ports.journal import Batch
 from customersms_async._ports.transport import Attempt, Body, NotAllowed, Reply, TransportFailure
+from customersms_async.client import make_client
 from customersms_async.outcomes import Outcome
 
 KEY = "cspro_test"
@@ -183,6 +183,7 @@ class MemoryTransport:
         began: Every attempt.
         started: Every attempt whose body has begun to be written.
         ledger: How often each number was sent to.
+        is_closed: Whether the client has closed it since its last use.
     """
 
     def __init__(
@@ -198,6 +199,7 @@ class MemoryTransport:
         self.started: list[Post] = []
         self.ledger: Counter[str] = Counter()
         self.most_at_once = 0
+        self.is_closed = False
         self._at_once = 0
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
@@ -227,21 +229,20 @@ class MemoryTransport:
         return [post.phones for post in self.started]
 
 
-class MemorySessions:
+class MemoryNetwork:
     """Hands out one transport in every event loop, as `Sessions` does those over HTTP."""
 
     endpoint = "memory"
 
     def __init__(self, transport: MemoryTransport) -> None:
         self._transport = transport
-        self.is_closed = False
 
     def transport(self) -> MemoryTransport:
-        self.is_closed = False
+        self._transport.is_closed = False
         return self._transport
 
     def take(self) -> None:
-        self.is_closed = True
+        self._transport.is_closed = True
 
 
 class LoopClock:
@@ -264,17 +265,16 @@ class LoopClock:
 
 
 def make_client_in_memory(
-    transport: MemoryTransport, *, jitter: float = 0.5, api_key: str = KEY, **options: Any
+    transport: MemoryTransport,
+    *,
+    clock: LoopClock | None = None,
+    api_key: str = KEY,
+    **options: Any,
 ) -> CustomerSMS:
     """Make a client whose requests go to a gateway in memory and whose time is the loop's."""
     if "limiter" not in options:
         options["limiter"] = LocalLimiter(clock=asyncio.get_running_loop().time)
-    client = CustomerSMS(api_key, **options)
-    sessions = MemorySessions(transport)
-    client._sessions, client._shared = sessions, InFlight(sessions)
-    client._context.transport = sessions.transport
-    client._context.clock = LoopClock(jitter)
-    return client
+    return make_client(MemoryNetwork(transport), clock or LoopClock(), api_key, **options)
 
 
 class MemoryJournal:
