@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import secrets
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
@@ -26,7 +25,6 @@ from ._bulk.reader import MessageReader, PhoneReader, Phones, Reader
 from ._bulk.run import Run
 from ._clock import SystemClock
 from ._columns import Columns
-from ._delivery.context import DeliveryContext
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
 from ._delivery.send import deliver
@@ -39,15 +37,7 @@ from ._ports.hooks import RequestRecord
 from ._ports.limiter import Lane, Limiter
 from ._ports.transport import Network
 from ._status import SENT, Status
-from ._validation import (
-    check_count,
-    check_endpoint,
-    check_hook,
-    check_method,
-    check_seconds,
-    check_seconds_or_none,
-    check_statuses,
-)
+from ._validation import check_endpoint, check_seconds
 from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError
@@ -125,13 +115,13 @@ class CustomerSMS:
         if isinstance(key, ConfigurationError):
             raise key
         settings = Settings(
-            limiter=check_method("limiter", find_limiter(limiter), "acquire"),
-            request_timeout=check_seconds_or_none("request_timeout", request_timeout),
-            send_timeout=check_seconds("send_timeout", send_timeout),
-            retries=check_count("retries", retries, 0),
-            rate_statuses=check_statuses("rate_limit_statuses", rate_limit_statuses),
-            parse_phone=check_method("parse_phone", parse_phone, "__call__"),
-            on_request=check_hook("on_request", on_request),
+            limiter=find_limiter(limiter),
+            request_timeout=request_timeout,
+            send_timeout=send_timeout,
+            retries=retries,
+            rate_statuses=rate_limit_statuses,
+            parse_phone=parse_phone,
+            on_request=on_request,
         )
         url = check_endpoint(find_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
         network = Sessions(url, check_session(session), calling_line())
@@ -139,22 +129,10 @@ class CustomerSMS:
 
     def _assemble(self, key: ApiKey, common: Common, *, is_root: bool = True) -> None:
         """Put the parts together; every client is made here."""
-        settings = common.settings
         self._common = common
         self._is_root = is_root
         self._credits: tuple[int, float] | None = None
-        self._context = DeliveryContext(
-            key=key,
-            transport=common.network.transport,
-            limiter=settings.limiter,
-            clock=common.clock,
-            retries=settings.retries,
-            request_timeout=settings.request_timeout,
-            rate_statuses=settings.rate_statuses,
-            on_request=settings.on_request,
-            on_credits=self._hear_credits,
-            name=secrets.token_hex(3),
-        )
+        self._context = common.context_for(key, self._hear_credits)
 
     def _over(self, network: Network, clock: Clock) -> Self:
         """Change the ports, before the first use."""

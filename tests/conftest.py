@@ -13,7 +13,6 @@ import pytest
 from tests.support.closings import CLOSINGS
 from tests.support.virtual_time import VirtualTimeLoop
 
-
 #: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` leaves them out.
 SLOW = {
     "test_columns.py",

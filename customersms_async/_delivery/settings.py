@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection
 
-from attrs import frozen
+from attrs import field, frozen
 
+from .._key import ApiKey
 from .._ports.clock import Clock
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter
 from .._ports.transport import Network
+from .._validation import (
+    check_count,
+    check_hook,
+    check_method,
+    check_seconds,
+    check_seconds_or_none,
+    check_statuses,
+)
 from ..phones import ParsePhone
+from .context import DeliveryContext
 from .in_flight import InFlight
 
 __all__ = ["Common", "Settings"]
 
 
+def _statuses(given: Collection[int]) -> frozenset[int]:
+    return check_statuses("rate_limit_statuses", given)
+
+
 @frozen(kw_only=True)
 class Settings:
-    """The options of a client, checked; see `CustomerSMS`."""
+    """
+    The options of a client; see `CustomerSMS`.
+
+    Raises:
+        ConfigurationError: One is out of its range.
+    """
 
     limiter: Limiter
     request_timeout: float | None
     send_timeout: float
     retries: int
-    rate_statuses: Collection[int]
+    rate_statuses: frozenset[int] = field(converter=_statuses)
     parse_phone: ParsePhone
     on_request: Callable[[RequestRecord], object] | None
+
+    def __attrs_post_init__(self) -> None:
+        check_method("limiter", self.limiter, "acquire")
+        check_seconds_or_none("request_timeout", self.request_timeout)
+        check_seconds("send_timeout", self.send_timeout)
+        check_count("retries", self.retries, 0)
+        check_method("parse_phone", self.parse_phone, "__call__")
+        check_hook("on_request", self.on_request)
 
 
 @frozen
@@ -45,3 +73,19 @@ class Common:
     network: Network
     clock: Clock
     in_flight: InFlight
+
+    def context_for(self, key: ApiKey, on_credits: Callable[[int], None]) -> DeliveryContext:
+        """Make what the deliveries of one client share."""
+        settings = self.settings
+        return DeliveryContext(
+            key=key,
+            transport=self.network.transport,
+            limiter=settings.limiter,
+            clock=self.clock,
+            retries=settings.retries,
+            request_timeout=settings.request_timeout,
+            rate_statuses=settings.rate_statuses,
+            on_request=settings.on_request,
+            on_credits=on_credits,
+            name=secrets.token_hex(3),
+        )
