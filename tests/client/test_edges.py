@@ -120,11 +120,11 @@ async def test_a_cancelled_send_is_logged_once(caplog) -> None:
     limiter = LocalLimiter(Rate(FAST, per=1), burst=FAST)
     caplog.set_level(logging.WARNING, "customersms_async")
     async with (
-        Sandbox(keys={"cspro_once": 5}, latency=0.1) as sandbox,
+        Sandbox(keys={"cspro_once": 5}, latency=1.0) as sandbox,
         CustomerSMS("cspro_once", endpoint=sandbox.endpoint, limiter=limiter) as sms,
     ):
         task = asyncio.create_task(sms.send("+12126660002", "hi"))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
