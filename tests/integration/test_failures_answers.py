@@ -181,6 +181,8 @@ READABLE = {
     "in a wrong charset": http(200, BODY, "Content-Type: application/json; charset=klingon"),
     "behind a BOM": http(200, b"\xef\xbb\xbf" + BODY),
     "behind a notice": http(200, NOTICE + BODY),
+    "before a notice": http(200, BODY + NOTICE),
+    "between notices": http(200, NOTICE + BODY + NOTICE),
     "with white space around": http(200, b"\r\n\r\n " + BODY + b"\n"),
     "at an odd status": http(500, BODY),
     "not all UTF-8": http(200, BODY.replace(b"{", b'{"note": "\xff\xfe", ', 1)),
@@ -215,7 +217,6 @@ UNREADABLE = {
     "not a number": BODY.replace(b": 7", b": NaN"),
     "nothing but not a number": b"NaN",
     "cut": BODY[:-9],
-    "two of them in a row": BODY.replace(PHONE.encode(), OTHER.encode()) + BODY[:-1],
     "nested deeply": b"[" * 50_000 + b"]" * 10_000,
     "nested deeply inside": b'{"success": true, "results": ' + b"[" * 60_000,
     "in UTF-16": BODY.decode().encode("utf-16"),
@@ -235,6 +236,18 @@ async def test_an_odd_answer_that_cannot_be_read(status, body):
                 await sms.send(PHONE, TEXT)
 
         assert codes.ANSWER_UNREADABLE == caught.value.code
+        assert 1 == len(server.requests)
+
+
+async def test_another_requests_answer_before_a_cut_one():
+    """A whole answer that names others, and what is left of ours, leave the outcome unknown."""
+    body = BODY.replace(PHONE.encode(), OTHER.encode()) + BODY[:-1]
+    async with RawServer(answering(http(200, body))) as server:
+        async with client(server.url) as sms:
+            with pytest.raises(OutcomeUnknown) as caught:
+                await sms.send(PHONE, TEXT)
+
+        assert codes.MISSING_IN_ANSWER == caught.value.code
         assert 1 == len(server.requests)
 
 
