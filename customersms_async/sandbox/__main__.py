@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ._gateway.accounts import MOST_NUMBERS
 from ._gateway.faults import RATE_REFUSALS
 from ._gateway.rate_rules import RULE_NAMES
 from ._gateway.validation import BY_SEGMENT
@@ -89,6 +90,12 @@ def _add_accounts(add: _Add) -> None:
         default=1,
         help=f"credits that a message costs, or {BY_SEGMENT}: one for each segment (%(default)s)",
     )
+    add(
+        "--most-numbers",
+        type=int,
+        default=MOST_NUMBERS,
+        help="numbers that one request may have (%(default)s)",
+    )
 
 
 def _add_limit(add: _Add) -> None:
@@ -131,6 +138,7 @@ def _sandbox(options: argparse.Namespace, keys: dict[str, int]) -> Sandbox:
         port=options.port,
         allowed_hosts=options.allow_host,
         price=options.price,
+        most_numbers=options.most_numbers,
         limit=options.limit,
         per=options.per,
         rule=options.rule,

@@ -81,7 +81,7 @@ class SmsSandbox:
     @property
     def credits(self) -> int:
         """The credits that are left; may be set."""
-        return self._do(lambda box: box.credits(self.key))
+        return self._do(lambda box: box.credits_of(self.key))
 
     @credits.setter  # noqa: A003  # the property above, not the builtin
     def credits(self, left: int) -> None:
@@ -103,7 +103,7 @@ class SmsSandbox:
         return self._do(lambda box: box.duplicates(self.key))
 
     def last_code(self, phone: str | None = None) -> str | None:
-        """Give the code (4 to 8 digits) in the newest message that has one, to *phone* or all."""
+        """Return the code in the newest message that has one, to *phone* or all; None if none has."""
         return self._do(lambda box: box.last_code(phone, self.key))
 
     def fail_next(

@@ -7,7 +7,7 @@ import attrs
 
 from ..segments import count
 from ._gateway import validation
-from ._gateway.accounts import Gateway, Price
+from ._gateway.accounts import MOST_NUMBERS, Gateway, Price
 from ._gateway.clock import MovableClock, time_of_day
 from ._gateway.fault_engine import Faults, FaultSettings
 from ._gateway.fault_script import Script
@@ -76,6 +76,9 @@ class SandboxOptions:
         price: Credits that a message costs, ``"segment"`` for one credit per SMS segment, or a
             function that gives them by the text, each ≥ 0.
 
+        most_numbers: Numbers that one request may have, at most 10,000; the documentation names no
+            limit. More are refused with ``TOO_MANY_NUMBERS``.
+
         magic: Whether numbers have a meaning, as in `MAGIC_NUMBERS`.
 
         slow: Seconds that a slow answer takes.
@@ -111,6 +114,9 @@ class SandboxOptions:
     price: int | Literal["segment"] | Price = attrs.field(
         default=1, validator=validation.is_count_or_function
     )
+    most_numbers: int = attrs.field(
+        default=MOST_NUMBERS, validator=[validation.is_count, validation.is_at_most(MOST_NUMBERS)]
+    )
     magic: bool = True
     slow: float = attrs.field(default=1.0, validator=validation.is_seconds)
     stall: float = attrs.field(default=60.0, validator=validation.is_seconds)
@@ -125,7 +131,7 @@ class SandboxOptions:
             ValueError: An option is out of range; names it.
         """
         handler = RequestHandler(
-            Gateway(dict(self.keys), _price(self.price)),
+            Gateway(dict(self.keys), _price(self.price), self.most_numbers),
             Limits(self._chosen_limit()),
             Faults(self.magic),
             Mailboxes(self.keep),

@@ -143,12 +143,35 @@ class Sandbox(SandboxOptions):
         return tuple(self._service.handler.mailboxes.duplicates(key))
 
     def last_code(self, phone: str | None = None, key: str | None = None) -> str | None:
-        """Give the code (4 to 8 digits) in the newest message that has one, to *phone* or all."""
+        """Return the code in the newest message that has one, to *phone* or all; None if none has."""
         return self._service.handler.mailboxes.last_code(phone, key)
 
-    def credits(self, key: str) -> int:
+    @property
+    def credits(self) -> int:
         """
-        Give the credits that are left to *key*.
+        The credits left to the sandbox's only account; may be set.
+
+        Raises:
+            ValueError: There are several accounts, or none; see `credits_of` and `set_credits`.
+        """
+        return self._service.credits(self._only_key())
+
+    @credits.setter  # noqa: A003  # the property above, not the builtin
+    def credits(self, left: int) -> None:
+        self._service.set_credits(self._only_key(), left)
+
+    def _only_key(self) -> str:
+        keys = list(self._service.handler.gateway.credits)
+        if len(keys) != 1:
+            raise ValueError(
+                f"credits is for a sandbox with one account, and this one has {len(keys)}; "
+                "use credits_of(key) and set_credits(key, ...)"
+            )
+        return keys[0]
+
+    def credits_of(self, key: str) -> int:
+        """
+        Return the credits left to *key*.
 
         Raises:
             ValueError: There is no such account.
@@ -157,7 +180,7 @@ class Sandbox(SandboxOptions):
 
     def set_credits(self, key: str, credits_left: int) -> None:
         """
-        Set the credits that are left to *key*; a new key opens an account.
+        Set the credits left to *key*; a new key opens an account.
 
         Raises:
             ValueError: The key is empty, or the credits are no whole number ≥ 0.

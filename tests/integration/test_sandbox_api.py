@@ -72,7 +72,39 @@ async def test_credits_and_keys():
 
     assert "INSUFFICIENT_CREDITS" == refused["code"]
     assert [True, True] == [said["success"] for said in carried_out]
-    assert [0, 5, 0] == [sandbox.credits(key) for key in (KEY, "cspro_other", "cspro_new")]
+    assert [0, 5, 0] == [sandbox.credits_of(key) for key in (KEY, "cspro_other", "cspro_new")]
+
+
+async def test_credits_of_the_only_account():
+    """Where there is one account, its credits can be read and set without its key."""
+    async with running(keys={KEY: 5}) as (sandbox, client):
+        await client.post()
+        left, sandbox.credits = sandbox.credits, 3
+        await client.post()
+
+    assert (4, 2, 2) == (left, sandbox.credits, sandbox.credits_of(KEY))
+
+
+def test_credits_of_several_accounts():
+    """Where there are several, the error names the calls that take a key."""
+    sandbox = Sandbox(keys={KEY: 5, "cspro_other": 5})
+    with pytest.raises(ValueError, match=r"one account, and this one has 2; use credits_of\(key\)"):
+        sandbox.credits = 3
+
+    assert 5 == sandbox.credits_of(KEY)
+
+
+async def test_too_many_numbers():
+    """A request with more numbers than one may have is refused as a whole, and costs nothing."""
+    async with running(keys={KEY: 9}, most_numbers=2) as (sandbox, client):
+        refused = await client.post([PHONE] * 3)
+        await client.post([PHONE] * 2)
+
+    assert (
+        "TOO_MANY_NUMBERS",
+        "Too many numbers: at most 2 in one request",
+    ) == (refused["code"], refused["error"])
+    assert (7, 3) == (sandbox.credits, len(sandbox.refused[0].phones))
 
 
 async def test_a_price():
@@ -80,7 +112,7 @@ async def test_a_price():
     async with running(price=3) as (sandbox, client):
         await client.post([PHONE, PHONE])
 
-    assert 92 == sandbox.credits(KEY)
+    assert 92 == sandbox.credits_of(KEY)
 
 
 async def test_what_has_been_seen():
@@ -340,6 +372,8 @@ async def test_other_paths_and_methods():
         ("burst", 0, "at least 1"),
         ("refusal_status", 99, "200 to 599"),
         ("price", 0, "at least 1"),
+        ("most_numbers", 0, "at least 1"),
+        ("most_numbers", 10_001, "at most 10000"),
         ("slow", float("inf"), "seconds"),
         ("stall", None, "seconds"),
         ("keep", 0, "at least 1"),
@@ -369,7 +403,7 @@ def test_questions_that_cannot_be_answered():
     """Unknown accounts and faults are errors that say what would be right and hide the key."""
     sandbox = Sandbox(keys={"cspro_canary": 1})
     with pytest.raises(ValueError, match="set_credits") as unknown_key:
-        sandbox.credits("cspro_canary2")
+        sandbox.credits_of("cspro_canary2")
     with pytest.raises(ValueError, match=r"answer-lost.*not 'lost'"):
         sandbox.fail_next("lost")
     with pytest.raises(ValueError, match="from 1 to 10000, not 0"):
@@ -394,7 +428,7 @@ async def test_a_price_by_the_segment():
         await client.post([PHONE, "+13235554567"], "a" * 161)
         await client.post(text="a" * 160)
 
-        assert 98 - 2 * 2 - 1 == sandbox.credits(KEY)
+        assert 98 - 2 * 2 - 1 == sandbox.credits_of(KEY)
 
 
 @pytest.mark.parametrize("wrong", [0.5, -1, "x", None, True])
@@ -405,7 +439,7 @@ async def test_a_function_that_gives_no_price(wrong):
 
     reason = f"the function price must give a whole number of at least 0, not {wrong!r}"
     assert {"success": False, "error": reason} == said
-    assert ((), 98) == (sandbox.messages, sandbox.credits(KEY))
+    assert ((), 98) == (sandbox.messages, sandbox.credits_of(KEY))
 
 
 @pytest.mark.parametrize(
@@ -426,4 +460,4 @@ async def test_a_function_that_gives_no_latency(wrong):
 
     reason = f"the function latency must give a number of seconds, not {wrong!r}"
     assert {"success": False, "error": reason} == said
-    assert ((), 98) == (sandbox.messages, sandbox.credits(KEY))
+    assert ((), 98) == (sandbox.messages, sandbox.credits_of(KEY))

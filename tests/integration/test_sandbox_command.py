@@ -121,6 +121,7 @@ def post(address: str, body: dict[str, str]) -> dict[str, object]:
         (["--probability", "html=2"], 2, "from 0 to 1, not 2.0"),
         (["--script", "lost"], 2, "not 'lost'"),
         (["--latency", "soon"], 2, "not 'soon'"),
+        (["--most-numbers", "10001"], 2, "most_numbers must be at most 10000, not 10001"),
         (["--limit", "0"], 2, "at least 1, or None, not 0"),
         (["--host", "192.0.2.1"], 1, "192.0.2.1"),
     ],

@@ -227,6 +227,20 @@ async def test_a_list_of_requests():
     assert (2, True, 3) == (after["requests"][0]["numbers"], after["has_more"], after["total"])
 
 
+@pytest.mark.parametrize("path", ["/messages", "/requests"])
+async def test_pages_from_the_beginning(path):
+    """A program that pages on from its last id begins with 0, and gets the oldest first."""
+    async with running() as (_, client):
+        for _n in range(3):
+            await client.post()
+        first = await client.get(path, after=0, limit=2)
+        _, rest = next(iter(first.values()))
+        second = await client.get(path, after=rest["id"], limit=2)
+
+    assert (2, True) == (len(next(iter(first.values()))), first["has_more"])
+    assert (1, False) == (len(next(iter(second.values()))), second["has_more"])
+
+
 async def test_the_time_that_an_answer_took():
     """It stands in the list and with the request, until the transcript is forgotten."""
     async with running(latency=0.02) as (sandbox, client):

@@ -24,17 +24,22 @@ from .answers import (
     failed,
     missing,
     sent,
+    too_many,
 )
 from .mailboxes import SandboxMessage
 from .masking import masked
 
-__all__ = ["Gateway", "Job", "Order", "Price", "Result", "read_order"]
+__all__ = ["MOST_NUMBERS", "Gateway", "Job", "Order", "Price", "Result", "read_order"]
 
 #: What one message costs in credits, by its text.
 Price = Callable[[str], int]
 
 #: The number of the first message id; the documentation's example begins with ``msg_123456``.
 FIRST_ID = 123_456
+
+#: Numbers of one request: each takes the sandbox about 20 µs, in which it answers nobody else. The
+#: documentation names no limit.
+MOST_NUMBERS = 10_000
 
 #: Closed accounts whose reason is kept.
 MOST_CLOSED = 10_000
@@ -145,11 +150,14 @@ class Gateway:
 
         price: What one message costs, by its text.
 
+        most_numbers: The numbers that one request may have.
+
         closed: Why an account was closed, by key; told to requests that still come with it.
     """
 
     credits: dict[str, int] = attrs.field(repr=False)
     price: Price
+    most_numbers: int = MOST_NUMBERS
     closed: dict[str, str] = attrs.field(init=False, repr=False, factory=dict[str, str])
     _ids: Iterator[int] = attrs.field(
         init=False, repr=False, factory=lambda: itertools.count(FIRST_ID)
@@ -184,13 +192,15 @@ class Gateway:
 
     def objection(self, order: Order) -> Refusal | None:
         """
-        Refuse an order that lacks a field, or whose account cannot pay for one message.
+        Refuse an order that lacks a field, has too many numbers, or cannot be paid for at all.
 
         Raises:
             ValueError: The function ``price`` gave what is no price.
         """
         if not order.phones:
             return missing("phone")
+        if len(order.phones) > self.most_numbers:
+            return too_many(self.most_numbers)
         if not order.text:
             return missing("message")
         price = self._price_of(order.text)

@@ -25,6 +25,7 @@ __all__ = [
     "missing",
     "refused",
     "sent",
+    "too_many",
 ]
 
 #: One number's part of an answer.
@@ -67,6 +68,11 @@ RATE_LIMIT_EXCEEDED = Refusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED", stat
 def missing(field: str) -> Refusal:
     """Refuse a request in which a required field is absent or empty."""
     return Refusal(f"Missing required field: {field}", "MISSING_FIELD")
+
+
+def too_many(most: int) -> Refusal:
+    """Refuse a request with more than *most* numbers."""
+    return Refusal(f"Too many numbers: at most {most:,} in one request", "TOO_MANY_NUMBERS")
 
 
 def sent(phone: str, message_id: str) -> Entry:

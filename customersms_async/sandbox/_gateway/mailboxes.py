@@ -10,7 +10,6 @@ Rules of this module:
 """
 
 import heapq
-import re
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from itertools import islice, takewhile
 import attrs
 
 from .faults import Fault
+from .login_codes import code_in
 from .masking import masked
 from .replies import Ending
 
@@ -28,7 +28,6 @@ __all__ = [
     "Query",
     "SandboxMessage",
     "SandboxRequest",
-    "code_in",
     "number_in",
     "outlined",
     "plural",
@@ -37,22 +36,6 @@ __all__ = [
 
 #: Messages that a repr shows, and characters of each.
 SHOWN, SHORT = 3, 60
-
-# A telephone number with its groups, in whose place no code is looked for: in E.164 with 9 digits
-# or more, or of North America (1-800-555-1234, (212) 555 1234, 212.555.1234).
-_PHONE = r"""
-    \+ (?=(?:[ .()-]{0,2}[0-9]){9}) [0-9]+ (?:[ .-]\(?[0-9]+\)? | \([0-9]+\))*
-    | (?<![0-9]) (?:1[ .-])? (?:\([0-9]{3}\)[ ]? | [0-9]{3}[ .-]) [0-9]{3}[ .-][0-9]{4} (?![0-9])
-"""
-
-# A code as login messages write it: 4711, 123456, 123-456 or 123 456.
-_CODE = re.compile(
-    rf"""
-    {_PHONE}
-    | (?<![0-9]) (?P<code>[0-9]{{3}}[ -][0-9]{{3}} | [0-9]{{4,8}}) (?![0-9])
-    """,
-    re.VERBOSE,
-)
 
 
 @attrs.frozen
@@ -99,7 +82,8 @@ class SandboxRequest:
 
         key: The key that it carried, empty if none could be read; masked in the repr.
 
-        phones: The numbers as they arrived; none if the body could not be read.
+        phones: The numbers as they arrived, the first 10,000 at most; none if the body could not be
+            read.
 
         text: The text as it arrived.
 
@@ -130,18 +114,6 @@ def number_in(message_id: str) -> int:
     """Give the number in the id of a message, 0 where there is none."""
     digits = message_id.removeprefix("msg_")
     return int(digits) if digits.isascii() and digits.isdecimal() else 0
-
-
-def code_in(text: str) -> str | None:
-    """
-    Find the code in a text.
-
-    Returns:
-        The first 4 to 8 digits that stand alone, ``123-456`` and ``123 456`` joined to six; none
-        of a telephone number.
-    """
-    found = next(filter(None, (match["code"] for match in _CODE.finditer(text))), None)
-    return found and found.replace(" ", "").replace("-", "")
 
 
 def _in_e164(phone: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from .accounts import Gateway, Job, Order, Result, read_order
+from .accounts import MOST_NUMBERS, Gateway, Job, Order, Result, read_order
 from .answers import RATE_LIMIT_EXCEEDED, Refusal, completed
 from .fault_engine import Faults
 from .faults import NOT_CARRIED_OUT, Fault, Plan
@@ -195,7 +195,7 @@ def _visit(
         id=job.request,
         at=job.at,
         key=job.order.key,
-        phones=job.order.phones,
+        phones=job.order.phones[:MOST_NUMBERS],
         text=job.order.text,
         accepted=len(accepted),
         fault=plan.fault,

@@ -14,6 +14,7 @@ from .rate_rules import RULE_NAMES
 __all__ = [
     "BY_SEGMENT",
     "check_credits",
+    "is_at_most",
     "is_count",
     "is_count_or_function",
     "is_count_or_none",
@@ -88,7 +89,14 @@ is_count = _must_be("a whole number of at least 1", _is_count)
 is_count_or_none = _must_be(
     "a whole number of at least 1, or None", lambda v: v is None or _is_count(v)
 )
-is_not_too_large = _must_be(f"at most {MOST}", lambda v: not _is_whole(v) or v <= MOST)
+
+
+def is_at_most(most: int) -> _Validator:
+    """Refuse whole numbers above *most*."""
+    return _must_be(f"at most {most}", lambda v: not _is_whole(v) or v <= most)
+
+
+is_not_too_large = is_at_most(MOST)
 is_count_or_function = _must_be(
     f"a whole number of at least 1, {BY_SEGMENT!r}, or a function of the text",
     lambda v: callable(v) or v == BY_SEGMENT or _is_count(v),

@@ -87,11 +87,12 @@ class Parameters:
         return value
 
     def number(self, name: str) -> int | None:
-        """Give the number of a request or in the id of a message, none if it was not given."""
+        """Return the number of a request or in the id of a message; None if it was not given."""
         if name not in self.values:
             return None
-        number = number_in(str(self.values[name]))
-        if not number:
+        given = str(self.values[name])
+        number = number_in(given)
+        if not number and given != "0":  # 0 stands before the first, for those who page on
             raise ValueError(
                 f"{name} must be an id like 7 or 'msg_123456', not {self.values[name]!r}"
             )

@@ -22,7 +22,8 @@ from .._gateway.faults import (
     Fault,
 )
 from .._gateway.latency import Latency
-from .._gateway.mailboxes import Mailboxes, SandboxMessage, SandboxRequest, code_in
+from .._gateway.login_codes import code_in
+from .._gateway.mailboxes import Mailboxes, SandboxMessage, SandboxRequest
 from .._gateway.masking import masked
 from .._gateway.rate_budget import Limit
 from .._gateway.request_handler import RequestHandler, Visit
