@@ -103,7 +103,7 @@ class SmsSandbox:
         return self._do(lambda box: box.duplicates(self.key))
 
     def last_code(self, phone: str | None = None) -> str | None:
-        """Return the code in the newest message that has one, to *phone* or all; None if none has."""
+        """Return the code in the newest message that has one, to *phone* or all, or None."""
         return self._do(lambda box: box.last_code(phone, self.key))
 
     def fail_next(

@@ -143,7 +143,7 @@ class Sandbox(SandboxOptions):
         return tuple(self._service.handler.mailboxes.duplicates(key))
 
     def last_code(self, phone: str | None = None, key: str | None = None) -> str | None:
-        """Return the code in the newest message that has one, to *phone* or all; None if none has."""
+        """Return the code in the newest message that has one, to *phone* or all, or None."""
         return self._service.handler.mailboxes.last_code(phone, key)
 
     @property
