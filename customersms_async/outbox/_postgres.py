@@ -5,7 +5,9 @@ Rules of this module:
 
 1. ``READ COMMITTED``: each statement sees what was committed before it, and a row that changes
    under a waiting ``UPDATE`` is looked at again. The fence rests on that.
-2. Nothing is repeated here. Whether a commit whose answer was lost took place, the job's owner
+2. A job that nobody waits for any more is carried out to its end: a connection that is cut off in
+   the middle would have to be thrown away.
+3. Nothing is repeated here. Whether a commit whose answer was lost took place, the job's owner
    finds out by its token.
 """
 
@@ -15,7 +17,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ..errors import ConfigurationError
 from ._errors import OutboxUnavailable
@@ -75,6 +77,7 @@ class PostgresEngine:
         self._asyncpg = asyncpg
         self._away = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
         self._pool: asyncpg.Pool | None = None
+        self._at_hand: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """Connect, and bring the tables up to date."""
@@ -93,11 +96,17 @@ class PostgresEngine:
 
     async def run(self, job: Job[Result]) -> Result:
         """Carry a job out on a connection of the pool."""
-        if self._pool is None:
+        if (pool := self._pool) is None:
             msg = "the outbox is closed; use it inside its `async with`"
             raise RuntimeError(msg)
+        task = asyncio.create_task(self._transact(pool, job))
+        self._at_hand.add(task)
+        task.add_done_callback(self._at_hand.discard)
+        return await asyncio.shield(task)
+
+    async def _transact(self, pool: asyncpg.Pool, job: Job[Result]) -> Result:
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with pool.acquire() as connection, connection.transaction():
                 return await _carry_out(connection, job, self.prefix)
         except Undo as undo:
             return undo.answer  # type: ignore[return-value]  # the job's own answer
@@ -114,6 +123,8 @@ class PostgresEngine:
         pool, self._pool = self._pool, None
         if pool is None:
             return
+        if self._at_hand:
+            await asyncio.wait(self._at_hand, timeout=_PATIENCE)
         try:
             await asyncio.wait_for(pool.close(), _PATIENCE)
         except (TimeoutError, *self._away):

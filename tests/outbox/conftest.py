@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from customersms_async.outbox._engine import Engine
+from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
 from tests.support.closings import CLOSINGS
+from tests.support.postgres import PostgresServer
 
-ENGINES = ["sqlite"]
+ENGINES = {"sqlite": SqliteEngine, "postgresql": PostgresEngine}
 
 _numbers = itertools.count()
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL that the tests of a session share."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.close()
+
+
 @pytest.fixture(params=ENGINES)
-def database(request, tmp_path):
-    """Give the URL of a database that is empty, and what its tables begin with."""
-    return str(tmp_path / "outbox.db"), "sms_"
+def kind(request) -> str:
+    """Give each kind of database in turn."""
+    return request.param
 
 
 @pytest.fixture
-def make_engine(request, database) -> Callable[[], Engine]:
+def database(request, kind, tmp_path) -> tuple[str, str]:
+    """Give the URL of a database that is empty, and what its tables begin with."""
+    if kind == "sqlite":
+        return str(tmp_path / "outbox.db"), "sms_"
+    return request.getfixturevalue("postgres_server").url, f"t{next(_numbers)}_"
+
+
+@pytest.fixture
+def make_engine(request, kind, database) -> Callable[[], Engine]:
     """Make engines of one database, as the processes of one campaign have them."""
     closings = request.node.stash.setdefault(CLOSINGS, [])
 
     def make() -> Engine:
-        engine = SqliteEngine(*database)
+        engine = ENGINES[kind](*database)
         closings.append(engine.aclose)
         return engine
 

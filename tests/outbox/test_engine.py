@@ -95,14 +95,12 @@ async def test_ids_are_new_and_ascending(engine):
 
 async def test_a_list_is_an_argument(engine):
     """`= ANY(?)` takes numbers and texts, and an empty list."""
-    await engine.open()
+    campaign = (await Steps(engine).open()).id
 
     def ask(column, values):
         return (
             yield Query(f"SELECT count(*) FROM sms_campaign WHERE {column} = ANY(?)", (values,))
         )
-
-    campaign = (await Steps(engine).open()).id
 
     assert [1, 1, 0] == [
         (await engine.run(ask(column, values)))[0][0]

@@ -363,8 +363,8 @@ async def test_a_campaign_has_one_name(make_engine):
 
 async def test_the_guards_know_crashes_and_binding(steps):
     """Two crashes with unknowns are counted, and `resume` forgets them."""
+    await steps.open()
     for turn in range(2):
-        await steps.open()
         await steps.add(make_rows(1, first=turn))
         await steps.register(lease=-1.0)
         await steps.fence(await steps.claim())
