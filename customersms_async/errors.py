@@ -138,18 +138,28 @@ class SendError(CustomerSMSError):
         code: A stable upper-case word, the gateway's own or one of `customersms_async.codes`.
         phones: The numbers concerned, in E.164; the message shows them masked.
         detail: One line for people, or None.
+        request: The short id of the last attempt, the same in logs and in `RequestRecord.request`;
+            None where a limiter raises it.
     """
 
     status: ClassVar[Status]
     args: tuple[Any, ...]
 
-    def __init__(self, code: str, phones: tuple[str, ...] = (), detail: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        phones: tuple[str, ...] = (),
+        detail: str | None = None,
+        *,
+        request: str | None = None,
+    ) -> None:
         # `ConnectionError` would read three arguments as errno, text and file name.
         super().__init__()
         self.args = (code, phones, detail)
         self.code = code
         self.phones = phones
         self.detail = detail
+        self.request = request
 
     def __str__(self) -> str:
         fate = self.status.value.replace("_", " ")
@@ -169,7 +179,32 @@ class ConnectFailed(NotSent, ConnectionError):
 
 
 class WaitTooLong(NotSent):
-    """Its turn would have come, or the hand-over would have happened, after ``timeout`` seconds."""
+    """
+    It could not be handed over early enough to hear the answer within ``timeout``.
+
+    Its ``code`` says why: ``WAIT_TOO_LONG`` the queue, ``PAUSED`` a refusal for the rate,
+    ``LIMITER_OPENING`` a shared limiter whose store is new or lost its memory, ``TIME_IS_OVER``
+    an event loop that was busy, or a connection that took too long.
+
+    Attributes:
+        retry_after: Seconds after which the same call would be in time, as it stood when this was
+            raised and if nobody else comes first; 0 where nothing is in the way.
+    """
+
+    args: tuple[Any, ...]
+
+    def __init__(
+        self,
+        code: str,
+        phones: tuple[str, ...] = (),
+        detail: str | None = None,
+        retry_after: float = 0.0,
+        *,
+        request: str | None = None,
+    ) -> None:
+        super().__init__(code, phones, detail, request=request)
+        self.args = (code, phones, detail, retry_after)
+        self.retry_after = retry_after
 
 
 class RateLimited(NotSent):
@@ -188,8 +223,10 @@ class RateLimited(NotSent):
         phones: tuple[str, ...] = (),
         detail: str | None = None,
         retry_after: float = 0.0,
+        *,
+        request: str | None = None,
     ) -> None:
-        super().__init__(code, phones, detail)
+        super().__init__(code, phones, detail, request=request)
         self.args = (code, phones, detail, retry_after)
         self.retry_after = retry_after
 

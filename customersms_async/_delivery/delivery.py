@@ -340,7 +340,8 @@ class Delivery:
         if self._refused_at is not None:
             detail = "turned away for the rate, and no time is left for another try"
             return self._not_sent(codes.RATE_LIMITED, detail, cause=exc)
-        return self._not_sent(codes.WAIT_TOO_LONG, exc.detail, cause=exc)
+        self._retry_after = exc.retry_after
+        return self._not_sent(exc.code, exc.detail, cause=exc)
 
     def _not_sent(
         self, code: str, detail: str | None = None, *, cause: Exception | None = None

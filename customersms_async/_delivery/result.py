@@ -90,5 +90,8 @@ class DeliveryResult:
 _NOT_SENT: Final[dict[str, type[NotSent]]] = {
     codes.CONNECT_FAILED: ConnectFailed,
     codes.WAIT_TOO_LONG: WaitTooLong,
+    codes.PAUSED: WaitTooLong,
+    codes.LIMITER_OPENING: WaitTooLong,
+    codes.TIME_IS_OVER: WaitTooLong,
     codes.LIMITER_UNAVAILABLE: LimiterUnavailable,
 }

@@ -19,6 +19,7 @@ import contextlib
 import math
 from typing import Final
 
+from .. import codes
 from .._ports.limiter import Lane, Ticket
 from .fork_lock import lock
 from .lanes import Line
@@ -200,8 +201,10 @@ class Queue:
     def _refuse_the_hopeless(self, ticket: Ticket, now: float, patience: float) -> None:
         with lock:
             at = self._account.earliest(now, self.line.ahead_of(ticket))
+            is_paused = self._account.pause.until - now >= patience
         if at - now >= patience:
-            raise too_late(at - now, patience)
+            code = codes.PAUSED if is_paused else codes.WAIT_TOO_LONG
+            raise too_late(at - now, patience, code=code)
 
     def _join(self, waiter: Waiter[LocalSlot]) -> None:
         with lock:

@@ -87,7 +87,7 @@ class UnlimitedLimiter:
 def _check_patience(wait: float, deadline: float | None, now: float) -> None:
     if deadline is not None and wait > deadline - now:
         detail = f"the gateway's pause ends in {wait:.1f} s, and {deadline - now:.1f} s are left"
-        raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+        raise WaitTooLong(codes.PAUSED, (), detail, wait - (deadline - now))
 
 
 def _wake(sleeper: asyncio.Future[None]) -> None:

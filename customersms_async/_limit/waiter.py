@@ -56,10 +56,12 @@ class Waiter(Generic[S]):
         return future.done() and not future.cancelled() and future.exception() is None
 
 
-def too_late(wait: float, left: float, why: str = "") -> WaitTooLong:
+def too_late(
+    wait: float, left: float, why: str = "", code: str = codes.WAIT_TOO_LONG
+) -> WaitTooLong:
     """Make the error of a caller whose turn comes too late, by the line as it stands."""
     detail = f"its turn comes in {wait:.1f} s at the earliest{why}, and {left:.1f} s are left"
-    return WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+    return WaitTooLong(code, (), detail, max(wait - left, 0.0))
 
 
 def give_up(waiter: Waiter[S], patience: float) -> None:

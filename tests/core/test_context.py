@@ -91,6 +91,9 @@ def test_all_unknown():
     [
         (Verdict(Status.NOT_SENT, codes.CONNECT_FAILED, "d"), ConnectFailed),
         (Verdict(Status.NOT_SENT, codes.WAIT_TOO_LONG, "d"), WaitTooLong),
+        (Verdict(Status.NOT_SENT, codes.PAUSED, "d"), WaitTooLong),
+        (Verdict(Status.NOT_SENT, codes.LIMITER_OPENING, "d"), WaitTooLong),
+        (Verdict(Status.NOT_SENT, codes.TIME_IS_OVER, "d"), WaitTooLong),
         (Verdict(Status.NOT_SENT, codes.LIMITER_UNAVAILABLE, "d"), LimiterUnavailable),
         (Verdict(Status.NOT_SENT, codes.RATE_LIMITED, "d"), RateLimited),
         (Verdict(Status.NOT_SENT, codes.STOPPED, "d"), NotSent),

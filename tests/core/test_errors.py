@@ -220,6 +220,21 @@ def test_rate_limited_says_how_long():
     assert 0.0 == RateLimited("RATE_LIMITED").retry_after
 
 
+def test_a_wait_too_long_says_when_to_come_back():
+    """What was refused for want of time says after how long it would be in time."""
+    assert 2.5 == WaitTooLong("WAIT_TOO_LONG", (NUMBER,), None, 2.5).retry_after
+    assert 0.0 == WaitTooLong("TIME_IS_OVER").retry_after
+
+
+@pytest.mark.parametrize("kind", [Rejected, WaitTooLong, RateLimited, ConnectFailed])
+def test_the_request_is_kept(kind):
+    """An error names the request that it is about, also after a pickle."""
+    exc = pickle.loads(pickle.dumps(kind("WORD", (NUMBER,), request="abc-1")))
+
+    assert "abc-1" == exc.request
+    assert kind("WORD").request is None
+
+
 def test_invalid_phone_shows_a_shape():
     """A refused input is shown by its shape, with the reason."""
     exc = InvalidPhone("(212) 555-1234", "has no country code")
