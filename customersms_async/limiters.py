@@ -1,25 +1,22 @@
 """
 `LocalLimiter`: the limit of a key, kept exactly within one process.
 
-How it works stands in `_account` and `_serving`; why it holds, in `_window`.
+How it works stands in ``_limit/local_account.py``; why it holds, in ``_limit/law.py``.
 """
 
 from __future__ import annotations
 
 import time
-from asyncio import get_running_loop
 from collections.abc import Callable
 from typing import Final
 
 from ._environment import NOT_GIVEN, NotGiven
-from ._limit.config import Rate, Terms
+from ._limit.config import GRACE, Rate, read_rules
 from ._limit.fork_lock import lock
-from ._limit.local_account import Account, LocalSlot
-from ._limit.local_queue import Queue
-from ._limit.pacing import Pace
-from ._limit.window import GRACE, Window
+from ._limit.law import Law
+from ._limit.local_account import LocalAccount
 from ._ports.confinement import limiter_in_force
-from ._ports.limiter import Lane, Limiter, Ticket, Usage
+from ._ports.limiter import Lane, Limiter, Slot, Ticket, Usage
 
 __all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter", "find_limiter"]
 
@@ -39,7 +36,7 @@ class LocalLimiter:
             so that servers which dislike bursts are content too. ``burst=rate.limit`` turns the
             pacing off, for those who know that their server counts a window.
 
-        reserve: Slots that bulk runs leave to `CustomerSMS.send`.
+        reserve: Free slots that bulk runs leave to `CustomerSMS.send`.
 
         grace: Seconds after the end of a request whose answer was lost, in which the gateway may
             still count it. Five is an assumption.
@@ -55,18 +52,20 @@ class LocalLimiter:
         rate: Rate | None = None,
         *,
         burst: int | None = None,
-        reserve: int = 0,
+        reserve: int = 1,
         grace: float = GRACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._terms = Terms.read(rate, burst, reserve, grace)
+        self._rate = Rate() if rate is None else rate
+        self._law = Law(read_rules(rate, burst, reserve, grace))
         self._clock = clock
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, LocalAccount] = {}
+        self._sweeps_at = clock()
 
     @property
     def rate(self) -> Rate:
         """The limit that is kept."""
-        return self._terms.rate
+        return self._rate
 
     async def acquire(
         self,
@@ -76,40 +75,45 @@ class LocalLimiter:
         longest: float,
         patience: float | None = None,
         ticket: Ticket | None = None,
-    ) -> LocalSlot:
+    ) -> Slot:
         """Wait for a slot; see `Limiter.acquire`."""
         known = self._accounts.get(account) or self._account(account)
-        slot = known.take_at_once(lane, longest, ticket)
-        if slot is not None:
-            return slot
-        loop = get_running_loop()
-        queue = known.queues.get(loop) or known.queue_of(loop)
-        slot = queue.take_now(lane, longest, ticket)
-        return await queue.wait(lane, longest, patience, ticket) if slot is None else slot
+        if lane is Lane.SEND:
+            slot = known.take_at_once(longest, ticket)
+            if slot is not None:
+                return slot
+        return await known.member().acquire(lane, longest, patience, ticket)
 
-    def usage(self, account: str) -> Usage:
+    async def usage(self, account: str) -> Usage:
         """Say how *account* stands (`CustomerSMS.account` is its name); changes nothing."""
         return self._account(account).usage()
+
+    async def ready(self) -> None:
+        """Return at once: a limiter in memory has nothing to wait for."""
 
     def __repr__(self) -> str:
         return f"<LocalLimiter {self.rate.limit} per {self.rate.per:g} s>"
 
-    def _account(self, name: str) -> Account:
+    def _account(self, name: str) -> LocalAccount:
         account = self._accounts.get(name)
         if account is None:
             with lock:
-                account = self._accounts.setdefault(name, self._new_account())
+                self._forget_the_idle()
+                account = self._accounts.get(name)
+                if account is None:
+                    account = LocalAccount(name, self._law, self._clock)
+                    self._accounts[name] = account
         return account
 
-    def _new_account(self) -> Account:
-        terms = self._terms
-        return Account(
-            pace=Pace(terms.rate, terms.burst),
-            reserve=terms.reserve,
-            clock=self._clock,
-            window=Window(terms.rate, grace=terms.grace),
-            make_queue=Queue,
-        )
+    def _forget_the_idle(self) -> None:
+        """Drop what was idle at the last sweep already, since nobody can be about to use it."""
+        now = self._clock()
+        if now < self._sweeps_at:
+            return
+        self._sweeps_at = now + self._law.period
+        for name, account in list(self._accounts.items()):
+            if account.was_idle_before():
+                del self._accounts[name]
 
 
 #: The limiter of every client that is given none: one for the process, so that all share a key.

@@ -28,9 +28,12 @@ FILES = {
     "testing": {"testing"},
 }
 #: Files of `_limit` that decide and touch nothing.
-PURE_LIMIT = {"_limit." + name for name in ("config", "lanes", "pause", "window")} | {
+PURE_LIMIT = {"_limit." + name for name in ("account_state", "config", "lanes", "law")} | {
+    "_limit.pause",
     "_limit.redis_messages",
     "_limit.redis_protocol",
+    "_limit.refusals",
+    "_limit.window",
 }
 #: Files of `outbox` that decide and write SQL, and touch nothing.
 PURE_OUTBOX = {
@@ -284,8 +287,8 @@ def test_the_top_of_the_package_can_be_read_at_a_glance():
         ("_wire.codec", "import asyncio"),
         ("_wire.codec", "from os import path"),
         ("_wire.codec", "async def f():\n    import aiohttp.web"),
-        ("_limit.window", "import time"),
-        ("_limit.window", "from .fork_lock import lock"),
+        ("_limit.law", "import time"),
+        ("_limit.law", "from .fork_lock import lock"),
         ("_ports.limiter", "from .._wire.codec import Answer"),
         ("errors", "from ._wire.codec import Answer"),
         ("_http.transport", "from .._delivery.delivery import Delivery"),

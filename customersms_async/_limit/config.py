@@ -1,4 +1,4 @@
-"""What every limiter is told: the limit, and how much of it may be used at once and by whom."""
+"""The options of every limiter, checked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,41 @@ from attrs import field, frozen
 
 from .._validation import check_count, check_seconds, is_number
 from ..errors import ConfigurationError
+from .account_state import Rules
 
-__all__ = ["Rate", "Terms"]
+__all__ = ["GRACE", "Rate", "Terms", "read_rules"]
 
-#: Bulk runs may leave so many of a hundred at once: nine pleases a server that allows ten.
+#: Seconds after the end of a request whose answer was lost, in which the server may still count it.
+GRACE: Final = 5.0
+
+#: Of a limit of 100, bulk runs may use 9 at once: that pleases a server that allows ten.
 _BURST_PERCENT: Final = 9
+
+
+def read_rules(rate: object, burst: object, reserve: object, grace: object) -> Rules:
+    """
+    Check the options of a limiter; None stands for the default of the rate and of the burst.
+
+    Raises:
+        ConfigurationError: *rate* is no `Rate`, *burst* or *reserve* does not fit it, or *grace* is
+            no duration.
+    """
+    if rate is None:
+        rate = Rate()
+    if not isinstance(rate, Rate):
+        msg = f"rate must be a Rate like Rate(100, per=60), not {type(rate).__name__}"
+        raise ConfigurationError(msg)
+    if burst is None:
+        burst = max(1, rate.limit * _BURST_PERCENT // 100)
+    if reserve == 1 == rate.limit:
+        reserve = 0  # the default does not fit a limit of one
+    return Rules(
+        rate.limit,
+        float(rate.per),
+        check_count("burst", burst, 1, rate.limit),
+        check_count("reserve", reserve, 0, rate.limit - 1),
+        float(check_seconds("grace", grace, or_zero=True)),
+    )
 
 
 @frozen

@@ -1,304 +1,292 @@
 """
-One account of a `LocalLimiter`: its gates, which all event loops share.
-
-Theory of operation
-===================
-
-Each account has one `Window`, shared by every thread and event loop under a lock, and in each
-loop a queue (`_serving`). Three gates are asked in this order before anybody is let go:
-
-1. the *pause*: nothing leaves before the instant that a refusal for the rate has set;
-2. the *pace*: bulk runs leave at the rate of a token bucket, just under the limit. Messages of
-   `CustomerSMS.send` pass it, until the account is first refused for its rate;
-3. the *window*: the proof that the cap holds (see `_window`).
+One account of a `LocalLimiter`: its state in memory, which all event loops share.
 
 Rules of this module:
 
-1. Queues of several loops are served as one: a queue lets the loop go first whose caller is next,
-   unless that one does not answer.
-2. A loop that is closed, or dropped, with waiters or grants hurts nobody: leases end by themselves,
-   and what does not run is neither counted nor waited for, and not kept alive for long.
-3. A forked child has the window, the pause and the pace of its parent, and none of its queues.
+1. Everything is decided under the process's lock and without an await. Whoever changes something
+   serves all who wait, of all loops; a slot is granted in the thread of its own loop.
+2. Slots are not reserved ahead here: the state is at hand at any time, so each is granted when it
+   opens, to the first in line. There is one timer in each loop in which somebody waits.
+3. The garbage collector or a signal may end a request in the midst of a decision: it is then noted,
+   and taken in when the decision is complete.
+4. A loop that is closed, dropped or rests hurts nobody: who waits in it is neither counted nor
+   served until it runs again, and what is in flight there ends by itself.
+5. A forked child has the state of its parent, and none of its callers.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
-import logging
+import math
 from asyncio import AbstractEventLoop
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final
 from weakref import WeakValueDictionary
 
-from attrs import define, field
-
-from .._ports.limiter import Lane, Ticket, Usage
+from .._ports.limiter import Ticket, Usage
+from .account_state import AccountState, Lease
 from .fork_lock import forget_in_children, lock
-from .lanes import Line, Turns
-from .pacing import Pace
-from .pause import REFUSED_BELOW_OUR_COUNT, RateLimitPause
-from .window import Window
+from .law import PASSED_AT_MOST, End, Law
+from .member import LeasedSlot, Member, Waiter
+from .waiting import too_late, usage_of, warn_of_others
 
-__all__ = ["Account", "LocalSlot", "LoopQueue"]
+__all__ = ["LocalAccount"]
 
-_logger = logging.getLogger("customersms_async")
-
-_SEND: Final = Lane.SEND
+_NEVER: Final = math.inf
 
 
-class LoopQueue(Protocol):
-    """
-    The queue of one account in one event loop.
+class LocalAccount:
+    """A `Desk` of all event loops of the process."""
 
-    Attributes:
-        looks_at: When it looks at its gates by itself; minus infinity where nobody waits.
-        line: Its callers in line, whether the loop runs or not.
-        waiting: Callers that wait; in a loop that does not run, nobody does.
-    """
-
-    @property
-    def looks_at(self) -> float: ...
-    @property
-    def line(self) -> Line[Any]: ...
-    @property
-    def waiting(self) -> int: ...
-
-    def take_now(self, lane: Lane, longest: float, ticket: Ticket | None) -> LocalSlot | None:
-        """Grant a slot where nobody waits and all gates are open."""
-        ...
-
-    async def wait(
-        self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
-    ) -> LocalSlot:
-        """Wait in line for a slot."""
-        ...
-
-    def answers(self, now: float) -> bool:
-        """Whether somebody waits, and the loop looks soon when it is woken."""
-        ...
-
-    def look_again(self) -> None:
-        """Look at the gates: at once in the thread of the loop, soon from any other."""
-        ...
-
-    def let_go_first(self) -> None:
-        """Look at the gates soon, and then let the other loops look."""
-        ...
-
-
-@define(eq=False, kw_only=True)
-class Account:
-    """What all loops share of one key. Hold the lock, but for `look_again`, `refused`, `usage`."""
-
-    pace: Pace
-    reserve: int
-    clock: Callable[[], float]
-    window: Window
-    make_queue: Callable[[Account, AbstractEventLoop], LoopQueue]
-    pause: RateLimitPause = field(factory=RateLimitPause, init=False)
-    refused_by_others: int = field(default=0, init=False)
-    places: itertools.count[int] = field(factory=itertools.count, init=False)
-    turns: Turns = field(factory=Turns, init=False)
-    # Replaced and never changed, since other threads walk it without the lock.
-    queues: dict[AbstractEventLoop, LoopQueue] = field(
-        factory=dict[AbstractEventLoop, LoopQueue], init=False
-    )
-    # By the id of its loop, for as long as somebody waits in it.
-    _resting: WeakValueDictionary[int, LoopQueue] = field(
-        factory=WeakValueDictionary[int, LoopQueue], init=False
-    )
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, name: str, law: Law, clock: Callable[[], float]) -> None:
+        self._name = name
+        self._law = law
+        self.clock = clock
+        self._state = AccountState.new(law.rules)
+        self._ids = itertools.count()
+        self._places = itertools.count()
+        self._passed = 0  # single messages that went ahead of a waiting bulk run, in a row
+        self._held = 0.0  # seconds for which a request in flight holds its slot, on average
+        self._uses = -2  # the lease that would have been next when it was last seen idle
+        self._is_busy = False
+        self._noted: deque[tuple[Lease, End]] = deque()
+        # Replaced and never changed, since other threads walk it without the lock.
+        self._members: dict[AbstractEventLoop, Member] = {}
+        # By the id of its loop, for as long as somebody waits in it.
+        self._resting: WeakValueDictionary[int, Member] = WeakValueDictionary()
         forget_in_children(self)
 
-    def queue_of(self, loop: AbstractEventLoop) -> LoopQueue:
-        """Give the queue of the running *loop*, and let go of loops that do not run."""
-        with lock:
-            queue = self._resting.pop(id(loop), None) or self.make_queue(self, loop)
-            running = {known: each for known, each in self.queues.items() if known.is_running()}
-            for known in self.queues.keys() - running.keys():
-                self._resting[id(known)] = self.queues[known]
-            self.queues = {**running, loop: queue}
-        return queue
+    # --- Who asks ---------------------------------------------------------------------------------
 
-    def take_at_once(self, lane: Lane, longest: float, ticket: Ticket | None) -> LocalSlot | None:
-        """
-        Grant a slot where nobody waits in any loop and no token is asked for: the short way.
-
-        It is left where a loop has ended as well, which `queue_of` lets go of.
-        """
+    def member(self) -> Member:
+        """Give the member of the running loop, and let go of loops that do not run."""
+        loop = asyncio.get_running_loop()
+        member = self._members.get(loop)
+        if member is not None:
+            return member
         with lock:
-            if self.pace.is_for(lane):
-                return None  # a token is drawn from the bucket of a loop
-            for loop, queue in self.queues.items():
-                if queue.line.sends or queue.line.bulks or not loop.is_running():
+            member = self._resting.get(id(loop)) or Member(self, self._law.rules, loop)
+            self._register(member)
+        return member
+
+    def _register(self, member: Member) -> None:
+        if self._members.get(member.loop) is member:
+            return
+        self._resting.pop(id(member.loop), None)
+        running = {known: each for known, each in self._members.items() if known.is_running()}
+        for known in self._members.keys() - running.keys():
+            self._resting[id(known)] = self._members[known]
+        self._members = {**running, member.loop: member}
+
+    def take_at_once(self, longest: float, ticket: Ticket | None) -> LeasedSlot | None:
+        """Grant a slot to a single message where none waits: the short way."""
+        with lock:
+            bulks = 0
+            for loop, member in self._members.items():
+                if member.sends_waiting or not loop.is_running():
                     return None
-            return self.take_free(self.clock(), lane, longest, ticket)
+                bulks += member.bulks_waiting
+            if self._is_busy or (bulks and self._passed >= PASSED_AT_MOST):
+                return None
+            self._is_busy = True
+            try:
+                now = self.clock()
+                lease = Lease(str(next(self._ids)), False, now, now, now, longest)  # noqa: FBT003
+                if self._law.reserve(self._state, now, lease) is not None:
+                    return None
+                self._passed = self._passed + 1 if bulks else 0
+                place = next(self._places) if ticket is None else ticket.place
+                return LeasedSlot(self, lease, place, now, now)
+            finally:
+                self._is_busy = False
+                if self._noted:
+                    self._take_in_and_serve()
 
-    def take_free(
-        self, now: float, lane: Lane, longest: float, ticket: Ticket | None
-    ) -> LocalSlot | None:
-        """Grant a slot where the window has one; nobody waits."""
-        self.turns.sends_in_a_row = 0  # no bulk run is passed by
-        lease = self.window.take(now, longest, self.spare_for(lane))
-        if not lease:
-            return None
-        self.pace.has_token = False
-        place = ticket.place if ticket else next(self.places)
-        return LocalSlot(self, lease, now, now, lane, place)
+    def next_place(self) -> int:
+        return next(self._places)
 
-    def spare_for(self, lane: Lane) -> int:
-        """Say how many slots *lane* leaves: none if it has its turn, or bulk runs would starve."""
-        return 0 if lane is _SEND or self.turns.order[0] is lane else self.reserve
+    def next_lease(self, longest: float, *, is_bulk: bool) -> Lease:
+        return Lease(str(next(self._ids)), is_bulk, 0.0, 0.0, 0.0, longest)
 
-    def opens_at(self, lane: Lane, now: float) -> float:
-        """Say when pause and window let *lane* through; *now* where they do."""
-        at = self.window.opens_at(now, self.spare_for(lane))
-        return at if at > self.pause.until else max(self.pause.until, now)
-
-    def take(self, lane: Lane, now: float, longest: float) -> int:
-        """Take a slot, and the token where *lane* is paced, once all gates are open."""
-        lease = self.window.take(now, longest, self.spare_for(lane))
-        if lease and self.pace.is_for(lane):
-            self.pace.spent(now)
-        return lease
-
-    def earliest(self, now: float, ahead: int) -> float:
-        """Say when a newcomer behind *ahead* others could go at the earliest."""
-        at = max(self.pause.until, self.window.earliest(now, ahead))
-        if self.pace.was_refused:  # then everyone is paced, one by one
-            at = max(at, now + ahead * self.pace.interval)
-        return at
-
-    def is_waited_for(self) -> bool:
-        """Whether anybody waits, in whatever loop that runs."""
-        return any(queue.waiting for queue in self.queues.values())
-
-    def served(self, lane: Lane) -> None:
-        """Note who was served, for the bulk runs' share."""
-        bulks = 0
-        for queue in self.queues.values():
-            bulks += queue.line.bulks
-        self.turns.served(lane, bulks)
-
-    def next_before(self, own: LoopQueue, ticket: Ticket, now: float) -> LoopQueue | None:
-        """Give the queue of another loop whose first goes before *ticket*, where one answers."""
-        for queue in self.queues.values():
-            if queue is not own and queue.answers(now) and self._goes_before(queue, ticket, now):
-                return queue
-        return None
-
-    def _goes_before(self, queue: LoopQueue, ticket: Ticket, now: float) -> bool:
-        """Whether the first of *queue* goes before *ticket*, for which all gates are open."""
-        ahead = self.turns.order[0]
-        if ahead is not ticket.lane and queue.line.first(ahead) and self._may_go(ahead, now):
-            return True
-        first = queue.line.first(ticket.lane)
-        return first is not None and first.ticket.place < ticket.place
-
-    def _may_go(self, lane: Lane, now: float) -> bool:
-        has_token = self.pace.has_token or not self.pace.is_for(lane)
-        return has_token and self.opens_at(lane, now) <= now
-
-    def look_again(self, at: float, but: LoopQueue | None = None) -> None:
-        """A slot comes free at this instant: let every queue know that would look later."""
-        for queue in self.queues.values():
-            if queue.looks_at > at and queue is not but:
-                queue.look_again()
-
-    def refused(self, lease: int, granted_at: float, retry_after: float | None) -> float:
-        """Hold everyone back; give the seconds until the pause ends."""
+    def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
         with lock:
             now = self.clock()
-            is_ours = self.window.busy(now) >= self.window.rate.limit
-            until = self.window.answered(lease, now)
-            self.pause.refused(now, granted_at, retry_after)
-            self.pace.refused(now)
-            self.refused_by_others += not is_ours
-            is_first = self.refused_by_others == 1 and not is_ours
-            seconds = self.pause.until - now
-        if is_first:
-            _logger.warning(REFUSED_BELOW_OUR_COUNT, extra={"event": "limit.shared"})
-        self.look_again(until)
-        return seconds
+            ahead = self._ahead_of(place, is_bulk=is_bulk)
+            at = self._law.earliest(self._state, now, ahead, is_bulk=is_bulk, held=self._held)
+            if at - now >= patience:
+                raise too_late(self._state, now, at, patience)
+
+    def _ahead_of(self, place: int, *, is_bulk: bool) -> int:
+        """Count who is served before *place*, if nobody else comes."""
+        members = [member for member in self._members.values() if member.waiting]
+        sends = sum(member.sends_waiting for member in members)
+        bulks = sum(member.bulks_waiting for member in members)
+        if is_bulk:
+            return bulks + min(sends, PASSED_AT_MOST * (bulks + 1))
+        ahead = sum(member.sends_before(place) for member in members)
+        return ahead + min(bulks, (self._passed + ahead) // PASSED_AT_MOST)
+
+    def join(self, waiter: Waiter) -> None:
+        with lock:
+            self._register(waiter.member)
+            waiter.member.add(waiter)
+            self._take_in_and_serve()
+
+    def leave(self, waiter: Waiter) -> None:
+        with lock:
+            waiter.member.remove(waiter)
+            if waiter.lease.is_bulk and self._bulks_waiting() <= 1:
+                self._passed = 0  # nobody else was passed by
+
+    def _bulks_waiting(self) -> int:
+        return sum(member.bulks_waiting for member in self._members.values())
+
+    def confirm(self, slot: LeasedSlot) -> bool:
+        with lock:
+            if slot.lease.id not in self._state.leases:
+                return False
+            self._law.renew(self._state, self.clock(), slot.lease)
+            return True
+
+    # --- How it ends ------------------------------------------------------------------------------
+
+    def end(self, lease: Lease, how: End) -> None:
+        with lock:
+            self._noted.append((lease, how))
+            if not self._is_busy:
+                self._take_in_and_serve()
+
+    def refused(self, lease: Lease, retry_after: float | None) -> float:
+        with lock:
+            now, state = self.clock(), self._state
+            is_others = self._law.refused(state, lease.id, now, retry_after)
+            if is_others and state.refused_by_others == 1:
+                warn_of_others(self._name, state.share)
+            self._take_in_and_serve()
+            return state.paused_until - now
+
+    def _take_in_and_serve(self) -> None:
+        """Take in the ends that were noted, and grant what slots there are."""
+        if self._is_busy:
+            return
+        self._is_busy = True
+        try:
+            while True:
+                now = self.clock()
+                while self._noted:
+                    lease, how = self._noted.popleft()
+                    self._law.end(self._state, lease.id, how, now)
+                    if how is End.ANSWERED:
+                        self._held += (now - lease.at - self._held) / 8
+                look_at = self._serve(now) if self._is_waited_for() else _NEVER
+                if not self._noted:
+                    break
+        finally:
+            self._is_busy = False
+        self._look_at(look_at, now)
+
+    def _is_waited_for(self) -> bool:
+        return any(one.sends or one.bulk for one in self._members.values())
+
+    def _serve(self, now: float) -> float:
+        """Grant slots while there are any; say when to look again."""
+        while True:
+            look_at = _NEVER
+            is_overdue = self._passed >= PASSED_AT_MOST
+            for is_bulk in (is_overdue, not is_overdue):
+                waiter = self._first(is_bulk=is_bulk)
+                if waiter is None:
+                    continue
+                at = self._law.reserve(self._state, now, waiter.lease, is_overdue=is_overdue)
+                if at is None:
+                    self._grant(waiter, now)
+                    break
+                look_at = min(look_at, at, self._state.first_death)
+            else:
+                return look_at
+
+    def _first(self, *, is_bulk: bool) -> Waiter | None:
+        """Give the first of a lane, of all loops that run."""
+        found = None
+        for loop, member in self._members.items():
+            first = member.first(is_bulk=is_bulk)
+            if first and (found is None or first.place < found.place) and loop.is_running():
+                found = first
+        return found
+
+    def _grant(self, waiter: Waiter, now: float) -> None:
+        lease, loop = waiter.lease, waiter.member.loop
+        waiter.member.remove(waiter)
+        is_passing = not lease.is_bulk and self._bulks_waiting() > 0
+        self._passed = self._passed + 1 if is_passing else 0
+        slot = LeasedSlot(self, lease, waiter.place, waiter.asked_at, now)
+        if _running_loop() is loop:
+            waiter.future.set_result(slot)
+            return
+        try:
+            loop.call_soon_threadsafe(_hand_over, waiter, slot)
+        except RuntimeError:  # closed in this very moment
+            slot.unused()
+
+    def _look_at(self, at: float, now: float) -> None:
+        """Let each loop in which somebody waits look when the next slot opens."""
+        for loop, member in self._members.items():
+            if not (at < member.looks_at and (member.sends or member.bulk)):
+                continue
+            if _running_loop() is loop:
+                self._arm(member, at, now)
+            else:
+                with contextlib.suppress(RuntimeError):  # closed in this very moment
+                    loop.call_soon_threadsafe(self._look_again, member)
+
+    def _arm(self, member: Member, at: float, now: float) -> None:
+        if member.timer is not None:
+            member.timer.cancel()
+        member.looks_at = at
+        member.timer = member.loop.call_later(at - now, self._on_timer, member)
+
+    def _on_timer(self, member: Member) -> None:
+        member.looks_at, member.timer = _NEVER, None
+        self._look_again(member)
+
+    def _look_again(self, member: Member) -> None:
+        with lock:
+            self._register(member)
+            self._take_in_and_serve()
+
+    # --- How it stands ----------------------------------------------------------------------------
+
+    def was_idle_before(self) -> bool:
+        """Whether it was idle when this was asked last, and has not been used since."""
+        with lock:
+            is_waited_for = any(one.waiting for one in self._members.values())
+            is_idle = not is_waited_for and self._law.is_idle(self._state, self.clock())
+            uses = next(self._ids) if is_idle else -1
+            was_idle, self._uses = uses == self._uses + 1, uses
+            return is_idle and was_idle
 
     def usage(self) -> Usage:
         with lock:
             now = self.clock()
-            return Usage(
-                limit=self.window.rate.limit,
-                busy=self.window.busy(now),
-                in_flight=self.window.in_flight,
-                waiting=sum(queue.waiting for queue in self.queues.values()),
-                next_free_at=self.window.next_free_at(now),
-                paused_until=self.pause.until if self.pause.until > now else None,
-                refused_by_others=self.refused_by_others,
-            )
+            waiting = sum(member.waiting for member in self._members.values())
+            return usage_of(self._law, self._state, now, waiting)
 
     def forget_loops(self) -> None:
-        """Begin without the queues of the parent: this is a forked child."""
-        self.queues = {}
+        """Begin without the callers of the parent: this is a forked child."""
+        self._members = {}
         self._resting = WeakValueDictionary()
-        self.pace.has_token = False
+        self._is_busy = False
 
 
-class LocalSlot:
-    """Leave for one request; see `Slot`."""
+def _hand_over(waiter: Waiter, slot: LeasedSlot) -> None:
+    if waiter.future.done():
+        slot.unused()
+    else:
+        waiter.future.set_result(slot)
 
-    __slots__ = ("_account", "_lane", "_lease", "_place", "asked_at", "granted_at")
 
-    def __init__(  # noqa: PLR0917  # by position in the one hot path, where a keyword costs
-        self,
-        account: Account,
-        lease: int,
-        granted_at: float,
-        asked_at: float,
-        lane: Lane,
-        place: int,
-    ) -> None:
-        self._account = account
-        self._lease = lease
-        self._lane = lane
-        self._place = place
-        self.granted_at = granted_at
-        self.asked_at = asked_at
-
-    @property
-    def ticket(self) -> Ticket:
-        return Ticket(self._lane, self._place)
-
-    @property
-    def waited(self) -> float:
-        return self.granted_at - self.asked_at
-
-    def answered(self) -> None:
-        account = self._account
-        with lock:
-            until = account.window.answered(self._lease, account.clock())
-            if account.pace.was_refused:
-                account.pause.accepted()
-        for queue in account.queues.values():  # as `look_again`, without a call for nothing
-            if queue.looks_at > until:
-                queue.look_again()
-
-    def lost(self) -> None:
-        account = self._account
-        with lock:
-            until = account.window.lost(self._lease, account.clock())
-        account.look_again(until)
-
-    def unused(self) -> None:
-        account = self._account
-        with lock:
-            account.window.unused(self._lease)
-        account.look_again(account.clock())
-
-    def refused(self, retry_after: float | None) -> float:
-        return self._account.refused(self._lease, self.granted_at, retry_after)
-
-    def hand_back(self) -> None:
-        """The caller was cancelled before it ran: let the next in line have slot and token."""
-        account = self._account
-        with lock:
-            account.pace.has_token |= account.pace.is_for(self._lane) and account.is_waited_for()
-        self.unused()
+def _running_loop() -> AbstractEventLoop | None:
+    return asyncio._get_running_loop()  # noqa: SLF001

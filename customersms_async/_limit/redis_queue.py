@@ -162,6 +162,7 @@ class Member:
             next_free_at=None if free_in is None else now + free_in,
             paused_until=now + told.paused_for if told.paused_for > 0 else None,
             refused_by_others=usage.refused_by_others,
+            share=float(self._rules.limit),
         )
 
     async def flush(self) -> None:

@@ -70,17 +70,20 @@ class Slot(Protocol):
 @frozen(kw_only=True)
 class Usage:
     """
-    How an account stands; instants are monotonic seconds of the limiter's clock.
+    How an account stands; instants are seconds of the limiter's clock.
 
     Attributes:
         limit: Slots in all.
-        busy: Slots that may not be used now.
+        busy: Slots that may not be used now; may exceed the limit where ends were told late.
         in_flight: Slots whose request has not ended.
         waiting: Callers in the queue, of all event loops that run.
         next_free_at: When a slot is free for certain; None while all are in flight.
         paused_until: Before this instant nothing leaves; None where there is no pause.
+        opens_at: When a shared limiter opens whose store is new or lost its memory; None where it
+            is open.
         refused_by_others: Refusals for the rate that came while our own count was below the
             limit: somebody else uses the key.
+        share: Requests a period that bulk runs use; the limit, or less after such refusals.
     """
 
     limit: int
@@ -90,6 +93,8 @@ class Usage:
     next_free_at: float | None
     paused_until: float | None
     refused_by_others: int
+    opens_at: float | None = None
+    share: float
 
 
 class Limiter(Protocol):

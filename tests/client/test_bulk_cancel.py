@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from customersms_async import Status
+from tests.support.callers import usage_now
 from tests.support.memory import (
     MemoryJournal,
     MemoryTransport,
@@ -55,7 +56,7 @@ async def test_a_cancelled_run_waits_no_longer_than_drain(make_client):
 
     assert 1004 == pytest.approx(now())
     assert "10 unknown · 40 not sent" in caught.value.__notes__[0]
-    assert 0 == client.limiter.usage(client.account).in_flight
+    assert 0 == usage_now(client.limiter, client.account).in_flight
 
 
 async def test_a_second_cancellation_only_ends_the_wait(make_client):
@@ -158,7 +159,7 @@ async def test_the_end_of_the_loop_ends_a_run(make_client):
     await asyncio.wait(others)
 
     assert repr(client).endswith(": 0 tasks, 0 runs>")
-    assert 0 == client.limiter.usage(client.account).in_flight
+    assert 0 == usage_now(client.limiter, client.account).in_flight
     assert run.cancelled()
 
 
@@ -322,8 +323,8 @@ async def test_cancelled_at_any_step_nothing_is_lost_or_doubled(
         for outcome in journal.settled:
             was_sent = transport.ledger[outcome.phone] == 1
             assert outcome.status is Status.UNKNOWN or was_sent == (outcome.status is Status.SENT)
-        assert 0 == client.limiter.usage(client.account).in_flight
-        assert 0 == client.limiter.usage(client.account).waiting
+        assert 0 == usage_now(client.limiter, client.account).in_flight
+        assert 0 == usage_now(client.limiter, client.account).waiting
         assert repr(client).endswith(": 0 tasks, 0 runs>")
         assert {asyncio.current_task()} == asyncio.all_tasks()
         step += 1

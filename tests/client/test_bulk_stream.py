@@ -12,6 +12,7 @@ from customersms_async import (
     Rate,
     Status,
 )
+from tests.support.callers import usage_now
 from tests.support.memory import (
     MemoryTransport,
     accepts,
@@ -120,7 +121,7 @@ async def test_an_exception_in_the_block_stops_a_run(make_client):
         await fail()
 
     assert 4 == pytest.approx(now() - began_at)
-    assert 0 == client.limiter.usage(client.account).in_flight
+    assert 0 == usage_now(client.limiter, client.account).in_flight
 
 
 async def test_a_return_from_the_block_stops_a_run(make_client):
@@ -239,7 +240,7 @@ async def test_closing_waits_no_longer_than_drain(make_client):
 
     assert 2 == pytest.approx(now() - began_at)
     assert (10, 10) == (report.unknown, report.not_sent)
-    assert 0 == client.limiter.usage(client.account).in_flight
+    assert 0 == usage_now(client.limiter, client.account).in_flight
 
 
 async def test_a_closed_client_ends_with_its_block(make_client):

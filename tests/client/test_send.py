@@ -24,6 +24,7 @@ from customersms_async import (
     Status,
 )
 from customersms_async._ports.transport import TransportFailure
+from tests.support.callers import usage_now
 from tests.support.memory import (
     MemoryTransport,
     accepts,
@@ -232,7 +233,7 @@ async def test_a_fault_of_the_transport_is_passed_on_and_ends_the_slot(make_clie
     with pytest.raises(RuntimeError, match="a bug"):
         await client.send(PHONE, TEXT)
 
-    assert 0 == client.limiter.usage(client.account).busy
+    assert 0 == usage_now(client.limiter, client.account).busy
 
 
 async def test_an_answer_to_somebody_else_drops_the_connection(make_client):

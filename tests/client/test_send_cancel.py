@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from customersms_async import LocalLimiter, OutcomeUnknown, Rate
+from tests.support.callers import usage_now
 from tests.support.memory import (
     LoopClock,
     MemoryTransport,
@@ -53,7 +54,8 @@ async def test_cancelled_in_the_queue_nothing_was_sent(make_client, caplog):
     await asyncio.sleep(200)
 
     assert ([], [], 1) == (notes, warnings_of(caplog), len(gateway.began))
-    assert (0, 0) == (limiter.usage(client.account).waiting, limiter.usage(client.account).busy)
+    usage = usage_now(limiter, client.account)
+    assert (0, 0) == (usage.waiting, usage.busy)
 
 
 async def test_cancelled_while_connecting_nothing_ever_leaves(make_client, caplog):
@@ -65,7 +67,7 @@ async def test_cancelled_while_connecting_nothing_ever_leaves(make_client, caplo
     await asyncio.sleep(100)
 
     assert ([], [], []) == (notes, warnings_of(caplog), gateway.started)
-    assert 0 == client.limiter.usage(client.account).busy
+    assert 0 == usage_now(client.limiter, client.account).busy
 
 
 async def test_a_transport_that_does_not_stop_may_not_start_any_more(make_client):

@@ -38,7 +38,7 @@ def make_shared(request: pytest.FixtureRequest) -> MakeLimiter:
     return _in_a_store(request, lambda: prefix)
 
 
-@pytest.fixture(params=["local", *BINARIES])
+@pytest.fixture(params=["local"])
 def make_limiter(request: pytest.FixtureRequest) -> MakeLimiter:
     """Make a limiter of each kind; a new kind is one more word above."""
     if request.param == "local":

@@ -66,7 +66,7 @@ async def test_the_budget_is_used(make_limiter):
 
 
 async def test_bulk_runs_are_paced(make_limiter):
-    """After a small burst, bulk requests leave just under the rate; messages pass them."""
+    """After a small burst, what is free lasts until more opens; messages pass at once."""
     limiter, served = make_limiter(), []
     tasks = queue_up(limiter, BULK, range(30), served)
     await asyncio.sleep(0.1)
@@ -79,7 +79,20 @@ async def test_bulk_runs_are_paced(make_limiter):
     await asyncio.gather(*tasks)
     at = [instant - 1000 for _, instant in served]
     assert 9 == sum(1 for instant in at if instant < 0.1)
-    assert {0.612} == {round(b - a, 3) for a, b in pairwise(at[9:])}
+    # 91 slots are left, one of which stays free, and the first opens again after 60.1 s.
+    assert {0.661} == {round(b - a, 3) for a, b in pairwise(at[9:])}
+
+
+async def test_the_pace_is_just_under_the_rate(make_limiter):
+    """Where the window has run full once, bulk requests leave at 98 % of the rate or less."""
+    limiter, served = make_limiter(), []
+
+    await asyncio.gather(*queue_up(limiter, BULK, range(400), served))
+
+    at = [instant for _, instant in served]
+    gaps = [b - a for a, b in pairwise(at[200:])]
+    assert 0.612 <= min(gaps) + 0.001
+    assert 0.612 == pytest.approx(sum(gaps) / len(gaps), rel=0.01)
 
 
 async def test_a_token_that_nobody_took_makes_no_larger_burst(make_limiter):
@@ -95,7 +108,7 @@ async def test_a_token_that_nobody_took_makes_no_larger_burst(make_limiter):
     began_at = now()
     await asyncio.gather(*tasks)
 
-    assert 9 == sum(1 for _, instant in served if instant < began_at + 0.1)
+    assert 9 >= sum(1 for _, instant in served if instant < began_at + 0.1)
 
 
 async def test_a_message_beside_a_bulk_run_that_saturates_the_key(make_limiter):
@@ -123,7 +136,7 @@ async def test_a_message_beside_a_bulk_run_that_saturates_the_key(make_limiter):
 
 async def test_a_burst_of_the_whole_limit_turns_pacing_off(make_limiter):
     """Who knows that the server counts a window may leave at once."""
-    limiter, began_at = make_limiter(burst=100), now()
+    limiter, began_at = make_limiter(burst=100, reserve=0), now()
 
     await take_all(limiter, 100, BULK)
 
@@ -249,23 +262,65 @@ async def test_once_refused_everything_is_paced(make_limiter):
     assert pytest.approx([0, 0.632, 1.263, 1.895, 2.526], abs=0.001) == at
 
 
-async def test_once_refused_a_burst_is_over_for_bulk_runs_too(make_limiter):
-    """After the first refusal both lanes together leave one by one, and no rest saves a burst."""
+async def test_after_a_refusal_a_rest_saves_no_burst(make_limiter):
+    """Right after a refusal messages leave one by one, however long the key has rested."""
     limiter, served = make_limiter(), []
-    slots = await take_all(limiter, 3, BULK)
+    slot = await take(limiter)
     await asyncio.sleep(30)
-    slots[0].refused(0.0)
+    slot.refused(0.0)
     refused_at = now()
 
-    tasks = queue_up(limiter, BULK, range(2), served) + queue_up(limiter, SEND, range(2), served)
-    await asyncio.gather(*tasks)
-    await asyncio.sleep(30)
-    began_at, later = now(), []
-    await asyncio.gather(*queue_up(limiter, SEND, range(3), later))
+    await asyncio.gather(*queue_up(limiter, SEND, range(4), served))
 
     about = functools.partial(pytest.approx, abs=0.002)
     assert about([0.632, 1.263, 1.895, 2.526]) == [at - refused_at for _, at in served]
-    assert about([0, 0.632, 1.263]) == [at - began_at for _, at in later]
+
+
+async def test_caution_fades(make_limiter):
+    """Four minutes after a refusal, messages leave at once again."""
+    limiter = make_limiter()
+    (await take(limiter)).refused(0.0)
+    waits = []
+    for _ in range(3):
+        await asyncio.sleep(90)
+        slots = await take_all(limiter, 9)
+        waits.append(sum(slot.waited > 0 for slot in slots))
+        for slot in slots:
+            slot.answered()
+
+    assert [5, 2, 0] == waits
+
+
+async def test_a_share_is_learnt_and_grows(make_limiter):
+    """Refused below our own count, bulk runs take 80 % of what was used, and 2 % more a minute."""
+    limiter = make_limiter()
+    for slot in await take_all(limiter, 50):
+        slot.answered()
+    await asyncio.sleep(59)
+    slot = await take(limiter)
+
+    slot.refused(0.0)
+
+    assert 0.8 * 51 == pytest.approx((await usage_of(limiter)).share, rel=0.03)
+    await asyncio.sleep(300)
+    assert 0.8 * 51 + 10 == pytest.approx((await usage_of(limiter)).share, rel=0.03)
+
+
+async def test_a_share_bounds_bulk_runs(make_limiter):
+    """Where others use most of the key, bulk runs take no more than their share in a minute."""
+    limiter, served = make_limiter(), []
+    for slot in await take_all(limiter, 20):
+        slot.answered()
+    await asyncio.sleep(59)
+    (await take(limiter)).refused(0.0)
+    began_at = now()
+    tasks = queue_up(limiter, BULK, range(60), served)
+
+    await asyncio.sleep(180)
+
+    assert 16 * 3 <= len([at for _, at in served if at < began_at + 180]) <= 24 * 3
+    for task in tasks:
+        task.cancel()
 
 
 async def test_the_hopeless_are_told_of_the_slower_pace(make_limiter):

@@ -11,7 +11,7 @@ import pytest
 
 from customersms_async import ConfigurationError, CustomerSMS, LocalLimiter, Rate
 from customersms_async.limiters import default_limiter
-from tests.support.callers import BULK, KEY, SEND, take, take_all
+from tests.support.callers import BULK, SEND, take, take_all, usage_now
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_default_is_one_object_for_the_process():
     """Clients that are given no limiter share one, so that a key has one budget."""
     first, second = CustomerSMS("cspro_one"), CustomerSMS("cspro_one")
 
-    assert first._settings.limiter is second._settings.limiter is default_limiter
+    assert first.limiter is second.limiter is default_limiter
 
 
 def test_it_remembers_from_one_run_to_the_next():
@@ -57,7 +57,7 @@ def test_it_remembers_from_one_run_to_the_next():
     async def use(count):
         for slot in await take_all(limiter, count):
             slot.answered()
-        return limiter.usage(KEY).busy
+        return usage_now(limiter).busy
 
     assert [4, 10] == [asyncio.run(use(4)), asyncio.run(use(6))]
     with pytest.raises(Exception, match="its turn comes in 60"):
@@ -113,7 +113,7 @@ def test_a_slot_that_ends_in_one_loop_wakes_the_waiter_of_another():
     async def hold():
         slot = await take(limiter)
         has_slot.set()
-        while limiter.usage(KEY).waiting == 0:  # noqa: ASYNC110  # the other loop has no event here
+        while usage_now(limiter).waiting == 0:  # noqa: ASYNC110  # the other loop has no event here
             await asyncio.sleep(0.005)
         slot.unused()
         may_wait.set()
@@ -152,7 +152,7 @@ def test_a_loop_that_ends_with_waiters_and_grants_hurts_nobody():
     slot.unused()
     asyncio.run(use())
 
-    assert 0 == limiter.usage(KEY).waiting
+    assert 0 == usage_now(limiter).waiting
 
 
 def test_a_loop_that_is_closed_without_ending_its_tasks_hurts_nobody():
@@ -173,7 +173,7 @@ def test_a_loop_that_is_closed_without_ending_its_tasks_hurts_nobody():
     async def use():
         queued = asyncio.ensure_future(take(limiter))
         await asyncio.sleep(0)
-        count = limiter.usage(KEY).waiting
+        count = usage_now(limiter).waiting
         slot.unused()
         (await asyncio.wait_for(queued, 5)).answered()
         return count
@@ -200,7 +200,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
 
     async def run(step):
         """End the second slot at so many calls or returns after the end of the first."""
-        limiter = LocalLimiter(Rate(2, per=0.1), burst=1, clock=clock)
+        limiter = LocalLimiter(Rate(2, per=0.1), burst=1, reserve=0, clock=clock)
         first, second = await take_all(limiter, 2)
         waiting = [asyncio.create_task(take(limiter, lane)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -212,7 +212,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
         if seen <= step:
             second.unused()
         granted = [await task for task in waiting[:2]]
-        assert 2 == limiter.usage(KEY).in_flight
+        assert 2 == usage_now(limiter).in_flight
         assert not waiting[2].done()
         for slot in granted:
             slot.unused()
@@ -246,5 +246,5 @@ async def test_a_reserve_holds_though_a_bulk_run_was_passed_by_that_has_left():
     waiting = asyncio.create_task(take(limiter, BULK))
     await asyncio.sleep(1)
 
-    assert (8, False) == (limiter.usage(KEY).busy, waiting.done())
+    assert (8, False) == (usage_now(limiter).busy, waiting.done())
     waiting.cancel()

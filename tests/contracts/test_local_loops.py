@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from customersms_async import LocalLimiter, Rate
-from tests.support.callers import BULK, KEY, SEND, take, take_all
+from tests.support.callers import BULK, SEND, take, take_all, usage_now
 from tests.support.loops import LONG, LoopThread
 
 
@@ -41,10 +41,10 @@ def queue_up(thread, limiter, lane, name, served, **options):
         served.append(name)
         slot.unused()
 
-    before = limiter.usage(KEY).waiting
+    before = usage_now(limiter).waiting
     waiting = thread.start(wait())
     began_at = time.monotonic()
-    while limiter.usage(KEY).waiting == before:
+    while usage_now(limiter).waiting == before:
         assert time.monotonic() < began_at + LONG
     return waiting
 
@@ -64,12 +64,11 @@ def wait_for(futures):
 # --- One order ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lane", [SEND, BULK])
-def test_who_comes_first_is_served_first_whatever_the_loop(one, two, lane):
-    """Callers that wait in turns in two loops are served in the order in which they came."""
+def test_who_comes_first_is_served_first_whatever_the_loop(one, two):
+    """Messages that wait in turns in two loops are served in the order in which they came."""
     limiter, served = LocalLimiter(Rate(1), burst=1, clock=still), []
     slot = one.run(take(limiter))
-    waiting = [queue_up((one, two)[i % 2], limiter, lane, i, served) for i in range(20)]
+    waiting = [queue_up((one, two)[i % 2], limiter, SEND, i, served) for i in range(20)]
 
     end(one, slot)
     wait_for(waiting)
@@ -104,7 +103,9 @@ def test_one_grant_in_ten_goes_to_the_bulk_run_of_another_loop(one, two, is_firs
     end(one, slot)
     wait_for(waiting)
 
-    assert [9, 19] == [place for place, name in enumerate(served) if name == "bulk"]
+    first, second = [place for place, name in enumerate(served) if name == "bulk"]
+    assert 9 == first
+    assert 19 <= second <= 24  # its loop has to hear first that its turn has come
 
 
 def test_a_bulk_run_of_another_loop_has_its_turn_in_spite_of_the_reserve(one, two):
@@ -153,15 +154,16 @@ def test_every_loop_is_woken_when_slots_come_free_early(one, two):
 
 
 def test_a_loop_that_does_not_answer_holds_up_no_other(one, two):
-    """A loop whose thread is busy is passed over after a moment, and served later."""
-    limiter, served = LocalLimiter(Rate(1), clock=time.monotonic), []
-    slot = one.run(take(limiter))
+    """A loop whose thread is busy uses its slot later; the others are served meanwhile."""
+    limiter, served = LocalLimiter(Rate(2), clock=time.monotonic), []
+    slots = one.run(take_all(limiter, 2))
     busy = queue_up(two, limiter, SEND, "busy", served)
     second = [queue_up(one, limiter, SEND, name, served) for name in ("second", "third")]
     may_go_on = threading.Event()
     two.block(may_go_on)
 
-    end(one, slot)
+    for slot in slots:
+        end(one, slot)
     wait_for(second)
     may_go_on.set()
     wait_for([busy])
@@ -229,7 +231,7 @@ def test_a_loop_that_rests_is_neither_counted_nor_waited_for():
         return slot, waiting
 
     async def use():
-        count = limiter.usage(KEY).waiting
+        count = usage_now(limiter).waiting
         slot = await asyncio.wait_for(take(limiter), LONG)
         return count, slot
 
@@ -248,7 +250,7 @@ def test_a_loop_that_rests_is_neither_counted_nor_waited_for():
         return served
 
     slot, waiting = resting.run_until_complete(leave())
-    assert 0 == limiter.usage(KEY).waiting
+    assert 0 == usage_now(limiter).waiting
     slot.unused()
     count, slot = asyncio.run(use())
     assert 0 == count
@@ -272,7 +274,7 @@ def test_a_loop_that_runs_on_is_served_by_its_own_timer_and_counted_again():
 
     async def run_on():
         slot = await waiting[0]
-        count = limiter.usage(KEY).waiting
+        count = usage_now(limiter).waiting
         slot.unused()
         (await waiting[1]).answered()
         return count
@@ -287,7 +289,7 @@ def test_a_loop_that_runs_on_is_served_by_its_own_timer_and_counted_again():
 
 def test_two_hundred_runs_keep_one_budget_and_no_loop_alive():
     """From run to run the budget is one, and at most the last loop is remembered."""
-    limiter, loops = LocalLimiter(Rate(300), clock=still), []
+    limiter, loops = LocalLimiter(Rate(300), burst=1, clock=still), []
 
     async def use():
         loops.append(weakref.ref(asyncio.get_running_loop()))
@@ -300,7 +302,7 @@ def test_two_hundred_runs_keep_one_budget_and_no_loop_alive():
         asyncio.run(use())
     gc.collect()
 
-    usage = limiter.usage(KEY)
+    usage = usage_now(limiter)
     assert (0, 200 + 1) == (usage.waiting, usage.busy)
     assert 1 == sum(loop() is not None for loop in loops)
 
@@ -333,7 +335,7 @@ def test_loops_that_are_dropped_unclosed_are_not_kept_alive():
 
     assert [False] * 9 + [True] == is_alive
     assert all(loop() is None for loop in loops)
-    assert 0 == limiter.usage(KEY).waiting
+    assert 0 == usage_now(limiter).waiting
 
 
 def test_a_loop_that_has_ended_is_forgotten_though_nobody_waits_any_more():
@@ -374,6 +376,6 @@ def test_a_keyboard_interrupt_loses_nothing():
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(work())
 
-    usage = limiter.usage(KEY)
+    usage = usage_now(limiter)
     assert (0, 0) == (usage.in_flight, usage.waiting)
     assert 2 == len(asyncio.run(take_all(limiter, 2)))

@@ -20,6 +20,7 @@ from customersms_async import (
     Status,
     codes,
 )
+from tests.support.callers import usage_now
 from tests.support.raw_server import (
     OTHER,
     PHONE,
@@ -136,7 +137,7 @@ async def test_retry_after(headers, seconds):
         async with client(server.url, limiter=limiter) as sms:
             with pytest.raises(RateLimited) as caught:
                 await sms.send(PHONE, TEXT, timeout=0.5)
-            paused_until = limiter.usage(sms.account).paused_until
+            paused_until = usage_now(limiter, sms.account).paused_until
 
         assert Status.NOT_SENT is caught.value.status
         assert seconds == pytest.approx(caught.value.retry_after, abs=0.2)

@@ -12,6 +12,7 @@ import time
 import warnings
 
 from customersms_async import Lane, LocalLimiter, Rate, WaitTooLong
+from tests.support.callers import usage_now
 
 # Python warns of every fork beside threads, and this is what is tried here.
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
@@ -62,7 +63,7 @@ def hammer():
     async def work(index):
         while not has_ended.is_set():
             (await take(limiter)).unused()
-            limiter.usage(KEY)
+            usage_now(limiter)
             turns[index] += 1
             await asyncio.sleep(0)
 
@@ -89,10 +90,10 @@ def instants():
         (await take(limiter)).refused(100.0)
 
     asyncio.run(prepare())
-    known = limiter.usage(KEY)
+    known = usage_now(limiter)
 
     def check():
-        return int(limiter.usage(KEY) != known)
+        return int(usage_now(limiter) != known)
 
     child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(check()))
     child.start()
@@ -134,7 +135,7 @@ def loops():
     limiter = LocalLimiter(Rate(2, per=600.0))
 
     def check(slots):
-        if limiter.usage(KEY).waiting:
+        if usage_now(limiter).waiting:
             return 1
         for slot in slots:
             slot.unused()
@@ -153,7 +154,7 @@ def loops():
         for task in waiting:
             slots.pop(0).unused()
             slots.append(await task)
-        assert limiter.usage(KEY).waiting == 0
+        assert usage_now(limiter).waiting == 0
 
     with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(main())

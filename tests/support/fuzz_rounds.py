@@ -23,6 +23,7 @@ from customersms_async import (
     Status,
 )
 from customersms_async._bulk.run import Run
+from tests.support.callers import usage_now
 from tests.support.fuzz_cuts import CUTS, SEND_CUTS, STREAM_CUTS, Use
 from tests.support.fuzz_gateway import FuzzGateway
 from tests.support.fuzz_inputs import InputBroke, Job, make_job
@@ -273,7 +274,7 @@ class Round:
         await sms.aclose(max(drain, 0.3))
         assert repr(sms).endswith(": 0 tasks, 0 runs>"), "something is left"
         assert await self.gateway.is_left_alone(), "sockets are left"
-        usage = self.limiter.usage(sms.account)
+        usage = usage_now(self.limiter, sms.account)
         assert (0, 0) == (usage.in_flight, usage.waiting), "slots are left"
 
     def _check_run(

@@ -71,7 +71,7 @@ async def send_many() -> None:
     limiter = LocalLimiter(Rate(100, per=60).split(4), burst=1, reserve=5)
     async with aiohttp.ClientSession() as session:
         sms = CustomerSMS(limiter=limiter, session=session, parse_phone=str.strip)
-        assert_type(limiter.usage(sms.account), Usage)
+        assert_type(await limiter.usage(sms.account), Usage)
         report = await sms.send_many(numbers(), "We open at nine", batch_size=50, stop_after=60)
         assert_type(report, Report)
         assert_type(report[0], Outcome)

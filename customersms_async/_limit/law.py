@@ -1,0 +1,320 @@
+"""
+The law of the limit: pure arithmetic on one value, the same for every store.
+
+Theory of operation
+===================
+
+There are ``limit`` slots. A request holds one from the instant for which it is reserved until
+``per`` seconds after its *answer* was heard. The server counted the request somewhere between the
+two, so two uses of one slot lie at least ``per`` apart at the server, whatever the network did to
+either of them, and no ``per`` seconds ever hold more than ``limit`` requests as the server counts.
+Counting from the moment of *sending* proves nothing: a request that dawdled arrives late, the one
+a period later arrives early.
+
+Nobody stands in a line, and nobody polls: a slot is *reserved for an instant*. Its entry is a lease
+until the end of the request is told; then it is an opening, which a later lease replaces.
+
+Invariant: at any instant the leases and openings that are still busy number at most ``limit``, or
+every grant waits until they will.
+
+Rules of this module:
+
+1. A lease is busy until an instant that is known from the start: *its instant + longest request +
+   slack + grace + per*. What dies holds a slot neither for ever nor too short.
+2. The end of a request moves that to *heard + per* where it was answered, to *heard + grace + per*
+   where the answer was lost (the server may still be about to count it). A reservation that was
+   never used gives its opening and its charge back. An end may be told twice, and of a lease that
+   is long dead: its entry is added all the same.
+3. Entries may exceed the limit (ends told late, memories merged). With x too many, a grant takes
+   the x-th opening, counted from 0; a bulk run leaves ``spare`` more.
+4. Every grant moves ``due``, the pace of bulk runs, by an interval. A bulk grant moves it further
+   where what is free must last until the next slot opens. So a bulk run makes room for single
+   messages by itself, the window never runs dry, and no hole follows a burst.
+5. A single message without a free slot takes the slot of the first bulk reservation that may still
+   be moved, which moves to the next opening, or loses its lease where there is none. After nine
+   times it stays.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right, insort
+from enum import Enum
+from typing import Final
+
+from .account_state import MARGIN, SLACK, AccountState, Lease, Rules
+from .refusals import Refusals
+
+__all__ = ["PASSED_AT_MOST", "End", "Law"]
+
+#: Single messages that may go ahead of a waiting bulk run, one after another.
+PASSED_AT_MOST: Final = 9
+
+#: Of the limit, how much bulk runs use.
+_PACE: Final = 0.98
+
+#: Sorts behind every id, so that what opens now counts as open.
+_LAST: Final = "\U0010ffff"
+
+
+class End(Enum):
+    """How a request ended: the server counted it, may count it still, or never saw it."""
+
+    ANSWERED = "answered"
+    LOST = "lost"
+    UNUSED = "unused"
+
+
+class Law:
+    """What may be done with an `AccountState` of these rules."""
+
+    __slots__ = (
+        "_burst",
+        "_grace",
+        "_interval",
+        "_is_paced",
+        "_limit",
+        "_reserve",
+        "period",
+        "refusals",
+        "rules",
+    )
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.period = rules.per + MARGIN
+        self.refusals = Refusals(rules)
+        self._limit = rules.limit
+        self._burst = rules.burst
+        self._grace = rules.grace
+        self._reserve = rules.reserve
+        self._interval = rules.per / (_PACE * rules.limit)
+        self._is_paced = rules.burst < rules.limit
+
+    def look_back(self, longest: float) -> float:
+        """Say for how many seconds a request may keep a slot busy from its reservation on."""
+        return longest + SLACK + self._grace + self.period
+
+    def tidy(self, state: AccountState, now: float) -> None:
+        """Let go of the slots that are free again."""
+        ended = state.ended
+        if ended and ended[0][0] <= now:
+            del ended[: bisect_right(ended, (now, _LAST))]
+        if state.first_death <= now:
+            for lease in [lease for lease in state.leases.values() if lease.dies <= now]:
+                del state.leases[lease.id]
+            state.first_death = min((one.dies for one in state.leases.values()), default=math.inf)
+
+    def reserve(
+        self,
+        state: AccountState,
+        now: float,
+        lease: Lease,
+        *,
+        ahead: float = 0.0,
+        frozen: float = 0.0,
+        is_overdue: bool = False,
+    ) -> float | None:
+        """
+        Reserve a slot, if one opens soon enough.
+
+        Args:
+            state: The account; changed only where a slot is reserved.
+
+            now: The instant.
+
+            lease: Who asks, with its id, lane, longest request and how often it was passed. It gets
+                its instant.
+
+            ahead: Seconds for which to reserve ahead. A bulk request that is to leave later may be
+                overtaken.
+
+            frozen: Seconds before its instant in which a reservation stays where it is.
+
+            is_overdue: Whether so many messages passed by this bulk request that it need not leave
+                a reserve.
+
+        Returns:
+            None where it is done; else the instant at which to ask again, infinity where all slots
+            are in flight.
+        """
+        self.tidy(state, now)
+        ended = state.ended
+        free = self._limit - len(state.leases) - len(ended)
+        spare = self._spare(state, now, is_overdue=is_overdue) if lease.is_bulk else 0
+        behind, opens, moved = spare - free, now, None
+        if behind >= 0:
+            opens = ended[behind][0] if behind < len(ended) else math.inf
+            if free == 0 and ahead and not lease.is_bulk:
+                moved = self._movable(state, now + frozen, opens)
+                opens = opens if moved is None else moved.opens
+        at = self._instant(state, now, lease, opens)
+        if at > now + ahead:
+            return at
+        if moved is not None:
+            self._move(state, moved)
+        elif behind >= 0:
+            del ended[behind]
+        lease.opens = opens
+        self._begin(state, lease, at)
+        self._charge(state, now, lease, spare)
+        return None
+
+    def renew(self, state: AccountState, now: float, lease: Lease) -> None:
+        """Let the holder leave now, who came later than its lease allows for."""
+        self._begin(state, lease, now)
+
+    def end(self, state: AccountState, lease_id: str, how: End, heard_at: float) -> None:
+        """Take in how a request ended, as it was heard at this instant."""
+        lease = state.leases.pop(lease_id, None)
+        if how is not End.UNUSED:
+            if how is End.ANSWERED:
+                state.pause_step = 0.0
+            self._close(state, lease, lease_id, heard_at + self._grace * (how is End.LOST))
+        elif lease is not None:
+            state.due -= lease.charge
+            if lease.opens > heard_at:
+                insort(state.ended, (lease.opens, lease_id))
+
+    def refused(
+        self, state: AccountState, lease_id: str, heard_at: float, retry_after: float | None
+    ) -> bool:
+        """
+        Take in that the gateway turned a request away for the rate.
+
+        Returns:
+            Whether our own count was below the limit, so that somebody else uses the key.
+        """
+        self.tidy(state, heard_at)
+        lease = state.leases.get(lease_id)
+        granted_at = -math.inf if lease is None else lease.at
+        used = self._used(state, heard_at)
+        state.leases.pop(lease_id, None)
+        self._close(state, lease, lease_id, heard_at)
+        self.refusals.refused(state, heard_at, granted_at, retry_after, used)
+        for one in state.leases.values():
+            if heard_at < one.at < state.paused_until:
+                self._begin(state, one, state.paused_until)
+        return used is not None
+
+    def is_idle(self, state: AccountState, now: float) -> bool:
+        """Whether nothing is left to remember."""
+        self.tidy(state, now)
+        is_used = state.leases or state.ended or state.paused_until > now
+        return not is_used and self.refusals.are_forgotten(state, now)
+
+    def next_free_at(self, state: AccountState, now: float) -> float | None:
+        """Say when a single message has a slot for certain; None while all are in flight."""
+        self.tidy(state, now)
+        behind = -state.free
+        if behind < 0:
+            return now
+        return state.ended[behind][0] if behind < len(state.ended) else None
+
+    def earliest(
+        self, state: AccountState, now: float, ahead: int, *, is_bulk: bool, held: float
+    ) -> float:
+        """
+        Say when a newcomer could leave at the earliest, *ahead* others before it.
+
+        What is in flight is taken to be answered now, and what leaves later to be answered after
+        *held* seconds, so that each slot comes round once in a period and that.
+        """
+        self.tidy(state, now)
+        spare = self._spare(state, now) if is_bulk else 0
+        free = max(state.free, 0)
+        rounds, place = divmod(ahead + spare - min(state.free, 0), self._limit)
+        at = now
+        if place >= free:
+            place -= free
+            in_flight = now + self.period
+            at = min(state.ended[place][0], in_flight) if place < len(state.ended) else in_flight
+        at = max(at, state.paused_until, state.opens_at) + rounds * (self.period + held)
+        is_cautious = self._is_cautious(state, now)
+        if is_cautious or (is_bulk and self._is_paced):
+            interval, _ = self._pace(state, now) if is_bulk else self.refusals.pace(state, now)
+            at = max(at, (state.due if is_bulk else state.send_due) + ahead * interval)
+        return at
+
+    def _used(self, state: AccountState, now: float) -> float | None:
+        """Say how many requests a period we used, by what the last one saw; None at the limit."""
+        starts = [lease.at for lease in state.leases.values() if lease.at <= now]
+        count = len(starts) + len(state.ended)
+        if count >= self._limit:
+            return None
+        began_at = min([*starts, *(opens - self.period for opens, _ in state.ended[:1])])
+        age = min(now - began_at, self.rules.per)
+        return min(count * self.rules.per / age, self._limit) if age > 0 else self._limit
+
+    def _spare(self, state: AccountState, now: float, *, is_overdue: bool = False) -> int:
+        """Say how many slots a bulk run leaves."""
+        spare = 0 if is_overdue else self._reserve
+        if state.share_at > -math.inf:
+            spare += self._limit - int(self.refusals.share(state, now))
+        return min(spare, self._limit - 1)
+
+    def _instant(self, state: AccountState, now: float, lease: Lease, opens: float) -> float:
+        """Say when all gates are open: slot, pause, and the pace where it counts."""
+        at = max(now, opens, state.paused_until, state.opens_at)
+        if lease.is_bulk and self._is_paced:
+            at = max(at, state.due)
+        return max(at, state.send_due) if self._is_cautious(state, now) else at
+
+    def _is_cautious(self, state: AccountState, now: float) -> bool:
+        """Whether all leave one by one."""
+        return state.refused_at > -math.inf and self.refusals.is_cautious(state, now)
+
+    def _begin(self, state: AccountState, lease: Lease, at: float) -> None:
+        """Let *lease* be used from this instant on."""
+        lease.at = at
+        lease.dies = dies = at + lease.longest + SLACK + self._grace + self.period
+        state.leases[lease.id] = lease
+        state.first_death = min(state.first_death, dies)
+
+    def _pace(self, state: AccountState, now: float) -> tuple[float, int]:
+        """Give the seconds between two requests that are paced, and how many may go at once."""
+        if state.refused_at == -math.inf:
+            return self._interval, self._burst
+        interval, burst = self.refusals.pace(state, now)
+        return interval * self._limit / self.refusals.share(state, now), burst
+
+    def _charge(self, state: AccountState, now: float, lease: Lease, spare: int) -> None:
+        interval, burst = self._pace(state, now)
+        due = max(state.due, lease.at - (burst - 1) * interval)
+        step = interval
+        left = state.free - spare
+        if lease.is_bulk and left > 0 and due + interval > lease.at:
+            first = state.ended[0][0] if state.ended else math.inf
+            step = max(step, (min(first, now + self.period) - lease.at) / (left + 1))
+        lease.charge = step
+        state.due = min(due + step, now + self.period)
+        if state.refused_at > -math.inf:
+            self.refusals.charge(state, now, lease.at)
+
+    def _movable(self, state: AccountState, after: float, before: float) -> Lease | None:
+        """Find the bulk reservation that may be moved and whose slot opens first, and sooner."""
+        movable = [
+            lease
+            for lease in state.leases.values()
+            if lease.is_bulk and lease.at > after and lease.passed < PASSED_AT_MOST
+        ]
+        first = min(movable, key=lambda lease: lease.opens, default=None)
+        return None if first is None or first.opens > before else first
+
+    def _move(self, state: AccountState, lease: Lease) -> None:
+        """Let *lease* wait for the next opening; it ends where there is none."""
+        if not state.ended:
+            del state.leases[lease.id]
+            state.due -= lease.charge
+            return
+        lease.opens, _ = state.ended.pop(0)
+        lease.passed += 1
+        self._begin(state, lease, max(lease.at + self._interval, lease.opens))
+
+    def _close(
+        self, state: AccountState, lease: Lease | None, lease_id: str, counted_at: float
+    ) -> None:
+        """Add the opening of a request that the server counted before this instant."""
+        if lease is None and any(known == lease_id for _, known in state.ended):
+            return  # told before
+        insort(state.ended, (counted_at + self.period, lease_id))

@@ -1,0 +1,315 @@
+"""
+The callers of one account in one event loop, and the slot that each of them gets.
+
+Rules of this module:
+
+1. Each lane is first in, first out. A request that comes back with its ticket has its old place.
+2. Only the head of the bulk queue asks for a slot. Before, it waits in a token bucket, a little
+   faster than the pace: the bucket smooths what one loop asks, the law proves. A request that
+   comes back after a refusal passes the bucket by.
+3. Who is cancelled takes nothing along: a slot that was granted and not used goes to the next.
+4. Who cannot have a slot in time, by the queue as it stands, is told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import deque
+from typing import Final, Protocol
+
+from aiolimiter import AsyncLimiter
+
+from .._ports.limiter import Lane, Ticket
+from .account_state import SLACK, Lease, Rules
+from .law import End
+from .waiting import insert, out_of_patience
+
+__all__ = ["Desk", "LeasedSlot", "Member", "Waiter"]
+
+_SEND: Final = Lane.SEND
+
+
+class Desk(Protocol):
+    """Grants slots: an account in memory, or a member of one in a store."""
+
+    def clock(self) -> float:
+        """Give the instant, in monotonic seconds."""
+        ...
+
+    def next_place(self) -> int:
+        """Number a newcomer."""
+        ...
+
+    def next_lease(self, longest: float, *, is_bulk: bool) -> Lease:
+        """Begin a lease that has no instant yet."""
+        ...
+
+    def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
+        """
+        Look at the queue as it stands.
+
+        Raises:
+            WaitTooLong: Who comes to *place* has no slot within *patience*.
+        """
+        ...
+
+    def join(self, waiter: Waiter) -> None:
+        """Let *waiter* be served; its future may be done at once."""
+        ...
+
+    def leave(self, waiter: Waiter) -> None:
+        """Forget *waiter*, whatever became of it."""
+        ...
+
+    def confirm(self, slot: LeasedSlot) -> bool:
+        """Let a holder go that comes late; False where its lease has run out."""
+        ...
+
+    def end(self, lease: Lease, how: End) -> None:
+        """Take in how a request ended."""
+        ...
+
+    def refused(self, lease: Lease, retry_after: float | None) -> float:
+        """Take in a refusal for the rate; give the seconds until the pause ends."""
+        ...
+
+
+class LeasedSlot:
+    """Permission to send one request; see `Slot`."""
+
+    __slots__ = ("_desk", "_place", "asked_at", "granted_at", "lease")
+
+    def __init__(
+        self, desk: Desk, lease: Lease, place: int, asked_at: float, granted_at: float
+    ) -> None:
+        self._desk = desk
+        self._place = place
+        self.lease = lease
+        self.asked_at = asked_at
+        self.granted_at = granted_at
+
+    @property
+    def ticket(self) -> Ticket:
+        return Ticket(Lane.BULK if self.lease.is_bulk else _SEND, self._place)
+
+    @property
+    def waited(self) -> float:
+        return self.granted_at - self.asked_at
+
+    def answered(self) -> None:
+        self._desk.end(self.lease, End.ANSWERED)
+
+    def lost(self) -> None:
+        self._desk.end(self.lease, End.LOST)
+
+    def unused(self) -> None:
+        self._desk.end(self.lease, End.UNUSED)
+
+    def refused(self, retry_after: float | None) -> float:
+        return self._desk.refused(self.lease, retry_after)
+
+
+class Waiter:
+    """
+    A caller who waits for a slot.
+
+    Attributes:
+        future: Done with its slot, with an error, or with its cancellation.
+        lease: What it asks for.
+        place: Its place among those of its lane.
+        asked_at: When it came; monotonic seconds.
+        member: Where it waits.
+        is_waiting: Whether its member counts it.
+    """
+
+    __slots__ = ("asked_at", "future", "is_waiting", "lease", "member", "place")
+
+    def __init__(self, member: Member, lease: Lease, place: int, asked_at: float) -> None:
+        self.future: asyncio.Future[LeasedSlot] = member.loop.create_future()
+        self.is_waiting = False
+        self.lease = lease
+        self.place = place
+        self.asked_at = asked_at
+        self.member = member
+
+
+class _Turn:
+    """Lets one bulk request of a loop ask at a time; the others wait in the order of places."""
+
+    __slots__ = ("_is_taken", "_loop", "_queue", "count")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._is_taken = False
+        self.count = 0  # who asks or waits
+
+    async def enter(self, place: int) -> None:
+        self.count += 1
+        if not self._is_taken:
+            self._is_taken = True
+            return
+        future = self._loop.create_future()
+        insert(self._queue, (place, future), place, _place_of)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.cancelled():
+                self.count -= 1
+            else:  # the turn had come
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        self.count -= 1
+        while self._queue:
+            _, future = self._queue.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+        self._is_taken = False
+
+
+def _place_of(entry: tuple[int, object]) -> int:
+    return entry[0]
+
+
+class Member:
+    """
+    The callers of one account in one event loop.
+
+    Attributes:
+        sends: Single messages that wait, in their order; those who left are skipped lazily.
+        bulk: The head of the bulk queue while it waits for a slot.
+        timer: Looks again when a slot opens.
+        looks_at: When that is; infinity without one.
+    """
+
+    def __init__(self, desk: Desk, rules: Rules, loop: asyncio.AbstractEventLoop) -> None:
+        self._desk = desk
+        self._rules = rules
+        self.loop = loop
+        self.sends: deque[Waiter] = deque()
+        self.bulk: Waiter | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.looks_at = float("inf")
+        self.sends_waiting = 0
+        self._turn = _Turn(loop)
+        self._has_token = False
+
+    @functools.cached_property
+    def _bucket(self) -> AsyncLimiter | None:
+        """A bucket at 100 % of the rate; None where the limit itself may go at once."""
+        limit, per, burst = self._rules.limit, self._rules.per, self._rules.burst
+        return AsyncLimiter(burst, burst * per / limit) if burst < limit else None
+
+    @property
+    def bulks_waiting(self) -> int:
+        """Requests of bulk runs that wait."""
+        return self._turn.count
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait; in a loop that does not run, nobody does."""
+        return self.sends_waiting + self.bulks_waiting if self.loop.is_running() else 0
+
+    def first(self, *, is_bulk: bool) -> Waiter | None:
+        """Give the first of a lane, or None where nobody waits."""
+        if is_bulk:
+            bulk = self.bulk
+            return None if bulk is None or bulk.future.done() else bulk
+        sends = self.sends
+        while sends and (not sends[0].is_waiting or sends[0].future.done()):
+            sends.popleft()
+        return sends[0] if sends else None
+
+    def sends_before(self, place: int) -> int:
+        """Count the single messages that wait before *place*."""
+        if not self.sends or self.sends[-1].place < place:
+            return self.sends_waiting
+        return sum(one.place < place for one in self.sends if one.is_waiting)
+
+    def add(self, waiter: Waiter) -> None:
+        """Put *waiter* in its place."""
+        waiter.is_waiting = True
+        if waiter.lease.is_bulk:
+            self.bulk = waiter
+            return
+        self.sends_waiting += 1
+        insert(self.sends, waiter, waiter.place, lambda one: one.place)
+
+    def remove(self, waiter: Waiter) -> None:
+        """Count *waiter* no longer."""
+        if not waiter.is_waiting:
+            return
+        waiter.is_waiting = False
+        if waiter.lease.is_bulk:
+            self.bulk = None
+        else:
+            self.sends_waiting -= 1
+
+    async def acquire(
+        self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
+    ) -> LeasedSlot:
+        """Wait for a slot; see `Limiter.acquire`."""
+        asked_at = self._desk.clock()
+        place = self._desk.next_place() if ticket is None else ticket.place
+        if patience is not None:
+            self._desk.refuse_the_hopeless(place, patience, is_bulk=lane is not _SEND)
+        if lane is _SEND:
+            return await self._wait(longest, place, asked_at, patience, is_bulk=False)
+        if patience is None:
+            return await self._wait_in_turn(longest, place, asked_at, ticket)
+        try:
+            async with asyncio.timeout(patience):
+                return await self._wait_in_turn(longest, place, asked_at, ticket)
+        except TimeoutError:
+            raise out_of_patience(patience) from None
+
+    async def _wait_in_turn(
+        self, longest: float, place: int, asked_at: float, ticket: Ticket | None
+    ) -> LeasedSlot:
+        await self._turn.enter(place)
+        try:
+            if ticket is None and not self._has_token and self._bucket is not None:
+                await self._bucket.acquire()
+            self._has_token = True
+            slot = await self._wait(longest, place, asked_at, None, is_bulk=True)
+            self._has_token = False
+            return slot
+        finally:
+            self._turn.leave()
+
+    async def _wait(
+        self, longest: float, place: int, asked_at: float, patience: float | None, *, is_bulk: bool
+    ) -> LeasedSlot:
+        desk = self._desk
+        while True:
+            waiter = Waiter(self, desk.next_lease(longest, is_bulk=is_bulk), place, asked_at)
+            slot = await self._grant_of(waiter, patience)
+            if desk.clock() - slot.granted_at <= SLACK or desk.confirm(slot):
+                return slot
+
+    async def _grant_of(self, waiter: Waiter, patience: float | None) -> LeasedSlot:
+        desk, future = self._desk, waiter.future
+        timer = None
+        desk.join(waiter)
+        try:
+            if patience is not None and not future.done():
+                left = waiter.asked_at + patience - desk.clock()
+                timer = self.loop.call_later(left, _give_up, future, patience)
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                future.result().unused()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            desk.leave(waiter)
+
+
+def _give_up(future: asyncio.Future[LeasedSlot], patience: float) -> None:
+    if not future.done():
+        future.set_exception(out_of_patience(patience))

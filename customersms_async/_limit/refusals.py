@@ -1,0 +1,113 @@
+"""
+What a refusal for the rate teaches: a pause, caution, and our share of the key.
+
+Rules of this module:
+
+1. The *pause* holds everyone on the key. It grows only by requests that were let go since it began.
+2. *Caution* follows: all leave one by one and a little slower, and regain burst and pace slowly.
+3. Refusals below our own count mean that others use the key. The *share* of bulk runs becomes 80 %
+   of what was really used, at most once a period and only for requests let go since the last cut,
+   and grows by 2 % of the limit a period. Single messages are not bound by it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .._ports.limiter import LONGEST_PAUSE
+from .account_state import AccountState, Rules
+
+__all__ = ["Refusals"]
+
+#: Seconds of the first pause after a refusal for the rate that names none, and of the longest.
+FIRST_PAUSE: Final = 1.0
+LONGEST_OWN_PAUSE: Final = 60.0
+
+#: Of what may be used, how much is used right after a refusal, and later.
+_CAUTIOUS_PACE: Final = 0.95
+_PACE: Final = 0.98
+
+_CUT: Final = 0.8
+_GROWTH: Final = 0.02  # of the limit, a period
+_LEAST: Final = 0.05  # of the limit
+
+
+class Refusals:
+    """Pause, caution and share of an account with these rules."""
+
+    __slots__ = ("_burst", "_growth", "_least", "_limit", "_per", "_to_regain")
+
+    def __init__(self, rules: Rules) -> None:
+        self._limit = rules.limit
+        self._per = rules.per
+        self._burst = rules.burst
+        self._growth = _GROWTH * rules.limit / rules.per  # requests a second
+        self._least = max(1.0, _LEAST * rules.limit)
+        self._to_regain = max(rules.burst - 1, 1)
+
+    def refused(
+        self,
+        state: AccountState,
+        now: float,
+        granted_at: float,
+        retry_after: float | None,
+        used: float | None,
+    ) -> None:
+        """
+        Take in a refusal.
+
+        Args:
+            state: The account.
+
+            now: When it was heard.
+
+            granted_at: When the refused request was let go.
+
+            retry_after: Seconds that the gateway asked for, or None.
+
+            used: Requests a period that we used; None where our own count is at the limit.
+        """
+        if granted_at >= state.pause_began_at:
+            state.pause_began_at = now
+            state.pause_step = min(max(2 * state.pause_step, FIRST_PAUSE), LONGEST_OWN_PAUSE)
+        seconds = state.pause_step if retry_after is None else min(retry_after, LONGEST_PAUSE)
+        state.paused_until = max(state.paused_until, now + seconds)
+        interval = self._per / (_CAUTIOUS_PACE * self._limit)
+        state.due = max(state.due, now + interval)  # what a rest has saved is forgotten
+        state.send_due = now + interval
+        state.refused_at = now
+        if used is not None:
+            state.refused_by_others += 1
+            if granted_at > state.share_at and now >= state.share_at + self._per:
+                state.share = max(self._least, _CUT * min(self.share(state, now), used))
+                state.share_at = now
+
+    def share(self, state: AccountState, now: float) -> float:
+        """Say how many requests a period bulk runs may use."""
+        grown = self._growth * (now - state.share_at)
+        return self._limit if grown >= self._limit else min(self._limit, state.share + grown)
+
+    def are_forgotten(self, state: AccountState, now: float) -> bool:
+        """Whether the last refusal has no effect any more."""
+        return self._growth * (now - state.refused_at) >= self._limit
+
+    def is_cautious(self, state: AccountState, now: float) -> bool:
+        """Whether single messages are paced as well."""
+        return self._regained(state, now) < self._to_regain
+
+    def pace(self, state: AccountState, now: float) -> tuple[float, int]:
+        """Give the seconds between two requests that are paced, and how many may go at once."""
+        regained = min(self._regained(state, now), self._to_regain)
+        part = _CAUTIOUS_PACE + (_PACE - _CAUTIOUS_PACE) * regained / self._to_regain
+        burst = min(self._burst, 1 + int(regained))
+        return self._per / (part * self._limit), burst
+
+    def charge(self, state: AccountState, now: float, at: float) -> None:
+        """Take in that a request leaves at this instant."""
+        interval, burst = self.pace(state, now)
+        full = at - (burst - 1) * interval
+        state.send_due = min(max(state.send_due, full) + interval, now + self._per)
+
+    def _regained(self, state: AccountState, now: float) -> float:
+        """Say how many requests more than one may leave at once by now."""
+        return self._growth * (now - state.refused_at)

@@ -1,0 +1,75 @@
+"""What those who wait are told, and in what order they stand."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from .. import codes
+from .._ports.limiter import Usage
+from ..errors import WaitTooLong
+from .account_state import AccountState
+from .law import Law
+
+__all__ = ["insert", "out_of_patience", "too_late", "usage_of", "warn_of_others"]
+
+_logger = logging.getLogger("customersms_async")
+
+T = TypeVar("T")
+
+
+def insert(queue: deque[T], newcomer: T, place: int, place_of: Callable[[T], int]) -> None:
+    """Put *newcomer* in its place; nearly always that is the end."""
+    if not queue or place_of(queue[-1]) <= place:
+        queue.append(newcomer)
+        return
+    index = next(i for i, one in enumerate(queue) if place_of(one) > place)
+    queue.insert(index, newcomer)
+
+
+def out_of_patience(patience: float) -> WaitTooLong:
+    """Make the error of a caller whose time is over."""
+    detail = f"its turn did not come within {patience:.1f} s"
+    return WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+
+
+def too_late(state: AccountState, now: float, at: float, patience: float) -> WaitTooLong:
+    """Make the error of a caller whose turn comes too late, by the queue as it stands."""
+    wait, code = at - now, codes.WAIT_TOO_LONG
+    if state.opens_at - now >= patience:
+        code = codes.LIMITER_OPENING
+    elif state.paused_until - now >= patience:
+        code = codes.PAUSED
+    detail = f"its turn comes in {wait:.1f} s at the earliest, and {patience:.1f} s are left"
+    return WaitTooLong(code, (), detail, wait - patience)
+
+
+def warn_of_others(account: str, share: float) -> None:
+    """Log once that somebody else uses the key, and what helps."""
+    _logger.warning(
+        "account %s: the gateway refused for the rate below our own count, so somebody else uses "
+        "the key, or the gateway counts more strictly; bulk runs now use %.0f requests a period. "
+        "Give all clients of the key one shared limiter (a FileLimiter on one machine, a "
+        "RedisLimiter or PostgresLimiter on several), or a part of the rate each: rate.split(n)",
+        account,
+        share,
+        extra={"event": "limit.shared", "account": account},
+    )
+
+
+def usage_of(law: Law, state: AccountState, now: float, waiting: int) -> Usage:
+    """Say how an account stands."""
+    law.tidy(state, now)
+    return Usage(
+        limit=law.rules.limit,
+        busy=len(state.leases) + len(state.ended),
+        in_flight=len(state.leases),
+        waiting=waiting,
+        next_free_at=law.next_free_at(state, now),
+        paused_until=state.paused_until if state.paused_until > now else None,
+        opens_at=state.opens_at if state.opens_at > now else None,
+        refused_by_others=state.refused_by_others,
+        share=law.refusals.share(state, now),
+    )
