@@ -1,7 +1,8 @@
 """
 The API key: a value that hides itself.
 
-Rule of this module: `ApiKey.reveal` is called in one place, where the body of a request is made.
+Rule of this module: `ApiKey.reveal` is called in two places, where the body of a request is made,
+and where it is cut out of what came back.
 """
 
 import hashlib

@@ -141,7 +141,7 @@ class Bulk:
         if self._has_told:
             return
         progress = self.progress
-        waiting = f" · {progress.waiting:,} without a fate yet" if progress.waiting else ""
+        waiting = f", {progress.waiting:,} without a fate yet" if progress.waiting else ""
         cancelled.add_note(f"the bulk run was cancelled: {progress}{waiting}")
 
     def __aiter__(self) -> Self:

@@ -183,7 +183,7 @@ class Progress:
             parts.append(f"{self.remaining_credits:,} credits left")
         if self.stopped is not None:
             parts.append(f"stopped: {self.stopped}")
-        return " · ".join(parts)
+        return ", ".join(parts)
 
 
 class Report(Sequence[Outcome]):

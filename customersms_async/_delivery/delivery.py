@@ -22,7 +22,7 @@ from .. import codes
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Lane, Slot
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
-from .._redaction import clean
+from .._redaction import Redactor
 from .._status import SENT, Status, Verdict
 from .._wire.codec import (
     Answered,
@@ -89,6 +89,7 @@ class Delivery:
         "_ended",
         "_halted",
         "_lane",
+        "_redactor",
         "_refused_at",
         "_retry_after",
         "_slot",
@@ -120,6 +121,7 @@ class Delivery:
         self._transport = context.transport()
         self._text = text
         self._lane = lane
+        self._redactor: Redactor | None = None
         self._timeout = context.timeout_for(len(phones))
         self._deadline = context.clock.now() + patience
         self._attempt: Attempt | None = None
@@ -350,7 +352,9 @@ class Delivery:
         return DeliveryResult(verdict, retry_after=self._retry_after, cause=cause)
 
     def _clean(self, detail: str) -> str:
-        return clean(detail, self.context.key.reveal(), self._text)
+        if self._redactor is None:
+            self._redactor = Redactor(self.context.key.reveal(), self._text, self.phones)
+        return self._redactor.clean(detail)
 
     def _warn_of_unknown(self, attempt: Attempt, ended: DeliveryResult) -> None:
         if self.is_left():

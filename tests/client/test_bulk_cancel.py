@@ -39,7 +39,7 @@ async def test_a_cancelled_run_waits_for_what_is_in_flight(make_client):
 
     assert 1004 == pytest.approx(now())
     assert 10 == gateway.ledger.total()
-    counts = "10 sent · 0 rejected · 0 unknown · 40 not sent · stopped: CANCELLED"
+    counts = "10 sent, 0 rejected, 0 unknown, 40 not sent, stopped: CANCELLED"
     assert [f"the bulk run was cancelled: {counts}"] == caught.value.__notes__
 
 
@@ -55,7 +55,7 @@ async def test_a_cancelled_run_waits_no_longer_than_drain(make_client):
         await run
 
     assert 1004 == pytest.approx(now())
-    assert "10 unknown · 40 not sent" in caught.value.__notes__[0]
+    assert "10 unknown, 40 not sent" in caught.value.__notes__[0]
     assert 0 == usage_now(client.limiter, client.account).in_flight
 
 

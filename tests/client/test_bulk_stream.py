@@ -262,6 +262,6 @@ async def test_reprs_show_state_and_counts(make_client):
         within = repr(bulk)
         await bulk.finish()
 
-    counts = "0 sent · 0 rejected · 0 unknown · 0 not sent"
+    counts = "0 sent, 0 rejected, 0 unknown, 0 not sent"
     assert [f"<Bulk closed: {counts}>", f"<Bulk open: {counts}>"] == [before, within]
-    assert "<Bulk done: 2 sent · 0 rejected · 0 unknown · 0 not sent>" == repr(bulk)
+    assert "<Bulk done: 2 sent, 0 rejected, 0 unknown, 0 not sent>" == repr(bulk)

@@ -130,7 +130,7 @@ async def test_cancelled_in_flight_its_end_is_told(make_client, caplog, behaviou
     said = [
         record for record in caplog.records if getattr(record, "event", None) == "send.cancelled"
     ]
-    to = f"send to +12…34 of account {client.account}"
+    to = f"send to +12...34 of account {client.account}"
     assert [f"{to} was cancelled in flight; the message was {fate}"] == [
         record.getMessage() for record in said
     ]

@@ -216,18 +216,18 @@ def test_what_else_a_report_says():
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ({}, "0 sent · 0 rejected · 0 unknown · 0 not sent"),
+        ({}, "0 sent, 0 rejected, 0 unknown, 0 not sent"),
         (
             {"sent": 1_234_567, "rejected": 1, "unknown": 2, "not_sent": 30_000},
-            "1,234,567 sent · 1 rejected · 2 unknown · 30,000 not sent",
+            "1,234,567 sent, 1 rejected, 2 unknown, 30,000 not sent",
         ),
         (
             {"sent": 2, "remaining_credits": 12_345},
-            "2 sent · 0 rejected · 0 unknown · 0 not sent · 12,345 credits left",
+            "2 sent, 0 rejected, 0 unknown, 0 not sent, 12,345 credits left",
         ),
         (
             {"not_sent": 1, "remaining_credits": 0, "stopped": "NO_CREDITS"},
-            "0 sent · 0 rejected · 0 unknown · 1 not sent · 0 credits left · stopped: NO_CREDITS",
+            "0 sent, 0 rejected, 0 unknown, 1 not sent, 0 credits left, stopped: NO_CREDITS",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from customersms_async._delivery.retry import of_refusal
-from customersms_async._redaction import clean
+from customersms_async._redaction import Redactor
 from customersms_async._status import Status, Verdict
 from customersms_async._wire.codec import Answered, read_answer
 from customersms_async._wire.matching import match
@@ -37,8 +37,8 @@ CASES = [
     ("refusal_behind_notice.txt", 200, *[UNREADABLE] * 2, None, 0),
     ("refusal_behind_notice.txt", 401, *["rejected HTTP_401"] * 2, None, 0),
     ("partial.json", 200, FIRST, "rejected BLOCKED_NUMBER (Number is blocked)", 98, 0),
-    ("partial_success_false.json", 200, "rejected REJECTED (No route to +…34)", SECOND, None, 0),
-    ("partial_success_false.json", 429, "rejected REJECTED (No route to +…34)", SECOND, None, 0),
+    ("partial_success_false.json", 200, "rejected REJECTED (No route to +...34)", SECOND, None, 0),
+    ("partial_success_false.json", 429, "rejected REJECTED (No route to +...34)", SECOND, None, 0),
     ("results_object_by_place.json", 200, FIRST, SECOND, 98, 0),
     ("results_object_by_number.json", 200, FIRST, SECOND, 98, 0),
     ("integer_phones.json", 200, FIRST, SECOND, 98, 0),
@@ -58,7 +58,7 @@ CASES = [
     (
         "echo.json",
         200,
-        "rejected REJECTED ([hidden]: cannot send '[hidden]' to +…34)",
+        "rejected REJECTED ([hidden]: cannot send '[hidden]' to +...34)",
         SECOND,
         None,
         0,
@@ -121,7 +121,7 @@ CASES = [
 
 
 def clean_text(detail):
-    return clean(detail, KEY, TEXT)
+    return Redactor(KEY, TEXT, ASKED).clean(detail)
 
 
 def fate(verdict, message_id=None):
