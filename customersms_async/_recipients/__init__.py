@@ -1,0 +1,1 @@
+"""Lists of recipients as people keep them: encodings, spreadsheets, headers. Reads files."""

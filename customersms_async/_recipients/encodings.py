@@ -1,0 +1,88 @@
+"""
+How a file is encoded.
+
+What is asked, in this order; the first that holds decides:
+
+1. The encoding that the caller named.
+2. A byte-order mark: UTF-8, UTF-32, UTF-16.
+3. A zero at every second byte, as UTF-16 has without a mark.
+4. UTF-8, if the whole file is valid.
+5. Windows-1252, if the whole file is valid: what Excel writes in the West as "CSV".
+"""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Final
+
+from .table import RecipientsError
+
+__all__ = ["find_encoding"]
+
+_AT_ONCE: Final = 1 << 18
+_SAMPLE: Final = 1_024
+
+# UTF-32 first: its mark begins with that of UTF-16.
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_NAME_IT: Final = "say which with encoding=, or save it again as CSV UTF-8"
+
+
+def find_encoding(path: Path, given: str | None) -> str:
+    """
+    Find out how the file is encoded; all of it can be decoded so.
+
+    Raises:
+        RecipientsError: It is empty, or no encoding fits.
+    """
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE)
+    if not sample:
+        raise RecipientsError(path, "is empty")
+    guesses = [given] if given else _guesses(sample)
+    faults: list[str] = []
+    for encoding in guesses:
+        fault = _fault(path, encoding)
+        if fault is None:
+            return encoding
+        faults.append(fault)
+    no = "neither" if len(faults) > 1 else "not"
+    raise RecipientsError(path, f"is {no} {' nor '.join(faults)}; {_NAME_IT}")
+
+
+def _guesses(sample: bytes) -> list[str]:
+    for mark, encoding in _MARKS:
+        if sample.startswith(mark):
+            return [encoding]
+    pairs = len(sample) // 2
+    if sample[1::2].count(0) > pairs // 2:
+        return ["utf-16-le"]
+    if sample[::2].count(0) > pairs // 2:
+        return ["utf-16-be"]
+    return ["utf-8", "cp1252"]
+
+
+def _fault(path: Path, encoding: str) -> str | None:
+    """Decode the whole file, a little at a time; say where that fails."""
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except LookupError:
+        return f"{encoding!r}, which is no encoding"
+    done = 0
+    with path.open("rb") as file:
+        while True:
+            piece = file.read(_AT_ONCE)
+            try:
+                decoder.decode(piece, not piece)
+            except UnicodeDecodeError as exc:
+                return f"{encoding} near byte {done + exc.start:,}"
+            done += len(piece)
+            if not piece:
+                return None

@@ -1,0 +1,56 @@
+"""Which kind of file it is, by what stands in it and not by its name."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from .delimited import open_delimited
+from .table import RecipientsError, Table
+
+__all__ = ["open_table"]
+
+#: The beginning of an old workbook, and of a new one behind a password.
+_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
+_PDF: Final = b"%PDF-"
+
+_SAVE_IT: Final = "save it again as .xlsx or as CSV UTF-8"
+
+
+def open_table(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+) -> Table:
+    """
+    Find out how a list is to be read.
+
+    Raises:
+        RecipientsError: It is empty, or nothing that is known.
+        ModuleNotFoundError: It is a workbook, and openpyxl is not installed.
+    """
+    with path.open("rb") as file:
+        begin = file.read(8)
+    if begin.startswith(_OLD_OFFICE):
+        msg = f"is an old workbook, or one with a password; {_SAVE_IT}, without a password"
+        raise RecipientsError(path, msg)
+    if begin.startswith(_PDF):
+        raise RecipientsError(path, f"is a PDF; {_SAVE_IT}")
+    if not begin.startswith(b"PK"):
+        return open_delimited(path, encoding, delimiter)
+    if not _is_workbook(path):
+        raise RecipientsError(path, f"is no workbook of Excel; {_SAVE_IT}")
+    from .workbook import open_workbook  # noqa: PLC0415  # needs an extra, and 0.2 s to load
+
+    return open_workbook(path, sheet)
+
+
+def _is_workbook(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except zipfile.BadZipFile:
+        return False

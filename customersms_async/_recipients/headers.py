@@ -1,0 +1,181 @@
+"""
+The columns of a list, by name.
+
+Names are compared without case, spaces, dashes, underscores and what cannot be seen, as GOV.UK
+Notify does: ``Phone Number`` is ``phone_number``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["ColumnError", "Columns", "is_blank", "letters"]
+
+#: Names of the column of numbers, in the languages of the gateway's customers.
+_PHONES: Final[list[str]] = [
+    "phone",
+    "phonenumber",
+    "mobile",
+    "mobilephone",
+    "mobilenumber",
+    "cell",
+    "cellphone",
+    "tel",
+    "telephone",
+    "telephonenumber",
+    "msisdn",
+    "number",
+    "telefono",
+    "numeroditelefono",
+    "cellulare",
+    "numerodicellulare",
+    "numero",
+    "telefon",
+    "telefonnummer",
+    "handy",
+    "handynummer",
+    "mobil",
+    "mobilnummer",
+    "rufnummer",
+    "nummer",
+    "téléphone",
+    "numérodetéléphone",
+    "portable",
+    "móvil",
+    "teléfono",
+]
+#: Names of the column of texts.
+_TEXTS: Final = ["text", "message", "sms", "body", "messaggio", "testo", "nachricht"]
+
+_NO_PHONE: Final = "say which column has the numbers with phone="
+_NO_TEXT: Final = "give the text with text= or text_file="
+
+
+class ColumnError(ValueError):
+    """
+    Columns are not there, or more than once.
+
+    Its arguments are a message each, which says what is there.
+    """
+
+
+def key_of(name: str) -> str:
+    """Reduce a name to what is compared."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(char for char in plain if char not in "-_" and _is_seen(char))
+
+
+def _is_seen(char: str) -> bool:
+    return not char.isspace() and unicodedata.category(char) != "Cf"
+
+
+def is_blank(cells: Iterable[str]) -> bool:
+    """Whether there is nothing to be seen in any of *cells*."""
+    return not any(cell and not cell.isspace() for cell in cells)
+
+
+def letters(index: int) -> str:
+    """Name a column as a spreadsheet does: 0 is A, 26 is AA."""
+    name = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
+
+
+class Columns:
+    """
+    The header of a list.
+
+    Args:
+        cells: The header's cells, as they stand in the file.
+    """
+
+    def __init__(self, cells: Iterable[str]) -> None:
+        self.names: tuple[str, ...] = tuple(cell.strip().strip("\ufeff").strip() for cell in cells)
+        self._places: dict[str, list[int]] = {}
+        for place, name in enumerate(self.names):
+            self._places.setdefault(key_of(name), []).append(place)
+
+    def __contains__(self, name: str) -> bool:
+        return key_of(name) in self._places
+
+    def is_name_of(self, place: int, cell: str) -> bool:
+        """Whether *cell* is the name of that column."""
+        return key_of(cell) == key_of(self.names[place])
+
+    def place(self, name: str) -> int:
+        """
+        Find the column of *name*.
+
+        Raises:
+            ColumnError: There is none, or there are several.
+        """
+        places = self._places.get(key_of(name), [])
+        if not places:
+            msg = f"there is no column {name!r}{self._meant(name)}; {self.listed()}"
+            raise ColumnError(msg)
+        if len(places) > 1:
+            where = " and ".join(map(letters, places))
+            msg = f"the column {name!r} stands more than once ({where}); rename all but one"
+            raise ColumnError(msg)
+        return places[0]
+
+    def places(self, names: Iterable[str]) -> list[int]:
+        """
+        Find the columns of *names*.
+
+        Raises:
+            ColumnError: Some are not there, or not once; one message for each.
+        """
+        found: list[int] = []
+        problems: list[str] = []
+        for name in names:
+            try:
+                found.append(self.place(name))
+            except ColumnError as exc:
+                problems.extend(exc.args)
+        if problems:
+            raise ColumnError(*dict.fromkeys(problems))
+        return found
+
+    def phone(self, name: str | None) -> int:
+        """
+        Find the column of numbers: *name*, else ``phone``, else the only one called like it.
+
+        Raises:
+            ColumnError: There is none, or more than one.
+        """
+        return self.place(name) if name is not None else self._only_one(_PHONES, _NO_PHONE)
+
+    def text(self) -> int:
+        """
+        Find the column of texts: ``text``, else the only one called like it.
+
+        Raises:
+            ColumnError: There is none, or more than one.
+        """
+        return self._only_one(_TEXTS, _NO_TEXT)
+
+    def listed(self) -> str:
+        """Name them all."""
+        shown = ", ".join(repr(name) for name in self.names if name)
+        return f"the columns are {shown}"
+
+    def _only_one(self, known: list[str], otherwise: str) -> int:
+        found = [name for name in known if name in self]
+        if found[:1] == known[:1] or len(found) == 1:
+            return self.place(found[0])
+        several = f"{' and '.join(map(repr, found))} could each be it: " if found else ""
+        msg = f"{several}{otherwise}; {self.listed()}"
+        raise ColumnError(msg)
+
+    def _meant(self, name: str) -> str:
+        by_key = {key_of(known): known for known in self.names if known}
+        close = difflib.get_close_matches(key_of(name), by_key, 2)
+        meant = " or ".join(repr(by_key[key]) for key in close)
+        return f" (did you mean {meant}?)" if meant else ""

@@ -1,0 +1,62 @@
+"""The list of those who want no messages: a column of numbers, with a header or without."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from pathlib import Path
+
+from ..errors import InvalidPhone
+from ..phones import ParsePhone, checked
+from .headers import ColumnError, Columns, is_blank
+from .table import RecipientsError, Row, Table
+
+__all__ = ["read_opt_outs"]
+
+
+def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]:
+    """
+    Read all numbers of the list.
+
+    Raises:
+        RecipientsError: One of them cannot be read: then nobody knows who wants no messages.
+    """
+    rows = (row for row in table.rows() if row.flaw or not is_blank(row.cells))
+    first = list(itertools.islice(rows, 1))
+    place, has_header = _column(path, first[0].cells if first else [], parse)
+    numbers: set[str] = set()
+    problems: list[str] = []
+    for row in itertools.chain(first[has_header:], rows):
+        try:
+            numbers.add(_number(row, place, parse))
+        except InvalidPhone as exc:
+            problems.append(f"row {row.number} {exc.reason}")
+    if problems:
+        raise RecipientsError(path, *problems)
+    return frozenset(numbers)
+
+
+def _number(row: Row, place: int, parse: ParsePhone) -> str:
+    if row.flaw:
+        raise InvalidPhone("", row.flaw.reason)
+    return checked(parse, row.cells[place] if place < len(row.cells) else "")
+
+
+def _column(path: Path, cells: list[str], parse: ParsePhone) -> tuple[int, bool]:
+    """Find the column of numbers; whether a header stands above it."""
+    for place, cell in enumerate(cells):
+        with contextlib.suppress(InvalidPhone):
+            checked(parse, cell)
+            return place, False
+    columns = Columns(cells)
+    if len(cells) <= 1:
+        return 0, _is_name(columns)
+    try:
+        return columns.phone(None), True
+    except ColumnError as exc:
+        raise RecipientsError(path, str(exc)) from None
+
+
+def _is_name(columns: Columns) -> bool:
+    """Whether the only column is called something, and does not begin with a bad number."""
+    return any(char.isalpha() for name in columns.names for char in name)

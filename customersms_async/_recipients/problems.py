@@ -1,0 +1,53 @@
+"""What is wrong with the rows of a list, to be shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from .. import codes
+from .._plan.refusal import Refusal
+from .rows import ORDER
+
+__all__ = ["Problems"]
+
+#: Rows that are shown of one class.
+_MOST_SHOWN = 20
+
+
+class Problems:
+    """
+    Gathers refusals, and shows one class of them at a time: that which should be mended first.
+
+    It shows at most twenty rows, and is bounded whatever their number. Rows that were skipped on
+    purpose are no problem.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._shown: dict[str, list[Refusal]] = {}
+
+    def add(self, refusal: Refusal) -> None:
+        """Take in one more."""
+        if refusal.code == codes.SKIPPED:
+            return
+        self._counts[refusal.code] += 1
+        shown = self._shown.setdefault(refusal.code, [])
+        if len(shown) < _MOST_SHOWN:
+            shown.append(refusal)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._counts.total()
+
+    def lines(self) -> list[str]:
+        """Give the lines to show; none where nothing is wrong."""
+        if not self._counts:
+            return []
+        code = min(self._counts, key=ORDER.index)
+        lines = [str(refusal) for refusal in self._shown[code]]
+        if more := self._counts[code] - len(lines):
+            lines.append(f"and {more:,} more like these")
+        if others := self.count - self._counts[code]:
+            lines.append(f"and {others:,} with something else, shown once these are mended")
+        return lines

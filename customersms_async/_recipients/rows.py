@@ -1,0 +1,156 @@
+"""From the cells of a row to a message, or a refusal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define
+
+from .. import codes
+from .._plan.refusal import Refusal
+from .._text.template import Template
+from .._wire.codec import check_text
+from ..errors import InvalidMessage, InvalidPhone
+from ..outcomes import Message
+from ..phones import ParsePhone, checked
+from .headers import Columns, is_blank
+from .table import Flaw, Row
+
+__all__ = ["ORDER", "RowReader"]
+
+BAD_QUOTES: Final = "BAD_QUOTES"
+ROW_TOO_LONG: Final = "ROW_TOO_LONG"
+NUL_CHARACTER: Final = "NUL_CHARACTER"
+HEADER_AGAIN: Final = "HEADER_AGAIN"
+SPREADSHEET_ERROR: Final = "SPREADSHEET_ERROR"
+NO_PHONE: Final = "NO_PHONE"
+EMPTY_CELL: Final = "EMPTY_CELL"
+
+#: Classes of refusals, in the order in which a file is mended: first what hides something else.
+ORDER: Final = (
+    BAD_QUOTES,
+    NUL_CHARACTER,
+    ROW_TOO_LONG,
+    HEADER_AGAIN,
+    SPREADSHEET_ERROR,
+    NO_PHONE,
+    codes.INVALID_PHONE,
+    EMPTY_CELL,
+    codes.INVALID_MESSAGE,
+)
+
+#: What spreadsheets show where a formula fails.
+_ERRORS: Final = frozenset(
+    [
+        "#N/A",
+        "#NAME?",
+        "#REF!",
+        "#VALUE!",
+        "#DIV/0!",
+        "#NUM!",
+        "#NULL!",
+        "#SPILL!",
+        "#CALC!",
+        "#####",
+    ]
+)
+
+_NUL: Final = Flaw(
+    NUL_CHARACTER,
+    "has a NUL character: the file is damaged, or in another encoding; save it again",
+)
+_AGAIN: Final = Flaw(HEADER_AGAIN, "is the header again; remove it")
+_SKIPPED: Final = Flaw(codes.SKIPPED, "is on the list of those who want no messages")
+
+
+class _Refused(Exception):
+    """What is read cannot be sent."""
+
+    def __init__(self, flaw: Flaw) -> None:
+        super().__init__(flaw)
+        self.flaw = flaw
+
+
+@define(eq=False)
+class RowReader:
+    """
+    Reads rows of one list.
+
+    Attributes:
+        columns: Its columns.
+        phone: The place of the numbers.
+        template: The text.
+        places: The places of the values that the template asks for.
+        parse: Reads a number.
+        skip: Numbers, in E.164, of those who want no messages.
+    """
+
+    columns: Columns
+    phone: int
+    template: Template
+    places: list[int]
+    parse: ParsePhone
+    skip: frozenset[str] = frozenset()
+
+    def read(self, row: Row) -> Message | Refusal:
+        """Make a message of a row, or say why that cannot be."""
+        try:
+            self._check(row)
+            number = self._number(row)
+            return Message(number, self._text(row), f"row-{row.number}")
+        except _Refused as exc:
+            return Refusal(row.number, *exc.flaw, phone=_cell(row, self.phone))
+
+    def _check(self, row: Row) -> None:
+        """Refuse a row that is not what the header says."""
+        if row.flaw:
+            raise _Refused(row.flaw)
+        if any("\0" in cell for cell in row.cells):
+            raise _Refused(_NUL)
+        width = len(self.columns.names)
+        if len(row.cells) > width and not is_blank(row.cells[width:]):
+            raise _Refused(self._too_long(row))
+
+    def _too_long(self, row: Row) -> Flaw:
+        reason = (
+            f"has {len(row.cells)} cells under {len(self.columns.names)} columns; "
+            "name each column, or quote cells with separators in them"
+        )
+        return Flaw(ROW_TOO_LONG, reason)
+
+    def _number(self, row: Row) -> str:
+        cell = self._value(row, self.phone, NO_PHONE)
+        try:
+            number = checked(self.parse, cell)
+        except InvalidPhone as exc:
+            is_header = self.columns.is_name_of(self.phone, cell)
+            flaw = _AGAIN if is_header else Flaw(codes.INVALID_PHONE, exc.reason)
+            raise _Refused(flaw) from None
+        if number in self.skip:
+            raise _Refused(_SKIPPED)
+        return number
+
+    def _text(self, row: Row) -> str:
+        values = [self._value(row, place, EMPTY_CELL) for place in self.places]
+        try:
+            return check_text(self.template.fill(values))
+        except InvalidMessage as exc:
+            raise _Refused(Flaw(codes.INVALID_MESSAGE, str(exc))) from None
+
+    def _value(self, row: Row, place: int, if_empty: str) -> str:
+        value = _cell(row, place)
+        if not value:
+            raise _Refused(Flaw(if_empty, f"has nothing under {self.columns.names[place]!r}"))
+        if value[0] == "#" and value.upper() in _ERRORS:
+            name = self.columns.names[place]
+            reason = f"has {value} under {name!r}, an error of the spreadsheet; mend the formula"
+            raise _Refused(Flaw(SPREADSHEET_ERROR, reason))
+        return value
+
+
+def _cell(row: Row, place: int) -> str:
+    """Give a cell without what cannot be seen at its ends; empty where the row ends before it."""
+    if place >= len(row.cells):
+        return ""
+    cell = row.cells[place].strip().strip("\ufeff").strip()
+    return cell.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cell else cell

@@ -1,0 +1,209 @@
+"""
+Lists of recipients as people keep them, as messages and refusals.
+
+::
+
+    for row in read("people.csv", text="Hi {name}, we meet on {day}"):
+        ...                         # Message(phone, text, ref="row-17") or Refusal(17, ...)
+
+Rules of this module:
+
+1. What is wrong with the file, its header or the text is an error before the first row, of one
+   class at a time. What is wrong with a row is a `Refusal` in its place, and the next row follows.
+2. Rows are numbered as a spreadsheet shows them, and ``ref`` is made of that number.
+3. Nothing is guessed that decides who gets what: of two columns that may hold the numbers the
+   caller names one, and a cell that a spreadsheet has spoilt is refused.
+4. A file is read a little at a time, whatever its size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from ._plan.refusal import Refusal
+from ._recipients.encodings import find_encoding
+from ._recipients.formats import open_table
+from ._recipients.headers import ColumnError, Columns, is_blank
+from ._recipients.opt_outs import read_opt_outs
+from ._recipients.problems import Problems
+from ._recipients.rows import RowReader
+from ._recipients.table import RecipientsError, Row, Table
+from ._text.template import Template, TemplateError
+from ._wire.codec import check_text
+from .errors import ConfigurationError, InvalidPhone
+from .outcomes import Message
+from .phones import ParsePhone, checked, national, normalize_phone
+
+__all__ = ["Problems", "Recipients", "RecipientsError", "Refusal", "read"]
+
+AnyPath = str | os.PathLike[str]
+
+_NO_HEADER: Final = (
+    "has a number in row {}, where the names of the columns should be; "
+    "put a line like phone,name above it"
+)
+
+
+class Recipients(Iterable[Message | Refusal]):
+    """
+    A list of recipients, read anew each time it is iterated over.
+
+    Attributes:
+        path: The file.
+        columns: The names of its columns.
+        phone_column: The name of the one with the numbers.
+        encoding: How the file is encoded, or ``"xlsx"``.
+        delimiter: What stands between two cells; None in a workbook.
+    """
+
+    def __init__(self, path: Path, table: Table, header: Row, reader: RowReader) -> None:
+        self.path = path
+        self.columns = reader.columns.names
+        self.phone_column = self.columns[reader.phone]
+        self.encoding = table.encoding
+        self.delimiter = table.delimiter
+        self._table = table
+        self._header = header
+        self._reader = reader
+
+    def __iter__(self) -> Iterator[Message | Refusal]:
+        return map(self._reader.read, self._filled())
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Give number and cells of each row that is not empty, as they stand in the file."""
+        return ((row.number, row.cells) for row in self._filled())
+
+    def __repr__(self) -> str:
+        return f"Recipients({str(self.path)!r}, {self.encoding}, phone={self.phone_column!r})"
+
+    def _filled(self) -> Iterator[Row]:
+        for row in self._table.rows():
+            if row.number > self._header.number and (row.flaw or not is_blank(row.cells)):
+                yield row
+
+
+def read(
+    path: AnyPath,
+    *,
+    text: str | None = None,
+    text_file: AnyPath | None = None,
+    phone: str | None = None,
+    country: str | None = None,
+    parse_phone: ParsePhone | None = None,
+    skip: AnyPath | Iterable[str] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+) -> Recipients:
+    """
+    Open a list of recipients: a text file with commas, semicolons or tabs, or an ``.xlsx``.
+
+    The header is read, and the text is checked against it; rows are read when the result is
+    iterated over. Hidden and filtered rows of a workbook are rows.
+
+    Args:
+        path: The file.
+
+        text: The text, with places for columns: ``Hi {name}``. Without it, the column ``text`` or
+            ``message`` holds the texts.
+
+        text_file: A file with the text, instead.
+
+        phone: The column of the numbers; by default ``phone``, or the only one called like it.
+
+        country: Two letters, for numbers without a country code; needs the extra
+            ``[phonenumbers]``. By default they are refused.
+
+        parse_phone: Reads a number, instead.
+
+        skip: Numbers of those who want no messages, or a file of them.
+
+        encoding: The encoding. By default a byte-order mark decides, else UTF-8 where the whole
+            file is valid, else Windows-1252.
+
+        delimiter: What stands between two cells; by default what parts the header and the first
+            rows evenly.
+
+        sheet: The sheet of a workbook; by default the one that was open when it was saved.
+
+    Raises:
+        RecipientsError: The file, its header or the text cannot be used; the message says why.
+        ConfigurationError: Two options contradict each other, or there is no such country.
+        InvalidPhone: A number of *skip* is none.
+        InvalidMessage: The text is empty or cannot be encoded.
+        OSError: A file cannot be opened.
+        ModuleNotFoundError: An extra is not installed; the error says which.
+    """
+    path = Path(path)
+    parse = _parser(country, parse_phone)
+    wanted = _text(text, text_file)
+    table = open_table(path, encoding=encoding, delimiter=delimiter, sheet=sheet)
+    header = _header(path, table, parse)
+    reader = _reader(path, header, wanted, phone, parse)
+    reader.skip = _opt_outs(skip, parse)
+    return Recipients(path, table, header, reader)
+
+
+def _parser(country: str | None, parse_phone: ParsePhone | None) -> ParsePhone:
+    if country is None:
+        return parse_phone or normalize_phone
+    if parse_phone is not None:
+        msg = "give country or parse_phone, not both: each says how numbers are read"
+        raise ConfigurationError(msg)
+    return national(country)
+
+
+def _text(text: str | None, text_file: AnyPath | None) -> str | None:
+    if text is not None and text_file is not None:
+        msg = "give text or text_file, not both"
+        raise ConfigurationError(msg)
+    if text_file is not None:
+        file = Path(text_file)
+        text = file.read_text(find_encoding(file, None)).removesuffix("\n")
+    return None if text is None else check_text(text)
+
+
+def _header(path: Path, table: Table, parse: ParsePhone) -> Row:
+    row = next((row for row in table.rows() if row.flaw or not is_blank(row.cells)), None)
+    if row is None:
+        raise RecipientsError(path, "has no rows")
+    if row.flaw:
+        raise RecipientsError(path, f"row {row.number} {row.flaw.reason}")
+    if any(_is_number(cell, parse) for cell in row.cells):
+        raise RecipientsError(path, _NO_HEADER.format(row.number))
+    return row
+
+
+def _is_number(cell: str, parse: ParsePhone) -> bool:
+    try:
+        return bool(checked(parse, cell))
+    except InvalidPhone:
+        return False
+
+
+def _reader(
+    path: Path, header: Row, text: str | None, phone: str | None, parse: ParsePhone
+) -> RowReader:
+    columns = Columns(header.cells)
+    try:
+        place = columns.phone(phone)
+        if text is None:
+            places, template = [columns.text()], Template(("", ""), ("text",))
+        else:
+            template = Template.parse(text)
+            places = columns.places(template.names)
+    except (ColumnError, TemplateError) as exc:
+        raise RecipientsError(path, *exc.args) from None
+    return RowReader(columns, place, template, places, parse)
+
+
+def _opt_outs(skip: AnyPath | Iterable[str] | None, parse: ParsePhone) -> frozenset[str]:
+    if skip is None:
+        return frozenset()
+    if not isinstance(skip, str | os.PathLike):
+        return frozenset(checked(parse, number) for number in skip)
+    path = Path(skip)
+    return read_opt_outs(path, open_table(path), parse) if path.stat().st_size else frozenset()

@@ -1,0 +1,408 @@
+"""Lists of recipients: kinds of files, encodings, delimiters."""
+# ruff: noqa: RUF001  # marks that people type are what is tested
+
+import datetime as dt
+import random
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+
+import openpyxl
+import pytest
+
+from customersms_async import Message
+from customersms_async.plan import plan_messages
+from customersms_async.recipients import RecipientsError, Refusal, read
+
+A, B = "+12125551234", "+13235554567"
+
+SPOILT = ["1.21256E+10", "", "2125551234", "+1 212 555 12345678901", "call me", "#N/A", "00 12"]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file and give its path."""
+
+    def write_file(content, name="people.csv"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def workbook(tmp_path):
+    """Write a workbook of one sheet and give its path."""
+
+    def write_workbook(rows, name="people.xlsx", title="People"):
+        book = openpyxl.Workbook()
+        book.active.title = title
+        for row in rows:
+            book.active.append(row)
+        book.save(tmp_path / name)
+        return tmp_path / name
+
+    return write_workbook
+
+
+def error(path, **options):
+    with pytest.raises(RecipientsError) as caught:
+        read(path, **{"text": "Hi", **options})
+    return str(caught.value)
+
+
+def messy_rows(how_many):
+    """Make a header and rows as people have them: doubles, spoilt numbers, gaps, long cells."""
+    dice = random.Random(29)
+    names = ["Anna", "Jürgen", "Zoë", "O’Neil", "", "Anna; Bob", 'Bob "B"', "two\nlines", "Łukasz"]
+    numbers = [f"+1212{n:07}" for n in range(how_many * 9 // 10)]
+    yield ["Name", "Phone Number", "Day", "Note"]
+    for _ in range(how_many):
+        phone = dice.choice(SPOILT) if dice.random() < 0.08 else dice.choice(numbers)
+        row = [dice.choice(names[:-1]), phone, dice.choice(["Monday", "Tuesday"]), ""]
+        kind = dice.random()
+        if kind < 0.02:
+            row = ["", "", "", ""]
+        elif kind < 0.04:
+            row.append("surplus")
+        elif kind < 0.06:
+            row = row[:2]
+        yield row
+
+
+def as_csv(rows, encoding, delimiter):
+    """Write as Excel does: quoted where that is needed, line ends of Windows."""
+
+    def cell(text):
+        needs_quotes = any(char in text for char in f'{delimiter}"\n')
+        return '"' + text.replace('"', '""') + '"' if needs_quotes else text
+
+    lines = [delimiter.join(map(cell, row)) + "\r\n" for row in rows]
+    return "".join(lines).encode(encoding)
+
+
+def test_the_same_rows_give_the_same_plan(write, workbook):
+    """5,000 messy rows are planned alike, whatever the file they are kept in."""
+    rows = list(messy_rows(5_000))
+    files = [
+        write(as_csv(rows, "utf-8-sig", ","), "bom.csv"),
+        write(as_csv(rows, "utf-8", "\t"), "tabs.txt"),
+        write(as_csv(rows, "utf-16", "\t"), "unicode.txt"),
+        write(as_csv(rows, "cp1252", ";"), "german.csv"),
+        workbook(rows),
+    ]
+    people = [read(file, text="Hi {name}, we meet on {day}") for file in files]
+    plans = [plan_messages(one) for one in people]
+
+    assert ["utf-8-sig", "utf-8", "utf-16", "cp1252", "xlsx"] == [one.encoding for one in people]
+    assert [",", "\t", "\t", ";", None] == [one.delimiter for one in people]
+    assert [plans[0]] * 5 == plans
+    assert 5_000 > plans[0].total > 4_800
+    assert {"NO_PHONE", "INVALID_PHONE", "EMPTY_CELL", "ROW_TOO_LONG", "SPREADSHEET_ERROR"} == {
+        reason.code for reason in plans[0].reasons
+    }
+    assert list(people[0]) == list(people[-1])
+
+
+# --- Encodings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8-sig"),
+        ("utf-16", "utf-16"),
+        ("utf-16-le", "utf-16-le"),
+        ("utf-16-be", "utf-16-be"),
+        ("utf-32", "utf-32"),
+        ("cp1252", "cp1252"),
+        ("ascii", "utf-8"),
+    ],
+)
+def test_encodings_are_found(write, encoding, found):
+    """By the mark, by zeros, by being valid, in this order."""
+    name = "Anna" if encoding == "ascii" else "Jürgen"
+    people = read(write(f"phone,name\n{A},{name}\n".encode(encoding)), text="Hi {name}")
+
+    assert found == people.encoding
+    assert [Message(A, f"Hi {name}", "row-2")] == list(people)
+
+
+@pytest.mark.parametrize("mark", [b"\xfe\xff", b"\xff\xfe"])
+def test_both_orders_of_bytes(write, mark):
+    """UTF-16 with a mark is read in the order that the mark says."""
+    order = "utf-16-be" if mark == b"\xfe\xff" else "utf-16-le"
+    content = mark + f"phone,name\n{A},Jürgen\n".encode(order)
+
+    assert ["Jürgen"] == [row.text for row in read(write(content), text="{name}")]
+
+
+def test_an_encoding_that_is_named(write):
+    """The caller's word comes first."""
+    path = write(f"phone,name\n{A},Иван\n".encode("cp1251"))
+
+    assert ["Иван"] == [row.text for row in read(path, text="{name}", encoding="cp1251")]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "reason"),
+    [
+        (b"", {}, "is empty"),
+        (
+            b"phone,name\n+12125551234,\xe9\x81\n",
+            {},
+            (
+                "is neither utf-8 near byte 24 nor cp1252 near byte 25; "
+                "say which with encoding=, or save it again as CSV UTF-8"
+            ),
+        ),
+        (
+            "phone\nJürgen".encode("cp1252"),
+            {"encoding": "utf-8"},
+            "is not utf-8 near byte 7; say which with encoding=, or save it again as CSV UTF-8",
+        ),
+        (
+            b"phone",
+            {"encoding": "utf-9"},
+            (
+                "is not 'utf-9', which is no encoding; "
+                "say which with encoding=, or save it again as CSV UTF-8"
+            ),
+        ),
+        (
+            "phone".encode("utf-16") + b"x",
+            {},
+            "is not utf-16 near byte 13; say which with encoding=, or save it again as CSV UTF-8",
+        ),
+    ],
+)
+def test_encodings_that_do_not_fit(write, content, options, reason):
+    """The error says where it fails and what to do."""
+    assert f"people.csv: {reason}" == error(write(content), **options)
+
+
+def test_a_bad_byte_at_the_end_of_a_long_file(write):
+    """All of it is looked at before anything is read."""
+    rows = f"{A},Anna\n" * 50_000
+    path = write(b"phone,name\n" + rows.encode() + "+13235554567,Jürgen\n".encode("cp1252"))
+
+    assert "cp1252" == read(path, text="Hi").encoding
+
+
+# --- Delimiters -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter"),
+    [
+        (f"phone\n{A}\n", ","),
+        (f"name,phone\nAnna;B,{A}\n", ","),
+        (f"name;phone\nAnna,{A}\n".replace(",+", ";+"), ";"),
+        (f"name\tphone\nA,b\t{A}\n", "\t"),
+        (f"name, first;phone\nAnna;{A}\nBob;{B}\n", ";"),
+        (f'"name;x",phone\nAnna,{A}\n', ","),
+        (f"sep=;\nname,x;phone\nAnna;{A}\n", ";"),
+        (f"name;phone;a,b,c,d\nAnna;{A};x\nBob;{B};y\n", ";"),
+    ],
+)
+def test_delimiters_are_found(write, content, delimiter):
+    """It is what parts the header and the first rows into as many cells."""
+    people = read(write(content.encode()), text="Hi")
+
+    assert delimiter == people.delimiter
+    assert A in [row.phone for row in people]
+
+
+def test_a_delimiter_that_is_named(write):
+    """The caller's word comes first."""
+    people = read(write(f"name|phone\nAnna|{A}\n".encode()), text="Hi", delimiter="|")
+
+    assert [Message(A, "Hi", "row-2")] == list(people)
+
+
+def test_spaces_before_a_quote(write):
+    """Lists that were written by hand have them."""
+    path = write(f'name, phone\n"Doe, J", "{A}"\n'.encode())
+
+    assert ["Doe, J"] == [row.text for row in read(path, text="{name}")]
+
+
+def test_line_ends_of_all_systems(write):
+    """Those of old Macs too."""
+    path = write(f"phone\r{A}\r{B}\r".encode())
+
+    assert ["row-2", "row-3"] == [row.ref for row in read(path, text="Hi")]
+
+
+def test_a_line_beyond_all_bounds(write):
+    """What has no line ends is no list, and is not read into memory."""
+    path = write(b"phone\n" + b"x" * (1 << 21))
+
+    with pytest.raises(RecipientsError) as caught:
+        list(read(path, text="Hi"))
+
+    expected = "people.csv: has a line of more than 1,048,576 characters; it is no list of rows"
+    assert expected == str(caught.value)
+
+
+def test_a_cell_beyond_all_bounds(write):
+    """Its row is refused, and the next one is read."""
+    path = write(f'phone,x\n{A},"{"x" * 200_000}"\n{B},y\n'.encode())
+    first, second = read(path, text="Hi")
+
+    assert ("BAD_QUOTES", B) == (first.code, second.phone)
+
+
+def test_memory_is_bounded(write):
+    """A long list is never in memory."""
+    path = write(b"phone,name\n" + f"{A},Anna\n".encode() * 50_000)
+    people = read(path, text="Hi {name}")
+    tracemalloc.start()
+    total = sum(1 for _ in people)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert 50_000 == total
+    assert 1_000_000 > peak
+
+
+# --- Workbooks ------------------------------------------------------------------------------------
+
+
+def test_cells_of_a_workbook(workbook):
+    """They are written as a spreadsheet shows them, numbers in full."""
+    values = [
+        A,
+        7,
+        7.0,
+        0.5,
+        True,
+        None,
+        dt.datetime.fromisoformat("2026-12-24"),
+        dt.date(2026, 12, 24),
+    ]
+    values += [dt.datetime.fromisoformat("2026-12-24T19:30"), dt.time(9, 5)]
+    header = ["phone", *(f"c{n}" for n in range(1, len(values)))]
+    people = read(workbook([header, values]), text="x")
+
+    assert [
+        (
+            2,
+            [
+                A,
+                "7",
+                "7",
+                "0.5",
+                "TRUE",
+                "",
+                "2026-12-24",
+                "2026-12-24",
+                "2026-12-24 19:30",
+                "09:05:00",
+            ],
+        )
+    ] == list(people.rows())
+
+
+def test_numbers_that_are_numbers(workbook):
+    """A workbook keeps all digits, though it may show fewer. A country code is needed."""
+    path = workbook([["phone"], [12125551234], [2125551234.0]])
+
+    assert ["INVALID_PHONE"] * 2 == [row.code for row in read(path, text="Hi")]
+    assert [A, A] == [row.phone for row in read(path, text="Hi", country="US")]
+
+
+def test_rows_of_a_workbook_are_numbered_as_shown(workbook):
+    """Empty rows count, those at the top too."""
+    path = workbook([[], ["phone"], [], [], [A]])
+
+    assert ["row-5"] == [row.ref for row in read(path, text="Hi")]
+
+
+def test_sheets(workbook):
+    """The one that was open is taken, or the one that is named."""
+    path = workbook([["phone"], [A]])
+    book = openpyxl.load_workbook(path)
+    other = book.create_sheet("Other")
+    other.append(["phone"])
+    other.append([B])
+    book.save(path)
+
+    assert [A] == [row.phone for row in read(path, text="Hi")]
+    assert [B] == [row.phone for row in read(path, text="Hi", sheet="Other")]
+    expected = "people.xlsx: has no sheet 'No'; its sheets are 'People', 'Other'"
+    assert expected == error(path, sheet="No")
+
+
+def test_a_workbook_by_another_name(workbook):
+    """What stands in a file decides, not what it is called."""
+    assert [A] == [row.phone for row in read(workbook([["phone"], [A]], "list.csv"), text="Hi")]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest",
+            (
+                "is an old workbook, or one with a password; "
+                "save it again as .xlsx or as CSV UTF-8, without a password"
+            ),
+        ),
+        (b"%PDF-1.7", "is a PDF; save it again as .xlsx or as CSV UTF-8"),
+        (b"PK\x03\x04", "is no workbook of Excel; save it again as .xlsx or as CSV UTF-8"),
+    ],
+)
+def test_files_that_are_no_list(write, content, reason):
+    """The error says what it is, and what to do."""
+    assert f"people.xlsx: {reason}" == error(write(content, "people.xlsx"))
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        ("content.xml", "is no workbook of Excel; save it again as .xlsx or as CSV UTF-8"),
+        (
+            "xl/workbook.xml",
+            "cannot be read as a workbook; save it again as .xlsx or as CSV UTF-8",
+        ),
+    ],
+)
+def test_archives_that_are_no_workbook(tmp_path, member, reason):
+    """Those of other programs, and damaged ones."""
+    path = tmp_path / "people.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, "<nothing/>")
+
+    assert f"people.ods: {reason}" == error(path)
+
+
+def test_without_openpyxl(workbook):
+    """The error names the extra that brings it."""
+    program = (
+        "import sys; sys.modules['openpyxl'] = None\n"
+        "from customersms_async.recipients import read\n"
+        "try: read(sys.argv[1], text='Hi')\n"
+        "except ModuleNotFoundError as exc: print(exc)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(workbook([["phone"], [A]]))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    expected = "reading .xlsx needs openpyxl: pip install 'customersms-async[cli]'"
+    assert expected == done.stdout.strip()
+
+
+def test_a_refusal_shows_no_number(write):
+    """What stands in the place of a number is kept, and shown by its shape."""
+    (refusal,) = read(write(b"phone\n3235554567\n"), text="Hi")
+
+    assert isinstance(refusal, Refusal)
+    assert "3235554567" == refusal.phone
+    assert "3235554567" not in repr(refusal) + str(refusal)

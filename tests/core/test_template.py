@@ -1,0 +1,54 @@
+"""Texts with places to fill in."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customersms_async._text.template import Template, TemplateError
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "filled"),
+    [
+        ("Hi {name}", ("name",), "Hi <name>"),
+        ("{a}{b}{a}", ("a", "b", "a"), "<a><b><a>"),
+        ("{ first name }!", ("first name",), "<first name>!"),
+        ("no places", (), "no places"),
+        ("", (), ""),
+        ("{{name}} is {name}", ("name",), "{name} is <name>"),
+        ("}}{{", (), "}{"),
+        ("{name.__class__}", ("name.__class__",), "<name.__class__>"),
+        ("two\nlines {x}", ("x",), "two\nlines <x>"),
+    ],
+)
+def test_places_are_filled(text, names, filled):
+    """A place is the name of a column, whatever it looks like to Python."""
+    template = Template.parse(text)
+
+    assert names == template.names
+    assert filled == template.fill([f"<{name}>" for name in names])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Hi {name", "the { at position 3 opens no place; write {name of a column}, or {{"),
+        ("Hi name}", "the } at position 7 closes no place; write {name of a column}, or }}"),
+        ("Hi {}", "the { at position 3 opens no place; write {name of a column}, or {{"),
+        ("{{{name}}", "the } at position 8 closes no place; write {name of a column}, or }}"),
+    ],
+)
+def test_a_brace_alone(text, reason):
+    """It is refused with its position and what would be right."""
+    with pytest.raises(TemplateError) as caught:
+        Template.parse(text)
+
+    assert f"{reason} for the sign itself" == str(caught.value)
+
+
+@given(st.text())
+def test_any_text_can_be_written(text):
+    """With its braces doubled, a text stays what it is."""
+    doubled = text.replace("{", "{{").replace("}", "}}")
+
+    assert text == Template.parse(doubled).fill([])
