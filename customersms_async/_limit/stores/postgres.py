@@ -24,6 +24,9 @@ _ANY_TIME: Final = (float("-inf"), float("inf"))
 #: A connection of asyncpg, which has no types.
 _Connection = Any
 
+#: What is done with a connection, and the error for which it is done again.
+_Work = Callable[[_Connection, Exception | None], Awaitable[_Answer]]
+
 
 class PostgresStore:
     """
@@ -46,7 +49,11 @@ class PostgresStore:
 
     async def read(self, account: str) -> Seen:
         """Give what is held; see `Store.read`."""
-        return await self._call(lambda connection: self._look(connection, account))
+
+        async def look(connection: _Connection, _lost: Exception | None) -> Seen:
+            return await self._look(connection, account)
+
+        return await self._calls.make(lambda: self._do(look))
 
     async def swap(
         self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
@@ -57,15 +64,18 @@ class PostgresStore:
         times = _ANY_TIME if within is None else (base.now, base.now + within)
         statement = self._statements.replace if base.token else self._statements.add
 
-        async def change(connection: _Connection) -> Swap:
+        async def change(connection: _Connection, lost: Exception | None) -> Swap:
             at = await connection.fetchval(
                 statement, f":{account}", base.token, token, value, *run, *times
             )
-            if at is None:
-                return Swap(done=False, seen=await self._look(connection, account))
-            return Swap(done=True, seen=Seen(value, token, at, base.run, base.since))
+            if at is not None:
+                return Swap(done=True, seen=Seen(value, token, at, base.run, base.since))
+            seen = await self._look(connection, account)
+            if lost is not None and seen.token != token:
+                raise lost  # it may have been carried out, and replaced by another one
+            return Swap(done=seen.token == token, seen=seen)
 
-        return await self._call(change)
+        return await self._calls.make(lambda: self._do(change))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -85,15 +95,24 @@ class PostgresStore:
         value, token, at, run, since, _ = row
         return Seen(value, token or b"", at, f"{run.decode()} {since.decode()}", float(since))
 
-    async def _call(self, work: Callable[[_Connection], Awaitable[_Answer]]) -> _Answer:
-        return await self._calls.make(lambda: self._lend(work))
+    async def _do(self, work: _Work[_Answer]) -> _Answer:
+        """Do *work*; where it fails on a connection that lay idle, once more on a new one."""
+        lost = None
+        if self._idle:
+            try:
+                return await self._use(self._idle.pop(), work, lost)
+            except Exception as exc:  # noqa: BLE001 - asyncpg has many for a closed connection
+                lost = exc
+                # A server that was restarted has closed all of them, and few know it yet.
+                while self._idle:
+                    self._idle.pop().terminate()
+        return await self._use(await _connect(self._url), work, lost)
 
-    async def _lend(self, work: Callable[[_Connection], Awaitable[_Answer]]) -> _Answer:
-        while self._idle and self._idle[-1].is_closed():
-            self._idle.pop()
-        connection = self._idle.pop() if self._idle else await _connect(self._url)
+    async def _use(
+        self, connection: _Connection, work: _Work[_Answer], lost: Exception | None
+    ) -> _Answer:
         try:
-            answer = await work(connection)
+            answer = await work(connection, lost)
         except BaseException:
             connection.terminate()
             raise

@@ -8,6 +8,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ..._ports.store import Seen, Swap
 from .calls import Calls
@@ -50,7 +51,7 @@ class RedisStore:
 
     async def read(self, account: str) -> Seen:
         """Give what is held; see `Store.read`."""
-        answer = await self._calls.make(lambda: self._script.run(f":{account}"))
+        answer, _ = await self._calls.make(lambda: self._run(account))
         return _seen(answer, answer[2])
 
     async def swap(
@@ -61,18 +62,35 @@ class RedisStore:
         first = round(base.now * 1e6)
         times = _ANY_TIME if within is None else (first, first + round(within * 1e6))
         words = (base.run, base.token, *times, "HSET" if new else "HDEL", new)
-        answer = await self._calls.make(lambda: self._script.run(f":{account}", *words))
-        held, done = answer[2:]
-        # A client with retries may send a swap twice; the second finds what the first one wrote.
-        if done or (new and held == new):
-            return Swap(done=True, seen=_seen(answer, new))
-        return Swap(done=False, seen=_seen(answer, held))
+
+        async def change() -> Swap:
+            answer, lost = await self._run(account, *words)
+            held, done = answer[2:]
+            # Where it was sent twice, the second call finds what the first one wrote.
+            if done or (new and held == new):
+                return Swap(done=True, seen=_seen(answer, new))
+            if lost is not None:  # it may have been carried out, and replaced by another one
+                raise lost
+            return Swap(done=False, seen=_seen(answer, held))
+
+        return await self._calls.make(change)
 
     async def aclose(self) -> None:
         """Close the connections, unless the client was passed in."""
         self._calls.close()
         if self._is_own:
             await self._client.aclose()
+
+    async def _run(
+        self, account: str, *swap: bytes | str | int
+    ) -> tuple[list[Any], Exception | None]:
+        """Run the script, and once more on a new connection where the old one was lost."""
+        try:
+            return await self._script.run(f":{account}", *swap), None
+        except RedisConnectionError as exc:
+            # A server that was restarted has closed every connection, and none of them knows it.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+            return await self._script.run(f":{account}", *swap), exc
 
 
 def _seen(answer: list[Any], held: bytes | None) -> Seen:

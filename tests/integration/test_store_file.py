@@ -1,0 +1,340 @@
+"""The store in a file, among processes that are killed, and on disks that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from customersms_async._limit.stores.file import FileStore
+from customersms_async._limit.stores.machine import boot, now
+from customersms_async._ports.store import StoreAway
+from tests.support.closings import CLOSINGS
+from tests.support.store_attacks import away, write
+
+COUNT = Path(__file__).parent.parent / "programs" / "count_in_file.py"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "limit.db"
+
+
+@pytest.fixture
+def open_store(request, path):
+    """Open stores on one file that are closed after the test."""
+    closings = request.node.stash.setdefault(CLOSINGS, [])
+
+    def open_one(path=path):
+        store = FileStore(str(path))
+        closings.append(store.aclose)
+        return store
+
+    return open_one
+
+
+def start_counting(path, times, *, prepare=""):
+    """Start a process that counts in the file; *prepare* is done when all is imported."""
+    imports = "import os, resource, customersms_async._limit.stores.file"
+    program = f"{imports}\n{prepare}\n{COUNT.read_text()}"
+    command = [sys.executable, "-W", "error", "-c", program, str(path), str(times)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_processes_that_make_the_file_at_once_share_it(path):
+    """Eight processes begin with no file: none fails, and each number is counted once."""
+    processes = [start_counting(path, 20) for _ in range(8)]
+
+    results = [process.communicate(timeout=60) for process in processes]
+
+    numbers = sorted(int(line) for out, _ in results for line in out.split())
+    assert list(range(1, 161)) == numbers
+    assert [""] * 8 == [err for _, err in results]
+
+
+def test_what_was_acknowledged_outlasts_a_process_that_is_killed(path):
+    """Killed at any instant, a process leaves a file that opens and holds all it was told."""
+    dice = random.Random(7)
+    known = 0
+    for _ in range(20):
+        processes = [start_counting(path, 10_000) for _ in range(2)]
+        for process in processes:
+            process.stdout.readline()
+        time.sleep(dice.uniform(0, 0.1))
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        told = [process.communicate()[0] for process in processes]
+        # The last line of a killed process may be cut short.
+        numbers = [int(line) for out in told for line in out.splitlines()[:-1]]
+
+        held = read_once(path)
+
+        assert held >= max([known, *numbers])
+        known = held
+
+
+def read_once(path):
+    async def read():
+        store = FileStore(str(path))
+        try:
+            return int((await store.read("a")).value)
+        finally:
+            await store.aclose()
+
+    return asyncio.run(read())
+
+
+async def test_the_file_is_its_owners_alone(open_store, path):
+    """A file that is made can be read by its owner only; one that was there keeps its mode."""
+    await write(open_store(), b"one")
+    made = stat.S_IMODE(path.stat().st_mode)
+    given = path.with_name("given.db")
+    given.touch()
+    given.chmod(0o660)
+    await write(open_store(given), b"one")
+
+    assert (0o600, 0o660) == (made, stat.S_IMODE(given.stat().st_mode))
+
+
+async def test_a_deleted_file_is_another_run(open_store, path):
+    """A member that has the file open notices, and goes on in the same new file as the others."""
+    store = open_store()
+    before = await write(store, b"one")
+    for each in path.parent.glob("limit.db*"):
+        each.unlink()
+
+    seen = await store.read("a")
+    other = await open_store().read("a")
+
+    assert (None, False) == (seen.value, before.run == seen.run)
+    assert seen.run == other.run
+
+
+async def test_an_old_copy_put_in_place_is_another_run(open_store, path):
+    """A file that was restored from a copy is noticed, by members and newcomers."""
+    store = open_store()
+    before = await write(store, b"old")
+    copy = path.with_name("copy.db")
+    with sqlite3.connect(path) as source, sqlite3.connect(copy) as target:
+        source.backup(target)
+    source.close()
+    target.close()
+    await write(store, b"new")
+    for each in path.parent.glob("limit.db-*"):
+        each.unlink()
+    copy.replace(path)
+
+    swap = await store.swap("a", before, b"two")
+    other = await open_store().read("a")
+
+    assert (False, b"old") == (swap.done, swap.seen.value)
+    assert before.run != swap.seen.run
+    assert other.run == swap.seen.run
+
+
+@pytest.mark.parametrize("change", ["id = 'another boot'", "since = since + 1000"])
+async def test_another_boot_is_another_run(open_store, path, change):
+    """A run of another boot has ended, known by its name or by a clock that started again."""
+    store = open_store()
+    before = await write(store, b"one")
+    with sqlite3.connect(path) as other:
+        other.execute(f"UPDATE run SET {change}")
+    other.close()
+
+    seen = await store.read("a")
+
+    assert b"one" == seen.value
+    assert before.run != seen.run
+    assert before.since < seen.since <= seen.now
+
+
+async def test_a_lock_that_is_held_for_long_means_away(open_store, path):
+    """A process that holds the file is waited for, less than the time-out, and then named."""
+    store = open_store()
+    await write(store, b"one")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    text = await away(store.read("a"))
+    other.close()
+
+    assert f"{path}: OperationalError: database is locked" == text
+    assert b"one" == (await store.read("a")).value
+
+
+async def test_a_lock_that_is_held_at_the_beginning_is_waited_for(open_store, path):
+    """A store that is opened while another process makes the tables waits for it."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.1, other.close).start()
+
+    assert (await open_store().read("a")).value is None
+
+
+async def test_a_lock_that_is_held_from_the_beginning_means_away(open_store, path):
+    """A store that cannot make its tables is away, until it can."""
+    store = open_store()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    text = await away(store.read("a"))
+    other.close()
+
+    assert "locked" in text
+    assert (await store.read("a")).value is None
+
+
+async def test_a_file_of_another_kind_is_left_alone(open_store, path):
+    """What is no database is an error that says so, and is not overwritten."""
+    path.write_bytes(b"my diary " * 1000)
+
+    assert "file is not a database" in await away(open_store().read("a"))
+    assert path.read_bytes().startswith(b"my diary")
+
+
+async def test_a_folder_that_is_missing_means_away(open_store, path):
+    """A path that cannot be made is named."""
+    missing = path.parent / "missing" / "limit.db"
+
+    text = await away(open_store(missing).read("a"))
+
+    assert f"{missing}: OperationalError: unable to open database file" == text
+
+
+def test_a_full_disk_means_away(path):
+    """A value that cannot be written is not said to be kept, and the last one is still there."""
+    filled = "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))"
+    out, err = start_counting(path, 30, prepare=filled).communicate(timeout=60)
+
+    numbers = [int(line) for line in out.splitlines() if line.isdecimal()]
+    assert "" == err
+    assert "away:" in out
+    assert numbers
+    assert max(numbers) == read_once(path)
+
+
+@pytest.fixture
+def open_folder():
+    """Give a folder that every user may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_read_only_disk_means_away(open_folder):
+    """A file that cannot be written lets nobody through."""
+    path = open_folder / "limit.db"
+    start_counting(path, 1).communicate(timeout=60)
+    path.chmod(0o444)
+    open_folder.chmod(0o555)
+    as_nobody = "if not os.geteuid(): os.setuid(65534)"  # nothing is read-only for root
+
+    out, err = start_counting(path, 1, prepare=as_nobody).communicate(timeout=60)
+    open_folder.chmod(0o755)
+
+    assert "" == err
+    assert out.startswith(f"away: {path}: OperationalError")
+    assert 1 == read_once(path)
+
+
+async def test_a_forked_child_opens_the_file_anew(open_store, path):
+    """Parent and child count in one file, and the child leaves its parent's connection alone."""
+    store = open_store()
+    await write(store, b"1")
+    child = await asyncio.to_thread(fork_and_count, path)
+    seen = await store.read("a")
+
+    assert 0 == child
+    assert b"2" == seen.value
+    assert (await store.swap("a", seen, b"3")).done
+
+
+def fork_and_count(path):
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            asyncio.run(write_anew(path))
+            gc.collect()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
+
+
+async def write_anew(path):
+    store = FileStore(str(path))
+    assert b"1" == (await store.read("a")).value
+    await write(store, b"2")
+    await store.aclose()
+
+
+def threads():
+    return [one for one in threading.enumerate() if one.name.startswith("customersms-file")]
+
+
+def test_a_store_that_nobody_closed_ends_with_its_loop(path):
+    """Neither thread nor open file is left when the last reference is gone."""
+
+    async def use():
+        await write(FileStore(str(path)), b"one")
+
+    asyncio.run(use())
+    gc.collect()
+    ends_at = time.monotonic() + 5
+    while threads() and time.monotonic() < ends_at:
+        time.sleep(0.01)
+
+    assert [] == threads()
+    assert [path] == list(path.parent.glob("limit.db*"))
+
+
+def test_a_program_that_ends_without_closing_is_quiet(path):
+    """A store that is still open at the end of the program is closed, without a word."""
+    program = f"""
+import asyncio
+from customersms_async._limit.stores.file import FileStore
+store = FileStore({str(path)!r})
+print(asyncio.run(store.read("a")).value)
+"""
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (0, "None\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert [path] == list(path.parent.glob("limit.db*"))
+
+
+async def test_a_closed_store_is_away(open_store):
+    """Calls after the end are told so."""
+    store = open_store()
+    await store.aclose()
+
+    with pytest.raises(StoreAway, match="closed"):
+        await store.read("a")
+
+
+def test_a_boot_has_one_name(tmp_path):
+    """The boot's name stays, and is empty where the system gives none."""
+    assert boot() == boot()
+    assert "" == boot(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("clock", [None, time.CLOCK_MONOTONIC])
+def test_the_clock_of_the_machine_goes_on(clock):
+    """Seconds pass on it, whichever clock the system has."""
+    before = now(clock)
+    time.sleep(0.01)
+
+    assert 0.01 <= now(clock) - before < 5

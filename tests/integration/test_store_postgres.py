@@ -1,0 +1,305 @@
+"""The store in PostgreSQL, over a real server that fails, forgets and is attacked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from customersms_async._limit.stores.postgres import PostgresStore
+from customersms_async._ports.store import TIMEOUT, StoreAway
+from tests.support.closings import CLOSINGS
+from tests.support.postgres import PostgresServer
+from tests.support.proxy import Proxy
+from tests.support.store_attacks import away, write
+
+TABLE = "public.customersms_limit"
+
+
+@pytest.fixture(scope="module")
+def module_server() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def server(module_server):
+    """Give the server, with no table in it."""
+
+    async def clear():
+        connection = await asyncpg.connect(module_server.url)
+        await connection.execute(f"DROP TABLE IF EXISTS {TABLE}")
+        await connection.close()
+
+    asyncio.run(clear())
+    return module_server
+
+
+@pytest.fixture
+def open_store(request, server):
+    """Open stores that are closed after the test."""
+    closings = request.node.stash.setdefault(CLOSINGS, [])
+
+    def open_one(url=None):
+        store = PostgresStore(url or server.url, TABLE)
+        closings.append(store.aclose)
+        return store
+
+    return open_one
+
+
+@pytest.fixture
+def admin(request, server):
+    """Run a statement, on a connection of its own."""
+
+    async def run(statement, *args):
+        writable = {"default_transaction_read_only": "off"}
+        connection = await asyncpg.connect(server.url, server_settings=writable)
+        try:
+            return await connection.fetchval(statement, *args)
+        finally:
+            await connection.close()
+
+    return run
+
+
+async def test_a_restarted_server_is_another_run(server, open_store):
+    """What was held is given under a new run, and a base from before is refused."""
+    store = open_store()
+    before = await write(store, b"one")
+    server.stop()
+    server.start()
+
+    swap = await open_store().swap("a", before, b"two")
+
+    assert (False, b"one", before.token) == (swap.done, swap.seen.value, swap.seen.token)
+    assert before.run != swap.seen.run
+    assert before.since < swap.seen.since
+
+
+async def test_what_was_acknowledged_outlasts_a_crash(server, open_store):
+    """A server that is killed has every swap that it said was carried out."""
+    store = open_store()
+    for number in range(50):
+        seen = await write(store, b"%d" % number)
+    server.kill()
+    server.start()
+
+    after = await store.read("a")
+
+    assert (b"49", seen.token) == (after.value, after.token)
+    assert seen.run != after.run
+
+
+async def test_an_old_copy_that_goes_on_is_another_run(server, open_store, tmp_path):
+    """A server that was restored from a copy is another run for members and newcomers."""
+    store = open_store()
+    before = await write(store, b"old")
+    server.stop()
+    server.copy_to(tmp_path / "copy")
+    server.start()
+    await write(store, b"new")
+    server.stop()
+    server.restore(tmp_path / "copy")
+    server.start()
+
+    seen = await store.read("a")
+
+    assert b"old" == seen.value
+    assert before.run != seen.run == (await open_store().read("a")).run
+
+
+@pytest.mark.parametrize("loss", [f"DROP TABLE {TABLE}", f"TRUNCATE {TABLE}"])
+async def test_a_table_that_was_emptied_is_another_run(open_store, admin, loss):
+    """The run goes with the values."""
+    store = open_store()
+    before = await write(store, b"one")
+    await admin(loss)
+
+    seen = await store.read("a")
+
+    assert seen.value is None
+    assert before.run != seen.run
+
+
+async def test_a_table_put_back_from_a_dump_is_another_run(open_store, admin):
+    """Rows that were copied back bring their run's name along, which is not believed."""
+    store = open_store()
+    before = await write(store, b"old")
+    await admin(f"CREATE TABLE copied AS TABLE {TABLE}")
+    await write(store, b"new")
+    await admin(f"TRUNCATE {TABLE}")
+    await admin(f"INSERT INTO {TABLE} TABLE copied")
+    await admin("DROP TABLE copied")
+
+    swap = await store.swap("a", before, b"two")
+
+    assert (False, b"old") == (swap.done, swap.seen.value)
+    assert before.run != swap.seen.run
+
+
+async def test_a_swap_without_a_table_means_away(open_store, admin):
+    """Where the table was dropped since the read, nothing is written, and the next read begins."""
+    store = open_store()
+    before = await write(store, b"one")
+    await admin(f"DROP TABLE {TABLE}")
+
+    assert "UndefinedTableError" in await away(store.swap("a", before, b"two"))
+    assert (await store.read("a")).value is None
+
+
+async def test_members_make_the_table_at_once(open_store):
+    """Of members that begin together none fails, and all see one run."""
+    stores = [open_store() for _ in range(8)]
+
+    seen = await asyncio.gather(*(store.read("a") for store in stores))
+
+    assert 1 == len({each.run for each in seen[1:]} | {(await stores[0].read("a")).run})
+
+
+async def test_a_read_waits_for_a_swap_that_commits_slowly(open_store, admin, server):
+    """A swap that is under way when a read begins is part of what the read sees."""
+    store = open_store()
+    before = await write(store, b"one")
+    connection = await asyncpg.connect(server.url)
+    async with connection.transaction():
+        await connection.execute(f"UPDATE {TABLE} SET value = 'two' WHERE account = ':a'")
+        reading = asyncio.create_task(store.read("a"))
+        await asyncio.sleep(0.1)
+        assert not reading.done()
+    await connection.close()
+
+    seen = await reading
+
+    assert b"two" == seen.value
+    assert seen.now - before.now < 0.1
+
+
+async def test_a_swap_that_waits_for_a_lock_until_it_is_late_is_refused(open_store, server):
+    """The clock of a swap is looked at when it holds the row, not when it was sent."""
+    store = open_store()
+    before = await write(store, b"one")
+    connection = await asyncpg.connect(server.url)
+    async with connection.transaction():
+        await connection.execute(f"SELECT FROM {TABLE} WHERE account = ':a' FOR UPDATE")
+        swapping = asyncio.create_task(store.swap("a", before, b"two", within=0.1))
+        await asyncio.sleep(0.2)
+    await connection.close()
+
+    assert not (await swapping).done
+    assert b"one" == (await store.read("a")).value
+
+
+async def test_no_lock_and_no_transaction_outlasts_a_call(open_store, admin):
+    """Between calls a member holds nothing in the server but its connection."""
+    store = open_store()
+    seen = await write(store, b"one")
+    await store.swap("a", seen, b"two")
+    open_ones = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+    locks = f"SELECT count(*) FROM pg_locks WHERE relation = '{TABLE}'::regclass"
+
+    assert [0, 0] == [await admin(open_ones), await admin(locks)]
+
+
+async def test_a_server_that_takes_no_writes_is_away(open_store, admin):
+    """A replica, or a server that was made read-only, lets nobody through."""
+    await write(open_store(), b"one")
+    await admin("ALTER DATABASE postgres SET default_transaction_read_only = on")
+    try:
+        text = await away(open_store().read("a"))
+    finally:
+        await admin("ALTER DATABASE postgres RESET ALL")
+
+    assert "ReadOnlySQLTransactionError" in text
+
+
+async def test_a_user_without_rights_is_told_so(open_store, admin, server):
+    """An error of the server's is readable, names where it is, and hides the password."""
+    await admin("CREATE ROLE stranger LOGIN")
+    url = server.url.replace("postgres:pass-4711", "stranger:pass-4711")
+    await write(open_store(), b"one")
+
+    text = await away(open_store(url).read("a"))
+    await admin("DROP ROLE stranger")
+
+    assert text.startswith(f"PostgreSQL at {server.url.split('@')[1].split('/')[0]}: ")
+    assert "permission denied" in text
+    assert "4711" not in text
+
+
+async def test_a_server_that_is_not_there_is_named(open_store):
+    """Host and port are readable, the password is not."""
+    text = await away(open_store("postgresql://me:pass-4711@127.0.0.1:1/db").read("a"))
+
+    assert text.startswith("PostgreSQL at 127.0.0.1:1: ConnectionRefusedError")
+    assert "4711" not in text
+
+
+async def test_a_socket_is_named_as_such(open_store):
+    """An address without a host is that of a socket, whose name ends with the port."""
+    text = await away(open_store("postgresql:///db?host=/nowhere").read("a"))
+
+    assert text.startswith("PostgreSQL at its socket:5432: ")
+
+
+async def test_a_server_that_stands_still_is_waited_for_once(server, open_store):
+    """Calls end with the time-out of those before them; afterwards the server is asked again."""
+    store = open_store()
+    await write(store, b"one")
+    server.freeze()
+    began = asyncio.get_running_loop().time()
+    try:
+        calls = (store.read("a") for _ in range(50))
+        results = await asyncio.gather(*calls, return_exceptions=True)
+    finally:
+        server.thaw()
+    took = asyncio.get_running_loop().time() - began
+    await asyncio.sleep(0.3)
+
+    assert {StoreAway} == {type(result) for result in results}
+    assert TIMEOUT <= took < TIMEOUT + 0.3
+    assert b"one" == (await store.read("a")).value
+
+
+async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
+    """A cut connection means that the store is away; the value tells what came of the swap."""
+    async with Proxy(server.url).running() as proxy:
+        store = open_store(proxy.url)
+        for value in (b"zero", b"one"):  # so that the statement is prepared
+            seen = await write(store, value)
+        proxy.loses_answers = True
+        text = await away(store.swap("a", seen, b"two"))
+        proxy.loses_answers = False
+        after = await store.read("a")
+        await store.aclose()
+
+    assert "Connection" in text
+    assert b"two" == after.value
+
+
+async def test_a_connection_that_the_server_closed_is_made_anew(open_store, admin):
+    """A call after the server closed all connections does not notice."""
+    store = open_store()
+    await write(store, b"one")
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    await admin(others + " AND backend_type = 'client backend'")
+
+    assert b"one" == (await store.read("a")).value
+
+
+async def test_a_call_that_ends_after_the_store_was_closed_leaves_no_connection(open_store, admin):
+    """A connection that was lent while the store was closed does not stay open."""
+    store = open_store()
+    await write(store, b"one")
+    reading = asyncio.create_task(store.read("a"))
+    await asyncio.sleep(0)
+    await store.aclose()
+    await asyncio.gather(reading, return_exceptions=True)
+    await asyncio.sleep(0.05)
+
+    clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    assert 1 == await admin(clients)

@@ -1,0 +1,327 @@
+"""The store in Redis, over real servers that fail, forget and are attacked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from customersms_async._limit.stores.redis import RedisStore, connect
+from customersms_async._ports.store import TIMEOUT, StoreAway
+from tests.support.closings import CLOSINGS
+from tests.support.proxy import Proxy
+from tests.support.store import BINARIES, StoreServer
+from tests.support.store_attacks import away, write
+from tests.support.stores import without_info
+
+KEY = "limit"
+
+
+@pytest.fixture(params=list(BINARIES))
+def server(request) -> Iterator[StoreServer]:
+    server = StoreServer(request.param)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["with INFO", "without INFO"])
+def rights(request):
+    """Give what makes an address into that of a user with or without INFO."""
+    return without_info if request.param == "without INFO" else str
+
+
+@pytest.fixture
+def open_store(request):
+    """Open stores that are closed after the test."""
+    closings = request.node.stash.setdefault(CLOSINGS, [])
+
+    def open_one(url, client=None):
+        client = client or connect(url)
+        closings.append(client.aclose)
+        return RedisStore(client, KEY, life=60, is_own=False)
+
+    return open_one
+
+
+@pytest.fixture
+def admin(request, server):
+    client = Redis.from_url(server.url)
+    request.node.stash.setdefault(CLOSINGS, []).append(client.aclose)
+    return client
+
+
+async def test_a_server_restarted_empty_is_another_run(server, rights, open_store):
+    """Nothing is held, the run is new, and a base from before is refused."""
+    store = open_store(rights(server.url))
+    before = await write(store, b"one")
+    server.kill()
+    server.start()
+    rights(server.url)
+
+    swap = await open_store(rights(server.url)).swap("a", before, b"two")
+
+    assert (False, None) == (swap.done, swap.seen.value)
+    assert before.run != swap.seen.run
+    assert before.since < swap.seen.since
+
+
+async def test_a_server_restored_from_an_old_copy_is_another_run(server, rights, admin, open_store):
+    """The copy is given under a new run, and a base whose token it brings back is refused."""
+    store = open_store(rights(server.url))
+    copied = await write(store, b"old")
+    await admin.save()
+    await write(store, b"new")
+    server.kill()
+    server.start()
+    rights(server.url)
+
+    swap = await open_store(rights(server.url)).swap("a", copied, b"two")
+
+    assert (False, b"old", copied.token) == (swap.done, swap.seen.value, swap.seen.token)
+    assert copied.run != swap.seen.run
+
+
+async def test_all_members_agree_on_the_run_after_a_loss(server, rights, open_store):
+    """However many notice a restart at once, they and a newcomer see one new run, which stays."""
+    stores = [open_store(rights(server.url)) for _ in range(5)]
+    before = {(await store.read("a")).run for store in stores}
+    server.kill()
+    server.start()
+    rights(server.url)
+
+    after = await asyncio.gather(*(store.read("a") for store in stores for _ in range(4)))
+    later = [await store.read("a") for store in [*stores, open_store(rights(server.url))]]
+
+    assert 1 == len(before)
+    assert 1 == len({(seen.run, seen.since) for seen in [*later, after[-1]]})
+    assert before.isdisjoint({seen.run for seen in after})
+
+
+async def test_a_deleted_key_is_another_run(server, rights, admin, open_store):
+    """The run goes with the values: evicted, deleted or expired, it never comes back."""
+    store = open_store(rights(server.url))
+    before = await write(store, b"one")
+    await admin.delete(KEY)
+
+    seen = await store.read("a")
+
+    assert seen.value is None
+    assert before.run != seen.run
+
+
+async def test_a_replica_that_took_over_is_another_run(server, rights, open_store, admin):
+    """What the replica has may be old, whatever it brings along."""
+    with_replica = StoreServer()
+    with_replica.start()
+    try:
+        async with Redis.from_url(with_replica.url) as replica:
+            before = await write(open_store(rights(server.url)), b"one")
+            await replica.replicaof("127.0.0.1", server.url.rpartition(":")[2].split("/")[0])
+            while not await replica.exists(KEY):  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(0.01)
+            await replica.replicaof("NO", "ONE")
+            store = open_store(rights(with_replica.url))
+
+            swap = await store.swap("a", before, b"two")
+    finally:
+        with_replica.close()
+
+    assert (False, b"one") == (swap.done, swap.seen.value)
+    assert before.run != swap.seen.run
+
+
+async def test_forgotten_scripts_are_told_again(server, admin, open_store):
+    """A server that names its run is still in the same one when its scripts are flushed."""
+    store = open_store(server.url)
+    before = await write(store, b"one")
+    await admin.script_flush()
+
+    seen = await store.read("a")
+
+    assert (b"one", before.run) == (seen.value, seen.run)
+
+
+async def test_without_info_forgotten_scripts_count_as_another_run(server, admin, open_store):
+    """Where nothing else tells a restart, the limiter rather shuts its gate for a moment."""
+    store = open_store(without_info(server.url))
+    before = await write(store, b"one")
+    await admin.script_flush()
+
+    seen = await store.read("a")
+
+    assert b"one" == seen.value
+    assert before.run != seen.run
+
+
+async def test_a_server_that_keeps_no_script_is_away(server, admin, open_store):
+    """Where the members can never agree on a run, nothing is swapped."""
+
+    class Forgetful(Redis):
+        async def execute_command(self, *args, **options):
+            if args[0] == "EVALSHA":
+                await admin.script_flush()
+            return await super().execute_command(*args, **options)
+
+    url = without_info(server.url)
+    store = open_store(url, Forgetful.from_url(url))
+
+    assert "the members do not agree" in await away(store.read("a"))
+
+
+async def test_a_replica_takes_no_swap(server, admin, open_store):
+    """A server that is read-only is away for swaps."""
+    store = open_store(server.url)
+    seen = await write(store, b"one")
+    await admin.replicaof("127.0.0.1", "1")
+
+    assert "ReadOnlyError" in await away(store.swap("a", seen, b"two"))
+
+
+async def test_a_server_without_memory_left_takes_no_swap(server, admin, open_store):
+    """A value that cannot be kept is not said to be."""
+    store = open_store(server.url)
+    seen = await write(store, b"one")
+    await admin.config_set("maxmemory", 1)
+
+    assert "OutOfMemoryError" in await away(store.swap("a", seen, b"two"))
+    await admin.config_set("maxmemory", 0)
+    assert b"one" == (await store.read("a")).value
+
+
+async def test_a_key_of_somebody_else_is_left_alone(server, admin, open_store):
+    """A key of another type is an error that says so, and stays as it is."""
+    await admin.set(KEY, "mine")
+
+    assert "WRONGTYPE" in await away(open_store(server.url).read("a"))
+    assert b"mine" == await admin.get(KEY)
+
+
+async def test_an_error_names_the_server_and_hides_the_password(server, admin, open_store):
+    """Host and port are readable in every error, the password in none."""
+    address = server.url.split("/")[2]
+    url = server.url.replace("127.0.0.1", ":pass-4711@127.0.0.1")
+    await admin.config_set("requirepass", "another")
+    refused = await away(open_store(url).read("a"))
+    server.kill()
+    unheard = await away(open_store(url).read("a"))
+
+    assert f"Redis at {address}" in refused
+    assert f"Redis at {address}: ConnectionError" in unheard
+    assert "4711" not in refused + unheard
+
+
+async def test_a_password_that_an_error_repeats_is_hidden(server, open_store):
+    """Whatever a client raises, the password is cut out of it."""
+
+    class Talkative(Redis):
+        async def execute_command(self, *args, **options):
+            raise RuntimeError("I use\nthe password pass-4711")
+
+    url = server.url.replace("127.0.0.1", ":pass-4711@127.0.0.1")
+
+    text = await away(open_store(url, Talkative.from_url(url)).read("a"))
+
+    assert text.endswith("RuntimeError: I use the password [hidden]")
+
+
+async def test_a_server_that_stands_still_is_waited_for_once(server, open_store):
+    """One call runs into its time-out, and those behind it fail with it; then it is asked again."""
+    store = open_store(server.url)
+    await write(store, b"one")
+    server.freeze()
+    began = asyncio.get_running_loop().time()
+    try:
+        results = await asyncio.gather(
+            *(store.read("a") for _ in range(100)), return_exceptions=True
+        )
+    finally:
+        server.thaw()
+    took = asyncio.get_running_loop().time() - began
+    await asyncio.sleep(0.3)
+
+    assert {StoreAway} == {type(result) for result in results}
+    assert TIMEOUT <= took < TIMEOUT + 0.3
+    assert b"one" == (await store.read("a")).value
+
+
+async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
+    """A cut connection means that the store is away; the value tells what came of the swap."""
+    async with Proxy(server.url).running() as proxy:
+        store = open_store(proxy.url)
+        seen = await write(store, b"one")
+        proxy.loses_answers = True
+        text = await away(store.swap("a", seen, b"two"))
+        proxy.loses_answers = False
+
+        assert "ConnectionError" in text
+        assert b"two" == (await store.read("a")).value
+
+
+async def test_a_swap_that_a_client_sends_twice_is_one(server, open_store):
+    """A client with retries gets the answer of the second call, which finds the first one's."""
+
+    class Doubling(Redis):
+        async def execute_command(self, *args, **options):
+            if args[0] == "EVALSHA":
+                await super().execute_command(*args, **options)
+            return await super().execute_command(*args, **options)
+
+    store = open_store(server.url)
+    seen = await write(store, b"one")
+    doubling = open_store(server.url, Doubling.from_url(server.url))
+
+    swap = await doubling.swap("a", seen, b"two")
+
+    assert (True, b"two") == (swap.done, swap.seen.value)
+    assert (await store.swap("a", swap.seen, b"three")).done
+
+
+async def test_a_client_that_decodes_answers_gives_bytes(server, open_store):
+    """The client that is passed in may decode what it hears; values stay bytes."""
+    store = open_store(server.url, Redis.from_url(server.url, decode_responses=True))
+
+    assert b"\xff" == (await write(store, b"\xff")).value
+    assert b"\xff" == (await store.read("a")).value
+
+
+async def test_a_dropped_connection_is_made_anew(server, admin, open_store):
+    """A call after the server closed all connections does not notice."""
+    store = open_store(server.url)
+    await write(store, b"one")
+    await admin.client_kill_filter(_type="normal", skipme=True)
+
+    assert b"one" == (await store.read("a")).value
+
+
+async def test_the_key_lives_as_long_as_it_is_told_to(server, admin, open_store):
+    """Each swap gives the key its whole life again; so does the first read."""
+    store = open_store(server.url)
+    seen = await store.read("a")
+    assert 55 < await admin.ttl(KEY) <= 60
+    await admin.expire(KEY, 5)
+    await store.swap("a", seen, b"one")
+
+    assert 55 < await admin.ttl(KEY) <= 60
+
+
+async def test_a_client_that_was_passed_in_stays_open(server, open_store):
+    """To close the store ends its calls, and leaves the client to whoever made it."""
+    client = connect(server.url)
+    store = open_store(server.url, client)
+    await store.aclose()
+
+    assert await client.ping()
+    with pytest.raises(StoreAway, match="closed"):
+        await store.read("a")
+
+
+def test_our_own_client_repeats_nothing():
+    """A client of ours makes no second call where the first may have been carried out."""
+    retry = connect("redis://127.0.0.1:1").connection_pool.connection_kwargs["retry"]
+
+    assert Retry(NoBackoff(), 0) == retry
