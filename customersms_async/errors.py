@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._redaction import mask_phone
+from ._redaction import mask_phone, plain
 from ._status import Status
 
 if TYPE_CHECKING:
@@ -59,7 +59,13 @@ __all__ = [
 
 
 class CustomerSMSError(Exception):
-    """The root: every error that this package raises on purpose."""
+    """The root: every error that this package raises on purpose. Its ``str`` is ASCII."""
+
+    def __str__(self) -> str:
+        return plain(self._said())
+
+    def _said(self) -> str:
+        return super().__str__()
 
     def __repr__(self) -> str:
         # The usual form shows the arguments, numbers included, and asyncio logs it of tasks that
@@ -85,7 +91,7 @@ class InvalidPhone(CustomerSMSError, ValueError):
         self.phone = phone
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         return f"phone {mask_phone(self.phone)!r}: {self.reason}"
 
 
@@ -100,7 +106,7 @@ class _BulkError(CustomerSMSError):
         super().__init__(report)
         self.report = report
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         return f"{self._WHAT}: {self.report}"
 
 
@@ -161,7 +167,7 @@ class SendError(CustomerSMSError):
         self.detail = detail
         self.request = request
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         fate = self.status.value.replace("_", " ")
         to = f"to {', '.join(map(mask_phone, self.phones))}, " if self.phones else ""
         said = f": {' '.join(self.detail.split())}" if self.detail else ""

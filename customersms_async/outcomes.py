@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import Final, overload
+from typing import Any, Final, overload
 
 from attrs import field, frozen
 
 from . import codes
 from ._columns import Columns
+from ._export import TextFile, as_dict, write_csv
 from ._refusals import family_of
 from ._status import Status, Verdict
 from .errors import BulkFailed
@@ -55,9 +56,9 @@ class Message:
         ref: Anything that tells the caller who this is; comes back as `Outcome.ref`.
     """
 
-    phone: str
+    phone: str = field(repr=ascii)
     text: str = field(repr=_hidden_text)
-    ref: object = None
+    ref: object = field(default=None, repr=ascii)
 
 
 @frozen
@@ -72,8 +73,12 @@ class Receipt:
     """
 
     phone: str
-    message_id: str | None
+    message_id: str | None = field(repr=ascii)
     remaining_credits: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes as types that JSON has."""
+        return as_dict(self)
 
 
 @frozen
@@ -88,6 +93,10 @@ class Credits:
 
     amount: int
     heard_at: dt.datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes as types that JSON has; the instant in ISO 8601."""
+        return as_dict(self)
 
 
 @frozen
@@ -111,12 +120,12 @@ class Outcome:
     """
 
     index: int
-    phone: str
+    phone: str = field(repr=ascii)
     status: Status
-    message_id: str | None = None
+    message_id: str | None = field(default=None, repr=ascii)
     code: str | None = None
-    detail: str | None = None
-    ref: object = None
+    detail: str | None = field(default=None, repr=ascii)
+    ref: object = field(default=None, repr=ascii)
     request: str | None = None
     text: str | None = field(default=None, repr=False)
 
@@ -129,6 +138,14 @@ class Outcome:
         what was refused for the key, for want of credit or for the rate.
         """
         return is_safe_to_resend(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Give the attributes as types that JSON has, but for *text*.
+
+        *ref* stays as it is where JSON has its type, and is its ``str`` otherwise.
+        """
+        return as_dict(self, without=("text",))
 
 
 @frozen(kw_only=True)
@@ -171,6 +188,10 @@ class Progress:
     def ok(self) -> bool:
         """Whether all was read and all was sent; duplicates do not count against it."""
         return self.complete and self.sent + self.duplicates == self.total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes, `total` and `ok` as types that JSON has."""
+        return as_dict(self, also=("total", "ok"))
 
     def __str__(self) -> str:
         parts = [
@@ -280,6 +301,32 @@ class Report(Sequence[Outcome]):
         """
         if not self.ok:
             raise BulkFailed(self)
+
+    def to_dict(self, *, outcomes: bool = False) -> dict[str, Any]:
+        """
+        Give the counts as types that JSON has; see `Progress.to_dict`.
+
+        Args:
+            outcomes: Whether to add all outcomes, as a list of `Outcome.to_dict`. For those that
+                matter, take ``[one.to_dict() for one in report.problems()]``.
+        """
+        counts = self._progress.to_dict()
+        return {**counts, "outcomes": [one.to_dict() for one in self]} if outcomes else counts
+
+    def to_csv(self, file: TextFile, *, delimiter: str = ",") -> None:
+        """
+        Write all outcomes, one a line below the names of their attributes, but for the texts.
+
+        A spreadsheet shows every cell as it is: digits are kept as text (``="+12125551234"``, which
+        `customersms_async.phones.normalize_phone` reads), and what could be taken for a formula
+        begins with an apostrophe. What the file's encoding does not have is escaped.
+
+        Args:
+            file: A text file; Excel needs ``encoding="utf-8-sig"`` to know UTF-8.
+
+            delimiter: What parts the cells; Excel asks for ``;`` where decimals have a comma.
+        """
+        write_csv(file, Outcome, self, delimiter=delimiter)
 
     @overload
     def __getitem__(self, index: int) -> Outcome: ...

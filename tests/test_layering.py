@@ -17,7 +17,7 @@ PACKAGE = ROOT / "customersms_async"
 
 #: Rooms that are files at the top; every other room is the folder of its name.
 FILES = {
-    "values": {"_columns", "_key", "_national", "_redaction", "_refusals", "_status"}
+    "values": {"_columns", "_export", "_key", "_national", "_redaction", "_refusals", "_status"}
     | {"_validation"}
     | {"codes", "errors", "outcomes", "phones"},
     "segments": {"segments"},

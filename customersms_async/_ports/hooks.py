@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import frozen
 
+from .._export import as_dict
 from .._status import Status
 
 __all__ = ["RequestRecord"]
@@ -38,3 +40,7 @@ class RequestRecord:
     waited: float
     took: float
     credits: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes as types that JSON has; the fates by the values of `Status`."""
+        return as_dict(self)

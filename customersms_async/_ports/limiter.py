@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import frozen
+
+from .._export import as_dict
 
 __all__ = ["LONGEST_PAUSE", "Lane", "Limiter", "Slot", "Ticket", "Usage"]
 
@@ -95,6 +97,10 @@ class Usage:
     refused_by_others: int
     opens_at: float | None = None
     share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes as types that JSON has."""
+        return as_dict(self)
 
 
 class Limiter(Protocol):
