@@ -27,6 +27,7 @@ from ._clock import SystemClock
 from ._columns import Columns
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
+from ._delivery.result import DeliveryResult
 from ._delivery.send import deliver
 from ._delivery.settings import Common, Settings
 from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key
@@ -42,7 +43,7 @@ from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError
 from .limiters import find_limiter
-from .outcomes import Credits, Message, Receipt, Report
+from .outcomes import Credits, Message, Receipt, Report, request_name
 from .phones import ParsePhone, checked, normalize_phone
 
 __all__ = ["CustomerSMS"]
@@ -215,9 +216,12 @@ class CustomerSMS:
         delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
         delivered = await deliver(delivery, self._common.in_flight)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
-            raise delivered.error(number) from delivered.cause
+            raise delivered.error(number, self._name(delivered)) from delivered.cause
         message_ids = delivered.message_ids or (None,)
-        return Receipt(number, message_ids[0], delivered.credits)
+        return Receipt(number, message_ids[0], delivered.credits, self._name(delivered))
+
+    def _name(self, delivered: DeliveryResult) -> str | None:
+        return request_name(self._context.name, delivered.request)
 
     async def send_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Report:
         """

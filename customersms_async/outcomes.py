@@ -70,11 +70,13 @@ class Receipt:
         phone: The number, in E.164.
         message_id: The gateway's name for the message, or None where it gave none.
         remaining_credits: The balance after this message, or None where the answer has none.
+        request: The short id of the attempt, the same in logs and in `RequestRecord.request`.
     """
 
     phone: str
     message_id: str | None = field(repr=ascii)
     remaining_credits: int | None
+    request: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the attributes as types that JSON has."""

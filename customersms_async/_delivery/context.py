@@ -14,6 +14,7 @@ from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter
 from .._ports.transport import Transport
 from ..outcomes import request_name
+from .answer_time import AnswerTime
 
 __all__ = ["DeliveryContext"]
 
@@ -37,6 +38,7 @@ class DeliveryContext:
         on_request: Told of every attempt, or None.
         on_credits: Told of every balance that an answer names.
         name: A few letters that begin the name of every attempt.
+        answers: How long the endpoint's answers take.
         numbers: Numbers the attempts.
         accepted_at: When the gateway last let a request through, monotonic seconds.
     """
@@ -51,6 +53,7 @@ class DeliveryContext:
     on_request: Callable[[RequestRecord], object] | None
     on_credits: Callable[[int], None]
     name: str
+    answers: AnswerTime = field(factory=AnswerTime)
     numbers: itertools.count[int] = field(factory=lambda: itertools.count(1))
     accepted_at: float = float("-inf")
 
@@ -59,17 +62,6 @@ class DeliveryContext:
         if self.request_timeout is not None:
             return self.request_timeout
         return 30.0 + 0.5 * (numbers - 1)
-
-    def tell(self, record: Callable[[], RequestRecord]) -> None:
-        """Tell the caller's hook of an attempt; *record* is made where there is a hook."""
-        if self.on_request is None:
-            return
-        told = record()
-        try:
-            self.on_request(told)
-        except Exception:
-            # What is told must not change what happens; the caller's hook is the caller's to mend.
-            _logger.exception("on_request raised", extra={"event": "hook.failed"})
 
     def warn(self, event: str, number: int, what: str) -> None:
         """Log something of the attempt of this *number*."""

@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from .. import codes
-from .._ports.hooks import RequestRecord
 from .._ports.limiter import Lane, Slot
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
 from .._redaction import Redactor
@@ -34,15 +33,12 @@ from .._wire.codec import (
 )
 from .._wire.matching import match
 from .._wire.pause import asked_pause
-from ..errors import LimiterUnavailable, WaitTooLong
+from .budget import TimeBudget
 from .context import DeliveryContext
+from .reporting import log_not_sent, tell, warn_of_unknown
 from .result import DeliveryResult
-from .retry import (
-    PATIENCE_WITH_REFUSALS,
-    backoff,
-    of_failure,
-    of_refusal,
-)
+from .retry import backoff, of_failure, of_refusal
+from .turn import Turn
 
 __all__ = ["Delivery"]
 
@@ -84,19 +80,18 @@ class Delivery:
     """
 
     __slots__ = (
+        "_asked_at",
         "_attempt",
-        "_deadline",
+        "_delay",
         "_ended",
         "_halted",
         "_lane",
         "_redactor",
-        "_refused_at",
-        "_retry_after",
-        "_slot",
         "_text",
-        "_timeout",
+        "_time",
         "_transport",
         "_tries",
+        "_turn",
         "context",
         "handed_over",
         "is_left",
@@ -122,42 +117,40 @@ class Delivery:
         self._text = text
         self._lane = lane
         self._redactor: Redactor | None = None
-        self._timeout = context.timeout_for(len(phones))
-        self._deadline = context.clock.now() + patience
+        now = context.clock.now()
+        self._asked_at = now
+        self._time = TimeBudget(
+            answers=context.answers,
+            account=context.key.account,
+            within=patience,
+            ends_at=now + patience,
+            attempt=context.timeout_for(len(phones)),
+        )
+        self._turn = Turn(context, lane, self._time)
         self._attempt: Attempt | None = None
         self._ended: DeliveryResult | None = None
         self._halted: str | None = None
-        self._slot: Slot | None = None
         self._tries = 0
-        self._refused_at: float | None = None
-        self._retry_after = 0.0
+        self._delay: float | None = None
 
     async def run(self) -> DeliveryResult:
-        """Live: wait, attempt, and again where nothing was sent and time allows."""
-        context = self.context
-        while True:
-            if self._halted is not None:
-                return self._not_sent(self._halted)
-            accepted_at, (longest, patience) = context.accepted_at, self._bounds()
-            try:
-                slot = await context.limiter.acquire(
-                    context.key.account,
-                    self._lane,
-                    longest=longest,
-                    patience=patience,
-                    ticket=None if self._slot is None else self._slot.ticket,
-                )
-            except WaitTooLong as exc:
-                if not self._may_ask_again(accepted_at):
-                    return self._too_late(exc)
-                continue
-            except LimiterUnavailable as exc:
-                return self._not_sent(exc.code, exc.detail, cause=exc)
-            ended = await self._try_once(slot)
-            if ended.verdicts is SENT or ended.first.status is not Status.NOT_SENT:
-                return ended
-            if not await self._may_try_again(ended):
-                return ended
+        """Wait for a slot, attempt, and retry while nothing was sent and time remains."""
+        try:
+            while True:
+                slot = await self._wait_for_slot()
+                if isinstance(slot, DeliveryResult):
+                    return self._end_without_attempt(slot)
+                ended = await self._try_once(slot)
+                if self._delay is None:
+                    return ended
+                if self._delay:
+                    await self.context.clock.sleep(self._delay)
+        except BaseException:
+            if self._attempt is None:
+                self._end_without_attempt(self.abandoned())
+            raise
+        finally:
+            self._time.end()
 
     def halt(self, code: str) -> bool:
         """
@@ -178,7 +171,7 @@ class Delivery:
         if self._ended is not None and self._ended.first.status is not Status.NOT_SENT:
             return self._ended
         if self._attempt is None or not self._attempt.is_started:
-            return self._not_sent(self._halted or codes.CANCELLED)
+            return self._turn.end(self._halted or codes.CANCELLED)
         verdict = of_failure("nobody waited for the answer", is_started=True)
         return DeliveryResult(verdict, request=self._attempt.number)
 
@@ -187,56 +180,34 @@ class Delivery:
         """Whether an attempt is under way that has been handed over."""
         return self._attempt is not None and self._attempt.is_started
 
-    def _left(self) -> float:
-        """Seconds that are left for all of it, at least 0."""
-        left = self._deadline - self.context.clock.now()
-        return left if left > 0 else 0.0
-
-    def _bounds(self) -> tuple[float, float | None]:
-        """
-        Give the most seconds that a request may take now, and that a slot is of use within.
-
-        The latter is the caller's time, and once refused for the rate no longer than refusals are
-        borne.
-        """
-        now, longest = self.context.clock.now(), self._timeout
-        left = self._deadline - now
-        if left < longest:
-            longest = left = max(left, 0.0)
-        if self._refused_at is not None:
-            left = min(left, max(self._bears_until() - now, 0.0))
-        return longest, None if left == math.inf else left
-
-    def _bears_until(self) -> float:
-        since = max(self._refused_at or 0.0, self.context.accepted_at)
-        return since + PATIENCE_WITH_REFUSALS
-
-    def _may_ask_again(self, accepted_at: float) -> bool:
-        """Somebody else was let through since it asked: then the ten minutes begin anew."""
-        was_refused = self._refused_at is not None
-        return was_refused and self._left() > 0 and self.context.accepted_at > accepted_at
+    async def _wait_for_slot(self) -> Slot | DeliveryResult:
+        """Wait for a slot; give it back where it comes too late, or nobody wants it any more."""
+        if self._halted is not None:
+            return self._turn.end(self._halted)
+        slot = await self._turn.wait()
+        if isinstance(slot, DeliveryResult):
+            return slot
+        if self.on_granted is not None:
+            self.on_granted()
+        if self._halted is not None or self.is_left():  # a limiter may swallow a cancellation
+            slot.unused()
+            self.halt(codes.CANCELLED)
+            return self._turn.end(self._halted or codes.CANCELLED)
+        if not self._time.is_enough(self.context.clock.now()):
+            slot.unused()
+            detail = "its turn came when too little time was left for the answer"
+            return self._turn.end(codes.TIME_IS_OVER, detail)
+        return slot
 
     async def _try_once(self, slot: Slot) -> DeliveryResult:
         context, phones = self.context, self.phones
         granted_at = context.clock.now()
-        left = self._deadline - granted_at
-        self._slot = slot
-        if self.on_granted is not None:
-            self.on_granted()
-        if left <= 0:
-            slot.unused()  # the loop was busy: to a transport, no time at all may mean no limit
-            detail = "its turn came when its time was over"
-            return self._not_sent(codes.WAIT_TOO_LONG, detail)
-        if self._halted is not None or self.is_left():  # a limiter may swallow a cancellation
-            slot.unused()
-            self.halt(codes.CANCELLED)
-            return self._not_sent(self._halted or codes.CANCELLED)
         attempt = self._attempt = Attempt(next(context.numbers))
         try:
             reply = await self._transport.post(
                 Body(encode_request(context.key, self._spelled(), self._text)),
                 attempt,
-                timeout=min(self._timeout, left),
+                timeout=min(self._time.attempt, self._time.ends_at - granted_at),
                 most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(phones),
             )
             ended = self._read(attempt, slot, reply)
@@ -244,19 +215,56 @@ class Delivery:
             ended = self._failed(attempt, slot, exc)
         except BaseException:
             # Cancelled, or a fault of a transport: the slot must end all the same.
-            self._note(attempt, slot, self._failed(attempt, slot, None), granted_at)
+            self._delay = None
+            self._tell(slot, self._failed(attempt, slot, None), granted_at)
             raise
         self.handed_over += attempt.is_started
         self._attempt, self._ended = None, ended
+        self._learn(attempt, ended, granted_at)
+        self._delay = self._delay_after(ended)
         if ended.verdicts is not SENT or context.on_request is not None:
-            self._note(attempt, slot, ended, granted_at)
+            self._tell(slot, ended, granted_at)
         return ended
 
-    def _note(self, attempt: Attempt, slot: Slot, ended: DeliveryResult, granted_at: float) -> None:
+    def _learn(self, attempt: Attempt, ended: DeliveryResult, granted_at: float) -> None:
+        """Learn how long answers take; a batch takes longer than a message."""
+        if self._lane is not _SEND or not attempt.is_started:
+            return
+        took = self.context.clock.now() - granted_at
+        if ended.cause is None:
+            self.context.answers.heard(took)
+        else:
+            self.context.answers.lost(took)
+
+    def _tell(self, slot: Slot, ended: DeliveryResult, granted_at: float) -> None:
         """Let logs and the caller's hook know of an attempt that has ended."""
-        if ended.verdicts is not SENT:
-            self._warn_of_unknown(attempt, ended)
-        self.context.tell(lambda: self._record(attempt, slot, ended, granted_at))
+        if ended.verdicts is not SENT and not self.is_left():  # else its caller's side logs it
+            warn_of_unknown(self.context, ended, len(self.phones))
+        tell(
+            self.context,
+            ended,
+            lane=self._lane,
+            numbers=len(self.phones),
+            is_final=self._delay is None,
+            waited=slot.waited,
+            took=self.context.clock.now() - granted_at,
+        )
+
+    def _end_without_attempt(self, ended: DeliveryResult) -> DeliveryResult:
+        """Number a request that ends before an attempt, or between two, and tell of it."""
+        context = self.context
+        ended.request = next(context.numbers)
+        log_not_sent(context, ended)
+        tell(
+            context,
+            ended,
+            lane=self._lane,
+            numbers=len(self.phones),
+            is_final=True,
+            waited=context.clock.now() - self._asked_at,
+            took=0.0,
+        )
+        return ended
 
     def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> DeliveryResult:
         if not attempt.is_started:
@@ -290,26 +298,25 @@ class Delivery:
         reply: Reply,
         answer: Refused | TurnedAway | Unreadable,
     ) -> DeliveryResult:
+        # It names no number, so nothing shows that it answers this request and not the one before:
+        # if not, the next on this connection would be given the answer to this one.
+        reply.discard()
         detail = self._clean(answer.detail) if answer.detail else None
         verdict = of_refusal(answer, detail)
         if isinstance(answer, Unreadable):
             slot.lost()
             return DeliveryResult(verdict, request=attempt.number)
         if isinstance(answer, TurnedAway):
-            self._turned_away(slot, asked_pause(reply.headers, answer.retry_after))
-            return DeliveryResult(verdict, request=attempt.number, retry_after=self._retry_after)
+            self._turn.turned_away(slot, asked_pause(reply.headers, answer.retry_after))
+            pause = self._turn.retry_after
+            return DeliveryResult(verdict, request=attempt.number, retry_after=pause)
         slot.answered()
         self._accepted(answer.credits)
         return DeliveryResult(verdict, request=attempt.number, credits=answer.credits)
 
-    def _turned_away(self, slot: Slot, retry_after: float | None) -> None:
-        self._retry_after = slot.refused(retry_after)
-        if self._refused_at is None:
-            self._refused_at = self.context.clock.now()
-
     def _accepted(self, credits_left: int | None) -> None:
         self.context.accepted_at = self.context.clock.now()
-        self._refused_at = None
+        self._turn.refused_at = None
         if credits_left is not None:
             self.context.on_credits(credits_left)
 
@@ -323,58 +330,23 @@ class Delivery:
             verdict = Verdict(Status.NOT_SENT, self._halted or codes.CANCELLED)
         return DeliveryResult(verdict, request=attempt.number, cause=exc)
 
-    async def _may_try_again(self, ended: DeliveryResult) -> bool:
-        """Decide what follows a try that sent nothing, and wait where it is time to wait."""
+    def _delay_after(self, ended: DeliveryResult) -> float | None:
+        """Say after how many seconds to try again; None where it ends here."""
+        if ended.verdicts is SENT or ended.first.status is not Status.NOT_SENT:
+            return None
         if self._halted is not None:
-            return False
+            return None
         if ended.first.code == codes.RATE_LIMITED:
-            return True  # uses up no retry: the pause and the caller's time are the bounds
+            return 0.0  # uses up no retry: the pause and the caller's time are the bounds
+        now = self.context.clock.now()
         self._tries += 1
-        delay, left = backoff(self._tries, self.context.clock.jitter()), self._left()
-        if left <= 0:
-            ended.verdicts = Verdict(Status.NOT_SENT, codes.WAIT_TOO_LONG, ended.first.detail)
-        if self._tries > self.context.retries or delay >= left:
-            return False
-        await self.context.clock.sleep(delay)
-        return True
-
-    def _too_late(self, exc: WaitTooLong) -> DeliveryResult:
-        if self._refused_at is not None:
-            detail = "turned away for the rate, and no time is left for another try"
-            return self._not_sent(codes.RATE_LIMITED, detail, cause=exc)
-        self._retry_after = exc.retry_after
-        return self._not_sent(exc.code, exc.detail, cause=exc)
-
-    def _not_sent(
-        self, code: str, detail: str | None = None, *, cause: Exception | None = None
-    ) -> DeliveryResult:
-        verdict = Verdict(Status.NOT_SENT, code, detail)
-        return DeliveryResult(verdict, retry_after=self._retry_after, cause=cause)
+        if self._time.left(now) <= 0:
+            ended.verdicts = Verdict(Status.NOT_SENT, codes.TIME_IS_OVER, ended.first.detail)
+        delay = backoff(self._tries, self.context.clock.jitter())
+        may_try = self._tries <= self.context.retries and self._time.is_enough(now + delay)
+        return delay if may_try else None
 
     def _clean(self, detail: str) -> str:
         if self._redactor is None:
             self._redactor = Redactor(self.context.key.reveal(), self._text, self.phones)
         return self._redactor.clean(detail)
-
-    def _warn_of_unknown(self, attempt: Attempt, ended: DeliveryResult) -> None:
-        if self.is_left():
-            return
-        if unknown := ended.fates(len(self.phones))[Status.UNKNOWN]:
-            what = f"the fate of {unknown} of its {len(self.phones)} numbers is unknown"
-            self.context.warn("request.unknown", attempt.number, what)
-
-    def _record(
-        self, attempt: Attempt, slot: Slot, ended: DeliveryResult, granted_at: float
-    ) -> RequestRecord:
-        context = self.context
-        return RequestRecord(
-            account=context.key.account,
-            request=f"{context.name}-{attempt.number}",
-            kind=self._lane.value,
-            numbers=len(self.phones),
-            fates=dict(ended.fates(len(self.phones))),
-            code=None if ended.whole is None else ended.whole.code,
-            waited=slot.waited,
-            took=context.clock.now() - granted_at,
-            credits=ended.credits,
-        )

@@ -37,7 +37,8 @@ class DeliveryResult:
         message_ids: One for each number, or None where no number has one.
         request: The number of the attempt that decided; 0 where none was made.
         credits: The balance that the answer named, or None.
-        retry_after: Seconds that the pause of the key lasts, for a refusal for the rate.
+        retry_after: Seconds after which another call is worth while, where it was refused for the
+            rate or for want of time.
         cause: What was raised below, or None.
     """
 
@@ -71,15 +72,28 @@ class DeliveryResult:
             return Counter({self.verdicts.status: numbers})
         return Counter(verdict.status for verdict in self.verdicts)
 
-    def error(self, phone: str) -> SendError:
-        """Make the error that says why there is no receipt for the one number of this request."""
+    def error(self, phone: str, request: str | None = None) -> SendError:
+        """
+        Make the error that says why there is no receipt for the one number of this request.
+
+        Args:
+            phone: The number.
+
+            request: The name of the attempt that decided.
+        """
+        exc = self._error(phone)
+        exc.request = request
+        return exc
+
+    def _error(self, phone: str) -> SendError:
         verdict = self.first
         code, phones = verdict.code or codes.REJECTED, (phone,)
         if verdict.status is Status.UNKNOWN:
             return OutcomeUnknown(code, phones, verdict.detail)
         if verdict.status is Status.NOT_SENT:
-            if code == codes.RATE_LIMITED:
-                return RateLimited(code, phones, verdict.detail, self.retry_after)
+            later = _LATER.get(code)
+            if later is not None:
+                return later(code, phones, verdict.detail, self.retry_after)
             return _NOT_SENT.get(code, NotSent)(code, phones, verdict.detail)
         kind = AuthenticationError if is_key_refused(verdict) else Rejected
         if has_no_credits(verdict):
@@ -89,9 +103,12 @@ class DeliveryResult:
 
 _NOT_SENT: Final[dict[str, type[NotSent]]] = {
     codes.CONNECT_FAILED: ConnectFailed,
+    codes.LIMITER_UNAVAILABLE: LimiterUnavailable,
+}
+_LATER: Final[dict[str, type[RateLimited | WaitTooLong]]] = {
+    codes.RATE_LIMITED: RateLimited,
     codes.WAIT_TOO_LONG: WaitTooLong,
     codes.PAUSED: WaitTooLong,
     codes.LIMITER_OPENING: WaitTooLong,
     codes.TIME_IS_OVER: WaitTooLong,
-    codes.LIMITER_UNAVAILABLE: LimiterUnavailable,
 }

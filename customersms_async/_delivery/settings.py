@@ -21,6 +21,7 @@ from .._validation import (
     check_statuses,
 )
 from ..phones import ParsePhone
+from .answer_time import AnswerTime
 from .context import DeliveryContext
 from .in_flight import InFlight
 
@@ -67,12 +68,14 @@ class Common:
         network: The way to the gateway.
         clock: Time, randomness and sleep.
         in_flight: What they have under way.
+        answers: How long the endpoint's answers take.
     """
 
     settings: Settings
     network: Network
     clock: Clock
     in_flight: InFlight
+    answers: AnswerTime = field(factory=AnswerTime)
 
     def context_for(self, key: ApiKey, on_credits: Callable[[int], None]) -> DeliveryContext:
         """Make what the deliveries of one client share."""
@@ -87,5 +90,6 @@ class Common:
             rate_statuses=settings.rate_statuses,
             on_request=settings.on_request,
             on_credits=on_credits,
+            answers=self.answers,
             name=secrets.token_hex(3),
         )

@@ -16,7 +16,10 @@ __all__ = ["RequestRecord"]
 @frozen(kw_only=True)
 class RequestRecord:
     """
-    What ``on_request`` is told of one attempt: never a key, a text or a number.
+    What ``on_request`` is told: never a key, a text or a number.
+
+    There is one for each attempt, and one for a request that ends without an attempt or between
+    two. Exactly one of each request's has ``is_final``.
 
     Attributes:
         account: The hash that stands for the key.
@@ -26,8 +29,9 @@ class RequestRecord:
         fates: How many of them ended how; only fates that occurred. An attempt that is tried
             again counts them as `Status.NOT_SENT`.
         code: The word of the reason where the whole request has one, or None.
-        waited: Seconds in the limiter's queue.
-        took: Seconds from the grant to the end of the attempt.
+        is_final: Whether the request ends with it; else it is tried again.
+        waited: Seconds in the limiter's queue; without an attempt, since the request began.
+        took: Seconds from the grant to the end of the attempt; 0 without one.
         credits: The balance that the answer named, or None.
     """
 
@@ -37,6 +41,7 @@ class RequestRecord:
     numbers: int
     fates: Mapping[Status, int]
     code: str | None
+    is_final: bool
     waited: float
     took: float
     credits: int | None

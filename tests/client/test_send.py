@@ -48,9 +48,12 @@ async def test_gives_a_receipt(make_client):
     """A message that the gateway accepts gives its id and the balance."""
     gateway = MemoryTransport(credits=98)
 
-    receipt = await make_client(gateway).send("+1 (212) 555-1234", TEXT)
+    records = []
+    client = make_client(gateway, on_request=records.append)
 
-    assert Receipt(PHONE, "msg_12125551234", 97) == receipt
+    receipt = await client.send("+1 (212) 555-1234", TEXT)
+
+    assert Receipt(PHONE, "msg_12125551234", 97, records[0].request) == receipt
     assert 1 == gateway.ledger[PHONE]
 
 
@@ -73,7 +76,9 @@ async def test_an_answer_without_id_and_balance_is_a_receipt(make_client):
         answers({"success": True, "results": [{"phone": 12125551234, "success": 1}]})
     )
 
-    assert Receipt(PHONE, None, None) == await make_client(gateway).send(PHONE, TEXT)
+    receipt = await make_client(gateway).send(PHONE, TEXT)
+
+    assert Receipt(PHONE, None, None, receipt.request) == receipt
 
 
 @pytest.mark.parametrize(

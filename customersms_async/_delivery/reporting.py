@@ -1,0 +1,74 @@
+"""What logs and the caller's hook hear of a request."""
+
+from __future__ import annotations
+
+import logging
+
+from .._ports.hooks import RequestRecord
+from .._ports.limiter import Lane
+from .._status import Status
+from ..outcomes import request_name
+from .context import DeliveryContext
+from .result import DeliveryResult
+
+__all__ = ["log_not_sent", "tell", "warn_of_unknown"]
+
+_logger = logging.getLogger("customersms_async")
+
+
+def tell(
+    context: DeliveryContext,
+    ended: DeliveryResult,
+    *,
+    lane: Lane,
+    numbers: int,
+    is_final: bool,
+    waited: float,
+    took: float,
+) -> None:
+    """Tell the caller's hook how an attempt, or a request without one, has ended."""
+    if context.on_request is None:
+        return
+    record = RequestRecord(
+        account=context.key.account,
+        request=request_name(context.name, ended.request) or "",
+        kind=lane.value,
+        numbers=numbers,
+        fates=dict(ended.fates(numbers)),
+        code=None if ended.whole is None else ended.whole.code,
+        is_final=is_final,
+        waited=waited,
+        took=took,
+        credits=ended.credits,
+    )
+    try:
+        context.on_request(record)
+    except Exception:
+        # What is told must not change what happens; the caller's hook is the caller's to mend.
+        _logger.exception("on_request raised", extra={"event": "hook.failed"})
+
+
+def warn_of_unknown(context: DeliveryContext, ended: DeliveryResult, numbers: int) -> None:
+    """Log an attempt that leaves the fate of a number unknown."""
+    if unknown := ended.fates(numbers)[Status.UNKNOWN]:
+        what = f"the fate of {unknown} of its {numbers} numbers is unknown"
+        context.warn("request.unknown", ended.request, what)
+
+
+def log_not_sent(context: DeliveryContext, ended: DeliveryResult) -> None:
+    """Log a request that ended before an attempt."""
+    verdict = ended.first
+    request, account = request_name(context.name, ended.request), context.key.account
+    _logger.info(
+        "request %s of account %s was not sent: %s%s",
+        request,
+        account,
+        verdict.code,
+        f", {verdict.detail}" if verdict.detail else "",
+        extra={
+            "event": "request.not_sent",
+            "request": request,
+            "account": account,
+            "code": verdict.code,
+        },
+    )

@@ -1,0 +1,108 @@
+"""Waiting for a slot: within the time of a message, and as long as refusals are borne."""
+
+from __future__ import annotations
+
+import math
+
+from attrs import define
+
+from .. import codes
+from .._ports.limiter import Lane, Slot
+from .._status import Status, Verdict
+from ..errors import LimiterUnavailable, WaitTooLong
+from .budget import TimeBudget
+from .context import DeliveryContext
+from .result import DeliveryResult
+from .retry import PATIENCE_WITH_REFUSALS
+
+__all__ = ["Turn"]
+
+#: Seconds added to what a limiter says of a later call: then it is in time, not just so.
+_MARGIN = 0.025
+
+
+@define(eq=False)
+class Turn:
+    """
+    One request in the queue of its key, again and again until it ends.
+
+    Attributes:
+        context: What it shares with others of its account.
+        lane: Who asks.
+        time: The time that it has.
+        slot: The last one it was granted, whose place in the queue it keeps.
+        refused_at: When it was first turned away since it was last let through, or None.
+        retry_after: Seconds after which another call is worth while.
+    """
+
+    context: DeliveryContext
+    lane: Lane
+    time: TimeBudget
+    slot: Slot | None = None
+    refused_at: float | None = None
+    retry_after: float = 0.0
+
+    async def wait(self) -> Slot | DeliveryResult:
+        """Wait for a slot, or give the end of a request to which none is of use."""
+        while True:
+            accepted_at = self.context.accepted_at
+            try:
+                self.slot = await self._ask()
+            except WaitTooLong as exc:
+                if not self._may_ask_again(accepted_at):
+                    return self._too_late(exc)
+            except LimiterUnavailable as exc:
+                return self.end(exc.code, exc.detail, cause=exc)
+            else:
+                return self.slot
+
+    def end(
+        self, code: str, detail: str | None = None, *, cause: Exception | None = None
+    ) -> DeliveryResult:
+        """End the request before an attempt, or between two."""
+        verdict = Verdict(Status.NOT_SENT, code, detail)
+        return DeliveryResult(verdict, retry_after=self.retry_after, cause=cause)
+
+    def turned_away(self, slot: Slot, retry_after: float | None) -> None:
+        """The gateway refused it for the rate."""
+        self.retry_after = slot.refused(retry_after)
+        if self.refused_at is None:
+            self.refused_at = self.context.clock.now()
+
+    async def _ask(self) -> Slot:
+        context, time, now = self.context, self.time, self.context.clock.now()
+        patience = min(time.patience(now), self._bears_until() - now)
+        if patience <= 0:
+            raise self._no_time(now)
+        return await context.limiter.acquire(
+            context.key.account,
+            self.lane,
+            longest=min(time.attempt, time.left(now)),
+            patience=None if patience == math.inf else patience,
+            ticket=None if self.slot is None else self.slot.ticket,
+        )
+
+    def _no_time(self, now: float) -> WaitTooLong:
+        """Say that a slot would be of no use, however soon it came."""
+        kept, left = self.time.kept(), self.time.left(now)
+        detail = f"{left:.1f} s are left, and the answer may take {kept:.1f} s"
+        return WaitTooLong(codes.TIME_IS_OVER, (), detail, self.time.tried_for(now))
+
+    def _bears_until(self) -> float:
+        """Say until when refusals for the rate are waited out."""
+        if self.refused_at is None:
+            return math.inf
+        return max(self.refused_at, self.context.accepted_at) + PATIENCE_WITH_REFUSALS
+
+    def _may_ask_again(self, accepted_at: float) -> bool:
+        """Somebody else was let through since it asked: then the ten minutes begin anew."""
+        if self.refused_at is None or self.context.accepted_at <= accepted_at:
+            return False
+        return self.time.left(self.context.clock.now()) > 0
+
+    def _too_late(self, exc: WaitTooLong) -> DeliveryResult:
+        if self.refused_at is not None:
+            detail = "turned away for the rate, and no time is left for another try"
+            return self.end(codes.RATE_LIMITED, detail, cause=exc)
+        self.retry_after = exc.retry_after + _MARGIN if exc.retry_after else 0.0
+        return self.end(exc.code, exc.detail, cause=exc)
