@@ -58,6 +58,7 @@ RECORD = RequestRecord(
     numbers=3,
     fates={Status.SENT: 2, Status.UNKNOWN: 1},
     code=None,
+    is_final=True,
     waited=0.0,
     took=0.25,
     credits=98,
