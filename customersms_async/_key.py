@@ -74,10 +74,12 @@ def read_key(value: object, name: str = "api_key") -> ApiKey | ConfigurationErro
     and here the key would be one of them.
 
     Args:
-        value: What was given.
+        value: What was given; a key that was read before is given back.
 
         name: Where it was given: the argument or the variable.
     """
+    if isinstance(value, ApiKey):
+        return value
     problem = _problem(value) if isinstance(value, str) else _kind_problem(value)
     if isinstance(value, str) and problem is None:
         return ApiKey(value)

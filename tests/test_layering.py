@@ -100,6 +100,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         | {"system"},
         {"sqlite3"},
     ),
+    "sync": ({"values", "_ports", "_bulk", "calls", "system"}, NETWORK),
     "names": (
         {"values", "system", "_ports", "_limit (pure)", "_bulk", "calls"},
         NETWORK | {"asyncio"},

@@ -1,0 +1,175 @@
+"""
+The event loop behind the synchronous clients of a process, in a daemon thread.
+
+Rules of this module:
+
+1. One loop a process. It starts with the first call, and again in a forked child.
+2. A child leaves its copy of the parent's loop and connections alone. To close them would reach
+   into the parent, whose sockets they are; to collect them as garbage would warn. So they are
+   never freed.
+3. At exit the clients are closed and the loop is ended, before the interpreter takes itself apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final, Protocol
+
+__all__ = ["Background", "Closable", "close_later", "get_background", "remember"]
+
+#: Seconds at exit for what is in flight, as in `CustomerSMS.close`, and for the end of the loop.
+AT_EXIT: Final = 5.0
+
+
+class Closable(Protocol):
+    """A client, as this module needs it."""
+
+    async def aclose(self, drain: float = ...) -> None:
+        """Stop what it has begun, and close its session of this loop."""
+        ...
+
+
+class Background:
+    """
+    An event loop in a daemon thread, from its start to the end of the process.
+
+    Attributes:
+        loop: The loop, running.
+    """
+
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self) -> None:
+        self._started: Future[None] = Future()
+        self._closings: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name="customersms_async", daemon=True)
+        self._thread.start()
+        self._started.result()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """
+        Call *function* in the loop, soon, from any thread.
+
+        Raises:
+            RuntimeError: The loop has ended, since the process ends.
+        """
+        self.loop.call_soon_threadsafe(function)
+
+    def close(self, client: Closable, drain: float) -> None:
+        """Close a client in the loop; called there."""
+        task = asyncio.ensure_future(client.aclose(drain))
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
+
+    def end(self, clients: list[Closable]) -> None:
+        """Close *clients* and end the loop; called once, at exit, in the main thread."""
+        with contextlib.suppress(RuntimeError):
+            self.call(lambda: self._end_soon(clients))
+        self._thread.join(AT_EXIT + 1)
+
+    def _end_soon(self, clients: list[Closable]) -> None:
+        for client in clients:
+            self.close(client, AT_EXIT)
+        self._ended.set()
+
+    def _run(self) -> None:
+        # Not the loop of a policy: an application may have set one for its own purposes.
+        try:
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve())
+        except OSError as error:  # no file descriptor is left; raised where the start is awaited
+            self._started.set_exception(error)
+
+    async def _serve(self) -> None:
+        self.loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._started.set_result(None)
+        await self._ended.wait()
+        while self._closings:
+            await asyncio.wait(self._closings)
+
+
+class _Process:
+    """
+    What this process has.
+
+    Attributes:
+        lock: Held while a loop starts, and while the process forks.
+        background: The loop, once there is one.
+        clients: Clients that have to be closed in it.
+        is_ending: Whether nothing may start any more.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.background: Background | None = None
+        self.clients: weakref.WeakSet[Closable] = weakref.WeakSet()
+        self.is_ending = False
+
+    def end(self) -> None:
+        """End the loop; the process is about to exit."""
+        with self.lock:
+            self.is_ending = True
+            background = self.background
+        if background is not None:
+            background.end(list(self.clients))
+
+    def begin_child(self) -> None:
+        """Go on without the parent's loop and connections; this is a forked child."""
+        if self.background is not None:
+            for one in (self.background, *self.clients):
+                _never_free(one)
+            self.background = None
+        self.lock.release()
+
+
+_process: Final = _Process()
+
+atexit.register(_process.end)
+with contextlib.suppress(AttributeError):  # Windows knows no fork
+    os.register_at_fork(
+        before=_process.lock.acquire,
+        after_in_parent=_process.lock.release,
+        after_in_child=_process.begin_child,
+    )
+
+
+def get_background() -> Background:
+    """
+    Return the loop of this process, started if need be.
+
+    Raises:
+        RuntimeError: The process is exiting.
+    """
+    with _process.lock:
+        if _process.is_ending:
+            msg = "the process is exiting: nothing can be sent any more"
+            raise RuntimeError(msg)
+        if _process.background is None:
+            _process.background = Background()
+        return _process.background
+
+
+def remember(client: Closable) -> None:
+    """Close a client at exit, unless it is gone by then."""
+    _process.clients.add(client)
+
+
+def close_later(client: Closable) -> None:
+    """Close a client whose owner was dropped without closing it; called by the collector."""
+    background = _process.background
+    if background is not None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and has closed it
+            background.call(lambda: background.close(client, 0.0))
+
+
+def _never_free(something: object) -> None:
+    with contextlib.suppress(AttributeError):  # only CPython counts references
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(something))

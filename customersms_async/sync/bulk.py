@@ -1,0 +1,119 @@
+"""`Bulk`: a run over any number of messages, for programs without an event loop."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from .. import bulk as asynchronous
+from ..outcomes import Outcome, Progress
+from .call import Errands, refuse_in_event_loop, run
+
+__all__ = ["Bulk"]
+
+T = TypeVar("T")
+
+
+class Bulk:
+    """
+    A bulk run. Enter its block to start it; iterate over it, or call `finish`.
+
+    ::
+
+        with sms.stream_many(numbers, "We open at nine") as bulk:
+            for outcome in bulk:
+                ...
+
+    Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
+    The input is read in the thread that iterates, whenever it waits for an outcome. The end of the
+    block stops the run unless it is at its end; what is in flight is answered. A block that ends by
+    an exception waits for that no longer than ``drain`` seconds.
+    """
+
+    def __init__(self, bulk: asynchronous.Bulk, errands: Errands) -> None:
+        self._bulk = bulk
+        self._errands = errands
+        self._ready: deque[Outcome] = deque()
+        self._is_open = False
+
+    @property
+    def progress(self) -> Progress:
+        """The counts at this instant; from any thread."""
+        return run(self._count) if self._is_open else self._bulk.progress
+
+    def stop(self) -> None:
+        """
+        Let nothing new leave; what is in flight is answered, the rest becomes ``STOPPED``.
+
+        May be called from any thread, from a signal handler, and more than once.
+        """
+        self._bulk.stop()
+
+    def finish(self) -> Progress:
+        """
+        Run to the end without handing over outcomes, and return the counts.
+
+        Raises:
+            BulkInterrupted: The input or the journal raised.
+            RuntimeError: Called outside the block, or in a thread that runs an event loop.
+        """
+        return self._call(self._bulk.finish)
+
+    def __enter__(self) -> Self:
+        refuse_in_event_loop()
+        run(self._bulk.__aenter__, self._errands)
+        self._is_open = True
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._is_open = False
+        # An interruption of this thread is to the run what a cancellation is.
+        is_interruption = exc is not None and not isinstance(exc, Exception)
+        told = CancelledError() if is_interruption else exc
+        kind = None if told is None else type(told)
+        run(lambda: self._bulk.__aexit__(kind, told, None), self._errands)
+        if is_interruption and exc is not None:
+            for note in getattr(told, "__notes__", ()):
+                exc.add_note(note)
+
+    def __iter__(self) -> Self:
+        self._must_be_open()
+        return self
+
+    def __next__(self) -> Outcome:
+        if not self._ready:
+            self._ready.extend(self._call(self._take))
+        if not self._ready:
+            raise StopIteration
+        return self._ready.popleft()
+
+    def __repr__(self) -> str:
+        return repr(self._bulk)
+
+    async def _take(self) -> list[Outcome]:
+        """Wait for an outcome; nothing at the end."""
+        try:
+            return [await anext(self._bulk)]
+        except StopAsyncIteration:
+            return []
+
+    async def _count(self) -> Progress:
+        return self._bulk.progress
+
+    def _call(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        refuse_in_event_loop()
+        self._must_be_open()
+        return run(begin, self._errands)
+
+    def _must_be_open(self) -> None:
+        if not self._is_open:
+            msg = "use a run inside its block: with sms.stream_many(...) as bulk"
+            raise RuntimeError(msg)

@@ -1,0 +1,217 @@
+"""
+A call: a coroutine that runs in the background while the thread of its caller waits.
+
+Rules of this module:
+
+1. The caller's thread serves while it waits: it reads the iterable of a bulk run, since databases
+   and files may belong to one thread.
+2. What interrupts the wait (KeyboardInterrupt, or what a signal handler raises) cancels the
+   coroutine, and is raised once that has ended, with notes of what became of the call. A second
+   interruption cancels again, which ends a drain; a third one leaves at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
+from typing import Any, Final, Generic, TypeVar
+
+from ..outcomes import Progress, Receipt, Report
+from .background import get_background
+
+__all__ = ["Errands", "refuse_in_event_loop", "run"]
+
+T = TypeVar("T")
+
+#: Interruptions after which a call is left behind.
+MOST_INTERRUPTIONS: Final = 3
+
+
+class Errands:
+    """What the background asks of a caller's thread, done whenever that waits for a call."""
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def do_next(self) -> None:
+        """Wait for something to do, and do it; in the caller's thread."""
+        self._asked.get()()
+
+    def wake(self) -> None:
+        """Let a thread that waits look whether it still has to."""
+        self._asked.put(lambda: None)
+
+    async def ask(self, work: Callable[[], T]) -> T:
+        """
+        Let the caller's thread do *work*, and wait for what it gives.
+
+        To be cancelled withdraws what has not begun. What has begun is waited for and given all
+        the same, so that no item which was read is lost.
+        """
+        errand = _Errand(work)
+        self._asked.put(errand.do)
+        try:
+            await asyncio.wait((errand.result,))
+        except asyncio.CancelledError:
+            if errand.begins():
+                raise
+            await asyncio.wait((errand.result,))
+        return errand.result.result()
+
+
+class _Errand(Generic[T]):
+    """
+    Something to be done in another thread.
+
+    Attributes:
+        result: What it gave or raised; a future of the loop that asked.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._loop = asyncio.get_running_loop()
+        self._turn = threading.Lock()
+        self.result: asyncio.Future[T] = self._loop.create_future()
+
+    def begins(self) -> bool:
+        """Claim it, to do it or to withdraw it; tell whether nobody has before."""
+        return self._turn.acquire(blocking=False)
+
+    def do(self) -> None:
+        """Do it, unless it was withdrawn; an interruption is told to both sides."""
+        if not self.begins():
+            return
+        try:
+            given = self._work()
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+            self._tell(self.result.set_exception, _carried(exc))
+        except BaseException as exc:
+            msg = f"reading was interrupted by {type(exc).__name__}"
+            self._tell(self.result.set_exception, RuntimeError(msg))
+            raise
+        else:
+            self._tell(self.result.set_result, given)
+
+    def _tell(self, settle: Callable[[Any], None], value: object) -> None:
+        self._loop.call_soon_threadsafe(self._settle, settle, value)
+
+    def _settle(self, settle: Callable[[Any], None], value: object) -> None:
+        if not self.result.done():
+            settle(value)
+
+
+def _carried(exc: Exception) -> Exception:
+    """Return what a future can carry: it refuses a StopIteration."""
+    if not isinstance(exc, StopIteration):
+        return exc
+    error = RuntimeError("the iterable raised StopIteration where that is no end")
+    error.__cause__ = exc
+    return error
+
+
+def refuse_in_event_loop() -> None:
+    """
+    Refuse a call that would hold up an event loop, or wait for itself in our own.
+
+    Raises:
+        RuntimeError: This thread runs an event loop.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    msg = (
+        "this thread runs an event loop, which a synchronous call would block: "
+        "await customersms_async.CustomerSMS instead, or call in a thread (asyncio.to_thread)"
+    )
+    raise RuntimeError(msg)
+
+
+def run(begin: Callable[[], Coroutine[Any, Any, T]], errands: Errands | None = None) -> T:
+    """
+    Run a coroutine in the background, and wait for it.
+
+    Args:
+        begin: Makes the coroutine; called in the loop.
+
+        errands: Done meanwhile in this thread.
+
+    Returns:
+        What the coroutine gives; what it raises is raised.
+    """
+    return _Call(begin, errands or Errands()).wait()
+
+
+class _Call(Generic[T]):
+    _task: asyncio.Task[T]  # there is one once it has begun
+
+    def __init__(self, begin: Callable[[], Coroutine[Any, Any, T]], errands: Errands) -> None:
+        self._begin = begin
+        self._errands = errands
+        self._background = get_background()
+        self._has_begun = self._has_ended = False
+        self._notes: list[str] = []
+
+    def wait(self) -> T:
+        """Start it, wait for its end, and give or raise what it did."""
+        interruption = self._wait_out()
+        if interruption is None:
+            return self._task.result()
+        for note in [*self._notes, *self._news()]:
+            interruption.add_note(note)
+        raise interruption
+
+    def _wait_out(self) -> BaseException | None:
+        """Wait for the end, cancel it at each interruption, and return the first of those."""
+        interruptions: list[BaseException] = []
+        while True:
+            try:
+                self._background.call(self._cancel if interruptions else self._start)
+                while not self._has_ended:
+                    self._errands.do_next()
+            except BaseException as exc:
+                interruptions.append(exc)
+                if len(interruptions) >= MOST_INTERRUPTIONS:
+                    raise
+            else:
+                return interruptions[0] if interruptions else None
+
+    def _start(self) -> None:
+        self._has_begun = True
+        self._task = asyncio.ensure_future(self._noting())
+        self._task.add_done_callback(lambda _: self._end())
+
+    def _cancel(self) -> None:
+        if self._has_begun:
+            self._task.cancel()
+        else:  # interrupted before it was handed over
+            self._end()
+
+    def _end(self) -> None:
+        self._has_ended = True
+        self._errands.wake()
+
+    async def _noting(self) -> T:
+        try:
+            return await self._begin()
+        except asyncio.CancelledError as exc:
+            self._notes = getattr(exc, "__notes__", [])
+            raise
+
+    def _news(self) -> list[str]:
+        """Say how a call ended that was interrupted too late, or that failed."""
+        try:
+            return _told(self._task.result()) if self._has_begun else []
+        except asyncio.CancelledError:
+            return []
+        except Exception as exc:  # noqa: BLE001  # noted on the interruption, which is raised
+            return [f"the call had failed by then: {exc!r}"]
+
+
+def _told(result: object) -> list[str]:
+    if isinstance(result, Receipt):
+        return ["the message was sent by then"]
+    is_count = isinstance(result, Report | Progress)
+    return [f"the call had ended by then: {result}"] if is_count else []

@@ -1,0 +1,303 @@
+"""
+`CustomerSMS` for programs without an event loop.
+
+Rules of this module:
+
+1. It sends nothing itself: every call is one of the asynchronous client's, run in the background.
+2. No local variable of a frame that may raise holds the key.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeAlias, TypeVar, Unpack, cast
+
+from .._bulk.options import BulkOptions, MessageOptions
+from .._environment import NOT_GIVEN, NotGiven, find_key
+from .._key import ApiKey, read_key
+from .._ports.hooks import RequestRecord
+from .._ports.limiter import Limiter
+from ..client import CustomerSMS as AsyncCustomerSMS
+from ..errors import ConfigurationError
+from ..outcomes import Credits, Message, Outcome, Receipt, Report
+from ..phones import ParsePhone, normalize_phone
+from .background import close_later, remember
+from .bulk import Bulk
+from .call import Errands, refuse_in_event_loop, run
+from .source import read_by_caller, read_now
+
+__all__ = ["CustomerSMS", "Phones"]
+
+T = TypeVar("T")
+
+#: Numbers: any iterable; one number; or several separated by commas. An `Outcome` stands for its
+#: number.
+Phones: TypeAlias = str | Iterable[str | Outcome]
+
+
+class CustomerSMS:
+    """
+    A client of the gateway, for one key and for programs without an event loop.
+
+    ::
+
+        with CustomerSMS() as sms:
+            receipt = sms.send("+12125551234", "Your code is 4711", timeout=5)
+            report = sms.send_many(numbers, "We open at nine")
+
+    Make one for the whole process, at import time if you like: it opens nothing before the first
+    call, and is closed at exit if nobody has closed it. It may be used from any thread; a forked
+    child opens connections of its own. Calls wait in the thread of their caller, and are refused
+    with a `RuntimeError` where that thread runs an event loop.
+
+    An interruption of that thread (Ctrl-C, an exception that a signal handler raises) cancels the
+    call: nothing more leaves, a bulk run waits up to ``drain`` seconds for what is in flight, and
+    the notes of the exception say what is proven.
+
+    The iterable of a bulk run is read in the thread of its caller, so that a database's connection
+    stays where it belongs. Functions that are given (``parse_phone``, ``on_request``) and a journal
+    run in the background, in the thread of the event loop.
+
+    Args:
+        api_key: The key. Not given: the environment variable ``CUSTOMERSMS_API_KEY``.
+
+        endpoint: The URL of the API. Not given: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
+
+        limiter: Grants the requests, as for `customersms_async.CustomerSMS`; by default one object
+            for the process, which asynchronous clients share.
+
+        request_timeout: Seconds for one attempt; None for 30, and half a second more for each
+            further number.
+
+        send_timeout: Seconds for one `send`, all in all, where the call does not say.
+
+        retries: How often a request is tried again that provably was not sent.
+
+        parse_phone: Turns what was given into E.164, or raises; by default
+            `customersms_async.phones.normalize_phone`, which guesses no country.
+
+        allow_insecure_http: Allow plain http to a host that is not this machine.
+
+        on_request: Called with a `RequestRecord` once an attempt.
+
+        rate_limit_statuses: HTTP statuses that mean "turned away for the rate, not carried out".
+
+    Raises:
+        ConfigurationError: There is no key, the endpoint is plain http to another machine, or an
+            option is out of its range.
+    """
+
+    def __init__(
+        self,
+        api_key: str | NotGiven = NOT_GIVEN,
+        *,
+        endpoint: str | NotGiven = NOT_GIVEN,
+        limiter: Limiter | NotGiven = NOT_GIVEN,
+        request_timeout: float | None = None,
+        send_timeout: float = 30.0,
+        retries: int = 3,
+        parse_phone: ParsePhone = normalize_phone,
+        allow_insecure_http: bool = False,
+        on_request: Callable[[RequestRecord], object] | None = None,
+        rate_limit_statuses: Collection[int] = (429,),
+    ) -> None:
+        key = find_key(api_key)
+        api_key = NOT_GIVEN  # from here on, no local holds it
+        self._client = AsyncCustomerSMS(
+            _checked(key),
+            endpoint=endpoint,
+            limiter=limiter,
+            request_timeout=request_timeout,
+            send_timeout=send_timeout,
+            retries=retries,
+            parse_phone=parse_phone,
+            allow_insecure_http=allow_insecure_http,
+            on_request=on_request,
+            rate_limit_statuses=rate_limit_statuses,
+        )
+        self._root = self
+        remember(self._client)
+        weakref.finalize(self, close_later, self._client).atexit = False
+
+    def for_key(self, api_key: str) -> Self:
+        """
+        Return a client for another account that shares this one's session, limiter and options.
+
+        Costs microseconds: make one wherever a tenant's key is at hand. Closing it stops its own
+        bulk runs; the session is closed with the client that it was made from.
+
+        Raises:
+            ConfigurationError: The key is None, empty, or cannot be one.
+        """
+        key = read_key(api_key)
+        del api_key  # from here on, no local holds it
+        other = object.__new__(type(self))
+        state = object.__getstate__(self)  # a subclass may have attributes, and slots
+        for attributes in state if isinstance(state, tuple) else (state,):
+            for name, value in attributes.items():
+                object.__setattr__(other, name, value)
+        other._client = self._client.for_key(_checked(key))
+        return other
+
+    @property
+    def account(self) -> str:
+        """The hash that stands for the key in logs, in `RequestRecord` and in shared limiters."""
+        return self._client.account
+
+    @property
+    def credits(self) -> Credits | None:
+        """The last balance that an answer to this client named, and when; None before the first."""
+        return self._client.credits
+
+    @property
+    def limiter(self) -> Limiter:
+        """The limiter that grants its requests, shared with others of the process by default."""
+        return self._client.limiter
+
+    def send(self, phone: str, text: str, *, timeout: float | None = None) -> Receipt:
+        """
+        Send one message now.
+
+        Args:
+            phone: The number, in international form.
+
+            text: The text.
+
+            timeout: Seconds for all of it: queue, connection, retries and answer. None for the
+                client's ``send_timeout``.
+
+        Returns:
+            The gateway's word that it took the message.
+
+        Raises:
+            InvalidPhone: *phone* is no number in international form.
+            InvalidMessage: *text* is empty or cannot be encoded.
+            ConfigurationError: *timeout* is not above 0.
+            NotSent: It was not sent; one of `ConnectFailed`, `WaitTooLong`, `RateLimited` and
+                `LimiterUnavailable` says why. It is safe to send it again.
+            Rejected: The gateway said no; `AuthenticationError` and `OutOfCredits` are two of it.
+            OutcomeUnknown: It was handed over and no readable answer came. It may have been sent:
+                do not repeat it blindly.
+            KeyboardInterrupt: As raised in this thread, with notes: while it waited, nothing was
+                sent; in flight, the outcome is unknown.
+            RuntimeError: This thread runs an event loop, or the process is exiting.
+        """
+        return self._call(lambda: self._client.send(phone, text, timeout=timeout))
+
+    def send_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Report:
+        """
+        Send one text to many numbers, as fast as the limit allows.
+
+        Args:
+            phones: Any iterable of numbers, read lazily, in this thread; one number; or several in
+                one string, separated by commas.
+
+            text: The text.
+
+            options: See `customersms_async.BulkOptions`.
+
+        Returns:
+            The fate of every number, in input order.
+
+        Raises:
+            TypeError: *phones* cannot be iterated over, or an option is unknown.
+            ValueError: The text or an option is out of its range.
+            BulkInterrupted: The iterable or the journal raised; ``.report`` has all that was done.
+            KeyboardInterrupt: As raised in this thread; it has waited up to ``drain`` seconds for
+                what was in flight, and a note has the counts.
+            RuntimeError: This thread runs an event loop, or the process is exiting.
+        """
+        errands = Errands()
+        source = read_by_caller(read_now(phones), errands)
+        return self._call(lambda: self._client.send_many(source, text, **options), errands)
+
+    def send_messages(
+        self, messages: Iterable[Message], **options: Unpack[MessageOptions]
+    ) -> Report:
+        """
+        Send each number its own text; equal texts share requests.
+
+        Doubles are equal pairs of number and text. For the rest, see `send_many`.
+
+        Args:
+            messages: Any iterable of `Message`, read lazily, in this thread.
+
+            options: See `customersms_async.MessageOptions`.
+        """
+        errands = Errands()
+        source = read_by_caller(read_now(messages), errands)
+        return self._call(lambda: self._client.send_messages(source, **options), errands)
+
+    def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
+        """
+        Send one text to any number of numbers, and hand over each outcome as soon as it is known.
+
+        Nothing is read or sent before the block of the run is entered.
+
+        Args:
+            phones: As for `send_many`; read in the thread that iterates over the run.
+
+            text: The text.
+
+            options: See `customersms_async.BulkOptions`.
+
+        Raises:
+            TypeError: *phones* cannot be iterated over, or an option is unknown.
+            ValueError: The text or an option is out of its range.
+        """
+        errands = Errands()
+        source = read_by_caller(phones, errands)
+        return Bulk(self._client.stream_many(source, text, **options), errands)
+
+    def stream_messages(
+        self, messages: Iterable[Message], **options: Unpack[MessageOptions]
+    ) -> Bulk:
+        """Send each number its own text, as `stream_many` does; see `send_messages`."""
+        errands = Errands()
+        source = read_by_caller(messages, errands)
+        return Bulk(self._client.stream_messages(source, **options), errands)
+
+    def close(self, drain: float = 5.0) -> None:
+        """
+        Stop every bulk run, wait for what is in flight, and close the session.
+
+        The client may be used again; it opens a new session then. A program may leave this to its
+        end.
+
+        Args:
+            drain: Seconds to wait. What has no answer by then is unknown.
+        """
+        run(lambda: self._client.aclose(drain))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<sync {repr(self._client).removeprefix('<')}"
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a client holds a key and connections, and is not pickled; make it where it is used"
+        raise TypeError(msg)
+
+    def _call(
+        self, begin: Callable[[], Coroutine[Any, Any, T]], errands: Errands | None = None
+    ) -> T:
+        refuse_in_event_loop()
+        return run(begin, errands)
+
+
+def _checked(key: ApiKey | ConfigurationError) -> str:
+    """Return the key as the asynchronous client takes it: a value that hides itself."""
+    if isinstance(key, ConfigurationError):
+        raise key
+    return cast("str", key)

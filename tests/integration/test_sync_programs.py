@@ -1,0 +1,186 @@
+"""Whole programs with the synchronous client: they end quietly, forked or not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+BEGIN = """
+import gc, logging, os, sys, threading
+from customersms_async.sync import CustomerSMS
+
+logging.basicConfig(level=logging.INFO)
+sms = CustomerSMS()
+"""
+
+PROGRAMS = {
+    "a script that closes nothing": """
+sms.send("+12125550001", "one")
+sms.send_many((f"+1212555{n:04d}" for n in range(2, 6)), "two")
+print("sent 5")
+""",
+    "a client that was never used": """
+print("sent 0")
+""",
+    "a client that is dropped": """
+sms.send("+12125550001", "one")
+del sms
+gc.collect()
+sms = CustomerSMS()
+sms.send("+12125550001", "two")
+print("sent 2")
+""",
+    "an error at the end": """
+sms.send("+12125550001", "one")
+print("sent 1")
+sys.exit(3)
+""",
+    "a stream that is left open": """
+bulk = sms.stream_many([f"+1212555{n:04d}" for n in range(5)], "one")
+bulk.__enter__()
+print("sent", len(list(bulk)))
+""",
+    "threads that go on": """
+def work(n):
+    for k in range(5):
+        sms.send("+12125550001", f"{n} {k}")
+
+for n in range(20):
+    threading.Thread(target=work, args=(n,)).start()
+print("sent 100")
+""",
+    "a daemon thread that waits": """
+asked = threading.Event()
+def numbers():
+    yield "+12125550001"
+    asked.set()
+    threading.Event().wait()
+
+threading.Thread(target=lambda: sms.send_many(numbers(), "one"), daemon=True).start()
+asked.wait()
+print("sent 0")
+""",
+    "a call after the end": """
+import atexit, customersms_async.sync.background
+def late():
+    try:
+        sms.send("+12125550001", "late")
+    except RuntimeError as error:
+        print("sent 1", error)
+atexit.unregister(customersms_async.sync.background._process.end)
+atexit.register(late)
+atexit.register(customersms_async.sync.background._process.end)
+sms.send("+12125550001", "one")
+""",
+}
+
+FORKS = {
+    "a child that sends": """
+sms.send("+12125550001", "parent")
+child = os.fork()
+if not child:
+    sms.send("+12125550001", "child")
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+sms.send("+12125550001", "parent again")
+print("sent 3")
+""",
+    "a child that does not send": """
+sms.send("+12125550001", "parent")
+child = os.fork()
+if not child:
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+sms.send("+12125550001", "parent again")
+print("sent 2")
+""",
+    "a child that drops the client": """
+sms.send("+12125550001", "parent")
+child = os.fork()
+if not child:
+    del sms
+    gc.collect()
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print("sent 1")
+""",
+    "a client that is first used in children": """
+children = []
+for n in range(3):
+    child = os.fork()
+    if not child:
+        sms.send("+12125550001", f"child {n}")
+        sys.exit(0)
+    children.append(child)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+print("sent 3")
+""",
+    "a child that is forked while the parent sends": """
+ended = threading.Event()
+def work():
+    for n in range(50):
+        sms.send("+12125550001", f"parent {n}")
+    ended.set()
+
+thread = threading.Thread(target=work)
+thread.start()
+for n in range(5):
+    child = os.fork()
+    if not child:
+        sms.send("+12125550001", f"child {n}")
+        sys.exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+thread.join()
+print("sent 55")
+""",
+}
+
+
+def run(source: str) -> tuple[int, str, str]:
+    """Run a program with every warning an error; give its status, its output and its errors."""
+    done = subprocess.run(
+        # Newer releases of Python warn of every fork in a process with threads.
+        [sys.executable, "-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWarning",
+         "-c", BEGIN + source],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def complaints(errors: str) -> list[str]:
+    """Give the lines that no quiet program writes; in debug mode asyncio names slow callbacks."""
+    harmless = ("INFO:", "DEBUG:", "WARNING:asyncio:Executing")
+    return [line for line in errors.splitlines() if not line.startswith(harmless)]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program(sms_sandbox, name):
+    """It ends without a warning, a record above INFO or a traceback, and each message is there."""
+    status, output, errors = run(PROGRAMS[name])
+
+    assert [] == complaints(errors)
+    assert (3 if "error" in name else 0) == status
+    assert f"sent {len(sms_sandbox.messages)}" in output
+    assert () == sms_sandbox.duplicates()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows knows no fork")
+@pytest.mark.parametrize("name", FORKS)
+def test_a_forked_child(sms_sandbox, name):
+    """Parent and child send by connections of their own, and both end quietly."""
+    status, output, errors = run(FORKS[name])
+
+    assert [] == complaints(errors)
+    assert 0 == status
+    assert f"sent {len(sms_sandbox.messages)}" in output
+    assert () == sms_sandbox.duplicates()

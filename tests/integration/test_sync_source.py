@@ -1,0 +1,154 @@
+"""The iterable of a synchronous bulk run is read in its caller's thread, and nothing is lost."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from customersms_async import BulkInterrupted, Status
+from customersms_async.sync import CustomerSMS
+
+NUMBERS = [f"+1212555{n:04d}" for n in range(250)]
+
+
+@pytest.fixture
+def sms(sms_sandbox):
+    """A client of the sandbox."""
+    with CustomerSMS() as client:
+        yield client
+
+
+class Query:
+    """A collection that runs code when it is read, like a query of an ORM."""
+
+    def __init__(self, numbers: list[str], fails_at: int | None = None) -> None:
+        self.numbers = numbers
+        self.fails_at = fails_at
+        self.threads: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        for n, number in enumerate(self.numbers):
+            self.threads.add(threading.get_ident())
+            if n == self.fails_at:
+                raise OSError("the database is away")
+            yield number
+
+
+class Generator:
+    """A generator that knows the threads in which it was read and closed."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+        self.given = 0
+        self.is_closed = False
+
+    def read(self, numbers: list[str] = NUMBERS) -> Iterator[str]:
+        try:
+            for number in numbers:
+                self.threads.append(threading.get_ident())
+                self.given += 1
+                yield number
+        finally:
+            self.threads.append(threading.get_ident())
+            self.is_closed = True
+
+
+def test_a_generator(sms):
+    """A generator is read and closed where it was made."""
+    source = Generator()
+    report = sms.send_many(source.read(), "Hello")
+
+    assert (250, True) == (report.sent, source.is_closed)
+    assert {threading.get_ident()} == set(source.threads)
+
+
+def test_a_generator_of_a_stream(sms):
+    """A stream reads it in the thread that iterates, and closes it there when it is stopped."""
+    source = Generator()
+    with sms.stream_many(source.read(), "Hello", batch_size=10, max_in_flight=1) as bulk:
+        next(bulk)
+
+    assert source.is_closed
+    assert {threading.get_ident()} == set(source.threads)
+    assert source.given < 250
+
+
+def test_nothing_that_was_read_is_lost(sms, sms_sandbox):
+    """Each number that a stopped run has taken from a generator has a fate."""
+    source = Generator()
+    with sms.stream_many(source.read(), "Hello", batch_size=10, max_in_flight=2) as bulk:
+        for outcome in bulk:
+            if outcome.index == 50:
+                bulk.stop()
+
+    assert source.given == bulk.progress.total
+    assert len(sms_sandbox.messages) == bulk.progress.sent
+
+
+def test_a_connection_of_one_thread(sms):
+    """A cursor of SQLite, which only its own thread may use, is read as it is."""
+    database = sqlite3.connect(":memory:")
+    database.execute("create table numbers (phone text)")
+    database.executemany("insert into numbers values (?)", [(number,) for number in NUMBERS])
+    rows = database.execute("select phone from numbers")
+    report = sms.send_many((phone for (phone,) in rows), "Hello")
+    database.close()
+
+    assert 250 == report.sent
+
+
+def test_a_collection_that_runs_code(sms):
+    """The result of a query is read in the caller's thread, and reported to its end."""
+    query = Query(NUMBERS[:5])
+    report = sms.send_many(query, "Hello", stop_after=60)
+
+    assert ({threading.get_ident()}, 5) == (query.threads, report.total)
+
+
+def test_a_collection_that_raises(sms):
+    """What it gave before it raised is sent, as with any iterable."""
+    with pytest.raises(BulkInterrupted) as caught:
+        sms.send_many(Query(NUMBERS, fails_at=3), "Hello")
+
+    assert (3, "the database is away") == (
+        caught.value.report.total,
+        str(caught.value.__cause__),
+    )
+
+
+class Refuses:
+    """An iterable whose iterator cannot be made."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise StopIteration
+
+
+def test_an_iterable_that_ends_at_once(sms):
+    """A StopIteration where there is no iterator yet is an error, and no end."""
+    with pytest.raises(BulkInterrupted) as caught:
+        sms.send_many(Refuses(), "Hello")
+
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_plain_containers(sms, sms_sandbox):
+    """Lists, tuples, sets, dicts and comma-separated strings are taken as they are."""
+    for numbers in (NUMBERS[:1], tuple(NUMBERS[1:2]), {NUMBERS[2]}, {NUMBERS[3]: 1}, NUMBERS[4]):
+        report = sms.send_many(numbers, "Hello")
+        assert [Status.SENT] == [outcome.status for outcome in report]
+
+    assert set(NUMBERS[:5]) == {message.phone for message in sms_sandbox.messages}
+
+
+async def numbers_by_and_by():
+    for number in NUMBERS[:3]:
+        yield number
+
+
+def test_an_async_iterable(sms):
+    """An asynchronous iterable is read in the background."""
+    assert 3 == sms.send_many(numbers_by_and_by(), "Hello").sent
