@@ -10,8 +10,13 @@ Rules of this module:
    changed the number itself, it is refused; so is what may not belong to it: a raised 2 may be
    that of a footnote, and behind a line end or a tab another field begins.
 
-Source of the format: ITU-T E.164 (a country code never begins with 0, at most 15 digits) and its
-list of national numbering plans, whose shortest number has 7 digits with its country code.
+3. Two spellings of one number are one number, or one of them is refused: a 0 that is dialled within
+   a country only would make ``+44 07700...`` another recipient than ``+44 7700...``.
+
+Source of the format: ITU-T E.164 (a country code never begins with 0, at most 15 digits, and the
+national prefix is no part of a number) and the national numbering plans that the ITU publishes
+(https://www.itu.int/oth/T0202.aspx?parent=T0202), whose shortest number has 7 digits with its
+country code.
 """
 
 import re
@@ -28,19 +33,33 @@ __all__ = ["ParsePhone", "checked", "e164_digits", "national", "normalize_phone"
 #: Turns what was written into E.164 (``+12125551234``); raises `ValueError` for what is no number.
 ParsePhone = Callable[[str], str]
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+# Country codes, +1 and +7 aside, behind which no number for messages begins with 0. What is not in
+# here keeps a 0 behind it: Italy and the Vatican +39, San Marino +378, Ivory Coast +225, Burkina
+# Faso +226, Niger +227, Benin +229, Gabon +241, Congo +242, Ascension +247, Rwanda +250, Tajikistan
+# +992, short numbers of Norway +47, and +800, +881, +888, which are no country's.
+_WITHOUT_ZERO = (
+    "2(?:[07]|1[1-368]|2[0-48]|3[0-9]|4[03-689]|5[1-8]|6[0-9]|9[017-9])|"
+    "3(?:[0-46]|5[0-9]|7[0-7]|8[0-35-79])|4(?:[013-689]|2[013])|5(?:[1-8]|0[0-9]|9[0-9])|"
+    "6(?:[0-6]|7[02-9]|8[0-35-9]|9[0-2])|8(?:[1246]|08|5[02356]|7[08]|8[0236])|"
+    "9(?:[0-58]|6[0-8]|7[0-79]|9[3-68])"
+)
+# Most numbers are told by their first two digits: what is looked up costs as much again.
+_NUMBER = rf"\+(?:[17][1-9]|(?!(?:{_WITHOUT_ZERO})0)[2-689][0-9])[0-9]{{5,13}}"
+_E164 = re.compile(_NUMBER)
 # Possessive, so that a chunk of any length is read once and without a stack.
-_E164_LIST = re.compile(r"(?:\+[1-9][0-9]{6,14}+,)*+")
+_E164_LIST = re.compile(rf"(?:{_NUMBER}+,)*+")
 
 _digits = msgspec.json.Decoder(list[int])
 
-_WRAPPED = re.compile(r'="(.*)"|\'(.*)', re.DOTALL)  # ="+1..." and '+1... keep a cell as text
+# ="+1..." and '+1... keep a cell as text, and careless readers of CSV leave the quotes of a cell.
+_WRAPPED = re.compile(r"""=?"(.*)"|'(.*?)'?|[\u201c\u201e](.*)[\u201c\u201d]""", re.DOTALL)
 _SCHEME = re.compile(r"tel:", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[ ().\[\]\-\u2010-\u2015\u2212\u00b7\u1680]+")
 _ROUNDED = re.compile(r"[+]?[0-9]+(?:[.,][0-9]+)?e\+?[0-9]+", re.IGNORECASE)
 _DECIMAL = re.compile(r"[+]?[0-9]{7,}[.,]0+")
 _TRUNK_ZERO = re.compile(r"[(\[]\s*0\s*[)\]]")
 
+_TRUNK_AFTER_CODE = "has a 0 after the country code that is not dialled from abroad; leave it out"
 _NO_COUNTRY = "has no country code; begin with + or 00, like +12125551234"
 # The first line that matches says what is wrong. Each is asked after the marks are taken away.
 _PROBLEMS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -51,6 +70,7 @@ _PROBLEMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[0-9]+"), _NO_COUNTRY),
     (re.compile(r"\+0.*"), "has a country code that begins with 0; no country has that"),
     (re.compile(r"\+[0-9]{0,6}"), "is too short; with its country code it has at least 7 digits"),
+    (re.compile(rf"\+(?:[17]|{_WITHOUT_ZERO})0.*"), _TRUNK_AFTER_CODE),
 )
 _TOO_LONG = "is too long; with its country code a number has at most 15 digits"
 _SPOILT = "was changed by a spreadsheet; format the column as text and fill it in again"
@@ -172,7 +192,7 @@ def _plain_char(char: str) -> str:
 
 def _unwrapped(text: str) -> str:
     if wrapped := _WRAPPED.fullmatch(text):
-        text = (wrapped[1] or wrapped[2] or "").strip()
+        text = "".join(filter(None, wrapped.groups())).strip()
     return _SCHEME.sub("", text, count=1) if _SCHEME.match(text) else text
 
 

@@ -2,11 +2,15 @@
 # ruff: noqa: RUF001  # other scripts' spellings of digits and signs are what is tested
 
 import enum
+import random
+import re
 import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as COUNTRIES
+from phonenumbers.phonemetadata import PhoneMetadata
 
 from customersms_async._redaction import mask_phone
 from customersms_async.errors import InvalidPhone
@@ -14,7 +18,7 @@ from customersms_async.phones import checked, e164_digits, normalize_phone, spli
 
 NUMBER = "+12125551234"
 
-E164 = st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True)
+E164 = st.from_regex(r"\+(?:39[0-9]{5,13}|[1-9]{4}[0-9]{3,11})", fullmatch=True)
 SEPARATORS = st.sampled_from(["", " ", "-", ".", "(", ")", "\u00a0", "\u2011", "\u200e", "\u202c"])
 DIGIT_SETS = st.sampled_from(
     ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９", "०१२३४५६७८९"]
@@ -60,6 +64,11 @@ def is_accepted(phone):
         '="+12125551234"',
         '=" 0012125551234 "',
         "'+12125551234",
+        "'+12125551234'",
+        '"+12125551234"',
+        '" +1 212 555 1234 "',
+        "\u201c+12125551234\u201d",
+        "\u201etel:+12125551234\u201c",
         "'tel:+12125551234",
         "  +12125551234\r\n",
         "\ufeff+12125551234",
@@ -88,6 +97,8 @@ def test_accepted_spelling(written):
         ("   ", "is empty"),
         ("\u200b\ufeff", "is empty"),
         ('=""', "is empty"),
+        ('""', "is empty"),
+        ('"+12125551234', "has signs"),
         ("'", "is empty"),
         ("()", "is empty"),
         ("tel:", "is empty"),
@@ -257,7 +268,72 @@ def is_e164(item):
         and 7 <= len(item[1:]) <= 15
         and set(item[1:]) <= set("0123456789")
         and item[1] != "0"
+        and not has_trunk_zero(item[1:])
     )
+
+
+#: Country codes whose numbers may begin with 0.
+KEPT = {39, 47, 225, 226, 227, 229, 241, 242, 247, 250, 378, 800, 881, 888, 992}
+
+
+def has_trunk_zero(digits):
+    code = next((c for c in (digits[:1], digits[:2], digits[:3]) if int(c) in COUNTRIES), None)
+    return code is not None and int(code) not in KEPT and digits[len(code)] == "0"
+
+
+def patterns_of(code):
+    """Give what a published list of numbering plans says of a country code's numbers, by kind."""
+    for region in COUNTRIES[code]:
+        plan = (
+            PhoneMetadata.metadata_for_nongeo_region(code)
+            if region == "001"
+            else PhoneMetadata.metadata_for_region(region)
+        )
+        for kind in ("fixed_line", "mobile", "general_desc"):
+            said = getattr(plan, kind)
+            if said is not None and said.national_number_pattern:
+                lengths = said.possible_length or plan.general_desc.possible_length
+                yield kind, re.compile(said.national_number_pattern), lengths
+
+
+def numbers_with_zero(pattern, lengths, dice):
+    """Look for numbers that a pattern takes and that begin with 0."""
+    for length in lengths:
+        for _ in range(100):
+            number = "0" + "".join(dice.choices("0123456789", k=length - 1))
+            if pattern.fullmatch(number):
+                yield number
+
+
+@pytest.mark.parametrize("code", sorted(COUNTRIES))
+def test_country_codes_with_a_zero_behind_them(code):
+    """A 0 behind a country code is refused where no fixed or mobile number begins with it."""
+    dice = random.Random(code)
+    kinds = {
+        kind
+        for kind, pattern, lengths in patterns_of(code)
+        if any(numbers_with_zero(pattern, lengths, dice))
+    }
+
+    assert is_accepted(f"+{code}012345678") is (code in KEPT)
+    assert code in KEPT or not kinds & {"fixed_line", "mobile"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["+44 07700 900123", "+4407700900123", "004407700900123", "+1 0212 5551234", "+70123456"],
+)
+def test_a_trunk_zero_is_refused(written):
+    """A 0 that is dialled within the country only would make one number two."""
+    assert "has a 0 after the country code that is not dialled from abroad" in reason_for(written)
+    assert e164_digits([written.replace(" ", "")]) is None
+
+
+@pytest.mark.parametrize("number", ["+390669812345", "+2250712345678", "+378054912345"])
+def test_a_zero_that_belongs_to_the_number(number):
+    """Where numbers begin with 0, as in Italy, it stays."""
+    assert number == normalize_phone(number)
+    assert [int(number)] == e164_digits([number])
 
 
 @given(st.lists(ITEMS, max_size=6))
