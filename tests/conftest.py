@@ -25,6 +25,10 @@ SLOW = {
     "test_secrets.py",
     "test_shared_limiter.py",
     "test_sync_programs.py",
+    "test_store.py",
+    "test_store_file.py",
+    "test_store_postgres.py",
+    "test_store_redis.py",
 }
 
 

@@ -281,10 +281,50 @@ async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
     assert b"two" == after.value
 
 
+async def test_a_lost_swap_that_others_built_on_is_not_said_to_be_refused(server, open_store):
+    """Where the value no longer tells what came of a lost swap, the store is away."""
+    async with Proxy(server.url).running() as proxy:
+        store, other = open_store(proxy.url), open_store(server.url)
+        for value in (b"zero", b"one"):  # so that the statement is prepared
+            seen = await write(store, value)
+
+        async def build_on():
+            proxy.loses_answers = False
+            await write(other, b"three")
+
+        proxy.loses_answers = True
+        proxy.before_loss = build_on
+        text = await away(store.swap("a", seen, b"two"))
+        after = await store.read("a")
+        await store.aclose()
+
+    assert "onnection" in text
+    assert b"three" == after.value
+
+
+async def test_a_swap_whose_answer_was_lost_once_is_done(server, open_store):
+    """Where the value still tells that a lost swap was carried out, the caller hears so."""
+    async with Proxy(server.url).running() as proxy:
+        store = open_store(proxy.url)
+        for value in (b"zero", b"one"):  # so that the statement is prepared
+            seen = await write(store, value)
+
+        async def go_on():
+            proxy.loses_answers = False
+
+        proxy.loses_answers = True
+        proxy.before_loss = go_on
+        swap = await store.swap("a", seen, b"two")
+        await store.aclose()
+
+    assert (True, b"two") == (swap.done, swap.seen.value)
+
+
 async def test_a_connection_that_the_server_closed_is_made_anew(open_store, admin):
     """A call after the server closed all connections does not notice."""
     store = open_store()
     await write(store, b"one")
+    await asyncio.gather(*(store.read("a") for _ in range(3)))  # on a connection each
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     await admin(others + " AND backend_type = 'client backend'")
 

@@ -262,6 +262,43 @@ async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
         assert b"two" == (await store.read("a")).value
 
 
+async def test_a_lost_swap_that_others_built_on_is_not_said_to_be_refused(server, open_store):
+    """Where the value no longer tells what came of a lost swap, the store is away."""
+    async with Proxy(server.url).running() as proxy:
+        store, other = open_store(proxy.url), open_store(server.url)
+        seen = await write(store, b"one")
+
+        async def build_on():
+            proxy.loses_answers = False
+            await write(other, b"three")
+
+        proxy.loses_answers = True
+        proxy.before_loss = build_on
+        text = await away(store.swap("a", seen, b"two"))
+        after = await store.read("a")
+        await store.aclose()
+
+    assert "onnection" in text
+    assert b"three" == after.value
+
+
+async def test_a_swap_whose_answer_was_lost_once_is_done(server, open_store):
+    """Where the value still tells that a lost swap was carried out, the caller hears so."""
+    async with Proxy(server.url).running() as proxy:
+        store = open_store(proxy.url)
+        seen = await write(store, b"one")
+
+        async def go_on():
+            proxy.loses_answers = False
+
+        proxy.loses_answers = True
+        proxy.before_loss = go_on
+        swap = await store.swap("a", seen, b"two")
+        await store.aclose()
+
+    assert (True, b"two") == (swap.done, swap.seen.value)
+
+
 async def test_a_swap_that_a_client_sends_twice_is_one(server, open_store):
     """A client with retries gets the answer of the second call, which finds the first one's."""
 

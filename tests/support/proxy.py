@@ -14,12 +14,14 @@ class Proxy:
     Attributes:
         url: As the server's, with the proxy's own port.
         loses_answers: Whether what the server says next is dropped, and the connection with it.
+        before_loss: Awaited in between.
     """
 
     def __init__(self, url):
         self._parts = urlsplit(url)
         self.url = ""
         self.loses_answers = False
+        self.before_loss = _nothing
         self._tasks = set()
 
     async def _serve(self, reader, writer):
@@ -42,6 +44,7 @@ class Proxy:
     async def _hand_on(self, reader, writer, *, can_lose):
         while piece := await reader.read(65536):
             if can_lose and self.loses_answers:
+                await self.before_loss()
                 return
             writer.write(piece)
 
@@ -68,3 +71,7 @@ class Proxy:
             for task in (left := list(self._tasks)):
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+
+
+async def _nothing():
+    """Let the loss be all that happens."""

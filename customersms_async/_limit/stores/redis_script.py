@@ -108,12 +108,13 @@ class Script:
                 if text.is_of(answer):
                     return answer
             async with self._loading:
-                if self._text is text:
-                    self._text = await self._next(text)
+                self._text = await self._next(text)
         raise ConnectionError("the members do not agree on the run of the server")
 
     async def _next(self, text: _Text) -> _Text:
         """Give what all members can run, after *text* was not known or told of another run."""
+        if self._text is not text:
+            return self._text  # another call has found it meanwhile
         ended = ""
         if text.word:
             run = await self._command("HGET", self._key, "run")
