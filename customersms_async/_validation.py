@@ -19,6 +19,7 @@ __all__ = [
     "check_seconds",
     "check_seconds_or_none",
     "check_statuses",
+    "is_loopback",
     "is_number",
 ]
 
@@ -89,7 +90,7 @@ def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
     if parts.username is not None or parts.password is not None:
         msg = "endpoint must not hold a user name or a password; the key authenticates"
         raise ConfigurationError(msg)
-    if parts.scheme == "http" and not (allow_insecure_http or _is_loopback(parts.hostname)):
+    if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname)):
         msg = (
             f"endpoint must use https, not plain http to {parts.hostname}, where anyone on the "
             "way could read the key; allow_insecure_http=True allows it"
@@ -100,7 +101,7 @@ def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
 
 def is_this_machine(url: str) -> bool:
     """Tell whether a URL that `check_endpoint` let pass leads to a loopback address."""
-    return _is_loopback(urlsplit(url).hostname or "")
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def check_method(name: str, value: T, method: str) -> T:
@@ -165,7 +166,8 @@ def _shown(url: object) -> str:
     return f"{len(url)} characters that are none" if isinstance(url, str) else type(url).__name__
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -26,6 +26,7 @@ FILES = {
     "system": {"_clock", "_environment"},
     "calls": {"bulk", "client", "limiters", "redis"},
     "names": {"__init__", "_public"},
+    "command": {"__main__"},
     "testing": {"testing"},
 }
 #: Files of `_limit` that decide and touch nothing.
@@ -105,6 +106,11 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         {"values", "system", "_ports", "_limit (pure)", "_bulk", "calls"},
         NETWORK | {"asyncio"},
     ),
+    "cli": (
+        {"values", "system", "_plan", "segments", "plan", "recipients", "calls", "sandbox"},
+        NETWORK,
+    ),
+    "command": ({"cli"}, NETWORK),
     "sandbox._gateway": (set(), NETWORK - {"http"} | {"asyncio"}),  # names of HTTP statuses
     "sandbox._http": ({"sandbox._gateway"}, {"aiolimiter", "redis", "sqlite3"}),
     "sandbox": (

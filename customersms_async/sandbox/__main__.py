@@ -33,18 +33,24 @@ The help page, whose address it prints, lists all faults and how to set them whi
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+#: How this program is called.
+PROGRAM = "python -m customersms_async.sandbox"
+
+
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """
     Serve until interrupted.
 
     Args:
         arguments: The command line without the program; `sys.argv` if not given.
 
+        program: How it was called, for its help.
+
     Returns:
         Exit status: 0 after an interruption, 1 if the address cannot be had, 2 for an option
         that cannot be.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             keys = _keys(options.key or [DEFAULT_KEY], options.credits)
@@ -55,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m customersms_async.sandbox",
+        prog=program,
         description="A local SMS gateway that speaks the documented API and sends nothing.",
         epilog=EPILOG,
     )

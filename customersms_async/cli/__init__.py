@@ -1,0 +1,71 @@
+"""
+The command ``customersms``: a list is checked, planned, and sent.
+
+Rules of this module:
+
+1. A command and what it needs is imported when it runs. What lists the commands imports neither the
+   client nor the library that reads the command line.
+2. Results go to standard output, everything else to standard error.
+3. The exit status says what became of the messages (see `Exit`).
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from .commands import COMMANDS
+from .exits import Exit
+
+__all__ = ["Exit", "main"]
+
+_USAGE: Final = """\
+Usage: customersms COMMAND ...
+
+Text messages by the customersms.pro gateway.
+
+Commands:
+{commands}
+
+customersms COMMAND --help says more about one of them.
+customersms --install-completion completes commands and options in this shell.
+The key is taken from CUSTOMERSMS_API_KEY, from a file (--key-file) or from a prompt.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the command line.
+
+    Args:
+        arguments: The words behind the program's name; those of the process if not given.
+
+    Returns:
+        The exit status; see `Exit`.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # what a terminal cannot show must not end a command
+            stream.reconfigure(errors="backslashreplace")
+    if not words or words[0] in ("--help", "-h", "help"):
+        sys.stdout.write(_usage())
+        return Exit.OK if words else Exit.USAGE
+    if words[0] == "sandbox":
+        from ..sandbox.__main__ import main as serve  # noqa: PLC0415  # see rule 1
+
+        return serve(words[1:], program="customersms sandbox")
+    return _run(words)
+
+
+def _usage() -> str:
+    lines = (f"  {name:10} {about}" for name, about in COMMANDS.items())
+    return _USAGE.format(commands="\n".join(lines))
+
+
+def _run(words: list[str]) -> int:
+    try:
+        from .app import run  # noqa: PLC0415  # see rule 1
+    except ModuleNotFoundError as exc:
+        install = "pip install 'customersms-async[cli]'"
+        sys.stderr.write(f"customersms needs its extra: {install} (there is no {exc.name})\n")
+        return Exit.ERROR
+    return run(words)

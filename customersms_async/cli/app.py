@@ -1,0 +1,60 @@
+"""The command line, read by cyclopts; each command is imported when it runs."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from cyclopts import App, CycloptsError, Parameter
+
+from ..errors import CustomerSMSError
+from .commands import COMMANDS
+from .console import complain
+from .exits import Exit
+
+__all__ = ["make_app", "run"]
+
+#: How an error of the library names an argument that is an option here.
+_ARGUMENT: Final = re.compile(r"\b(phone|text|text_file|encoding|sheet|delimiter)=")
+
+_INSTALL: Final = "--install-completion"
+
+
+def make_app() -> App:
+    """Make the command line of all commands, none of them imported."""
+    app = App(
+        name="customersms",
+        help="Text messages by the customersms.pro gateway.",
+        default_parameter=Parameter(negative=()),
+        help_format="plaintext",
+        result_action="return_value",
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, about in COMMANDS.items():
+        app.command(f"{__package__}.{name}:{name}", name=name, help=about)
+    app.register_install_completion_command(_INSTALL)
+    return app
+
+
+def run(words: list[str]) -> int:
+    """
+    Run one command.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        status = make_app()(words)
+    except CycloptsError:
+        return Exit.USAGE  # it has said why
+    except (CustomerSMSError, ModuleNotFoundError, OSError) as exc:
+        complain(_ARGUMENT.sub(_as_option, str(exc)))
+        return Exit.ERROR
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return Exit.OK if status is None else int(status)
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    return f"--{argument[1].replace('_', '-')}"

@@ -1,0 +1,115 @@
+"""``customersms check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..outcomes import Message
+from ..plan import Plan
+from ..recipients import Problems, Recipients, Refusal
+from ..segments import count
+from .console import result, result_json, say
+from .exits import Exit
+from .results import write_table
+from .segments import shown
+from .selection import ListOptions, Selection, look_through
+
+__all__ = ["check", "describe"]
+
+#: Characters that force UCS-2 of which a person reads.
+_MOST_CHARS = 8
+#: Characters of a sample that are shown.
+_MOST_OF_A_TEXT = 480
+
+
+def check(
+    file: Annotated[Path, Parameter(help="The list: .csv, .txt or .xlsx, with a header.")],
+    /,
+    *,
+    options: ListOptions | None = None,
+    bad: Annotated[
+        Path | None, Parameter(help="Write the bad rows, with the reason, to this file.")
+    ] = None,
+    json: Annotated[bool, Parameter(help="Print one line of JSON.")] = False,
+) -> Exit:
+    """Look at a list of recipients, without sending anything and without a key."""
+    options = options or ListOptions()
+    people = options.open(file)
+    plan, problems = look_through(people, options.batch_size)
+    token = Selection.of(file, options).token
+    if json:
+        result_json({**plan.to_dict(), "token": token, "problems": problems.lines()})
+    else:
+        for line in describe(people, plan, problems):
+            result(line)
+        result()
+        result(f"To send exactly this: customersms bulk {file} ... --confirm {token}")
+    if bad is not None:
+        write_table(bad, _bad_rows(people))
+        say(f"{plan.bad:,} bad rows are in {bad}")
+    return Exit.PARTIAL if plan.bad else Exit.OK
+
+
+def describe(people: Recipients, plan: Plan, problems: Problems) -> Iterator[str]:
+    """Say in lines what was found in a list."""
+    yield f"{people.path.name}: {_kind(people)}, numbers in {people.phone_column!r}"
+    yield str(plan)
+    yield f"credits: at least {plan.credits_at_least:,}"
+    if problems.count:
+        yield ""
+        yield "Rows that cannot be sent to:"
+        yield from (f"  {line}" for line in problems.lines())
+    yield from _samples(plan)
+    yield from _forcing(plan)
+
+
+def _kind(people: Recipients) -> str:
+    if people.delimiter is None:
+        return "a workbook"
+    names = {",": "commas", ";": "semicolons", "\t": "tabs"}
+    return f"{people.encoding} with {names.get(people.delimiter, repr(people.delimiter))}"
+
+
+def _samples(plan: Plan) -> Iterator[str]:
+    samples: dict[str, tuple[Message, list[str]]] = {}
+    for name in ("first", "longest", "dearest"):
+        message: Message | None = getattr(plan, name)
+        if message is not None:
+            samples.setdefault(message.text, (message, []))[1].append(name)
+    if samples:
+        yield ""
+    for message, names in samples.values():
+        text = message.text.replace("\n", "\n    ")
+        cut = text if len(text) <= _MOST_OF_A_TEXT else text[:_MOST_OF_A_TEXT] + "..."
+        yield f"The {', the '.join(names)} ({message.ref}; {count(message.text)}):"
+        yield f"    {cut}"
+
+
+def _forcing(plan: Plan) -> Iterator[str]:
+    if not plan.forcing:
+        return
+    yield ""
+    yield f"Characters that make {plan.ucs2:,} of them longer:"
+    for one in plan.forcing[:_MOST_CHARS]:
+        advice = (
+            "" if one.swap is None else f", write {one.swap!r}" if one.swap else ", leave it out"
+        )
+        yield f"  {shown(one.char)} {one.name} in {one.messages:,}{advice}"
+    more = len(plan.forcing) - _MOST_CHARS
+    if more > 0:
+        yield f"  and {more:,} others"
+    if plan.segments_swapped < plan.segments:
+        yield f"  With what is advised: {plan.segments_swapped:,} segments."
+
+
+def _bad_rows(people: Recipients) -> Iterator[list[str]]:
+    yield [*people.columns, "row", "reason"]
+    for (number, cells), row in zip(people.rows(), people, strict=True):
+        if isinstance(row, Refusal):
+            width = len(people.columns)
+            padded = [*cells[:width], *[""] * (width - len(cells))]
+            yield [*padded, str(number), row.reason, *cells[width:]]

@@ -1,0 +1,59 @@
+"""``customersms segments``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..segments import Forcing, Segments, count
+from .console import result, result_json
+from .exits import Exit
+
+__all__ = ["segments"]
+
+
+def segments(
+    text: Annotated[str, Parameter(help="The text, in quotation marks.")],
+    /,
+    *,
+    json: Annotated[bool, Parameter(help="Print one line of JSON.")] = False,
+) -> Exit:
+    """Count the segments of a text, and say what makes it long."""
+    counted = count(text)
+    if json:
+        result_json(_values(counted))
+    else:
+        _show(counted)
+    return Exit.OK
+
+
+def _show(counted: Segments) -> None:
+    result(str(counted))
+    for number, part in enumerate(counted.parts if counted.joints else (), 1):
+        result(f"  part {number}: {part!r}")
+    for forcing in counted.forcing:
+        result(f"  {shown(forcing.char)} {forcing}")
+    if counted.segments_swapped < counted.segments:
+        result(f"  then it is {count(counted.swapped)}: {counted.swapped!r}")
+
+
+def shown(char: str) -> str:
+    """Show a character, or nothing where it cannot be seen."""
+    return char if char.isprintable() and not char.isspace() else " "
+
+
+def _values(counted: Segments) -> dict[str, object]:
+    return {
+        "segments": counted.segments,
+        "encoding": counted.encoding,
+        "units": counted.units,
+        "joints": list(counted.joints),
+        "forcing": list(map(_forcing, counted.forcing)),
+        "swapped": counted.swapped,
+        "segments_swapped": counted.segments_swapped,
+    }
+
+
+def _forcing(one: Forcing) -> dict[str, object]:
+    return {"char": one.char, "name": one.name, "count": one.count, "swap": one.swap}

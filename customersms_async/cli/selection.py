@@ -1,0 +1,127 @@
+"""Which list, which text, which options: what a person confirms."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from ..outcomes import Message
+from ..plan import Plan, plan_messages
+from ..recipients import Problems, Recipients, Refusal, read
+
+__all__ = ["ListOptions", "Selection", "look_through"]
+
+_AT_ONCE: Final = 1 << 20
+
+
+def _option(about: str) -> Parameter:
+    return Parameter(help=about)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """How a list of recipients is read; the same in `check` and `bulk`."""
+
+    text: Annotated[
+        str | None,
+        _option("The text; {name} stands for a column. Without it, the column text is used."),
+    ] = None
+    text_file: Annotated[Path | None, _option("A file with the text.")] = None
+    phone: Annotated[str | None, _option("The column of the numbers.")] = None
+    country: Annotated[
+        str | None, _option("Two letters, like US, for numbers without a country code.")
+    ] = None
+    skip: Annotated[Path | None, _option("A list of numbers that want no messages.")] = None
+    sheet: Annotated[str | None, _option("The sheet of a workbook.")] = None
+    encoding: Annotated[str | None, _option("The encoding of the file.")] = None
+    delimiter: Annotated[str | None, _option("What stands between two cells.")] = None
+    batch_size: Annotated[int, _option("Numbers in one request, at most.")] = 100
+
+    def open(self, file: Path) -> Recipients:
+        """Open the list."""
+        return read(
+            file,
+            text=self.text,
+            text_file=self.text_file,
+            phone=self.phone,
+            country=self.country,
+            skip=self.skip,
+            sheet=self.sheet,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+        )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    What a plan was made of, as digests; none of them can be read backwards.
+
+    Attributes:
+        file: The list.
+        text: The text, wherever it stands.
+        skip: The list of those who want no messages.
+        options: All other options.
+    """
+
+    file: str
+    text: str
+    skip: str
+    options: str
+
+    @classmethod
+    def of(cls, file: Path, options: ListOptions) -> Selection:
+        """Read what is selected, and digest it."""
+        text = (options.text or "").encode()
+        others = (options.phone, options.country, options.sheet, options.encoding)
+        more = (options.delimiter, options.batch_size)
+        return cls(
+            _digest_of(file),
+            hashlib.sha256(text).hexdigest() + _digest_of(options.text_file),
+            _digest_of(options.skip),
+            hashlib.sha256(repr(others + more).encode()).hexdigest(),
+        )
+
+    @property
+    def token(self) -> str:
+        """Eight letters and digits that change with each of them."""
+        whole = f"{self.file} {self.text} {self.skip} {self.options}"
+        return hashlib.sha256(whole.encode()).hexdigest()[:8]
+
+    def changed_from(self, other: Selection) -> list[str]:
+        """Name what is not as it was in *other*."""
+        names = {
+            "file": "the list",
+            "text": "the text",
+            "skip": "the list of those who want no messages",
+            "options": "the options",
+        }
+        return [name for key, name in names.items() if getattr(self, key) != getattr(other, key)]
+
+
+def _digest_of(file: Path | None) -> str:
+    if file is None:
+        return ""
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while piece := opened.read(_AT_ONCE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def look_through(people: Recipients, batch_size: int) -> tuple[Plan, Problems]:
+    """Read the list once: what its run would be, and what is wrong with it."""
+    problems = Problems()
+
+    def noted(row: Message | Refusal) -> Message | Refusal:
+        if isinstance(row, Refusal):
+            problems.add(row)
+        return row
+
+    plan = plan_messages(map(noted, people), batch_size=batch_size)
+    return plan, problems

@@ -1,0 +1,95 @@
+"""``customersms send``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from attrs import frozen
+from cyclopts import Parameter
+
+from .._status import Status
+from ..errors import AuthenticationError, OutOfCredits, SendError
+from ..outcomes import Receipt
+from ..phones import checked
+from .connection import Connection, parser_of
+from .console import result, result_json
+from .exits import Exit, worst
+
+__all__ = ["send"]
+
+
+def send(
+    numbers: Annotated[tuple[str, ...], Parameter(help="One number, or a few.")],
+    /,
+    *,
+    text: Annotated[str, Parameter(help="The text.")],
+    timeout: Annotated[float | None, Parameter(help="Seconds for each, all in all.")] = None,
+    country: Annotated[
+        str | None, Parameter(help="Two letters, like US, for numbers without a country code.")
+    ] = None,
+    connection: Connection | None = None,
+    json: Annotated[bool, Parameter(help="Print one line of JSON for each number.")] = False,
+) -> Exit:
+    """Send one text to one or a few numbers."""
+    connection = connection or Connection()
+    phones = [checked(parser_of(country), number) for number in numbers]
+    connection.announce(len(phones))
+    fates = asyncio.run(_send_all(connection, phones, text, timeout))
+    for fate in fates:
+        if json:
+            result_json(fate.to_dict())
+        else:
+            result(str(fate))
+    return worst(fate.exit for fate in fates)
+
+
+@frozen
+class _Fate:
+    """What became of one message."""
+
+    phone: str
+    end: Receipt | SendError
+
+    @property
+    def exit(self) -> Exit:
+        if isinstance(self.end, Receipt):
+            return Exit.OK
+        if isinstance(self.end, AuthenticationError):
+            return Exit.KEY
+        if isinstance(self.end, OutOfCredits):
+            return Exit.STOPPED
+        return Exit.UNKNOWN if self.end.status is Status.UNKNOWN else Exit.PARTIAL
+
+    def to_dict(self) -> dict[str, object]:
+        if isinstance(self.end, Receipt):
+            return {"status": "sent", **self.end.to_dict()}
+        error = self.end
+        named = {"status": str(error.status), "phone": self.phone}
+        return {**named, "code": error.code, "detail": error.detail}
+
+    def __str__(self) -> str:
+        if isinstance(self.end, SendError):
+            fate = self.end.status.replace("_", " ")
+            return f"{self.phone} {fate}: {self.end.code}{_behind(': ', self.end.detail)}"
+        credits_left = self.end.remaining_credits
+        left = None if credits_left is None else f"{credits_left:,} credits left"
+        return f"{self.phone} sent{_behind(', ', self.end.message_id)}{_behind(', ', left)}"
+
+
+def _behind(sign: str, said: str | None) -> str:
+    return f"{sign}{said}" if said else ""
+
+
+async def _send_all(
+    connection: Connection, phones: list[str], text: str, timeout: float | None
+) -> list[_Fate]:
+    async with connection.open() as sms:
+
+        async def send_one(phone: str) -> _Fate:
+            try:
+                return _Fate(phone, await sms.send(phone, text, timeout=timeout))
+            except SendError as error:
+                return _Fate(phone, error)
+
+        return await asyncio.gather(*map(send_one, phones))

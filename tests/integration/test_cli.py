@@ -1,0 +1,581 @@
+"""The command `customersms`: what it says, and what its exit status says."""
+# ruff: noqa: RUF001  # characters that force UCS-2 are what is tested
+
+import contextlib
+import csv
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from customersms_async import __main__ as module
+from customersms_async.cli import main
+from customersms_async.cli.app import make_app
+from customersms_async.cli.commands import COMMANDS
+from customersms_async.cli.connection import Connection
+from customersms_async.cli.exits import Exit, worst
+from customersms_async.cli.results import harmless
+from customersms_async.cli.selection import ListOptions, Selection
+
+REJECTED, LOST = "+12126660001", "+12126660002"
+A, B, C = "+12125551234", "+13235554567", "+442071838750"
+
+MESSY = f"""\
+Name;Mobile;Day
+Anna;{A};Monday
+Jürgen;+1 (323) 555-4567;Tuesday
+Bob;1.21256E+10;Monday
+;{C};Monday
+"Two
+lines";{C};Friday;surplus
+Anna;{A};Monday
+"""
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line in this process: its status, and the lines of both streams."""
+
+    def run_main(*words):
+        status = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return run_main
+
+
+@pytest.fixture
+def people(tmp_path):
+    """A messy list."""
+    path = tmp_path / "people.csv"
+    path.write_text(MESSY, "cp1252")
+    return path
+
+
+# --- The command itself ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"]])
+def test_help_lists_all_commands(run, words):
+    """Each with a line of its own."""
+    status, out, err = run(*words)
+
+    assert (Exit.OK, []) == (status, err)
+    for name, about in COMMANDS.items():
+        assert f"  {name:10} {about}" in out
+
+
+def test_no_command(run):
+    """Then it says what there is."""
+    status, out, _ = run()
+
+    assert Exit.USAGE == status
+    assert "Usage: customersms COMMAND ..." == out[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS.keys() - {"sandbox"})
+def test_each_command_has_help(run, name):
+    """It is found under its name, with the same words as in the list."""
+    status, out, _ = run(name, "--help")
+
+    assert 0 == status
+    assert out[0].startswith(f"Usage: customersms {name} ")
+    assert COMMANDS[name] in out
+
+
+def test_the_sandbox_has_its_own_help(run, capsys):
+    """It is called by the name that was typed."""
+    with pytest.raises(SystemExit) as caught:
+        run("sandbox", "--help")
+
+    assert 0 == caught.value.code
+    assert capsys.readouterr().out.startswith("usage: customersms sandbox ")
+
+
+def test_the_sandbox_is_known_to_the_command_line():
+    """It is among the commands that are completed, and takes its own options."""
+    app = make_app()
+
+    assert set(COMMANDS) <= set(app)
+    assert 2 == app(["sandbox", "--port", "0", "--credits", "-1"], exit_on_error=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["chekc"], 'Unknown command "chekc". Did you mean "check"?'),
+        (["segments"], "parameter TEXT requires an argument"),
+        (["segments", "Hi", "--jsn"], "Unknown option: --jsn. Did you mean --json?"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense(run, words, said):
+    """It is refused with a hint, on standard error."""
+    status, out, err = run(*words)
+
+    assert (Exit.USAGE, []) == (status, out)
+    assert said in " ".join(" ".join(err).replace("│", " ").split())
+
+
+def test_python_dash_m(people):
+    """`python -m customersms_async` is the same command."""
+    command = [sys.executable, "-m", "customersms_async", "segments", "Grüße"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "1 segment, GSM-7, 5 of 160\n" == done.stdout
+    assert main is module.main
+
+
+def test_a_stream_that_cannot_show_a_character():
+    """It is escaped, and the command goes on."""
+    command = [sys.executable, "-m", "customersms_async", "segments", "’"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+
+    assert "\\u2019 RIGHT SINGLE QUOTATION MARK: write '" in done.stdout
+
+
+def test_a_stream_that_is_no_terminal():
+    """Whoever calls the command from Python may put any stream in its place."""
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream):
+        main(["segments", "Hi"])
+
+    assert "1 segment, GSM-7, 2 of 160\n" == stream.getvalue()
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+def test_without_the_extra(missing):
+    """The error names the extra, and help and the sandbox do without."""
+    program = (
+        f"import sys; sys.modules['{missing}'] = None\n"
+        "from customersms_async.cli import main\n"
+        "print(main(['--help']), main(['segments', 'Hi']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    if missing == "cyclopts":
+        install = "pip install 'customersms-async[cli]'"
+        expected = f"customersms needs its extra: {install} (there is no cyclopts)"
+        assert ("0 1", expected) == (done.stdout.splitlines()[-1], done.stderr.strip())
+    assert "Usage" in done.stdout
+
+
+def cpu_of(*command):
+    """Give the least seconds of CPU of three runs."""
+
+    def once():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return min(once() for _ in range(3))
+
+
+def test_help_is_cheap():
+    """It takes at most 0.2 s of CPU more than that of a program of argparse."""
+    plain = "import argparse; argparse.ArgumentParser().parse_args(['--help'])"
+    ours = cpu_of(sys.executable, "-m", "customersms_async", "--help")
+
+    assert cpu_of(sys.executable, "-c", plain) + 0.2 > ours
+
+
+@pytest.mark.parametrize(
+    ("exits", "told"),
+    [
+        ([], Exit.OK),
+        ([Exit.OK, Exit.PARTIAL, Exit.OK], Exit.PARTIAL),
+        ([Exit.PARTIAL, Exit.UNKNOWN, Exit.KEY], Exit.KEY),
+        ([Exit.UNKNOWN, Exit.INTERRUPTED], Exit.INTERRUPTED),
+        (list(Exit), Exit.CHANGED),
+    ],
+)
+def test_the_worst_is_told(exits, told):
+    """Where several hold, the exit status is the one that a person must see first."""
+    assert told == worst(exits)
+
+
+# --- segments -------------------------------------------------------------------------------------
+
+
+def test_segments_of_a_text(run):
+    """Its size, its parts, what makes it long, and what it would be without."""
+    status, out, err = run("segments", "It’s 5 o’clock\u2009" + "a" * 60)
+
+    assert (0, []) == (status, err)
+    assert [
+        "2 segments, UCS-2, 75 of 134; 1 with other characters",
+        f"  part 1: {('It’s 5 o’clock' + chr(0x2009) + 'a' * 52)!r}",
+        "  part 2: 'aaaaaaaa'",
+        "  ’ RIGHT SINGLE QUOTATION MARK, 2 times: write '",
+        "    THIN SPACE: write SPACE",
+        f"  then it is 1 segment, GSM-7, 75 of 160: \"It's 5 o'clock {'a' * 60}\"",
+    ] == out
+
+
+def test_segments_as_json(run):
+    """One line, with the same facts."""
+    status, (line,), _ = run("segments", "--json", "a–b")
+
+    assert 0 == status
+    assert {
+        "segments": 1,
+        "encoding": "UCS-2",
+        "units": 3,
+        "joints": [],
+        "forcing": [{"char": "–", "name": "EN DASH", "count": 1, "swap": "-"}],
+        "swapped": "a-b",
+        "segments_swapped": 1,
+    } == json.loads(line)
+
+
+# --- check ----------------------------------------------------------------------------------------
+
+
+def test_check(run, people):
+    """It says what is in a list, what is wrong with it, and what the texts look like."""
+    status, out, err = run("check", people, "--text", "Hi {name} – {day}")
+
+    assert (Exit.PARTIAL, []) == (status, err)
+    token = out[-1].split()[-1]
+    assert [
+        "people.csv: cp1252 with semicolons, numbers in 'Mobile'",
+        "2 messages, 2 requests, 1 min, 2 segments, 3 bad, 1 double",
+        "credits: at least 2",
+        "",
+        "Rows that cannot be sent to:",
+        (
+            "  row 6: has 4 cells under 3 columns; "
+            "name each column, or quote cells with separators in them"
+        ),
+        "  and 2 with something else, shown once these are mended",
+        "",
+        "The first, the dearest (row-2; 1 segment, UCS-2, 16 of 70):",
+        "    Hi Anna – Monday",
+        "The longest (row-3; 1 segment, UCS-2, 19 of 70):",
+        "    Hi Jürgen – Tuesday",
+        "",
+        "Characters that make 2 of them longer:",
+        "  – EN DASH in 2, write '-'",
+        "",
+        f"To send exactly this: customersms bulk {people} ... --confirm {token}",
+    ] == out
+
+
+def test_check_of_a_good_list(run, tmp_path):
+    """Nothing is wrong, so nothing is said of it."""
+    path = tmp_path / "good.csv"
+    path.write_text(f"phone\tname\n{A}\tAnna\n")
+    status, out, err = run("check", path, "--text", "Hi {name}")
+
+    assert (Exit.OK, []) == (status, err)
+    assert "good.csv: utf-8 with tabs, numbers in 'phone'" == out[0]
+    assert "The first, the longest, the dearest (row-2; 1 segment, GSM-7, 7 of 160):" == out[4]
+
+
+def test_check_of_a_list_of_nobody(run, tmp_path):
+    """There is no sample to be shown."""
+    path = tmp_path / "nobody.csv"
+    path.write_text("phone\n")
+    status, out, _ = run("check", path, "--text", "Hi")
+
+    assert Exit.OK == status
+    assert ["0 messages, 0 requests, 0 min, 0 segments, 0 bad, 0 doubles"] == out[1:2]
+    assert 5 == len(out)
+
+
+def test_check_of_a_workbook(run, tmp_path):
+    """It says that it is one."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["phone"], [A]):
+        book.active.append(row)
+    book.save(tmp_path / "people.xlsx")
+    _, out, _ = run("check", tmp_path / "people.xlsx", "--text", "Hi")
+
+    assert "people.xlsx: a workbook, numbers in 'phone'" == out[0]
+
+
+def test_long_texts_and_many_characters(run, tmp_path):
+    """A person reads a few lines of them."""
+    path = tmp_path / "long.csv"
+    path.write_text(f"phone\n{A}\n", "utf-8")
+    text = "…" + "абвгдежзи\u200b" + "a" * 600 + "\nb"
+    _, out, _ = run("check", path, "--text", text)
+
+    assert f"    {text[:480]}..." in out
+    assert "  … HORIZONTAL ELLIPSIS in 1, write '...'" in out
+    assert "  and 3 others" in out
+
+
+def test_what_would_be_saved(run, people):
+    """Segments with what is advised are shown where that saves some."""
+    _, out, _ = run("check", people, "--text", "Hi {name} –" + "a" * 70)
+
+    assert "  With what is advised: 2 segments." in out
+
+
+def test_a_character_that_can_be_left_out(run, people):
+    """The advice says so."""
+    _, out, _ = run("check", people, "--text", "Hi\u200b я")
+
+    assert "    ZERO WIDTH SPACE in 3, leave it out" in out
+    assert "  я CYRILLIC SMALL LETTER YA in 3" in out
+
+
+def test_check_as_json(run, people):
+    """One line, with the token that `bulk` asks for."""
+    status, (line,), _ = run("check", people, "--text", "Hi {name}", "--json")
+    found = json.loads(line)
+
+    assert Exit.PARTIAL == status
+    assert (2, 3, 1) == (found["recipients"], found["bad"], found["doubles"])
+    assert 8 == len(found["token"])
+
+
+def test_bad_rows_in_a_file(run, people, tmp_path):
+    """They stand there as they were, with row and reason behind them."""
+    status, _, err = run("check", people, "--text", "Hi {name}", "--bad", tmp_path / "bad.csv")
+    with (tmp_path / "bad.csv").open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+
+    assert (Exit.PARTIAL, [f"3 bad rows are in {tmp_path / 'bad.csv'}"]) == (status, err)
+    assert ["Name", "Mobile", "Day", "row", "reason"] == header
+    assert [["Bob", "1.21256E+10", "Monday", "4"], ["", C, "Monday", "5"]] == [
+        row[:4] for row in rows[:2]
+    ]
+    assert ["Two\nlines", C, "Friday", "6", "surplus"] == [*rows[2][:4], rows[2][-1]]
+    assert {"people.csv", "bad.csv"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_file_is_replaced_as_a_whole(run, people, tmp_path):
+    """Where it cannot be written, nothing is left of it, and the error says so."""
+    (tmp_path / "bad.csv").mkdir()
+    status, _, err = run("check", people, "--text", "Hi", "--bad", tmp_path / "bad.csv")
+
+    assert Exit.ERROR == status
+    assert "bad.csv" in err[0]
+    assert {"people.csv", "bad.csv"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_token_changes_with_what_is_selected(run, people, tmp_path):
+    """It is the same for the same list, text and options, and another for any other."""
+    skip, text = tmp_path / "stop.csv", tmp_path / "text.txt"
+    skip.write_text(f"{C}\n")
+    text.write_text("Hi {name}")
+
+    def token(*options):
+        _, (line,), _ = run("check", people, *options, "--json")
+        return json.loads(line)["token"]
+
+    first = token("--text", "Hi {name}")
+    others = [
+        token("--text", "Ho {name}"),
+        token("--text-file", text),
+        token("--text", "Hi {name}", "--skip", skip),
+        token("--text", "Hi {name}", "--batch-size", "10"),
+        token("--text", "Hi {name}", "--country", "US"),
+    ]
+
+    assert first == token("--text", "Hi {name}")
+    people.write_text(MESSY + "\n", "cp1252")
+    assert 7 == len({first, *others, token("--text", "Hi {name}")})
+
+
+def test_what_has_changed(people):
+    """A selection knows in what it differs from another."""
+    first = Selection.of(people, ListOptions(text="Hi"))
+    second = Selection.of(people, ListOptions(text="Ho", country="US"))
+
+    assert ["the text", "the options"] == second.changed_from(first)
+    assert [] == first.changed_from(Selection.of(people, ListOptions(text="Hi")))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            [],
+            (
+                "people.csv: give the text with --text or --text-file; "
+                "the columns are 'Name', 'Mobile', 'Day'"
+            ),
+        ),
+        (
+            ["--text", "{nam}"],
+            (
+                "people.csv: there is no column 'nam' (did you mean 'Name'?); "
+                "the columns are 'Name', 'Mobile', 'Day'"
+            ),
+        ),
+        (["--text", " "], "text is empty; give at least one character that is not white space"),
+        (
+            ["--text", "Hi", "--country", "UK"],
+            "country must be two letters of ISO 3166, like 'US', not 'UK'; did you mean 'GB'?",
+        ),
+    ],
+)
+def test_a_list_that_cannot_be_used(run, people, options, said):
+    """The error names the option that mends it."""
+    assert (Exit.ERROR, [], [f"customersms: {said}"]) == run("check", people, *options)
+
+
+def test_a_list_that_is_not_there(run, tmp_path):
+    """Python's own words say which file."""
+    status, _, err = run("check", tmp_path / "none.csv", "--text", "Hi")
+
+    assert Exit.ERROR == status
+    assert "none.csv" in err[0]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
+def test_formulas_are_made_harmless(text):
+    """What we add to a table cannot become a formula; the rest stays as it is."""
+    assert f"'{text}" == harmless(text)
+    assert ["", "a=1"] == [harmless(""), harmless("a=1")]
+
+
+# --- send -----------------------------------------------------------------------------------------
+
+
+def test_send(run, sms_sandbox):
+    """One line a number says what became of it."""
+    status, out, err = run("send", "+1 212 555 1234", B, "--text", "Hi")
+
+    assert (Exit.OK, []) == (status, err)
+    assert [A, B] == [message.phone for message in sms_sandbox.messages]
+    assert out[0].startswith(f"{A} sent, msg_")
+    assert out[0].endswith(" credits left")
+
+
+def test_send_as_json(run, sms_sandbox):
+    """One line a number, for programs."""
+    _, out, _ = run("send", A, REJECTED, "--text", "Hi", "--json")
+    first, second = map(json.loads, out)
+
+    assert ("sent", A) == (first["status"], first["phone"])
+    assert ("rejected", REJECTED, 1) == (
+        second["status"],
+        second["phone"],
+        len(sms_sandbox.messages),
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (REJECTED, Exit.PARTIAL, "rejected: "),
+        (LOST, Exit.UNKNOWN, "unknown: ANSWER_LOST"),
+    ],
+)
+def test_what_was_not_sent(run, sms_sandbox, number, status, said):
+    """The exit status tells the fate, and so does the line."""
+    found, out, _ = run("send", number, "--text", "Hi", "--timeout", "3")
+
+    assert status == found
+    assert out[0].startswith(f"{number} {said}")
+
+
+def test_a_refused_key(run, sms_sandbox, tmp_path):
+    """The key may stand in a file; where the gateway refuses it, the status says so."""
+    (tmp_path / "key").write_text("cspro_nobody\n")
+    status, out, err = run("send", A, "--text", "Hi", "--key-file", tmp_path / "key")
+
+    assert Exit.KEY == status
+    assert out[0].startswith(f"{A} rejected: INVALID_API_KEY")
+    assert "cspro_nobody" not in str([out, err])
+
+
+def test_no_credits(run, sms_sandbox):
+    """That is a guard, as it is in `bulk`."""
+    sms_sandbox.credits = 0
+    status, _, _ = run("send", A, "--text", "Hi")
+
+    assert Exit.STOPPED == status
+
+
+def test_a_bad_number_sends_nothing(run, sms_sandbox):
+    """All are read before the first is sent to."""
+    status, out, err = run("send", A, "555", "--text", "Hi")
+
+    assert (Exit.ERROR, []) == (status, out)
+    assert "has no country code" in err[0]
+    assert 0 == len(sms_sandbox.requests)
+
+
+def test_a_country(run, sms_sandbox):
+    """Numbers of a country are read where it is named."""
+    run("send", "(212) 555-1234", "--text", "Hi", "--country", "us")
+
+    assert [A] == [message.phone for message in sms_sandbox.messages]
+
+
+def test_no_key(run, monkeypatch):
+    """Without a terminal nobody is asked, and the error says what to set."""
+    monkeypatch.delenv("CUSTOMERSMS_API_KEY", raising=False)
+    endpoint = ["--endpoint", "http://127.0.0.1:9/"]
+    status, _, err = run("send", A, "--text", "Hi", *endpoint)
+
+    assert Exit.ERROR == status
+    assert ["customersms: api_key is missing; give it, or set CUSTOMERSMS_API_KEY"] == err
+
+
+def test_the_key_is_asked_for_at_a_terminal(sms_sandbox):
+    """What is typed is not shown."""
+    environment = {**os.environ, "CUSTOMERSMS_API_KEY": ""}
+    command = [sys.executable, "-m", "customersms_async", "send", A, "--text", "Hi"]
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"API key: " not in shown:
+            shown += os.read(ours, 100)
+        os.write(ours, sms_sandbox.key.encode() + b"\n")
+        out, _ = process.communicate()
+        os.close(ours)
+
+    assert out.decode().startswith(f"{A} sent")
+    assert sms_sandbox.key.encode() not in shown
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [(1, "1 message"), (2_000, "2,000 messages")],
+)
+def test_the_real_gateway_is_announced(capsys, monkeypatch, messages, said):
+    """Where nothing points elsewhere, it says that messages will be paid for."""
+    monkeypatch.delenv("CUSTOMERSMS_ENDPOINT", raising=False)
+    Connection().announce(messages)
+    Connection(endpoint="http://127.0.0.1:8025/api.php").announce(messages)
+    out, err = capsys.readouterr()
+
+    assert "" == out
+    assert f"customersms.pro is a real gateway: {said} will be paid for.\n" == err
+
+
+def test_an_interruption(run, monkeypatch):
+    """Ctrl-C has the status that shells know."""
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("getpass.getpass", interrupted)
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": staticmethod(lambda: True)}))
+    monkeypatch.delenv("CUSTOMERSMS_API_KEY", raising=False)
+
+    assert (
+        Exit.INTERRUPTED == run("send", A, "--text", "Hi", "--endpoint", "http://127.0.0.1:9/")[0]
+    )
