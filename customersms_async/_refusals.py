@@ -19,6 +19,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from . import codes
@@ -109,6 +110,14 @@ _TEXTS: Final = {
         re.IGNORECASE,
     ),
 }
+#: What a message that is no stranger to a family's words has in it.
+_SUBJECTS: Final = {
+    Family.RATE: re.compile(
+        r"rate.?limit|too many requests|throttl|slow.?down|troppe richieste", re.IGNORECASE
+    ),
+    Family.KEY: re.compile(rf"{_KEY_NAME}|auth|token|login|password", re.IGNORECASE),
+    Family.CREDIT: re.compile(rf"{_MONEY}|money|payment", re.IGNORECASE),
+}
 #: The word of each family where the gateway gave none; that of the key is the documented one.
 _OURS: Final = {
     Family.RATE: codes.RATE_LIMITED,
@@ -164,16 +173,16 @@ def reason(code: object, error: str | None, sent: str) -> str:
 
 
 def _family_in(error: str | None, sent: str) -> Family | None:
-    if error is None:
+    """Say what an error speaks of, unless the message speaks of the same and may be its echo."""
+    if error is None or _bare(error) in _bare(sent):
         return None
-    family = family_of(word(error)) or _spoken_of(error)
-    is_ours = family is not None and family in (family_of(word(sent)), *_all_spoken_of(sent))
-    return None if is_ours else family
+    family = family_of(word(error)) or next(_families_in(error), None)
+    return None if family is None or _SUBJECTS[family].search(sent) else family
 
 
-def _spoken_of(text: str) -> Family | None:
-    return next(iter(_all_spoken_of(text)), None)
+def _families_in(text: str) -> Iterator[Family]:
+    return (family for family, phrase in _TEXTS.items() if phrase.search(text))
 
 
-def _all_spoken_of(text: str) -> list[Family]:
-    return [family for family, phrase in _TEXTS.items() if phrase.search(text)]
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))

@@ -153,11 +153,23 @@ def test_reason(code, error, said):
 
 
 @pytest.mark.parametrize(
-    "echo", ["Too many requests", "No credits left!", "Your API key is expired", "RATE_LIMIT"]
+    "echo",
+    [
+        *("Too many requests", "No credits left!", "Your API key is expired", "RATE_LIMIT"),
+        *("exchange-rate limits", "unauthorized", "Slow down", "Payment required"),
+    ],
 )
-@pytest.mark.parametrize("error", ["Blocked: '{}'", "{}", "Blocked: '{}…'"])
+@pytest.mark.parametrize("error", ["Blocked: '{}'", "{}", "Invalid text: '{}…'"])
 def test_an_echo_is_no_reason(echo, error):
     """What the message itself says is not read out of an error, however it is echoed."""
     sent = f"Dear Ann, {echo} Yours, Ben"
 
     assert "REJECTED" == reason(None, error.format(echo), sent)
+
+
+@pytest.mark.parametrize("error", ["rate limits", "Invalid text: 'your API key'", "no credits"])
+def test_a_part_of_an_echo_is_no_reason(error):
+    """Nor is a part of what the message says, even beside words of the gateway's."""
+    sent = "Our exchange-rate limits are fair. No credits? Your API key is safe."
+
+    assert "REJECTED" == reason(None, error, sent)
