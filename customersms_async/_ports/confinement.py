@@ -11,7 +11,7 @@ Rules of this module:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -44,7 +44,7 @@ _in_force: Final[list[Confinement]] = []
 
 
 @contextmanager
-def confined(confinement: Confinement) -> Iterator[None]:
+def confined(confinement: Confinement) -> Generator[None]:
     """Confine all clients of this process, in every thread, for the length of a block."""
     _in_force.append(confinement)
     try:

@@ -19,11 +19,13 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 __all__ = ["Background", "Closable", "close_later", "get_background", "remember"]
+
+T = TypeVar("T")
 
 #: Seconds at exit for what is in flight, as in `CustomerSMS.close`, and for the end of the loop.
 AT_EXIT: Final = 5.0
@@ -32,7 +34,7 @@ AT_EXIT: Final = 5.0
 class Closable(Protocol):
     """A client, as this module needs it."""
 
-    async def aclose(self, drain: float = ...) -> None:
+    def aclose(self, drain: float = ...) -> Coroutine[Any, Any, None]:
         """Stop what it has begun, and close its session of this loop."""
         ...
 
@@ -41,14 +43,19 @@ class Background:
     """
     An event loop in a daemon thread, from its start to the end of the process.
 
-    Attributes:
-        loop: The loop, running.
+    Args:
+        make_loop: Makes the loop. Not that of a policy: an application may have set one for its
+            own purposes.
     """
 
-    loop: asyncio.AbstractEventLoop
+    _loop: asyncio.AbstractEventLoop
 
-    def __init__(self) -> None:
+    def __init__(
+        self, make_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
+    ) -> None:
+        self._make_loop = make_loop
         self._started: Future[None] = Future()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closings: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="customersms_async", daemon=True)
         self._thread.start()
@@ -61,11 +68,18 @@ class Background:
         Raises:
             RuntimeError: The loop has ended, since the process ends.
         """
-        self.loop.call_soon_threadsafe(function)
+        self._loop.call_soon_threadsafe(function)
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task, and keep it until its end; called in the loop."""
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def close(self, client: Closable, drain: float) -> None:
-        """Close a client in the loop; called there."""
-        task = asyncio.ensure_future(client.aclose(drain))
+        """Close a client; called in the loop."""
+        task = self.start(client.aclose(drain))
         self._closings.add(task)
         task.add_done_callback(self._closings.discard)
 
@@ -81,15 +95,14 @@ class Background:
         self._ended.set()
 
     def _run(self) -> None:
-        # Not the loop of a policy: an application may have set one for its own purposes.
         try:
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with asyncio.Runner(loop_factory=self._make_loop) as runner:
                 runner.run(self._serve())
         except OSError as error:  # no file descriptor is left; raised where the start is awaited
             self._started.set_exception(error)
 
     async def _serve(self) -> None:
-        self.loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         self._started.set_result(None)
         await self._ended.wait()
         while self._closings:

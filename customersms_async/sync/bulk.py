@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections import deque
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -36,7 +35,6 @@ class Bulk:
     def __init__(self, bulk: asynchronous.Bulk, errands: Errands) -> None:
         self._bulk = bulk
         self._errands = errands
-        self._ready: deque[Outcome] = deque()
         self._is_open = False
 
     @property
@@ -80,7 +78,7 @@ class Bulk:
         told = CancelledError() if is_interruption else exc
         kind = None if told is None else type(told)
         run(lambda: self._bulk.__aexit__(kind, told, None), self._errands)
-        if is_interruption and exc is not None:
+        if exc is not None and told is not exc:
             for note in getattr(told, "__notes__", ()):
                 exc.add_note(note)
 
@@ -89,21 +87,17 @@ class Bulk:
         return self
 
     def __next__(self) -> Outcome:
-        if not self._ready:
-            self._ready.extend(self._call(self._take))
-        if not self._ready:
+        outcome = self._call(self._take)
+        if outcome is None:
             raise StopIteration
-        return self._ready.popleft()
+        return outcome
 
     def __repr__(self) -> str:
         return repr(self._bulk)
 
-    async def _take(self) -> list[Outcome]:
-        """Wait for an outcome; nothing at the end."""
-        try:
-            return [await anext(self._bulk)]
-        except StopAsyncIteration:
-            return []
+    async def _take(self) -> Outcome | None:
+        """Wait for an outcome; None at the end."""
+        return await anext(self._bulk, None)
 
     async def _count(self) -> Progress:
         return self._bulk.progress

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from ..outcomes import Progress, Receipt, Report
-from .background import get_background
+from .background import Background, get_background
 
 __all__ = ["Errands", "refuse_in_event_loop", "run"]
 
@@ -95,11 +95,7 @@ class _Errand(Generic[T]):
             self._tell(self.result.set_result, given)
 
     def _tell(self, settle: Callable[[Any], None], value: object) -> None:
-        self._loop.call_soon_threadsafe(self._settle, settle, value)
-
-    def _settle(self, settle: Callable[[Any], None], value: object) -> None:
-        if not self.result.done():
-            settle(value)
+        self._loop.call_soon_threadsafe(settle, value)
 
 
 def _carried(exc: Exception) -> Exception:
@@ -129,7 +125,11 @@ def refuse_in_event_loop() -> None:
     raise RuntimeError(msg)
 
 
-def run(begin: Callable[[], Coroutine[Any, Any, T]], errands: Errands | None = None) -> T:
+def run(
+    begin: Callable[[], Coroutine[Any, Any, T]],
+    errands: Errands | None = None,
+    background: Background | None = None,
+) -> T:
     """
     Run a coroutine in the background, and wait for it.
 
@@ -138,19 +138,26 @@ def run(begin: Callable[[], Coroutine[Any, Any, T]], errands: Errands | None = N
 
         errands: Done meanwhile in this thread.
 
+        background: Where it runs; the loop of this process if not given.
+
     Returns:
         What the coroutine gives; what it raises is raised.
     """
-    return _Call(begin, errands or Errands()).wait()
+    return _Call(begin, errands or Errands(), background or get_background()).wait()
 
 
 class _Call(Generic[T]):
     _task: asyncio.Task[T]  # there is one once it has begun
 
-    def __init__(self, begin: Callable[[], Coroutine[Any, Any, T]], errands: Errands) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], Coroutine[Any, Any, T]],
+        errands: Errands,
+        background: Background,
+    ) -> None:
         self._begin = begin
         self._errands = errands
-        self._background = get_background()
+        self._background = background
         self._has_begun = self._has_ended = False
         self._notes: list[str] = []
 
@@ -180,7 +187,7 @@ class _Call(Generic[T]):
 
     def _start(self) -> None:
         self._has_begun = True
-        self._task = asyncio.ensure_future(self._noting())
+        self._task = self._background.start(self._noting())
         self._task.add_done_callback(lambda _: self._end())
 
     def _cancel(self) -> None:

@@ -134,10 +134,8 @@ class CustomerSMS:
         key = read_key(api_key)
         del api_key  # from here on, no local holds it
         other = object.__new__(type(self))
-        state = object.__getstate__(self)  # a subclass may have attributes, and slots
-        for attributes in state if isinstance(state, tuple) else (state,):
-            for name, value in attributes.items():
-                object.__setattr__(other, name, value)
+        for name, value in _attributes_of(self).items():
+            object.__setattr__(other, name, value)
         other._client = self._client.for_key(_checked(key))
         return other
 
@@ -294,6 +292,13 @@ class CustomerSMS:
     ) -> T:
         refuse_in_event_loop()
         return run(begin, errands)
+
+
+def _attributes_of(client: object) -> dict[str, Any]:
+    """Return what a client holds; a subclass may have attributes of its own, and slots."""
+    state: Any = object.__getstate__(client)
+    parts: list[dict[str, Any] | None] = list(state) if isinstance(state, tuple) else [state]
+    return {name: value for part in parts if part for name, value in part.items()}
 
 
 def _checked(key: ApiKey | ConfigurationError) -> str:
