@@ -1,21 +1,21 @@
 """
-The columns of a report: what is kept of a number when nobody keeps an object for it.
+The columns of a report: a few bytes a number instead of an object.
 
 ========  =====  ==============================================================
 column    bytes  meaning
 ========  =====  ==============================================================
 phones        8  the digits of the E.164 number; 0 where the input was refused
-verdicts      2  a place in the table of distinct verdicts
+verdicts      2  an index into the table of distinct verdicts
 requests      4  the number of the attempt that decided; 0 for none
 id_at         8  where the message id begins in ``ids``; 0 for none
 ========  =====  ==============================================================
 
-``ids`` holds the message ids, each ended by a NUL. What does not fit a column stands in a side
-table by its index: refused inputs, references, texts of messages that were not sent, ids with a
-NUL inside, and verdicts beyond the first 65,535 distinct ones (a gateway that writes a text of its
-own for every number).
+``ids`` holds the message ids, each terminated by a NUL. What does not fit a column is kept in a
+dictionary by index: refused inputs, references, texts of messages that were not sent, ids with a
+NUL inside, and verdicts beyond the first 65,535 distinct ones (a gateway that writes a different
+text for every number).
 
-Rule: a whole request is written with a handful of calls that run in C, whatever its size.
+Rule: a request of any size is written with a handful of calls that run in C.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _END: Final = b"\0"
 _IN_SIDE_TABLE: Final = 0xFFFF
 
 
-#: What stands in a column until the fate is known. No report is given out with one of these.
+#: The placeholder until the fate is known; no finished report contains one.
 PENDING: Final = Verdict(Status.NOT_SENT, "PENDING")
 
 
 @frozen
 class Row:
-    """One line of the columns, put together."""
+    """One line of the table, assembled from the columns."""
 
     phone: str
     verdict: Verdict
@@ -96,11 +96,11 @@ class Columns:
         self._id_at.frombytes(bytes(8 * more))
 
     def keep_given(self, index: int, given: str) -> None:
-        """Keep an input that is no number as it was given."""
+        """Keep an input that is no number, as it was given."""
         self._given[index] = given
 
     def keep_ref(self, index: int, ref: object) -> None:
-        """Keep the caller's own name for a line."""
+        """Keep the caller's reference of a line."""
         self._refs[index] = ref
 
     def keep_text(self, at: Sequence[int], text: str) -> None:
@@ -137,7 +137,7 @@ class Columns:
             self._put_ids(at, message_ids)
 
     def where(self, wanted: Callable[[Verdict], bool]) -> Iterator[int]:
-        """Give the indexes of the lines whose verdict is *wanted*, in order."""
+        """Return the indexes of the lines whose verdict is *wanted*, in order."""
         places = {place for place, verdict in enumerate(self._table) if wanted(verdict)}
         if self._rare:
             places.add(_IN_SIDE_TABLE)
@@ -146,7 +146,7 @@ class Columns:
                 yield index
 
     def row(self, index: int) -> Row:
-        """Put one line together."""
+        """Assemble one line."""
         place = self._verdicts[index]
         given = self._given.get(index)
         return Row(
@@ -159,7 +159,7 @@ class Columns:
         )
 
     def trim(self) -> None:
-        """Give back the room that growing columns hold in reserve."""
+        """Free the memory that arrays allocate in advance while they grow."""
         self._phones = self._phones[:]
         self._verdicts = self._verdicts[:]
         self._requests = self._requests[:]
@@ -190,8 +190,8 @@ class Columns:
                 self._put_id(index, message_id)
 
     def _put_plain_ids(self, at: range, message_ids: Sequence[str | None]) -> bool:
-        """Write the ids of a whole request where all are plain ASCII; tell whether they were."""
-        ids = cast("Sequence[str]", message_ids)  # where one is None, that is an answer
+        """Write the ids of a whole request if all are plain ASCII; return whether they were."""
+        ids = cast("Sequence[str]", message_ids)  # a None among them raises, and is handled
         try:
             joined = "\0".join(ids)
         except TypeError:

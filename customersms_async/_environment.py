@@ -41,7 +41,7 @@ NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 
 def find_key(given: object) -> ApiKey | ConfigurationError:
-    """Give the key, or the error to raise where no local variable holds it; see `read_key`."""
+    """Return the key, or the error to raise in a frame without it; see `read_key`."""
     if given is not NOT_GIVEN:
         return read_key(given)
     if not os.environ.get("CUSTOMERSMS_API_KEY"):
@@ -51,7 +51,7 @@ def find_key(given: object) -> ApiKey | ConfigurationError:
 
 def find_endpoint(given: object) -> object:
     """
-    Give the endpoint, unchecked.
+    Return the endpoint, unchecked.
 
     Raises:
         ConfigurationError: It is None, or the variable is set and empty.

@@ -41,7 +41,7 @@ def as_dict(
     value: attrs.AttrsInstance, *, also: Sequence[str] = (), without: Sequence[str] = ()
 ) -> dict[str, Any]:
     """
-    Give the attributes of a value as types that JSON has.
+    Return the attributes of a value as types that JSON has.
 
     Args:
         value: The value.

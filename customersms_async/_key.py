@@ -1,8 +1,8 @@
 """
 The API key: a value that hides itself.
 
-Rule of this module: `ApiKey.reveal` is called in two places, where the body of a request is made,
-and where it is cut out of what came back.
+Rule of this module: `ApiKey.reveal` is called in two places: where the body of a request is made,
+and where the key is removed from an error text.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from .errors import ConfigurationError
 
 __all__ = ["ApiKey", "read_key"]
 
-#: A key that is shorter, as in tests, may be part of the words of an answer.
+#: A shorter key, as tests have, may be part of an ordinary word of an answer.
 _SHORTEST_KEY = 8
 
 
@@ -22,8 +22,8 @@ class ApiKey:
     A key that never shows itself.
 
     Attributes:
-        account: 12 hexadecimal digits that stand for the key in logs and in shared state; the
-            head of a BLAKE2b hash, from which the key cannot be had back.
+        account: 12 hexadecimal digits that stand for the key in logs and in shared state: the
+            first 6 bytes of a BLAKE2b hash, from which the key cannot be recovered.
     """
 
     __slots__ = ("_encoded", "_value", "account")
@@ -35,11 +35,11 @@ class ApiKey:
         self.account: str = digest.hexdigest()
 
     def reveal(self) -> str:
-        """Give the key itself, for the body of a request and nothing else."""
+        """Return the key itself."""
         return self._value
 
     def hide_in(self, answer: bytes) -> bytes:
-        """Cut the key out of what a stranger wrote, wherever it is echoed."""
+        """Replace the key in an answer, wherever the gateway echoes it."""
         if len(self._encoded) < _SHORTEST_KEY:
             return answer
         return answer.replace(self._encoded, b"[hidden]")
@@ -54,7 +54,7 @@ class ApiKey:
         return hash(self.account)
 
     def __reduce__(self) -> NoReturn:
-        msg = "an API key is not pickled; make the client anew where it is needed"
+        msg = "an API key is not pickled; create the client where it is needed"
         raise TypeError(msg)
 
 

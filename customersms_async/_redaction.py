@@ -59,7 +59,7 @@ _RUN: Final = re.compile(r"\d(?:[\W_]{0,3}\d){6,}")
 
 class Redactor:
     """
-    Cleans what is said of one request.
+    Removes the secrets of one request from error texts.
 
     Args:
         key: The key.
@@ -80,7 +80,7 @@ class Redactor:
         self._cleaned: dict[str, str] = {}
 
     def clean(self, detail: str) -> str:
-        """Make a stranger's text fit to be kept: one printable line of at most 200 characters."""
+        """Return *detail* as one printable line of at most 200 characters, without secrets."""
         cleaned = self._cleaned.get(detail)  # a batch is often refused with one text
         if cleaned is None:
             cleaned = self._cleaned[detail] = self._clean(detail)
@@ -143,7 +143,7 @@ class Redactor:
 
 
 def clean(detail: str) -> str:
-    """Make a stranger's text fit to be kept that is about no request; see `Redactor.clean`."""
+    """Clean an error text that belongs to no request; see `Redactor.clean`."""
     return Redactor().clean(detail)
 
 
@@ -220,7 +220,7 @@ def _shape_of(char: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Give *text* in ASCII, which any stream takes: accents are dropped, the rest is escaped."""
+    """Return *text* in ASCII, which any stream takes: accents are dropped, the rest is escaped."""
     if text.isascii():
         return text
     parts = unicodedata.normalize("NFKD", text)

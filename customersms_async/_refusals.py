@@ -145,14 +145,14 @@ def word(value: object) -> str | None:
 
 @functools.lru_cache(maxsize=512)
 def family_of(code: str | None) -> Family | None:
-    """Say what a code is about that `word` or `reason` made; None for everything else."""
+    """Return what a code is about that `word` or `reason` made; None for everything else."""
     squeezed = (code or "").replace("_", "")
     return next((family for family, said in _CODES.items() if said.fullmatch(squeezed)), None)
 
 
 def reason(code: object, error: str | None, sent: str) -> str:
     """
-    Give the stable word of a refusal.
+    Return the stable word of a refusal.
 
     Args:
         code: What the gateway gave as its code, of any type.
@@ -173,7 +173,7 @@ def reason(code: object, error: str | None, sent: str) -> str:
 
 
 def _family_in(error: str | None, sent: str) -> Family | None:
-    """Say what an error speaks of, unless the message speaks of the same and may be its echo."""
+    """Return what an error speaks of, unless the message speaks of the same and may be its echo."""
     if error is None or _bare(error) in _bare(sent):
         return None
     family = family_of(word(error)) or next(_families_in(error), None)

@@ -68,8 +68,8 @@ class CustomerSMSError(Exception):
         return super().__str__()
 
     def __repr__(self) -> str:
-        # The usual form shows the arguments, numbers included, and asyncio logs it of tasks that
-        # nobody awaited.
+        # The default shows the arguments, numbers included, and asyncio logs it for tasks that
+        # were never awaited.
         return f"{type(self).__name__}({str(self)!r})"
 
 

@@ -53,7 +53,7 @@ class Message:
     Attributes:
         phone: The number, in international form; what is no number becomes an outcome.
         text: The text; never shown by ``repr``.
-        ref: Anything that tells the caller who this is; comes back as `Outcome.ref`.
+        ref: The caller's own reference, such as a row's id; comes back as `Outcome.ref`.
     """
 
     phone: str = field(repr=ascii)
@@ -64,7 +64,7 @@ class Message:
 @frozen
 class Receipt:
     """
-    The gateway accepted one message. It is no proof of delivery: the gateway has none.
+    The gateway accepted one message, which proves no delivery: the gateway reports none.
 
     Attributes:
         phone: The number, in E.164.
@@ -79,7 +79,7 @@ class Receipt:
     request: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes as types that JSON has."""
+        """Return the attributes as types that JSON has."""
         return as_dict(self)
 
 
@@ -97,7 +97,7 @@ class Credits:
     heard_at: dt.datetime
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes as types that JSON has; the instant in ISO 8601."""
+        """Return the attributes as types that JSON has; the instant in ISO 8601."""
         return as_dict(self)
 
 
@@ -143,7 +143,7 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """
-        Give the attributes as types that JSON has, but for *text*.
+        Return the attributes as types that JSON has, but for *text*.
 
         *ref* stays as it is where JSON has its type, and is its ``str`` otherwise.
         """
@@ -192,7 +192,7 @@ class Progress:
         return self.complete and self.sent + self.duplicates == self.total
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes, `total` and `ok` as types that JSON has."""
+        """Return the attributes, `total` and `ok` as types that JSON has."""
         return as_dict(self, also=("total", "ok"))
 
     def __str__(self) -> str:
@@ -280,12 +280,12 @@ class Report(Sequence[Outcome]):
         return self._progress.ok
 
     def problems(self) -> list[Outcome]:
-        """Give all that was not sent for certain: rejected, not sent and unknown."""
+        """Return all that was not certainly sent: rejected, not sent and unknown."""
         return [self[index] for index in self._columns.where(lambda v: v.status is not Status.SENT)]
 
     def safe_to_resend(self) -> list[Outcome]:
         """
-        Give what was not sent and may be sent again; see `Outcome.is_safe_to_resend`.
+        Return what was not sent and may be sent again; see `Outcome.is_safe_to_resend`.
 
         The list goes straight into another call of the same kind: an outcome stands for its
         number, and after `CustomerSMS.send_messages` for its message. Done until it is empty, that
@@ -306,7 +306,7 @@ class Report(Sequence[Outcome]):
 
     def to_dict(self, *, outcomes: bool = False) -> dict[str, Any]:
         """
-        Give the counts as types that JSON has; see `Progress.to_dict`.
+        Return the counts as types that JSON has; see `Progress.to_dict`.
 
         Args:
             outcomes: Whether to add all outcomes, as a list of `Outcome.to_dict`. For those that

@@ -111,7 +111,7 @@ def normalize_phone(phone: object) -> str:
 
 def national(country: str) -> ParsePhone:
     """
-    Give a reader of the numbers that people write within one country, for ``parse_phone=``.
+    Return a reader of the numbers that people write within one country, for ``parse_phone=``.
 
     Numbers with a country code are read as `normalize_phone` reads them; only those without one are
     taken for numbers of *country*: ``(212) 555-1234`` of ``"US"`` is +12125551234. Needs the extra
@@ -131,7 +131,7 @@ def national(country: str) -> ParsePhone:
 
 def checked(parse: ParsePhone, phone: object) -> str:
     """
-    Ask *parse*, and trust nothing but E.164.
+    Call *parse*, and accept nothing but E.164 from it.
 
     Raises:
         InvalidPhone: *phone* is no string, *parse* raised, or what it returned is not E.164.
@@ -145,7 +145,7 @@ def checked(parse: ParsePhone, phone: object) -> str:
     except InvalidPhone:
         raise
     except Exception as exc:
-        # A parser of somebody else's raises what it likes; its text may hold the number.
+        # A caller's parser may raise anything, and its text may contain the number.
         raise InvalidPhone(phone, f"parse_phone refused it with {_kind(exc)}") from exc
     if not (isinstance(parsed, str) and _E164.fullmatch(parsed)):
         raise InvalidPhone(phone, "parse_phone must return E.164, like '+12125551234'")
@@ -154,9 +154,9 @@ def checked(parse: ParsePhone, phone: object) -> str:
 
 def e164_digits(phones: Sequence[object]) -> list[int] | None:
     """
-    Give the digits of each item as a number where all are strings in E.164, else None.
+    Return the digits of each item as an integer if all are strings in E.164, else None.
 
-    A few passes in C over all of them at once, at a quarter of the cost of asking each.
+    A few passes in C over the whole chunk, at a quarter of the cost of checking each item.
     """
     if not phones:
         return []

@@ -132,7 +132,7 @@ Answer: TypeAlias = Answered | Refused | TurnedAway | Unreadable
 
 def check_text(text: object) -> str:
     """
-    Give *text* back where it can be sent.
+    Return *text* if it can be sent.
 
     Raises:
         InvalidMessage: It is no string, is empty or only white space, or holds a lone surrogate,
@@ -174,7 +174,7 @@ def read_answer(
     status: int, body: bytes, rate_statuses: Collection[int] = (429,), sent: str = ""
 ) -> Answer:
     """
-    Say what came back.
+    Read an answer.
 
     Args:
         status: The HTTP status. It decides only where the body says nothing.
@@ -216,7 +216,7 @@ def _read_strict(body: bytes) -> Answered | None:
 
 
 def _objects(body: str) -> tuple[list[Object], bool]:
-    """Give the objects of a body, and whether they stand amid text."""
+    """Return the objects of a body, and whether they stand amid text."""
     body = body.strip().removeprefix(_BOM)
     found = decode(body)
     if found is msgspec.UNSET:

@@ -69,7 +69,7 @@ def _end_of_object(body: str, begin: int) -> int | None:
 
 
 def object_of(value: object) -> Object | None:
-    """Give an object back; None for anything else."""
+    """Return a JSON object; None for anything else."""
     return cast("Object", value) if isinstance(value, dict) else None
 
 
@@ -102,5 +102,5 @@ def digits(value: object) -> str | None:
 
 
 def text(value: object) -> str | None:
-    """Give a string back that is not empty; None for anything else."""
+    """Return a string that is not empty; None for anything else."""
     return value if isinstance(value, str) and value else None

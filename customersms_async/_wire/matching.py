@@ -1,12 +1,12 @@
 """
-An answer and the numbers that were asked for: who got which fate.
+Match the entries of an answer to the numbers of the request.
 
 Rules of this module:
 
-1. Every number asked for gets exactly one fate, whatever the answer looks like.
+1. Every number of the request gets exactly one fate, whatever the answer looks like.
 2. Numbers are matched by their digits, as a multiset: the gateway may reorder, respell, omit,
    double or add entries. What the answer does not name is unknown.
-3. Where the answer contradicts itself about a number, that number is unknown.
+3. A number about which the answer contradicts itself is unknown.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Match:
     Attributes:
         verdicts: One for all numbers, or one for each, in the order asked.
         message_ids: One for each number, or None where no number has one.
-        surplus: Entries about numbers that were never asked for, or more than were asked for.
-        is_foreign: Whether the answer names numbers, and none of those asked for: it belongs to
-            another request, and so does whatever its connection brings next.
+        surplus: Entries about numbers that are not in the request, or more than it has of them.
+        is_foreign: Whether the answer names numbers, but none of the request: it belongs to
+            another request, and so does anything else that its connection brings.
     """
 
     verdicts: Verdict | Sequence[Verdict]
@@ -56,11 +56,11 @@ def match(
     Find the fate of each number.
 
     Args:
-        phones: The numbers asked for, in E.164, in the order asked.
+        phones: The numbers of the request, in E.164 and in order.
 
         answer: The answer that was read.
 
-        clean: Makes a stranger's text fit to be kept.
+        clean: Removes secrets from an error text.
 
         sent: The text of the message, which an error may echo.
     """
@@ -71,7 +71,7 @@ def match(
 
 
 def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
-    """All accepted, in the order and spelling asked: what nearly every answer says."""
+    """Handle the usual answer: all accepted, in the order and spelling of the request."""
     if len(phones) == len(entries) == 1:  # a list of one costs more than the one
         only = entries[0]
         if only.phone == phones[0] and only.success:
@@ -115,7 +115,7 @@ def _share_out(
     message_ids: list[str | None],
     reject: Callable[[Entry], Verdict],
 ) -> None:
-    """Give the entries of one number to the places that asked for it."""
+    """Distribute the entries of one number over its places in the request."""
     agree = len({entry.success for entry in entries}) == 1
     if not agree and len(entries) != len(places):
         for place in places:

@@ -55,7 +55,7 @@ _SHORTEST: Final = 1.0
 
 def asked_pause(headers: Mapping[str, str], in_body: float | None = None) -> float | None:
     """
-    Say how long a refusal for the rate asks to wait.
+    Return how long a refusal for the rate asks to wait.
 
     Args:
         headers: The headers of the refusal, by names in any case.

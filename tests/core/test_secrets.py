@@ -32,7 +32,7 @@ def test_a_key_has_no_variables_to_look_into():
 @pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_key_is_not_pickled(way):
     """A key does not travel into a queue or a cache."""
-    with pytest.raises(TypeError, match="not pickled; make the client anew"):
+    with pytest.raises(TypeError, match="not pickled; create the client where"):
         way(ApiKey(CANARY))
 
 
