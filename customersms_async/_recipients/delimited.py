@@ -82,7 +82,8 @@ def _delimiter(sample: str) -> str:
 
 def _fit(sample: str, delimiter: str) -> tuple[int, int]:
     reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
-    sizes = [len(row) for row in itertools.islice(filter(None, reader), _SAMPLE_ROWS)]
+    rows = (row for row in reader if row)
+    sizes = [len(row) for row in itertools.islice(rows, _SAMPLE_ROWS)]
     columns = sizes[0] if sizes else 0
     return (sizes.count(columns), columns) if columns > 1 else (0, 0)
 

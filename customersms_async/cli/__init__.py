@@ -9,6 +9,7 @@ Rules of this module:
 3. The exit status says what became of the messages (see `Exit`).
 """
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # what a terminal cannot show must not end a command
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # what a terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")
     if not words or words[0] in ("--help", "-h", "help"):
         sys.stdout.write(_usage())

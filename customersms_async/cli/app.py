@@ -33,7 +33,8 @@ def make_app() -> App:
     )
     for name, about in COMMANDS.items():
         app.command(f"{__package__}.{name}:{name}", name=name, help=about)
-    app.register_install_completion_command(_INSTALL)
+    register = app.register_install_completion_command  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its options have no types
+    register(_INSTALL)
     return app
 
 
