@@ -19,7 +19,8 @@ from attrs import define, field, frozen
 from .._ports.confinement import check_reach
 from .._ports.transport import Transport
 from ..errors import ConfigurationError
-from .transport import AiohttpTransport, open_session
+from .opening import open_session
+from .transport import AiohttpTransport
 
 __all__ = ["Sessions", "calling_line", "check_session"]
 

@@ -16,46 +16,18 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
-import math
-from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload
-from attrs import define
 
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
+from .failures import reason
+from .opening import borrow_session, is_closed_soon, keeps_idle_briefly
+from .watch import Watch
 
-__all__ = ["AiohttpTransport", "open_session"]
-
-_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
-
-_NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)
-
-#: What a session of ours has of itself, and one of the caller's must be told each time.
-_FOR_ANY_SESSION: Final[dict[str, Any]] = {
-    "headers": _HEADERS,
-    "timeout": _NO_TIMEOUT,
-    "raise_for_status": False,
-    "middlewares": (),
-    "auto_decompress": False,
-}
-
-
-def open_session() -> aiohttp.ClientSession:
-    """
-    Open a session for the running event loop.
-
-    It has no limit on connections, since the limiter has one; cookies are not kept.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers=_HEADERS,
-        timeout=_NO_TIMEOUT,
-        auto_decompress=False,
-    )
+__all__ = ["AiohttpTransport"]
 
 
 class AiohttpTransport:
@@ -67,45 +39,56 @@ class AiohttpTransport:
 
         endpoint: The URL of the API.
 
-        is_own: Whether `open_session` made it, with the headers of all our requests.
+        is_own: Whether `open_session` made it; else its connections are borrowed.
     """
 
     def __init__(self, session: aiohttp.ClientSession, endpoint: str, *, is_own: bool) -> None:
         self._session = session
         self._endpoint = endpoint
-        self._options: dict[str, Any] = {} if is_own else _FOR_ANY_SESSION
-        self._watch = _Watch()
+        self._is_own = is_own
+        self._watch = Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the reply whole; see `Transport.post`."""
-        limit = self._watch.begin(timeout)
+        keeps = self._is_own or keeps_idle_briefly(self._session)
+        payload = _MarkedPayload(body, attempt, is_last=not keeps)
+        limit = self._watch.begin(timeout, payload)
         try:
-            return await self._post(_MarkedPayload(body, attempt), most)
+            if self._is_own:
+                return await self._post(self._session, payload, most)
+            return await self._borrow(payload, most)
         except asyncio.CancelledError:
             if not self._watch.end(limit):
                 raise
-            reason = "the time for this attempt was over"
+            why = "the time for this attempt was over"
         except Exception as exc:  # noqa: BLE001  # the mark says what it proves, not its class
-            reason = _reason(exc)
+            why = reason(exc)
         finally:
             self._watch.end(limit)
         # Not chained: what aiohttp raises quotes the server, which may echo the key, and its
         # frames hold what was written and read.
-        raise TransportFailure(reason)
+        raise TransportFailure(why)
 
-    async def _post(self, payload: _MarkedPayload, most: int) -> Reply:
-        response = await self._session.post(
-            self._endpoint, data=payload, allow_redirects=False, **self._options
-        )
+    async def _borrow(self, payload: _MarkedPayload, most: int) -> Reply:
+        session = borrow_session(self._session)
+        try:
+            return await self._post(session, payload, most)
+        finally:
+            session.detach()
+
+    async def _post(
+        self, session: aiohttp.ClientSession, payload: _MarkedPayload, most: int
+    ) -> Reply:
+        response = await session.post(self._endpoint, data=payload, allow_redirects=False)
         if not payload.is_started:
             # An answer to nothing: nobody waits for its end.
             response.close()
             msg = "a stray answer came before the request was written"
             raise TransportFailure(msg)
         try:
-            content = response.content
+            content = payload.answer = response.content
             is_here = content.is_eof() and content.total_bytes <= most  # came at once, as most do
-            return Reply(
+            reply = Reply(
                 response.status,
                 content.read_nowait() if is_here else await _gather(content, most),
                 response.headers,
@@ -114,16 +97,26 @@ class AiohttpTransport:
         except BaseException:
             response.release()
             raise
+        if is_closed_soon(reply.headers):
+            payload.drop_connection()
+        return reply
 
 
 class _MarkedPayload(BytesPayload):
-    """The body of one attempt; opaque, and marked when the first of its bytes is written."""
+    """
+    The body of one attempt; opaque, and marked when the first of its bytes is written.
+
+    Attributes:
+        answer: What is read of the answer, once it has begun.
+    """
 
     _connection: asyncio.WriteTransport  # there is one as soon as the body has started
 
-    def __init__(self, body: Body, attempt: Attempt) -> None:
+    def __init__(self, body: Body, attempt: Attempt, *, is_last: bool) -> None:
         super().__init__(body.reveal(), content_type="application/json")
         self._attempt = attempt
+        self._is_last = is_last
+        self.answer: aiohttp.StreamReader | None = None
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
@@ -131,11 +124,14 @@ class _MarkedPayload(BytesPayload):
         transport: asyncio.WriteTransport | None = writer.transport
         if transport is None or transport.is_closing():
             msg = "the connection was closed before the request could be written"
-            raise ConnectionResetError(msg)
+            raise TransportFailure(msg)
         protocol = transport.get_protocol()
-        if isinstance(protocol, ResponseHandler) and protocol.should_close:
-            msg = "the connection has brought an answer before the request was written"
-            raise ConnectionResetError(msg)
+        if isinstance(protocol, ResponseHandler):
+            if protocol.should_close:
+                msg = "the connection has brought an answer before the request was written"
+                raise TransportFailure(msg)
+            if self._is_last:
+                protocol.force_close()  # once its answer is read
         self._attempt.start()
         self._connection = transport
         await writer.write(self._value[:content_length])
@@ -144,79 +140,17 @@ class _MarkedPayload(BytesPayload):
     def is_started(self) -> bool:
         return self._attempt.is_started
 
+    @property
+    def arrived(self) -> int:
+        """Bytes of the answer that have arrived, and one for its head."""
+        return 0 if self.answer is None else 1 + self.answer.total_bytes
+
     def drop_connection(self) -> None:
-        """Drop the connection, so that no later request reads an answer that is not its own."""
+        """Drop the connection, so that no later request is sent on it."""
         self._connection.abort()  # to close it would wait for the peer, where there is TLS
 
     def __repr__(self) -> str:
         return "<request body>"
-
-
-@define(eq=False)
-class _Limit:
-    """How long the attempt in one task may take."""
-
-    task: asyncio.Task[Any]
-    cancellations: int  # of the task, before
-    ends_at: float
-    is_over: bool = False
-
-
-class _Watch:
-    """
-    Ends attempts whose time is over, in every phase alike, by cancelling their tasks.
-
-    One timer for all: one timer per request, aiohttp's or that of `asyncio.timeout`, costs a
-    fifteenth of the whole request.
-    """
-
-    __slots__ = ("_fires_at", "_limits", "_loop", "_timer")
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._limits: set[_Limit] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._fires_at = math.inf
-
-    def begin(self, timeout: float) -> _Limit:
-        """Limit what the running task does from now on, until `end`."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # for the type checkers: a coroutine runs in a task
-        limit = _Limit(task, task.cancelling(), self._loop.time() + timeout)
-        self._limits.add(limit)
-        if limit.ends_at < self._fires_at:
-            self._arm(limit.ends_at)
-        return limit
-
-    def end(self, limit: _Limit) -> bool:
-        """
-        End a limit.
-
-        Returns:
-            Whether the task was cancelled since its time was over, and by nothing else.
-        """
-        self._limits.discard(limit)
-        if not limit.is_over:
-            return False
-        limit.is_over = False
-        return limit.task.uncancel() <= limit.cancellations
-
-    def _arm(self, at: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer, self._fires_at = self._loop.call_at(at, self._look), at
-
-    def _look(self) -> None:
-        """End what is late, and come back for the next, which may be the one of now."""
-        self._timer, self._fires_at = None, math.inf
-        now = self._loop.time()  # uvloop counts in milliseconds, and may be here before the instant
-        for limit in [one for one in self._limits if one.ends_at <= now]:
-            self._limits.discard(limit)
-            limit.is_over = True
-            limit.task.cancel()
-        next_end = min((limit.ends_at for limit in self._limits), default=math.inf)
-        if next_end < math.inf:
-            self._arm(next_end)
 
 
 async def _gather(content: aiohttp.StreamReader, most: int) -> bytes:
@@ -231,10 +165,11 @@ async def _gather(content: aiohttp.StreamReader, most: int) -> bytes:
 class _Gathered:
     """The pieces of a reply, which show themselves to nobody."""
 
-    __slots__ = ("_pieces", "_room")
+    __slots__ = ("_most", "_pieces", "_room")
 
     def __init__(self, most: int) -> None:
         self._pieces: list[bytes] = []
+        self._most = most
         self._room = most
 
     def add(self, piece: bytes) -> None:
@@ -242,19 +177,8 @@ class _Gathered:
         self._pieces.append(piece)
         self._room -= len(piece)
         if self._room < 0:
-            msg = "the answer is larger than any answer to this request can be"
+            msg = f"the answer is larger than {self._most:,} bytes, which no answer to this is"
             raise TransportFailure(msg)
 
     def whole(self) -> bytes:
         return b"".join(self._pieces)
-
-
-def _reason(exc: BaseException) -> str:
-    """Name a failure without quoting it: its text may hold an address, never more than its kind."""
-    if isinstance(exc, TransportFailure):
-        return str(exc)
-    cause = exc.__cause__
-    if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(cause, OSError):
-        # `exc.os_error` is missing from one of its kinds in older releases.
-        return f"{type(exc).__name__}: {cause.strerror or cause}"
-    return type(exc).__name__

@@ -152,7 +152,7 @@ async def trickle(talk: Talk):
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b"
-LONG_HEADER = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000 + b"\r\n\r\n"
+LONG_HEADER = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 140_000 + b"\r\n\r\n"
 UNENDED = b"HTTP/1.1 200 OK\r\n\r\n"
 BODY = accepted([PHONE])
 

@@ -41,6 +41,40 @@ def refusal(code: str, error: str = "No."):
     return json.dumps({"success": False, "error": error, "code": code})
 
 
+# --- Heads ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [["X-Policy: " + "x" * 100_000], [f"Set-Cookie: c{n}=1" for n in range(500)]],
+    ids=["long", "many"],
+)
+async def test_an_answer_with_a_head_as_proxies_send_it(headers):
+    """Policies and cookies of tens of kilobytes do not turn an answer into none."""
+    answer = http(200, BODY, *headers)
+    async with RawServer(answering(answer)) as server, client(server.url) as sms:
+        assert PHONE == (await sms.send(PHONE, TEXT)).phone
+
+
+@pytest.mark.parametrize(
+    ("headers", "cap"),
+    [
+        (["X-Policy: " + "x" * 200_000], "a header of the answer is longer than 131072 bytes"),
+        ([f"Set-Cookie: c{n}=1" for n in range(1_100)], "the answer has too many headers"),
+        (["Bad Header: 1"], "ClientResponseError: BadHttpMessage"),
+    ],
+    ids=["long", "many", "wrong"],
+)
+async def test_an_answer_beyond_a_cap_says_which(headers, cap):
+    """What cannot be read is unknown, and the error names the cap that was hit."""
+    answer = http(200, BODY, *headers)
+    async with RawServer(answering(answer)) as server, client(server.url) as sms:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await sms.send(PHONE, TEXT)
+
+    assert cap in caught.value.detail
+
+
 # --- Statuses -------------------------------------------------------------------------------------
 
 STATUSES = [

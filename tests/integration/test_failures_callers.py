@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 
 from customersms_async import (
-    ConnectFailed,
     LocalLimiter,
     OutcomeUnknown,
     Rate,
@@ -153,12 +152,12 @@ async def test_a_trace_hook_that_times_itself_out():
         ("on_request_end", Status.UNKNOWN, 1),
     ],
 )
-async def test_a_trace_hook_that_raises(hook, status, left):
-    """Whatever a session's own hooks raise, the fate is what the body's mark proves."""
-    trace = aiohttp.TraceConfig()
+async def test_a_trace_hook_that_raises(hook, status, left, caplog):
+    """The fate is what the body's mark proves; the fault is logged by kind and place, not text."""
+    trace, words = aiohttp.TraceConfig(), ["words", "of", "the", "hook"]
 
     async def fail(*args: object):
-        raise LookupError(hook)
+        raise LookupError(" ".join(words))
 
     getattr(trace, hook).append(fail)
     async with (
@@ -172,20 +171,33 @@ async def test_a_trace_hook_that_raises(hook, status, left):
 
         assert status is caught.value.status
         assert left == len(server.requests) == server.received.count(b"POST")
+    (logged,) = [one for one in caplog.records if getattr(one, "event", "") == "session.failed"]
+    assert f"LookupError was raised at {__file__}:" in logged.getMessage()
+    assert "words of the hook" not in caplog.text
+    assert f"LookupError was raised at {__file__}:" in " ".join(caught.value.detail.split())
 
 
-async def test_a_session_that_asks_for_leave():
-    """A session that sends its headers first, and is never told to go on, has sent no body."""
+async def test_the_request_is_ours_whatever_the_session_has():
+    """Headers, cookies, login and base of a session are not those of our request."""
+    theirs = {"Content-Type": "text/plain", "Expect": "100-continue", "User-Agent": "theirs"}
     async with (
-        RawServer(Talk.end) as server,
-        aiohttp.ClientSession(headers={"Expect": "100-continue"}) as session,
-        client(server.url, session=session, retries=0, request_timeout=0.05) as sms,
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(
+            headers=theirs | {"X-Theirs": "1", "Accept": "*/*", "Authorization": "Basic dGhlbQ=="},
+            cookies={"theirs": "1"},
+            skip_auto_headers=["Content-Type"],
+        ) as session,
+        client(server.url, session=session, retries=0) as sms,
     ):
-        with pytest.raises(ConnectFailed):
-            await sms.send(PHONE, TEXT)
+        await sms.send(PHONE, TEXT)
 
-        assert [] == server.requests
-        assert PHONE.encode() not in server.received
+    head = server.requests[0].head.decode().lower()
+    names = sorted(line.partition(":")[0] for line in head.split("\r\n")[1:] if line)
+    assert [
+        *("accept", "accept-encoding", "content-length", "content-type", "host", "user-agent")
+    ] == names
+    assert "\r\ncontent-type: application/json" in head
+    assert "\r\nuser-agent: customersms-async" in head
 
 
 async def test_a_session_that_is_closed_in_flight():

@@ -22,6 +22,12 @@ from tests.support.raw_server import (
 REFUSAL = b'{"success": false, "error": "No credits left", "code": "INSUFFICIENT_CREDITS"}'
 
 
+def session_that_keeps(trace):
+    """Make a session whose idle connections may be used again, since it keeps them briefly."""
+    connector = aiohttp.TCPConnector(keepalive_timeout=2)
+    return aiohttp.ClientSession(connector=connector, trace_configs=[trace])
+
+
 async def settle():
     """Let what is on its way on this machine arrive."""
     await asyncio.sleep(0.01)
@@ -56,7 +62,7 @@ async def test_a_connection_dies_between_taking_it_and_the_write(end, retries):
     trace.on_connection_reuseconn.append(die)
     async with (
         RawServer(answering()) as server,
-        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        session_that_keeps(trace) as session,
         client(server.url, session=session, retries=retries) as sms,
     ):
         await sms.send(PHONE, TEXT)
@@ -83,7 +89,7 @@ async def test_a_connection_dies_in_the_moment_of_the_write(end, turns):
     trace.on_request_headers_sent.append(die)
     async with (
         RawServer(answering()) as server,
-        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        session_that_keeps(trace) as session,
         client(server.url, session=session, retries=0) as sms,
     ):
         await sms.send(PHONE, TEXT)
@@ -186,7 +192,7 @@ async def test_a_stray_answer_in_the_moment_of_the_write(turns):
     trace.on_request_headers_sent.append(stray)
     async with (
         RawServer(answering()) as server,
-        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        session_that_keeps(trace) as session,
         client(server.url, session=session, retries=0) as sms,
     ):
         await sms.send(PHONE, TEXT)
@@ -213,7 +219,7 @@ async def test_a_server_that_speaks_first():
     trace.on_connection_create_end.append(wait)
     async with (
         RawServer(play) as server,
-        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        session_that_keeps(trace) as session,
         client(server.url, session=session, retries=0) as sms,
     ):
         with pytest.raises(ConnectFailed):

@@ -39,7 +39,7 @@ async def trusting(authority: trustme.CA, endpoint: str, *, proxy: str | None = 
     """A client on a session that trusts *authority*, as one behind a company's gateway has it."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    connector = aiohttp.TCPConnector(ssl=context)
+    connector = aiohttp.TCPConnector(ssl=context, keepalive_timeout=2)
     async with (
         aiohttp.ClientSession(connector=connector, proxy=proxy) as session,
         client(endpoint, session=session, **options) as sms,

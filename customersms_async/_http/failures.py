@@ -1,0 +1,76 @@
+"""
+Names for what aiohttp raises.
+
+Rule of this module: no text of an exception is passed on that a server, or a hook of the caller's,
+may have written. It may hold what we sent: the key, the text, the numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Iterator
+
+import aiohttp
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+
+from .._ports.transport import NotAllowed, TransportFailure
+
+__all__ = ["reason"]
+
+_logger = logging.getLogger("customersms_async")
+
+#: What aiohttp, the event loop and our own payload raise; the rest is a fault of somebody's code.
+_KNOWN = (
+    aiohttp.ClientError,
+    OSError,
+    NotAllowed,
+    TransportFailure,
+    asyncio.IncompleteReadError,
+    BadHttpMessage,
+)
+
+
+def reason(exc: Exception) -> str:
+    """Name a failure without quoting it."""
+    if isinstance(exc, TransportFailure):
+        return str(exc)
+    if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(exc.__cause__, OSError):
+        # `exc.os_error` is missing from one of its kinds in older releases.
+        return f"{type(exc).__name__}: {exc.__cause__.strerror or exc.__cause__}"
+    if not isinstance(exc, _KNOWN):
+        return _of_a_fault(exc)
+    broken = next((one for one in _chain(exc) if isinstance(one, BadHttpMessage)), None)
+    return type(exc).__name__ if broken is None else f"{type(exc).__name__}: {_of_http(broken)}"
+
+
+def _of_http(exc: BadHttpMessage) -> str:
+    """Say what of an answer could not be read; where a cap was hit, which."""
+    if isinstance(exc, LineTooLong):
+        return f"a line or a header of the answer is longer than {exc.args[1]} bytes"
+    if exc.message.startswith("Too many headers"):
+        return "the answer has too many headers"
+    return type(exc).__name__
+
+
+def _of_a_fault(exc: Exception) -> str:
+    """Log a fault in code that is neither ours nor aiohttp's, such as a hook of the session."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown line"
+    said = f"{type(exc).__name__} was raised at {place}"
+    _logger.error(
+        "a request failed by a fault in the HTTP session or its hooks: %s\n%s",
+        said,
+        "".join(traceback.format_list(frames)),
+        extra={"event": "session.failed"},
+    )
+    return said
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        exc = exc.__cause__ or exc.__context__

@@ -1,0 +1,113 @@
+"""Idle connections: never used again when the server may be closing them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+
+import aiohttp
+import pytest
+
+from customersms_async import CustomerSMS, LocalLimiter, Rate, SendError
+from tests.support.far_server import closing_idle, far_away, latency
+from tests.support.raw_server import (
+    KEY,
+    PHONE,
+    TEXT,
+    RawServer,
+    accepted,
+    answering,
+    client,
+    http,
+)
+
+
+async def send_after(endpoint: str, gap: float) -> str:
+    """Send, wait, and send again; say what became of the second."""
+    limiter = LocalLimiter(Rate(1_000, per=1))
+    async with CustomerSMS(KEY, endpoint=endpoint, limiter=limiter, retries=0) as sms:
+        await sms.send(PHONE, TEXT)
+        await asyncio.sleep(gap)
+        try:
+            await sms.send(PHONE, TEXT)
+        except SendError as exc:
+            return exc.status.value
+        return "sent"
+
+
+async def sends_at_the_limit(seconds: float, count: int, *, announces: bool) -> Counter[str]:
+    """Send from so many clients as a far server's limit for idle connections is over."""
+    dice = random.Random(1)
+    async with (
+        RawServer(closing_idle(seconds, announces=announces)) as server,
+        far_away(server.port, latency(0.025, 0.1)) as endpoint,
+    ):
+        gaps = [seconds + dice.uniform(-0.1, 0.1) for _ in range(count)]
+        return Counter(await asyncio.gather(*(send_after(endpoint, gap) for gap in gaps)))
+
+
+async def test_nothing_is_unknown_where_servers_close_idle_connections():
+    """Announced or not: what is sent as the server closes goes out on a new connection."""
+    ends = await asyncio.gather(
+        sends_at_the_limit(2, 40, announces=True), sends_at_the_limit(5, 40, announces=False)
+    )
+
+    assert [{"sent": 40}] * 2 == ends
+
+
+@pytest.mark.parametrize(
+    ("hint", "connections"),
+    [
+        ("Keep-Alive: timeout=2", 2),
+        ("Keep-Alive: max=100, Timeout = 1", 2),
+        ("Keep-Alive: timeout=3, max=100", 1),
+        ("Keep-Alive: timeout=60", 1),
+        ("Keep-Alive: timeout=soon", 1),
+        ("X-None: 1", 1),
+    ],
+)
+async def test_the_hint_of_a_server_is_heeded(hint, connections):
+    """A connection that the server soon closes is used once."""
+    answer = http(200, accepted([PHONE]), hint)
+    async with RawServer(answering(answer, answer)) as server, client(server.url) as sms:
+        await sms.send(PHONE, TEXT)
+        await sms.send(PHONE, TEXT)
+
+        assert connections == len(server.talks)
+
+
+@pytest.mark.parametrize(
+    ("options", "connections"),
+    [
+        ({}, 2),
+        ({"keepalive_timeout": 60}, 2),
+        ({"keepalive_timeout": 2}, 1),
+        ({"force_close": True}, 2),
+    ],
+)
+async def test_a_callers_pool_keeps_none_of_ours(options, connections):
+    """On a session that keeps connections for longer, each of ours ends with its answer."""
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(**options)) as session,
+        client(server.url, session=session) as sms,
+    ):
+        await sms.send(PHONE, TEXT)
+        await sms.send(PHONE, TEXT)
+
+        assert connections == len(server.talks)
+        await server.until(lambda: connections == 1 or server.talks[0].reader.at_eof())
+
+
+async def test_a_session_that_is_closed_between_two_messages():
+    """What its owner has closed is refused, and nothing is sent."""
+    async with RawServer(answering()) as server:
+        async with aiohttp.ClientSession() as session, client(server.url, session=session) as sms:
+            await sms.send(PHONE, TEXT)
+            await session.close()
+            with contextlib.suppress(ValueError):
+                await sms.send(PHONE, TEXT)
+
+        assert 1 == len(server.requests)
