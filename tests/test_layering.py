@@ -30,11 +30,13 @@ FILES = {
     "testing": {"testing"},
 }
 #: Files of `_limit` that decide and touch nothing.
-PURE_LIMIT = {"_limit." + name for name in ("account_state", "config", "lanes", "law")} | {
+PURE_LIMIT = {"_limit." + name for name in ("account_state", "codec", "config", "lanes", "law")} | {
     "_limit.pause",
     "_limit.redis_messages",
     "_limit.redis_protocol",
     "_limit.refusals",
+    "_limit.shared_plan",
+    "_limit.sight",
     "_limit.window",
 }
 #: Files of `outbox` that decide and write SQL, and touch nothing.

@@ -56,7 +56,7 @@ class Lease(msgspec.Struct, array_like=True):
         dies: Until when the slot is busy if nobody ever tells its end.
         longest: The most seconds that its request takes.
         charge: Seconds by which it moved `AccountState.due`.
-        passed: How often a single message went ahead of it.
+        passed: How often a single message went ahead of it; for a message, 1 where it did so.
     """
 
     id: str

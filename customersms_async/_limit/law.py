@@ -149,10 +149,11 @@ class Law:
                 moved = self._movable(state, now + frozen, opens)
                 opens = opens if moved is None else moved.opens
         at = self._instant(state, now, lease, opens)
-        if at > now + ahead:
+        if at > now + ahead or at == math.inf:
             return at
         if moved is not None:
             self._move(state, moved)
+            lease.passed = 1
         elif behind >= 0:
             del ended[behind]
         lease.opens = opens

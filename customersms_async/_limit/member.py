@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 from collections import deque
 from typing import Final, Protocol
 
@@ -119,18 +120,33 @@ class Waiter:
         lease: What it asks for.
         place: Its place among those of its lane.
         asked_at: When it came; monotonic seconds.
+        gives_up_at: Until when a slot is of use.
         member: Where it waits.
         is_waiting: Whether its member counts it.
+        is_judged: Whether its chances were looked at.
     """
 
-    __slots__ = ("asked_at", "future", "is_waiting", "lease", "member", "place")
+    __slots__ = (
+        "asked_at",
+        "future",
+        "gives_up_at",
+        "is_judged",
+        "is_waiting",
+        "lease",
+        "member",
+        "place",
+    )
 
-    def __init__(self, member: Member, lease: Lease, place: int, asked_at: float) -> None:
+    def __init__(
+        self, member: Member, lease: Lease, place: int, asked_at: float, gives_up_at: float
+    ) -> None:
         self.future: asyncio.Future[LeasedSlot] = member.loop.create_future()
         self.is_waiting = False
+        self.is_judged = False
         self.lease = lease
         self.place = place
         self.asked_at = asked_at
+        self.gives_up_at = gives_up_at
         self.member = member
 
 
@@ -286,7 +302,9 @@ class Member:
     ) -> LeasedSlot:
         desk = self._desk
         while True:
-            waiter = Waiter(self, desk.next_lease(longest, is_bulk=is_bulk), place, asked_at)
+            lease = desk.next_lease(longest, is_bulk=is_bulk)
+            gives_up_at = math.inf if patience is None else asked_at + patience
+            waiter = Waiter(self, lease, place, asked_at, gives_up_at)
             slot = await self._grant_of(waiter, patience)
             if desk.clock() - slot.granted_at <= SLACK or desk.confirm(slot):
                 return slot

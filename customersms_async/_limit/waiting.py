@@ -59,17 +59,17 @@ def warn_of_others(account: str, share: float) -> None:
     )
 
 
-def usage_of(law: Law, state: AccountState, now: float, waiting: int) -> Usage:
-    """Say how an account stands."""
-    law.tidy(state, now)
+def usage_of(law: Law, state: AccountState, now: float, waiting: int, shift: float = 0.0) -> Usage:
+    """Say how an account stands, on a clock that is *shift* seconds ahead of the account's."""
+    free_at = law.next_free_at(state, now)
     return Usage(
         limit=law.rules.limit,
         busy=len(state.leases) + len(state.ended),
         in_flight=len(state.leases),
         waiting=waiting,
-        next_free_at=law.next_free_at(state, now),
-        paused_until=state.paused_until if state.paused_until > now else None,
-        opens_at=state.opens_at if state.opens_at > now else None,
+        next_free_at=None if free_at is None else free_at + shift,
+        paused_until=state.paused_until + shift if state.paused_until > now else None,
+        opens_at=state.opens_at + shift if state.opens_at > now else None,
         refused_by_others=state.refused_by_others,
         share=law.refusals.share(state, now),
     )

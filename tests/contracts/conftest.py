@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from customersms_async import Limiter, LocalLimiter, Rate
+from customersms_async._limit.shared_limiter import SharedLimiter
 from customersms_async.redis import RedisLimiter
 from tests.support.closings import CLOSINGS
+from tests.support.shared import InMemory, Server
 from tests.support.store import BINARIES, CountedRedis, StoreServer
 
 #: Makes a limiter for the running event loop.
@@ -38,9 +40,11 @@ def make_shared(request: pytest.FixtureRequest) -> MakeLimiter:
     return _in_a_store(request, lambda: prefix)
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "shared"])
 def make_limiter(request: pytest.FixtureRequest) -> MakeLimiter:
     """Make a limiter of each kind; a new kind is one more word above."""
+    if request.param == "shared":
+        return _shared
     if request.param == "local":
         return _local
     return _in_a_store(request, lambda: f"test-{next(_names)}")
@@ -49,6 +53,10 @@ def make_limiter(request: pytest.FixtureRequest) -> MakeLimiter:
 def _local(limit: int = 100, per: float = 60.0, **options: Any) -> LocalLimiter:
     clock = asyncio.get_running_loop().time
     return LocalLimiter(Rate(limit, per=per), clock=clock, **options)
+
+
+def _shared(limit: int = 100, per: float = 60.0, **options: Any) -> SharedLimiter:
+    return InMemory(Server(), Rate(limit, per=per), **options)
 
 
 def _in_a_store(request: pytest.FixtureRequest, prefix: Callable[[], str]) -> MakeLimiter:

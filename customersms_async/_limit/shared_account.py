@@ -1,0 +1,485 @@
+"""
+One account of a shared limiter, as one event loop of one process deals with it: a *member*.
+
+How it works
+============
+
+A task, the *pump*, runs while somebody waits or an end is untold. In each round it makes a plan on
+what it knows of the account (see `shared_plan`) and lets the store swap it in; where another member
+came first, it looks at what that wrote and plans again. So a quiet key costs one trip a grant.
+
+Rules of this module:
+
+1. Nothing counts before the store has said so. A swap whose answer is lost is looked for in what
+   the store holds next: it carries the member's serial.
+2. A slot that is reserved for later is looked at again shortly before. What the store holds then is
+   final: from `FREEZE` seconds before its instant on, a reservation is not moved.
+3. While the store is away, single messages are told so and bulk runs wait.
+4. What a loop that was closed has left untold is told by the next one, under the same name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from attrs import frozen
+
+from .. import codes
+from .._ports.limiter import Usage
+from .._ports.store import BACK_OFF, Seen, Store, StoreAway
+from ..errors import LimiterUnavailable
+from .account_state import AccountState, Lease
+from .codec import UnreadableState, encode
+from .law import PASSED_AT_MOST, End
+from .member import LeasedSlot, Member, Waiter
+from .shared_plan import AHEAD, FREEZE, Ended, OtherOptions, Plan, Planner, copy
+from .sight import Sight, View
+from .waiting import too_late, usage_of, warn_of_others
+
+__all__ = ["Here", "SharedAccount"]
+
+#: Seconds after which it looks again where nothing is known to open.
+_POLL: Final = 0.25
+
+#: An end waits so many seconds at most for a swap that tells it along with other things.
+_LATEST_TELLING: Final = 1.0
+
+#: Timers may fire early by so many seconds; the margin of the period covers it.
+_SOON: Final = 0.001
+
+#: What was seen within so many seconds need not be looked at again.
+_FRESH: Final = 0.05
+
+
+class Here(Protocol):
+    """The event loop and the store that it uses."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+    @property
+    def store(self) -> Store: ...
+
+    def heard(self, seen: Seen) -> None:
+        """Take in that the store has answered."""
+        ...
+
+
+@frozen(eq=False)
+class _Leaving:
+    """A caller whose instant is final: when it leaves, on the member's clock."""
+
+    at: float
+    place: int
+    timer: asyncio.TimerHandle
+    waiter: Waiter
+    granted_at: float
+
+
+class SharedAccount:
+    """A `Desk` of one event loop."""
+
+    def __init__(self, name: str, planner: Planner, clock: Callable[[], float], here: Here) -> None:
+        self.name = name
+        self.clock = clock
+        self._planner = planner
+        self._law = planner.law
+        self._numbers = itertools.count()
+        self._places = itertools.count()
+        self._serials = itertools.count(1)
+        self._ends: list[Ended] = []
+        self._sight = Sight(planner.name)
+        self._lost: dict[int, Plan[Waiter]] = {}  # plans whose swaps have no answer, by serial
+        self._reserved: dict[str, Waiter] = {}
+        self._leaving: dict[str, _Leaving] = {}
+        self._passed = 0  # messages that had slots while a bulk request asked in vain, in a row
+        self._held = 0.0
+        self._has_warned = False
+        self._must_look = False
+        self._sit_in(here)
+
+    def _sit_in(self, here: Here) -> None:
+        self.here = here
+        self.member = Member(self, self._law.rules, here.loop)
+        self._wakes = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+
+    def move_to(self, here: Here) -> None:
+        """Go on in another loop, since the one before was closed."""
+        for lease_id in self._reserved:
+            self._note(Ended(lease_id, End.UNUSED, self.clock()))
+        self._reserved, self._leaving = {}, {}
+        self._sit_in(here)
+
+    # --- Who asks ---------------------------------------------------------------------------------
+
+    def next_place(self) -> int:
+        return next(self._places)
+
+    def next_lease(self, longest: float, *, is_bulk: bool) -> Lease:
+        return Lease(f"{self._planner.name}-{next(self._numbers):x}", is_bulk, 0, 0, 0, longest)
+
+    def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
+        view, asked_at = self._sight.view, self.clock()
+        if view is None or view.state is None or view.received < asked_at - _FRESH:
+            return  # it is judged when the store was asked
+        now, member = view.least(asked_at), self.member
+        sends, bulks = member.sends_waiting, member.bulks_waiting
+        ahead = (
+            bulks + min(sends, PASSED_AT_MOST * (bulks + 1))
+            if is_bulk
+            else (member.sends_before(place))
+        )
+        state = copy(view.state)
+        state.opens_at = self._planner.opens_at(view)
+        self._planner.tell(state, view, self._ends)
+        at = self._law.earliest(state, now, ahead, is_bulk=is_bulk, held=self._held)
+        if at - now >= patience:
+            raise too_late(state, now, at, patience)
+
+    def join(self, waiter: Waiter) -> None:
+        self.member.add(waiter)
+        self.wake()
+
+    def leave(self, waiter: Waiter) -> None:
+        self.member.remove(waiter)
+        if self._reserved.pop(waiter.lease.id, None) is not None:
+            self._note(Ended(waiter.lease.id, End.UNUSED, self.clock()))
+        leaving = self._leaving.pop(waiter.lease.id, None)
+        if leaving is not None:
+            leaving.timer.cancel()
+
+    def confirm(self, slot: LeasedSlot) -> bool:
+        self.end(slot.lease, End.UNUSED)
+        return False
+
+    # --- How it ends ------------------------------------------------------------------------------
+
+    def end(self, lease: Lease, how: End) -> None:
+        now = self.clock()
+        self._note(Ended(lease.id, how, now))
+        view = self._sight.view
+        if how is End.ANSWERED and view is not None:
+            self._held += (view.most(now) - lease.at - self._held) / 8
+
+    def refused(self, lease: Lease, retry_after: float | None) -> float:
+        now = self.clock()
+        self._note(Ended(lease.id, End.ANSWERED, now, is_refused=True, retry_after=retry_after))
+        view = self._sight.view
+        assert view is not None  # noqa: S101  # no slot without a look
+        state = AccountState.new(self._law.rules) if view.state is None else copy(view.state)
+        if self._planner.tell(state, view, self._ends) and not self._has_warned:
+            self._has_warned = True
+            warn_of_others(self.name, state.share)
+        self.wake()
+        return state.paused_until - view.most(now)
+
+    def _note(self, end: Ended) -> None:
+        self._ends.append(end)
+        loop = self.here.loop
+        begin = self.wake if end.how is End.UNUSED else self._start
+        if asyncio._get_running_loop() is loop:  # noqa: SLF001  # None outside of any loop
+            begin()
+        else:
+            with contextlib.suppress(RuntimeError):  # closed: the next loop tells it
+                loop.call_soon_threadsafe(begin)
+
+    # --- The pump ---------------------------------------------------------------------------------
+
+    def wake(self, *, must_look: bool = False) -> None:
+        """Begin a round now."""
+        self._must_look = self._must_look or must_look
+        self._wakes.set()
+        self._start()
+
+    def _start(self) -> None:
+        if self._pump is None or self._pump.done():
+            self._pump = self.here.loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._is_needed():
+            self._wakes.clear()
+            try:
+                wait = await self._round()
+            except StoreAway as exc:
+                wait = BACK_OFF
+                self._tell_senders(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), str(exc)))
+            except Exception as exc:  # noqa: BLE001  # a caller hears of it, or would wait for ever
+                wait = _POLL
+                self._tell_all(exc)
+            if wait > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._wakes.wait()
+
+    def _is_needed(self) -> bool:
+        is_left = self._ends or self._must_look or self._reserved or self._sight.known
+        return bool(is_left or self._asking())
+
+    def _asking(self) -> list[Waiter]:
+        """Give those without a slot: messages in their order, and the head of the bulk runs."""
+        bulk = self.member.first(is_bulk=True)
+        bulks = [] if bulk is None else [bulk]
+        sends = [one for one in self.member.sends if one.is_waiting and not one.future.done()]
+        found = bulks + sends if self._passed >= PASSED_AT_MOST else sends + bulks
+        return [one for one in found if one.lease.id not in self._reserved]
+
+    async def _round(self) -> float:
+        """Look or write once; give the seconds until the next round."""
+        view = self._sight.view
+        if view is None or self._must_look or self._is_time_to_confirm(view):
+            self._must_look = False
+            return await self._look()
+        if self._sight.known is not None:
+            return await self._bring(view, self._sight.known)
+        now = view.least(self.clock())
+        opens_at = self._planner.opens_at(view)
+        if now < opens_at:
+            return self._wait_for_opening(view, opens_at)
+        return await self._write(view, now)
+
+    def _wait_for_opening(self, view: View, opens_at: float) -> float:
+        at = view.passed_at(opens_at)
+        for one in self._asking():
+            if at > one.gives_up_at:
+                self._refuse(view, one, opens_at)
+        return at - self.clock() + 0.001
+
+    async def _write(self, view: View, now: float) -> float:
+        asking, ends = self._asking(), list(self._ends)
+        plan = self._plan(view, now, ends)
+        is_overdue = self._passed >= PASSED_AT_MOST
+        self._planner.reserve(plan, view, now, asking, is_overdue=is_overdue)
+        if len(plan.granted) < len(asking) and view.received < self.clock() - _FRESH:
+            return await self._look()  # what others have written may help
+        self._judge(view, plan, now)
+        is_urgent = plan.granted or any(end.is_refused for end in ends)
+        if is_urgent or (ends and self.clock() >= self._tells_at(ends)):
+            await self._swap(view, plan)
+            return 0.0
+        return self._until_next(view.passed_at(plan.looks_at))
+
+    def _plan(self, view: View, now: float, ends: list[Ended]) -> Plan[Waiter]:
+        serial = next(self._serials)
+        plan: Plan[Waiter] = Plan(self._planner.begin(view, now, serial), serial, ends)
+        self._planner.tell(plan.state, view, ends)
+        return plan
+
+    def _judge(self, view: View, plan: Plan[Waiter], now: float) -> None:
+        """Turn away those who cannot have a slot in time, by the queue as it stands."""
+        for one, at in plan.too_late:
+            self._refuse(view, one, at)
+        granted = {one for one, _ in plan.granted}
+        waiting = [one for one in self._asking() if one not in granted and not one.lease.is_bulk]
+        for ahead, one in enumerate(waiting):
+            if not one.is_judged:
+                one.is_judged = True
+                at = self._law.earliest(plan.state, now, ahead, is_bulk=False, held=self._held)
+                if view.passed_at(at) > one.gives_up_at:
+                    self._refuse(view, one, at)
+
+    def _tells_at(self, ends: list[Ended]) -> float:
+        """Say when ends are told that nothing else could be told along with."""
+        if self._asking() and any(end.how is End.UNUSED for end in ends):
+            return ends[0].heard_at
+        return ends[0].heard_at + min(_LATEST_TELLING, self._law.rules.per / 20)
+
+    def _until_next(self, looks_at: float) -> float:
+        """Say in how many seconds the next round is due."""
+        now = self.clock()
+        instants = [now + 1.0, *self._confirmations()]
+        if self._asking():
+            instants.append(max(now + _POLL, looks_at - AHEAD))
+        if self._ends:
+            instants.append(self._tells_at(self._ends))
+        return max(min(instants) - now, 0.001)
+
+    def _confirmations(self) -> Iterator[float]:
+        """Give the instants at which reservations must be looked at again."""
+        view = self._sight.view
+        for key, one in self._reserved.items():
+            if view is not None and key not in self._leaving:
+                yield view.passed_at(one.lease.at - 0.5 * FREEZE)
+
+    def _is_time_to_confirm(self, view: View) -> bool:
+        now = self.clock()
+        return view.received < now and any(at <= now for at in self._confirmations())
+
+    async def _look(self) -> float:
+        sent = self.clock()
+        self._see(await self.here.store.read(self.name), sent)
+        return 0.0
+
+    async def _bring(self, view: View, known: AccountState) -> float:
+        sight = self._sight
+        state = self._planner.bring(view, copy(known), is_old=sight.is_old)
+        if state is not None:
+            sent = self.clock()
+            swap = await self.here.store.swap(self.name, view.seen, encode(state))
+            self._see(swap.seen, sent, is_ours=swap.done)
+            if not swap.done:
+                return 0.0
+        sight.brought()
+        return 0.0
+
+    async def _swap(self, view: View, plan: Plan[Waiter]) -> None:
+        self._lost[plan.serial] = plan
+        self._sight.awaited.append(plan.serial)
+        sent = self.clock()
+        within = FREEZE if plan.has_overtaken else None
+        swap = await self.here.store.swap(self.name, view.seen, encode(plan.state), within=within)
+        if swap.done:
+            self._sight.carried_out(plan.serial)
+            self._carried_out(plan)
+        else:
+            self._sight.awaited.remove(plan.serial)
+            del self._lost[plan.serial]
+        self._see(swap.seen, sent, is_ours=swap.done)
+
+    def _carried_out(self, plan: Plan[Waiter]) -> None:
+        """Take in that the store has what was planned."""
+        self._lost.clear()
+        told = set(plan.ends)
+        self._ends = [end for end in self._ends if end not in told]
+        bulk = self.member.first(is_bulk=True)
+        if bulk is None or bulk.lease.id in self._reserved:
+            self._passed = -len(plan.granted)  # nobody is passed by
+        for one, lease in plan.granted:
+            one.lease = lease
+            self._passed = 0 if lease.is_bulk else self._passed + 1
+            if one.is_waiting and not one.future.done():
+                self._reserved[lease.id] = one
+            else:
+                self._note(Ended(lease.id, End.UNUSED, self.clock()))
+
+    # --- What the store holds ---------------------------------------------------------------------
+
+    def _see(self, seen: Seen, sent: float, *, is_ours: bool = False) -> None:
+        """Take in an answer of the store."""
+        serial = self._sight.take_in(seen, sent, self.clock(), is_ours=is_ours)
+        if serial:
+            self._carried_out(self._lost[serial])
+        if self._sight.view is not None:
+            self._look_at_reserved(self._sight.view)
+        self.here.heard(seen)
+
+    def _look_at_reserved(self, view: View) -> None:
+        """Let those leave whose instant is final, and those ask again who lost their slot."""
+        leases = {} if view.state is None else view.state.leases
+        for key, one in list(self._reserved.items()):
+            lease = leases.get(key)
+            if key in self._leaving:
+                continue
+            if lease is None:
+                del self._reserved[key]
+                one.lease = self._again(one.lease)
+            else:
+                one.lease = lease
+                if lease.at <= view.now + FREEZE:
+                    self._let_go(view, one)
+
+    def _again(self, lease: Lease) -> Lease:
+        new = self.next_lease(lease.longest, is_bulk=lease.is_bulk)
+        new.passed = min(lease.passed + 1, PASSED_AT_MOST) if lease.is_bulk else 0
+        return new
+
+    def _let_go(self, view: View, one: Waiter) -> None:
+        """Let *one* leave at its instant, and not before those who came before it."""
+        lease, now = one.lease, self.clock()
+        leaves_at = view.passed_at(lease.at)
+        timer = self.here.loop.call_later(leaves_at - now, self._hand_over_due)
+        granted_at = view.sent + (lease.at - view.now)
+        self._leaving[lease.id] = _Leaving(leaves_at, one.place, timer, one, granted_at)
+        if leaves_at <= now + _SOON:
+            self._hand_over_due()
+
+    def _hand_over_due(self) -> None:
+        now = self.clock()
+        for leaving in sorted(self._leaving.values(), key=lambda one: (one.at, one.place)):
+            if leaving.at > now + _SOON:
+                break
+            self._hand_over(leaving)
+
+    def _hand_over(self, leaving: _Leaving) -> None:
+        one, granted_at, lease = leaving.waiter, leaving.granted_at, leaving.waiter.lease
+        leaving.timer.cancel()
+        self._leaving.pop(lease.id, None)
+        self._reserved.pop(lease.id, None)
+        self.member.remove(one)
+        slot = LeasedSlot(self, lease, one.place, min(one.asked_at, granted_at), granted_at)
+        if one.future.done():
+            slot.unused()
+        else:
+            one.future.set_result(slot)
+
+    # --- Who is told something else ---------------------------------------------------------------
+
+    def _refuse(self, view: View, one: Waiter, at: float) -> None:
+        now = self.clock()
+        state = AccountState.new(self._law.rules) if view.state is None else copy(view.state)
+        state.opens_at = self._planner.opens_at(view)
+        error = too_late(state, view.least(now), at, one.gives_up_at - now)
+        if not one.future.done():
+            one.future.set_exception(error)
+
+    def _tell_senders(self, error: Exception) -> None:
+        for one in list(self.member.sends):
+            if one.is_waiting and not one.future.done() and one.lease.id not in self._leaving:
+                one.future.set_exception(error)
+
+    def _tell_all(self, error: Exception) -> None:
+        self._tell_senders(error)
+        bulk = self.member.first(is_bulk=True)
+        if bulk is not None:
+            bulk.future.set_exception(error)
+
+    # --- How it stands ----------------------------------------------------------------------------
+
+    def is_idle(self) -> bool:
+        """Whether it can be forgotten."""
+        view = self._sight.view
+        if self.member.waiting or self._ends or self._sight.known is not None:
+            return False
+        if view is None or view.state is None:
+            return True
+        return self._law.is_idle(copy(view.state), view.least(self.clock()))
+
+    async def beat(self) -> None:
+        """Look at the store, so that a loss is noticed."""
+        with contextlib.suppress(StoreAway):
+            await self._look()
+
+    async def usage(self) -> Usage:
+        """Look, and say how the account stands; instants are the member's."""
+        await self._look()
+        view = self._sight.view
+        assert view is not None  # noqa: S101  # it has just looked
+        now = view.least(self.clock())
+        state = AccountState.new(self._law.rules) if view.state is None else copy(view.state)
+        state.opens_at = self._planner.opens_at(view)
+        self._planner.tell(state, view, self._ends)
+        shift = view.received - view.now
+        return usage_of(self._law, state, now, self.member.waiting, shift)
+
+    async def aclose(self) -> None:
+        """Turn away those who wait, and tell the store how requests ended, if it is there."""
+        error = LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), "the limiter was closed")
+        self._tell_all(error)
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.wait([self._pump])
+        with contextlib.suppress(StoreAway, OtherOptions, UnreadableState):
+            for _ in range(5):
+                if not self._ends:
+                    break
+                await self._flush()
+
+    async def _flush(self) -> None:
+        view = self._sight.view
+        if view is None or self._sight.known is not None:
+            await self._look()
+        else:
+            await self._swap(view, self._plan(view, view.least(self.clock()), list(self._ends)))

@@ -1,0 +1,262 @@
+"""
+What the limiters have in common that share a store with others.
+
+Rules of this module:
+
+1. Each event loop has a store and its accounts; the process has one memory of what is untold.
+2. Where the store was not asked for a second, one account looks, so that a loss is noticed in time
+   to call the roll: one read a second a process, however many accounts there are.
+3. An account that has nothing left to remember is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from attrs import define, field
+
+from .. import codes
+from .._ports.limiter import Lane, Slot, Ticket, Usage
+from .._ports.store import Seen, Store, StoreAway
+from ..errors import LimiterUnavailable
+from .config import GRACE, Rate, read_rules
+from .fork_lock import forget_in_children
+from .law import Law
+from .shared_account import SharedAccount
+from .shared_plan import LONGEST, Planner
+
+__all__ = ["SharedLimiter"]
+
+#: Seconds for which a store that is new or lost its memory grants nothing.
+_ROLL_CALL: Final = 3.0
+
+#: Seconds after which the store is looked at again.
+_BEAT: Final = 1.0
+
+
+@define(eq=False)
+class _Here:
+    """What one event loop has: see `Here`."""
+
+    loop: asyncio.AbstractEventLoop
+    store: Store
+    limiter: SharedLimiter
+    accounts: dict[str, SharedAccount] = field(factory=dict[str, SharedAccount])
+    timer: asyncio.TimerHandle | None = None
+    beating: asyncio.Task[None] | None = None
+
+    def heard(self, seen: Seen) -> None:
+        self.limiter.heard(seen)
+
+    def look(self) -> None:
+        """Let every account look what became of it."""
+        for account in self.accounts.values():
+            account.wake(must_look=True)
+
+    def begin_to_beat(self) -> None:
+        if self.timer is None:
+            self.timer = self.loop.call_later(_BEAT, self._beat)
+
+    def _beat(self) -> None:
+        self.timer = None
+        self.accounts = {name: one for name, one in self.accounts.items() if not one.is_idle()}
+        if not self.accounts:
+            return
+        self.begin_to_beat()
+        if self.limiter.was_silent_for(_BEAT) and (self.beating is None or self.beating.done()):
+            account = next(iter(self.accounts.values()))
+            self.beating = self.loop.create_task(account.beat())
+
+
+class SharedLimiter:
+    """
+    A limiter whose accounts stand in a store that others share.
+
+    Args:
+        rate: The gateway's limit.
+
+        burst: Requests of bulk runs that may leave at once; by default a small part of the limit.
+
+        reserve: Free slots that bulk runs leave to `CustomerSMS.send`.
+
+        grace: Seconds after the end of a request whose answer was lost, in which the gateway may
+            still count it.
+
+        strict: Whether a store that is new or lost its memory grants nothing for the whole time in
+            which an unknown request may count, instead of calling the roll for 3 s.
+
+        clock: Gives the instant in monotonic seconds.
+
+    Raises:
+        ConfigurationError: An option is out of its range.
+    """
+
+    def __init__(
+        self,
+        rate: Rate | None = None,
+        *,
+        burst: int | None = None,
+        reserve: int = 1,
+        grace: float = GRACE,
+        strict: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rate = Rate() if rate is None else rate
+        self._law = Law(read_rules(rate, burst, reserve, grace))
+        self._roll_call = self._law.look_back(LONGEST) if strict else _ROLL_CALL
+        self._clock = clock
+        self._loops: dict[asyncio.AbstractEventLoop, _Here] = {}
+        self._untold: dict[str, SharedAccount] = {}  # of loops that were closed
+        self._run = ""
+        self._heard_at = float("-inf")
+        self._of_parents: list[_Here] = []
+        forget_in_children(self)
+
+    def _open_store(self) -> Store:
+        """Open the store for the running event loop."""
+        raise NotImplementedError
+
+    @property
+    def rate(self) -> Rate:
+        """The limit that is kept."""
+        return self._rate
+
+    async def acquire(
+        self,
+        account: str,
+        lane: Lane,
+        *,
+        longest: float,
+        patience: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> Slot:
+        """
+        Wait for a slot; see `Limiter.acquire`.
+
+        Raises:
+            WaitTooLong: The slot cannot be had within *patience*, or was not.
+            LimiterUnavailable: The store does not answer; only where a single message asks.
+            ConfigurationError: The other members were given other options.
+        """
+        member = self._account(account).member
+        return await member.acquire(lane, longest, patience, ticket)
+
+    async def usage(self, account: str) -> Usage:
+        """
+        Say how *account* stands (`CustomerSMS.account` is its name).
+
+        Raises:
+            LimiterUnavailable: The store does not answer.
+        """
+        try:
+            return await self._account(account).usage()
+        except StoreAway as exc:
+            raise _unavailable(exc) from exc
+
+    async def ready(self) -> None:
+        """
+        Wait until slots can be had: the store is there, and no roll call is under way.
+
+        Raises:
+            LimiterUnavailable: The store does not answer.
+        """
+        while (left := await self._opens_in()) > 0:
+            await asyncio.sleep(left)
+
+    async def aclose(self) -> None:
+        """
+        Tell the store how requests ended, and close what this event loop has opened.
+
+        Callers that still wait in it get `LimiterUnavailable`. The limiter may be used again.
+        """
+        here = self._loops.pop(asyncio.get_running_loop(), None)
+        if here is None:
+            return
+        if here.timer is not None:
+            here.timer.cancel()
+        try:
+            await asyncio.gather(*(account.aclose() for account in here.accounts.values()))
+        finally:
+            self._keep(here)
+            await here.store.aclose()
+
+    async def __aenter__(self) -> Self:
+        with contextlib.suppress(LimiterUnavailable):
+            await self._opens_in()  # the roll call of a new store begins
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.rate.limit} per {self.rate.per:g} s>"
+
+    def heard(self, seen: Seen) -> None:
+        """Take in an answer of the store: after a loss, every account looks."""
+        self._heard_at = self._clock()
+        if seen.run == self._run:
+            return
+        self._run = seen.run
+        for loop, here in list(self._loops.items()):
+            with contextlib.suppress(RuntimeError):  # closed
+                loop.call_soon_threadsafe(here.look)
+
+    def was_silent_for(self, seconds: float) -> bool:
+        """Whether the store gave no answer for so long."""
+        return self._clock() - self._heard_at >= seconds
+
+    def forget_loops(self) -> None:
+        """Go on under names of its own: this is a forked child. Nothing of the parent is closed."""
+        self._of_parents += self._loops.values()
+        self._loops, self._untold = {}, {}
+
+    async def _opens_in(self) -> float:
+        try:
+            seen = await self._here().store.read("")
+        except StoreAway as exc:
+            raise _unavailable(exc) from exc
+        return seen.since + self._roll_call - seen.now
+
+    def _account(self, name: str) -> SharedAccount:
+        here = self._here()
+        account = here.accounts.get(name)
+        if account is None:
+            account = self._untold.pop(name, None)
+            if account is None:
+                planner = Planner(self._law, secrets.token_hex(4), self._roll_call)
+                account = SharedAccount(name, planner, self._clock, here)
+            else:
+                account.move_to(here)
+            here.accounts[name] = account
+            here.begin_to_beat()
+        return account
+
+    def _here(self) -> _Here:
+        loop = asyncio.get_running_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            for closed in [known for known in list(self._loops) if known.is_closed()]:
+                self._keep(self._loops.pop(closed))
+            here = self._loops[loop] = _Here(loop, self._open_store(), self)
+        return here
+
+    def _keep(self, here: _Here) -> None:
+        """Keep what a loop that is gone knew and has not told."""
+        for name, account in here.accounts.items():
+            if not account.is_idle():
+                self._untold[name] = account
+
+
+def _unavailable(exc: StoreAway) -> LimiterUnavailable:
+    return LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), str(exc))

@@ -1,0 +1,178 @@
+"""
+What a member of a shared limiter knows of an account, and how it notices a store's losses.
+
+Rules of this module:
+
+1. The clock of an account never goes back, and never forward by more than the member's own clock
+   allows since its last look. What a store's clock was set back or forward by stands in the value.
+2. A store whose memory is new, or may have lost something, calls the roll: for some seconds nothing
+   is granted, and every member brings the newest whole value that it knows. The highest epoch and
+   version wins; where two are equal, or where they cannot be compared, they are merged entry by
+   entry, so that nothing is forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+from attrs import define, field, frozen
+
+from .._ports.store import Seen
+from .account_state import AccountState
+from .codec import decode
+
+__all__ = ["Sight", "View", "merge", "newest", "tell_time"]
+
+#: How much faster than another a clock may run.
+_DRIFT: Final = 0.001
+
+
+@frozen
+class View:
+    """
+    An account as it was at one instant.
+
+    Attributes:
+        seen: What the store held.
+        state: The same, decoded; None where the store held nothing.
+        now: The account's clock when the store answered.
+        sent: When the store was asked; monotonic seconds of the member.
+        received: When its answer came.
+    """
+
+    seen: Seen
+    state: AccountState | None
+    now: float
+    sent: float
+    received: float
+
+    def least(self, at: float) -> float:
+        """Give the account's clock at an instant of the member; it is at least so late."""
+        return self.now + (at - self.received)
+
+    def most(self, at: float) -> float:
+        """Give the account's clock at an instant of the member; it is at most so late."""
+        return self.now + (at - self.sent)
+
+    def passed_at(self, instant: float) -> float:
+        """Give the member's clock when an instant of the account has passed for certain."""
+        return self.received + (instant - self.now)
+
+
+def tell_time(
+    state: AccountState | None, seen: Seen, last: View | None, sent: float, received: float
+) -> float:
+    """Give the account's clock for an answer of the store; see rule 1."""
+    now = seen.now if state is None else seen.now + state.offset
+    if last is not None and last.seen.run == seen.run:
+        now = min(now, last.now + (received - last.sent) * (1 + _DRIFT))
+        now = max(now, last.now)
+    elif last is not None:  # the clock of another machine, perhaps
+        now = last.least(sent)
+    return now if state is None else max(now, state.clock)
+
+
+def newest(one: AccountState, other: AccountState | None) -> AccountState:
+    """Give the one that knows more; equal ones are merged."""
+    if other is None:
+        return one
+    ranks = (one.epoch, one.version), (other.epoch, other.version)
+    if ranks[0] == ranks[1]:
+        return merge(one, other)
+    return one if ranks[0] > ranks[1] else other
+
+
+def merge(one: AccountState, other: AccountState) -> AccountState:
+    """Give a state in which every slot is busy that is busy in either."""
+    ended: dict[str, float] = {}
+    for opens, lease_id in (*one.ended, *other.ended):
+        ended[lease_id] = max(opens, ended.get(lease_id, -math.inf))
+    leases = {**other.leases, **one.leases}
+    return msgspec.structs.replace(
+        one,
+        leases={key: lease for key, lease in leases.items() if key not in ended},
+        ended=sorted((opens, lease_id) for lease_id, opens in ended.items()),
+        first_death=min(one.first_death, other.first_death),
+        due=max(one.due, other.due),
+        send_due=max(one.send_due, other.send_due),
+        paused_until=max(one.paused_until, other.paused_until),
+        refused_at=max(one.refused_at, other.refused_at),
+        share=min(one.share, other.share),
+        share_at=max(one.share_at, other.share_at),
+        opens_at=max(one.opens_at, other.opens_at),
+        version=max(one.version, other.version),
+        epoch=max(one.epoch, other.epoch),
+        clock=max(one.clock, other.clock),
+        serials={
+            key: max(one.serials.get(key, (0, -math.inf)), other.serials.get(key, (0, -math.inf)))
+            for key in one.serials.keys() | other.serials.keys()
+        },
+    )
+
+
+@define(eq=False)
+class Sight:
+    """
+    What a member knows of an account from all answers of the store together.
+
+    Attributes:
+        name: The member's name in the state.
+        view: The newest answer.
+        known: The state before a loss of the store's memory, until the store has it again.
+        is_old: Whether the loss was no change of the store's run, so that versions mean nothing.
+        acknowledged: The serial of the last swap that was carried out for certain.
+        awaited: Serials of the swaps whose answers were lost.
+    """
+
+    name: str
+    view: View | None = None
+    known: AccountState | None = None
+    is_old: bool = False
+    acknowledged: int = 0
+    awaited: list[int] = field(factory=list[int])
+
+    def take_in(self, seen: Seen, sent: float, received: float, *, is_ours: bool = False) -> int:
+        """
+        Take in an answer of the store.
+
+        Args:
+            seen: The answer.
+
+            sent: When the store was asked, monotonic seconds.
+
+            received: When the answer came.
+
+            is_ours: Whether it is what this member has just written.
+
+        Returns:
+            The serial of a swap that was carried out though its answer was lost, or 0.
+
+        Raises:
+            UnreadableState: The value was not written by this version of the package.
+        """
+        last = self.view
+        state = None if seen.value is None else decode(seen.value)
+        now = tell_time(state, seen, last, sent, received)
+        self.view = View(seen, state, now, sent, received)
+        serial = 0 if state is None else state.serials.get(self.name, (0, 0.0))[0]
+        if serial in self.awaited:
+            self.acknowledged = serial
+            self.awaited.clear()
+            return serial
+        if not is_ours and last is not None and last.state is not None and self.known is None:
+            has_new_run = last.seen.run != seen.run
+            if has_new_run or serial < self.acknowledged:
+                self.known, self.is_old = last.state, not has_new_run
+                self.acknowledged = 0
+        return 0
+
+    def carried_out(self, serial: int) -> None:
+        """Take in that a swap was carried out."""
+        self.acknowledged = serial
+        self.awaited.clear()
+
+    def brought(self) -> None:
+        """Take in that the store knows what was known before its loss."""
+        self.known, self.is_old = None, False
