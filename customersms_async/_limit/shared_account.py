@@ -23,10 +23,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Protocol
-
-from attrs import frozen
 
 from .. import codes
 from .._ports.limiter import Usage
@@ -36,6 +34,7 @@ from .account_state import AccountState, Lease
 from .codec import UnreadableState, encode
 from .law import PASSED_AT_MOST, End
 from .member import LeasedSlot, Member, Waiter
+from .reservations import Reservations
 from .shared_plan import AHEAD, FREEZE, Ended, OtherOptions, Plan, Planner, copy
 from .sight import Sight, View
 from .waiting import too_late, usage_of, warn_of_others
@@ -47,9 +46,6 @@ _POLL: Final = 0.25
 
 #: An end waits so many seconds at most for a swap that tells it along with other things.
 _LATEST_TELLING: Final = 1.0
-
-#: Timers may fire early by so many seconds; the margin of the period covers it.
-_SOON: Final = 0.001
 
 #: What was seen within so many seconds need not be looked at again.
 _FRESH: Final = 0.05
@@ -68,17 +64,6 @@ class Here(Protocol):
         ...
 
 
-@frozen(eq=False)
-class _Leaving:
-    """A caller whose instant is final: when it leaves, on the member's clock."""
-
-    at: float
-    place: int
-    timer: asyncio.TimerHandle
-    waiter: Waiter
-    granted_at: float
-
-
 class SharedAccount:
     """A `Desk` of one event loop."""
 
@@ -93,8 +78,6 @@ class SharedAccount:
         self._ends: list[Ended] = []
         self._sight = Sight(planner.name)
         self._lost: dict[int, Plan[Waiter]] = {}  # plans whose swaps have no answer, by serial
-        self._reserved: dict[str, Waiter] = {}
-        self._leaving: dict[str, _Leaving] = {}
         self._passed = 0  # messages that had slots while a bulk request asked in vain, in a row
         self._held = 0.0
         self._has_warned = False
@@ -104,17 +87,16 @@ class SharedAccount:
     def _sit_in(self, here: Here) -> None:
         self.here = here
         self.member = Member(self, self._law.rules, here.loop)
+        self._reserved = Reservations(here.loop, self.clock, self._hand_over)
         self._wakes = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
 
     def move_to(self, here: Here) -> None:
         """Go on in another loop, since the one before was closed."""
-        for lease_id in self._reserved:
-            self._note(Ended(lease_id, End.UNUSED, self.clock()))
-        self._reserved, self._leaving = {}, {}
+        left = list(self._reserved.by_lease)
         self._sit_in(here)
-
-    # --- Who asks ---------------------------------------------------------------------------------
+        for lease_id in left:
+            self._note(Ended(lease_id, End.UNUSED, self.clock()))
 
     def next_place(self) -> int:
         return next(self._places)
@@ -123,22 +105,7 @@ class SharedAccount:
         return Lease(f"{self._planner.name}-{next(self._numbers):x}", is_bulk, 0, 0, 0, longest)
 
     def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
-        view, asked_at = self._sight.view, self.clock()
-        if view is None or view.state is None or view.received < asked_at - _FRESH:
-            return  # it is judged when the store was asked
-        now, member = view.least(asked_at), self.member
-        sends, bulks = member.sends_waiting, member.bulks_waiting
-        ahead = (
-            bulks + min(sends, PASSED_AT_MOST * (bulks + 1))
-            if is_bulk
-            else (member.sends_before(place))
-        )
-        state = copy(view.state)
-        state.opens_at = self._planner.opens_at(view)
-        self._planner.tell(state, view, self._ends)
-        at = self._law.earliest(state, now, ahead, is_bulk=is_bulk, held=self._held)
-        if at - now >= patience:
-            raise too_late(state, now, at, patience)
+        """Do nothing: they are judged when the store has been looked at."""
 
     def join(self, waiter: Waiter) -> None:
         self.member.add(waiter)
@@ -146,17 +113,12 @@ class SharedAccount:
 
     def leave(self, waiter: Waiter) -> None:
         self.member.remove(waiter)
-        if self._reserved.pop(waiter.lease.id, None) is not None:
+        if self._reserved.remove(waiter):
             self._note(Ended(waiter.lease.id, End.UNUSED, self.clock()))
-        leaving = self._leaving.pop(waiter.lease.id, None)
-        if leaving is not None:
-            leaving.timer.cancel()
 
     def confirm(self, slot: LeasedSlot) -> bool:
         self.end(slot.lease, End.UNUSED)
         return False
-
-    # --- How it ends ------------------------------------------------------------------------------
 
     def end(self, lease: Lease, how: End) -> None:
         now = self.clock()
@@ -170,7 +132,7 @@ class SharedAccount:
         self._note(Ended(lease.id, End.ANSWERED, now, is_refused=True, retry_after=retry_after))
         view = self._sight.view
         assert view is not None  # noqa: S101  # no slot without a look
-        state = AccountState.new(self._law.rules) if view.state is None else copy(view.state)
+        state = self._planner.state_of(view)
         if self._planner.tell(state, view, self._ends) and not self._has_warned:
             self._has_warned = True
             warn_of_others(self.name, state.share)
@@ -216,7 +178,7 @@ class SharedAccount:
                         await self._wakes.wait()
 
     def _is_needed(self) -> bool:
-        is_left = self._ends or self._must_look or self._reserved or self._sight.known
+        is_left = self._ends or self._must_look or self._reserved.by_lease or self._sight.known
         return bool(is_left or self._asking())
 
     def _asking(self) -> list[Waiter]:
@@ -225,7 +187,7 @@ class SharedAccount:
         bulks = [] if bulk is None else [bulk]
         sends = [one for one in self.member.sends if one.is_waiting and not one.future.done()]
         found = bulks + sends if self._passed >= PASSED_AT_MOST else sends + bulks
-        return [one for one in found if one.lease.id not in self._reserved]
+        return [one for one in found if not self._reserved.holds(one)]
 
     async def _round(self) -> float:
         """Look or write once; give the seconds until the next round."""
@@ -260,7 +222,7 @@ class SharedAccount:
         if is_urgent or (ends and self.clock() >= self._tells_at(ends)):
             await self._swap(view, plan)
             return 0.0
-        return self._until_next(view.passed_at(plan.looks_at))
+        return self._until_next(view, view.passed_at(plan.looks_at))
 
     def _plan(self, view: View, now: float, ends: list[Ended]) -> Plan[Waiter]:
         serial = next(self._serials)
@@ -287,26 +249,19 @@ class SharedAccount:
             return ends[0].heard_at
         return ends[0].heard_at + min(_LATEST_TELLING, self._law.rules.per / 20)
 
-    def _until_next(self, looks_at: float) -> float:
+    def _until_next(self, view: View, looks_at: float) -> float:
         """Say in how many seconds the next round is due."""
         now = self.clock()
-        instants = [now + 1.0, *self._confirmations()]
+        instants = [now + 1.0, *self._reserved.confirmations(view)]
         if self._asking():
             instants.append(max(now + _POLL, looks_at - AHEAD))
         if self._ends:
             instants.append(self._tells_at(self._ends))
         return max(min(instants) - now, 0.001)
 
-    def _confirmations(self) -> Iterator[float]:
-        """Give the instants at which reservations must be looked at again."""
-        view = self._sight.view
-        for key, one in self._reserved.items():
-            if view is not None and key not in self._leaving:
-                yield view.passed_at(one.lease.at - 0.5 * FREEZE)
-
     def _is_time_to_confirm(self, view: View) -> bool:
         now = self.clock()
-        return view.received < now and any(at <= now for at in self._confirmations())
+        return view.received < now and any(at <= now for at in self._reserved.confirmations(view))
 
     async def _look(self) -> float:
         sent = self.clock()
@@ -345,13 +300,13 @@ class SharedAccount:
         told = set(plan.ends)
         self._ends = [end for end in self._ends if end not in told]
         bulk = self.member.first(is_bulk=True)
-        if bulk is None or bulk.lease.id in self._reserved:
+        if bulk is None or self._reserved.holds(bulk):
             self._passed = -len(plan.granted)  # nobody is passed by
         for one, lease in plan.granted:
             one.lease = lease
             self._passed = 0 if lease.is_bulk else self._passed + 1
             if one.is_waiting and not one.future.done():
-                self._reserved[lease.id] = one
+                self._reserved.add(one)
             else:
                 self._note(Ended(lease.id, End.UNUSED, self.clock()))
 
@@ -362,72 +317,36 @@ class SharedAccount:
         serial = self._sight.take_in(seen, sent, self.clock(), is_ours=is_ours)
         if serial:
             self._carried_out(self._lost[serial])
-        if self._sight.view is not None:
-            self._look_at_reserved(self._sight.view)
+        view, known = self._sight.view, self._sight.known
+        assert view is not None  # noqa: S101  # it has just been taken in
+        if known is not None and self._law.is_idle(copy(known), view.now):
+            self._sight.brought()  # nothing is left to remember
+        self._reserved.look(view, self._again)
         self.here.heard(seen)
-
-    def _look_at_reserved(self, view: View) -> None:
-        """Let those leave whose instant is final, and those ask again who lost their slot."""
-        leases = {} if view.state is None else view.state.leases
-        for key, one in list(self._reserved.items()):
-            lease = leases.get(key)
-            if key in self._leaving:
-                continue
-            if lease is None:
-                del self._reserved[key]
-                one.lease = self._again(one.lease)
-            else:
-                one.lease = lease
-                if lease.at <= view.now + FREEZE:
-                    self._let_go(view, one)
 
     def _again(self, lease: Lease) -> Lease:
         new = self.next_lease(lease.longest, is_bulk=lease.is_bulk)
         new.passed = min(lease.passed + 1, PASSED_AT_MOST) if lease.is_bulk else 0
         return new
 
-    def _let_go(self, view: View, one: Waiter) -> None:
-        """Let *one* leave at its instant, and not before those who came before it."""
-        lease, now = one.lease, self.clock()
-        leaves_at = view.passed_at(lease.at)
-        timer = self.here.loop.call_later(leaves_at - now, self._hand_over_due)
-        granted_at = view.sent + (lease.at - view.now)
-        self._leaving[lease.id] = _Leaving(leaves_at, one.place, timer, one, granted_at)
-        if leaves_at <= now + _SOON:
-            self._hand_over_due()
-
-    def _hand_over_due(self) -> None:
-        now = self.clock()
-        for leaving in sorted(self._leaving.values(), key=lambda one: (one.at, one.place)):
-            if leaving.at > now + _SOON:
-                break
-            self._hand_over(leaving)
-
-    def _hand_over(self, leaving: _Leaving) -> None:
-        one, granted_at, lease = leaving.waiter, leaving.granted_at, leaving.waiter.lease
-        leaving.timer.cancel()
-        self._leaving.pop(lease.id, None)
-        self._reserved.pop(lease.id, None)
+    def _hand_over(self, one: Waiter, granted_at: float) -> None:
         self.member.remove(one)
-        slot = LeasedSlot(self, lease, one.place, min(one.asked_at, granted_at), granted_at)
+        slot = LeasedSlot(self, one.lease, one.place, min(one.asked_at, granted_at), granted_at)
         if one.future.done():
             slot.unused()
         else:
             one.future.set_result(slot)
 
-    # --- Who is told something else ---------------------------------------------------------------
-
     def _refuse(self, view: View, one: Waiter, at: float) -> None:
         now = self.clock()
-        state = AccountState.new(self._law.rules) if view.state is None else copy(view.state)
-        state.opens_at = self._planner.opens_at(view)
+        state = self._planner.state_of(view)
         error = too_late(state, view.least(now), at, one.gives_up_at - now)
         if not one.future.done():
             one.future.set_exception(error)
 
     def _tell_senders(self, error: Exception) -> None:
         for one in list(self.member.sends):
-            if one.is_waiting and not one.future.done() and one.lease.id not in self._leaving:
+            if one.is_waiting and not one.future.done() and not self._reserved.is_final(one):
                 one.future.set_exception(error)
 
     def _tell_all(self, error: Exception) -> None:
@@ -435,8 +354,6 @@ class SharedAccount:
         bulk = self.member.first(is_bulk=True)
         if bulk is not None:
             bulk.future.set_exception(error)
-
-    # --- How it stands ----------------------------------------------------------------------------
 
     def is_idle(self) -> bool:
         """Whether it can be forgotten."""
@@ -458,23 +375,21 @@ class SharedAccount:
         view = self._sight.view
         assert view is not None  # noqa: S101  # it has just looked
         now = view.least(self.clock())
-        state = AccountState.new(self._law.rules) if view.state is None else copy(view.state)
-        state.opens_at = self._planner.opens_at(view)
+        state = self._planner.state_of(view)
         self._planner.tell(state, view, self._ends)
         shift = view.received - view.now
         return usage_of(self._law, state, now, self.member.waiting, shift)
 
     async def aclose(self) -> None:
         """Turn away those who wait, and tell the store how requests ended, if it is there."""
-        error = LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), "the limiter was closed")
-        self._tell_all(error)
+        self._tell_all(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), "the limiter was closed"))
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait([self._pump])
         with contextlib.suppress(StoreAway, OtherOptions, UnreadableState):
-            for _ in range(5):
-                if not self._ends:
-                    break
+            tries = 5
+            while self._ends and tries > 0:
+                tries -= 1
                 await self._flush()
 
     async def _flush(self) -> None:

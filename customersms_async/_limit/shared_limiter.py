@@ -166,8 +166,10 @@ class SharedLimiter:
         Raises:
             LimiterUnavailable: The store does not answer.
         """
-        while (left := await self._opens_in()) > 0:
+        left = await self._opens_in()
+        if left > 0:
             await asyncio.sleep(left)
+            await self.ready()
 
     async def aclose(self) -> None:
         """

@@ -120,6 +120,12 @@ class Planner:
         opens_at = view.now + view.seen.since + self.roll_call - view.seen.now
         return opens_at if view.state is None else max(opens_at, view.state.opens_at)
 
+    def state_of(self, view: View) -> AccountState:
+        """Give a copy of what the store holds, to look at."""
+        state = AccountState.new(self.law.rules) if view.state is None else copy(view.state)
+        state.opens_at = self.opens_at(view)
+        return state
+
     def bring(self, view: View, known: AccountState, *, is_old: bool) -> AccountState | None:
         """
         Bring what is *known* into a store that has lost its memory.

@@ -1,0 +1,112 @@
+"""
+Slots that a member has reserved for its callers, until they leave.
+
+A reservation is looked at again shortly before its instant. From `FREEZE` seconds before it on, it
+is final: no other member may move it, by the store's own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import define, field, frozen
+
+from .account_state import Lease
+from .member import Waiter
+from .shared_plan import FREEZE
+from .sight import View
+
+__all__ = ["Reservations"]
+
+#: Timers may fire early by so many seconds; the margin of the period covers it.
+_SOON: Final = 0.001
+
+
+@frozen(eq=False)
+class _Leaving:
+    """A caller whose instant is final: when it leaves, on the member's clock."""
+
+    at: float
+    timer: asyncio.TimerHandle
+    waiter: Waiter
+    granted_at: float
+
+
+@define(eq=False)
+class Reservations:
+    """
+    The reservations of one member in one event loop.
+
+    Attributes:
+        loop: The event loop.
+        clock: Gives the member's instant, monotonic seconds.
+        hand_over: Gives a caller its slot, which was granted at an instant of the member.
+        by_lease: Callers with a reservation, by the id of their lease.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    clock: Callable[[], float]
+    hand_over: Callable[[Waiter, float], None]
+    by_lease: dict[str, Waiter] = field(factory=dict[str, Waiter])
+    _leaving: dict[str, _Leaving] = field(factory=dict[str, _Leaving])
+
+    def add(self, waiter: Waiter) -> None:
+        """Keep *waiter*, whose lease the store has."""
+        self.by_lease[waiter.lease.id] = waiter
+
+    def holds(self, waiter: Waiter) -> bool:
+        """Whether *waiter* has a reservation."""
+        return waiter.lease.id in self.by_lease
+
+    def is_final(self, waiter: Waiter) -> bool:
+        """Whether nobody can take its slot from *waiter* any more."""
+        return waiter.lease.id in self._leaving
+
+    def remove(self, waiter: Waiter) -> bool:
+        """Forget *waiter*; say whether it had a reservation."""
+        leaving = self._leaving.pop(waiter.lease.id, None)
+        if leaving is not None:
+            leaving.timer.cancel()
+        return self.by_lease.pop(waiter.lease.id, None) is not None
+
+    def confirmations(self, view: View) -> Iterator[float]:
+        """Give the instants at which a reservation must be looked at again, monotonic seconds."""
+        for waiter in self.by_lease.values():
+            if not self.is_final(waiter):
+                yield view.passed_at(waiter.lease.at - 0.5 * FREEZE)
+
+    def look(self, view: View, again: Callable[[Lease], Lease]) -> None:
+        """Let callers leave whose instant is final; those whose slot was taken ask *again*."""
+        leases = {} if view.state is None else view.state.leases
+        for key, waiter in list(self.by_lease.items()):
+            lease = leases.get(key)
+            if self.is_final(waiter):
+                continue
+            if lease is None:
+                del self.by_lease[key]
+                waiter.lease = again(waiter.lease)
+                continue
+            waiter.lease = lease
+            if lease.at <= view.now + FREEZE:
+                self._let_go(view, waiter)
+
+    def _let_go(self, view: View, waiter: Waiter) -> None:
+        """Let *waiter* leave at its instant, and not before those who came before it."""
+        lease, now = waiter.lease, self.clock()
+        at = view.passed_at(lease.at)
+        timer = self.loop.call_later(at - now, self._hand_over_due)
+        granted_at = view.sent + (lease.at - view.now)
+        self._leaving[lease.id] = _Leaving(at, timer, waiter, granted_at)
+        if at <= now + _SOON:
+            self._hand_over_due()
+
+    def _hand_over_due(self) -> None:
+        now = self.clock()
+        order = sorted(self._leaving.values(), key=lambda one: (one.at, one.waiter.place))
+        for leaving in order:
+            if leaving.at > now + _SOON:
+                break
+            self.remove(leaving.waiter)
+            self.hand_over(leaving.waiter, leaving.granted_at)
