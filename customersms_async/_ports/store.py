@@ -61,8 +61,9 @@ class Seen:
             started again (file). A value that was written in another run may be an old copy. Opaque
             text of at most 100 characters.
         since: When *run* began, in seconds of the store's clock; more exactly, when a caller first
-            noticed it. Equal for all who see the same *run*. An account without a value in a run
-            that is older than the roll call is a new account.
+            noticed it. Later than *now* where a store knows that its loss will matter until then
+            (a file, for a minute after the boot). Equal for all who see the same *run*. An account
+            without a value in a run that is older than the roll call is a new account.
     """
 
     value: bytes | None

@@ -148,20 +148,39 @@ async def test_an_old_copy_put_in_place_is_another_run(open_store, path):
     assert other.run == swap.seen.run
 
 
-@pytest.mark.parametrize("change", ["id = 'another boot'", "since = since + 1000"])
+@pytest.mark.parametrize("change", ["boot = 'another'", "began = began + 1000"])
 async def test_another_boot_is_another_run(open_store, path, change):
     """A run of another boot has ended, known by its name or by a clock that started again."""
     store = open_store()
     before = await write(store, b"one")
-    with sqlite3.connect(path) as other:
-        other.execute(f"UPDATE run SET {change}")
-    other.close()
+    await edit(path, f"UPDATE run SET {change}")
 
     seen = await store.read("a")
 
     assert b"one" == seen.value
-    assert before.run != seen.run
+    assert before.run != seen.run == (await open_store().read("a")).run
     assert before.since < seen.since <= seen.now
+
+
+async def test_after_a_boot_the_run_begins_when_what_was_lost_counts_no_more(path):
+    """A power cut may have taken what was written last: it matters for a while after the boot."""
+    settled = now() + 50
+    store = FileStore(str(path), settled)
+    made = await write(store, b"one")
+    await edit(path, "UPDATE run SET boot = 'another'")
+
+    seen = [await store.read("a") for _ in range(2)]
+    await store.aclose()
+
+    assert made.since < settled
+    assert [settled, settled] == [one.since for one in seen]
+    assert seen[0].run == seen[1].run
+
+
+async def edit(path, statement):
+    with sqlite3.connect(path) as other:
+        other.execute(statement)
+    other.close()
 
 
 async def test_a_lock_that_is_held_for_long_means_away(open_store, path):

@@ -7,8 +7,9 @@ Rules of this module:
    under the lock, so the calls of all processes happen one after the other.
 2. The clock runs on while the machine sleeps and starts again when it boots, so the boot is part of
    the run. So is the file's inode: a file that was deleted or replaced is another store.
-3. A commit reaches the operating system, not the disk. It outlasts a process that is killed; what a
-   power cut takes belongs to a run that ended with the boot.
+3. A commit reaches the operating system, not the disk, which may be slow. It outlasts a process
+   that is killed. A power cut may take the last commits; so after a boot, the run begins when what
+   was sent before it counts no more.
 4. After any error the file is closed, which rolls back; the next call opens it again.
 """
 
@@ -34,7 +35,7 @@ _PATIENCE: Final = 0.8 * TIMEOUT
 _SET_UP: Final = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
-CREATE TABLE IF NOT EXISTS run (id TEXT NOT NULL, since REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS run (boot TEXT, inode TEXT, began REAL NOT NULL, since REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS held (account TEXT PRIMARY KEY, value BLOB NOT NULL, token BLOB NOT NULL)
 """
 
@@ -45,10 +46,13 @@ class Database:
 
     Args:
         path: Where it is, or will be made, readable by its owner alone.
+
+        settled: Seconds after the boot of the machine until requests from before count no more.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, settled: float) -> None:
         self._path = Path(path)
+        self._settled = settled
         self._opened: sqlite3.Connection | None = None
         self._inode = ""
 
@@ -102,17 +106,22 @@ class Database:
         run, since = self._run(opened, at)
         held = opened.execute("SELECT value, token FROM held WHERE account = ?", (account,))
         value, token = held.fetchone() or (None, b"")
-        return Seen(value, token, at, f"{run} {since!r}", since)
+        return Seen(value, token, at, run, since)
 
     def _run(self, opened: sqlite3.Connection, at: float) -> tuple[str, float]:
-        run = f"{boot()} {self._inode}"
-        stored = opened.execute("SELECT id, since FROM run").fetchone()
-        # A clock that is behind the beginning of the run was started again with the machine.
-        if stored is None or stored[0] != run or stored[1] > at:
-            opened.execute("DELETE FROM run")
-            opened.execute("INSERT INTO run VALUES (?, ?)", (run, at))
-            return run, at
-        return run, stored[1]
+        """Give the run and its beginning; begin another one where it has ended."""
+        this_boot, since = boot(), at
+        stored = opened.execute("SELECT boot, inode, began, since FROM run").fetchone()
+        if stored is not None:
+            # A clock that is behind the beginning of the run was started again with the machine.
+            if stored[0] != this_boot or stored[2] > at:
+                since = max(at, self._settled)
+            elif stored[1] == self._inode:
+                return f"{this_boot} {self._inode} {stored[2]!r}", stored[3]
+        opened.execute("DELETE FROM run")
+        row = (this_boot, self._inode, at, since)
+        opened.execute("INSERT INTO run VALUES (?, ?, ?, ?)", row)
+        return f"{this_boot} {self._inode} {at!r}", since
 
 
 def _set_up(opened: sqlite3.Connection) -> None:

@@ -24,11 +24,13 @@ class FileStore:
 
     Args:
         path: Where it is, or will be made: on a disk of this machine, not on a network share.
+
+        settled: Seconds after the boot of the machine until requests from before count no more.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, settled: float = 0) -> None:
         self._calls = Calls(path, at_once=1)
-        self._database = Database(path)
+        self._database = Database(path, settled)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="customersms-file")
         # For an event loop that ends without closing its store.
         self._end = weakref.finalize(self, _end, self._database, self._thread, os.getpid())
