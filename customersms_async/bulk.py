@@ -67,7 +67,7 @@ class Bulk:
         with contextlib.suppress(RuntimeError):  # the loop is closed, so the run is over
             self._loop.call_soon_threadsafe(self._run.halt, codes.STOPPED)
 
-    def stop_and_drain(self, seconds: float) -> None:
+    def stop_and_drain(self, seconds: float | None) -> None:
         """As `stop`; in the loop of the run, what has no answer after *seconds* is unknown."""
         if self._loop is not None and _is_running(self._loop):
             self._run.halt_and_drain(codes.STOPPED, seconds)

@@ -296,18 +296,21 @@ class CustomerSMS:
         chosen = choose(LookingOptions, options)
         return self._bulk(self._run(self._message_reader(messages, chosen), chosen))
 
-    async def aclose(self, drain: float = 5.0) -> None:
+    async def aclose(self, drain: float | None = None) -> None:
         """
         Stop every bulk run, wait for what is in flight, and close the session of this event loop.
 
         The client may be used again; it opens a new session then.
 
         Args:
-            drain: Seconds to wait. What has no answer by then is unknown.
+            drain: Seconds to wait, at least 0; what has no answer by then is unknown. None waits as
+                long as requests may take, and a bulk run its own ``drain``. To be cancelled ends
+                the wait.
         """
-        seconds = check_seconds("drain", drain, or_zero=True)
+        if drain is not None:
+            check_seconds("drain", drain, or_zero=True)
         context = None if self._is_root else self._context
-        await self._common.in_flight.close(seconds, context)
+        await self._common.in_flight.close(drain, context)
 
     async def __aenter__(self) -> Self:
         return self

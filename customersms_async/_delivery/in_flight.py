@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Final, Protocol, TypeVar
 
 from attrs import define, field
 
@@ -18,12 +19,21 @@ __all__ = ["InFlight", "OpenRun"]
 
 T = TypeVar("T")
 
+#: Seconds for which a closing waits before it says what for.
+_QUIETLY: Final = 1.0
+
+_logger = logging.getLogger("customersms_async")
+
 
 class OpenRun(Protocol):
     """A bulk run that has begun, in any event loop."""
 
-    def stop_and_drain(self, seconds: float) -> None:
-        """Start nothing new; in its own event loop, wait at most *seconds* for what has begun."""
+    def stop_and_drain(self, seconds: float | None) -> None:
+        """
+        Start nothing new; in its own event loop, wait at most *seconds* for what has begun.
+
+        None is for as long as its options say.
+        """
         ...
 
 
@@ -66,7 +76,7 @@ class InFlight:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self.tasks.pop(task, None)
 
-    async def close(self, seconds: float, context: DeliveryContext | None = None) -> None:
+    async def close(self, seconds: float | None, context: DeliveryContext | None = None) -> None:
         """
         Stop every run, wait at most *seconds* for what is under way here, and end the rest.
 
@@ -74,7 +84,7 @@ class InFlight:
         again and again.
 
         Args:
-            seconds: The longest wait.
+            seconds: The longest wait; None for as long as each request and run may take.
 
             context: Close only what belongs to it; None closes all, and the session of this loop.
         """
@@ -87,7 +97,7 @@ class InFlight:
         closing.add_done_callback(self._closings.discard)
         await asyncio.shield(closing)
 
-    async def _close(self, seconds: float, context: DeliveryContext | None) -> None:
+    async def _close(self, seconds: float | None, context: DeliveryContext | None) -> None:
         session = self.network.take() if context is None else None
         try:
             await self._drain(seconds, context)
@@ -95,7 +105,7 @@ class InFlight:
             if session is not None:
                 await session.close()
 
-    async def _drain(self, seconds: float, context: DeliveryContext | None) -> None:
+    async def _drain(self, seconds: float | None, context: DeliveryContext | None) -> None:
         """Wait for what is under way in the running loop, or that of *context*; then end it."""
         loop = asyncio.get_running_loop()
         tasks = [
@@ -103,10 +113,24 @@ class InFlight:
             for task, its_context in list(self.tasks.items())
             if task.get_loop() is loop and context in (None, its_context)
         ]
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=seconds)
+        late = await _wait(tasks, _QUIETLY if seconds is None else min(_QUIETLY, seconds))
+        if late and seconds != 0:
+            _logger.warning(
+                "closing the client waits for what is under way: %d tasks",
+                len(late),
+                extra={"event": "client.draining"},
+            )
+            late = await _wait(late, None if seconds is None else max(seconds - _QUIETLY, 0.0))
         for task in late:
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        await _wait(late, None)
+
+
+async def _wait(
+    tasks: Collection[asyncio.Task[Any]], seconds: float | None
+) -> Collection[asyncio.Task[Any]]:
+    """Wait for tasks, and give those that are not at their end."""
+    if not tasks:
+        return ()
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    return late

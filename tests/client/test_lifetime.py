@@ -21,7 +21,7 @@ from customersms_async import (
     NotSent,
 )
 from customersms_async._clock import SystemClock
-from tests.support.memory import MemoryTransport, connects_slowly
+from tests.support.memory import MemoryTransport, accepts, connects_slowly
 
 PHONE = "+12125551234"
 
@@ -102,7 +102,7 @@ async def test_closing_twice_or_unused_does_nothing():
     assert [] == open_sessions()
 
 
-@pytest.mark.parametrize("drain", [-1, None, "5"])
+@pytest.mark.parametrize("drain", [-1, True, "5"])
 async def test_a_nonsense_drain_is_refused(drain):
     """`drain` is a number of seconds of at least 0."""
     with pytest.raises(ConfigurationError, match="drain"):
@@ -311,6 +311,36 @@ async def test_closing_gives_up_what_still_connects(make_client):
         await sending
     assert ("CANCELLED", 1) == (caught.value.code, len(gateway.began))
     assert 1006 == pytest.approx(asyncio.get_running_loop().time())
+
+
+@pytest.mark.virtual_time
+async def test_closing_waits_as_long_as_answers_take(make_client, caplog):
+    """By default it ends nothing: a message has its own time, and a log says what is waited for."""
+    gateway = MemoryTransport(then=accepts(takes=12))
+    client = make_client(gateway)
+    sending = asyncio.create_task(client.send("+12125551234", "hello", timeout=60))
+    await asyncio.sleep(1)
+
+    await client.aclose()
+
+    assert sending.done()
+    assert 1012 == pytest.approx(asyncio.get_running_loop().time())
+    said = [one.getMessage() for one in caplog.records if one.event == "client.draining"]
+    assert ["closing the client waits for what is under way: 1 tasks"] == said
+
+
+@pytest.mark.virtual_time
+async def test_closing_at_once_says_nothing(make_client, caplog):
+    """Where nobody wants to wait, nothing is waited for."""
+    client = make_client(MemoryTransport(then=connects_slowly(30)))
+    sending = asyncio.create_task(client.send("+12125551234", "hello", timeout=60))
+    await asyncio.sleep(1)
+
+    await client.aclose(0)
+
+    with pytest.raises(NotSent):
+        await sending
+    assert [] == [one for one in caplog.records if one.event == "client.draining"]
 
 
 async def test_the_systems_clock_is_the_default():
