@@ -87,7 +87,7 @@ def _definitions(item: pytest.Function, name: str) -> "Sequence[pytest.FixtureDe
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what arrived beside a test that failed."""
+    """Show what arrived in the report of a failed test."""
     report = yield
     sandbox = item.stash.get(_SANDBOX, None)
     if sandbox is not None and report.failed and report.when != "teardown":
@@ -124,8 +124,8 @@ def sms_sandbox(
 
     While the test runs, no `CustomerSMS` of the process reaches another machine: a client that
     an application made earlier, with a real key perhaps, gets a `ConfigurationError` when it
-    sends, and nothing leaves. A client that outlives its test is told by the sandbox which test
-    its key belonged to.
+    sends, and nothing leaves. A client that outlives its test gets an error that names the
+    test its key belonged to.
 
     Clients that are made during the test and given no limiter are not limited, since the sandbox
     takes what comes: 3,000 numbers need no minute of waiting. Where the sandbox refuses for the

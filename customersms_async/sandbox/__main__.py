@@ -134,7 +134,7 @@ def _add_faults(add: _Add) -> None:
     )
     add("--seed", type=int, default=0, help="seed of the dice (%(default)s)")
     add("--latency", default="0", help="seconds before an answer, or a distribution (%(default)s)")
-    add("--no-magic", action="store_true", help="numbers have no meaning")
+    add("--no-magic", action="store_true", help="no number is magic")
 
 
 def _sandbox(options: argparse.Namespace, keys: dict[str, int]) -> Sandbox:

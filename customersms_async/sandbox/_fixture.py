@@ -89,7 +89,7 @@ class SmsSandbox:
 
     @property
     def usage(self) -> SandboxUsage:
-        """How the key stands with its limit, at this instant."""
+        """How much of its limit the key has used, at this instant."""
         return self._do(lambda box: box.usage(self.key))
 
     def find(
@@ -270,7 +270,7 @@ def an_account(
 
 
 def _close(sandbox: Sandbox, key: str, name: str) -> None:
-    reason = f"it belonged to {name}, which has ended; make the client anew in each test"
+    reason = f"it belonged to {name}, which has ended; make a new client in each test"
     sandbox.close_account(key, reason=reason)
     sandbox.reset_clock()
 

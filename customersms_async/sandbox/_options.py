@@ -38,8 +38,8 @@ class SandboxOptions:
 
         port: Port to listen on; 0 takes a free one.
 
-        allowed_hosts: Names under which it may be called, beside those of this machine and
-            *host*: that of a service of docker-compose, say.
+        allowed_hosts: Names under which it may be called, besides those of this machine and
+            *host*: the name of a docker-compose service, say.
 
         script: What happens to the next requests, like ``"500, reset, rate-limited(7), ok*2"``,
             or a list of such steps.
@@ -53,7 +53,7 @@ class SandboxOptions:
 
         latency: Seconds before each answer: a number, ``"uniform(0.1, 0.5)"``,
             ``"normal(0.2, 0.05)"`` (mean and standard deviation), ``"exponential(0.3)"`` (mean),
-            or a function that gives them anew for each.
+            or a function that returns them for each.
 
         limit: Requests in a period that each key may make; none for no limit.
 
@@ -79,7 +79,7 @@ class SandboxOptions:
         most_numbers: Numbers that one request may have, at most 10,000; the documentation names no
             limit. More are refused with ``TOO_MANY_NUMBERS``.
 
-        magic: Whether numbers have a meaning, as in `MAGIC_NUMBERS`.
+        magic: Whether `MAGIC_NUMBERS` have an effect.
 
         slow: Seconds that a slow answer takes.
 

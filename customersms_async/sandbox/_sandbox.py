@@ -220,7 +220,7 @@ class Sandbox(SandboxOptions):
         self._service.set_limit({"limit": limit, **more}, key)
 
     def usage(self, key: str) -> SandboxUsage:
-        """Say how a key stands with its limit, at this instant."""
+        """Return how much of its limit a key has used, at this instant."""
         return self._service.usage(key)
 
     def advance(self, seconds: float) -> None:
@@ -236,7 +236,7 @@ class Sandbox(SandboxOptions):
         """
         Put the clock back to where it would be if it had never been moved.
 
-        A limit goes on from what it has counted: set it anew, or close its account, before.
+        A limit keeps what it has counted: set it again, or close the account, first.
         """
         self._service.clock.ahead = 0.0
         self._service.advance(0)  # tells the page

@@ -296,8 +296,8 @@ class CustomerSMS:
 
 def _attributes_of(client: object) -> dict[str, Any]:
     """Return what a client holds; a subclass may have attributes of its own, and slots."""
-    state: Any = object.__getstate__(client)
-    parts: list[dict[str, Any] | None] = list(state) if isinstance(state, tuple) else [state]
+    state: object = object.__getstate__(client)
+    parts = cast("tuple[dict[str, Any] | None, ...]", state if type(state) is tuple else (state,))
     return {name: value for part in parts if part for name, value in part.items()}
 
 

@@ -95,7 +95,7 @@ async def test_a_client_that_outlives_its_test(request):
 
     assert (
         "Invalid or inactive API key: it belonged to tests/test_it.py::test_first, which has "
-        "ended; make the client anew in each test"
+        "ended; make a new client in each test"
     ) == caught.value.detail
 
 

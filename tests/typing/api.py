@@ -27,6 +27,7 @@ from customersms_async import (
     SendError,
     Status,
     Usage,
+    sync,
 )
 from customersms_async.sandbox import (
     Sandbox,
@@ -120,6 +121,22 @@ async def errors() -> None:
         assert_type(exc.report, Report)
 
 
+def without_an_event_loop() -> None:
+    with sync.CustomerSMS(send_timeout=5) as sms:
+        assert_type(sms, sync.CustomerSMS)
+        assert_type(sms.send("+12125551234", "x", timeout=5), Receipt)
+        assert_type(sms.send_many(numbers(), "x", batch_size=50), Report)
+        assert_type(sms.send_messages([Message("+12125551234", "x")], look_ahead=1), Report)
+        assert_type(sms.for_key("cspro_other"), sync.CustomerSMS)
+        assert_type(sms.credits, Credits | None)
+        with sms.stream_many(numbers(), "x") as bulk:
+            assert_type(bulk, sync.Bulk)
+            assert_type(next(bulk), Outcome)
+            assert_type([outcome.status for outcome in bulk], list[Status])
+            assert_type(bulk.progress, Progress)
+            assert_type(bulk.finish(), Progress)
+
+
 async def local_gateway() -> None:
     async with Sandbox(
         keys={"cspro_test": 98},
@@ -138,6 +155,9 @@ async def local_gateway() -> None:
         assert_type(await sandbox.wait_for(phone="+12125551234", timeout=1), SandboxMessage)
         assert_type(sandbox.requests, tuple[SandboxRequest, ...])
         assert_type(sandbox.last_code("+12125551234"), str | None)
+        assert_type(sandbox.credits, int)
+        sandbox.credits = 3
+        assert_type(sandbox.credits_of("cspro_test"), int)
         assert_type(sandbox.usage("cspro_test"), SandboxUsage)
         sandbox.set_limit(50, key="cspro_test", per=30, rate_refusal="http-503")
         sandbox.set_faults(latency=lambda: 0.1, script=["html", "ok"], standing=None)
@@ -162,4 +182,5 @@ async def mistakes() -> None:
     await sms.send_many(numbers(), "x", batch_sise=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
     Sandbox(rule="leaky")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no such rule
     Sandbox().set_faults(standng="html")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    sync.CustomerSMS().send_many(numbers_later(), "x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # an async iterable
     CustomerSMS(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # None is no key

@@ -1,11 +1,11 @@
 """
-The gateway's own part: who may send, what is accepted, what it costs.
+Accounts: who may send, what is accepted, and what it costs.
 
 Rules of this module:
 
-1. No clock, no dice, no network: the instant comes in with the request.
+1. No clock, no dice, no network: the time is passed in with the request.
 2. A message is accepted, paid for and given its id in one step, or not at all.
-3. An array is worked off in its order; credits that run out fail the entries after that.
+3. An array is processed in order; once credits run out, the remaining entries fail.
 """
 
 import itertools
@@ -37,7 +37,7 @@ Price = Callable[[str], int]
 #: The number of the first message id; the documentation's example begins with ``msg_123456``.
 FIRST_ID = 123_456
 
-#: Numbers of one request: each takes the sandbox about 20 µs, in which it answers nobody else. The
+#: Numbers of one request. Each takes about 20 µs, during which no other request is answered; the
 #: documentation names no limit.
 MOST_NUMBERS = 10_000
 
@@ -57,14 +57,14 @@ class _Body:
 @attrs.frozen
 class Order:
     """
-    What a request asks for.
+    What a request orders.
 
     Attributes:
-        key: The key, empty if there is none; masked in the repr.
+        key: The key, empty if missing; masked in the repr.
 
         phones: The numbers, each as it was written.
 
-        text: The text, empty if there is none.
+        text: The text, empty if missing.
 
         problem: Why the body could not be read; the other fields are empty then.
     """
@@ -87,7 +87,7 @@ class Job:
 
         at: When it arrived, in seconds of the sandbox's clock.
 
-        rejected: The numbers that are to be refused, and how.
+        rejected: The numbers to refuse, each with its refusal.
     """
 
     order: Order
@@ -99,12 +99,12 @@ class Job:
 @attrs.frozen
 class Result:
     """
-    What came of a job.
+    The outcome of a job.
 
     Attributes:
-        entries: One entry a number, in the order of the request.
+        entries: One entry per number, in the order of the request.
 
-        messages: What was accepted.
+        messages: The accepted messages.
 
         remaining: Credits left.
     """
@@ -123,7 +123,7 @@ def read_order(body: bytes) -> Order:
             several between commas, or an array of strings.
 
     Returns:
-        The order; one with a ``problem`` if the body is no such object.
+        The order; it has a ``problem`` if the body is not such an object.
     """
     try:
         fields = msgspec.json.decode(body, type=_Body)
@@ -143,7 +143,7 @@ def _split(phone: str | list[str]) -> tuple[str, ...]:
 @attrs.define(eq=False)
 class Gateway:
     """
-    Accounts and what they may do.
+    The accounts, and how requests are carried out for them.
 
     Attributes:
         credits: Credits left, by key.
@@ -152,7 +152,7 @@ class Gateway:
 
         most_numbers: The numbers that one request may have.
 
-        closed: Why an account was closed, by key; told to requests that still come with it.
+        closed: Why an account was closed, by key; part of the answer to later requests with it.
     """
 
     credits: dict[str, int] = attrs.field(repr=False)
@@ -195,7 +195,7 @@ class Gateway:
         Refuse an order that lacks a field, has too many numbers, or cannot be paid for at all.
 
         Raises:
-            ValueError: The function ``price`` gave what is no price.
+            ValueError: The function ``price`` did not return a price.
         """
         if not order.phones:
             return missing("phone")
@@ -207,7 +207,7 @@ class Gateway:
         return INSUFFICIENT_CREDITS if self.credits[order.key] < price else None
 
     def carry_out(self, job: Job) -> Result:
-        """Work off a job to which there is no objection."""
+        """Carry out a job to which there is no objection."""
         messages: list[SandboxMessage] = []
         price = self._price_of(job.order.text)
         entries = [self._entry(phone, price, job, messages) for phone in job.order.phones]

@@ -1,11 +1,11 @@
 """
-The objects that the gateway answers with, exactly as they are documented.
+The JSON objects that the gateway answers with, exactly as documented.
 
 Rules of this module:
 
-1. The order of the fields is part of the shape; a dict keeps it.
-2. What the documentation leaves open (a failed entry, the codes beside ``INVALID_API_KEY``) is
-   decided here and nowhere else.
+1. The order of fields is part of the format; dicts keep it.
+2. Where the documentation is silent (failed entries, codes other than ``INVALID_API_KEY``), this
+   module alone decides.
 """
 
 import attrs
@@ -28,7 +28,7 @@ __all__ = [
     "too_many",
 ]
 
-#: One number's part of an answer.
+#: The part of an answer that is about one number.
 Entry = dict[str, object]
 
 #: A whole answer.
@@ -38,18 +38,18 @@ Document = dict[str, object]
 @attrs.frozen
 class Refusal:
     """
-    A no, for one number or for a whole request.
+    The refusal of one number or of a whole request.
 
     Attributes:
-        error: What a person reads; none in a bare entry.
+        error: The text for people; None in a bare entry.
 
-        code: The stable upper-case word; none in a bare entry.
+        code: The stable upper-case word; None in a bare entry.
 
-        status: HTTP status of a refused request; none where the sandbox's own choice holds.
+        status: HTTP status of a refused request; None for the status that the sandbox is set to.
 
         retry_after: Value of the header ``Retry-After``, sent as it stands.
 
-        is_page: Whether the web server's own HTML page stands in for the JSON object.
+        is_page: Whether it is sent as the web server's HTML page instead of a JSON object.
     """
 
     error: str | None = None
@@ -76,12 +76,12 @@ def too_many(most: int) -> Refusal:
 
 
 def sent(phone: str, message_id: str) -> Entry:
-    """Tell that the message to *phone* was accepted."""
+    """Make the entry of an accepted message."""
     return {"phone": phone, "success": True, "message_id": message_id}
 
 
 def failed(phone: str, refusal: Refusal) -> Entry:
-    """Tell that the message to *phone* was not accepted; a bare refusal gives no reason."""
+    """Make the entry of a refused number; a bare refusal gives no reason."""
     entry: Entry = {"phone": phone, "success": False}
     if refusal.error is not None:
         entry["error"] = refusal.error

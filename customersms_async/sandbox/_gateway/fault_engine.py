@@ -1,14 +1,14 @@
 """
-Which fault meets which request, and how long its answer takes.
+Which fault happens to which request, and how long its answer takes.
 
 Rules of this module:
 
 1. One engine decides for the constructor, HTTP, the page and the command line alike.
-2. A script comes before a standing fault, that before the numbers with a meaning, and those before
-   the dice. What is set for a key comes before what is set for all keys.
-3. Everything is deterministic: the same requests in the same order meet the same faults and the
-   same latencies. The dice are thrown for each request, whether they decide or not, so that a
-   script shifts nothing.
+2. Precedence: script, standing fault, magic numbers, dice. Settings of a key come before those of
+   all keys.
+3. Everything is deterministic: the same requests in the same order get the same faults and
+   latencies. The dice are thrown for every request, even if they do not decide, so that a script
+   shifts nothing.
 """
 
 import random
@@ -27,7 +27,7 @@ __all__ = ["FaultSettings", "Faults", "Switches", "read_settings"]
 
 class FaultSettings(TypedDict, total=False):
     """
-    What can be set; what is not given stays as it is.
+    The settings; those that are not given stay as they are.
 
     Attributes:
         script: What happens to the next requests, as in `read_script`; replaces what is left of
@@ -66,7 +66,7 @@ class Switches:
 
         seed: Seed of the dice.
 
-        latency: Seconds before each answer; none if nothing is set here.
+        latency: Seconds before each answer; None if not set.
     """
 
     script: deque[Step] = attrs.field(factory=deque[Step])
@@ -105,7 +105,7 @@ class Switches:
 
     def delay(self) -> float | None:
         """
-        Draw the seconds before an answer; none if nothing is set here.
+        Draw the seconds before an answer; None if not set.
 
         Raises:
             ValueError: The function ``latency`` gave no number.
@@ -121,7 +121,7 @@ class Faults:
     The engine.
 
     Attributes:
-        has_magic: Whether numbers have a meaning.
+        has_magic: Whether magic numbers have an effect.
 
         common: What is set for all keys.
 
@@ -182,7 +182,7 @@ class Faults:
 
 def read_settings(settings: Mapping[str, object]) -> dict[str, object]:
     """
-    Read settings, none of which is set by that.
+    Read settings without applying them.
 
     Raises:
         ValueError: A name is unknown or a value cannot be.

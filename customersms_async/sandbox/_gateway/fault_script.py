@@ -21,7 +21,7 @@ Script = str | Iterable["str | Fault | Step"]
 #: Steps that a script may have.
 LONGEST = 10_000
 
-# A name, what stands in brackets, and a count.
+# A name, an argument in brackets, and a count.
 _STEP = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:\*\s*([0-9]{1,9}))?\s*")
 
 # Commas part the steps, but for those in brackets.
@@ -55,7 +55,7 @@ def make_steps(
 
     Raises:
         ValueError: There is no such fault, *times* is out of range, or *retry_after* is no text
-            that fits in a header or stands with a fault that has no such header.
+            that fits in a header, or the fault has no such header.
     """
     if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= LONGEST:
         raise ValueError(f"times must be a whole number from 1 to {LONGEST}, not {times!r}")

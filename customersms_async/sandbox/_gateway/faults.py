@@ -1,12 +1,12 @@
 """
-What can go wrong with a request: names, meanings, and the numbers that ask for it.
+What can go wrong with a request: names, meanings, and the magic numbers.
 
 Rules of this module:
 
-1. `MEANINGS` is the one table of faults; what documents them reads it.
-2. A number that is rejected is rejected alone; any other fault is the whole request's.
+1. `MEANINGS` is the only table of faults; documentation is made from it.
+2. A rejection concerns a single number; any other fault concerns the whole request.
 
-A number with a meaning ends in ``666`` and four digits, and has any country code in front:
+A magic number ends in ``666`` and four digits, after any country code:
 ``+12126660002`` is a number whose answer is always lost. `MAGIC_NUMBERS` is the whole table.
 """
 
@@ -168,7 +168,7 @@ RATE_REFUSALS = (
 #: Faults after which no message of the request was accepted.
 NOT_CARRIED_OUT = frozenset({*RATE_REFUSALS, Fault.REFUSE, Fault.HTTP_500, Fault.RESET_BEFORE})
 
-# What people say for short.
+# Short names.
 _SHORT = {
     "429": Fault.RATE_LIMITED,
     "500": Fault.HTTP_500,
@@ -184,7 +184,7 @@ class Plan:
     What is to go wrong with a request.
 
     Attributes:
-        fault: What happens to the request; none if all goes well.
+        fault: What happens to the request; None if all goes well.
 
         aimed_at: The number that asked for it, if one did.
 

@@ -15,7 +15,7 @@ import attrs
 
 __all__ = ["Latency", "in_range", "read_latency"]
 
-#: Seconds; nobody waits longer for an answer.
+#: Seconds; no answer takes longer.
 MOST: Final = 3600.0
 
 _WRITTEN = re.compile(r"\s*([a-z]+)\s*\(([^()]*)\)\s*")

@@ -123,10 +123,10 @@ def _in_e164(phone: str) -> str:
 @attrs.frozen
 class Query:
     """
-    Which messages are meant; what is not said matches all.
+    A filter for messages; a field that is not given matches all.
 
     Attributes:
-        phone: The number, however it is written: only its digits count.
+        phone: The number, in any notation: only its digits count.
 
         contains: A part of the text.
 
@@ -134,7 +134,7 @@ class Query:
 
         request: The id of the request that brought it.
 
-        after: A `SandboxMessage.number`; only later messages are meant.
+        after: A `SandboxMessage.number`; only later messages match.
     """
 
     phone: str | None = attrs.field(default=None, converter=attrs.converters.optional(_in_e164))
@@ -148,7 +148,7 @@ class Query:
         return to if self.contains is None else f"{to} that contains {self.contains!r}"
 
     def matches(self, message: SandboxMessage) -> bool:
-        """Tell whether *message* is meant."""
+        """Tell whether *message* matches."""
         # What most messages fail comes first: a search looks at all that are held.
         return (
             (self.contains is None or self.contains in message.text)
@@ -169,7 +169,7 @@ class Mailbox:
 
         requests: What arrived, refused requests included.
 
-        by_phone: The messages of each number; the number that was written to last stands last.
+        by_phone: The messages of each number; the number of the newest message is last.
 
         duplicates: Each message whose number and text had been accepted before.
 
@@ -238,7 +238,7 @@ class Mailboxes:
     _numbers: int = attrs.field(init=False, default=0)
 
     def record(self, request: SandboxRequest, messages: Iterable[SandboxMessage]) -> None:
-        """Remember a request with the messages that it brought, and forget what is too much."""
+        """Keep a request with its messages, and forget the oldest beyond `keep`."""
         mailbox = self.by_key.setdefault(request.key, Mailbox())
         for message in messages:
             self.messages.append(message)
@@ -246,9 +246,9 @@ class Mailboxes:
         self.requests.append(request)
         mailbox.requests.append(request)
         self._numbers += _weight(request)
-        self._forget_what_is_too_much()
+        self._forget_oldest()
 
-    def _forget_what_is_too_much(self) -> None:
+    def _forget_oldest(self) -> None:
         while len(self.messages) > self.keep:
             self.by_key[self.messages.popleft().key].forget_oldest()
         while self._numbers > self.keep and len(self.requests) > 1:
@@ -273,15 +273,15 @@ class Mailboxes:
         self._numbers = sum(map(_weight, self.requests))
 
     def of(self, key: str | None) -> "Mailbox | Mailboxes":
-        """Give the mailbox of a key, or what holds those of all."""
+        """Return the mailbox of a key, or for None the whole."""
         return self if key is None else self.by_key.get(key) or Mailbox()
 
     def find(self, query: Query) -> Iterator[SandboxMessage]:
-        """Give the messages that are meant, oldest first."""
+        """Return the matching messages, oldest first."""
         return filter(query.matches, self.of(query.key).to(query.phone))
 
     def find_newest(self, query: Query) -> Iterator[SandboxMessage]:
-        """Give the messages that are meant, newest first, without a look at those before."""
+        """Return the matching messages, newest first, without reading more than are taken."""
         newest_first: Iterator[SandboxMessage] = reversed(self.of(query.key).to(query.phone))
         if query.after:
             newest_first = takewhile(lambda message: query.after < message.number, newest_first)
@@ -301,7 +301,7 @@ class Mailboxes:
         return found if found is not None and found.id == request_id else None
 
     def first(self, query: Query) -> SandboxMessage | None:
-        """Give the oldest message that is meant."""
+        """Return the oldest matching message."""
         return next(self.find(query), None)
 
     def to(self, phone: str | None) -> Sequence[SandboxMessage]:
@@ -316,21 +316,21 @@ class Mailboxes:
         return [request for request in self.of(key).requests if request.code is not None]
 
     def duplicates(self, key: str | None = None) -> Sequence[SandboxMessage]:
-        """Give each message whose number and text had been accepted before, of the same key."""
+        """Return each message whose number and text the same key had sent before."""
         boxes = self.by_key.values() if key is None else [self.by_key.get(key, Mailbox())]
         return _merged(mailbox.duplicates for mailbox in boxes)
 
     def count_duplicates(self, key: str) -> int:
-        """Count what `duplicates` gives, without a look at it."""
+        """Count the duplicates of a key."""
         return len(self.by_key[key].duplicates) if key in self.by_key else 0
 
     def is_duplicate(self, message: SandboxMessage) -> bool:
-        """Tell whether the message's number and text had been accepted before, of its key."""
+        """Tell whether the same key had sent the message's number and text before."""
         mailbox = self.by_key.get(message.key)
         return mailbox is not None and message.number in mailbox.repeats
 
     def last_code(self, phone: str | None, key: str | None = None) -> str | None:
-        """Give the code in the newest message that has one, to *phone* or anyone; see `code_in`."""
+        """Return the code in the newest message that has one, to *phone* or all; see `code_in`."""
         newest_first = self.find_newest(Query(phone, key=key))
         return next(filter(None, (code_in(message.text) for message in newest_first)), None)
 
@@ -340,7 +340,7 @@ class Mailboxes:
 
 
 def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
-    """Say in a line what arrived, for a repr."""
+    """Summarise in a line what arrived, for a repr."""
     counts = f"{plural(len(messages), 'message')}, {plural(len(requests), 'request')}"
     newest = list(islice(reversed(messages), SHOWN))[::-1]
     shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)

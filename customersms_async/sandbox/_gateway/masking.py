@@ -28,8 +28,8 @@ _KEY = re.compile(r"cspro_[\w.~+/=-]+")
 # A name that is masked already.
 _is_masked = re.compile(rf"cspro_…[0-9a-f]{{{DIGITS}}}").fullmatch
 
-# What stands behind the name of the field that holds the key: in quotes of either kind, in JSON
-# inside JSON too, or bare, as in a form, a header or a number.
+# The value after the name of the field that holds the key: in quotes of either kind, also in JSON
+# inside JSON; or bare, as in a form, a header or a number.
 _QUOTED = re.compile(
     r"""(api[_-]?key\\*["']?\s*[:=]\s*(\\*)(["']))((?:(?!\2\3)\\.|[^\\"'])+)""",
     re.IGNORECASE | re.DOTALL,
@@ -119,7 +119,7 @@ def _stands_in(words: str, key: str) -> bool:
 
 
 def _forms(key: str) -> list[str]:
-    """Write a key as it stands in texts, in JSON and in forms, the longest first."""
+    """Return a key as it is written in texts, in JSON and in forms, longest first."""
     if _is_plain(key):
         return [key]
     in_json = {json.dumps(key, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}

@@ -1,11 +1,11 @@
 """
-The limit of a key, and how much of it is used.
+The rate limit of a key, and how much of it is used.
 
 Rules of this module:
 
-1. One budget a key; what one spends is nobody else's.
-2. Without a limit the requests of the last period are counted all the same, so that they can be
-   shown beside the limit that the gateway documents.
+1. Every key has a separate budget.
+2. Without a limit, requests of the last period are still counted, to be shown next to the
+   documented limit.
 """
 
 import math
@@ -85,7 +85,7 @@ class Limit:
 
 
 class LimitSettings(TypedDict, total=False):
-    """What a `Limit` has beside the number itself; what is not given stays as it is."""
+    """The options of a `Limit` besides the number; those not given stay as they are."""
 
     per: float
     rule: RuleName
@@ -97,7 +97,7 @@ class LimitSettings(TypedDict, total=False):
 @attrs.frozen(kw_only=True)
 class SandboxUsage:
     """
-    How a key stands.
+    How much of its limit a key has used.
 
     Attributes:
         limit: Requests in a period; none for no limit.
@@ -162,7 +162,7 @@ class Budget:
         return Plan(Fault(self.limit.rate_refusal), retry_after=header)
 
     def usage(self, now: float) -> SandboxUsage:
-        """Say how the key stands at *now*."""
+        """Return how much is used at *now*."""
         used = self._rule.used(now)
         capacity = None if self.limit.limit is None else self._rule.capacity
         return SandboxUsage(

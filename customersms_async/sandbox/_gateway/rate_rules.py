@@ -278,7 +278,7 @@ class Gcra:
 @attrs.define(eq=False)
 class Nginx:
     """
-    ``limit_req`` with ``burst`` and ``nodelay``: a leaky bucket of *burst* beside the first.
+    ``limit_req`` with ``burst`` and ``nodelay``: a leaky bucket of *burst* on top of one request.
 
     Source: https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
     """
@@ -303,7 +303,7 @@ class Nginx:
 
     @property
     def capacity(self) -> int:
-        """The burst and the request beside it."""
+        """The burst and one request."""
         return self.burst + 1
 
     def used(self, now: float) -> float:

@@ -117,7 +117,7 @@ class PlannedReply:
 
     @property
     def reason(self) -> str:
-        """The words beside the status; nginx has its own for some."""
+        """The reason phrase of the status; nginx has its own for some."""
         return REASONS.get(self.status) or responses.get(self.status, "")
 
     @property
@@ -142,7 +142,7 @@ def refusal_reply(refusal: Refusal, *, status: int) -> PlannedReply:
     Args:
         refusal: Why, and in which form.
 
-        status: HTTP status of a refusal that has none of its own.
+        status: HTTP status of a refusal that sets none.
     """
     status = refusal.status or status
     if refusal.is_page:

@@ -3,10 +3,10 @@ From the body of a request to the reply: the order in which the gateway decides.
 
 Rules of this module:
 
-1. First who asks, then the limit, then whether the request is complete and can be paid: a request
-   without a valid key counts against nobody's limit.
-2. Only a request that has come so far meets a fault; a step of the script is not used up by one
-   that is turned away before, and no dice are thrown for it.
+1. The key is checked first, then the limit, then whether the request is complete and can be paid:
+   a request without a valid key counts against no limit.
+2. Faults only happen to requests that pass these checks; a refused one uses up no step of a
+   script and throws no dice.
 3. No clock, no network; dice only where a seed was given for them.
 """
 
@@ -38,9 +38,9 @@ class Limits:
     The rate limit, counted for each key apart.
 
     Attributes:
-        common: The limit of every key that has none of its own.
+        common: The limit of every key without its own.
 
-        own: The limits of those that have.
+        own: The limits of single keys.
 
         budgets: What each key has used.
     """
@@ -78,14 +78,14 @@ class Limits:
         return self.common if key is None else self.own.get(key, self.common)
 
     def usage(self, key: str, now: float) -> SandboxUsage:
-        """Say how *key* stands at *now*; nothing is remembered of a key that never came."""
+        """Return how much *key* has used at *now*; an unknown key leaves no trace."""
         return (self.budgets.get(key) or Budget(self.limit_of(key))).usage(now)
 
 
 @attrs.frozen
 class Visit:
     """
-    One request with all that came of it.
+    One request with everything that resulted from it.
 
     Attributes:
         reply: What goes over the wire.
@@ -106,7 +106,7 @@ class Visit:
 @attrs.define(eq=False)
 class RequestHandler:
     """
-    The whole gateway but for the wire and the clock.
+    The whole gateway except network and clock.
 
     Attributes:
         gateway: Accounts.

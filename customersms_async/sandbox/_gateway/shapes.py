@@ -1,8 +1,8 @@
 """
-Answers of an odd shape: what a loosely typed server may make of a documented one.
+Answers of an odd shape, as a loosely typed server may write them.
 
-Every function takes the documented answer, its entries and the place of the entry that is meant,
-and gives a new answer; what it was given stays as it was.
+Every function takes the documented answer, its entries, and the index of the entry concerned; it
+returns a new answer and changes none of its arguments.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -92,7 +92,7 @@ class Parameters:
             return None
         given = str(self.values[name])
         number = number_in(given)
-        if not number and given != "0":  # 0 stands before the first, for those who page on
+        if not number and given != "0":  # 0 comes before the first id, where paging begins
             raise ValueError(
                 f"{name} must be an id like 7 or 'msg_123456', not {self.values[name]!r}"
             )

@@ -27,7 +27,7 @@ from .events import Events
 
 __all__ = ["SandboxService"]
 
-#: Messages that the error of a wait in vain lists.
+#: Messages that the error of an unsuccessful wait lists.
 SHOWN = 5
 
 _Waiter = tuple[Query, "asyncio.Future[SandboxMessage]"]
@@ -95,7 +95,7 @@ class SandboxService:
         self._tell("credits", lambda: views.account(self.handler, key, self.clock.now()))
 
     def close_account(self, key: str, reason: str | None = None) -> None:
-        """Forget a key with all that belongs to it; later requests with it are told *reason*."""
+        """Forget a key with all that belongs to it; *reason* answers later requests with it."""
         self.handler.gateway.close(key, reason)
         self.handler.faults.own.pop(key, None)
         self.clear(key)
@@ -190,7 +190,7 @@ class SandboxService:
         return future.result() if future.done() else None
 
     def missed(self, query: Query, seconds: float) -> str:
-        """Describe a wait in vain: what was waited for, and what arrived instead."""
+        """Describe an unsuccessful wait: what was waited for, and what arrived instead."""
         mailboxes = self.handler.mailboxes
         count = len(mailboxes.of(query.key).messages)
         newest = self.newest(query.key)
@@ -198,7 +198,7 @@ class SandboxService:
         return f"no message{query} within {seconds:g} s; {count} arrived{shown}"
 
     def newest(self, key: str | None) -> list[SandboxMessage]:
-        """Return the messages that the error of a wait in vain lists."""
+        """Return the messages that the error of an unsuccessful wait lists."""
         return self.handler.mailboxes.newest(SHOWN, key)
 
     def _tell(self, kind: str, say: Callable[[], object]) -> None:
