@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage() -> str:
-    lines = (f"  {name:10} {about}" for name, about in COMMANDS.items())
+    lines = (f"  {name:10} {command.about}" for name, command in COMMANDS.items())
     return _USAGE.format(commands="\n".join(lines))
 
 

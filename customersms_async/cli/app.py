@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 from ..errors import CustomerSMSError
 from .commands import COMMANDS
 from .console import complain
-from .exits import Exit
+from .exits import Exit, UsageError
 
 __all__ = ["make_app", "run"]
 
@@ -31,8 +31,9 @@ def make_app() -> App:
         exit_on_error=False,
         suppress_keyboard_interrupt=False,
     )
-    for name, about in COMMANDS.items():
-        app.command(f"{__package__}.{name}:{name}", name=name, help=about)
+    for name, command in COMMANDS.items():
+        path = f"{__package__}.{command.module}:{name}"
+        app.command(path, name=name, help=command.about)
     register = app.register_install_completion_command  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its options have no types
     register(_INSTALL)
     return app
@@ -49,6 +50,9 @@ def run(words: list[str]) -> int:
         status = make_app()(words)
     except CycloptsError:
         return Exit.USAGE  # it has said why
+    except UsageError as exc:
+        complain(str(exc))
+        return Exit.USAGE
     except (CustomerSMSError, ModuleNotFoundError, OSError) as exc:
         complain(_ARGUMENT.sub(_as_option, str(exc)))
         return Exit.ERROR

@@ -13,7 +13,7 @@ from ..plan import Plan
 from ..recipients import Problems, Recipients, Refusal
 from ..segments import count
 from .console import result, result_json, say
-from .exits import Exit
+from .exits import Exit, UsageError
 from .results import write_table
 from .segments import shown
 from .selection import ListOptions, Selection, look_through
@@ -36,8 +36,11 @@ def check(
     ] = None,
     json: Annotated[bool, Parameter(help="Print one line of JSON.")] = False,
 ) -> Exit:
-    """Look at a list of recipients, without sending anything and without a key."""
+    """Look at a list of recipients, without sending or a key."""
     options = options or ListOptions()
+    if bad is not None and bad.exists() and bad.samefile(file):
+        msg = f"--bad would write over the list; give it another name than {file}"
+        raise UsageError(msg)
     people = options.open(file)
     plan, problems = look_through(people, options.batch_size)
     token = Selection.of(file, options).token

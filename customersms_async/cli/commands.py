@@ -1,13 +1,20 @@
 """The commands, and what to say of each."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "Command"]
 
-#: The function of a command stands in the module of the same name.
+
+class Command(NamedTuple):
+    """Where a command stands, and what it does in one line."""
+
+    module: str
+    about: str
+
+
 COMMANDS: Final = {
-    "check": "Look at a list of recipients, without sending anything and without a key.",
-    "send": "Send one text to one or a few numbers.",
-    "segments": "Count the segments of a text, and say what makes it long.",
-    "sandbox": "Run a gateway on this machine that sends nothing.",
+    "check": Command("check", "Look at a list of recipients, without sending or a key."),
+    "send": Command("send", "Send one text to one or a few numbers."),
+    "segments": Command("segments", "Count the segments of a text, and say what makes it long."),
+    "sandbox": Command("sandbox", "Run a gateway on this machine that sends nothing."),
 }

@@ -6,7 +6,11 @@ import enum
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["Exit", "worst"]
+__all__ = ["Exit", "UsageError", "worst"]
+
+
+class UsageError(Exception):
+    """The command line makes no sense; the text says what would."""
 
 
 class Exit(enum.IntEnum):

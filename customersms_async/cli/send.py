@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from typing import Annotated
 
 from attrs import frozen
@@ -12,11 +14,12 @@ from .._status import Status
 from ..errors import AuthenticationError, OutOfCredits, SendError
 from ..outcomes import Receipt
 from ..phones import checked
+from ..plan import Plan
 from .connection import Connection, parser_of
 from .console import result, result_json
 from .exits import Exit, worst
 
-__all__ = ["send"]
+__all__ = ["send", "send_samples"]
 
 
 def send(
@@ -32,12 +35,30 @@ def send(
     json: Annotated[bool, Parameter(help="Print one line of JSON for each number.")] = False,
 ) -> Exit:
     """Send one text to one or a few numbers."""
-    connection = connection or Connection()
     phones = [checked(parser_of(country), number) for number in numbers]
-    connection.announce(len(phones))
-    fates = asyncio.run(_send_all(connection, phones, text, timeout))
+    texts = [(phone, text) for phone in phones]
+    return _send(connection or Connection(), texts, timeout, as_json=json)
+
+
+def send_samples(connection: Connection, plan: Plan, number: str, country: str | None) -> Exit:
+    """Send the first, the longest and the dearest text of a plan to one number."""
+    phone = checked(parser_of(country), number)
+    samples = filter(None, (plan.first, plan.longest, plan.dearest))
+    texts = dict.fromkeys(sample.text for sample in samples)
+    return _send(connection, [(phone, text) for text in texts], None)
+
+
+def _send(
+    connection: Connection,
+    texts: Sequence[tuple[str, str]],
+    timeout: float | None,
+    *,
+    as_json: bool = False,
+) -> Exit:
+    connection.announce(len(texts))
+    fates = asyncio.run(_send_all(connection, texts, timeout))
     for fate in fates:
-        if json:
+        if as_json:
             result_json(fate.to_dict())
         else:
             result(str(fate))
@@ -82,14 +103,14 @@ def _behind(sign: str, said: str | None) -> str:
 
 
 async def _send_all(
-    connection: Connection, phones: list[str], text: str, timeout: float | None
+    connection: Connection, texts: Sequence[tuple[str, str]], timeout: float | None
 ) -> list[_Fate]:
     async with connection.open() as sms:
 
-        async def send_one(phone: str) -> _Fate:
+        async def send_one(phone: str, text: str) -> _Fate:
             try:
                 return _Fate(phone, await sms.send(phone, text, timeout=timeout))
             except SendError as error:
                 return _Fate(phone, error)
 
-        return await asyncio.gather(*map(send_one, phones))
+        return await asyncio.gather(*itertools.starmap(send_one, texts))

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from customersms_async import Message
 from customersms_async import __main__ as module
 from customersms_async.cli import main
 from customersms_async.cli.app import make_app
@@ -20,6 +21,8 @@ from customersms_async.cli.connection import Connection
 from customersms_async.cli.exits import Exit, worst
 from customersms_async.cli.results import harmless
 from customersms_async.cli.selection import ListOptions, Selection
+from customersms_async.cli.send import send_samples
+from customersms_async.plan import plan_messages
 
 REJECTED, LOST = "+12126660001", "+12126660002"
 A, B, C = "+12125551234", "+13235554567", "+442071838750"
@@ -65,8 +68,8 @@ def test_help_lists_all_commands(run, words):
     status, out, err = run(*words)
 
     assert (Exit.OK, []) == (status, err)
-    for name, about in COMMANDS.items():
-        assert f"  {name:10} {about}" in out
+    for name, command in COMMANDS.items():
+        assert f"  {name:10} {command.about}" in out
 
 
 def test_no_command(run):
@@ -84,7 +87,7 @@ def test_each_command_has_help(run, name):
 
     assert 0 == status
     assert out[0].startswith(f"Usage: customersms {name} ")
-    assert COMMANDS[name] in out
+    assert COMMANDS[name].about in out
 
 
 def test_the_sandbox_has_its_own_help(run, capsys):
@@ -369,6 +372,15 @@ def test_a_file_is_replaced_as_a_whole(run, people, tmp_path):
     assert {"people.csv", "bad.csv"} == {path.name for path in tmp_path.iterdir()}
 
 
+def test_the_list_is_never_written_over(run, people):
+    """Its bad rows go into another file."""
+    before = people.read_bytes()
+    said = f"customersms: --bad would write over the list; give it another name than {people}"
+
+    assert (Exit.USAGE, [], [said]) == run("check", people, "--text", "Hi", "--bad", people)
+    assert before == people.read_bytes()
+
+
 def test_the_token_changes_with_what_is_selected(run, people, tmp_path):
     """It is the same for the same list, text and options, and another for any other."""
     skip, text = tmp_path / "stop.csv", tmp_path / "text.txt"
@@ -512,6 +524,16 @@ def test_a_bad_number_sends_nothing(run, sms_sandbox):
     assert (Exit.ERROR, []) == (status, out)
     assert "has no country code" in err[0]
     assert 0 == len(sms_sandbox.requests)
+
+
+def test_samples(capsys, sms_sandbox):
+    """Each different text of a plan goes to one number, once."""
+    plan = plan_messages([Message(B, "Hi"), Message(C, "Hello"), Message(C, "я" * 71)])
+    status = send_samples(Connection(), plan, "(212) 555-1234", "US")
+
+    assert Exit.OK == status
+    assert {(A, "Hi"), (A, "я" * 71)} == {(m.phone, m.text) for m in sms_sandbox.messages}
+    assert 2 == len(capsys.readouterr().out.splitlines())
 
 
 def test_a_country(run, sms_sandbox):

@@ -1,0 +1,52 @@
+"""
+What a person has confirmed for a list ``people.csv``: it stands in ``people.csv.sms.json``.
+
+The text is part of it, so that the list can be read again as it was; the file is its owner's alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from .selection import ListOptions, Selection
+
+__all__ = ["Accepted", "beside"]
+
+_ONLY_OWNER: Final = 0o600
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a person has confirmed for a list, and with which options it was read."""
+
+    selection: Selection
+    options: ListOptions
+
+    @classmethod
+    def read(cls, file: Path) -> Accepted | None:
+        """Read what was confirmed for the list; None where nothing was."""
+        try:
+            kept = json.loads(beside(file, ".sms.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        options = kept["options"]
+        paths = {name: Path(options[name]) for name in ("text_file", "skip") if options[name]}
+        return cls(Selection(**kept["selection"]), ListOptions(**{**options, **paths}))
+
+    def write(self, file: Path) -> None:
+        """Remember it."""
+        path = beside(file, ".sms.json")
+        part = path.with_name(f".{path.name}.part")
+        part.touch(_ONLY_OWNER)
+        kept = {"selection": asdict(self.selection), "options": asdict(self.options)}
+        part.write_text(json.dumps(kept, default=os.fspath), "utf-8")
+        part.replace(path)
+
+
+def beside(file: Path, ending: str) -> Path:
+    """Name a file that belongs to a list, and lies beside it."""
+    return file.with_name(f"{file.name}{ending}")

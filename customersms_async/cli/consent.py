@@ -1,0 +1,83 @@
+"""
+Whether a person wants exactly this to be sent.
+
+Rules of this module:
+
+1. What was confirmed holds until it changes: the same command again asks nothing.
+2. A list may grow or shrink and be confirmed again. Text, options and opt-outs are part of what was
+   queued already, and belong to another campaign.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from ..plan import Plan
+from .accepted import Accepted
+from .console import say
+from .exits import UsageError
+from .selection import Selection
+
+__all__ = ["Changed", "agree"]
+
+_LIST: Final = "the list"
+
+
+class Changed(Exception):  # named after what a person has to know
+    """It is no longer what was confirmed; the text says what differs."""
+
+
+def agree(file: Path, wanted: Accepted, plan: Plan, *, yes: bool, token: str | None) -> None:
+    """
+    Return where a person has confirmed exactly this, now or before.
+
+    Raises:
+        Changed: It is something else than what was confirmed.
+        UsageError: Nobody can be asked.
+    """
+    known = Accepted.read(file)
+    selection = wanted.selection
+    if known is not None and known.selection == selection:
+        return
+    if token is not None and token != selection.token:
+        raise Changed(_other_token(token, selection))
+    if known is not None:
+        _check_change(selection.changed_from(known.selection), file, selection, is_new=bool(token))
+    elif not (yes or token):
+        _ask(plan, selection)
+    wanted.write(file)
+
+
+def _check_change(changed: list[str], file: Path, selection: Selection, *, is_new: bool) -> None:
+    what = " and ".join(changed)
+    if changed != [_LIST]:
+        msg = (
+            f"since it was confirmed, changed: {what}; change it back, "
+            "or begin another campaign with --campaign NAME"
+        )
+        raise Changed(msg)
+    if not is_new:
+        msg = (
+            f"since it was confirmed, changed: {what}; look at it with customersms check {file}, "
+            f"then confirm it: --confirm {selection.token}"
+        )
+        raise Changed(msg)
+
+
+def _other_token(token: str, selection: Selection) -> str:
+    return (
+        f"{token} confirms another list, text or options than these; "
+        f"look at them with customersms check, then --confirm {selection.token}"
+    )
+
+
+def _ask(plan: Plan, selection: Selection) -> None:
+    if not sys.stdin.isatty():
+        msg = f"nobody can be asked; say --yes, or --confirm {selection.token}"
+        raise UsageError(msg)
+    say(f"Type yes to send {plan.recipients:,} messages, anything else to leave it.")
+    if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
+        msg = "left; nothing was sent"
+        raise UsageError(msg)

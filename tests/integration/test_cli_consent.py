@@ -1,0 +1,252 @@
+"""What a person confirms, when it holds, and how hours and interruptions are read."""
+
+import asyncio
+import datetime as dt
+import io
+import os
+import signal
+import stat
+
+import pytest
+
+from customersms_async.cli.accepted import Accepted
+from customersms_async.cli.consent import Changed, agree
+from customersms_async.cli.exits import UsageError
+from customersms_async.cli.interrupts import interruptible
+from customersms_async.cli.selection import ListOptions, Selection
+from customersms_async.cli.times import read_hours, read_until
+from customersms_async.plan import Plan
+
+PLAN = Plan(recipients=2_000)
+
+
+@pytest.fixture
+def people(tmp_path):
+    """A list."""
+    path = tmp_path / "people.csv"
+    path.write_text("phone\n+12125551234\n")
+    return path
+
+
+def wanted(people, **options):
+    chosen = ListOptions(**{"text": "Hi", **options})
+    return Accepted(Selection.of(people, chosen), chosen)
+
+
+def confirm(people, *, yes=False, token=None, **options):
+    agree(people, wanted(people, **options), PLAN, yes=yes, token=token)
+
+
+def answer_at_a_terminal(monkeypatch, line):
+    terminal = {"isatty": staticmethod(lambda: True), "readline": staticmethod(lambda: line)}
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), terminal))
+
+
+def test_what_was_confirmed_is_kept(people, tmp_path):
+    """The list can be read again as it was, by its owner alone."""
+    (tmp_path / "stop.csv").write_text("+13235554567\n")
+    accepted = wanted(people, skip=tmp_path / "stop.csv", phone="phone", batch_size=7)
+    accepted.write(people)
+    file = tmp_path / "people.csv.sms.json"
+
+    assert accepted == Accepted.read(people)
+    assert 0o600 == stat.S_IMODE(file.stat().st_mode)
+    assert {"people.csv", "stop.csv", file.name} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_it_holds_until_something_changes(people):
+    """The same command again asks nothing."""
+    confirm(people, yes=True)
+    confirm(people)
+
+    with pytest.raises(Changed):
+        confirm(people, text="Ho")
+
+
+def test_a_token_confirms_what_it_was_made_for(people):
+    """Another one is refused, with the right one and where to look."""
+    token = wanted(people).selection.token
+    with pytest.raises(Changed) as caught:
+        confirm(people, token="00000000")
+
+    assert (
+        "00000000 confirms another list, text or options than these; "
+        f"look at them with customersms check, then --confirm {token}"
+    ) == str(caught.value)
+    confirm(people, token=token)
+    confirm(people)
+
+
+def test_a_list_that_has_grown_is_confirmed_again(people):
+    """It says what has changed, and takes the new token."""
+    confirm(people, yes=True)
+    people.write_text("phone\n+12125551234\n+13235554567\n")
+    token = wanted(people).selection.token
+    for how in ({}, {"yes": True}):
+        with pytest.raises(Changed) as caught:
+            confirm(people, **how)
+
+    assert (
+        "since it was confirmed, changed: the list; "
+        f"look at it with customersms check {people}, then confirm it: --confirm {token}"
+    ) == str(caught.value)
+    confirm(people, token=token)
+    confirm(people)
+
+
+def test_another_text_is_another_campaign(people):
+    """What is queued already has the old text, so that no token confirms a new one."""
+    confirm(people, yes=True)
+    token = wanted(people, text="Ho").selection.token
+    with pytest.raises(Changed) as caught:
+        confirm(people, text="Ho", token=token)
+
+    assert (
+        "since it was confirmed, changed: the text; "
+        "change it back, or begin another campaign with --campaign NAME"
+    ) == str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["yes\n", " Y\n"])
+def test_a_person_is_asked(people, monkeypatch, capsys, line):
+    """At a terminal, the number of messages stands in the question."""
+    answer_at_a_terminal(monkeypatch, line)
+    confirm(people)
+
+    assert (
+        "Type yes to send 2,000 messages, anything else to leave it.\n" == capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("line", ["", "\n", "no\n", "yeah\n"])
+def test_a_person_says_no(people, monkeypatch, line):
+    """Anything but yes leaves it."""
+    answer_at_a_terminal(monkeypatch, line)
+
+    with pytest.raises(UsageError, match="left; nothing was sent"):
+        confirm(people)
+    assert Accepted.read(people) is None
+
+
+def test_nobody_can_be_asked(people, monkeypatch):
+    """Without a terminal, the command line has to say it."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    token = wanted(people).selection.token
+
+    with pytest.raises(UsageError, match=f"say --yes, or --confirm {token}"):
+        confirm(people)
+
+
+# --- Hours and instants ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (None, None),
+        ("08:00-21:00 Europe/Rome", ("08:00", "21:00", "Europe/Rome")),
+        (" 8:00 - 21:00  UTC ", ("08:00", "21:00", "UTC")),
+        ("8:00-21:30", ("08:00", "21:30", "Europe/Berlin")),
+    ],
+)
+def test_hours(monkeypatch, written, read):
+    """With a zone, or in that of the machine."""
+    monkeypatch.setenv("TZ", ":Europe/Berlin")
+
+    assert read == read_hours(written)
+
+
+@pytest.mark.parametrize(
+    ("place", "zone"),
+    [("/usr/share/zoneinfo/Europe/Rome", "Europe/Rome"), ("/etc/localtime", None)],
+)
+def test_the_zone_of_this_machine(monkeypatch, place, zone):
+    """It is where the system's link leads; where that says nothing, a person has to."""
+    monkeypatch.delenv("TZ", raising=False)
+    monkeypatch.setattr("os.path.realpath", lambda _: place)
+    if zone is None:
+        with pytest.raises(UsageError, match='write it: --hours "08:00-21:00 Europe/Rome"'):
+            read_hours("08:00-21:00")
+    else:
+        assert ("08:00", "21:00", zone) == read_hours("08:00-21:00")
+
+
+def test_hours_that_are_none():
+    """The error shows what was given and what is right."""
+    with pytest.raises(UsageError, match="--hours must be like 08:00-21:00, not '8-21'"):
+        read_hours("8-21")
+
+
+def test_an_instant():
+    """It is aware, in the time of the machine where it says no other."""
+    assert read_until(None) is None
+    assert dt.datetime(2026, 12, 24, 19, tzinfo=dt.UTC) == read_until("2026-12-24T20:00+01:00")
+    assert read_until("2026-12-24 20:00").utcoffset() is not None
+    with pytest.raises(UsageError, match="--until must be like 2026-12-24T20:00, not 'soon'"):
+        read_until("soon")
+
+
+# --- Interruptions --------------------------------------------------------------------------------
+
+
+async def signals(*, how_many):
+    """Run work that waits once when it is cancelled; give what became of it."""
+    seen = []
+
+    async def work():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            try:
+                await asyncio.sleep(0.05)
+                seen.append("waited")
+            except asyncio.CancelledError:
+                seen.append("given up")
+            raise
+
+    def send_next(left):
+        os.kill(os.getpid(), signal.SIGINT)
+        if left > 1:
+            asyncio.get_running_loop().call_later(0.01, send_next, left - 1)
+
+    asyncio.get_running_loop().call_later(0.01, send_next, how_many)
+    with pytest.raises(asyncio.CancelledError):
+        await interruptible(work(), lambda: seen.append("told"))
+    return seen
+
+
+def test_the_first_signal_waits():
+    """What is under way is waited for, and a person is told."""
+    assert ["told", "cancelled", "waited"] == asyncio.run(signals(how_many=1))
+
+
+def test_the_second_signal_gives_up():
+    """It is told once."""
+    assert ["told", "cancelled", "given up"] == asyncio.run(signals(how_many=2))
+
+
+def test_work_that_ends_by_itself():
+    """Its result is given, and the signals are Python's again."""
+
+    async def work():
+        return 7
+
+    assert 7 == asyncio.run(interruptible(work(), print))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_system_without_signals():
+    """On Windows, Python's own interruption cancels the task."""
+
+    class Loop(asyncio.SelectorEventLoop):
+        def add_signal_handler(self, *_):
+            raise NotImplementedError
+
+        remove_signal_handler = add_signal_handler
+
+    async def work():
+        return 7
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert 7 == runner.run(interruptible(work(), print))
