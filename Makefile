@@ -154,7 +154,7 @@ endef
 
 bench: $(BENCH)/.ready  ## measure all that the README says beside our peers, in a quarter of an hour
 	$(call MEASURE,benchmarks/bench_*.py)
-	@$(BENCH)/bin/python -m benchmarks.readme
+	@$(BENCH)/bin/python -m benchmarks.pages
 
 bench-limit: $(BENCH)/.ready  ## measure the rate limiter beside its peers, in two minutes
 	$(call MEASURE,benchmarks/bench_limit*.py)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import filled
+from benchmarks.pages import PAGES as PAGES_WITH_FIGURES
+from benchmarks.pages import filled
 from customersms_async.sandbox import Sandbox
 from tests.support.store import StoreServer
 
@@ -91,10 +92,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [] == [target for target in targets if not (page.parent / target).exists()]
 
 
-def test_figures_are_those_of_the_result_files() -> None:
+@pytest.mark.parametrize("page", PAGES_WITH_FIGURES, ids=name_of)
+def test_figures_are_those_of_the_result_files(page: Path) -> None:
     """Each table of figures stands in a result file, row by row."""
-    assert README == filled(README)
-    assert 7 == README.count("<!-- results ")
+    text = page.read_text(encoding="utf-8")
+
+    assert text == filled(text)
+    assert "<!-- results " in text
 
 
 def test_first_screen() -> None:
@@ -104,3 +108,8 @@ def test_first_screen() -> None:
     assert "import asyncio" in head
     assert "make demo" in head
     assert "make test" in head
+
+
+def test_the_readme_can_be_read_in_one_go() -> None:
+    """The README has at most 200 lines; the rest stands in docs/."""
+    assert 200 >= len(README.splitlines())

@@ -33,7 +33,6 @@ class Turn:
         slot: The last one it was granted, whose place in the queue it keeps.
         refused_at: When it was first turned away since it was last let through, or None.
         retry_after: Seconds after which another call is worth while.
-        refusals: How often it was turned away for the rate.
     """
 
     context: DeliveryContext
@@ -42,7 +41,6 @@ class Turn:
     slot: Slot | None = None
     refused_at: float | None = None
     retry_after: float = 0.0
-    refusals: int = 0
 
     async def wait(self) -> Slot | DeliveryResult:
         """Wait for a slot, or give the end of a request to which none is of use."""
@@ -68,7 +66,6 @@ class Turn:
     def turned_away(self, slot: Slot, retry_after: float | None) -> None:
         """The gateway refused it for the rate."""
         self.retry_after = slot.refused(retry_after)
-        self.refusals += 1
         if self.refused_at is None:
             self.refused_at = self.context.clock.now()
 

@@ -1,5 +1,5 @@
 """
-The tables of figures in the README, picked out of the result files: ``make bench`` ends with this.
+The tables of figures in the README and in docs/figures.md, picked out of the result files: ``make bench`` ends with this.
 
 Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: rows of
 one table, word for word as a file of ``benchmarks/results`` has them. ``<!-- results glance -->``
@@ -17,10 +17,11 @@ from attrs import frozen
 
 from benchmarks._results import Row, Spread, Table, shown
 
-__all__ = ["filled", "main"]
+__all__ = ["PAGES", "filled", "main"]
 
 RESULTS = Path(__file__).with_name("results")
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "figures.md")
 
 
 @frozen
@@ -193,21 +194,22 @@ def _table(text: str, pick: Pick) -> str:
     return "\n".join([*head, *(known[name] for name in pick.rows or known)])
 
 
-def filled(readme: str) -> str:
-    """Give the README with the figures that the result files have now."""
+def filled(page: str) -> str:
+    """Give a page with the figures that the result files have now."""
     tables = {
         name: _table((RESULTS / f"{pick.file}.md").read_text("utf-8"), pick)
         for name, pick in PICKED.items()
     }
     for name, table in (tables | {"glance": _glance()}).items():
         between = re.compile(rf"(<!-- results {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        readme = between.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", readme)
-    return readme
+        page = between.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", page)
+    return page
 
 
 def main() -> None:
-    """Write the figures into the README."""
-    README.write_text(filled(README.read_text("utf-8")), "utf-8")
+    """Write the figures into the pages."""
+    for page in PAGES:
+        page.write_text(filled(page.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":
