@@ -52,21 +52,24 @@ class AnswerTime:
     Attributes:
         mean: Seconds; 0 before the first answer.
         deviation: Seconds.
+        estimate: Seconds within which the next answer is to be expected; 0 before the first.
         probes: The accounts that have a probe under way, and when it ends at the latest.
     """
 
     mean: float = 0.0
     deviation: float = 0.0
+    estimate: float = 0.0
     probes: dict[str, float] = field(factory=dict[str, float])
 
     def heard(self, seconds: float) -> None:
         """Learn from an answer that took so many *seconds*."""
-        if not self.mean:
+        if self.mean:
+            excess = 2 * max(seconds - self.mean, 0.0)
+            self.deviation += _DEVIATION_GAIN * (excess - self.deviation)
+            self.mean += _MEAN_GAIN * (seconds - self.mean)
+        else:
             self.mean, self.deviation = seconds, seconds / 4
-            return
-        excess = 2 * max(seconds - self.mean, 0.0)
-        self.deviation += _DEVIATION_GAIN * (excess - self.deviation)
-        self.mean += _MEAN_GAIN * (seconds - self.mean)
+        self.estimate = self.mean + max(_DEVIATIONS * self.deviation, _LEAST_DEVIATION)
 
     def lost(self, seconds: float) -> None:
         """Learn from an answer that had not come after so many *seconds*."""
@@ -82,10 +85,7 @@ class AnswerTime:
         Returns:
             Seconds, above 0; more than *within* where an answer in time is not to be expected.
         """
-        least = min(_FLOOR, within / 2)
-        if not self.mean:
-            return least
-        return max(least, self.mean + max(_DEVIATIONS * self.deviation, _LEAST_DEVIATION))
+        return max(min(_FLOOR, within / 2), self.estimate)
 
     def begin_probe(self, account: str, now: float, within: float) -> float | None:
         """

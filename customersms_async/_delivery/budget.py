@@ -52,11 +52,12 @@ class TimeBudget:
         0 or less where there is none: its time is over, or an answer in time is not to be expected
         and another message is the probe.
         """
-        if self.probe_wait is None and self.kept() >= self.within:
+        kept = self.kept()
+        if kept >= self.within and self.probe_wait is None:
             self.probe_wait = self.answers.begin_probe(self.account, now, self.within)
         if self.probe_wait is not None:
             return min(self.probe_wait, self.left(now))
-        return self.ends_at - now - self.kept()
+        return self.ends_at - now - kept
 
     def is_enough(self, now: float) -> bool:
         """Whether an attempt that begins at this instant can expect its answer in time."""

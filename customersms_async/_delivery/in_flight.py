@@ -66,15 +66,23 @@ class InFlight:
     bulks: dict[OpenRun, DeliveryContext] = field(factory=dict[OpenRun, DeliveryContext])
     _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
-    def spawn(self, context: DeliveryContext, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task that belongs to the client."""
+    def spawn(
+        self,
+        context: DeliveryContext,
+        coroutine: Coroutine[Any, Any, T],
+        ended: Callable[[], None] | None = None,
+    ) -> asyncio.Task[T]:
+        """Start a task that belongs to the client; call *ended* when it has, even if cancelled."""
         task = _start(coroutine)
         self.tasks[task] = context
-        task.add_done_callback(self._forget)
-        return task
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self.tasks.pop(task, None)
+        def forget(task: asyncio.Task[T]) -> None:
+            self.tasks.pop(task, None)
+            if ended is not None:
+                ended()
+
+        task.add_done_callback(forget)
+        return task
 
     async def close(self, seconds: float | None, context: DeliveryContext | None = None) -> None:
         """

@@ -38,8 +38,8 @@ async def deliver(delivery: Delivery, in_flight: InFlight) -> DeliveryResult:
     """
     answer: _Answer = asyncio.get_running_loop().create_future()
     delivery.is_left = answer.cancelled
-    task = in_flight.spawn(delivery.context, _run(delivery, answer))
-    task.add_done_callback(functools.partial(_answer_all_the_same, delivery, answer))
+    run, ended = _run(delivery, answer), functools.partial(_answer_all_the_same, delivery, answer)
+    task = in_flight.spawn(delivery.context, run, ended)
     try:
         return await answer
     except asyncio.CancelledError as exc:
@@ -58,7 +58,7 @@ async def _run(delivery: Delivery, answer: _Answer) -> None:
             answer.set_result(delivered)
 
 
-def _answer_all_the_same(delivery: Delivery, answer: _Answer, _: asyncio.Task[None]) -> None:
+def _answer_all_the_same(delivery: Delivery, answer: _Answer) -> None:
     """Answer for a task that was cancelled: the client was closed, or the event loop ends."""
     if not answer.done():
         answer.set_result(delivery.abandoned())

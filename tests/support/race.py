@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from contextlib import suppress
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from customersms_async import LimiterUnavailable, Rate, WaitTooLong
 from customersms_async._limit.shared_limiter import SharedLimiter
