@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _BOM: Final = "\ufeff"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PHONE_KEY: Final = re.compile(r"\+?[0-9][0-9 ().-]{5,24}")
 _REQUEST_TIMEOUT: Final = 408
 _CLIENT_ERRORS: Final = range(400, 500)
@@ -150,8 +151,8 @@ def check_text(text: object) -> str:
 
 
 def _check_encodable(text: str) -> None:
-    place = next((i for i, char in enumerate(text) if "\ud800" <= char <= "\udfff"), None)
-    if place is not None:
+    if found := _SURROGATE.search(text):
+        place = found.start()
         msg = f"text has a lone surrogate at position {place}, which UTF-8 cannot carry; remove it"
         raise InvalidMessage(msg)
 

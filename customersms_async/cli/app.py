@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from ..errors import CustomerSMSError
 from .commands import COMMANDS
-from .console import complain
+from .console import complain, forget_output
 from .exits import Exit, UsageError
 
 __all__ = ["make_app", "run"]
@@ -48,8 +49,12 @@ def run(words: list[str]) -> int:
     """
     try:
         status = make_app()(words)
+        sys.stdout.flush()
     except CycloptsError:
         return Exit.USAGE  # it has said why
+    except BrokenPipeError:
+        forget_output()
+        return Exit.ERROR
     except UsageError as exc:
         complain(str(exc))
         return Exit.USAGE

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 
-__all__ = ["complain", "result", "result_json", "say"]
+__all__ = ["complain", "forget_output", "result", "result_json", "say"]
 
 
 def result(line: str = "") -> None:
@@ -27,3 +28,14 @@ def say(line: str) -> None:
 def complain(line: str) -> None:
     """Say what went wrong."""
     say(f"customersms: {line}")
+
+
+def forget_output() -> None:
+    """
+    Write nothing more: who read the output, like ``head``, has gone.
+
+    Python would complain at its end about what it cannot flush.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -146,6 +146,17 @@ def test_a_stream_that_cannot_show_a_character():
     assert "\\u2019 RIGHT SINGLE QUOTATION MARK: write '" in done.stdout
 
 
+def test_a_reader_that_has_gone():
+    """A pipe that is closed at its other end is no error to speak of."""
+    command = [sys.executable, "-m", "customersms_async", "segments", "Hi"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, check=False)
+    os.close(theirs)
+
+    assert (Exit.ERROR, b"") == (done.returncode, done.stderr)
+
+
 def test_a_stream_that_is_no_terminal():
     """Whoever calls the command from Python may put any stream in its place."""
     stream = io.StringIO()
