@@ -99,6 +99,7 @@ __all__ = [
     "SendError",
     "Slot",
     "Status",
+    "StopRules",
     "Ticket",
     "Usage",
     "WaitTooLong",

@@ -11,9 +11,9 @@ id_at         8  where the message id begins in ``ids``; 0 for none
 ========  =====  ==============================================================
 
 ``ids`` holds the message ids, each terminated by a NUL. What does not fit a column is kept in a
-dictionary by index: refused inputs, references, texts of messages that were not sent, ids with a
-NUL inside, and verdicts beyond the first 65,535 distinct ones (a gateway that writes a different
-text for every number).
+dictionary by index: refused inputs, doubles, references, texts of messages that were not sent, ids
+with a NUL inside, and verdicts beyond the first 65,535 distinct ones (a gateway that writes a
+different text for every number).
 
 Rule: a request of any size is written with a handful of calls that run in C.
 """
@@ -50,12 +50,14 @@ class Row:
     ref: object
     request: int
     text: str | None
+    duplicate_of: int | None
 
 
 class Columns:
     """A growing table with one line a number; lines are added in input order and decided later."""
 
     __slots__ = (
+        "_doubles",
         "_given",
         "_id_at",
         "_ids",
@@ -79,6 +81,7 @@ class Columns:
         self._table: list[Verdict] = [PENDING]
         self._places: dict[Verdict, int] = {PENDING: 0}
         self._given: dict[int, str] = {}
+        self._doubles: dict[int, int] = {}
         self._refs: dict[int, object] = {}
         self._odd_ids: dict[int, str] = {}
         self._texts: dict[int, str] = {}
@@ -98,6 +101,10 @@ class Columns:
     def keep_given(self, index: int, given: str) -> None:
         """Keep an input that is no number, as it was given."""
         self._given[index] = given
+
+    def keep_double(self, index: int, first: int) -> None:
+        """Keep where the number of a line stood first."""
+        self._doubles[index] = first
 
     def keep_ref(self, index: int, ref: object) -> None:
         """Keep the caller's reference of a line."""
@@ -156,6 +163,7 @@ class Columns:
             ref=self._refs.get(index),
             request=self._requests[index],
             text=self._texts.get(index),
+            duplicate_of=self._doubles.get(index),
         )
 
     def trim(self) -> None:

@@ -1,6 +1,7 @@
 """The public names in one place, under the name by which users import them."""
 
 from ._bulk.options import BulkOptions, MessageOptions
+from ._bulk.stop_rules import StopRules
 from ._environment import NOT_GIVEN, NotGiven
 from ._ports.hooks import RequestRecord
 from ._ports.journal import Batch, Journal
@@ -66,6 +67,7 @@ __all__ = [
     "SendError",
     "Slot",
     "Status",
+    "StopRules",
     "Ticket",
     "Usage",
     "WaitTooLong",

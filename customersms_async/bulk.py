@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import warnings
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Self
 
 from . import codes
 from ._bulk.run import Run
-from .errors import BulkInterrupted
+from ._bulk.states import Block, move
 from .outcomes import Outcome, Progress
 
 __all__ = ["Bulk"]
 
-
-class Register(Protocol):
-    """Is told when a run begins, which it may refuse, and when it ends."""
-
-    def __call__(self, bulk: Bulk, *, is_open: bool) -> None: ...
+_OPEN: Final = frozenset({Block.OPEN, Block.TOLD})
 
 
 class Bulk:
@@ -28,25 +23,27 @@ class Bulk:
 
     ::
 
-        async with sms.stream_many(numbers, "We open at nine") as bulk:
-            async for outcome in bulk:
-                ...
+        bulk = sms.stream_many(numbers, "We open at nine")
+        try:
+            async with bulk:
+                async for outcome in bulk:
+                    write(outcome)
+        finally:
+            for outcome in bulk.leftovers:
+                write(outcome)
 
     Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
     The end of the block stops the run unless it is at its end; what is in flight is answered. A
-    block that ends by an exception waits for that no longer than ``drain`` seconds.
+    block that ends by an exception waits for that no longer than ``drain`` seconds; a further
+    cancellation ends the wait.
     """
 
-    def __init__(self, run: Run, register: Register) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
-        self._register = register
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_forgotten = True
-        self._is_open = False
-        self._has_told = False
+        self._block = Block.NEW
 
     def __del__(self) -> None:
-        if self._is_forgotten:
+        if self._block is Block.NEW:
             msg = "a bulk run was never entered, so nothing was sent; use 'async with' on it"
             warnings.warn(msg, RuntimeWarning, stacklevel=2, source=self)
 
@@ -55,29 +52,24 @@ class Bulk:
         """The counts at this instant."""
         return self._run.progress
 
+    @property
+    def leftovers(self) -> list[Outcome]:
+        """
+        What became known and was not handed over by the time the block was left.
+
+        Sent, rejected and unknown; what was not sent is not among them, so they are no more than
+        what was in flight, and what waited to be taken. It grows while a run whose caller was
+        cancelled twice still hears answers.
+        """
+        return self._run.leftovers
+
     def stop(self) -> None:
         """
         Let nothing new leave; what is in flight is answered, the rest becomes ``STOPPED``.
 
         May be called from any thread, and more than once.
         """
-        if self._loop is None or _is_running(self._loop):
-            self._run.halt(codes.STOPPED)
-            return
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so the run is over
-            self._loop.call_soon_threadsafe(self._run.halt, codes.STOPPED)
-
-    def stop_and_drain(self, seconds: float | None) -> None:
-        """As `stop`; in the loop of the run, what has no answer after *seconds* is unknown."""
-        if self._loop is not None and _is_running(self._loop):
-            self._run.halt_and_drain(codes.STOPPED, seconds)
-        else:
-            self.stop()
-
-    async def ended(self) -> None:
-        """Wait for the last fate of a run of this event loop."""
-        if self._loop is not None and _is_running(self._loop):
-            await self._run.join()
+        self._run.stop()
 
     async def finish(self) -> Progress:
         """
@@ -90,19 +82,20 @@ class Bulk:
         self._must_be_open()
         self._run.discard()
         await self._run.join()
-        self._has_told = True
-        self._raise_failure()
+        self._block = move(self._block, Block.TOLD)
+        self._run.raise_failure()
         return self.progress
 
     async def __aenter__(self) -> Self:
-        if self._loop is not None:
+        if self._block is not Block.NEW:
             msg = "a run has one block; make a new run"
             raise RuntimeError(msg)
-        self._is_forgotten = False
-        self._register(self, is_open=True)
-        self._loop = asyncio.get_running_loop()
-        self._is_open = True
-        self._run.start(lambda: self._register(self, is_open=False))
+        self._block = move(self._block, Block.OPEN)
+        try:
+            self._run.start()
+        except BaseException:
+            self._block = move(self._block, Block.LEFT)
+            raise
         return self
 
     async def __aexit__(
@@ -111,38 +104,20 @@ class Bulk:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._is_open = False
-        self._run.discard()
-        is_cancelled = isinstance(exc, asyncio.CancelledError)
-        if exc is None:
-            self._run.halt(codes.STOPPED)
-        else:
-            self._run.halt_and_drain(codes.CANCELLED if is_cancelled else codes.STOPPED)
+        is_told = self._block is Block.TOLD
+        self._block = move(self._block, Block.LEFT)
+        self._run.leave()
+        if isinstance(exc, asyncio.CancelledError):
+            await self._run.drain_for(exc, is_told=is_told)
+            return
+        self._run.halt(codes.STOPPED)
+        if exc is not None:
+            self._run.halt_and_drain(codes.STOPPED)
         try:
             await self._run.join()
         except asyncio.CancelledError as again:
-            if exc is None:  # cancelled only now: as in the block, what is in flight has its time
-                self._run.halt_and_drain(codes.CANCELLED)
-                await self._join_with_note()
-            self._note(again)
+            await self._run.drain_for(again, is_told=is_told)
             raise
-        if exc is not None and is_cancelled:
-            self._note(exc)
-
-    async def _join_with_note(self) -> None:
-        try:
-            await self._run.join()
-        except asyncio.CancelledError as exc:
-            self._note(exc)
-            raise
-
-    def _note(self, cancelled: BaseException) -> None:
-        """Tell whoever was cancelled before it heard of the end what was sent."""
-        if self._has_told:
-            return
-        progress = self.progress
-        waiting = f", {progress.waiting:,} without a fate yet" if progress.waiting else ""
-        cancelled.add_note(f"the bulk run was cancelled: {progress}{waiting}")
 
     def __aiter__(self) -> Self:
         self._must_be_open()
@@ -152,27 +127,16 @@ class Bulk:
         self._must_be_open()
         outcome = await self._run.next_outcome()
         if outcome is None:
-            self._has_told = True
-            self._raise_failure()
+            self._block = move(self._block, Block.TOLD)
+            self._run.raise_failure()
             raise StopAsyncIteration
         return outcome
 
     def __repr__(self) -> str:
-        state = "done" if self._run.is_done else "open" if self._is_open else "closed"
-        return f"<Bulk {state}: {self.progress}>"
-
-    def _raise_failure(self) -> None:
-        if self._run.failure is not None:
-            raise BulkInterrupted(self._run.report()) from self._run.failure
+        state = "open" if self._block in _OPEN else "closed"
+        return f"<Bulk {'done' if self._run.is_done else state}: {self.progress}>"
 
     def _must_be_open(self) -> None:
-        if not self._is_open:
+        if self._block not in _OPEN:
             msg = "use a run inside its block: async with sms.stream_many(...) as bulk"
             raise RuntimeError(msg)
-
-
-def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False

@@ -20,8 +20,10 @@ from typing import Any, Final, NoReturn, Self, Unpack
 import aiohttp
 from attrs import evolve
 
+from ._bulk.message_reader import read_messages
 from ._bulk.options import BulkOptions, LookingOptions, MessageOptions, Options, choose
-from ._bulk.reader import MessageReader, PhoneReader, Phones, Reader
+from ._bulk.phone_reader import read_phones
+from ._bulk.reader import Phones, Reader
 from ._bulk.run import Run
 from ._clock import SystemClock
 from ._columns import Columns
@@ -247,7 +249,8 @@ class CustomerSMS:
                 outcomes of a run that may be cancelled.
         """
         chosen = choose(Options, options)
-        return await self._report(self._phone_reader(phones, text, chosen), chosen)
+        reader = read_phones(phones, text, chosen, self._common.settings.parse_phone)
+        return await self._run(reader, chosen, Columns()).run_to_end()
 
     async def send_messages(
         self,
@@ -265,7 +268,8 @@ class CustomerSMS:
             options: See `MessageOptions`.
         """
         chosen = choose(LookingOptions, options)
-        return await self._report(self._message_reader(messages, chosen), chosen)
+        reader = read_messages(messages, chosen, self._common.settings.parse_phone)
+        return await self._run(reader, chosen, Columns()).run_to_end()
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
         """
@@ -285,7 +289,9 @@ class CustomerSMS:
             ValueError: The text or an option is out of its range.
         """
         chosen = choose(Options, options)
-        return self._bulk(self._run(self._phone_reader(phones, text, chosen), chosen))
+        return Bulk(
+            self._run(read_phones(phones, text, chosen, self._common.settings.parse_phone), chosen)
+        )
 
     def stream_messages(
         self,
@@ -294,7 +300,9 @@ class CustomerSMS:
     ) -> Bulk:
         """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
         chosen = choose(LookingOptions, options)
-        return self._bulk(self._run(self._message_reader(messages, chosen), chosen))
+        return Bulk(
+            self._run(read_messages(messages, chosen, self._common.settings.parse_phone), chosen)
+        )
 
     async def aclose(self, drain: float | None = None) -> None:
         """
@@ -334,46 +342,24 @@ class CustomerSMS:
         msg = "a client holds a key and connections, and is not pickled; make it where it is used"
         raise TypeError(msg)
 
-    async def _report(self, reader: Reader, options: Options) -> Report:
-        run = self._run(reader, options, Columns())
-        async with self._bulk(run) as bulk:
-            await bulk.finish()
-        return run.report()
-
     def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
         spawn = functools.partial(self._common.in_flight.spawn, self._context)
-        return Run(self._context, reader, options, spawn, columns)
+        return Run(
+            self._context,
+            reader,
+            options,
+            spawn=spawn,
+            register=self._register,
+            columns=columns,
+        )
 
-    def _bulk(self, run: Run) -> Bulk:
-        return Bulk(run, self._register)
-
-    def _register(self, bulk: Bulk, *, is_open: bool) -> None:
+    def _register(self, run: Run, *, is_open: bool) -> None:
         """A run has begun or ended; refuses to begin where the session is unusable."""
         if is_open:
             self._common.network.transport()
-            self._common.in_flight.bulks[bulk] = self._context
+            self._common.in_flight.bulks[run] = self._context
         else:
-            self._common.in_flight.bulks.pop(bulk, None)
-
-    def _phone_reader(self, phones: Phones, text: str, options: Options) -> Reader:
-        return PhoneReader(
-            phones,
-            check_text(text),
-            batch_size=options.batch_size,
-            dedupe=options.dedupe,
-            parse=self._common.settings.parse_phone,
-        )
-
-    def _message_reader(
-        self, messages: Iterable[Message] | AsyncIterable[Message], options: LookingOptions
-    ) -> Reader:
-        return MessageReader(
-            messages,
-            batch_size=options.batch_size,
-            dedupe=options.dedupe,
-            parse=self._common.settings.parse_phone,
-            look_ahead=options.look_ahead,
-        )
+            self._common.in_flight.bulks.pop(run, None)
 
     def _hear_credits(self, amount: int) -> None:
         self._credits = (amount, time.time())

@@ -26,8 +26,10 @@ JOURNAL_FAILED: Final = "JOURNAL_FAILED"  #: the journal did not take the claim
 STOPPED: Final = "STOPPED"  #: `Bulk.stop` was called, the block ended, or the client was closed
 CANCELLED: Final = "CANCELLED"  #: the task that awaited it was cancelled
 TIME_IS_UP: Final = "TIME_IS_UP"  #: ``stop_after`` seconds have passed
-NO_CREDITS: Final = "NO_CREDITS"  #: the balance is at or below ``min_credits``
+NO_CREDITS: Final = "NO_CREDITS"  #: the balance is, or the next request would take it, too low
+BUDGET_SPENT: Final = "BUDGET_SPENT"  #: ``max_credits`` leaves nothing for the rest
 TOO_MANY_UNKNOWN: Final = "TOO_MANY_UNKNOWN"  #: ``max_unknown`` requests in a row had no answer
+TOO_MANY_REJECTED: Final = "TOO_MANY_REJECTED"  #: the share ``max_rejected`` was reached
 INPUT_FAILED: Final = "INPUT_FAILED"  #: the caller's own iterable raised
 
 # Handed over, fate unknown.

@@ -119,6 +119,8 @@ class Outcome:
             was never part of one.
         text: The text, of a message that was not sent in a run over messages, so that it can be
             sent again; never shown by ``repr``. None otherwise.
+        duplicate_of: The index at which this number, or message, stood first; None but for a
+            duplicate.
     """
 
     index: int
@@ -130,6 +132,7 @@ class Outcome:
     ref: object = field(default=None, repr=ascii)
     request: str | None = None
     text: str | None = field(default=None, repr=False)
+    duplicate_of: int | None = None
 
     @property
     def is_safe_to_resend(self) -> bool:
@@ -161,12 +164,18 @@ class Progress:
         not_sent: Numbers that never left, duplicates included.
         unknown: Numbers that were handed over and had no readable answer.
         duplicates: How many of *not_sent* stood earlier in the same run.
+        skipped: How many of *not_sent* the option ``skip`` named.
         waiting: Numbers that were read and have no fate yet.
         requests: Requests that were handed over to the gateway.
         in_flight: Requests that wait for their turn or for their answer.
         remaining_credits: The balance that the last answer named, or None.
         stopped: The word of what ended the run early, or None.
         complete: Whether the input was read to its end and every number has a fate.
+        expected: How many numbers the input has; None where it does not say.
+        numbers_per_minute: The speed over the last minute; None before the first fate is known.
+        eta: Seconds until the end, at this speed; None where speed or end is not known.
+        paused_for: Seconds for which the run has been held by a refusal for the rate or by an
+            outage; None while it is not.
     """
 
     sent: int = 0
@@ -174,12 +183,17 @@ class Progress:
     not_sent: int = 0
     unknown: int = 0
     duplicates: int = 0
+    skipped: int = 0
     waiting: int = 0
     requests: int = 0
     in_flight: int = 0
     remaining_credits: int | None = None
     stopped: str | None = None
     complete: bool = False
+    expected: int | None = None
+    numbers_per_minute: float | None = None
+    eta: float | None = None
+    paused_for: float | None = None
 
     @property
     def total(self) -> int:
@@ -188,8 +202,8 @@ class Progress:
 
     @property
     def ok(self) -> bool:
-        """Whether all was read and all was sent; duplicates do not count against it."""
-        return self.complete and self.sent + self.duplicates == self.total
+        """Whether all was read and sent; duplicates and skips do not count against it."""
+        return self.complete and self.sent + self.duplicates + self.skipped == self.total
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes, `total` and `ok` as types that JSON has."""
@@ -206,6 +220,8 @@ class Progress:
             parts.append(f"{self.remaining_credits:,} credits left")
         if self.stopped is not None:
             parts.append(f"stopped: {self.stopped}")
+            if not self.complete and self.expected is None and not self.in_flight:
+                parts.append("the rest was not read")
         return ", ".join(parts)
 
 
@@ -276,7 +292,7 @@ class Report(Sequence[Outcome]):
 
     @property
     def ok(self) -> bool:
-        """Whether all was read and all was sent; duplicates do not count against it."""
+        """Whether all was read and sent; duplicates and skips do not count against it."""
         return self._progress.ok
 
     def problems(self) -> list[Outcome]:
@@ -363,6 +379,7 @@ class Report(Sequence[Outcome]):
             ref=row.ref,
             request=request_name(self._name, row.request),
             text=row.text,
+            duplicate_of=row.duplicate_of,
         )
 
 

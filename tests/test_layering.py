@@ -62,6 +62,20 @@ PURE_OUTBOX = {
     )
 }
 
+#: Files of `_delivery` and `_bulk` that decide and touch nothing.
+PURE_DELIVERY = {"_delivery.result", "_delivery.retry"}
+PURE_BULK = {"_bulk." + name for name in ("concurrency", "conductor", "purse", "states")} | {
+    "_bulk.stop_rules",
+    "_bulk.tempo",
+}
+
+PURE = {
+    "_limit": PURE_LIMIT,
+    "_delivery": PURE_DELIVERY,
+    "_bulk": PURE_BULK,
+    "outbox": PURE_OUTBOX,
+}
+
 NETWORK = {"aiohttp", "aiolimiter", "asyncpg", "redis", "sqlite3", "socket", "ssl", "http"}
 SYSTEM = {"asyncio", "time", "random", "os", "logging", "secrets", "threading"}
 CORE = NETWORK | SYSTEM
@@ -85,8 +99,13 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         NETWORK | {"asyncio"},
     ),
     "_http": ({"values", "_ports"}, {"aiolimiter", "redis", "sqlite3"}),
-    "_delivery": ({"values", "_ports", "_wire"}, ENGINE),
-    "_bulk": ({"values", "_ports", "_wire", "_delivery"}, ENGINE),
+    "_delivery (pure)": ({"values", "_ports", "_wire"}, CORE),
+    "_delivery": ({"values", "_ports", "_wire", "_delivery (pure)"}, ENGINE),
+    "_bulk (pure)": ({"values", "_delivery (pure)"}, CORE),
+    "_bulk": (
+        {"values", "_ports", "_wire", "_delivery", "_delivery (pure)", "_bulk (pure)"},
+        ENGINE,
+    ),
     "system": ({"values"}, NETWORK),
     "calls": (
         {
@@ -100,12 +119,12 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
             "_delivery",
             "_bulk",
         }
-        | {"system"},
+        | {"_delivery (pure)", "_bulk (pure)", "system"},
         {"sqlite3"},
     ),
     "sync": ({"values", "_ports", "_bulk", "calls", "system"}, NETWORK),
     "names": (
-        {"values", "system", "_ports", "_limit (pure)", "_bulk", "calls"},
+        {"values", "system", "_ports", "_limit (pure)", "_bulk", "_bulk (pure)", "calls"},
         NETWORK | {"asyncio"},
     ),
     "cli": (
@@ -137,10 +156,9 @@ SOURCES = {file_name(path): path.read_text() for path in PACKAGE.rglob("*.py")}
 
 def room_of(name):
     """Name the room of a file; None where there is none."""
-    if name in PURE_LIMIT:
-        return "_limit (pure)"
-    if name in PURE_OUTBOX:
-        return "outbox (pure)"
+    for folder, files in PURE.items():
+        if name in files:
+            return f"{folder} (pure)"
     for room, files in FILES.items():
         if name in files:
             return room
@@ -221,7 +239,7 @@ def test_every_file_has_a_room():
 
 def test_no_room_is_kept_for_what_is_gone():
     """The law names no file and no room that is not there."""
-    named = PURE_LIMIT.union(PURE_OUTBOX, *FILES.values())
+    named = set().union(*PURE.values(), *FILES.values())
 
     assert named <= set(SOURCES)
     assert set(LAW) == {room_of(name) for name in SOURCES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypedDict, TypeVar
 
 from attrs import Attribute, field, fields, frozen
@@ -10,6 +10,8 @@ from attrs import Attribute, field, fields, frozen
 from .._ports.journal import Journal
 from .._validation import check_count, check_seconds, check_seconds_or_none
 from ..errors import ConfigurationError
+from .reader import Phones, SkipFunction
+from .stop_rules import StopRules
 
 __all__ = [
     "BulkOptions",
@@ -32,22 +34,25 @@ class BulkOptions(TypedDict, total=False):
         batch_size: Numbers in one request, 1 to 10,000; 100 by default.
         max_in_flight: Requests under way at once, at least 1; 16 by default.
         stop_after: Seconds after which nothing new leaves, above 0; None for no end.
-        dedupe: Whether a number is sent to once a run, True by default. Costs about 100 bytes a
+        dedupe: Whether a number is sent to once a run, True by default. Costs about 150 bytes a
             distinct number; with False, memory is bounded whatever the size of the input.
-        drain: Seconds that a cancelled run waits for what is in flight, at least 0; 5 by default.
-        max_unknown: So many unknown requests in a row end the run, at least 1; 3 by default.
-        min_credits: A balance at or below it ends the run; 0 by default.
+        skip: Who must not be sent to: numbers, each read by ``parse_phone``, or a function that
+            takes a number in E.164 and gives a word (``Outcome.detail``) or None. They end as
+            ``SKIPPED``.
+        drain: Seconds that a cancelled run waits for what is in flight, at least 0; by default as
+            long as a request may take.
         journal: The memory of a durable run, or None.
+        stop: What ends the run early; `StopRules()` by default.
     """
 
     batch_size: int
     max_in_flight: int
     stop_after: float | None
     dedupe: bool
-    drain: float
-    max_unknown: int
-    min_credits: int
+    skip: Phones | SkipFunction | None
+    drain: float | None
     journal: Journal | None
+    stop: StopRules
 
 
 class MessageOptions(BulkOptions, total=False):
@@ -76,11 +81,30 @@ def _is_bool(_: object, attribute: Attribute[Any], value: object) -> None:
 
 
 def _is_journal(_: object, attribute: Attribute[Any], value: object) -> None:
-    is_one = hasattr(value, "claim") and hasattr(value, "settle")
-    if value is not None and (isinstance(value, type) or not is_one):
-        what = type(value).__name__
-        msg = f"{attribute.name} must be an object with claim() and settle(), not {what}"
+    if value is None:
+        return
+    names = ("claim", "release", "settle", "refuse")
+    missing = [name for name in names if not callable(getattr(value, name, None))]
+    if isinstance(value, type) or missing:
+        kind = type(value).__name__
+        lacks = "the class itself" if isinstance(value, type) else f"without {', '.join(missing)}"
+        msg = f"{attribute.name} must be an object with {_listed(names)}, not {kind} ({lacks})"
         raise ConfigurationError(msg)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(f'{name}()' for name in names[:-1])} and {names[-1]}()"
+
+
+def _are_rules(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, StopRules):
+        msg = f"{attribute.name} must be StopRules(...), not {type(value).__name__}"
+        raise ConfigurationError(msg)
+
+
+def _seconds_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None:
+        check_seconds(attribute.name, value, or_zero=True)
 
 
 @frozen(kw_only=True)
@@ -93,12 +117,10 @@ class Options:
         default=None, validator=lambda _, a, value: check_seconds_or_none(a.name, value)
     )
     dedupe: bool = field(default=True, validator=_is_bool)
-    drain: float = field(
-        default=5.0, validator=lambda _, a, value: check_seconds(a.name, value, or_zero=True)
-    )
-    max_unknown: int = field(default=3, validator=_whole(1))
-    min_credits: int = field(default=0, validator=_whole(0))
+    skip: object = None  # read together with the client's `parse_phone`
+    drain: float | None = field(default=None, validator=_seconds_or_none)
     journal: Journal | None = field(default=None, validator=_is_journal)
+    stop: StopRules = field(factory=StopRules, validator=_are_rules)
 
 
 @frozen(kw_only=True)

@@ -1,15 +1,21 @@
 """
 The fates of a run, merged: counts always, and either columns for a report or outcomes to hand over.
 
-Rule: every number that is taken from the input is entered once (`read`) and decided once
-(`read` for what was refused, `decide` for the rest).
+Rules of this module:
+
+1. Every number that is taken from the input is entered once (`read`) and decided once
+   (`read` for what was refused, `decide` for the rest).
+2. What may have been sent is handed over, kept in the columns, or kept as left over; it is never
+   dropped, unless the caller asked for counts alone.
 """
 
 from __future__ import annotations
 
+import enum
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
+from typing import Final
 
 from .. import codes
 from .._columns import Columns
@@ -17,9 +23,29 @@ from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch
 from .._status import Status, Verdict
 from ..outcomes import Outcome, is_safe_to_resend, request_name
-from .reader import Chunk
+from .reader import Chunk, Refusal
 
-__all__ = ["ResultCollector"]
+__all__ = ["Audience", "ResultCollector"]
+
+#: What was given is kept as it was where it may be no number.
+_BAD: Final = frozenset({codes.INVALID_PHONE, codes.INVALID_MESSAGE})
+
+
+class Audience(enum.Enum):
+    """
+    Who is to have the outcomes.
+
+    Attributes:
+        REPORT: The columns of a report.
+        CALLER: The caller, as each is known.
+        NOBODY: Only counts are kept.
+        LEFTOVERS: The caller has left: what may have been sent is kept for it.
+    """
+
+    REPORT = "report"
+    CALLER = "caller"
+    NOBODY = "nobody"
+    LEFTOVERS = "leftovers"
 
 
 class ResultCollector:
@@ -30,51 +56,74 @@ class ResultCollector:
         name: The few letters that begin the name of every attempt.
 
         columns: Where the outcomes of a report go; None hands them over as they come.
+
+    Attributes:
+        audience: Who is to have the outcomes.
+        ready: Outcomes that wait for the caller.
+        leftovers: Outcomes of what may have been sent that the caller has not taken.
+        fates: How many numbers have which fate.
+        duplicates: Numbers that stood earlier in the run.
+        skipped: Numbers that the caller's ``skip`` names.
+        read_count: Numbers that were read.
     """
 
     def __init__(self, name: str, columns: Columns | None) -> None:
         self._name = name
         self._columns = columns
-        self.is_handing_over = columns is None
+        self.audience: Audience = Audience.CALLER if columns is None else Audience.REPORT
         self.ready: deque[Outcome] = deque()
+        self.leftovers: list[Outcome] = []
         self.fates: Counter[Status] = Counter()
-        self.duplicates = 0
-        self.read_count = 0
+        self.duplicates: int = 0
+        self.skipped: int = 0
+        self.read_count: int = 0
 
-    def read(self, chunk: Chunk) -> None:
-        """Enter what was read, and decide what was refused."""
+    @property
+    def is_handing_over(self) -> bool:
+        """Whether the caller takes outcomes as they come."""
+        return self.audience is Audience.CALLER
+
+    @property
+    def decided(self) -> int:
+        """How many numbers have a fate."""
+        return sum(self.fates.values())
+
+    def read(self, chunk: Chunk) -> list[Outcome]:
+        """Enter what was read, and decide what was refused; give the outcomes of the latter."""
         self.read_count += len(chunk.numbers)
         if self._columns is not None:
             self._columns.extend(chunk.numbers)
             for index, ref in chunk.refs:
                 self._columns.keep_ref(index, ref)
-        refs = dict(chunk.refs) if self.is_handing_over and chunk.refs else {}
-        for index, given, verdict in chunk.refused:
-            self._refuse(index, given, verdict, refs.get(index))
+        if not chunk.refused:
+            return []
+        refs = dict(chunk.refs)
+        refused = [_refused(refusal, refs.get(refusal.index)) for refusal in chunk.refused]
+        for outcome, refusal in zip(refused, chunk.refused, strict=True):
+            self._refuse(outcome, refusal.verdict)
+        return refused
 
-    def decide(self, batch: Batch, delivered: DeliveryResult) -> None:
+    def decide(self, batch: Batch, result: DeliveryResult) -> None:
         """Enter the fates of a batch."""
-        if delivered.whole is not None:  # a `Counter` costs more than all the rest of it
-            self.fates[delivered.whole.status] += len(batch.phones)
+        if result.whole is not None:  # a `Counter` costs more than all the rest of it
+            self.fates[result.whole.status] += len(batch.phones)
         else:
-            self.fates.update(delivered.fates(len(batch.phones)))
+            self.fates.update(result.fates(len(batch.phones)))
         if self._columns is not None:
-            self._columns.decide(
-                batch.indexes, delivered.verdicts, delivered.message_ids, delivered.request
-            )
+            self._columns.decide(batch.indexes, result.verdicts, result.message_ids, result.request)
             if batch.is_personal:
-                self._columns.keep_text(_to_resend(batch, delivered), batch.text)
-        elif self.is_handing_over:
-            self.ready.extend(self.outcomes(batch, delivered))
+                self._columns.keep_text(_to_resend(batch, result), batch.text)
+        elif self.audience is not Audience.NOBODY:
+            self._hand_over(self.outcomes(batch, result))
 
-    def outcomes(self, batch: Batch, delivered: DeliveryResult) -> Iterator[Outcome]:
+    def outcomes(self, batch: Batch, result: DeliveryResult) -> Iterator[Outcome]:
         """Put the outcomes of a batch together."""
-        request = request_name(self._name, delivered.request)
+        request = request_name(self._name, result.request)
         for index, phone, verdict, message_id, ref in zip(
             batch.indexes,
             batch.phones,
-            _each(delivered.verdicts),
-            delivered.message_ids or repeat(None),
+            _each(result.verdicts),
+            result.message_ids or repeat(None),
             batch.refs or repeat(None),
             strict=False,
         ):
@@ -92,29 +141,57 @@ class ResultCollector:
 
     def discard(self) -> None:
         """Hand over nothing more: from now on only counts are kept."""
-        self.is_handing_over = False
+        if self.is_handing_over:
+            self.audience = Audience.NOBODY
         self.ready.clear()
 
-    def _refuse(self, index: int, given: str, verdict: Verdict, ref: object) -> None:
-        self.fates[verdict.status] += 1
-        self.duplicates += verdict.code == codes.DUPLICATE
-        if self._columns is not None:
-            if verdict.code != codes.DUPLICATE:
-                self._columns.keep_given(index, given)
-            self._columns.decide((index,), verdict)
-        elif self.is_handing_over:
-            self.ready.append(
-                Outcome(index, given, verdict.status, None, verdict.code, verdict.detail, ref)
-            )
+    def leave(self) -> None:
+        """The caller has left: keep what may have been sent, and was not handed over."""
+        if self.audience is not Audience.REPORT:
+            self.audience = Audience.LEFTOVERS
+        self._hand_over([self.ready.popleft() for _ in range(len(self.ready))])
+
+    def _hand_over(self, outcomes: Iterable[Outcome]) -> None:
+        if self.is_handing_over:
+            self.ready.extend(outcomes)
+        elif self.audience is Audience.LEFTOVERS:
+            self.leftovers += [o for o in outcomes if o.status is not Status.NOT_SENT]
+
+    def _refuse(self, outcome: Outcome, verdict: Verdict) -> None:
+        self.fates[outcome.status] += 1
+        self.duplicates += outcome.code == codes.DUPLICATE
+        self.skipped += outcome.code == codes.SKIPPED
+        if self._columns is None:
+            self._hand_over((outcome,))
+            return
+        index, first = outcome.index, outcome.duplicate_of
+        self._columns.decide((index,), verdict)
+        if outcome.code in _BAD:
+            self._columns.keep_given(index, outcome.phone)
+        if first is not None:
+            self._columns.keep_double(index, first)
+
+
+def _refused(refusal: Refusal, ref: object) -> Outcome:
+    verdict = refusal.verdict
+    return Outcome(
+        index=refusal.index,
+        phone=refusal.given,
+        status=verdict.status,
+        code=verdict.code,
+        detail=verdict.detail,
+        ref=ref,
+        duplicate_of=refusal.duplicate_of,
+    )
 
 
 def _each(verdicts: Verdict | Sequence[Verdict]) -> Iterator[Verdict] | Sequence[Verdict]:
     return repeat(verdicts) if isinstance(verdicts, Verdict) else verdicts
 
 
-def _to_resend(batch: Batch, delivered: DeliveryResult) -> Sequence[int]:
+def _to_resend(batch: Batch, result: DeliveryResult) -> Sequence[int]:
     """Give the indexes of what was not sent and may be sent again, for which the text is kept."""
-    if delivered.whole is not None:
-        return batch.indexes if is_safe_to_resend(delivered.whole) else ()
-    fates = zip(batch.indexes, _each(delivered.verdicts), strict=False)
+    if result.whole is not None:
+        return batch.indexes if is_safe_to_resend(result.whole) else ()
+    fates = zip(batch.indexes, _each(result.verdicts), strict=False)
     return [index for index, verdict in fates if is_safe_to_resend(verdict)]

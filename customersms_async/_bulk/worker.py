@@ -1,148 +1,184 @@
 """
-One request of a bulk run: claim → deliver → settle, in a task of its own.
+One request of a run: its delivery, its claim in the journal, and how far it is.
 
-Rule of this module: whatever ends the task, the fate of the batch is known afterwards. A task that
-was cancelled while it delivers reads it off the mark of the attempt; one that was cancelled before
-its first step has sent nothing.
+Rules of this module:
+
+1. Whatever ends the task that a worker lives in, `run` gives what is proven: by the mark of the
+   attempt, or, where no attempt was begun, that nothing was sent.
+2. A claim is written right before the first byte may leave. What was turned away is released
+   before anything is tried again; what has a fate is settled before the run enters it.
+3. While the journal is asked, the task is not cancelled by a stop: only by the end of the wait.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+
+from attrs import evolve, frozen
 
 from .. import codes
+from .._delivery.context import DeliveryContext
 from .._delivery.delivery import Delivery
 from .._delivery.result import DeliveryResult
-from .._ports.journal import Batch, Journal
+from .._ports.journal import Batch
+from .._ports.limiter import Lane
 from .._status import Status, Verdict
-from ..outcomes import Outcome
+from ..outcomes import Outcome, request_name
+from .bookkeeper import Bookkeeper, JournalFailed
+from .hold import Hold
+from .states import Stage, move
 
-__all__ = ["Crew", "Worker", "not_sent"]
+__all__ = ["Learnt", "Worker", "not_sent"]
+
+_CANCELLABLE = frozenset({Stage.WAITING, Stage.UNDER_WAY})
 
 
-class Crew(Protocol):
-    """What a worker knows of its run."""
+@frozen
+class Learnt:
+    """
+    What a run learns from one of its requests.
 
-    @property
-    def halted(self) -> str | None:
-        """The word of what ended the run, or None."""
-        ...
+    Attributes:
+        result: The fates.
+        requests: Attempts that were handed over.
+        failure: What a port raised that may not raise, or None.
+    """
 
-    def fail(self, exc: Exception, code: str) -> None:
-        """Something of the caller's own raised."""
-        ...
+    result: DeliveryResult
+    requests: int
+    failure: Exception | None = None
 
 
 def not_sent(code: str | None) -> DeliveryResult:
-    """Give the fate of what a halted run did not begin."""
+    """Give the fate of what a stopped run did not begin."""
     return DeliveryResult(Verdict(Status.NOT_SENT, code or codes.STOPPED))
 
 
 class Worker:
     """
-    One request, and how far it is.
+    One request; a `Gate` for its own delivery.
+
+    Args:
+        context: What it shares with others of its account.
+
+        batch: Its inputs.
+
+        books: The journal, or None.
+
+        hold: What may hold the run.
 
     Attributes:
-        batch: Its inputs.
-        delivery: Its delivery.
-        is_let_go: Whether the limiter has let it go, or it is at its end.
+        batch: Its inputs; once the journal was asked, those that it let go.
+        size: How many inputs it had at first.
+        taken: Inputs that the journal did not let go.
+        let_go: Set when the limiter has let it go for the first time, or at its end.
         task: The task that it lives in.
     """
 
-    __slots__ = (
-        "_crew",
-        "_is_begun",
-        "_is_claimed",
-        "_is_claiming",
-        "_is_delivering",
-        "_journal",
-        "batch",
-        "delivery",
-        "is_let_go",
-        "task",
-    )
-
     def __init__(
-        self, crew: Crew, batch: Batch, delivery: Delivery, journal: Journal | None
+        self, context: DeliveryContext, batch: Batch, books: Bookkeeper | None, hold: Hold
     ) -> None:
-        self._crew = crew
-        self._journal = journal
-        self._is_begun = False
-        self._is_claiming = False
-        self._is_claimed = False
-        self._is_delivering = False
-        self.batch = batch
-        self.delivery = delivery
-        self.is_let_go = False
+        self.batch: Batch = batch
+        self.size: int = len(batch.phones)
+        self.taken: list[Batch] = []
+        self.let_go = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self._name = context.name
+        self._books = books
+        self._hold = hold
+        self._stage = Stage.NEW
+        self._delivery = Delivery(context, batch.phones, batch.text, Lane.BULK, gate=self)
 
-    def was_let_go(self) -> bool:
-        """Whether the next request may be started."""
-        return self.is_let_go
+    async def run(self) -> Learnt:
+        """Deliver the batch; give what is proven, also where the task is cancelled."""
+        self._stage = move(self._stage, Stage.WAITING)
+        try:
+            return self._learnt(await self._delivery.run())
+        except asyncio.CancelledError:
+            return self._learnt(self._delivery.abandoned())
+        except JournalFailed:
+            return self._learnt(not_sent(codes.JOURNAL_FAILED))
+        except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
+            return self._learnt(self._delivery.abandoned(), exc)
+        finally:
+            self._hold.leave(self)
+            self.let_go.set()
+
+    async def settle(
+        self, result: DeliveryResult, outcomes: Callable[[], Iterable[Outcome]]
+    ) -> None:
+        """Note in the journal how it ended, where it was claimed."""
+        is_claimed = self._stage is Stage.UNDER_WAY
+        self._stage = move(self._stage, Stage.SETTLING)
+        if self._books is None or not is_claimed:
+            return
+        try:
+            if result.first.status is Status.NOT_SENT:
+                await self._books.release(self.batch)
+            else:
+                await self._books.settle(list(outcomes()))
+        except asyncio.CancelledError:
+            return  # nobody waits for the journal any longer; the fate is known here all the same
+
+    def end(self) -> None:
+        """Its fates were entered."""
+        self._stage = move(self._stage, Stage.ENDED)
 
     def halt(self, code: str) -> None:
         """Let nothing of it leave from now on."""
-        if self.delivery.halt(code) and self._is_delivering:
-            self._cancel()
-
-    def abandon(self) -> None:
-        """Wait for nothing any longer."""
-        if self._is_begun:
+        if self._delivery.halt(code) and self._stage in _CANCELLABLE:
             self._cancel()
 
     def end_claim(self) -> None:
         """Wait for the journal no longer, where nothing has left yet."""
-        if self._is_claiming:
+        if self._stage is Stage.CLAIMING:
             self._cancel()
 
-    async def deliver(self) -> DeliveryResult:
-        """Claim the batch and deliver it; give its fate, also where the task is cancelled."""
-        self._is_begun = True
-        if not await self._claim():
-            return not_sent(self._crew.halted)
-        self._is_delivering = True
-        try:
-            return await self.delivery.run()
-        except asyncio.CancelledError:
-            return self.delivery.abandoned()
-        except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
-            self._crew.fail(exc, codes.STOPPED)
-            return self.delivery.abandoned()
-        finally:
-            self._is_delivering = False
-            self.delivery.on_granted = None  # it knows this one: a circle
+    def abandon(self) -> None:
+        """Wait for nothing any longer."""
+        if self._stage is not Stage.NEW:
+            self._cancel()
 
-    async def settle(self, outcomes: Callable[[], Iterable[Outcome]]) -> None:
-        """Note the fates of a claimed batch in the journal."""
-        if self._journal is None or not self._is_claimed:
-            return
-        try:
-            await self._journal.settle(list(outcomes()))
-        except asyncio.CancelledError:
-            return  # nobody waits for the journal any longer; the fate is known here all the same
-        except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
-            self._crew.fail(exc, codes.JOURNAL_FAILED)
+    def abandoned(self) -> DeliveryResult:
+        """Say what is proven where its task was cancelled before its first step."""
+        return self._delivery.abandoned()
 
-    async def _claim(self) -> bool:
-        """Note the batch in the journal; tell whether it may leave."""
-        if self._crew.halted is not None:
+    async def admit(self, number: int) -> Sequence[str]:
+        """Claim the batch; give the numbers that the journal lets go."""
+        self.let_go.set()
+        if self._books is not None:
+            self._stage = move(self._stage, Stage.CLAIMING)
+            batch = evolve(self.batch, request=request_name(self._name, number))
+            self._keep_only(batch, await self._books.claim(batch))
+        if self.batch.phones:
+            self._stage = move(self._stage, Stage.UNDER_WAY)
+        return self.batch.phones
+
+    async def may_try_again(self, result: DeliveryResult) -> bool:
+        """Release the claim, and wait for the end of what holds the run."""
+        if self._stage is Stage.WAITING and result.first.code != codes.LIMITER_UNAVAILABLE:
+            return False  # the limiter has said for how long refusals are borne
+        if self._stage is Stage.UNDER_WAY and self._books is not None:
+            self._stage = move(self._stage, Stage.CLAIMING)
+            await self._books.release(self.batch)
+            if self._books.failure is not None:
+                return False
+        if self._stage is not Stage.WAITING:
+            self._stage = move(self._stage, Stage.WAITING)
+        if self._delivery.halted or not self.batch.phones:
             return False
-        if self._journal is None:
-            return True
-        self._is_claiming = True
-        try:
-            await self._journal.claim(self.batch)
-        except asyncio.CancelledError:
-            return False
-        except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
-            self._crew.fail(exc, codes.JOURNAL_FAILED)
-            return False
-        finally:
-            self._is_claiming = False
-        self._is_claimed = True
-        return True
+        return await self._hold.wait(self, result)
+
+    def _keep_only(self, batch: Batch, wanted: frozenset[int] | None) -> None:
+        self.batch = batch
+        if wanted is not None and len(wanted) < len(batch.phones):
+            self.batch, taken = batch.part(wanted)
+            self.taken.append(taken)
+
+    def _learnt(self, result: DeliveryResult, failure: Exception | None = None) -> Learnt:
+        delivery = self._delivery
+        return Learnt(result, delivery.handed_over + delivery.is_in_flight, failure)
 
     def _cancel(self) -> None:
         # Not the task that asks: it sees for itself what was halted.

@@ -35,6 +35,7 @@ from .._wire.matching import match
 from .._wire.pause import asked_pause
 from .budget import TimeBudget
 from .context import DeliveryContext
+from .gate import Gate
 from .reporting import log_not_sent, tell, warn_of_unknown
 from .result import DeliveryResult
 from .retry import backoff, of_failure, of_refusal
@@ -70,22 +71,26 @@ class Delivery:
 
         patience: Seconds for all of it, waiting included.
 
+        gate: Asked before each attempt, and after each that sent nothing; None asks nobody.
+
     Attributes:
         context: As given.
-        phones: The numbers, as given.
+        phones: The numbers; once a gate was asked, those that it let go.
+        halted: The word of why nothing may leave any more, or None.
         handed_over: Attempts that ended and whose body had begun to be written.
         is_left: Tells whether its caller was cancelled: then nothing new leaves, and the caller's
             side logs how it ended.
-        on_granted: Called whenever a slot was granted, or None.
     """
 
     __slots__ = (
         "_asked_at",
+        "_asked_for",
         "_attempt",
         "_delay",
         "_ended",
-        "_halted",
+        "_gate",
         "_lane",
+        "_number",
         "_redactor",
         "_text",
         "_time",
@@ -93,9 +98,9 @@ class Delivery:
         "_tries",
         "_turn",
         "context",
+        "halted",
         "handed_over",
         "is_left",
-        "on_granted",
         "phones",
     )
 
@@ -107,12 +112,12 @@ class Delivery:
         lane: Lane,
         *,
         patience: float = math.inf,
+        gate: Gate | None = None,
     ) -> None:
         self.context = context
         self.phones = phones
         self.handed_over = 0
         self.is_left: Callable[[], bool] = _never
-        self.on_granted: Callable[[], None] | None = None
         self._transport = context.transport()
         self._text = text
         self._lane = lane
@@ -129,9 +134,12 @@ class Delivery:
         self._turn = Turn(context, lane, self._time)
         self._attempt: Attempt | None = None
         self._ended: DeliveryResult | None = None
-        self._halted: str | None = None
+        self.halted: str | None = None
         self._tries = 0
         self._delay: float | None = None
+        self._gate = gate
+        self._number = 0
+        self._asked_for = 0.0  # seconds that the gate took, of those of the slot
 
     async def run(self) -> DeliveryResult:
         """Wait for a slot, attempt, and retry while nothing was sent and time remains."""
@@ -139,10 +147,15 @@ class Delivery:
             while True:
                 slot = await self._wait_for_slot()
                 if isinstance(slot, DeliveryResult):
-                    return self._end_without_attempt(slot)
-                ended = await self._try_once(slot)
+                    ended, self._delay = slot, None
+                else:
+                    ended = await self._try_once(slot)
+                if self._gate is not None and self._is_for_gate(ended):
+                    if not await self._gate.may_try_again(ended):
+                        return self._end_without_attempt(ended)
+                    continue
                 if self._delay is None:
-                    return ended
+                    return ended if slot is not ended else self._end_without_attempt(ended)
                 if self._delay:
                     await self.context.clock.sleep(self._delay)
         except BaseException:
@@ -163,7 +176,7 @@ class Delivery:
             Whether nothing has left that is not known about: then its task may be cancelled,
             and `abandoned` is exact.
         """
-        self._halted = self._halted or code
+        self.halted = self.halted or code
         return self._attempt is None or self._attempt.call_off()
 
     def abandoned(self) -> DeliveryResult:
@@ -171,7 +184,7 @@ class Delivery:
         if self._ended is not None and self._ended.first.status is not Status.NOT_SENT:
             return self._ended
         if self._attempt is None or not self._attempt.is_started:
-            return self._turn.end(self._halted or codes.CANCELLED)
+            return self._turn.end(self.halted or codes.CANCELLED)
         verdict = of_failure("nobody waited for the answer", is_started=True)
         return DeliveryResult(verdict, request=self._attempt.number)
 
@@ -182,33 +195,62 @@ class Delivery:
 
     async def _wait_for_slot(self) -> Slot | DeliveryResult:
         """Wait for a slot; give it back where it comes too late, or nobody wants it any more."""
-        if self._halted is not None:
-            return self._turn.end(self._halted)
+        if self.halted is not None:
+            return self._turn.end(self.halted)
         slot = await self._turn.wait()
         if isinstance(slot, DeliveryResult):
             return slot
-        if self.on_granted is not None:
-            self.on_granted()
-        if self._halted is not None or self.is_left():  # a limiter may swallow a cancellation
+        if self.halted is not None or self.is_left():  # a limiter may swallow a cancellation
             slot.unused()
             self.halt(codes.CANCELLED)
-            return self._turn.end(self._halted or codes.CANCELLED)
+            return self._turn.end(self.halted or codes.CANCELLED)
         if not self._time.is_enough(self.context.clock.now()):
             slot.unused()
             detail = "its turn came when too little time was left for the answer"
             return self._turn.end(codes.TIME_IS_OVER, detail)
-        return slot
+        self._number = next(self.context.numbers)
+        return slot if self._gate is None else await self._admit(self._gate, slot)
+
+    async def _admit(self, gate: Gate, slot: Slot) -> Slot | DeliveryResult:
+        """Ask the gate who may go; give the slot back where nobody may."""
+        begins_at = self.context.clock.now()
+        try:
+            self.phones = await gate.admit(self._number)
+        except BaseException:
+            slot.unused()
+            raise
+        self._asked_for = self.context.clock.now() - begins_at
+        ended = self._end_after_asking()
+        if ended is None:
+            return slot
+        slot.unused()
+        return ended
+
+    def _end_after_asking(self) -> DeliveryResult | None:
+        """Say why nothing may go, though a slot was granted."""
+        if self.halted is not None:
+            return self._turn.end(self.halted)
+        if not self.phones:
+            return self._turn.end(codes.TAKEN, "the journal let none of it go")
+        if self._asked_for > self._time.attempt / 2:  # a slot is not used for longer than was asked
+            return self._turn.end(codes.WAIT_TOO_LONG, "the journal took too long for its slot")
+        return None
+
+    def _is_for_gate(self, ended: DeliveryResult) -> bool:
+        """Whether the gate decides what follows, since nothing was sent."""
+        return self.halted is None and ended.first.status is Status.NOT_SENT
 
     async def _try_once(self, slot: Slot) -> DeliveryResult:
-        context, phones = self.context, self.phones
+        context = self.context
         granted_at = context.clock.now()
-        attempt = self._attempt = Attempt(next(context.numbers))
+        attempt = self._attempt = Attempt(self._number)
+        spelled = self.phones[0] if self._lane is _SEND else self.phones
         try:
             reply = await self._transport.post(
-                Body(encode_request(context.key, self._spelled(), self._text)),
+                Body(encode_request(context.key, spelled, self._text)),
                 attempt,
-                timeout=min(self._time.attempt, self._time.ends_at - granted_at),
-                most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(phones),
+                timeout=min(self._time.attempt - self._asked_for, self._time.ends_at - granted_at),
+                most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(self.phones),
             )
             ended = self._read(attempt, slot, reply)
         except TransportFailure as exc:
@@ -288,9 +330,6 @@ class Delivery:
             context.warn("answer.surplus", attempt.number, what)
         return DeliveryResult(found.verdicts, found.message_ids, attempt.number, answer.credits)
 
-    def _spelled(self) -> str | Sequence[str]:
-        return self.phones[0] if self._lane is _SEND else self.phones
-
     def _refused(
         self,
         attempt: Attempt,
@@ -327,16 +366,16 @@ class Delivery:
             slot.unused()
         verdict = of_failure(str(exc or "cancelled"), is_started=attempt.is_started)
         if exc is None and not attempt.is_started:
-            verdict = Verdict(Status.NOT_SENT, self._halted or codes.CANCELLED)
+            verdict = Verdict(Status.NOT_SENT, self.halted or codes.CANCELLED)
         return DeliveryResult(verdict, request=attempt.number, cause=exc)
 
     def _delay_after(self, ended: DeliveryResult) -> float | None:
         """Say after how many seconds to try again; None where it ends here."""
         if ended.verdicts is SENT or ended.first.status is not Status.NOT_SENT:
             return None
-        if self._halted is not None:
+        if self.halted is not None:
             return None
-        if ended.first.code == codes.RATE_LIMITED:
+        if self._gate is not None or ended.first.code == codes.RATE_LIMITED:
             return 0.0  # uses up no retry: the pause and the caller's time are the bounds
         now = self.context.clock.now()
         self._tries += 1

@@ -1,11 +1,11 @@
-"""The memory of a durable run, and the batches that it is told of."""
+"""The memory of a durable run, and the batches that it hears of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ..outcomes import Outcome
 
@@ -23,6 +23,8 @@ class Batch:
         text: Their common text.
         refs: Their `Message.ref`, one each; empty where there are none.
         is_personal: Whether each number has a text of its own, as in `CustomerSMS.send_messages`.
+        request: The short id of the attempt, as in `Outcome.request` and in logs; None before one
+            is about to begin.
     """
 
     indexes: Sequence[int]
@@ -30,23 +32,69 @@ class Batch:
     text: str = field(repr=lambda text: f"<{len(text)} characters>")
     refs: Sequence[object] = ()
     is_personal: bool = False
+    request: str | None = None
+
+    def cut(self, at: int) -> tuple[Batch, Batch]:
+        """Part it in two; *at* is the size of the first."""
+        return self._slice(slice(at)), self._slice(slice(at, None))
+
+    def part(self, wanted: Collection[int]) -> tuple[Batch, Batch]:
+        """Part it in those whose index is *wanted*, and the others."""
+        places = range(len(self.phones))
+        chosen = [place for place in places if self.indexes[place] in wanted]
+        others = [place for place in places if self.indexes[place] not in wanted]
+        return self._pick(chosen), self._pick(others)
+
+    def _slice(self, where: slice) -> Batch:
+        return evolve(
+            self, indexes=self.indexes[where], phones=self.phones[where], refs=self.refs[where]
+        )
+
+    def _pick(self, places: Sequence[int]) -> Batch:
+        refs = [self.refs[place] for place in places] if self.refs else ()
+        indexes = [self.indexes[place] for place in places]
+        return evolve(
+            self, indexes=indexes, phones=[self.phones[place] for place in places], refs=refs
+        )
 
 
 class Journal(Protocol):
     """
     The memory of a durable run.
 
-    A run that died finds in it what was claimed and never settled: those numbers are unknown.
+    ::
+
+        claim(batch) -> settle(outcomes)        its fates are known
+                     -> release(batch)          nothing of it has left
+        refuse(outcomes)                        for what is never claimed
+
+    The calls of one run never overlap: each is awaited to its end before the next begins. What was
+    claimed and neither settled nor released is unknown: a run that died may have sent it.
+
+    What any of them raises ends the run with `BulkInterrupted`.
     """
 
-    async def claim(self, batch: Batch) -> None:
+    async def claim(self, batch: Batch) -> Collection[int] | None:
         """
-        Note that *batch* is about to leave; awaited before its first byte may.
+        Note that *batch* is about to leave.
 
-        Whatever it raises ends the run, and the batch was not sent.
+        Awaited when the request has its slot, right before its first byte may leave. Where it
+        raises, nothing of the batch was sent.
+
+        Returns:
+            The `Batch.indexes` that may go; None for all. The others end as ``TAKEN``, and the run
+            goes on.
         """
         ...
 
+    async def release(self, batch: Batch) -> None:
+        """Take the claim of *batch* back: it was turned away, or never left."""
+        ...
+
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Note the fates of a claimed batch; whatever it raises ends the run."""
+        """Note the fates of a claimed batch."""
+        ...
+
+    async def refuse(self, outcomes: Sequence[Outcome]) -> None:
+        """Note inputs that are never claimed: bad numbers and texts, doubles, skips."""
         ...

@@ -16,6 +16,7 @@ from customersms_async import (
     OutOfCredits,
     Rejected,
     Status,
+    StopRules,
 )
 from customersms_async._ports.transport import Reply
 from tests.support.memory import MemoryTransport, accepts, answers, now, refuses
@@ -124,7 +125,7 @@ async def test_a_balance_of_any_type_is_heard(make_client, balance):
     client = make_client(gateway)
 
     receipt = await client.send(PHONE, TEXT)
-    report = await client.send_many(PHONES, TEXT, min_credits=98)
+    report = await client.send_many(PHONES, TEXT, stop=StopRules(min_credits=98))
 
     assert 98 == receipt.remaining_credits == client.credits.amount
     assert "NO_CREDITS" == report.stopped

@@ -12,9 +12,12 @@ from customersms_async import (
     BulkInterrupted,
     ConfigurationError,
     LocalLimiter,
+    Message,
     Rate,
     Status,
+    StopRules,
 )
+from customersms_async._ports.transport import Reply
 from tests.support.memory import (
     MemoryTransport,
     accepts,
@@ -71,7 +74,9 @@ async def test_unknowns_in_a_row_end_a_run(make_client):
     """`max_unknown` requests in a row without an answer stop it; the rest is not sent."""
     gateway = MemoryTransport(accepts(), then=loses_answer())
 
-    report = await make_client(gateway).send_many(phones(10), "hi", batch_size=1, max_unknown=2)
+    report = await make_client(gateway).send_many(
+        phones(10), "hi", batch_size=1, stop=StopRules(max_unknown=2)
+    )
 
     assert (1, 2, 7, "TOO_MANY_UNKNOWN") == (
         report.sent,
@@ -87,7 +92,9 @@ async def test_an_answer_between_breaks_the_row(make_client):
     """Unknown requests count only while no answer comes between."""
     gateway = MemoryTransport(*[loses_answer(), accepts()] * 5)
 
-    report = await make_client(gateway).send_many(phones(10), "hi", batch_size=1, max_unknown=2)
+    report = await make_client(gateway).send_many(
+        phones(10), "hi", batch_size=1, stop=StopRules(max_unknown=2)
+    )
 
     assert (5, 5, None) == (report.sent, report.unknown, report.stopped)
 
@@ -104,13 +111,173 @@ async def test_a_refused_key_ends_a_run_at_the_first_answer(make_client):
     assert 1_000 == len(report.safe_to_resend())
 
 
-async def test_a_refused_text_does_not_end_a_run(make_client):
-    """What the gateway refuses otherwise is rejected, and the run goes on."""
-    gateway = MemoryTransport(then=refuses("BLOCKED_TEXT"))
+async def test_equal_refusals_in_a_row_end_a_run(make_client):
+    """A wrong path or a suspended account is refused three times, and not two hundred times."""
+    gateway = MemoryTransport(accepts(), then=answers("<html>", 404))
 
-    report = await make_client(gateway).send_many(phones(30), "hi", batch_size=10)
+    report = await make_client(gateway).send_many(
+        phones(2000), "hi", batch_size=10, max_in_flight=1
+    )
 
-    assert (30, 3, None) == (report.rejected, report.requests, report.stopped)
+    assert (10, 30, 4) == (report.sent, report.rejected, report.requests)
+    assert ("HTTP_404", "HTTP_404") == (report.stopped, report[1999].code)
+
+
+async def test_other_refusals_do_not_end_a_run(make_client):
+    """Refusals with different words, or with an acceptance between, are single cases."""
+    script = [refuses("BLOCKED_TEXT"), refuses("OTHER"), refuses("BLOCKED_TEXT")] * 3
+    between = [refuses("BLOCKED_TEXT"), refuses("BLOCKED_TEXT"), accepts()] * 3
+
+    report = await make_client(MemoryTransport(*script)).send_many(
+        phones(18), "hi", batch_size=1, stop=StopRules(max_refused=3)
+    )
+    other = await make_client(MemoryTransport(*between), api_key="cspro_b").send_many(
+        phones(9), "hi", batch_size=1, max_in_flight=1
+    )
+
+    assert (9, 9, None) == (report.rejected, report.sent, report.stopped)
+    assert (6, 3, None) == (other.rejected, other.sent, other.stopped)
+
+
+async def test_a_refusal_does_not_make_a_run_faster(make_client):
+    """After a refusal of a whole request there is no more in flight than before it."""
+    gateway = MemoryTransport(refuses("BLOCKED_TEXT", takes=1), then=accepts(takes=1))
+    client = make_client(gateway, limiter=unpaced())
+
+    await client.send_many(phones(20), "hi", batch_size=1)
+
+    at = [round(post.began_at - gateway.began[0].began_at, 3) for post in gateway.began]
+    assert [1, 1, 2, 8] == [at.count(second) for second in range(4)]
+
+
+async def test_refused_entries_for_want_of_credit_end_a_run(make_client):
+    """A refusal that is said of one entry stops a run as one that is said of the request."""
+    given = phones(300)
+
+    async def half(post):
+        reply = await accepts(refuse=post.phones[3:])(post)
+        return Reply(200, reply.body.replace(b"NO_ROUTE", b"INSUFFICIENT_CREDITS"))
+
+    gateway = MemoryTransport(then=half)
+    report = await make_client(gateway).send_many(given, "hi", batch_size=10)
+
+    assert (3, 7, 290, "NO_CREDITS") == (
+        report.sent,
+        report.rejected,
+        report.not_sent,
+        report.stopped,
+    )
+    assert given[3:] == [outcome.phone for outcome in report.safe_to_resend()]
+
+
+async def test_a_floor_counts_what_is_in_flight(make_client):
+    """Sixteen requests at once do not take a balance below its floor."""
+    gateway = MemoryTransport(then=accepts(takes=3), credits=10_000)
+    client = make_client(gateway, limiter=unpaced())
+
+    report = await client.send_many(phones(9_000), "hi", stop=StopRules(min_credits=9_500))
+
+    assert (500, 9_500, "NO_CREDITS") == (report.sent, gateway.credits, report.stopped)
+
+
+async def test_a_budget_is_spent_to_its_last_credit(make_client):
+    """`max_credits` is what a run spends, and the last request is cut to what is left."""
+    gateway = MemoryTransport(then=accepts(takes=3), credits=10_000)
+    client = make_client(gateway, limiter=unpaced())
+
+    report = await client.send_many(phones(9_000), "hi", stop=StopRules(max_credits=1_250))
+
+    assert (1_250, 8_750, "BUDGET_SPENT") == (report.sent, gateway.credits, report.stopped)
+    assert 9_000 == report.total
+
+
+async def test_a_budget_without_a_balance_counts_a_credit_a_number(make_client):
+    """A gateway that names no balance is trusted to take at least one credit a number."""
+    report = await make_client(MemoryTransport()).send_many(
+        phones(900), "hi", stop=StopRules(max_credits=250)
+    )
+
+    assert (250, "BUDGET_SPENT") == (report.sent, report.stopped)
+
+
+async def test_a_share_of_rejections_ends_a_run(make_client):
+    """From a hundred numbers on, a share of rejected ones stops the run."""
+    gateway = MemoryTransport()
+
+    async def some(post):
+        return await accepts(refuse=post.phones[:3])(post)
+
+    gateway = MemoryTransport(then=some)
+    report = await make_client(gateway).send_many(
+        phones(500), "hi", batch_size=10, max_in_flight=1, stop=StopRules(max_rejected=0.3)
+    )
+
+    assert (70, 30, "TOO_MANY_REJECTED") == (report.sent, report.rejected, report.stopped)
+
+
+async def test_numbers_to_skip(make_client):
+    """Who opted out is not sent to, whatever the spelling, and does not make a run less than ok."""
+    gateway = MemoryTransport()
+    given = phones(4)
+
+    report = await make_client(gateway).send_many(given, "hi", skip=[f"00{given[1][1:]}", given[3]])
+
+    assert [[given[0], given[2]]] == gateway.batches
+    assert [None, "SKIPPED", None, "SKIPPED"] == codes_of(report)
+    assert report.ok
+    assert [] == report.safe_to_resend()
+
+
+async def test_a_function_says_who_is_skipped(make_client):
+    """Its word comes back as the detail; what it does not name is sent."""
+    given = phones(3)
+    words = {given[1]: "asked us to stop on Monday"}
+
+    report = await make_client(MemoryTransport()).send_messages(
+        [Message(phone, "hi") for phone in given], skip=words.get
+    )
+
+    assert [None, "asked us to stop on Monday", None] == [outcome.detail for outcome in report]
+    assert "SKIPPED" == report[1].code
+
+
+async def test_a_skip_function_that_raises_lets_nobody_through(make_client):
+    """Where it cannot be asked, nobody is sent to unasked, and every number has its fate."""
+    gateway = MemoryTransport()
+    given = phones(50)
+
+    def ask(phone):
+        if phone == given[13]:
+            raise LookupError("of the caller")
+
+    with pytest.raises(BulkInterrupted) as caught:
+        await make_client(gateway).send_many(given, "hi", batch_size=10, skip=ask)
+
+    report = caught.value.report
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert given[:10] == [outcome.phone for outcome in report if outcome.status is Status.SENT]
+    assert {"INPUT_FAILED"} == {o.code for o in report if o.status is Status.NOT_SENT}
+
+
+@pytest.mark.parametrize("skip", [["+1212", "junk"], "junk", b"+12125551234", 5])
+async def test_a_bad_skip_is_refused_before_any_io(make_client, skip):
+    """A list of opt-outs with a mistake in it might send to one of them."""
+    gateway = MemoryTransport()
+
+    with pytest.raises(ValueError, match=r"skip|phone"):
+        await make_client(gateway).send_many(phones(3), "hi", skip=skip)
+
+    assert [] == gateway.began
+
+
+async def test_an_async_skip_function_is_refused(make_client):
+    """Nobody would await it."""
+
+    async def ask(phone):
+        raise AssertionError(phone)
+
+    with pytest.raises(ConfigurationError, match="plain function"):
+        await make_client(MemoryTransport()).send_many(phones(3), "hi", skip=ask)
 
 
 async def test_the_end_of_credits_ends_a_run(make_client):
@@ -118,7 +285,7 @@ async def test_the_end_of_credits_ends_a_run(make_client):
     gateway = MemoryTransport(credits=50)
 
     report = await make_client(gateway).send_many(
-        phones(100), "hi", batch_size=10, min_credits=20, max_in_flight=1
+        phones(100), "hi", batch_size=10, max_in_flight=1, stop=StopRules(min_credits=20)
     )
 
     assert (30, 70, 20, "NO_CREDITS") == (
@@ -217,15 +384,15 @@ async def test_a_stopped_generator_is_not_read_further(make_client):
 
 async def test_resending_what_is_safe_ends_and_doubles_nothing(make_client):
     """`safe_to_resend` goes straight into another run, until it is empty."""
-    gateway = MemoryTransport(accepts(), *[cannot_connect()] * 8)
+    gateway = MemoryTransport(accepts(), refuses("INSUFFICIENT_CREDITS"), refuses("BAD_KEY"))
     client = make_client(gateway)
     given, rounds = phones(50), 0
 
     while given:
-        report = await client.send_many(given, "hi", batch_size=10)
+        report = await client.send_many(given, "hi", batch_size=10, max_in_flight=1)
         given, rounds = report.safe_to_resend(), rounds + 1
 
-    assert 2 == rounds
+    assert 3 == rounds
     assert dict.fromkeys(phones(50), 1) == gateway.ledger
 
 
@@ -252,9 +419,8 @@ async def test_raise_for_failures_has_the_report(make_client):
         ("stop_after", float("nan")),
         ("dedupe", 1),
         ("drain", -1),
-        ("drain", None),
-        ("max_unknown", 0),
-        ("min_credits", -1),
+        ("skip", 5),
+        ("stop", 3),
         ("journal", object()),
     ],
 )

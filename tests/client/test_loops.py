@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from customersms_async import LocalLimiter, Status
+from customersms_async import LocalLimiter, Status, StopRules
 from tests.support.callers import usage_now
 from tests.support.memory import (
     MemoryJournal,
@@ -55,7 +55,10 @@ async def test_tasks_that_are_ended_at_any_step_lose_nothing(make_client, make_i
         client = make_client(gateway, api_key=f"cspro_{step}", request_timeout=1)
         _Ending(step)
 
-        report = await client.send_many(make_input(phones(8)), "hi", batch_size=2, max_unknown=9)
+        report = await client.send_many(
+            make_input(phones(8)), "hi", batch_size=2, stop=StopRules(max_unknown=9)
+        )
+        _Ending(-1)  # too late for this one
 
         assert len(report) == report.total <= 8
         for outcome in report:

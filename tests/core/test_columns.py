@@ -42,11 +42,18 @@ class Line:
     message_id: str | None = None
     ref: object = None
     request: int = 0
+    first: int | None = None
     pending: bool = field(default=True, eq=False)
 
     def row(self):
         return Row(
-            self.phone, self.verdict, self.message_id or None, self.ref, self.request, text=None
+            phone=self.phone,
+            verdict=self.verdict,
+            message_id=self.message_id or None,
+            ref=self.ref,
+            request=self.request,
+            text=None,
+            duplicate_of=self.first,
         )
 
 
@@ -71,7 +78,10 @@ class Model(RuleBasedStateMachine):
         if ref is not None:
             self.columns.keep_ref(index, ref)
         self.columns.decide((index,), REJECTED)
-        self.lines.append(Line(given, REJECTED, ref=ref, pending=False))
+        first = index // 2 if ref else None
+        if first is not None:
+            self.columns.keep_double(index, first)
+        self.lines.append(Line(given, REJECTED, ref=ref, first=first, pending=False))
 
     @precondition(lambda self: any(line.pending for line in self.lines))
     @rule(data=st.data())

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from customersms_async._bulk.options import LookingOptions, Options
+from customersms_async._bulk.stop_rules import StopRules
 from customersms_async._validation import (
     check_count,
     check_endpoint,
@@ -32,10 +33,17 @@ def test_defaults():
         max_in_flight=16,
         stop_after=None,
         dedupe=True,
-        drain=5.0,
-        max_unknown=3,
-        min_credits=0,
+        skip=None,
+        drain=None,
         journal=None,
+        stop=StopRules(
+            max_unknown=3,
+            max_refused=3,
+            max_rejected=None,
+            outage=600,
+            min_credits=0,
+            max_credits=None,
+        ),
         look_ahead=50_000,
     )
 
@@ -45,8 +53,6 @@ def test_defaults():
     [
         ("batch_size", 1, "from 1 to 10000"),
         ("max_in_flight", 1, "of at least 1"),
-        ("max_unknown", 1, "of at least 1"),
-        ("min_credits", 0, "of at least 0"),
         ("look_ahead", 1, "of at least 1"),
     ],
 )
@@ -73,7 +79,46 @@ def test_stop_after(value):
     assert said == refusal(Options, stop_after=value)
 
 
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("max_unknown", 1), ("max_refused", 1), ("min_credits", 0), ("max_credits", 1)],
+)
+def test_counts_of_stop_rules(name, least):
+    """A rule that is no count, or too small, is refused by name and value."""
+    for value in [*(v for v in NO_COUNTS if v is not None), least - 1]:
+        said = f"{name} must be a whole number of at least {least}, not {value!r}"
+        assert said == refusal(StopRules, **{name: value})
+
+    assert least == getattr(StopRules(**{name: least}), name)
+
+
+@pytest.mark.parametrize("value", [0, -0.1, 1.01, True, "0.5", math.nan])
+def test_a_share_of_rejected(value):
+    """A share is above 0 and up to 1; None is no rule."""
+    said = f"max_rejected must be a share above 0 and up to 1, or None, not {value!r}"
+
+    assert said == refusal(StopRules, max_rejected=value)
+    assert (1, None) == (StopRules(max_rejected=1).max_rejected, StopRules().max_rejected)
+
+
 @pytest.mark.parametrize("value", [*NO_SECONDS, None])
+def test_an_outage(value):
+    """Seconds of an outage that are none are refused; 0 waits for none."""
+    said = f"outage must be a number of seconds of at least 0, not {value!r}"
+
+    assert said == refusal(StopRules, outage=value)
+    assert 0 == StopRules(outage=0).outage
+
+
+@pytest.mark.parametrize("value", [None, 3, {"max_unknown": 3}])
+def test_rules_are_one_object(value):
+    """What stops a run is given as rules."""
+    said = f"stop must be StopRules(...), not {type(value).__name__}"
+
+    assert said == refusal(Options, stop=value)
+
+
+@pytest.mark.parametrize("value", NO_SECONDS)
 def test_drain(value):
     """A time to wait for what is in flight that is none is refused; 0 is taken."""
     said = f"drain must be a number of seconds of at least 0, not {value!r}"
@@ -92,17 +137,35 @@ class Memory:
     async def claim(self, batch):
         raise NotImplementedError
 
+    async def release(self, batch):
+        raise NotImplementedError
+
     async def settle(self, outcomes):
         raise NotImplementedError
 
+    async def refuse(self, outcomes):
+        raise NotImplementedError
 
-def test_journal():
-    """A journal has the two calls of the port; anything else is refused by its type."""
+
+class Older:
+    claim = settle = Memory.settle
+
+
+@pytest.mark.parametrize(
+    ("value", "lacks"),
+    [
+        ("a path", "str (without claim, release, settle, refuse)"),
+        (Older(), "Older (without release, refuse)"),
+        (Memory, "type (the class itself)"),
+    ],
+)
+def test_journal(value, lacks):
+    """A journal has the four calls of the port; what is missing is named."""
     memory = Memory()
+    calls = "claim(), release(), settle() and refuse()"
 
     assert memory is Options(journal=memory).journal
-    said = "journal must be an object with claim() and settle(), not str"
-    assert said == refusal(Options, journal="a path")
+    assert f"journal must be an object with {calls}, not {lacks}" == refusal(Options, journal=value)
 
 
 def test_seconds():

@@ -226,8 +226,16 @@ def test_what_else_a_report_says():
             "2 sent, 0 rejected, 0 unknown, 0 not sent, 12,345 credits left",
         ),
         (
-            {"not_sent": 1, "remaining_credits": 0, "stopped": "NO_CREDITS"},
-            "0 sent, 0 rejected, 0 unknown, 1 not sent, 0 credits left, stopped: NO_CREDITS",
+            {"not_sent": 1, "stopped": "NO_CREDITS"},
+            "0 sent, 0 rejected, 0 unknown, 1 not sent, stopped: NO_CREDITS, the rest was not read",
+        ),
+        (
+            {"not_sent": 1, "stopped": "NO_CREDITS", "complete": True},
+            "0 sent, 0 rejected, 0 unknown, 1 not sent, stopped: NO_CREDITS",
+        ),
+        (
+            {"not_sent": 1, "stopped": "STOPPED", "in_flight": 2},
+            "0 sent, 0 rejected, 0 unknown, 1 not sent, stopped: STOPPED",
         ),
     ],
 )

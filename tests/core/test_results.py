@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async import codes
-from customersms_async._bulk.reader import Chunk
+from customersms_async._bulk.reader import Chunk, Refusal
 from customersms_async._bulk.results import ResultCollector
 from customersms_async._columns import Columns
 from customersms_async._delivery.result import DeliveryResult
@@ -23,14 +23,16 @@ NO_CREDIT = Verdict(Status.REJECTED, "INSUFFICIENT_CREDITS", "no credit")
 CHUNK = Chunk(
     first=0,
     numbers=[12125551234, 0, 12125551234, 13235554567],
-    refused=[(1, "junk", INVALID), (2, ANN, DUPLICATE)],
+    refused=[Refusal(1, "junk", INVALID), Refusal(2, ANN, DUPLICATE, 0)],
     refs=[(1, "row 1"), (3, "row 3")],
 )
 BATCH = Batch([0, 3], [ANN, BEN], "Hi", (None, "row 3"))
 OUTCOMES = [
     Outcome(0, ANN, Status.SENT, "msg_1", request="ab-7"),
     Outcome(1, "junk", Status.NOT_SENT, None, "INVALID_PHONE", "is empty", "row 1"),
-    Outcome(2, ANN, Status.NOT_SENT, None, "DUPLICATE", "stood earlier in the same run"),
+    Outcome(
+        2, ANN, Status.NOT_SENT, None, "DUPLICATE", "stood earlier in the same run", duplicate_of=0
+    ),
     Outcome(3, BEN, Status.REJECTED, None, "BLOCKED", "no", "row 3", "ab-7"),
 ]
 DELIVERED = DeliveryResult([SENT, BLOCKED], ["msg_1", None], request=7)
@@ -76,7 +78,8 @@ def test_nothing_more_is_handed_over():
     ledger.read(CHUNK)
 
     ledger.discard()
-    ledger.read(Chunk(4, [0], [(4, "", INVALID)]))
+    ledger.discard()
+    ledger.read(Chunk(4, [0], [Refusal(4, "", INVALID)]))
     ledger.decide(BATCH, DELIVERED)
 
     assert not ledger.ready
@@ -124,7 +127,8 @@ def test_report_and_stream_agree(verdicts):
         is_refused = verdict in (INVALID, DUPLICATE)
         given_item = "junk" if verdict is INVALID else ANN
         number = 0 if verdict is INVALID else 12125551234
-        refused = [(index, given_item, verdict)] if is_refused else []
+        first = 0 if verdict is DUPLICATE else None
+        refused = [Refusal(index, given_item, verdict, first)] if is_refused else []
         ids = [f"msg_{index}"] if verdict is SENT else None
         for ledger in ledgers:
             ledger.read(Chunk(index, [number], refused))
@@ -133,3 +137,32 @@ def test_report_and_stream_agree(verdicts):
 
     assert list(ledgers[1].ready) == list(Report(columns, Progress(), "ab"))
     assert ledgers[0].fates == ledgers[1].fates
+
+
+def test_what_is_left_over():
+    """Whoever leaves is kept what may have been sent, taken or not, and nothing else."""
+    lost = Batch([4, 5], [ANN, BEN], "Hi")
+    ledger = ResultCollector("ab", None)
+    ledger.read(CHUNK)
+    ledger.decide(BATCH, DELIVERED)
+    first = ledger.ready.popleft()
+
+    ledger.leave()
+    ledger.decide(lost, DeliveryResult(LOST, request=8))
+    ledger.decide(Batch([6], [ANN], "Hi"), DeliveryResult(DUPLICATE))
+
+    assert OUTCOMES[1] == first
+    assert [0, 3, 4, 5] == [outcome.index for outcome in ledger.leftovers]
+    assert not ledger.ready
+
+
+def test_nothing_is_left_over_of_a_report():
+    """A report has all outcomes itself."""
+    columns = Columns()
+    ledger = ResultCollector("ab", columns)
+    ledger.read(CHUNK)
+    ledger.leave()
+    ledger.decide(BATCH, DELIVERED)
+
+    assert [] == ledger.leftovers
+    assert OUTCOMES == list(Report(columns, Progress(), "ab"))

@@ -190,33 +190,21 @@ def test_a_pause_never_ends_earlier(refusals):
 
 def test_a_run_speeds_up_by_answers():
     """A run begins with one request in flight and doubles with each readable answer."""
-    caution, allowed = AdaptiveConcurrency(most=16, max_unknown=3), []
+    caution, allowed = AdaptiveConcurrency(most=16), []
     for _ in range(6):
         allowed.append(caution.allowed)
-        caution.answered()
+        caution.speed_up()
 
     assert [1, 2, 4, 8, 16, 16] == allowed
 
 
 def test_a_run_starts_over_after_an_unknown():
     """After a request without an answer there is one in flight again."""
-    caution = AdaptiveConcurrency(most=5, max_unknown=3)
+    caution = AdaptiveConcurrency(most=5)
     for _ in range(3):
-        caution.answered()
+        caution.speed_up()
     assert 5 == caution.allowed
 
-    caution.unknown()
+    caution.start_over()
 
     assert 1 == caution.allowed
-
-
-@given(st.lists(st.booleans(), max_size=40), st.integers(1, 5))
-def test_too_many_unknown_in_a_row(is_answered, most_unknown):
-    """As many unknown requests in a row as were allowed end the run; an answer starts the count."""
-    caution, in_a_row = AdaptiveConcurrency(most=8, max_unknown=most_unknown), 0
-    for answered in is_answered:
-        in_a_row = 0 if answered else in_a_row + 1
-        said = caution.answered() if answered else caution.unknown()
-
-        assert (None if answered else in_a_row >= most_unknown) is said
-        assert 1 <= caution.allowed <= 8

@@ -7,7 +7,10 @@ from attrs import define
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from customersms_async._bulk.reader import MessageReader, PhoneReader, Source
+from customersms_async._bulk.message_reader import MessageReader
+from customersms_async._bulk.phone_reader import PhoneReader
+from customersms_async._bulk.reader import Skip
+from customersms_async._bulk.source import open_source
 from customersms_async._status import Status
 from customersms_async.errors import InvalidPhone
 from customersms_async.outcomes import Message, Outcome
@@ -113,7 +116,7 @@ BREAKING = {
 
 
 def phone_reader(phones, *, batch_size=3, dedupe=True, parse=normalize_phone):
-    return PhoneReader(phones, "Hi", batch_size=batch_size, dedupe=dedupe, parse=parse)
+    return PhoneReader(phones, "Hi", batch_size=batch_size, dedupe=dedupe, parse=parse, skip=Skip())
 
 
 def message_reader(messages, *, batch_size=3, dedupe=True, look_ahead=10):
@@ -122,16 +125,32 @@ def message_reader(messages, *, batch_size=3, dedupe=True, look_ahead=10):
         batch_size=batch_size,
         dedupe=dedupe,
         parse=normalize_phone,
+        skip=Skip(),
         look_ahead=look_ahead,
     )
+
+
+def start(source):
+    """Begin to read, as a run does; give the source back."""
+    source.start(asyncio.ensure_future)
+    return source
+
+
+def flush(reader, chunk):
+    """Add what is held back to the batches of a chunk."""
+    while (batch := reader.flush()) is not None:
+        chunk.batches.append(batch)
+    return chunk
 
 
 async def read_all(reader, sizes=()):
     """Read to the end, a few items at a time where *sizes* says so, and give the chunks."""
     chunks, sizes = [], iter(sizes)
-    while not reader.input.is_exhausted:
-        await reader.input.gather(min(next(sizes, reader.wanted), reader.wanted))
-        chunks.append(reader.take(is_last=reader.input.is_exhausted))
+    source = start(reader.source)
+    while not source.is_exhausted:
+        await source.gather(min(next(sizes, reader.wanted), reader.wanted))
+        chunks.append(reader.take(0.0))
+    flush(reader, chunks[-1])
     return chunks
 
 
@@ -145,7 +164,7 @@ def facts(chunks):
     for chunk in chunks:
         for place, number in enumerate(chunk.numbers):
             numbers[chunk.first + place] = number
-    refused = [(i, given, v.code) for chunk in chunks for i, given, v in chunk.refused]
+    refused = [(r.index, r.given, r.verdict.code) for chunk in chunks for r in chunk.refused]
     leaving = [
         (index, phone, batch.text)
         for chunk in chunks
@@ -241,7 +260,7 @@ def test_an_input_that_raises_loses_nothing(kind, items):
     chunks = read(reader)
 
     assert model_of_phones(items, dedupe=True) == facts(chunks)
-    assert isinstance(reader.input.failure, BrokenInputError)
+    assert isinstance(reader.source.failure, BrokenInputError)
 
 
 async def test_a_read_that_is_cancelled_loses_nothing():
@@ -253,11 +272,12 @@ async def test_a_read_that_is_cancelled_loses_nothing():
         await asyncio.Event().wait()
 
     reader = phone_reader(stalling(), batch_size=10)
+    start(reader.source)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await reader.input.gather(10)
+            await reader.source.gather(10)
 
-    chunk = reader.take(is_last=True)
+    chunk = flush(reader, reader.take(0.0))
 
     assert [(0, ANN, "Hi"), (1, BEN, "Hi")] == facts([chunk])[2]
 
@@ -265,7 +285,7 @@ async def test_a_read_that_is_cancelled_loses_nothing():
 async def test_an_input_is_read_no_further_than_asked():
     """Nothing is read before it is asked for, and no more than was asked for."""
     taken = []
-    source = Source((taken.append(n) or n for n in range(10)), "phones")
+    source = open_source((taken.append(n) or n for n in range(10)), "phones")
     assert [] == taken
 
     await source.gather(3)
@@ -328,7 +348,7 @@ def test_a_string_is_no_message():
 )
 def test_is_sized(kind, is_sized):
     """Of a collection the rest is known when a run stops; of a stream it is not."""
-    assert is_sized is phone_reader(KINDS[kind]([ANN])).input.is_sized
+    assert is_sized is phone_reader(KINDS[kind]([ANN])).source.is_sized
 
 
 def test_a_number_too_long_to_write():
@@ -382,7 +402,7 @@ async def test_closing_a_generator():
             closed.append("async")
 
     for make in (source, async_source):
-        given_input = Source(make(), "phones")
+        given_input = start(open_source(make(), "phones"))
         await given_input.gather(1)
         await given_input.close()
         assert given_input.failure is None
@@ -393,7 +413,7 @@ async def test_closing_a_generator():
 @pytest.mark.parametrize("kind", KINDS)
 async def test_closing_twice(kind):
     """Any input may be closed, read or not, and closed again."""
-    given_input = Source(KINDS[kind]([ANN]), "phones")
+    given_input = start(open_source(KINDS[kind]([ANN]), "phones"))
 
     await given_input.close()
     await given_input.close()
@@ -411,12 +431,12 @@ async def test_what_closing_raises_is_kept():
         finally:
             raise BrokenInputError
 
-    given_input = Source(source(), "phones")
+    given_input = open_source(source(), "phones")
     await given_input.gather(1)
     await given_input.close()
     assert isinstance(given_input.failure, BrokenInputError)
 
-    given_input = Source(source(), "phones")
+    given_input = open_source(source(), "phones")
     await given_input.gather(1)
     given_input.failure = first = ValueError()
     await given_input.close()
@@ -429,11 +449,11 @@ async def test_a_file_is_left_open(tmp_path):
     path.write_text(f"{ANN}\n{BEN}\n")
     with path.open() as file:
         reader = phone_reader(file)
-        await reader.input.gather(1)
-        await reader.input.close()
+        await reader.source.gather(1)
+        await reader.source.close()
 
         assert not file.closed
-        assert [(0, ANN, "Hi")] == facts([reader.take(is_last=True)])[2]
+        assert [(0, ANN, "Hi")] == facts([flush(reader, reader.take(0.0))])[2]
 
 
 # --- Messages -------------------------------------------------------------------------------------
@@ -511,9 +531,9 @@ def test_no_more_are_held_than_looked_ahead(texts, batch_size, look_ahead, sizes
         0,
         iter(sizes),
     )
-    while not reader.input.is_exhausted:
-        reader.input.gather_now(min(next(sizes, reader.wanted), reader.wanted))
-        chunk = reader.take()
+    while not reader.source.is_exhausted:
+        reader.source.gather_now(min(next(sizes, reader.wanted), reader.wanted))
+        chunk = reader.take(0.0)
         assert held + len(chunk.numbers) <= look_ahead
         held += len(chunk.numbers) - sum(len(batch.phones) for batch in chunk.batches)
         assert 0 <= held < look_ahead
@@ -546,8 +566,8 @@ def test_a_look_ahead_of_one_holds_nothing_back():
     reader = message_reader([Message(ANN, "a"), Message(BEN, "a")], look_ahead=1)
 
     for phone in (ANN, BEN):
-        reader.input.gather_now(reader.wanted)
-        (batch,) = reader.take().batches
+        reader.source.gather_now(reader.wanted)
+        (batch,) = reader.take(0.0).batches
         assert [phone] == list(batch.phones)
 
 
@@ -559,3 +579,77 @@ def test_a_double_is_an_equal_pair():
 
     assert [(2, ANN, "DUPLICATE")] == refused
     assert [(0, ANN, "a"), (1, ANN, "b")] == leaving
+
+
+# --- Sources that take their time -----------------------------------------------------------------
+
+
+@pytest.mark.virtual_time
+async def test_an_item_that_comes_as_the_others_are_taken_is_not_lost():
+    """What is being waited for while the rest is taken stands in the next chunk."""
+
+    async def slowly():
+        for phone in (ANN, BEN, CAM):
+            yield phone
+            await asyncio.sleep(2)
+
+    source = start(open_source(slowly(), "phones"))
+    taken = []
+    while not source.is_exhausted:
+        await source.gather(3)
+        taken.append(source.take())
+
+    assert [[ANN], [BEN], [CAM], []] == taken
+
+
+@pytest.mark.virtual_time
+async def test_nothing_waits_for_company_longer_than_a_second():
+    """Fewer items come where the others take longer; what was held already counts."""
+    began = asyncio.get_running_loop().time()
+
+    async def slowly():
+        yield ANN
+        yield BEN
+        await asyncio.sleep(100)
+        yield CAM
+
+    source = start(open_source(slowly(), "phones"))
+    await source.gather(3)
+    first = asyncio.get_running_loop().time() - began
+    taken = source.take()
+    await source.gather(3, held_for=0.75)
+
+    assert ([ANN, BEN], []) == (taken, source.take())
+    assert [1.0, 1.25] == pytest.approx([first, asyncio.get_running_loop().time() - began])
+    await source.close()
+
+
+async def test_what_is_there_is_read_though_something_has_waited_long():
+    """An item that has waited its second does not keep those behind it from being read."""
+    source = start(open_source(async_items([ANN, BEN]), "phones"))
+
+    await source.gather(5, held_for=100)
+
+    assert [ANN, BEN] == source.take()
+
+
+async def async_items(items):
+    for item in items:
+        yield item
+
+
+async def test_a_source_that_was_interrupted_is_over():
+    """A reader that waits for it is told, and nothing more comes of it."""
+
+    async def stalling():
+        yield ANN
+        await asyncio.Event().wait()
+
+    source = start(open_source(stalling(), "phones"))
+    waiting = asyncio.ensure_future(source.gather(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await source.close()
+    await waiting
+
+    assert (True, False, [ANN]) == (source.is_over, source.is_exhausted, source.take())

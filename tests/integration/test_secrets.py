@@ -157,6 +157,12 @@ class Journal:
     async def claim(self, batch: object) -> None:
         self.net.value(batch, "batch")
 
+    async def release(self, batch: object) -> None:
+        self.net.value(batch, "released")
+
+    async def refuse(self, outcomes: object) -> None:
+        self.net.value(outcomes, "refused")
+
     async def settle(self, outcomes: object) -> None:
         self.net.value(outcomes, "settled")
         raise OSError

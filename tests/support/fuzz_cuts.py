@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import anyio
 
-from customersms_async import Bulk
+from customersms_async._bulk.run import Run
 
 __all__ = ["CUTS", "SEND_CUTS", "STREAM_CUTS"]
 
@@ -23,7 +23,7 @@ class _Sibling(Exception):
 class Client(Protocol):
     """A client that remembers its last bulk run."""
 
-    last: Bulk | None
+    last: Run | None
 
     async def aclose(self, drain: float = 5.0) -> None: ...
 

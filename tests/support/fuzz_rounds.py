@@ -21,6 +21,7 @@ from customersms_async import (
     Rate,
     SendError,
     Status,
+    StopRules,
 )
 from customersms_async._bulk.run import Run
 from tests.support.callers import usage_now
@@ -51,13 +52,26 @@ class _Notes:
     breaks_at: int | None
     claimed: set[int] = field(factory=set)
     settled: dict[int, Outcome] = field(factory=dict)
+    refused: set[int] = field(factory=set)
     calls: int = 0
+    is_asked: bool = False
     has_broken: bool = False
 
     async def claim(self, batch: Batch) -> None:
         await self._live()
         assert self.claimed.isdisjoint(batch.indexes), "claimed twice"
         self.claimed.update(batch.indexes)
+
+    async def release(self, batch: Batch) -> None:
+        await self._live()
+        assert self.claimed.issuperset(batch.indexes), "released without a claim"
+        self.claimed.difference_update(batch.indexes)
+
+    async def refuse(self, outcomes: Sequence[Outcome]) -> None:
+        await self._live()
+        indexes = [outcome.index for outcome in outcomes]
+        assert self.refused.isdisjoint(indexes), "refused twice"
+        self.refused.update(indexes)
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
         await self._live()
@@ -67,9 +81,14 @@ class _Notes:
         self.settled.update(zip(indexes, outcomes, strict=True))
 
     async def _live(self) -> None:
+        assert not self.is_asked, "two calls at once"
         self.calls += 1
-        if self.dice.random() < 0.2:
-            await asyncio.sleep(self.dice.random() * 0.01)
+        self.is_asked = True
+        try:
+            if self.dice.random() < 0.2:
+                await asyncio.sleep(self.dice.random() * 0.01)
+        finally:
+            self.is_asked = False
         if self.calls == self.breaks_at:
             self.has_broken = True
             raise JournalBroke
@@ -78,10 +97,10 @@ class _Notes:
 class _Client(CustomerSMS):
     """Remembers its bulk runs, so that what became of a cancelled one can be asked."""
 
-    last: Bulk | None = None
+    last: Run | None = None
 
-    def _bulk(self, run: Run) -> Bulk:
-        self.last = super()._bulk(run)
+    def _run(self, *given: Any) -> Run:
+        self.last = super()._run(*given)
         return self.last
 
 
@@ -150,7 +169,10 @@ class Round:
             "max_in_flight": dice.choice([1, 3, 16]),
             "dedupe": job.dedupe,
             "drain": dice.choice([0, 0.02, 0.5, 5.0]),
-            "max_unknown": dice.choice([1, 3, 1_000, 1_000]),
+            "stop": StopRules(
+                max_unknown=dice.choice([1, 3, 1_000, 1_000]),
+                outage=dice.choice([0, 0.1, 600]),
+            ),
         }
         if dice.random() < 0.5:
             breaks_at = dice.randint(1, 12) if dice.random() < 0.25 else None
@@ -161,7 +183,7 @@ class Round:
 
     def _resending(self, job: Job) -> dict[str, Any]:
         size = self.dice.choice([10, 30, 100])
-        return {"batch_size": size, "max_unknown": 1_000, "dedupe": job.dedupe}
+        return {"batch_size": size, "stop": StopRules(max_unknown=1_000), "dedupe": job.dedupe}
 
     def _client(self) -> _Client:
         return _Client(
@@ -198,11 +220,11 @@ class Round:
 
         await CUTS[cut](sms, use, delay)
         await self._quiet(sms, delay)
-        bulk = sms.last
-        assert bulk is not None
-        self.cuts[cut] += bulk.progress.stopped is not None
-        outcomes = taken if is_stream else list(bulk._run.report())
-        return self._check_run(job, bulk, outcomes, notes, before)
+        run = sms.last
+        assert run is not None
+        self.cuts[cut] += run.progress.stopped is not None
+        outcomes = [*taken, *run.leftovers] if is_stream else list(run.report())
+        return self._check_run(job, run, outcomes, notes, before)
 
     async def _stream(self, run: Bulk, cut: str, taken: list[Outcome], count: int) -> None:
         leaves_at = self.dice.randrange(1 + count // 2)
@@ -280,12 +302,12 @@ class Round:
     def _check_run(
         self,
         job: Job,
-        bulk: Bulk,
+        run: Run,
         outcomes: list[Outcome],
         notes: _Notes,
         before: Counter[tuple[str, str]],
     ) -> list[Outcome]:
-        progress = bulk.progress
+        progress = run.progress
         assert job.read == progress.total, "a number that was read has no fate"
         assert (0, 0) == (progress.waiting, progress.in_flight)
         fates = {outcome.index: outcome for outcome in outcomes}

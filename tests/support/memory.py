@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -94,9 +95,9 @@ def answers(
     return behave
 
 
-def refuses(code: str, error: str = "No", **fields: Any) -> Behaviour:
+def refuses(code: str, error: str = "No", takes: float = 0.05, **fields: Any) -> Behaviour:
     """Refuse the whole request."""
-    return answers({"success": False, "error": error, "code": code} | fields)
+    return answers({"success": False, "error": error, "code": code} | fields, takes=takes)
 
 
 def turns_away(retry_after: str | None = None) -> Behaviour:
@@ -295,26 +296,54 @@ class MemoryJournal:
         self._takes = takes
         self.calls: list[str] = []
         self.claimed: list[int] = []
+        self.released: list[int] = []
         self.settled: list[Outcome] = []
+        self.refused: list[Outcome] = []
+        self.taken: set[int] = set()
+        self.requests: list[str | None] = []
+        self._is_asked = False
 
-    async def claim(self, batch: Batch) -> None:
-        self.calls.append("claim")
-        await asyncio.sleep(self._takes)
-        if self.calls.count("claim") == self._fail_claim:
-            raise OSError("the disk is full")
-        self.claimed.extend(batch.indexes)
+    async def claim(self, batch: Batch) -> Collection[int] | None:
+        async with self._call("claim"):
+            if self.calls.count("claim") == self._fail_claim:
+                raise OSError("the disk is full")
+            let_go = [index for index in batch.indexes if index not in self.taken]
+            self.claimed.extend(let_go)
+            self.requests.append(batch.request)
+        return let_go if self.taken else None
+
+    async def release(self, batch: Batch) -> None:
+        async with self._call("release"):
+            self.released.extend(batch.indexes)
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        self.calls.append("settle")
-        await asyncio.sleep(self._takes)
-        if self.calls.count("settle") == self._fail_settle:
-            raise OSError("the disk is full")
-        self.settled.extend(outcomes)
+        async with self._call("settle"):
+            if self.calls.count("settle") == self._fail_settle:
+                raise OSError("the disk is full")
+            self.settled.extend(outcomes)
+
+    async def refuse(self, outcomes: Sequence[Outcome]) -> None:
+        async with self._call("refuse"):
+            self.refused.extend(outcomes)
+
+    @contextlib.asynccontextmanager
+    async def _call(self, name: str) -> AsyncIterator[None]:
+        """Note a call, which may not overlap another one."""
+        if self._is_asked:
+            raise AssertionError("two calls at once")
+        self.calls.append(name)
+        self._is_asked = True
+        try:
+            await asyncio.sleep(self._takes)
+            yield
+        finally:
+            self._is_asked = False
 
     @property
     def is_balanced(self) -> bool:
-        """Whether whatever was claimed was settled once."""
-        return sorted(self.claimed) == sorted(outcome.index for outcome in self.settled)
+        """Whether each claim was released or settled, once."""
+        ended = [*self.released, *(outcome.index for outcome in self.settled)]
+        return sorted(self.claimed) == sorted(ended)
 
 
 def phones(count: int, first: int = 0) -> list[str]:

@@ -1,0 +1,96 @@
+"""
+The caller's journal, asked by one call at a time.
+
+Rules of this module:
+
+1. Calls of one run never overlap: a lock puts them in line.
+2. What a journal raises is kept as ``failure`` and never reaches a request; after it, nothing is
+   claimed any more.
+3. What a journal gives back is checked: an index that was not asked about lets nothing go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar, cast
+
+from .._ports.journal import Batch, Journal
+from ..outcomes import Outcome
+
+__all__ = ["Bookkeeper"]
+
+T = TypeVar("T")
+
+
+class Bookkeeper:
+    """
+    Asks the journal of a run.
+
+    Args:
+        journal: The caller's.
+
+    Attributes:
+        failure: The first error that it raised, or None.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._turn = asyncio.Lock()
+        self.failure: Exception | None = None
+
+    async def claim(self, batch: Batch) -> frozenset[int] | None:
+        """
+        Ask which of *batch* may go.
+
+        Returns:
+            The indexes that may; None for all.
+
+        Raises:
+            JournalFailed: The journal raised, now or before.
+        """
+        async with self._turn:
+            if self.failure is not None:
+                raise JournalFailed from self.failure
+            try:
+                return _checked(await self._journal.claim(batch), batch)
+            except Exception as exc:
+                self.failure = exc
+                raise JournalFailed from exc
+
+    async def release(self, batch: Batch) -> None:
+        """Take a claim back."""
+        await self._note(self._journal.release, batch)
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Note the fates of a claimed batch."""
+        await self._note(self._journal.settle, outcomes)
+
+    async def refuse(self, outcomes: Sequence[Outcome]) -> None:
+        """Note what is never claimed."""
+        await self._note(self._journal.refuse, outcomes)
+
+    async def _note(self, call: Callable[[T], Awaitable[None]], what: T) -> None:
+        async with self._turn:
+            try:
+                await call(what)
+            except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
+                self.failure = self.failure or exc
+
+
+class JournalFailed(Exception):  # never leaves the run
+    """The journal did not take a claim, so nothing of it was sent."""
+
+
+def _checked(answer: object, batch: Batch) -> frozenset[int] | None:
+    if answer is None:
+        return None
+    if isinstance(answer, str | bytes) or not isinstance(answer, Collection):
+        what = type(answer).__name__
+        msg = f"claim() must give None or a collection of Batch.indexes, not {what}"
+        raise TypeError(msg)
+    indexes = frozenset(cast("Collection[int]", answer))
+    if not indexes.issubset(batch.indexes):
+        msg = "claim() gave an index that is not in Batch.indexes"
+        raise ValueError(msg)
+    return indexes

@@ -1,0 +1,123 @@
+"""
+A run that is held: by a refusal for the rate, or by an outage.
+
+Rules of this module:
+
+1. In an outage one request at a time tries to reach the gateway; the others wait in line.
+2. An outage ends with the first request that reaches the gateway, whatever its answer.
+3. A try of an outage uses up nothing: no retry, no number, no slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from .. import codes
+from .._delivery.result import DeliveryResult
+from .._delivery.retry import backoff
+from .._ports.clock import Clock
+
+__all__ = ["Hold"]
+
+#: The fates of a try after which nobody can tell when the next one will do.
+_OUTAGES: Final = frozenset({codes.CONNECT_FAILED, codes.LIMITER_UNAVAILABLE})
+
+_CAUSES: Final = {
+    codes.CONNECT_FAILED: "the gateway cannot be reached",
+    codes.LIMITER_UNAVAILABLE: "the store of the limiter cannot be reached",
+    codes.RATE_LIMITED: "the gateway refused for the rate",
+}
+
+
+class Hold:
+    """
+    What holds a run.
+
+    Args:
+        clock: Time and randomness.
+
+        patience: Seconds for which an outage is waited out.
+
+        log: Writes a line about the run: level, event, text.
+    """
+
+    def __init__(self, clock: Clock, patience: float, log: Callable[[int, str, str], None]) -> None:
+        self._clock = clock
+        self._patience = patience
+        self._log = log
+        self._code: str | None = None
+        self._since = 0.0
+        self._tries = 0
+        self._prober: object | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the gateway, or the store of the limiter, cannot be reached."""
+        return self._code in _OUTAGES
+
+    @property
+    def lasts_for(self) -> float | None:
+        """Seconds since it began, or None."""
+        return None if self._code is None else self._clock.now() - self._since
+
+    async def wait(self, who: object, result: DeliveryResult) -> bool:
+        """
+        Wait until *who*, whose try sent nothing, may try again.
+
+        Returns:
+            Whether it may; False where the patience with an outage is over.
+        """
+        code = result.first.code or ""
+        if code not in _CAUSES:
+            return True
+        self._begin(code, result)
+        if code not in _OUTAGES:  # the limiter knows how long
+            return True
+        if self._prober is not who:
+            await self._turn.acquire()
+            if not self.is_outage:  # it ended meanwhile
+                self._turn.release()
+                return True
+            self._prober = who
+        return await self._may_probe()
+
+    def end(self) -> None:
+        """Note that the gateway was reached, and did not refuse for the rate."""
+        if self._code is None:
+            return
+        self._log(logging.INFO, "bulk.resumed", f"goes on after {self.lasts_for:.0f} s")
+        self._code = None
+        self._let_all_go()
+
+    def leave(self, who: object) -> None:
+        """Let the next one probe, where *who* was the one that did."""
+        if self._prober is who:
+            self._let_all_go()
+
+    def _let_all_go(self) -> None:
+        """Give the turn to the next in line, who gives it on where there is no outage any more."""
+        if self._prober is not None:
+            self._prober = None
+            self._turn.release()
+
+    async def _may_probe(self) -> bool:
+        left = self._patience - (self._clock.now() - self._since)
+        if left <= 0:
+            return False
+        self._tries += 1
+        await self._clock.sleep(min(left, backoff(self._tries, self._clock.jitter())))
+        return True
+
+    def _begin(self, code: str, result: DeliveryResult) -> None:
+        if self._code == code:
+            return
+        self.end()
+        self._code, self._since, self._tries = code, self._clock.now(), 0
+        seconds = self._patience if code in _OUTAGES else result.retry_after
+        detail = f" ({result.first.detail})" if result.first.detail else ""
+        what = f"is held for up to {seconds:.0f} s, since {_CAUSES[code]}{detail}"
+        self._log(logging.WARNING, "bulk.paused", what)

@@ -1,0 +1,205 @@
+"""
+The way in: what is read becomes batches, one ahead of what leaves.
+
+Rules of this module:
+
+1. What was taken from the source is entered in the results in the same step, before any wait.
+2. Nothing that was read waits for company longer than a second while a request could leave.
+3. The event loop is let run at least every thousand inputs, and every few milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from .._ports.clock import Clock
+from .._ports.journal import Batch
+from ..outcomes import Outcome
+from .bookkeeper import Bookkeeper
+from .reader import Reader
+from .results import ResultCollector
+from .source import HELD_AT_MOST, Spawn
+from .worker import not_sent
+
+__all__ = ["Intake"]
+
+#: Inputs, and seconds, after which the loop is let run.
+_NAP_AFTER: Final = 1000
+_NAP_AFTER_SECONDS: Final = 0.005
+
+
+class Intake:
+    """
+    Reads the input of a run.
+
+    Args:
+        reader: The input.
+
+        results: Where everything that is read is entered.
+
+        books: The journal, or None.
+
+        clock: The time.
+
+        spawn: Starts a task that belongs to the client.
+
+        room: Waits until the caller takes outcomes as fast as they come.
+
+        tell: Called when outcomes are there for the caller.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        results: ResultCollector,
+        books: Bookkeeper | None,
+        clock: Clock,
+        spawn: Spawn,
+        room: Callable[[], Awaitable[None]],
+        tell: Callable[[], None],
+    ) -> None:
+        self.source = reader.source
+        self._reader = reader
+        self._results = results
+        self._books = books
+        self._clock = clock
+        self._spawn = spawn
+        self._room = room
+        self._tell = tell
+        self._pending: deque[Batch] = deque()
+        self._notes: set[asyncio.Task[None]] = set()
+        self._since_nap = 0
+        self._napped_at = self._asked_at = clock.now()
+        self._is_hurried = False
+
+    @property
+    def is_read_to_end(self) -> bool:
+        """Whether nothing of the input is left."""
+        return self.source.is_exhausted and self.source.failure is None
+
+    def hurry(self) -> None:
+        """Wait for nobody any longer: the event loop is at its end."""
+        self._is_hurried = True
+
+    async def next_batch(self) -> Batch | None:
+        """Read until there is a batch, which stays the next one; None at the end of the input."""
+        self._asked_at = self._clock.now()
+        while not self._pending:
+            if not self.source.is_over:
+                await self._room()
+                await self.source.gather(self._reader.wanted, self._held_for())
+            refused = self._take()
+            self.source.read_ahead(self._reader.room)
+            await self._note(refused)
+            if not self._pending and self._is_due() and not self._flush():
+                return None
+            await self._nap()
+        return self._pending[0]
+
+    def put_back(self, first: Batch, rest: Batch) -> None:
+        """Part the next batch in two."""
+        self._pending[0] = rest
+        self._pending.appendleft(first)
+
+    def begun(self) -> None:
+        """The next batch is under way."""
+        self._pending.popleft()
+
+    async def account_for_the_rest(self, word: str | None) -> bool:
+        """
+        Give what was read, and the rest of a sized input, the fate that nothing was sent.
+
+        Returns:
+            Whether anything was left.
+        """
+        may_go_on = self.source.is_sized and self.source.failure is None
+        is_cut = not self.source.is_exhausted
+        while True:
+            await self._calmly(functools.partial(self._note, self._take()))
+            while self._pending or self._flush():
+                is_cut = True
+                batch = self._pending.popleft()
+                self._results.decide(batch, not_sent(word))
+                self._since_nap += len(batch.phones)
+                await self._calmly(self._nap)
+            if self.source.is_exhausted or not may_go_on:
+                return is_cut
+            self._tell()
+            await self._calmly(self._room)
+            await self.source.gather(self._reader.at_once)
+
+    async def wait_for_notes(self) -> None:
+        """Wait for what the journal still notes."""
+        while self._notes:
+            try:
+                await asyncio.wait(self._notes)
+            except asyncio.CancelledError:
+                self.give_up_notes()
+
+    def give_up_notes(self) -> None:
+        """Wait for the journal no longer."""
+        self._is_hurried = True
+        for note in self._notes:
+            note.cancel()
+
+    def _take(self) -> Sequence[Outcome]:
+        """Check what was read; give the outcomes of what goes no further."""
+        chunk = self._reader.take(self._clock.now())
+        refused = self._results.read(chunk)
+        self._pending.extend(chunk.batches)
+        self._since_nap += len(chunk.numbers)
+        if refused:
+            self._tell()
+        return refused
+
+    async def _note(self, refused: Sequence[Outcome]) -> None:
+        """Let the journal note what goes no further; a stop ends the wait, and not the note."""
+        if self._books is None or not refused:
+            return
+        note = self._spawn(self._books.refuse(refused))
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+        await asyncio.wait([note])
+
+    async def _nap(self) -> None:
+        """Let others run, now and then."""
+        now = self._clock.now()
+        if self._since_nap >= _NAP_AFTER or now - self._napped_at >= _NAP_AFTER_SECONDS:
+            self._since_nap = 0
+            await self._clock.sleep(0)
+            self._napped_at = self._clock.now()
+
+    async def _calmly(self, wait: Callable[[], Awaitable[object]]) -> None:
+        """Wait, unless nobody can any more: a cancellation means that the loop is at its end."""
+        if self._is_hurried:
+            return
+        try:
+            await wait()
+        except asyncio.CancelledError:
+            self._is_hurried = True
+
+    def _flush(self) -> bool:
+        """Let the oldest batch go though it is not full; tell whether there is one."""
+        batch = self._reader.flush()
+        if batch is not None:
+            self._pending.append(batch)
+        return batch is not None
+
+    def _is_due(self) -> bool:
+        """Whether what is held may wait no longer."""
+        held_for = self._held_for()
+        return self.source.is_over or (held_for is not None and held_for >= HELD_AT_MOST)
+
+    def _held_for(self) -> float | None:
+        """Seconds for which the oldest item has waited for company; None where none is held."""
+        since = self._reader.oldest_at
+        if since is None:
+            return None
+        if not self.source.waits:  # while requests wait for their slots, nothing waits for company
+            since = max(since, self._asked_at)
+        return self._clock.now() - since

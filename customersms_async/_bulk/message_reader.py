@@ -1,0 +1,153 @@
+"""Reads messages; equal texts that stand near each other share requests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterable, Iterable
+
+from attrs import define, field
+
+from .._ports.journal import Batch
+from .._wire.codec import check_text
+from ..errors import InvalidMessage, InvalidPhone
+from ..outcomes import Message, Outcome
+from ..phones import ParsePhone
+from .options import LookingOptions
+from .reader import DUPLICATE, Chunk, Reader, Refusal, Skip, as_given, invalid, read_skip
+from .source import open_source
+
+__all__ = ["MessageReader", "read_messages"]
+
+
+@define(eq=False)
+class _Group:
+    """Messages of one text that wait for others: index, number and reference of each."""
+
+    since: float
+    members: list[tuple[int, str, object]] = field(factory=list[tuple[int, str, object]])
+
+
+class MessageReader(Reader):
+    """
+    Reads messages with texts of their own; see `Reader`.
+
+    Args:
+        look_ahead: Messages that are held back, at most, to find equal texts.
+    """
+
+    def __init__(
+        self,
+        messages: Iterable[Message] | AsyncIterable[Message],
+        *,
+        batch_size: int,
+        dedupe: bool,
+        parse: ParsePhone,
+        skip: Skip,
+        look_ahead: int,
+    ) -> None:
+        source = open_source(messages, "messages")
+        super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse, skip=skip)
+        self._look_ahead = look_ahead
+        self._seen: dict[bytes, int] = {}  # where each pair stood first
+        # Oldest first. A plain dict that is emptied from its front is searched again from its
+        # beginning each time.
+        self._groups: OrderedDict[str, _Group] = OrderedDict()
+        self._held = 0
+
+    @property
+    def wanted(self) -> int:
+        """Enough to find a batch of equal texts, within the look-ahead."""
+        return max(1, min(self._batch_size, self.at_once, self._look_ahead - self._held))
+
+    @property
+    def room(self) -> int:
+        """What the look-ahead leaves, as far as it is checked in one go."""
+        return min(self.at_once, self._look_ahead - self._held)
+
+    @property
+    def oldest_at(self) -> float | None:
+        return next(iter(self._groups.values())).since if self._groups else None
+
+    def take(self, now: float) -> Chunk:
+        items = self.source.take()
+        chunk = self._begin(len(items))
+        for place, item in enumerate(items):
+            self._take_one(chunk, place, item, now)
+        while self._held >= self._look_ahead:
+            chunk.batches.append(self._cut(next(iter(self._groups))))
+        return chunk
+
+    def flush(self) -> Batch | None:
+        return self._cut(next(iter(self._groups))) if self._groups else None
+
+    def _take_one(self, chunk: Chunk, place: int, item: object, now: float) -> None:
+        index = chunk.first + place
+        if isinstance(item, Message | Outcome) and item.ref is not None:
+            chunk.refs.append((index, item.ref))
+        try:
+            message = _message(item)
+            phone = self._number(message.phone)
+            text = check_text(message.text)
+        except (InvalidPhone, InvalidMessage) as exc:
+            chunk.refused.append(Refusal(index, as_given(item), invalid(exc)))
+            return
+        chunk.numbers[place] = int(phone)
+        if refusal := self._refusal(index, phone, text):
+            chunk.refused.append(refusal)
+            return
+        self._hold(chunk, (index, phone, message.ref), text, now)
+
+    def _refusal(self, index: int, phone: str, text: str) -> Refusal | None:
+        """Refuse a good message that must not be sent, or was read before."""
+        if skipped := self._skipped(phone):
+            return Refusal(index, phone, skipped)
+        if not self._dedupe:
+            return None
+        pair = hashlib.blake2b(f"{phone} {text}".encode(), digest_size=16).digest()
+        first = self._seen.setdefault(pair, index)
+        return None if first == index else Refusal(index, phone, DUPLICATE, first)
+
+    def _hold(self, chunk: Chunk, member: tuple[int, str, object], text: str, now: float) -> None:
+        group = self._groups.get(text)
+        if group is None:
+            group = self._groups[text] = _Group(now)
+        group.members.append(member)
+        self._held += 1
+        if len(group.members) >= self._batch_size:
+            chunk.batches.append(self._cut(text))
+
+    def _cut(self, text: str) -> Batch:
+        members = self._groups.pop(text).members
+        self._held -= len(members)
+        indexes, phones, refs = zip(*members, strict=True)
+        has_refs = any(ref is not None for ref in refs)
+        return Batch(indexes, list(phones), text, refs if has_refs else (), is_personal=True)
+
+
+def read_messages(
+    messages: Iterable[Message] | AsyncIterable[Message], options: LookingOptions, parse: ParsePhone
+) -> Reader:
+    """
+    Make the reader of a run over messages.
+
+    Raises:
+        TypeError: *messages* cannot be iterated over.
+        InvalidPhone: A number in the option ``skip`` is none.
+    """
+    return MessageReader(
+        messages,
+        batch_size=options.batch_size,
+        dedupe=options.dedupe,
+        parse=parse,
+        skip=read_skip(options.skip, parse),
+        look_ahead=options.look_ahead,
+    )
+
+
+def _message(item: object) -> Message:
+    if isinstance(item, Outcome) and item.text is not None:
+        return Message(item.phone, item.text, item.ref)
+    if not isinstance(item, Message):
+        raise InvalidPhone(item, f"must be a Message(phone, text), not {type(item).__name__}")
+    return item

@@ -1,0 +1,152 @@
+"""Reads numbers that share one text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._ports.journal import Batch
+from .._wire.codec import check_text
+from ..errors import InvalidPhone
+from ..phones import ParsePhone, e164_digits, normalize_phone, split_phones
+from .options import Options
+from .reader import DUPLICATE, Chunk, Phones, Reader, Refusal, Skip, as_given, invalid, read_skip
+from .source import open_source
+
+__all__ = ["PhoneReader", "read_phones"]
+
+
+class PhoneReader(Reader):
+    """Reads numbers that share one text; see `Reader`."""
+
+    def __init__(
+        self,
+        phones: Phones,
+        text: str,
+        *,
+        batch_size: int,
+        dedupe: bool,
+        parse: ParsePhone,
+        skip: Skip,
+    ) -> None:
+        source = open_source(split_phones(phones) if isinstance(phones, str) else phones, "phones")
+        super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse, skip=skip)
+        self._text = text
+        self._seen: dict[int, int] = {}  # where each number stood first
+        self._indexes: Sequence[int] = ()
+        self._phones: list[str] = []
+        self._oldest_at: float | None = None
+
+    @property
+    def wanted(self) -> int:
+        """What the batch that is being filled lacks."""
+        return min(self._batch_size - len(self._phones), self.at_once)
+
+    @property
+    def oldest_at(self) -> float | None:
+        return self._oldest_at
+
+    def take(self, now: float) -> Chunk:
+        items = self.source.take()
+        chunk = self._take_clean(items) or self._take_each(items)
+        if len(self._phones) >= self._batch_size:
+            chunk.batches.append(self._cut())
+        elif self._phones and self._oldest_at is None:
+            self._oldest_at = now
+        return chunk
+
+    def flush(self) -> Batch | None:
+        return self._cut() if self._phones else None
+
+    def _cut(self) -> Batch:
+        batch = Batch(self._indexes, self._phones, self._text)
+        self._indexes, self._phones, self._oldest_at = (), [], None
+        return batch
+
+    def _take_clean(self, items: list[object]) -> Chunk | None:
+        """Take a whole chunk at once; None where one of it needs a closer look."""
+        is_plain = self._parse is normalize_phone and self._skip.ask is None
+        numbers = e164_digits(items) if is_plain else None
+        if numbers is None or not self._skip.numbers.isdisjoint(numbers):
+            return None
+        if self._dedupe and not self._are_new(numbers):
+            return None
+        phones: list[str] = items  # type: ignore[assignment]  # e164_digits has said so
+        chunk = self._begin(0)
+        chunk.numbers = numbers
+        self._next += len(numbers)
+        self._fill(range(chunk.first, self._next), phones)
+        return chunk
+
+    def _are_new(self, numbers: list[int]) -> bool:
+        """Remember *numbers* where all are new; otherwise none of them."""
+        seen = self._seen
+        if not seen.keys().isdisjoint(numbers):
+            return False
+        new_size = len(seen) + len(numbers)
+        seen.update(zip(numbers, range(self._next, self._next + len(numbers)), strict=True))
+        if len(seen) < new_size:  # one stands here twice
+            for number in numbers:
+                seen.pop(number, None)
+            return False
+        return True
+
+    def _take_each(self, items: list[object]) -> Chunk:
+        chunk = self._begin(len(items))
+        indexes: list[int] = []
+        phones: list[str] = []
+        for place, item in enumerate(items):
+            if (phone := self._take_one(chunk, place, item)) is not None:
+                indexes.append(chunk.first + place)
+                phones.append(phone)
+        self._fill(indexes, phones)
+        return chunk
+
+    def _take_one(self, chunk: Chunk, place: int, item: object) -> str | None:
+        """Give the number of an item that goes further."""
+        index = chunk.first + place
+        try:
+            phone = self._number(item)
+        except InvalidPhone as exc:
+            chunk.refused.append(Refusal(index, as_given(item), invalid(exc)))
+            return None
+        number = chunk.numbers[place] = int(phone)
+        if skipped := self._skipped(phone):
+            chunk.refused.append(Refusal(index, phone, skipped))
+            return None
+        if self._dedupe and self._seen.setdefault(number, index) != index:
+            chunk.refused.append(Refusal(index, phone, DUPLICATE, self._seen[number]))
+            return None
+        return phone
+
+    def _fill(self, indexes: Sequence[int], phones: list[str]) -> None:
+        if not self._phones:
+            self._indexes, self._phones = indexes, phones
+            return
+        self._indexes = _joined(self._indexes, indexes)
+        self._phones += phones
+
+
+def read_phones(phones: Phones, text: object, options: Options, parse: ParsePhone) -> Reader:
+    """
+    Make the reader of a run over numbers.
+
+    Raises:
+        TypeError: *phones* cannot be iterated over.
+        InvalidMessage: *text* cannot be sent.
+        InvalidPhone: A number in the option ``skip`` is none.
+    """
+    return PhoneReader(
+        phones,
+        check_text(text),
+        batch_size=options.batch_size,
+        dedupe=options.dedupe,
+        parse=parse,
+        skip=read_skip(options.skip, parse),
+    )
+
+
+def _joined(first: Sequence[int], second: Sequence[int]) -> Sequence[int]:
+    """Join indexes; two ranges that follow each other stay a range, which is written at once."""
+    if isinstance(first, range) and isinstance(second, range) and first.stop == second.start:
+        return range(first.start, second.stop)
+    return [*first, *second]

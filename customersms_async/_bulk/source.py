@@ -1,0 +1,270 @@
+"""
+Somebody's iterable, read a little ahead.
+
+Rules of this module:
+
+1. What was taken from the iterable is never lost: where it raises, or is interrupted, what came
+   before is there to be taken.
+2. An async iterable is entered, read and closed by one task, its own; who waits for items may
+   leave at any time, and the item that is awaited is not cut off.
+3. Nothing waits for company longer than `HELD_AT_MOST` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Sized,
+)
+from collections.abc import (
+    Set as AbstractSet,
+)
+from itertools import islice
+from typing import Any, Final, TypeGuard, cast
+
+__all__ = ["HELD_AT_MOST", "AsyncSource", "Source", "Spawn", "SyncSource", "open_source"]
+
+#: Seconds for which a number that was read may wait for others to share its request.
+HELD_AT_MOST: Final = 1.0
+
+#: Seconds that a generator has to end which was interrupted while it cleaned up.
+_MOMENT: Final = 0.05
+
+#: Starts a task that belongs to the client.
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+def open_source(items: object, name: str) -> Source:
+    """
+    Make a source of any iterable, sync or async; nothing is read yet.
+
+    Args:
+        items: The iterable.
+
+        name: What the caller knows it as, for the error.
+
+    Raises:
+        TypeError: It cannot be iterated over.
+    """
+    if isinstance(items, AsyncIterable):
+        return AsyncSource(cast("AsyncIterable[object]", items))
+    if isinstance(items, Iterable) and not isinstance(items, str | bytes | bytearray):
+        return SyncSource(cast("Iterable[object]", items))
+    msg = f"{name} must be an iterable or async iterable, not {type(items).__name__}"
+    raise TypeError(msg)
+
+
+def _is_counted(items: object) -> TypeGuard[Sized]:
+    return isinstance(items, Sequence | AbstractSet | Mapping)
+
+
+class Source(ABC):
+    """
+    An input that is read on demand.
+
+    Attributes:
+        is_sized: Whether its rest is known when a run stops, as that of a list is.
+        expected: How many items it has in all, or None.
+        is_exhausted: Whether nothing more will come.
+        failure: What it raised, or None.
+    """
+
+    def __init__(self, items: object) -> None:
+        self.is_sized = isinstance(items, Sized) and not isinstance(items, AsyncIterable)
+        # Only of collections proper: the length of a database's rows may be a query of its own.
+        self.expected: int | None = len(items) if _is_counted(items) else None
+        self.is_exhausted = False
+        self.failure: Exception | None = None
+        self._gathered: list[object] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come: it is exhausted, or was interrupted."""
+        return self.is_exhausted
+
+    @property
+    def waits(self) -> bool:
+        """Whether its items come when they like, and not as fast as they are asked for."""
+        return False
+
+    def start(self, spawn: Spawn) -> None:
+        """Begin, in the event loop of the run; *spawn* starts a task of the client."""
+        del spawn
+
+    def read_ahead(self, count: int) -> None:
+        """Go on reading up to *count* items meanwhile, where a task of its own can."""
+        del count
+
+    @abstractmethod
+    async def gather(self, count: int, held_for: float | None = None) -> None:
+        """
+        Read *count* items; what the iterable raises becomes ``failure`` and ends it.
+
+        Fewer come at its end, and after `HELD_AT_MOST` seconds.
+
+        Args:
+            count: How many.
+
+            held_for: Seconds since the oldest item that the reader holds was read, or None.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close a generator that was not read to its end; what it raises becomes ``failure``."""
+
+    def take(self) -> list[object]:
+        """Hand over what was read."""
+        taken, self._gathered = self._gathered, []
+        return taken
+
+    def fail(self, exc: Exception) -> None:
+        """End it by an error; the first one is kept."""
+        self.failure = self.failure or exc
+        self.is_exhausted = True
+
+
+class SyncSource(Source):
+    """A plain iterable, read by the run itself."""
+
+    def __init__(self, items: Iterable[object]) -> None:
+        super().__init__(items)
+        self._items = items
+        self._iterator: Iterator[object] | None = None
+
+    async def gather(self, count: int, held_for: float | None = None) -> None:
+        del held_for  # nothing is waited for
+        self.gather_now(count)
+
+    def gather_now(self, count: int) -> None:
+        """Read up to *count* items."""
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._items)
+            # `extend` keeps what came before the iterator raises.
+            self._gathered.extend(islice(self._iterator, max(count - len(self._gathered), 0)))
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+            self.fail(exc)
+        self.is_exhausted |= len(self._gathered) < count
+
+    async def close(self) -> None:
+        try:
+            # Only a generator: an open file, say, is the caller's to close.
+            if inspect.isgenerator(self._iterator):
+                self._iterator.close()
+        except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
+            self.fail(exc)
+
+
+class AsyncSource(Source):
+    """An async iterable, read by a task of its own."""
+
+    def __init__(self, items: AsyncIterable[object]) -> None:
+        super().__init__(items)
+        self._items = items
+        self._iterator: AsyncIterator[object] | None = None
+        self._wanted = 0
+        self._enough = 0
+        self._is_closing = False
+        self._is_ripe = False
+        self._demand = asyncio.Event()
+        self._supply = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_exhausted or self._is_closing
+
+    @property
+    def waits(self) -> bool:
+        return True
+
+    def start(self, spawn: Spawn) -> None:
+        self._task = spawn(self._live())
+
+    def read_ahead(self, count: int) -> None:
+        self._wanted = count
+        self._demand.set()
+
+    async def gather(self, count: int, held_for: float | None = None) -> None:
+        self._enough = count
+        self.read_ahead(max(self._wanted, count))
+        if held_for is not None:
+            self._ripen_after(HELD_AT_MOST - held_for)
+            await asyncio.sleep(0)  # what is there already is read, however long something is held
+        while not (self._is_ripe or self.is_over or len(self._gathered) >= count):
+            self._supply.clear()
+            await self._supply.wait()
+
+    def take(self) -> list[object]:
+        self._wanted, self._is_ripe = 0, False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return super().take()
+
+    async def close(self) -> None:
+        """Close it in its own task; a cancellation interrupts that as well."""
+        task, self._is_closing = self._task, True
+        if task is None or task.done():
+            return
+        task.cancel()
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task], timeout=_MOMENT)
+            raise
+
+    async def _live(self) -> None:
+        try:
+            await self._read()
+        except StopAsyncIteration:
+            self.is_exhausted = True
+        except asyncio.CancelledError:
+            self._is_closing = True
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+            self.fail(exc)
+        self._supply.set()
+        await self._close_generator()
+
+    async def _read(self) -> None:
+        iterator = self._iterator = aiter(self._items)
+        while not self._is_closing:
+            if len(self._gathered) >= self._wanted:
+                self._demand.clear()
+                await self._demand.wait()
+                continue
+            item = await anext(iterator)
+            self._gathered.append(item)  # looked up now: `take` may have begun a new list
+            if len(self._gathered) >= self._enough:
+                self._supply.set()
+            elif self._timer is None:
+                self._ripen_after(HELD_AT_MOST)
+
+    async def _close_generator(self) -> None:
+        try:
+            # Only a generator: anything else is the caller's to close.
+            if inspect.isasyncgen(self._iterator):
+                await self._iterator.aclose()
+        except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
+            self.failure = self.failure or exc
+
+    def _ripen_after(self, seconds: float) -> None:
+        """Wait for no more items after so many seconds."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._ripen)
+
+    def _ripen(self) -> None:
+        self._is_ripe = True
+        self._supply.set()

@@ -1,0 +1,71 @@
+"""The states of a run, its requests and its block, and how fast it is said to be."""
+
+import pytest
+
+from customersms_async import Progress
+from customersms_async._bulk.states import MOVES, Block, Phase, Stage, move
+from customersms_async._bulk.tempo import Tempo, spoken
+
+STATES = [*Phase, *Stage, *Block]
+
+
+@pytest.mark.parametrize("kind", [Phase, Stage, Block])
+def test_every_state_has_its_moves(kind):
+    """Each state stands in the table, and is reached from the first one."""
+    reached, found = {next(iter(kind))}, set()
+    while reached != found:
+        found = set(reached)
+        reached |= {to for state in found for to in MOVES[state]}
+
+    assert set(kind) == reached
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("to", STATES)
+def test_moves(state, to):
+    """A move in the table is made; any other is a fault of ours."""
+    if to in MOVES[state]:
+        assert to is move(state, to)
+    else:
+        with pytest.raises(RuntimeError, match=f"{state.name} to {to.name}"):
+            move(state, to)
+
+
+def test_speed_over_the_last_minute():
+    """What was faster or slower more than a minute ago does not count."""
+    tempo = Tempo()
+    tempo.begin(0.0)
+    assert tempo.per_minute(0.0, 0) is None
+
+    for second in range(1, 121):
+        tempo.note(second, second if second <= 60 else 60 + 10 * (second - 60))
+
+    assert 600.0 == pytest.approx(tempo.per_minute(120, 660), rel=0.02)
+
+
+def test_samples_are_bounded():
+    """However often a run is asked, it keeps one sample a second."""
+    tempo = Tempo()
+    tempo.begin(0.0)
+    for step in range(100_000):
+        tempo.note(step / 100, step)
+
+    assert 62 >= len(tempo._samples)
+
+
+def test_a_line_a_minute():
+    """A minute is over once, and then again after the next."""
+    tempo = Tempo()
+    tempo.begin(0.0)
+
+    assert [False, True, False, True] == [tempo.is_minute_over(at) for at in (59, 60, 119, 121)]
+
+
+def test_how_far_a_run_is():
+    """One line says counts, end, speed and time to go, as far as they are known."""
+    little = Progress(sent=10)
+    much = Progress(sent=1_000, expected=5_000, numbers_per_minute=9_800.4, eta=24.4)
+
+    assert spoken(little).startswith("has 10: 10 sent")
+    assert spoken(much).startswith("has 1,000 of 5,000: 1,000 sent")
+    assert spoken(much).endswith(", 9,800 a minute, 24 s to go")
