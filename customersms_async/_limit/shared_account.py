@@ -289,10 +289,9 @@ class SharedAccount:
         if swap.done:
             self._sight.carried_out(plan.serial)
             self._carried_out(plan)
-        else:
-            self._sight.awaited.remove(plan.serial)
-            del self._lost[plan.serial]
         self._see(swap.seen, sent, is_ours=swap.done)
+        self._sight.give_up(plan.serial)
+        self._lost.pop(plan.serial, None)
 
     def _carried_out(self, plan: Plan[Waiter]) -> None:
         """Take in that the store has what was planned."""
@@ -315,13 +314,14 @@ class SharedAccount:
     def _see(self, seen: Seen, sent: float, *, is_ours: bool = False) -> None:
         """Take in an answer of the store."""
         serial = self._sight.take_in(seen, sent, self.clock(), is_ours=is_ours)
-        if serial:
+        if serial in self._lost:
             self._carried_out(self._lost[serial])
         view, known = self._sight.view, self._sight.known
         assert view is not None  # noqa: S101  # it has just been taken in
         if known is not None and self._law.is_idle(copy(known), view.now):
             self._sight.brought()  # nothing is left to remember
-        self._reserved.look(view, self._again)
+        if self._sight.known is None and view.now >= self._planner.opens_at(view):
+            self._reserved.look(view, self._again)
         self.here.heard(seen)
 
     def _again(self, lease: Lease) -> Lease:
@@ -363,11 +363,6 @@ class SharedAccount:
         if view is None or view.state is None:
             return True
         return self._law.is_idle(copy(view.state), view.least(self.clock()))
-
-    async def beat(self) -> None:
-        """Look at the store, so that a loss is noticed."""
-        with contextlib.suppress(StoreAway):
-            await self._look()
 
     async def usage(self) -> Usage:
         """Look, and say how the account stands; instants are the member's."""

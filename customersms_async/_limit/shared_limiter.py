@@ -49,7 +49,6 @@ class _Here:
     limiter: SharedLimiter
     accounts: dict[str, SharedAccount] = field(factory=dict[str, SharedAccount])
     timer: asyncio.TimerHandle | None = None
-    beating: asyncio.Task[None] | None = None
 
     def heard(self, seen: Seen) -> None:
         self.limiter.heard(seen)
@@ -69,9 +68,8 @@ class _Here:
         if not self.accounts:
             return
         self.begin_to_beat()
-        if self.limiter.was_silent_for(_BEAT) and (self.beating is None or self.beating.done()):
-            account = next(iter(self.accounts.values()))
-            self.beating = self.loop.create_task(account.beat())
+        if self.limiter.was_silent_for(_BEAT):
+            next(iter(self.accounts.values())).wake(must_look=True)
 
 
 class SharedLimiter:

@@ -143,12 +143,12 @@ class Planner:
         """
         held = view.state
         if is_old:
-            state = known if held is None else merge(known, held)
+            state = known if held is None else merge(known, held, view.now)
             state.version += 1
             if state.opens_at <= view.now:
                 state.opens_at = view.now + self.roll_call
         else:
-            state = newest(known, held)
+            state = newest(known, held, view.now)
         state.offset = view.now - view.seen.now
         return None if state == held else state
 
@@ -202,6 +202,7 @@ class Planner:
             )
             if is_overdue and lease.is_bulk:
                 lease.passed = PASSED_AT_MOST
+            plan.has_overtaken |= lease.passed > 0 and not lease.is_bulk
             instant = lease.at if at is None else min(at, plan.state.first_death)
             if at != math.inf and view.passed_at(instant) > one.gives_up_at:
                 plan.too_late.append((one, instant))
@@ -209,7 +210,6 @@ class Planner:
                     self.law.end(plan.state, lease.id, End.UNUSED, now)
             elif at is None:
                 plan.granted.append((one, lease))
-                plan.has_overtaken = plan.has_overtaken or (lease.passed > 0 and not lease.is_bulk)
             else:
                 plan.looks_at = min(plan.looks_at, instant)
                 is_full = is_full or not lease.is_bulk

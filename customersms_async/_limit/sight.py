@@ -74,22 +74,32 @@ def tell_time(
     return now if state is None else max(now, state.clock)
 
 
-def newest(one: AccountState, other: AccountState | None) -> AccountState:
+def newest(one: AccountState, other: AccountState | None, now: float) -> AccountState:
     """Give the one that knows more; equal ones are merged."""
     if other is None:
         return one
     ranks = (one.epoch, one.version), (other.epoch, other.version)
     if ranks[0] == ranks[1]:
-        return merge(one, other)
+        return merge(one, other, now)
     return one if ranks[0] > ranks[1] else other
 
 
-def merge(one: AccountState, other: AccountState) -> AccountState:
-    """Give a state in which every slot is busy that is busy in either."""
+def merge(one: AccountState, other: AccountState, now: float) -> AccountState:
+    """
+    Give a state in which every slot is busy that is busy in either.
+
+    A reservation that only one of them has, and that nobody can have used yet, may have been taken
+    by a message in the other: its holder asks again.
+    """
     ended: dict[str, float] = {}
     for opens, lease_id in (*one.ended, *other.ended):
         ended[lease_id] = max(opens, ended.get(lease_id, -math.inf))
-    leases = {**other.leases, **one.leases}
+    leases = {**one.leases, **other.leases}
+    for key in one.leases.keys() & other.leases.keys():  # one that was moved is where it went
+        leases[key] = max(one.leases[key], other.leases[key], key=lambda lease: lease.at)
+    for key in one.leases.keys() ^ other.leases.keys():
+        if leases[key].at > now:
+            ended.setdefault(key, leases[key].opens)
     return msgspec.structs.replace(
         one,
         leases={key: lease for key, lease in leases.items() if key not in ended},
@@ -110,6 +120,13 @@ def merge(one: AccountState, other: AccountState) -> AccountState:
             for key in one.serials.keys() | other.serials.keys()
         },
     )
+
+
+def _is_older(seen: Seen, state: AccountState | None, last: View) -> bool:
+    """Whether an answer shows an older state than *last* does."""
+    if seen.run != last.seen.run or last.state is None:
+        return False
+    return state is None or state.version < last.state.version
 
 
 @define(eq=False)
@@ -154,6 +171,8 @@ class Sight:
         """
         last = self.view
         state = None if seen.value is None else decode(seen.value)
+        if last is not None and sent < last.received and _is_older(seen, state, last):
+            return 0  # it was overtaken on its way
         now = tell_time(state, seen, last, sent, received)
         self.view = View(seen, state, now, sent, received)
         serial = 0 if state is None else state.serials.get(self.name, (0, 0.0))[0]
@@ -172,6 +191,11 @@ class Sight:
         """Take in that a swap was carried out."""
         self.acknowledged = serial
         self.awaited.clear()
+
+    def give_up(self, serial: int) -> None:
+        """Wait no more for this swap: the store has said how it went."""
+        if serial in self.awaited:
+            self.awaited.remove(serial)
 
     def brought(self) -> None:
         """Take in that the store knows what was known before its loss."""
