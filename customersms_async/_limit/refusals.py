@@ -17,7 +17,7 @@ from typing import Final
 from .._ports.limiter import LONGEST_PAUSE
 from .account_state import AccountState, Rules
 
-__all__ = ["Refusals"]
+__all__ = ["FIRST_PAUSE", "LONGEST_OWN_PAUSE", "Refusals"]
 
 #: Seconds of the first pause after a refusal for the rate that names none, and of the longest.
 FIRST_PAUSE: Final = 1.0

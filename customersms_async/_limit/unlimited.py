@@ -10,19 +10,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
-from attrs import frozen
+from attrs import define, frozen
 
 from .. import codes
-from .._ports.limiter import Lane, Ticket
+from .._ports.limiter import LONGEST_PAUSE, Lane, Ticket
 from ..errors import WaitTooLong
-from .pause import RateLimitPause
+from .refusals import FIRST_PAUSE, LONGEST_OWN_PAUSE
 
 __all__ = ["UnlimitedLimiter"]
+
+
+@define(eq=False)
+class _Pause:
+    """
+    Until when refusals for the rate hold everyone on a key.
+
+    Attributes:
+        until: Before this instant nothing leaves; seconds of the limiter's clock.
+    """
+
+    until: float = -math.inf
+    _began_at: float = -math.inf
+    _step: float = 0.0
+
+    def refused(self, now: float, granted_at: float, retry_after: float | None) -> None:
+        if granted_at >= self._began_at:  # else it tells nothing new
+            self._began_at = now
+            self._step = min(max(2 * self._step, FIRST_PAUSE), LONGEST_OWN_PAUSE)
+        seconds = self._step if retry_after is None else min(retry_after, LONGEST_PAUSE)
+        self.until = max(self.until, now + seconds)
+
+    def accepted(self) -> None:
+        self._step = 0.0
 
 
 class UnlimitedLimiter:
@@ -38,7 +63,7 @@ class UnlimitedLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ahead = 0.0
-        self._pauses: Final = defaultdict[str, RateLimitPause](RateLimitPause)
+        self._pauses: Final = defaultdict[str, _Pause](_Pause)
         self._places: Final = itertools.count()
         self._sleepers: Final = set[asyncio.Future[None]]()
 
@@ -70,7 +95,7 @@ class UnlimitedLimiter:
         place = ticket or Ticket(lane, next(self._places))
         return UnlimitedSlot(place, granted_at - asked_at, granted_at, self, pause)
 
-    async def _sleep(self, pause: RateLimitPause, deadline: float | None) -> None:
+    async def _sleep(self, pause: _Pause, deadline: float | None) -> None:
         while True:
             sleeper = asyncio.get_running_loop().create_future()
             self._sleepers.add(sleeper)  # before the look at the clock: no `advance` is missed
@@ -103,7 +128,7 @@ class UnlimitedSlot:
     waited: float
     _granted_at: float
     _limiter: UnlimitedLimiter
-    _pause: RateLimitPause
+    _pause: _Pause
 
     def answered(self) -> None:
         self._pause.accepted()

@@ -67,10 +67,24 @@ async def test_a_pause_that_is_too_long():
     limiter = limiter_of(loop)
     began_at = loop.time()
     (await take(limiter)).refused(60.0)
-    with pytest.raises(WaitTooLong, match=r"pause ends in 60\.0 s, and 5\.0 s are left"):
+    with pytest.raises(WaitTooLong, match=r"pause ends in 60\.0 s, and 5\.0 s are left") as caught:
         await take(limiter, patience=5.0)
 
+    assert ("PAUSED", 55.0) == (caught.value.code, pytest.approx(caught.value.retry_after))
     assert began_at == loop.time()
+
+
+async def test_a_refusal_from_before_the_pause():
+    """A request that was granted before the pause began does not make the next one longer."""
+    loop = asyncio.get_running_loop()
+    limiter = limiter_of(loop)
+    slots = [await take(limiter) for _ in range(2)]
+    await asyncio.sleep(0.5)
+    pauses = [slots[0].refused(None)]
+    await asyncio.sleep(0.5)
+    pauses += [slots[1].refused(None), (await take(limiter)).refused(None)]
+
+    assert [1.0, 1.0, 2.0] == pytest.approx(pauses)
 
 
 async def test_a_pause_that_grows_while_it_is_waited_for():
