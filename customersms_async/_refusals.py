@@ -113,9 +113,12 @@ _TEXTS: Final = {
 #: What a message that is no stranger to a family's words has in it.
 _SUBJECTS: Final = {
     Family.RATE: re.compile(
-        r"rate.?limit|too many requests|throttl|slow.?down|troppe richieste", re.IGNORECASE
+        r"rate.?limit|too.?(?:many|fast|frequent)|throttl|slow.?down|troppe richieste",
+        re.IGNORECASE,
     ),
-    Family.KEY: re.compile(rf"{_KEY_NAME}|auth|token|login|password", re.IGNORECASE),
+    Family.KEY: re.compile(
+        rf"{_KEY_NAME}|\bkey\b|credentials|auth|token|login|password", re.IGNORECASE
+    ),
     Family.CREDIT: re.compile(rf"{_MONEY}|money|payment", re.IGNORECASE),
 }
 #: The word of each family where the gateway gave none; that of the key is the documented one.
@@ -174,7 +177,7 @@ def reason(code: object, error: str | None, sent: str) -> str:
 
 def _family_in(error: str | None, sent: str) -> Family | None:
     """Return what an error speaks of, unless the message speaks of the same and may be its echo."""
-    if error is None or _bare(error) in _bare(sent):
+    if error is None:
         return None
     family = family_of(word(error)) or next(_families_in(error), None)
     return None if family is None or _SUBJECTS[family].search(sent) else family

@@ -174,6 +174,11 @@ def test_a_report_as_csv():
     assert ["msg_0", ""] == [row["message_id"] for row in found]
 
 
+def test_lines_end_as_the_file_has_it():
+    """A line ends with a plain line feed, which a file translates by itself where it should."""
+    assert "\r" not in written(report_of("a"))
+
+
 def test_another_delimiter():
     """Excel asks for a semicolon where decimals have a comma."""
     found = rows(written(report_of("a;b", "c"), delimiter=";"), delimiter=";")

@@ -156,7 +156,8 @@ def test_reason(code, error, said):
     "echo",
     [
         *("Too many requests", "No credits left!", "Your API key is expired", "RATE_LIMIT"),
-        *("exchange-rate limits", "unauthorized", "Slow down", "Payment required"),
+        *("exchange-rate limits", "unauthorized", "Slow down", "Payment required", "Wrong key"),
+        *("Invalid credentials", "Too fast"),
     ],
 )
 @pytest.mark.parametrize("error", ["Blocked: '{}'", "{}", "Invalid text: '{}…'"])
