@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         SendError,
         Slot,
         Status,
+        StopRules,
         Ticket,
         Usage,
         WaitTooLong,

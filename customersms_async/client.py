@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn, Self, Unpack
 import aiohttp
 from attrs import evolve
 
+from ._bulk.batch_reader import BatchReader
 from ._bulk.message_reader import read_messages
 from ._bulk.options import BulkOptions, LookingOptions, MessageOptions, Options, choose
 from ._bulk.phone_reader import read_phones
@@ -37,6 +38,7 @@ from ._http.sessions import Sessions, calling_line, check_session
 from ._key import ApiKey, read_key
 from ._ports.clock import Clock
 from ._ports.hooks import RequestRecord
+from ._ports.journal import Batch
 from ._ports.limiter import Lane, Limiter
 from ._ports.transport import Network
 from ._status import SENT, Status
@@ -373,3 +375,20 @@ def make_client(
 ) -> CustomerSMS:
     """Make a client with another way to the gateway and another clock than the system's."""
     return CustomerSMS(api_key, **options)._over(network, clock)  # noqa: SLF001  # of this module
+
+
+def stream_batches(
+    client: CustomerSMS,
+    batches: AsyncIterable[Batch],
+    *,
+    lane: Lane = Lane.BULK,
+    **options: Unpack[BulkOptions],
+) -> Bulk:
+    """Send finished batches, each as one request; an outbox has made and checked them."""
+    chosen = evolve(choose(Options, options), lane=lane)
+    return Bulk(client._run(BatchReader(batches), chosen))  # noqa: SLF001  # of this module
+
+
+def endpoint_of(client: CustomerSMS) -> str:
+    """Give the URL that a client sends to."""
+    return client._common.network.endpoint  # noqa: SLF001  # of this module

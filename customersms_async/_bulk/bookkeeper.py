@@ -36,6 +36,7 @@ class Bookkeeper:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._may_start = getattr(journal, "may_start", None)
         self._turn = asyncio.Lock()
         self.failure: Exception | None = None
 
@@ -57,6 +58,10 @@ class Bookkeeper:
             except Exception as exc:
                 self.failure = exc
                 raise JournalFailed from exc
+
+    def may_start(self, batch: Batch) -> bool:
+        """Ask, right before the first byte, whether the claim still holds."""
+        return self._may_start is None or bool(self._may_start(batch))
 
     async def release(self, batch: Batch) -> None:
         """Take a claim back."""

@@ -278,7 +278,7 @@ class Life:
         return False
 
     def _begin(self, batch: Batch) -> Worker:
-        worker = Worker(self._context, batch, self._books, self._hold)
+        worker = Worker(self._context, batch, self._books, self._hold, self._options.lane)
         self._intake.begun()  # not before: where the session is closed, nobody has it yet
         self._crew.add(worker)
         worker.task = self._spawn(self._work(worker))

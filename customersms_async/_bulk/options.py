@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict, TypeVar
 from attrs import Attribute, field, fields, frozen
 
 from .._ports.journal import Journal
+from .._ports.limiter import Lane
 from .._validation import check_count, check_seconds, check_seconds_or_none
 from ..errors import ConfigurationError
 from .reader import Phones, SkipFunction
@@ -120,6 +121,7 @@ class Options:
     skip: object = None  # read together with the client's `parse_phone`
     drain: float | None = field(default=None, validator=_seconds_or_none)
     journal: Journal | None = field(default=None, validator=_is_journal)
+    lane: Lane = Lane.BULK  # for an outbox alone
     stop: StopRules = field(factory=StopRules, validator=_are_rules)
 
 

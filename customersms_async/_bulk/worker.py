@@ -68,6 +68,8 @@ class Worker:
 
         hold: What may hold the run.
 
+        lane: Who waits for its slot.
+
     Attributes:
         batch: Its inputs; once the journal was asked, those that it let go.
         size: How many inputs it had at first.
@@ -77,7 +79,12 @@ class Worker:
     """
 
     def __init__(
-        self, context: DeliveryContext, batch: Batch, books: Bookkeeper | None, hold: Hold
+        self,
+        context: DeliveryContext,
+        batch: Batch,
+        books: Bookkeeper | None,
+        hold: Hold,
+        lane: Lane,
     ) -> None:
         self.batch: Batch = batch
         self.size: int = len(batch.phones)
@@ -88,7 +95,7 @@ class Worker:
         self._books = books
         self._hold = hold
         self._stage = Stage.NEW
-        self._delivery = Delivery(context, batch.phones, batch.text, Lane.BULK, gate=self)
+        self._delivery = Delivery(context, batch.phones, batch.text, lane, gate=self)
 
     async def run(self) -> Learnt:
         """Deliver the batch; give what is proven, also where the task is cancelled."""
@@ -154,6 +161,10 @@ class Worker:
         if self.batch.phones:
             self._stage = move(self._stage, Stage.UNDER_WAY)
         return self.batch.phones
+
+    def may_start(self) -> bool:
+        """Whether the claim is still fresh; asked right before the first byte."""
+        return self._books is None or self._books.may_start(self.batch)
 
     async def may_try_again(self, result: DeliveryResult) -> bool:
         """Release the claim, and wait for the end of what holds the run."""

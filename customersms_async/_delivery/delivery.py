@@ -244,6 +244,8 @@ class Delivery:
         context = self.context
         granted_at = context.clock.now()
         attempt = self._attempt = Attempt(self._number)
+        if self._gate is not None:
+            attempt.may_start = self._gate.may_start
         spelled = self.phones[0] if self._lane is _SEND else self.phones
         try:
             reply = await self._transport.post(

@@ -28,6 +28,10 @@ class Gate(Protocol):
         """
         ...
 
+    def may_start(self) -> bool:
+        """Tell, right before the first byte, whether it may still leave."""
+        ...
+
     async def may_try_again(self, result: DeliveryResult) -> bool:
         """Wait, after a try that sent nothing, until the next; False ends the delivery."""
         ...

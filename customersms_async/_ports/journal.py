@@ -72,6 +72,9 @@ class Journal(Protocol):
     claimed and neither settled nor released is unknown: a run that died may have sent it.
 
     What any of them raises ends the run with `BulkInterrupted`.
+
+    A journal whose claims run out may also have ``may_start(batch) -> bool``: it is asked, without
+    an await, right before the first byte, and where it says no, nothing leaves.
     """
 
     async def claim(self, batch: Batch) -> Collection[int] | None:

@@ -33,6 +33,11 @@ class NotAllowed(Exception):
     """The body may not start: the attempt was called off, or it was written once already."""
 
 
+def _always() -> bool:
+    """Nobody minds."""
+    return True
+
+
 def _do_nothing() -> None:
     """There is no connection to drop."""
 
@@ -48,20 +53,23 @@ class Attempt:
         number: Its number among the client's attempts, from 1.
         is_started: Whether the body has begun to be written.
         is_called_off: Whether it may not begin any more.
+        may_start: Asked right before the first byte; where it says no, nothing leaves.
     """
 
     number: int
     is_started: bool = False
     is_called_off: bool = False
+    may_start: Callable[[], bool] = field(default=_always, repr=False)
 
     def start(self) -> None:
         """
         Mark the first byte; called right before it is written.
 
         Raises:
-            NotAllowed: It was called off, or something writes the body a second time.
+            NotAllowed: It was called off, may not start any more, or something writes the body a
+                second time.
         """
-        if self.is_called_off or self.is_started:
+        if self.is_called_off or self.is_started or not self.may_start():
             raise NotAllowed
         self.is_started = True
 

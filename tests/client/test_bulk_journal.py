@@ -365,3 +365,16 @@ async def test_a_hook_that_stops_the_run_loses_no_settlement(make_client):
 
     assert journal.is_balanced
     assert (2, 2) == (progress.sent, progress.not_sent)
+
+
+async def test_a_claim_that_ran_out_lets_nothing_leave(make_client):
+    """A journal may say no right before the first byte; the claim is released, and tried again."""
+    gateway, journal = MemoryTransport(), MemoryJournal()
+    answers = [False, True]
+    journal.may_start = lambda batch: answers.pop(0)
+
+    report = await make_client(gateway).send_many(phones(3), "hi", journal=journal)
+
+    assert (3, 2, 3) == (report.sent, len(gateway.began), gateway.ledger.total())
+    assert [] == answers
+    assert journal.is_balanced
