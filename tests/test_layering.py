@@ -140,7 +140,10 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     ),
     "testing": ({"sandbox", "_limit", "_ports"}, NETWORK),
     "outbox (pure)": ({"values"}, CORE),
-    "outbox": ({"values", "outbox (pure)"}, {"aiohttp", "aiolimiter", "redis"}),
+    "outbox": (
+        {"values", "_ports", "_plan", "plan", "_wire", "_bulk (pure)", "calls", "outbox (pure)"},
+        {"aiohttp", "aiolimiter", "redis"},
+    ),
 }
 
 #: Imports that only type checkers see: from, to.

@@ -15,8 +15,9 @@ from ._job import Change, Job, Query
 from ._migrate import read_meta
 
 __all__ = [
+    "PLACE",
     "QUEUE",
-    "Counts",
+    "CampaignStatus",
     "bind",
     "count",
     "facts",
@@ -34,7 +35,7 @@ PLACE: Final = "place"
 
 
 @frozen(kw_only=True)
-class Counts:
+class CampaignStatus:
     """
     How a campaign stands.
 
@@ -132,7 +133,7 @@ def resume(campaign: int) -> Job[bool]:
     return bool(touched)
 
 
-def count(campaign: int) -> Job[Counts]:
+def count(campaign: int) -> Job[CampaignStatus]:
     """Count its messages by state."""
     rows = yield Query(
         "SELECT state, sent, rejected, not_sent, unknown, duplicates, requests, credits, price"
@@ -146,7 +147,7 @@ def count(campaign: int) -> Job[Counts]:
         (campaign,),
     )
     waiting = {word: int(size) for word, size in opened}
-    return Counts(
+    return CampaignStatus(
         state=state,
         queued=waiting.get("queued", 0),
         claimed=waiting.get("claimed", 0),

@@ -8,21 +8,40 @@ takes a new one; what it had claimed under the old one is no longer its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from attrs import field, frozen
 
-from ._job import Change, Insert, Job, Now, Query, Record
+from ._job import Change, Insert, Job, NewIds, Now, Query, Record, Update
 from ._states import DONE, Move, State, only, step
 
-__all__ = ["Claim", "beat", "claim", "end_worker", "give_back", "reap", "register"]
+__all__ = [
+    "WORKER_DIED",
+    "Claim",
+    "beat",
+    "claim",
+    "end_worker",
+    "give_back",
+    "reap",
+    "register",
+    "split",
+]
 
 #: The word for a message whose worker died while its request may have been under way.
 WORKER_DIED: Final = "WORKER_DIED"
 
 #: Batches that are looked at for equal texts.
 _LOOK_AT: Final = 200
+
+_NEXT: Final = (
+    "SELECT id, text, size FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
+    " AND id > ? AND urgent = ? AND opens_at <= ? ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED"
+)
+
+
+def _nobody_is(_: str) -> bool:
+    return False
 
 
 @frozen
@@ -45,12 +64,11 @@ class Claim:
     phones: Sequence[str] = field(repr=False)
 
 
-def register(campaign: int, token: str, lease: float) -> Job[None]:
-    """Begin a worker's life."""
+def register(campaign: int, token: str, lease: float, process: str = "") -> Job[None]:
+    """Begin a worker's life, in a process that has this name."""
     run, now = yield Now()
-    yield Insert(
-        "sms_worker", ("token", "campaign", "run", "until"), [(token, campaign, run, now + lease)]
-    )
+    columns = ("token", "campaign", "process", "run", "until")
+    yield Insert("sms_worker", columns, [(token, campaign, process, run, now + lease)])
 
 
 def beat(campaign: int, token: str, lease: float, wall: float) -> Job[str | None]:
@@ -104,16 +122,13 @@ def claim(
         What was claimed; None where nothing waits.
     """
     before, state = only(Move.CLAIM)
-    found = yield Query(
-        "SELECT id, text, size FROM sms_batch WHERE campaign = ? AND state = ?"
-        " AND state <> 'done' AND id > ? AND urgent = ? AND opens_at <= ?"
-        " ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED",
-        (campaign, before, after, int(urgent), wall, _LOOK_AT),
-    )
+    args = (campaign, before, after, int(urgent), wall)
+    found = yield Query(_NEXT, (*args, 1))
     if not found:
         return None
-    text = found[0][1]
-    batches = list(_that_fit(found, most))
+    if found[0][2] < most:
+        found = yield Query(_NEXT, (*args, _LOOK_AT))
+    text, batches = found[0][1], list(_that_fit(found, most))
     yield Change(
         "UPDATE sms_batch SET state = ?, token = ? WHERE id = ANY(?)", (state, token, batches)
     )
@@ -122,6 +137,28 @@ def claim(
     )
     ids, phones = zip(*messages, strict=True)
     return Claim(token, batches, text, ids, phones)
+
+
+def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
+    """Part some messages of a claim from the others; give the id of their batch, or 0."""
+    found = yield Query(
+        "SELECT campaign, text, urgent FROM sms_batch WHERE id = ? AND token = ?",
+        (batches[0], token),
+    )
+    if not found:
+        return 0  # it is another worker's by now
+    campaign, text, urgent = found[0]
+    (new,) = yield NewIds("sms_batch", 1)
+    columns = ("id", "campaign", "state", "size", "urgent", "text", "token")
+    line = (new, campaign, State.CLAIMED, len(ids), urgent, text, token)
+    yield Insert("sms_batch", columns, [line])
+    yield Update(("batch",), [(row_id, new) for row_id in ids])
+    yield Change(
+        "UPDATE sms_batch SET size = (SELECT count(*) FROM sms_message"
+        " WHERE sms_message.batch = sms_batch.id) WHERE id = ANY(?)",
+        (list(batches),),
+    )
+    return int(new)
 
 
 def _that_fit(found: Sequence[Record], most: int) -> Iterable[int]:
@@ -133,24 +170,35 @@ def _that_fit(found: Sequence[Record], most: int) -> Iterable[int]:
             yield batch
 
 
-def reap(campaign: int, wall: float) -> Job[int]:
+def reap(campaign: int, wall: float, is_gone: Callable[[str], bool] = _nobody_is) -> Job[int]:
     """
-    Inherit from workers whose lease is over.
+    Inherit from workers whose lease is over, or whose process is gone.
 
     What they had claimed is queued again. What they were sending is unknown.
+
+    Args:
+        campaign: Of which campaign.
+
+        wall: The wall clock, in seconds.
+
+        is_gone: Tells whether the process of a name is known to be gone.
 
     Returns:
         How many messages became unknown.
     """
     run, now = yield Now()
-    dead = yield Query(
-        "SELECT token FROM sms_worker WHERE campaign = ? AND (run <> ? OR until < ?)"
+    workers = yield Query(
+        "SELECT token, process, run, until FROM sms_worker WHERE campaign = ?"
         " FOR UPDATE SKIP LOCKED",
-        (campaign, run, now),
+        (campaign,),
     )
-    if not dead:
+    tokens = [
+        token
+        for token, process, its_run, until in workers
+        if its_run != run or until < now or is_gone(process)
+    ]
+    if not tokens:
         return 0
-    tokens = [token for (token,) in dead]
     for token in tokens:
         yield from give_back(token)
     lost = yield from _lose(campaign, tokens, wall)

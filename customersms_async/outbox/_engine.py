@@ -57,6 +57,10 @@ class Engine(Protocol):
         """Name the place where the data lies; a copy elsewhere has another name."""
         ...
 
+    async def wait_for_change(self, seconds: float) -> None:
+        """Wait until somebody else may have written something, or for so many seconds."""
+        ...
+
     async def aclose(self) -> None:
         """Close the connections."""
         ...

@@ -20,7 +20,19 @@ from typing import Any, TypeAlias, TypeVar
 
 from attrs import frozen
 
-__all__ = ["Change", "Insert", "Job", "NewIds", "Now", "Query", "Record", "Step", "Undo", "Update"]
+__all__ = [
+    "Change",
+    "Insert",
+    "Job",
+    "NewIds",
+    "Now",
+    "Query",
+    "Record",
+    "Step",
+    "Undo",
+    "Update",
+    "Wake",
+]
 
 #: One row of an answer, by position.
 Record: TypeAlias = Sequence[Any]
@@ -74,7 +86,14 @@ class Now:
     """Ask the clock of the leases; the answer is the name of its run, and seconds in it."""
 
 
-Step: TypeAlias = Query | Change | NewIds | Insert | Update | Now
+@frozen
+class Wake:
+    """Tell those who wait for *channel*, once it is committed; only a hint."""
+
+    channel: str
+
+
+Step: TypeAlias = Query | Change | NewIds | Insert | Update | Now | Wake
 
 #: A transaction: yields steps, gets their answers, returns its result.
 Job: TypeAlias = Generator[Step, Any, Result]

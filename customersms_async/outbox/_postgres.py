@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ..errors import ConfigurationError
 from ._errors import OutboxUnavailable
-from ._job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update
+from ._job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update, Wake
 from ._migrate import migrate
-from ._schema import with_prefix
+from ._schema import QUEUE_CHANNEL, with_prefix
 
 if TYPE_CHECKING:
     import asyncpg  # type: ignore[import-untyped]  # it has none
@@ -77,6 +77,8 @@ class PostgresEngine:
         self._asyncpg = asyncpg
         self._away = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
         self._pool: asyncpg.Pool | None = None
+        self._listener: asyncpg.Connection | None = None
+        self._told = asyncio.Event()
         self._at_hand: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
@@ -118,11 +120,33 @@ class PostgresEngine:
         rows = await self.run(_identity())
         return f"cluster {rows[0][0]}, database {rows[0][1]}"
 
+    async def wait_for_change(self, seconds: float) -> None:
+        """Wait for a notification; where none can be had, for so many seconds."""
+        try:
+            await self._listen()
+            async with asyncio.timeout(seconds):
+                await self._told.wait()
+            self._told.clear()
+        except TimeoutError:
+            pass
+        except self._away:
+            self._listener = None
+            await asyncio.sleep(seconds)
+
+    async def _listen(self) -> None:
+        if self._listener is not None and not self._listener.is_closed():
+            return
+        self._listener = await self._asyncpg.connect(self._url, timeout=_PATIENCE)
+        channel = with_prefix(QUEUE_CHANNEL, self.prefix)
+        await self._listener.add_listener(channel, lambda *_: self._told.set())
+
     async def aclose(self) -> None:
         """Close the connections."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
+        if self._listener is not None:
+            self._listener.terminate()
         if self._at_hand:
             await asyncio.wait(self._at_hand, timeout=_PATIENCE)
         try:
@@ -162,6 +186,9 @@ async def _step(connection: _Connection, step: Step, prefix: str) -> object:
             await connection.execute(_updating(tuple(columns), prefix), *lists)
         case NewIds(table, count):
             return await _new_ids(connection, with_prefix(table, prefix), count)
+        case Wake(channel):
+            told = with_prefix(channel, prefix)
+            await connection.execute("SELECT pg_notify($1, '')", told)
         case Now():
             (row,) = await connection.fetch("SELECT extract(epoch FROM clock_timestamp())::float8")
             return "postgresql", row[0]

@@ -23,7 +23,17 @@ from ._guards import CANCELLED
 from ._job import Change, Insert, Job, NewIds, Query, Update
 from ._states import DONE, Move, State, only, settled, step
 
-__all__ = ["Fate", "Settlement", "queue_again", "record", "settle", "turn_away"]
+__all__ = [
+    "Fate",
+    "Settlement",
+    "cancel_queued",
+    "count",
+    "drop",
+    "queue_again",
+    "record",
+    "settle",
+    "turn_away",
+]
 
 #: What is written of a message when its fate is known.
 _COLUMNS: Final = ("status", "code", "detail", "message_id")
@@ -92,28 +102,29 @@ def settle(told: Settlement) -> Job[int]:
     return 0
 
 
-def turn_away(
-    campaign: int, token: str, batches: Sequence[int], code: str | None, wall: float
-) -> Job[int]:
+def turn_away(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
     """
-    Queue again what was not sent: it never left, or was turned away before it was carried out.
+    Take the fence back: nothing was sent, and the worker will try again or give it back.
 
-    Returns:
-        As for `settle`.
+    Where the fence was not committed, there is nothing to take back. Where its worker was declared
+    dead meanwhile, what became unknown is queued again.
     """
     before, after = only(Move.TURN_AWAY)
     touched = yield Change(
-        "UPDATE sms_batch SET state = ?, token = NULL, code = ?"
-        " WHERE id = ANY(?) AND state = ? AND token = ?",
-        (after, code, list(batches), before, token),
+        "UPDATE sms_batch SET state = ? WHERE id = ANY(?) AND state = ? AND token = ?",
+        (after, list(batches), before, token),
     )
     if touched:
         yield Change("UPDATE sms_campaign SET requests = requests - 1 WHERE id = ?", (campaign,))
-    else:  # the fence was not committed, or its worker was declared dead
-        yield from give_back(token, batches)
+    else:
         yield from _turn_away_late(campaign, token, batches, wall)
+
+
+def drop(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
+    """Take the fence back, and the claim too."""
+    yield from turn_away(campaign, token, batches, wall)
+    yield from give_back(token, batches)
     yield from cancel_queued(campaign, batches)
-    return 0
 
 
 def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:

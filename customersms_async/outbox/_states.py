@@ -62,7 +62,8 @@ class Move(enum.Enum):
     ACCEPT = "accepted"
     REJECT = "refused"
     LOSE = "no readable answer"
-    TURN_AWAY = "never left, turned away, or no credit"
+    TURN_AWAY = "never left, or turned away for the rate"
+    KEEP_FOR_LATER = "no credit, or the key refused"
     LEARN_ACCEPTED = "a late answer: accepted"
     LEARN_REJECTED = "a late answer: refused"
     LEARN_TURNED_AWAY = "a late answer: it was turned away"
@@ -82,7 +83,8 @@ MOVES: Final[dict[Move, dict[State | None, State]]] = {
     Move.ACCEPT: {State.SENDING: State.SENT},
     Move.REJECT: {State.SENDING: State.REJECTED},
     Move.LOSE: {State.SENDING: State.UNKNOWN},
-    Move.TURN_AWAY: {State.SENDING: State.QUEUED},
+    Move.TURN_AWAY: {State.SENDING: State.CLAIMED},
+    Move.KEEP_FOR_LATER: {State.SENDING: State.QUEUED},
     Move.LEARN_ACCEPTED: {State.UNKNOWN: State.SENT},
     Move.LEARN_REJECTED: {State.UNKNOWN: State.REJECTED},
     Move.LEARN_TURNED_AWAY: {State.UNKNOWN: State.QUEUED},
@@ -94,7 +96,7 @@ MOVES: Final[dict[Move, dict[State | None, State]]] = {
 _SETTLED: Final = {
     Status.SENT: (Move.ACCEPT, Move.LEARN_ACCEPTED),
     Status.REJECTED: (Move.REJECT, Move.LEARN_REJECTED),
-    Status.NOT_SENT: (Move.TURN_AWAY, Move.LEARN_TURNED_AWAY),
+    Status.NOT_SENT: (Move.KEEP_FOR_LATER, Move.LEARN_TURNED_AWAY),
 }
 
 

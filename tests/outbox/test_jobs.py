@@ -1,5 +1,6 @@
 """The life of a message in the database: added, claimed, fenced, settled, inherited, resolved."""
 
+import attrs
 import pytest
 
 from customersms_async import Status
@@ -137,11 +138,22 @@ async def test_the_budget_is_the_campaign_s(steps):
     assert Pass.GO is await steps.fence(third, budget=600)
 
 
-async def test_what_was_turned_away_is_queued_again(steps):
-    """It may be claimed and sent anew."""
+async def test_what_was_turned_away_may_be_tried_again(steps):
+    """The worker keeps its claim, and passes the fence anew; the request does not count."""
     claim = await sending(steps)
 
     await steps.turn_away(claim)
+
+    assert ["claimed"] * 3 == await steps.states()
+    assert 0 == (await steps.counts()).requests
+    assert Pass.GO is await steps.fence(claim)
+
+
+async def test_what_is_dropped_is_queued_again(steps):
+    """Another worker may claim it."""
+    claim = await sending(steps)
+
+    await steps.drop(claim)
 
     assert ["queued"] * 3 == await steps.states()
     assert claim.messages == (await steps.claim()).messages
@@ -153,10 +165,35 @@ async def test_a_fence_whose_answer_was_lost_is_given_back(steps):
     await steps.add(make_rows(2))
     claim = await steps.claim()
 
-    await steps.turn_away(claim)
+    await steps.drop(claim)
 
     assert ["queued"] * 2 == await steps.states()
     assert 0 == (await steps.counts()).requests
+
+
+async def test_a_part_of_a_claim_may_leave_alone(steps):
+    """Both parts stay claimed, each with its own size."""
+    await steps.open()
+    await steps.add(make_rows(5))
+    claim = await steps.claim()
+    part = claim.messages[:2]
+
+    new = await steps.engine.run(_claim.split(claim.batches, claim.token, part))
+
+    assert Pass.GO is await steps.fence(attrs.evolve(claim, batches=[new]))
+    assert ["sending"] * 2 + ["claimed"] * 3 == await steps.states()
+    counts = await steps.counts()
+    assert (3, 2) == (counts.claimed, counts.sending)
+
+
+async def test_what_is_not_claimed_is_not_parted(steps):
+    """Another token has no part in it."""
+    await steps.open()
+    await steps.add(make_rows(5))
+    claim = await steps.claim()
+
+    assert 0 == await steps.engine.run(_claim.split(claim.batches, "w2", claim.messages[:2]))
+    assert ["claimed"] * 5 == await steps.states()
 
 
 async def test_refused_for_credit_goes_back_alone(steps):
@@ -185,6 +222,19 @@ async def test_the_dead_are_inherited_from(steps):
     assert (100, 1, 0, 0) == (counts.unknown, counts.queued, counts.claimed, counts.sending)
     assert {"WORKER_DIED", None} == {line.code for line in await steps.lines()}
     assert 0 == await steps.reap()
+
+
+async def test_a_process_that_is_gone_is_not_waited_for(steps):
+    """Its lease has not run out, and still it is inherited from."""
+    await steps.open()
+    await steps.add(make_rows(1))
+    await steps.engine.run(_claim.register(steps.id, steps.token, 30.0, "p1"))
+    await steps.claim()
+
+    await steps.engine.run(_claim.reap(steps.id, NOW, lambda process: process != "p1"))
+    assert ["claimed"] == await steps.states()
+    await steps.engine.run(_claim.reap(steps.id, NOW, lambda process: process == "p1"))
+    assert ["queued"] == await steps.states()
 
 
 async def test_the_living_keep_what_is_theirs(steps):
@@ -322,7 +372,7 @@ async def test_turned_away_after_a_cancellation_is_cancelled(steps):
     claim = await sending(steps)
     await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
 
-    await steps.turn_away(claim)
+    await steps.drop(claim)
 
     assert {("not_sent", "CANCELLED")} == {(line.status, line.code) for line in await steps.lines()}
 

@@ -72,8 +72,10 @@ class Steps:
         return await self.engine.run(_settle.settle(told))
 
     async def turn_away(self, claim):
-        job = _settle.turn_away(self.id, claim.token, claim.batches, "RATE_LIMITED", NOW)
-        return await self.engine.run(job)
+        await self.engine.run(_settle.turn_away(self.id, claim.token, claim.batches, NOW))
+
+    async def drop(self, claim):
+        await self.engine.run(_settle.drop(self.id, claim.token, claim.batches, NOW))
 
     async def reap(self):
         return await self.engine.run(_claim.reap(self.id, NOW))

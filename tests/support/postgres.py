@@ -44,7 +44,7 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             self._who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
-        self._run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "-N")
+        self._run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "-N")
 
     def start(self) -> None:
         words = ["-D", self.data, "-p", str(self._port), "-h", "127.0.0.1", "-k", self._folder]

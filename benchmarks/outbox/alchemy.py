@@ -1,0 +1,79 @@
+"""The same work on SQLAlchemy's ORM-free async core: a batch row and a message row, one engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+META = sa.MetaData()
+BATCH = sa.Table(
+    "peer_batch",
+    META,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("state", sa.Text),
+    sa.Column("token", sa.Text),
+    sa.Column("text", sa.Text),
+)
+MESSAGE = sa.Table(
+    "peer_message",
+    META,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("batch", sa.BigInteger, index=True),
+    sa.Column("phone", sa.Text),
+    sa.Column("status", sa.Text),
+    sa.Column("message_id", sa.Text),
+)
+SIZE = 100
+
+
+async def measure_alchemy(url: str, numbers: int, cpu: Callable[[], float]) -> tuple[float, float]:
+    """Give rows in per second, and microseconds of CPU for each number that is settled."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(META.create_all)
+    began_at = time.perf_counter()
+    await _add(engine, numbers)
+    rows, used = numbers / (time.perf_counter() - began_at), cpu()
+    for batch in range(numbers // SIZE):
+        await _settle(engine, batch + 1)
+    used = cpu() - used
+    await engine.dispose()
+    return rows, used / numbers * 1e6
+
+
+async def _add(engine: AsyncEngine, numbers: int) -> None:
+    for at in range(0, numbers, 5000):
+        lines = range(at, min(at + 5000, numbers))
+        async with engine.begin() as connection:
+            batches = sorted({n // SIZE + 1 for n in lines})
+            await connection.execute(
+                BATCH.insert(), [{"id": b, "state": "queued", "text": "hi"} for b in batches]
+            )
+            await connection.execute(
+                MESSAGE.insert(),
+                [{"batch": n // SIZE + 1, "phone": f"+1{2_000_000_000 + n}"} for n in lines],
+            )
+
+
+async def _settle(engine: AsyncEngine, batch: int) -> None:
+    async with engine.begin() as connection:
+        claimed = BATCH.update().where(BATCH.c.id == batch, BATCH.c.state == "queued")
+        await connection.execute(claimed.values(state="claimed", token="t"))
+        found = await connection.execute(
+            sa.select(MESSAGE.c.id, MESSAGE.c.phone).where(MESSAGE.c.batch == batch)
+        )
+        ids = [row.id for row in found]
+    async with engine.begin() as connection:
+        fence = BATCH.update().where(BATCH.c.id == batch, BATCH.c.state == "claimed")
+        await connection.execute(fence.values(state="sending"))
+    async with engine.begin() as connection:
+        settled = MESSAGE.update().where(MESSAGE.c.id == sa.bindparam("row"))
+        values = {"status": "sent", "message_id": sa.bindparam("mid")}
+        await connection.execute(
+            settled.values(values), [{"row": row, "mid": f"msg_{row:06}"} for row in ids]
+        )
+        done = BATCH.update().where(BATCH.c.id == batch)
+        await connection.execute(done.values(state="done"))

@@ -1,0 +1,220 @@
+"""
+Connections of other people's: how each takes a statement, and in which language.
+
+Rules of this module:
+
+1. Nothing is begun, committed or rolled back: the transaction is the caller's.
+2. The module that a connection comes from says what it is. Nothing is imported for that.
+3. A sync connection and an async one are not mistaken for each other: each error names the call
+   that is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+
+from ._job import Change, Job, NewIds, Step, Wake
+from ._postgres import numbered
+from ._schema import with_prefix
+
+__all__ = ["Owner", "carry_out", "carry_out_async", "find_async_owner", "find_owner"]
+
+#: Executes a statement, and gives its first column and how many rows it touched.
+Execute: TypeAlias = Callable[[str, Sequence[object]], tuple[Any, int]]
+ExecuteAsync: TypeAlias = Callable[[str, Sequence[object]], Awaitable[tuple[Any, int]]]
+
+_NEW_ID: Final = {
+    "sqlite": "SELECT coalesce(max(id), 0) + 1 FROM {table}",
+    "postgresql": "SELECT nextval(pg_get_serial_sequence('{table}', 'id'))",
+}
+
+
+_WAKE: Final = "SELECT pg_notify(?, '')"
+
+
+@frozen
+class Owner:
+    """
+    A connection of the caller's.
+
+    Attributes:
+        kind: ``sqlite`` or ``postgresql``.
+        execute: Executes one statement within the caller's transaction.
+    """
+
+    kind: str
+    execute: Callable[[str, Sequence[object]], Any]
+
+
+def find_owner(connection: Any) -> Owner:  # noqa: ANN401  # whatever the caller has
+    """
+    Recognise a sync connection, session or Django's wrapper.
+
+    Raises:
+        TypeError: It is none that is known, or an async one.
+    """
+    root, name = type(connection).__module__.partition(".")[0], type(connection).__name__
+    if root == "sqlite3":
+        return Owner("sqlite", partial(_by_cursor, connection.cursor, str))
+    if root == "psycopg" and not name.startswith("Async"):
+        return Owner("postgresql", partial(_by_cursor, connection.cursor, _with_percent))
+    if root == "django":
+        return Owner(connection.vendor, partial(_by_cursor, connection.cursor, _with_percent))
+    if root == "sqlalchemy" and not name.startswith(("Async", "async")):
+        return Owner(_dialect(connection), partial(_by_sqlalchemy, connection))
+    raise _unknown(connection, "enqueue", "enqueue_async")
+
+
+def find_async_owner(connection: Any) -> Owner:  # noqa: ANN401  # whatever the caller has
+    """
+    Recognise an async connection or session.
+
+    Raises:
+        TypeError: It is none that is known, or a sync one.
+    """
+    root, name = type(connection).__module__.partition(".")[0], type(connection).__name__
+    if root == "asyncpg":
+        return Owner("postgresql", partial(_by_asyncpg, connection))
+    if root == "psycopg" and name.startswith("Async"):
+        return Owner("postgresql", partial(_by_async_cursor, connection, _with_percent))
+    if root == "aiosqlite":
+        return Owner("sqlite", partial(_by_async_cursor, connection, str))
+    if root == "sqlalchemy" and name.startswith(("Async", "async")):
+        return Owner(_dialect(connection), partial(_by_async_sqlalchemy, connection))
+    raise _unknown(connection, "enqueue_async", "enqueue")
+
+
+def carry_out(owner: Owner, job: Job[bool], prefix: str) -> bool:
+    """Carry a job out in the caller's transaction."""
+    answer: object = None
+    try:
+        while True:
+            step = job.send(answer)
+            first, touched = None, 0
+            if statement := _statement(owner, step, prefix):
+                first, touched = owner.execute(*statement)
+            answer = touched if first is None else first
+    except StopIteration as stop:
+        return bool(stop.value)
+
+
+async def carry_out_async(owner: Owner, job: Job[bool], prefix: str) -> bool:
+    """Carry a job out in the caller's transaction."""
+    answer: object = None
+    try:
+        while True:
+            step = job.send(answer)
+            first, touched = None, 0
+            if statement := _statement(owner, step, prefix):
+                first, touched = await owner.execute(*statement)
+            answer = touched if first is None else first
+    except StopIteration as stop:
+        return bool(stop.value)
+
+
+def _statement(owner: Owner, step: Step, prefix: str) -> tuple[str, Sequence[object]] | None:
+    """Write a step as a statement; None where this database has nothing to do."""
+    match step:
+        case NewIds(table, _):
+            return with_prefix(_NEW_ID[owner.kind].format(table=table), prefix), ()
+        case Wake(channel):
+            is_told = owner.kind == "postgresql"
+            return (_WAKE, (with_prefix(channel, prefix),)) if is_told else None
+        case Change(sql, args):
+            return with_prefix(sql, prefix), args
+        case _:
+            msg = f"{type(step).__name__} is no step of a caller's transaction"
+            raise TypeError(msg)
+
+
+def _by_cursor(
+    make_cursor: Callable[[], Any],
+    spell: Callable[[str], str],
+    sql: str,
+    args: Sequence[object],
+) -> tuple[Any, int]:
+    cursor = make_cursor()
+    try:
+        cursor.execute(spell(sql), tuple(args))
+        return _first(cursor.fetchone()) if cursor.description else None, cursor.rowcount
+    finally:
+        cursor.close()
+
+
+async def _by_async_cursor(
+    connection: Any,  # noqa: ANN401  # psycopg's or aiosqlite's
+    spell: Callable[[str], str],
+    sql: str,
+    args: Sequence[object],
+) -> tuple[Any, int]:
+    cursor = await connection.execute(spell(sql), tuple(args))
+    try:
+        row = await cursor.fetchone() if cursor.description else None
+        return _first(row), cursor.rowcount
+    finally:
+        await cursor.close()
+
+
+async def _by_asyncpg(
+    connection: Any,  # noqa: ANN401  # asyncpg's
+    sql: str,
+    args: Sequence[object],
+) -> tuple[Any, int]:
+    if sql.startswith("SELECT"):
+        return await connection.fetchval(numbered(sql), *args), 0
+    said = await connection.execute(numbered(sql), *args)
+    return None, int(said.rpartition(" ")[2])
+
+
+def _by_sqlalchemy(
+    connection: Any,  # noqa: ANN401  # a Session or a Connection
+    sql: str,
+    args: Sequence[object],
+) -> tuple[Any, int]:
+    return _read_result(connection.execute(*_for_sqlalchemy(sql, args)))
+
+
+async def _by_async_sqlalchemy(
+    connection: Any,  # noqa: ANN401  # an AsyncSession or an AsyncConnection
+    sql: str,
+    args: Sequence[object],
+) -> tuple[Any, int]:
+    return _read_result(await connection.execute(*_for_sqlalchemy(sql, args)))
+
+
+def _for_sqlalchemy(sql: str, args: Sequence[object]) -> tuple[Any, dict[str, object]]:
+    from sqlalchemy import text  # noqa: PLC0415  # the caller has it: the connection is one of its
+
+    named = numbered(sql).replace("$", ":p")
+    return text(named), {f"p{number}": arg for number, arg in enumerate(args, 1)}
+
+
+def _read_result(result: Any) -> tuple[Any, int]:  # noqa: ANN401  # SQLAlchemy's
+    if result.returns_rows:
+        return _first(result.fetchone()), 0
+    return None, result.rowcount
+
+
+def _dialect(connection: Any) -> str:  # noqa: ANN401  # a session, or a connection
+    bind = connection.get_bind() if hasattr(connection, "get_bind") else connection
+    return str(bind.dialect.name)
+
+
+def _with_percent(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+def _first(row: Sequence[Any] | None) -> Any:  # noqa: ANN401  # a value of the database
+    return row[0] if row else None
+
+
+def _unknown(connection: object, call: str, other: str) -> TypeError:
+    kind = type(connection)
+    return TypeError(
+        f"{call} does not know {kind.__module__}.{kind.__qualname__}; give the connection or "
+        f"session of your transaction, or call {other} where it is of the other kind"
+    )

@@ -1,0 +1,127 @@
+"""
+Put a message into the queue within a transaction of the caller's own.
+
+Where the order is committed, the message is sent; where it is rolled back, there was no message.
+
+Rules of this module:
+
+1. The ref alone decides: the same ref again is the same message, whatever its text.
+2. What is wrong with the message is raised here, where the transaction can still be rolled back.
+"""
+
+from __future__ import annotations
+
+from ..errors import InvalidMessage, InvalidPhone
+from ..outcomes import Message
+from ..phones import ParsePhone, normalize_phone
+from ._campaigns import QUEUE
+from ._connections import carry_out, carry_out_async, find_async_owner, find_owner
+from ._intake import check_ref, make_row
+from ._job import Change, Job, NewIds, Wake
+from ._rows import Row
+from ._schema import PREFIX, QUEUE_CHANNEL, check_prefix
+from ._states import Move, step
+
+__all__ = ["enqueue", "enqueue_async"]
+
+
+def enqueue(
+    connection: object,
+    message: Message,
+    *,
+    urgent: bool = False,
+    prefix: str = PREFIX,
+    parse_phone: ParsePhone = normalize_phone,
+) -> bool:
+    """
+    Queue a message in the transaction of *connection*; a worker sends it after the commit.
+
+    Args:
+        connection: A connection of ``sqlite3`` or psycopg, a Session or Connection of SQLAlchemy,
+            or ``django.db.connection``. Nothing is committed here.
+
+        message: The message; its ``ref`` names it for ever, like ``f"order-{order.id}"``.
+
+        urgent: Whether it goes ahead of what is not, as `CustomerSMS.send` does.
+
+        prefix: What the tables of the outbox begin with.
+
+        parse_phone: Reads the number.
+
+    Returns:
+        Whether it is new; False where a message with this ref was queued before.
+
+    Raises:
+        TypeError: The connection is of an unknown kind, or the ref is no string.
+        InvalidPhone: The number is none.
+        InvalidMessage: The text is empty or cannot be encoded.
+    """
+    owner = find_owner(connection)
+    return carry_out(owner, _put(_checked(message, parse_phone), urgent), check_prefix(prefix))
+
+
+async def enqueue_async(
+    connection: object,
+    message: Message,
+    *,
+    urgent: bool = False,
+    prefix: str = PREFIX,
+    parse_phone: ParsePhone = normalize_phone,
+) -> bool:
+    """
+    Do the same as `enqueue` for an async connection.
+
+    Args:
+        connection: An AsyncSession or AsyncConnection of SQLAlchemy, or a connection of asyncpg,
+            psycopg or aiosqlite. Nothing is committed here.
+
+        message: See `enqueue`.
+
+        urgent: See `enqueue`.
+
+        prefix: See `enqueue`.
+
+        parse_phone: See `enqueue`.
+    """
+    owner = find_async_owner(connection)
+    job = _put(_checked(message, parse_phone), urgent)
+    return await carry_out_async(owner, job, check_prefix(prefix))
+
+
+def _checked(message: object, parse: ParsePhone) -> Row:
+    if not isinstance(message, Message):
+        msg = f"message must be a Message(phone, text, ref), not {type(message).__name__}"
+        raise TypeError(msg)
+    check_ref(message.ref)
+    row = make_row(message, parse)
+    if row.verdict is None:
+        return row
+    said = row.verdict.detail or ""
+    if row.verdict.code == "INVALID_PHONE":
+        raise InvalidPhone(message.phone, said)
+    raise InvalidMessage(said)
+
+
+def _put(row: Row, urgent: bool) -> Job[bool]:  # noqa: FBT001  # the caller's word
+    """Write the message, and a batch of one for it."""
+    is_new = yield Change(
+        "INSERT INTO sms_message (campaign, content, ref, phone)"
+        " VALUES ((SELECT id FROM sms_campaign WHERE name = ?), ?, ?, ?)"
+        " ON CONFLICT (campaign, ref) WHERE ref IS NOT NULL DO NOTHING",
+        (QUEUE, row.content, row.ref, row.phone),
+    )
+    if not is_new:
+        return False
+    batch = yield NewIds("sms_batch", 1)
+    yield Change(
+        "INSERT INTO sms_batch (id, campaign, state, size, urgent, text)"
+        " VALUES (?, (SELECT id FROM sms_campaign WHERE name = ?), ?, 1, ?, ?)",
+        (batch, QUEUE, step(Move.ADD, None), int(urgent), row.text),
+    )
+    yield Change(
+        "UPDATE sms_message SET batch = ?"
+        " WHERE campaign = (SELECT id FROM sms_campaign WHERE name = ?) AND ref = ?",
+        (batch, QUEUE, row.ref),
+    )
+    yield Wake(QUEUE_CHANNEL)
+    return True

@@ -1,0 +1,143 @@
+"""
+What a run reads: finished batches, claimed one at a time as it asks for them.
+
+Rules of this module:
+
+1. No batch is claimed before the run wants it, so that little is held by a worker that dies.
+2. The feed ends when nothing of the campaign waits or is under way, here or at another worker: what
+   another one leaves behind is taken up after its lease.
+3. Outside its hours and while it is paused, a campaign waits; after its deadline it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from attrs import define
+
+from .. import codes
+from .._ports.journal import Batch
+from ._campaigns import CampaignStatus, count
+from ._claim import Claim, claim, reap
+from ._guards import CANCELLED, OPEN
+from ._hours import Hours
+from ._job import Job
+from ._lease import is_gone
+from ._session import Session
+
+__all__ = ["Feed"]
+
+#: Seconds between two looks at what others do.
+_LOOK_AGAIN: Final = 1.0
+
+
+@define(eq=False, kw_only=True)
+class Feed:
+    """
+    The batches of a run.
+
+    Attributes:
+        session: The run.
+        hours: When it may send, or None.
+        deadline: When it ends, or None.
+        batch_size: Numbers in one request, where batches of one text are put together.
+        is_urgent: Whether it gives what is urgent, or what is not.
+        is_endless: Whether it waits for more where nothing is left, as a worker does.
+    """
+
+    session: Session
+    hours: Hours | None = None
+    deadline: dt.datetime | None = None
+    batch_size: int = 100
+    is_urgent: bool = False
+    is_endless: bool = False
+    _after: int = 0
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Claim batch after batch, until there is nothing left to do."""
+        while self.session.word is None:
+            if self._is_late():
+                self.session.end_with(codes.TIME_IS_UP)
+            elif (wait := self._wait()) or not await self._is_open():
+                await self._pause(wait or self._poll)
+            elif (found := await self._claim()) is not None:
+                yield _batch(found)
+            elif not await self._wait_for_more():
+                return
+
+    @property
+    def _poll(self) -> float:
+        return min(_LOOK_AGAIN, self.session.lease / 4)
+
+    def _is_late(self) -> bool:
+        return self.deadline is not None and dt.datetime.now(dt.UTC) >= self.deadline
+
+    def _wait(self) -> float:
+        """Seconds until its hours begin, or its deadline has come; in steps of a minute."""
+        now = dt.datetime.now(dt.UTC)
+        seconds = 0.0 if self.hours is None else min(self.hours.wait(now), 60.0)
+        if self.deadline is not None:
+            seconds = min(seconds, (self.deadline - now).total_seconds())
+        return max(seconds, 0.0)
+
+    async def _is_open(self) -> bool:
+        """Tell whether the campaign may go on; ask anew once it was held."""
+        session = self.session
+        if session.state != OPEN:
+            session.state = (await self._counts()).state
+        if session.state == CANCELLED:
+            session.end_with(codes.CANCELLED)
+        return session.state == OPEN
+
+    async def _claim(self) -> Claim | None:
+        session = self.session
+        found = await session.ask(self._job)
+        if found is not None:
+            self._after = found.batches[0]
+            session.take(found)
+        return found
+
+    def _job(self) -> Job[Claim | None]:
+        session, wall = self.session, time.time()
+        return claim(
+            session.campaign,
+            session.token,
+            after=self._after,
+            wall=wall,
+            urgent=self.is_urgent,
+            most=self.batch_size,
+        )
+
+    async def _wait_for_more(self) -> bool:
+        """Nothing could be claimed: wait for what may change that; tell whether something may."""
+        if self._after:
+            self._after = 0  # look at what was given back, too
+            return True
+        if self.session.units:
+            await self._pause(self._poll)
+            return True
+        counts = await self._counts()
+        if not (self.is_endless or counts.queued or counts.claimed or counts.sending):
+            return False
+        await self._pause(self._poll)
+        await self.session.ask(lambda: reap(self.session.campaign, time.time(), is_gone))
+        return True
+
+    async def _counts(self) -> CampaignStatus:
+        return await self.session.ask(lambda: count(self.session.campaign))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, no longer than until something changes."""
+        self.session.changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.session.changed.wait()
+
+
+def _batch(found: Claim) -> Batch:
+    return Batch(range(len(found.phones)), found.phones, found.text, found.messages)

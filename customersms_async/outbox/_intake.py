@@ -1,0 +1,112 @@
+"""
+What a caller adds, read lazily and checked row by row.
+
+Rules of this module:
+
+1. A bad row is a row with a verdict. It never ends the reading, and is never left out.
+2. Only a ``ref`` that is no string ends it: it would be another row the next time.
+3. The event loop is let run after every thousand rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import Final, TypeAlias, cast
+
+from .._plan.refusal import Refusal
+from .._status import Status, Verdict
+from .._wire.codec import check_text
+from ..codes import INVALID_MESSAGE, INVALID_PHONE
+from ..errors import InvalidMessage, InvalidPhone
+from ..outcomes import Message
+from ..phones import ParsePhone, checked
+from ._rows import CONFLICT_MARK, Row, content_of
+
+__all__ = ["Addition", "check_ref", "make_row", "read_rows"]
+
+#: What can be added: messages, and the refusals of a list of recipients.
+Addition: TypeAlias = Message | Refusal
+
+#: Rows after which others are let run, and rows in one transaction.
+_NAP_AFTER: Final = 1000
+_CHUNK: Final = 5000
+
+_LONGEST_REF: Final = 200
+
+
+async def read_rows(items: object, parse: ParsePhone) -> AsyncIterator[list[Row]]:
+    """
+    Read *items* in chunks.
+
+    Raises:
+        TypeError: *items* cannot be iterated over, or a ref is no string.
+        ValueError: A ref is empty or too long.
+    """
+    rows: list[Row] = []
+    async for item in _each(items):
+        rows.append(make_row(item, parse))
+        if len(rows) >= _CHUNK:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def make_row(item: object, parse: ParsePhone) -> Row:
+    """Make a row of whatever stands there; what is wrong with it becomes its verdict."""
+    if isinstance(item, Refusal):
+        verdict = Verdict(Status.NOT_SENT, item.code, item.reason)
+        return _row(item.ref, item.phone, "", verdict)
+    if not isinstance(item, Message):
+        reason = f"must be a Message(phone, text), not {type(item).__name__}"
+        return _row(None, "", "", Verdict(Status.NOT_SENT, INVALID_PHONE, reason))
+    ref = None if item.ref is None else check_ref(item.ref)
+    try:
+        return _row(ref, checked(parse, item.phone), check_text(item.text), None)
+    except InvalidPhone as exc:
+        verdict = Verdict(Status.NOT_SENT, INVALID_PHONE, exc.reason)
+    except InvalidMessage as exc:
+        verdict = Verdict(Status.NOT_SENT, INVALID_MESSAGE, str(exc))
+    return _row(ref, _as_given(item.phone), _as_given(item.text), verdict)
+
+
+def check_ref(ref: object) -> str:
+    """
+    Give a ref back.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It is empty, too long, or has a sign that no ref may have.
+    """
+    if not isinstance(ref, str):
+        msg = f"ref must be a string, so that it is the same tomorrow, not {type(ref).__name__}"
+        raise TypeError(msg)
+    if not 0 < len(ref) <= _LONGEST_REF or CONFLICT_MARK in ref or "\0" in ref:
+        msg = f"ref must be a plain text of 1 to {_LONGEST_REF} characters, not {ref[:40]!r}"
+        raise ValueError(msg)
+    return ref
+
+
+def _row(ref: str | None, phone: str, text: str, verdict: Verdict | None) -> Row:
+    return Row(ref, phone, text, verdict, content_of(phone, text))
+
+
+def _as_given(value: object) -> str:
+    """Keep a bad value as it was, without what no database takes."""
+    text = value if isinstance(value, str) else f"<{type(value).__name__}>"
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
+async def _each(items: object) -> AsyncIterator[object]:
+    if isinstance(items, AsyncIterable):
+        async for item in cast("AsyncIterable[object]", items):
+            yield item
+        return
+    if not isinstance(items, Iterable):
+        msg = f"messages must be an iterable of Message, not {type(items).__name__}"
+        raise TypeError(msg)
+    for number, item in enumerate(cast("Iterable[object]", items), 1):
+        yield item
+        if number % _NAP_AFTER == 0:
+            await asyncio.sleep(0)

@@ -1,0 +1,211 @@
+"""
+The journal of a run, written into the outbox.
+
+Rules of this module:
+
+1. Nothing leaves but behind the fence, and behind it only while the claim is fresh: a process that
+   was stopped for half a lease between the two posts nothing.
+2. What cannot be written is owed. It is kept, tried again with each call and each sign of life, and
+   nothing passes the fence before it is paid.
+3. The journal raises nothing: a database that is away holds the run, and does not end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final
+
+from .. import codes
+from .._ports.journal import Batch
+from ..outcomes import Outcome
+from ._campaigns import hold
+from ._claim import split
+from ._errors import OutboxUnavailable
+from ._fence import Fence, Pass, fence
+from ._guards import PAUSED
+from ._job import Job
+from ._lease import boot_time
+from ._session import Session, Unit
+from ._settle import Fate, Settlement, drop, settle, turn_away
+
+__all__ = ["OutboxJournal"]
+
+#: Fences in a row that took too long, after which the campaign is paused.
+_MOST_LATE: Final = 2
+
+_NONE: Final = ()
+
+
+class OutboxJournal:
+    """
+    A `Journal` of one run.
+
+    Args:
+        session: The run.
+
+        budget: Credits that the campaign may cost, or None.
+    """
+
+    def __init__(self, session: Session, budget: int | None) -> None:
+        self._session = session
+        self._budget = budget
+        self._owed: deque[Callable[[], Job[Any]]] = deque()
+        self._turn = asyncio.Lock()
+        self._late = 0
+
+    async def claim(self, batch: Batch) -> Collection[int] | None:
+        """Pass the fence with the whole batch, or with none of it."""
+        unit = await self._unit(batch)
+        if unit is None:
+            return _NONE
+        began_at = boot_time()
+        passed = await self._pass(unit, batch)
+        unit.fenced_at = began_at
+        if passed is Pass.GO and self.may_start(batch):
+            self._late = 0
+            return None
+        await self._drop(unit, passed)
+        return _NONE
+
+    def may_start(self, batch: Batch) -> bool:
+        """Tell, right before the first byte, whether the claim is still fresh."""
+        unit = self._session.units.get(_first(batch))
+        return unit is not None and boot_time() - unit.fenced_at <= self._session.lease / 2
+
+    async def release(self, batch: Batch) -> None:
+        """Take the fence back; the claim stays, since the run may try again."""
+        if unit := self._session.units.get(_first(batch)):
+            session = self._session
+            await self._write(
+                lambda: turn_away(session.campaign, unit.token, unit.batches, time.time())
+            )
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Write down the fates of a request."""
+        fates = [_fate(outcome) for outcome in outcomes]
+        unit = self._session.units[fates[0].id]
+        told = Settlement(
+            campaign=self._session.campaign,
+            token=unit.token,
+            batches=unit.batches,
+            fates=fates,
+            wall=time.time(),
+            credits=self._session.credits(),
+        )
+        contradicted = await self._write(lambda: settle(told))
+        if contradicted:
+            self._log_conflict(contradicted)
+        self._session.forget(unit)
+
+    async def refuse(self, outcomes: Sequence[Outcome]) -> None:
+        """Do nothing: what is bad or doubled was refused when it was added."""
+
+    async def pay(self) -> bool:
+        """Write what is owed; tell whether nothing is owed any more."""
+        async with self._turn:
+            while self._owed:
+                try:
+                    await self._session.engine.run(self._owed[0]())
+                except OutboxUnavailable:
+                    return False
+                self._owed.popleft()
+        return True
+
+    async def _write(self, make_job: Callable[[], Job[Any]]) -> Any:  # noqa: ANN401  # the job's own
+        """Write, behind what is owed; owe it where that cannot be."""
+        if await self.pay():
+            try:
+                return await self._session.engine.run(make_job())
+            except OutboxUnavailable as exc:
+                what = f"cannot write down how a request ended, and will try again: {exc}"
+                self._session.log(logging.ERROR, "outbox.owed", what)
+        self._owed.append(make_job)
+        return None
+
+    async def _unit(self, batch: Batch) -> Unit | None:
+        """Find what the batch is; part it from the rest where the run has cut it."""
+        ids: Sequence[Any] = batch.refs
+        unit = self._session.units.get(ids[0])
+        if unit is None or len(ids) == len(unit.messages):
+            return unit
+        try:
+            new = await self._session.engine.run(split(unit.batches, unit.token, ids))
+        except OutboxUnavailable:
+            return None
+        if not new:
+            return None
+        rest = [row_id for row_id in unit.messages if row_id not in set(ids)]
+        unit.messages = rest
+        part = Unit(unit.token, (new,), list(ids))
+        self._session.units.update(dict.fromkeys(ids, part))
+        return part
+
+    async def _pass(self, unit: Unit, batch: Batch) -> Pass | None:
+        """Ask the fence; None where that cannot be known."""
+        if not await self.pay():
+            return None
+        session = self._session
+        wish = Fence(
+            campaign=session.campaign,
+            token=unit.token,
+            batches=unit.batches,
+            size=len(batch.phones),
+            request=batch.request or "",
+            wall=time.time(),
+            credits=session.credits(),
+            budget=self._budget,
+        )
+        try:
+            return await session.engine.run(fence(wish))
+        except OutboxUnavailable:
+            return None
+
+    async def _drop(self, unit: Unit, passed: Pass | None) -> None:
+        """Post nothing of it; give it back where it may be ours."""
+        session = self._session
+        session.forget(unit)
+        if passed is Pass.TAKEN:
+            return
+        await self._write(lambda: drop(session.campaign, unit.token, unit.batches, time.time()))
+        if passed is Pass.TOO_DEAR:
+            session.end_with(codes.BUDGET_SPENT)
+        elif passed is Pass.HELD:
+            session.state = PAUSED  # the feed asks which
+        elif passed is Pass.GO:
+            await self._note_late()
+
+    async def _note_late(self) -> None:
+        self._late += 1
+        if self._late < _MOST_LATE:
+            return
+        reason = "the database took too long twice in a row to let a request leave"
+        self._session.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
+        await self._write(lambda: hold(self._session.campaign, PAUSED, reason))
+        self._session.end_with("PAUSED")
+
+    def _log_conflict(self, count: int) -> None:
+        what = (
+            f"has {count} late answers that contradict what was decided by hand meanwhile; "
+            "the decision stands"
+        )
+        self._session.log(logging.ERROR, "outbox.conflict", what)
+
+
+def _first(batch: Batch) -> Any:  # noqa: ANN401  # our own refs are ids
+    return batch.refs[0]
+
+
+def _fate(outcome: Outcome) -> Fate:
+    row_id: Any = outcome.ref
+    return Fate(
+        row_id,
+        outcome.status,
+        outcome.code,
+        outcome.detail,
+        outcome.message_id,
+        outcome.is_safe_to_resend,
+    )

@@ -1,0 +1,190 @@
+"""
+`Outbox`: a database with campaigns in it.
+
+Rules of this module:
+
+1. One URL says where everything lies; the same calls and states hold on every database.
+2. Who opens an outbox closes it: `async with`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from .._bulk.stop_rules import StopRules
+from .._validation import check_count, check_seconds
+from ..client import CustomerSMS
+from ..errors import ConfigurationError
+from ._campaign import Campaign
+from ._campaigns import PLACE, QUEUE, find
+from ._engine import Engine
+from ._job import Job
+from ._lease import LEASE
+from ._migrate import read_meta, write_meta
+from ._postgres import PostgresEngine
+from ._resolve import purge
+from ._schema import PREFIX, check_prefix, schema_text
+from ._sqlite import SqliteEngine
+from ._worker import Worker
+
+__all__ = ["Outbox"]
+
+#: Batches that are purged in one transaction.
+_AT_ONCE: Final = 1000
+
+_LONGEST_NAME: Final = 200
+
+
+class Outbox:
+    """
+    Campaigns in a database.
+
+    ::
+
+        async with Outbox("tonight.db") as outbox, CustomerSMS() as sms:
+            campaign = outbox.campaign("parents-evening-2026-12")
+            await campaign.add(messages)
+            print(await campaign.send(sms))
+
+    Args:
+        url: A path or ``sqlite:///...`` for a file on this machine, which is made for its owner
+            alone; ``postgresql://...`` for several machines (extra ``[postgres]``).
+
+        prefix: What the tables begin with.
+
+        lease: Seconds after which a worker without a sign of life counts as dead.
+
+    Raises:
+        ConfigurationError: The URL is of another kind, or an option is out of its range.
+    """
+
+    def __init__(
+        self, url: str | os.PathLike[str], *, prefix: str = PREFIX, lease: float = LEASE
+    ) -> None:
+        self._engine = _make_engine(url, check_prefix(prefix))
+        self._lease = check_seconds("lease", lease)
+        self._place = ""
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for the rooms of this package."""
+        return self._engine
+
+    @property
+    def lease(self) -> float:
+        """Seconds after which a worker without a sign of life counts as dead."""
+        return self._lease
+
+    @property
+    def place(self) -> str:
+        """Where the data lie."""
+        return self._place
+
+    async def __aenter__(self) -> Self:
+        await self._engine.open()
+        try:
+            self._place = await self._engine.identity()
+            await self._engine.run(_settle_down(self._place))
+        except BaseException:
+            await self._engine.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections to the database."""
+        await self._engine.aclose()
+
+    def campaign(self, name: str) -> Campaign:
+        """
+        Give the campaign of this name; it begins with its first row.
+
+        Raises:
+            ValueError: The name is empty or too long.
+        """
+        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or "\0" in name:
+            msg = f"name must be a text of 1 to {_LONGEST_NAME} characters, not {name!r}"
+            raise ValueError(msg)
+        return Campaign(self, name)
+
+    @property
+    def queue(self) -> Campaign:
+        """What `enqueue` has written, as a campaign: to look at it, to resume it, to resolve it."""
+        return Campaign(self, QUEUE)
+
+    def worker(
+        self, sms: CustomerSMS, *, stop: StopRules | None = None, max_in_flight: int = 16
+    ) -> Worker:
+        """
+        Make what sends the messages of `enqueue`, and never a campaign; use it by ``async with``.
+
+        Args:
+            sms: The client.
+
+            stop: What pauses the queue, and logs an ERROR.
+
+            max_in_flight: Requests under way at once.
+        """
+        count = check_count("max_in_flight", max_in_flight, 1)
+        return Worker(self, sms, stop or StopRules(), count)
+
+    async def purge(self, *, older_than: dt.timedelta) -> int:
+        """
+        Blank texts and numbers of what was settled longer ago, and keep counts and fates.
+
+        Never those of an unknown message. With the numbers goes the memory of who had which text,
+        so that a later `Campaign.add` finds no doubles among them, unless by their refs.
+
+        Returns:
+            How many requests were purged.
+        """
+        before, total = time.time() - older_than.total_seconds(), 0
+        while batches := await self._engine.run(purge(before, _AT_ONCE)):
+            total += batches
+        return total
+
+    async def adopt(self) -> None:
+        """Say that this database is the one that goes on, though it was copied or moved."""
+        await self._engine.run(write_meta(PLACE, self._place))
+
+    def schema(self) -> str:
+        """Give the SQL that makes the tables, for a migration tool of your own."""
+        return schema_text(self._engine.kind, self._engine.prefix)
+
+    def __repr__(self) -> str:
+        return f"<Outbox on {self._engine.kind}>"
+
+
+def _settle_down(place: str) -> Job[None]:
+    """Keep where the data lie, the first time; make the queue, so that `enqueue` finds it."""
+    yield from find(QUEUE, time.time())
+    if (yield from read_meta(PLACE)) is None:
+        yield from write_meta(PLACE, place)
+
+
+def _make_engine(url: object, prefix: str) -> Engine:
+    if isinstance(url, os.PathLike):
+        url = os.fspath(url)
+    if not isinstance(url, str) or not url:
+        msg = f"url must be a path, sqlite:///... or postgresql://..., not {type(url).__name__}"
+        raise ConfigurationError(msg)
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return SqliteEngine(url, prefix)
+    if scheme == "sqlite":
+        return SqliteEngine(rest.removeprefix("/"), prefix)
+    if scheme in ("postgresql", "postgres"):
+        return PostgresEngine(url, prefix)
+    msg = f"url must be a path, sqlite:///... or postgresql://..., not {scheme}://..."
+    raise ConfigurationError(msg)

@@ -1,0 +1,194 @@
+"""
+One run of one campaign: what its parts share, and its signs of life.
+
+Rules of this module:
+
+1. Signs of life come from the event loop, never from the database's thread: a loop that stands
+   still is a worker that does not send.
+2. A worker that was declared dead takes a new token, and never touches what it had under the old.
+3. A job that decides nothing (a claim, a count) is asked again while the database is away, as long
+   as the rules of the run allow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from attrs import define, field
+
+from ._campaigns import bind, facts
+from ._claim import Claim, beat, end_worker, reap, register
+from ._engine import Engine
+from ._errors import OutboxUnavailable
+from ._guards import OPEN, check_start
+from ._job import Job
+from ._lease import boot_time, is_gone, this_process
+
+__all__ = ["Session", "Unit"]
+
+Result = TypeVar("Result")
+
+#: Seconds between two questions to a database that is away.
+_ASK_AGAIN: Final = 0.25
+
+_logger = logging.getLogger("customersms_async")
+
+
+def _no_run() -> None:
+    """Stop no run: none has begun."""
+
+
+async def _no_debt() -> None:
+    """Nothing is owed before a run has begun."""
+
+
+@define(eq=False)
+class Unit:
+    """
+    What leaves in one request, as long as this run has it.
+
+    Attributes:
+        token: The token of its claim.
+        batches: Its batches.
+        messages: Ids of its messages.
+        fenced_at: When it passed the fence, by `boot_time`.
+    """
+
+    token: str
+    batches: Sequence[int]
+    messages: Sequence[int]
+    fenced_at: float = 0.0
+
+
+@define(eq=False, kw_only=True)
+class Session:
+    """
+    A run.
+
+    Attributes:
+        engine: The database.
+        campaign: The id of the campaign.
+        name: Its name.
+        lease: Seconds that a claim lasts without a sign of life.
+        patience: Seconds for which a database that is away is waited for.
+        credits: Gives the last balance that was heard, or None.
+        token: This worker's, at present.
+        state: The campaign's, as of the last sign of life.
+        word: What ended the run, or None.
+        stop: Lets nothing new leave.
+        pay: Writes what is owed.
+        units: What the run has, by the ids of its messages.
+        changed: Set when a unit is gone.
+    """
+
+    engine: Engine
+    campaign: int
+    name: str
+    lease: float
+    patience: float
+    credits: Callable[[], int | None]
+    token: str = field(factory=lambda: secrets.token_hex(8))
+    state: str = OPEN
+    word: str | None = None
+    stop: Callable[[], object] = _no_run
+    units: dict[int, Unit] = field(factory=dict[int, Unit])
+    changed: asyncio.Event = field(factory=asyncio.Event)
+    pay: Callable[[], Awaitable[object]] = _no_debt
+    _heart: asyncio.Task[None] | None = None
+
+    async def begin(self, place: str, account: str, endpoint: str) -> None:
+        """
+        Inherit from the dead, ask the guards, bind the campaign, and begin to live.
+
+        Raises:
+            CampaignHeld: A person has to decide first.
+        """
+        await self.engine.run(reap(self.campaign, time.time(), is_gone))
+        await self.engine.run(self._start(place, account, endpoint))
+        self._heart = asyncio.create_task(self._live())
+
+    def _start(self, place: str, account: str, endpoint: str) -> Job[None]:
+        known = yield from facts(self.campaign, place)
+        check_start(known, account, endpoint, time.time())
+        yield from bind(self.campaign, account, endpoint)
+        yield from register(self.campaign, self.token, self.lease, this_process())
+        yield from beat(self.campaign, self.token, self.lease, time.time())
+
+    def join(self, stop: Callable[[], object], pay: Callable[[], Awaitable[object]]) -> None:
+        """Know the run that has begun: how to stop it, and how to write what it owes."""
+        self.stop, self.pay = stop, pay
+        if self.word is not None:
+            stop()
+
+    async def end(self) -> None:
+        """Write what is owed, give back what was not begun, and die in order."""
+        if self._heart is not None:
+            self._heart.cancel()
+            await asyncio.wait([self._heart])
+        await self.pay()
+        await self.engine.run(end_worker(self.campaign, self.token))
+
+    def end_with(self, word: str) -> None:
+        """Let nothing new leave; the first reason stays."""
+        self.word = self.word or word
+        self.changed.set()
+        self.stop()
+
+    def take(self, claim: Claim) -> None:
+        """Remember what was claimed."""
+        unit = Unit(claim.token, claim.batches, claim.messages)
+        self.units.update(dict.fromkeys(claim.messages, unit))
+
+    def forget(self, unit: Unit) -> None:
+        """It has a fate, or is not ours any more."""
+        for row_id in unit.messages:
+            self.units.pop(row_id, None)
+        self.changed.set()
+
+    async def ask(self, make_job: Callable[[], Job[Result]]) -> Result:
+        """
+        Carry out a job that decides nothing; again while the database is away.
+
+        Raises:
+            OutboxUnavailable: It was away for longer than the rules allow.
+        """
+        gives_up_at = boot_time() + self.patience
+        while True:
+            try:
+                return await self.engine.run(make_job())
+            except OutboxUnavailable as exc:
+                if self.word is not None or boot_time() > gives_up_at:
+                    raise
+                self.log(logging.WARNING, "outbox.away", f"waits for its database: {exc}")
+            await asyncio.sleep(_ASK_AGAIN)
+
+    def log(self, level: int, event: str, what: str) -> None:
+        """Tell people what happens."""
+        extra = {"event": event, "campaign": self.name}
+        _logger.log(level, "campaign %r %s", self.name, what, extra=extra)
+
+    async def _live(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease / 3)
+            with contextlib.suppress(OutboxUnavailable):  # the next sign of life tells
+                await self.beat()
+
+    async def beat(self) -> None:
+        """Show life once, and look after the dead."""
+        state = await self.engine.run(beat(self.campaign, self.token, self.lease, time.time()))
+        if state is None:
+            self.log(logging.WARNING, "outbox.reborn", "was still for longer than its lease")
+            token = secrets.token_hex(8)
+            job = register(self.campaign, token, self.lease, this_process())
+            await self.engine.run(job)
+            self.token = token
+        else:
+            self.state = state
+        await self.engine.run(reap(self.campaign, time.time(), is_gone))
+        await self.pay()

@@ -1,0 +1,160 @@
+"""
+`Worker`: sends what was enqueued, as long as its block is open.
+
+Rules of this module:
+
+1. It never ends by itself, and never takes an application down: what it cannot do is logged as an
+   ERROR, and tried again.
+2. A stop rule pauses the queue for all workers, since each of them would only meet the same.
+3. What is urgent has a run of its own, in the lane of `CustomerSMS.send`, one number a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from attrs import evolve
+
+from .._bulk.stop_rules import StopRules
+from .._ports.limiter import Lane
+from ..client import CustomerSMS, endpoint_of, stream_batches
+from ..errors import BulkInterrupted
+from ._campaign import Host
+from ._campaigns import QUEUE, find, hold
+from ._errors import CampaignHeld, OutboxUnavailable
+from ._feed import Feed
+from ._guards import PAUSED
+from ._journal import OutboxJournal
+from ._session import Session
+
+__all__ = ["Worker"]
+
+#: What the queue is called in logs.
+_NAME: Final = "queue of enqueue()"
+
+#: Seconds between two tries of a run that could not begin.
+_TRY_AGAIN: Final = 1.0
+
+_logger = logging.getLogger("customersms_async")
+
+
+class Worker:
+    """
+    Sends what was enqueued; get one by `Outbox.worker`.
+
+    ::
+
+        async with outbox.worker(sms):
+            yield                       # in the lifespan of an application
+    """
+
+    def __init__(self, host: Host, sms: CustomerSMS, stop: StopRules, max_in_flight: int) -> None:
+        self._host = host
+        self._sms = sms
+        self._rules = stop
+        self._max_in_flight = max_in_flight
+        self._is_closing = asyncio.Event()
+        self._sessions: set[Session] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._said: str | None = None
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [
+            asyncio.create_task(self._live(is_urgent=False)),
+            asyncio.create_task(self._live(is_urgent=True)),
+            asyncio.create_task(self._listen()),
+        ]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._is_closing.set()
+        for session in self._sessions:
+            session.end_with("STOPPED")
+        *runs, listener = self._tasks
+        listener.cancel()
+        try:
+            await asyncio.wait(self._tasks)
+        finally:  # cancelled once more: what is in flight is given up
+            for run in runs:
+                run.cancel()
+
+    async def _listen(self) -> None:
+        """Let the runs look at once when something was queued."""
+        while True:
+            await self._host.engine.wait_for_change(_TRY_AGAIN)
+            for session in self._sessions:
+                session.changed.set()
+
+    async def _live(self, *, is_urgent: bool) -> None:
+        while not self._is_closing.is_set():
+            try:
+                await self._run(is_urgent=is_urgent)
+                self._said = None
+            except (CampaignHeld, OutboxUnavailable, BulkInterrupted) as exc:
+                self._say(f"does not send: {exc}")
+                await self._wait()
+
+    async def _run(self, *, is_urgent: bool) -> None:
+        session = await self._session()
+        await session.begin(self._host.place, self._sms.account, endpoint_of(self._sms))
+        self._sessions.add(session)
+        try:
+            await self._send(session, is_urgent=is_urgent)
+        finally:
+            self._sessions.discard(session)
+            await session.end()
+        if session.word is not None and not self._is_closing.is_set():
+            await self._host.engine.run(hold(session.campaign, PAUSED, session.word))
+            self._say(f"was paused by a stop rule ({session.word}); call outbox.queue.resume()")
+
+    async def _send(self, session: Session, *, is_urgent: bool) -> None:
+        journal = OutboxJournal(session, self._rules.max_credits)
+        size = 1 if is_urgent else 100
+        feed = Feed(session=session, batch_size=size, is_urgent=is_urgent, is_endless=True)
+        bulk = stream_batches(
+            self._sms,
+            feed.batches(),
+            lane=Lane.SEND if is_urgent else Lane.BULK,
+            journal=journal,
+            stop=evolve(self._rules, max_credits=None),
+            max_in_flight=self._max_in_flight,
+        )
+        async with bulk:
+            session.join(bulk.stop, journal.pay)
+            if self._is_closing.is_set():
+                session.end_with("STOPPED")
+            progress = await bulk.finish()
+        session.word = session.word or progress.stopped
+
+    async def _session(self) -> Session:
+        sms = self._sms
+        return Session(
+            engine=self._host.engine,
+            campaign=await self._host.engine.run(find(QUEUE, time.time())),
+            name=_NAME,
+            lease=self._host.lease,
+            patience=self._rules.outage,
+            credits=lambda: None if sms.credits is None else sms.credits.amount,
+        )
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TRY_AGAIN):
+                await self._is_closing.wait()
+
+    def _say(self, what: str) -> None:
+        """Log an ERROR, once for each cause."""
+        if what != self._said:
+            self._said = what
+            extra = {"event": "outbox.worker"}
+            _logger.error("the worker of the %s %s", _NAME, what, extra=extra)

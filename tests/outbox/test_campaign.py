@@ -1,0 +1,420 @@
+"""A campaign from its list to its export, against a gateway on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import shutil
+import sqlite3
+import stat
+
+import pytest
+
+from customersms_async import (
+    ConfigurationError,
+    CustomerSMS,
+    LocalLimiter,
+    Message,
+    Rate,
+    Status,
+    StopRules,
+)
+from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxUnavailable
+from customersms_async.plan import Refusal
+from tests.support.outbox_gateway import KEY, Ledger
+
+
+def people(count, text="hi"):
+    return [Message(f"+1212{n:07}", text, f"row-{n}") for n in range(count)]
+
+
+def client(ledger, key=KEY, endpoint=None):
+    endpoint = endpoint or ledger.endpoint
+    return CustomerSMS(key, endpoint=endpoint, limiter=LocalLimiter(Rate(10_000, per=1.0)))
+
+
+@pytest.fixture
+def make_outbox(database):
+    """Make outboxes of one database."""
+    url, prefix = database
+    return lambda **options: Outbox(url, prefix=prefix, lease=5.0, **options)
+
+
+async def test_a_list_is_sent_once(make_outbox):
+    """What was added twice is sent once, and every row has a fate."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+
+        first = await campaign.add(people(250))
+        again = await campaign.add(people(250))
+        progress = await campaign.send(sms)
+        more = await campaign.send(sms)
+
+    assert (Added(queued=250), Added(known=250)) == (first, again)
+    assert (250, True, None) == (progress.sent, progress.complete, progress.stopped)
+    assert (250, 3) == (ledger.sent.total(), more.requests)
+    assert {1} == set(ledger.sent.values())
+
+
+async def test_an_async_source_and_bad_rows(make_outbox):
+    """Bad rows, refusals and things that are no messages are kept, each with its reason."""
+
+    async def rows():
+        yield Message("+12125550001", "hi", "a")
+        yield Message("12", "hi", "b")
+        yield Message("+12125550002", "", "c")
+        yield Message(None, None, "d")
+        yield Refusal(7, "BAD_QUOTES", "has a quotation mark that is not closed")
+        yield Refusal(8, "SKIPPED", "is on the list", "+12125550003")
+        yield "+12125550004"
+
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        first, again = await campaign.add(rows()), await campaign.add(rows())
+        found = [(o.ref, o.code) async for o in campaign.outcomes(Status.NOT_SENT)]
+
+    assert Added(queued=1, bad=5, skipped=1) == first
+    assert Added(known=7) == again
+    assert [
+        ("b", "INVALID_PHONE"),
+        ("c", "INVALID_MESSAGE"),
+        ("d", "INVALID_PHONE"),
+        ("row-7", "BAD_QUOTES"),
+        ("row-8", "SKIPPED"),
+        (None, "INVALID_PHONE"),
+    ] == found
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ([Message("+12125550001", "hi", 17)], TypeError),
+        ([Message("+12125550001", "hi", "")], ValueError),
+        (17, TypeError),
+    ],
+)
+async def test_what_would_be_another_row_tomorrow_is_an_error(make_outbox, given, error):
+    """A ref is a string, and messages can be iterated over."""
+    async with make_outbox() as outbox:
+        with pytest.raises(error):
+            await outbox.campaign("tonight").add(given)
+
+
+async def test_the_plan_says_what_sending_will_be(make_outbox):
+    """Messages, requests, bad rows and doubles, as they wait."""
+    rows = [*people(150), Message("12", "hi", "bad"), Message("+12120000000", "hi", "again")]
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(rows)
+
+        plan = await campaign.plan()
+
+    assert (150, 2, 1, 1) == (plan.recipients, plan.requests, plan.bad, plan.doubles)
+    assert "150 messages, 2 requests, 1 min, 150 segments, 1 bad, 1 double" == str(plan)
+
+
+async def test_the_export_is_the_whole_list(make_outbox, tmp_path):
+    """Each row is there with its fate; no cell is taken for a formula."""
+    rows = [*people(1), Message("=cmd()", "hi", "=bad"), Message("+12120000000", "hi", "again")]
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(rows)
+        await campaign.send(sms)
+
+        count = await campaign.export(tmp_path / "result.csv")
+
+    raw = (tmp_path / "result.csv").read_bytes().decode()
+    header, sent, bad, double = raw.removesuffix("\r\n").split("\r\n")
+    assert 3 == count
+    assert raw.startswith("\ufeffrow,ref,phone,status")
+    assert "row-0,'+12120000000,sent,,,,m+12120000000" in sent
+    assert sent.endswith(",999999")
+    assert "'=bad,'=cmd(),not_sent,INVALID_PHONE" in bad
+    assert "again,'+12120000000,not_sent,DUPLICATE" in double
+    assert header.endswith("credits_before,credits_after")
+
+
+async def test_a_lost_answer_is_unknown_until_somebody_decides(make_outbox):
+    """It is not sent again by itself; `mark_sent` and `send_again` are a person's."""
+
+    async def lose(point, number):
+        if number == 1 and point == "done":
+            raise ConnectionResetError
+
+    async with Ledger(lose) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        first = await campaign.send(sms)
+        again = await campaign.send(sms)
+
+        left = await campaign.mark_sent(["row-0", "row-9"])
+        not_done = await campaign.send_again(["row-1", "row-0"])
+        status = await campaign.status()
+
+    assert (3, 3) == (first.unknown, again.unknown)
+    assert (["row-9"], ["row-0"]) == (left, not_done)
+    assert (1, 1, 1) == (status.sent, status.unknown, status.queued)
+    assert 1 == ledger.requests
+
+
+async def test_refs_are_a_list(make_outbox):
+    """One string would be read letter by letter."""
+    async with make_outbox() as outbox:
+        with pytest.raises(TypeError, match="row-17"):
+            await outbox.campaign("tonight").mark_sent("row-17")
+
+
+async def test_a_pause_holds_a_run_and_resume_lets_it_go_on(make_outbox):
+    """Both work from another outbox on the same database."""
+    paused = asyncio.Event()
+
+    async def pause(point, number):
+        if number == 2 and point == "received":
+            async with make_outbox() as other:
+                await other.campaign("tonight").pause("lunch")
+            paused.set()
+
+    async with Ledger(pause) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(50), batch_size=5)
+        run = asyncio.create_task(campaign.send(sms, max_in_flight=1, batch_size=5))
+        await paused.wait()
+        await asyncio.sleep(0.3)
+        held = await campaign.status()
+        with pytest.raises(CampaignHeld, match="lunch"):
+            await campaign.send(sms)
+        await campaign.resume()
+        progress = await run
+
+    assert ("paused", 10) == (held.state, held.sent)
+    assert (50, True) == (progress.sent, progress.complete)
+    assert {1} == set(ledger.sent.values())
+
+
+async def test_cancelled_is_for_good(make_outbox):
+    """What waits is not sent, and says why."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(120))
+
+        assert 120 == await campaign.cancel()
+        assert 0 == await campaign.cancel()
+        with pytest.raises(CampaignHeld, match="another name"):
+            await campaign.send(sms)
+        codes = {outcome.code async for outcome in campaign.outcomes()}
+
+    assert {"CANCELLED"} == codes
+    assert 0 == ledger.requests
+
+
+async def test_cancelled_in_the_middle(make_outbox):
+    """A run that lives ends, and the rest is cancelled."""
+
+    async def cancel(point, number):
+        if number == 2 and point == "received":
+            async with make_outbox() as other:
+                await other.campaign("tonight").cancel()
+
+    async with Ledger(cancel) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(50), batch_size=5)
+        progress = await campaign.send(sms, max_in_flight=1, batch_size=5)
+
+    assert (10, 40) == (progress.sent, progress.not_sent)
+    assert 10 == ledger.sent.total()
+
+
+async def test_outside_its_hours_nothing_leaves_and_the_deadline_ends_it(make_outbox):
+    """A run waits for its hours, and no longer than until its deadline."""
+    now = dt.datetime.now(dt.UTC)
+    closed = ((now + dt.timedelta(hours=2)).strftime("%H:%M"),)
+    closed += ((now + dt.timedelta(hours=3)).strftime("%H:%M"), "UTC")
+    deadline = now + dt.timedelta(seconds=0.3)
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(5))
+        async with asyncio.timeout(5):
+            progress = await campaign.send(sms, hours=closed, deadline=deadline)
+
+    assert ("TIME_IS_UP", 0, 5) == (progress.stopped, ledger.requests, progress.waiting)
+
+
+async def test_a_budget_is_the_campaigns(make_outbox):
+    """It counts over all runs."""
+    rules = StopRules(max_credits=20)
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(50), batch_size=5)
+        first = await campaign.send(sms, stop=rules, batch_size=5)
+        again = await campaign.send(sms, stop=rules, batch_size=5)
+
+    assert ("BUDGET_SPENT", 20) == (first.stopped, first.sent)
+    assert ("BUDGET_SPENT", 20) == (again.stopped, again.sent)
+
+
+async def test_a_floor_cuts_a_request(make_outbox):
+    """What can still be paid for leaves, in a request of its own."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        ledger.credits = 100
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(100), batch_size=30)
+        progress = await campaign.send(
+            sms, stop=StopRules(min_credits=20), batch_size=30, max_in_flight=1
+        )
+        left = await campaign.status()
+
+    assert "NO_CREDITS" == progress.stopped
+    assert 80 >= ledger.sent.total() == progress.sent
+    assert 100 == progress.sent + left.queued
+
+
+async def test_it_is_bound_to_its_account_and_endpoint(make_outbox):
+    """What was begun with one key or gateway is not sent with another by mistake."""
+    async with Ledger() as ledger, make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(1))
+        async with client(ledger) as sms:
+            await campaign.send(sms)
+        await campaign.add(people(2))
+        async with client(ledger, "cspro_other_key_1") as other:
+            with pytest.raises(CampaignHeld, match=r"campaign\.adopt"):
+                await campaign.send(other)
+            await campaign.adopt(other)
+            progress = await campaign.send(other)
+        async with client(ledger, endpoint=ledger.endpoint + "?other") as elsewhere:
+            with pytest.raises(CampaignHeld, match="another name"):
+                await campaign.send(elsewhere)
+
+    assert 2 == progress.sent
+
+
+async def test_a_copied_database_asks_first(tmp_path):
+    """A restored copy would send all again; `adopt` says that it is the one that goes on."""
+    async with Outbox(tmp_path / "a.db") as outbox:
+        await outbox.campaign("tonight").add(people(1))
+    shutil.copy(tmp_path / "a.db", tmp_path / "b.db")
+
+    async with Ledger() as ledger, Outbox(tmp_path / "b.db") as copy, client(ledger) as sms:
+        with pytest.raises(CampaignHeld, match=r"outbox\.adopt"):
+            await copy.campaign("tonight").send(sms)
+        await copy.adopt()
+        progress = await copy.campaign("tonight").send(sms)
+
+    assert 1 == progress.sent
+
+
+async def test_a_cancelled_run_waits_for_what_is_in_flight(make_outbox):
+    """Ctrl-C makes nobody unknown, and the next run goes on."""
+    async with Ledger(takes=0.3) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(20), batch_size=5)
+        run = asyncio.create_task(campaign.send(sms, batch_size=5, max_in_flight=1))
+        await asyncio.sleep(0.2)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        status = await campaign.status()
+        progress = await campaign.send(sms, batch_size=5)
+
+    assert (5, 15, 0, 0) == (status.sent, status.queued, status.claimed, status.unknown)
+    assert 20 == progress.sent == ledger.sent.total()
+
+
+async def test_purged(make_outbox):
+    """Texts and numbers of what was settled are blanked, the counts stay."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        await campaign.send(sms)
+
+        assert 0 == await outbox.purge(older_than=dt.timedelta(hours=1))
+        assert 1 == await outbox.purge(older_than=dt.timedelta(seconds=-1))
+        assert [""] * 3 == [outcome.phone async for outcome in campaign.outcomes()]
+        assert 3 == (await campaign.status()).sent
+
+
+async def test_a_database_that_is_away_holds_a_run(tmp_path):
+    """A fence that cannot be written lets nothing leave; the run goes on when it can."""
+    path = tmp_path / "a.db"
+    locked = []
+
+    async def lock(point, number):
+        if number == 1 and point == "received":
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("BEGIN IMMEDIATE")
+            locked.append(connection)
+            asyncio.get_running_loop().call_later(0.5, connection.execute, "ROLLBACK")
+
+    async with Ledger(lock) as ledger, Outbox(path) as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(20), batch_size=5)
+        progress = await campaign.send(sms, batch_size=5)
+
+    locked[0].close()
+    assert (20, {1}) == (progress.sent, set(ledger.sent.values()))
+
+
+async def test_a_file_is_made_for_its_owner_alone(tmp_path):
+    """Numbers and texts are nobody else's."""
+    async with Outbox(tmp_path / "a.db"):
+        modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+
+    assert {0o600} == modes
+
+
+async def test_a_file_that_cannot_be_opened(tmp_path):
+    """The error says which kind it is."""
+    with pytest.raises(OutboxUnavailable, match="database file"):
+        async with Outbox(tmp_path / "no" / "a.db"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (17, "not int"),
+        ("", "must be a path"),
+        ("mysql://user:secret@host/x", "not mysql://"),
+    ],
+)
+def test_a_url_of_another_kind_is_refused(given, said):
+    """What is in it is not quoted."""
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        Outbox(given)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, 17])
+def test_a_name_is_a_text(name, tmp_path):
+    """The empty name is the queue's."""
+    with pytest.raises(ValueError, match="name must be"):
+        Outbox(tmp_path / "a.db").campaign(name)
+
+
+@pytest.mark.parametrize("prefix", ["", "Sms", "a b", "x" * 31])
+def test_a_prefix_begins_a_name(prefix, tmp_path):
+    """It stands in every statement."""
+    with pytest.raises(ConfigurationError, match="prefix must be"):
+        Outbox(tmp_path / "a.db", prefix=prefix)
+
+
+def test_the_schema_can_be_had(tmp_path):
+    """A migration tool of the caller's own can make the tables."""
+    outbox = Outbox(tmp_path / "a.db", prefix="mine_")
+    connection = sqlite3.connect(":memory:")
+
+    connection.executescript(outbox.schema())
+
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    connection.close()
+    assert {"mine_campaign", "mine_batch", "mine_message"} <= names
+    assert "<Outbox on sqlite>" == repr(outbox)
+    assert "<Campaign 'x'>" == repr(outbox.campaign("x"))
+    assert "x" == outbox.campaign("x").name
+
+
+def test_sqlite_urls_are_paths():
+    """Three slashes begin a relative path, four an absolute one."""
+    assert "<Outbox on sqlite>" == repr(Outbox("sqlite:///a.db"))
+    assert "<Outbox on postgresql>" == repr(Outbox("postgresql://localhost/x"))

@@ -1,0 +1,214 @@
+"""
+Killed at every named point, and stopped across its lease: nobody twice, nobody lost.
+
+Each cell lets a process die (or stand still) at one point of a campaign; another process finishes
+it. Then the outbox is compared with the ledger of the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from customersms_async import Message, Status, StopRules
+from customersms_async.outbox import Campaign
+from tests.support.outbox_gateway import (
+    BATCH,
+    LEASE,
+    Ledger,
+    Striking,
+    StrikingHost,
+    StrikingLimiter,
+    in_a_child,
+    work,
+)
+
+NUMBERS, AT_ONCE = 60, 2
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+async def fill(engine):
+    """Add the numbers to the campaign."""
+    await engine.open()
+    campaign = Campaign(StrikingHost(engine), "tonight")
+    messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(NUMBERS)]
+    await campaign.add(messages, batch_size=BATCH)
+    await engine.aclose()
+
+
+async def fates(engine):
+    """Give the status of each number."""
+    await engine.open()
+    campaign = Campaign(StrikingHost(engine), "tonight")
+    found = {outcome.phone: outcome.status async for outcome in campaign.outcomes()}
+    await engine.aclose()
+    return found
+
+
+async def ended(pid, flags=0):
+    """Wait until a process has ended, or stands still; give how."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        found, how = os.waitpid(pid, os.WNOHANG | flags)  # noqa: ASYNC222  # it does not wait
+        if found:
+            return how
+        await asyncio.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError("the process was not struck")
+
+
+def compare(ledger, found):
+    """Nobody twice, nobody lost, and no more unknown than was handed over at that instant."""
+    assert NUMBERS == len(found)
+    assert [] == [phone for phone, count in ledger.sent.items() if count > 1]
+    assert {Status.SENT, Status.UNKNOWN} >= set(found.values())
+    assert [] == [p for p, status in found.items() if status is Status.SENT and not ledger.sent[p]]
+    unknown = [phone for phone, status in found.items() if status is Status.UNKNOWN]
+    assert AT_ONCE * BATCH >= len(unknown)
+    return len(unknown)
+
+
+#: Jobs of a run: nothing was handed over before the fence, and all is known after the settlement.
+POINTS = [f"{when} {job}" for job in ("claim", "fence", "settle") for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("point", [*POINTS, "after _start", "before end_worker"])
+async def test_killed_at_a_commit(make_engine, database, kind, point):
+    """Whichever commit is the last, the next run finishes what is left."""
+    await fill(make_engine())
+    turn = 1 if "_" in point else 3
+    ledger = Ledger()
+    struck = Striking(make_engine(), point, turn)
+    pid = in_a_child(lambda: work(struck, ledger.endpoint, max_in_flight=AT_ONCE))
+    async with ledger:
+        assert signal.SIGKILL == await ended(pid)
+
+        progress = await work(make_engine(), ledger.endpoint)
+
+    assert progress.complete
+    unknown = compare(ledger, await fates(make_engine()))
+    if point in ("before claim", "after claim", "after _start", "before end_worker"):
+        assert unknown <= BATCH  # of the one other request that may be under way
+
+
+@pytest.mark.parametrize("turn", [1, 3])
+async def test_killed_at_a_grant(make_engine, turn):
+    """A slot was granted, and nothing was written yet."""
+    await fill(make_engine())
+    ledger = Ledger()
+    limiter = StrikingLimiter(turn)
+    engine = make_engine()
+    pid = in_a_child(lambda: work(engine, ledger.endpoint, limiter, max_in_flight=1))
+    async with ledger:
+        assert signal.SIGKILL == await ended(pid)
+
+        await work(make_engine(), ledger.endpoint)
+
+    assert 0 == compare(ledger, await fates(make_engine()))
+
+
+@pytest.mark.parametrize("when", ["received", "done"])
+async def test_killed_while_the_gateway_has_it(make_engine, when):
+    """After the first byte, and before the answer: what was handed over is unknown, and no more."""
+    await fill(make_engine())
+    children = []
+
+    async def strike(point, number):
+        if (point, number) == (when, 3):
+            os.kill(children[0], signal.SIGKILL)
+
+    ledger = Ledger(strike)
+    engine = make_engine()
+    children.append(in_a_child(lambda: work(engine, ledger.endpoint, max_in_flight=AT_ONCE)))
+    async with ledger:
+        assert signal.SIGKILL == await ended(children[0])
+
+        await work(make_engine(), ledger.endpoint)
+
+    assert BATCH <= compare(ledger, await fates(make_engine()))
+
+
+@pytest.mark.parametrize("point", ["before fence", "after fence", "before settle"])
+async def test_stopped_across_its_lease(make_engine, point):
+    """A process that stood still neither posts late, nor takes back what it knows."""
+    await fill(make_engine())
+    ledger = Ledger()
+    struck = Striking(make_engine(), point, 2, signal.SIGSTOP)
+    pid = in_a_child(lambda: work(struck, ledger.endpoint, max_in_flight=1))
+    async with ledger:
+        assert os.WIFSTOPPED(await ended(pid, os.WUNTRACED))
+        await asyncio.sleep(LEASE + 0.2)
+        await work(make_engine(), ledger.endpoint)
+
+        os.kill(pid, signal.SIGCONT)
+        await ended(pid)
+
+    unknown = compare(ledger, await fates(make_engine()))
+    if point == "before settle":
+        assert 0 == unknown  # the late settlement has told
+
+
+async def test_stopped_while_the_answer_comes(make_engine):
+    """An answer that lay in the socket is read, and turns unknown into sent."""
+    await fill(make_engine())
+    children = []
+
+    async def strike(point, number):
+        if (point, number) == ("received", 2):
+            await asyncio.sleep(0.1)  # what stands still within a transaction locks the others out
+            os.kill(children[0], signal.SIGSTOP)
+
+    ledger = Ledger(strike)
+    engine = make_engine()
+    children.append(in_a_child(lambda: work(engine, ledger.endpoint, max_in_flight=1)))
+    async with ledger:
+        assert os.WIFSTOPPED(await ended(children[0], os.WUNTRACED))
+        await asyncio.sleep(LEASE + 0.2)
+        await work(make_engine(), ledger.endpoint)
+        assert Status.UNKNOWN in (await fates(make_engine())).values()
+
+        os.kill(children[0], signal.SIGCONT)
+        await ended(children[0])
+
+    assert 0 == compare(ledger, await fates(make_engine()))
+
+
+async def test_three_processes_share_one_campaign(make_engine):
+    """The work is shared, and a killed one's part goes on after its lease."""
+    await fill(make_engine())
+    children = []
+
+    async def strike(point, number):
+        if (point, number) == ("received", 4):
+            os.kill(children[0], signal.SIGKILL)
+
+    ledger = Ledger(strike, takes=0.05)
+    for _ in range(3):
+        engine = make_engine()
+        run = lambda engine=engine: work(engine, ledger.endpoint, max_in_flight=1)  # noqa: E731
+        children.append(in_a_child(run))
+    async with ledger:
+        for pid in children:
+            await ended(pid)
+
+    compare(ledger, await fates(make_engine()))
+
+
+async def test_a_budget_holds_over_crashes(make_engine):
+    """What a dead run has spent counts for the next."""
+    await fill(make_engine())
+    ledger = Ledger()
+    struck = Striking(make_engine(), "after settle", 4)
+    rules = StopRules(max_credits=30)
+    pid = in_a_child(lambda: work(struck, ledger.endpoint, stop=rules, max_in_flight=1))
+    async with ledger:
+        await ended(pid)
+        progress = await work(make_engine(), ledger.endpoint, stop=rules)
+
+    assert ("BUDGET_SPENT", 30) == (progress.stopped, progress.sent)
+    assert 30 == ledger.sent.total()

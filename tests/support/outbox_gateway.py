@@ -1,0 +1,171 @@
+"""A gateway that keeps a ledger, for runs that are killed, and the worker that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from customersms_async import CustomerSMS, LocalLimiter, Rate
+from customersms_async.outbox import Campaign
+
+KEY = "cspro_test_4711"
+
+#: Numbers in one request.
+BATCH = 5
+
+#: Seconds of a lease in these tests; a loop of a busy machine may stand still for a part of it.
+LEASE = 1.0
+
+
+class Ledger:
+    """
+    What a gateway has carried out.
+
+    Args:
+        at: Called with ``received`` and ``done`` and the number of the request, from 1.
+
+        takes: Seconds that it takes.
+    """
+
+    def __init__(self, at: Callable[[str, int], Awaitable[None]] | None = None, takes=0.005):
+        self.sent: Counter[str] = Counter()
+        self.requests = 0
+        self.credits = 1_000_000
+        self._at = at
+        self._takes = takes
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen(128)
+        self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}/api.php"
+
+    async def __aenter__(self):
+        app = web.Application()
+        app.router.add_post("/api.php", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket).start()
+        return self
+
+    async def __aexit__(self, *exc):
+        await self._runner.cleanup()
+
+    async def _answer(self, request):
+        said = await request.json()
+        phones = [said["phone"]] if isinstance(said["phone"], str) else said["phone"]
+        self.requests += 1
+        number = self.requests
+        if self._at is not None:
+            await self._at("received", number)
+        await asyncio.sleep(self._takes)
+        self.sent.update(phones)
+        self.credits -= len(phones)
+        if self._at is not None:
+            await self._at("done", number)
+        results = [{"phone": phone, "success": True, "message_id": "m" + phone} for phone in phones]
+        answer = {"success": True, "results": results, "remaining_credits": self.credits}
+        return web.json_response(answer)
+
+
+class Striking:
+    """
+    An engine that kills or stops its own process at a named job.
+
+    Args:
+        engine: The engine.
+
+        point: Like ``before fence``, ``after settle``, or None.
+
+        turn: At which of these jobs, from 1.
+
+        sign: With what.
+    """
+
+    def __init__(self, engine, point, turn=2, sign=signal.SIGKILL):
+        self._engine = engine
+        self._when, _, self._job = (point or "").partition(" ")
+        self._left = turn
+        self._sign = sign
+        self.kind, self.prefix = engine.kind, engine.prefix
+
+    async def open(self):
+        await self._engine.open()
+
+    async def identity(self):
+        return await self._engine.identity()
+
+    async def aclose(self):
+        await self._engine.aclose()
+
+    async def run(self, job):
+        is_it = job.__name__ == self._job
+        self._left -= is_it
+        is_now = is_it and self._left == 0
+        if is_now and self._when == "before":
+            self._strike()
+        result = await self._engine.run(job)
+        if is_now and self._when == "after":
+            self._strike()
+        return result
+
+    def _strike(self):
+        if self._sign == signal.SIGSTOP:
+            time.sleep(
+                0.05
+            )  # a process that stands still within a transaction locks the others out
+        os.kill(os.getpid(), self._sign)
+
+
+class StrikingHost:
+    """An outbox whose engine strikes."""
+
+    place = "here"
+
+    def __init__(self, engine, lease=LEASE):
+        self.engine = engine
+        self.lease = lease
+
+
+class StrikingLimiter(LocalLimiter):
+    """A limiter that kills its own process once it has granted a slot."""
+
+    def __init__(self, turn):
+        super().__init__(Rate(10_000, per=1.0), reserve=1)
+        self._left = turn
+
+    async def acquire(self, *args, **options):
+        slot = await super().acquire(*args, **options)
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return slot
+
+
+async def work(engine, endpoint, limiter=None, *, lease=LEASE, **options):
+    """Send a campaign as one process does."""
+    await engine.open()
+    try:
+        async with CustomerSMS(
+            KEY, endpoint=endpoint, limiter=limiter or LocalLimiter(Rate(10_000, per=1.0))
+        ) as sms:
+            campaign = Campaign(StrikingHost(engine, lease), "tonight")
+            return await campaign.send(sms, batch_size=BATCH, **options)
+    finally:
+        await engine.aclose()
+
+
+def in_a_child(make_coroutine):
+    """Run a coroutine in a forked process; give its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        asyncio.run(make_coroutine())
+    finally:
+        os._exit(0)
