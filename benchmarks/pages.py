@@ -1,5 +1,5 @@
 """
-The tables of figures in the README and in docs/figures.md, picked out of the result files: ``make bench`` ends with this.
+The tables of figures in README and docs/figures.md, from the result files: ``make bench`` ends so.
 
 Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: rows of
 one table, word for word as a file of ``benchmarks/results`` has them. ``<!-- results glance -->``

@@ -6,7 +6,7 @@ from ._environment import NOT_GIVEN, NotGiven
 from ._ports.hooks import RequestRecord
 from ._ports.journal import Batch, Journal
 from ._ports.limiter import Lane, Limiter, Slot, Ticket, Usage
-from ._status import Status
+from ._values.status import Status
 from .bulk import Bulk
 from .client import CustomerSMS
 from .errors import (

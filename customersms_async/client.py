@@ -27,7 +27,6 @@ from ._bulk.phone_reader import read_phones
 from ._bulk.reader import Phones, Reader
 from ._bulk.run import Run
 from ._clock import SystemClock
-from ._columns import Columns
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
 from ._delivery.result import DeliveryResult
@@ -35,14 +34,15 @@ from ._delivery.send import deliver
 from ._delivery.settings import Common, Settings
 from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key
 from ._http.sessions import Sessions, calling_line, check_session
-from ._key import ApiKey, read_key
 from ._ports.clock import Clock
 from ._ports.hooks import RequestRecord
 from ._ports.journal import Batch
 from ._ports.limiter import Lane, Limiter
 from ._ports.transport import Network
-from ._status import SENT, Status
-from ._validation import check_endpoint, check_seconds
+from ._values.columns import Columns
+from ._values.key import ApiKey, read_key
+from ._values.status import SENT, Status
+from ._values.validation import check_endpoint, check_seconds
 from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError

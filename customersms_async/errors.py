@@ -30,8 +30,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._redaction import mask_phone, plain
-from ._status import Status
+from ._values.redaction import mask_phone, plain
+from ._values.status import Status
 
 if TYPE_CHECKING:
     from .outcomes import Report

@@ -17,10 +17,10 @@ from typing import Any, Final, overload
 from attrs import field, frozen
 
 from . import codes
-from ._columns import Columns
-from ._export import TextFile, as_dict, write_csv
-from ._refusals import family_of
-from ._status import Status, Verdict
+from ._values.columns import Columns
+from ._values.export import TextFile, as_dict, write_csv
+from ._values.refusals import family_of
+from ._values.status import Status, Verdict
 from .errors import BulkFailed
 
 __all__ = [

@@ -29,7 +29,7 @@ from . import codes
 from ._limit.config import Rate
 from ._plan.refusal import Refusal
 from ._plan.tallies import BadTally, Forced, ForcingTally, Reason, Samples, Size
-from ._validation import check_count
+from ._values.validation import check_count
 from ._wire.codec import check_text
 from .errors import InvalidMessage, InvalidPhone
 from .outcomes import Message

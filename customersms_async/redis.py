@@ -28,7 +28,7 @@ from ._limit.redis_queue import Member, SharedSlot
 from ._limit.redis_store import Store
 from ._limit.window import GRACE, MARGIN
 from ._ports.limiter import Lane, Ticket, Usage
-from ._validation import check_seconds
+from ._values.validation import check_seconds
 from .errors import ConfigurationError
 
 __all__ = ["Rate", "RedisLimiter", "Usage"]

@@ -31,11 +31,11 @@ from collections.abc import Callable
 from typing import Final
 
 from .. import codes
-from .._columns import Columns
 from .._delivery.context import DeliveryContext
 from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch
-from .._status import Status, Verdict
+from .._values.columns import Columns
+from .._values.status import Status, Verdict
 from ..outcomes import Progress
 from .bookkeeper import Bookkeeper
 from .conductor import Conductor

@@ -9,7 +9,7 @@ from attrs import Attribute, field, fields, frozen
 
 from .._ports.journal import Journal
 from .._ports.limiter import Lane
-from .._validation import check_count, check_seconds, check_seconds_or_none
+from .._values.validation import check_count, check_seconds, check_seconds_or_none
 from ..errors import ConfigurationError
 from .reader import Phones, SkipFunction
 from .stop_rules import StopRules

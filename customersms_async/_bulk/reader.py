@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 
 from .. import codes
 from .._ports.journal import Batch
-from .._status import Status, Verdict
+from .._values.status import Status, Verdict
 from ..errors import ConfigurationError, InvalidMessage, InvalidPhone
 from ..outcomes import Message, Outcome
 from ..phones import ParsePhone, checked, e164_digits, normalize_phone, split_phones

@@ -18,10 +18,10 @@ from itertools import repeat
 from typing import Final
 
 from .. import codes
-from .._columns import Columns
 from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch
-from .._status import Status, Verdict
+from .._values.columns import Columns
+from .._values.status import Status, Verdict
 from ..outcomes import Outcome, is_safe_to_resend, request_name
 from .reader import Chunk, Refusal
 

@@ -14,8 +14,8 @@ import contextlib
 from typing import Protocol
 
 from .. import codes
-from .._columns import Columns
 from .._delivery.context import DeliveryContext
+from .._values.columns import Columns
 from ..errors import BulkInterrupted
 from ..outcomes import Outcome, Progress, Report
 from .life import Life

@@ -22,8 +22,8 @@ from attrs import Attribute, define, field, frozen
 from .. import codes
 from .._delivery.result import DeliveryResult
 from .._delivery.retry import has_no_credits, is_key_refused
-from .._status import SENT, Status, Verdict
-from .._validation import check_count, check_seconds, is_number
+from .._values.status import SENT, Status, Verdict
+from .._values.validation import check_count, check_seconds, is_number
 from ..errors import ConfigurationError
 from .purse import Purse
 

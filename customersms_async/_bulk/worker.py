@@ -23,7 +23,7 @@ from .._delivery.delivery import Delivery
 from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch
 from .._ports.limiter import Lane
-from .._status import Status, Verdict
+from .._values.status import Status, Verdict
 from ..outcomes import Outcome, request_name
 from .bookkeeper import Bookkeeper, JournalFailed
 from .hold import Hold

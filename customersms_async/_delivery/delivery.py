@@ -21,8 +21,8 @@ from typing import Final
 from .. import codes
 from .._ports.limiter import Lane, Slot
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
-from .._redaction import Redactor
-from .._status import SENT, Status, Verdict
+from .._values.redaction import Redactor
+from .._values.status import SENT, Status, Verdict
 from .._wire.codec import (
     Answered,
     Refused,

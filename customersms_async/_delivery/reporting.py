@@ -6,7 +6,7 @@ import logging
 
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Lane
-from .._status import Status
+from .._values.status import Status
 from ..outcomes import request_name
 from .context import DeliveryContext
 from .result import DeliveryResult

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import define, field
 
 from .. import codes
-from .._status import Status, Verdict
+from .._values.status import Status, Verdict
 from ..errors import (
     AuthenticationError,
     ConnectFailed,

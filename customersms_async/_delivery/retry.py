@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import Final
 
 from .. import codes
-from .._refusals import Family, family_of
-from .._status import Status, Verdict
+from .._values.refusals import Family, family_of
+from .._values.status import Status, Verdict
 from .._wire.codec import Refused, TurnedAway, Unreadable
 
 __all__ = [

@@ -15,8 +15,8 @@ import functools
 import logging
 
 from .. import codes
-from .._redaction import mask_phone
-from .._status import Status
+from .._values.redaction import mask_phone
+from .._values.status import Status
 from .delivery import Delivery
 from .in_flight import InFlight
 from .result import DeliveryResult

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection
 
 from attrs import field, frozen
 
-from .._key import ApiKey
 from .._ports.clock import Clock
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter
 from .._ports.transport import Network
-from .._validation import (
+from .._values.key import ApiKey
+from .._values.validation import (
     check_count,
     check_hook,
     check_method,

@@ -8,7 +8,7 @@ from attrs import define
 
 from .. import codes
 from .._ports.limiter import Lane, Slot
-from .._status import Status, Verdict
+from .._values.status import Status, Verdict
 from ..errors import LimiterUnavailable, WaitTooLong
 from .budget import TimeBudget
 from .context import DeliveryContext

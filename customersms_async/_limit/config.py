@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from .._validation import check_count, check_seconds, is_number
+from .._values.validation import check_count, check_seconds, is_number
 from ..errors import ConfigurationError
 from .account_state import Rules
 

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as StoreConnectionError
 
 from .. import codes
-from .._redaction import clean
+from .._values.redaction import clean
 from ..errors import LimiterUnavailable
 from .redis_messages import Ask, Rules, Told, decode_told, encode
 

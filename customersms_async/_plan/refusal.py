@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from .._redaction import mask_phone
+from .._values.redaction import mask_phone
 
 __all__ = ["Refusal"]
 

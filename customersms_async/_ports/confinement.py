@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import frozen
 
-from .._validation import is_this_machine
+from .._values.validation import is_this_machine
 from ..errors import ConfigurationError
 from .limiter import Limiter
 

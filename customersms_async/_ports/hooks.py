@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from .._export import as_dict
-from .._status import Status
+from .._values.export import as_dict
+from .._values.status import Status
 
 __all__ = ["RequestRecord"]
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from attrs import frozen
 
-from .._export import as_dict
+from .._values.export import as_dict
 
 __all__ = ["LONGEST_PAUSE", "Lane", "Limiter", "Slot", "Ticket", "Usage"]
 

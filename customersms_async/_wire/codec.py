@@ -24,8 +24,8 @@ import msgspec
 from attrs import define, field, frozen
 
 from .. import codes
-from .._key import ApiKey
-from .._refusals import Family, family_of, reason
+from .._values.key import ApiKey
+from .._values.refusals import Family, family_of, reason
 from ..errors import InvalidMessage
 from .loose import Object, balance, boolean, decode, digits, object_of, objects_in, text
 from .pause import asked_in

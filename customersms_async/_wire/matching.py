@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from .. import codes
-from .._refusals import reason
-from .._status import SENT, Status, Verdict
+from .._values.refusals import reason
+from .._values.status import SENT, Status, Verdict
 from .codec import Answered, Entry
 
 __all__ = ["Match", "match"]

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from .._ports.limiter import LONGEST_PAUSE
-from .._refusals import word
+from .._values.refusals import word
 from .loose import Object, object_of
 
 __all__ = ["asked_in", "asked_pause", "parse_retry_after"]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from .._environment import NOT_GIVEN, NotGiven, find_endpoint
-from .._validation import is_loopback
+from .._values.validation import is_loopback
 from ..client import CustomerSMS
 from ..phones import ParsePhone, national, normalize_phone
 from .console import say

@@ -10,7 +10,7 @@ from typing import Annotated
 from attrs import frozen
 from cyclopts import Parameter
 
-from .._status import Status
+from .._values.status import Status
 from ..errors import AuthenticationError, OutOfCredits, SendError
 from ..outcomes import Receipt
 from ..phones import checked

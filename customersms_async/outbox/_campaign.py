@@ -21,8 +21,8 @@ from typing import Final, Protocol
 from attrs import evolve
 
 from .._bulk.stop_rules import StopRules
-from .._status import Status
-from .._validation import check_count
+from .._values.status import Status
+from .._values.validation import check_count
 from ..client import CustomerSMS, endpoint_of, stream_batches
 from ..outcomes import Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
@@ -30,7 +30,6 @@ from ..plan import Plan
 from ._add import OpenBatches
 from ._campaigns import CampaignStatus, count, find, hold, rebind, resume
 from ._engine import Engine
-from ._export import as_csv
 from ._feed import Feed
 from ._guards import CANCELLED, PAUSED
 from ._hours import check_deadline, read_hours
@@ -41,6 +40,7 @@ from ._read import PAGE, Line, page
 from ._resolve import cancel_some, mark_sent, send_again
 from ._rows import Added
 from ._session import Session
+from ._export import as_csv
 from ._writer import Writer
 
 __all__ = ["Campaign", "Host"]

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Final, TypeAlias, cast
 
 from .._plan.refusal import Refusal
-from .._status import Status, Verdict
+from .._values.status import Status, Verdict
 from .._wire.codec import check_text
 from ..codes import INVALID_MESSAGE, INVALID_PHONE
 from ..errors import InvalidMessage, InvalidPhone

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from .._bulk.stop_rules import StopRules
-from .._validation import check_count, check_seconds
+from .._values.validation import check_count, check_seconds
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ._campaign import Campaign

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from .._status import Status
+from .._values.status import Status
 from ..outcomes import Outcome
 from ._job import Job, Query, Record
 from ._rows import shown_ref

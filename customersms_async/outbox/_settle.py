@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from .._status import Status
+from .._values.status import Status
 from ._claim import WORKER_DIED, give_back
 from ._guards import CANCELLED
 from ._job import Change, Insert, Job, NewIds, Query, Update

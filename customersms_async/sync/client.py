@@ -16,9 +16,9 @@ from typing import Any, NoReturn, Self, TypeAlias, TypeVar, Unpack, cast
 
 from .._bulk.options import BulkOptions, MessageOptions
 from .._environment import NOT_GIVEN, NotGiven, find_key
-from .._key import ApiKey, read_key
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter
+from .._values.key import ApiKey, read_key
 from ..client import CustomerSMS as AsyncCustomerSMS
 from ..errors import ConfigurationError
 from ..outcomes import Credits, Message, Outcome, Receipt, Report

@@ -15,8 +15,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from customersms_async._columns import PENDING, Columns, Row
-from customersms_async._status import SENT, Status, Verdict
+from customersms_async._values.columns import PENDING, Columns, Row
+from customersms_async._values.status import SENT, Status, Verdict
 
 REJECTED = Verdict(Status.REJECTED, "BLOCKED", "no")
 UNKNOWN = Verdict(Status.UNKNOWN, "ANSWER_LOST")

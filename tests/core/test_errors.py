@@ -8,8 +8,8 @@ import pickle
 import pytest
 
 from customersms_async import errors
-from customersms_async._columns import Columns
-from customersms_async._status import SENT, Status, Verdict
+from customersms_async._values.columns import Columns
+from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async.errors import (
     AuthenticationError,
     BulkFailed,

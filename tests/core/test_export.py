@@ -28,8 +28,8 @@ from customersms_async import (
     Status,
     Usage,
 )
-from customersms_async._columns import Columns
-from customersms_async._status import SENT, Verdict
+from customersms_async._values.columns import Columns
+from customersms_async._values.status import SENT, Verdict
 
 ANN = "+12125551234"
 BLOCKED = Verdict(Status.REJECTED, "NUMBER_BLOCKED", "Il numero è bloccato")

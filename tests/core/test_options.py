@@ -6,7 +6,7 @@ import pytest
 
 from customersms_async._bulk.options import LookingOptions, Options
 from customersms_async._bulk.stop_rules import StopRules
-from customersms_async._validation import (
+from customersms_async._values.validation import (
     check_count,
     check_endpoint,
     check_method,

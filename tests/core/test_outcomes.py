@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async import codes
-from customersms_async._columns import Columns
-from customersms_async._status import SENT, Status, Verdict
+from customersms_async._values.columns import Columns
+from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async.errors import BulkFailed
 from customersms_async.outcomes import (
     Credits,

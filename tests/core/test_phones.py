@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as COUNTRIES
 from phonenumbers.phonemetadata import PhoneMetadata
 
-from customersms_async._redaction import mask_phone
+from customersms_async._values.redaction import mask_phone
 from customersms_async.errors import InvalidPhone
 from customersms_async.phones import checked, e164_digits, normalize_phone, split_phones
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._redaction import Redactor, clean, plain
+from customersms_async._values.redaction import Redactor, clean, plain
 
 CANARY = "cspro_canary_7f3a"
 TEXT = "We open at nine"

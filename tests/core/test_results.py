@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from customersms_async import codes
 from customersms_async._bulk.reader import Chunk, Refusal
 from customersms_async._bulk.results import ResultCollector
-from customersms_async._columns import Columns
 from customersms_async._delivery.result import DeliveryResult
 from customersms_async._ports.journal import Batch
-from customersms_async._status import SENT, Status, Verdict
+from customersms_async._values.columns import Columns
+from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async.outcomes import Outcome, Progress, Report
 
 ANN, BEN = "+12125551234", "+13235554567"

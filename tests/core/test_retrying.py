@@ -14,7 +14,7 @@ from customersms_async._delivery.retry import (
     of_refusal,
 )
 from customersms_async._limit.pause import RateLimitPause
-from customersms_async._status import SENT, Status, Verdict
+from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async._wire.codec import Refused, TurnedAway, Unreadable
 
 # --- What is proven -------------------------------------------------------------------------------

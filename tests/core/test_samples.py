@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from customersms_async._delivery.retry import of_refusal
-from customersms_async._redaction import Redactor
-from customersms_async._status import Status, Verdict
+from customersms_async._values.redaction import Redactor
+from customersms_async._values.status import Status, Verdict
 from customersms_async._wire.codec import Answered, read_answer
 from customersms_async._wire.matching import match
 

@@ -11,7 +11,7 @@ from customersms_async._bulk.message_reader import MessageReader
 from customersms_async._bulk.phone_reader import PhoneReader
 from customersms_async._bulk.reader import Skip
 from customersms_async._bulk.source import open_source
-from customersms_async._status import Status
+from customersms_async._values.status import Status
 from customersms_async.errors import InvalidPhone
 from customersms_async.outcomes import Message, Outcome
 from customersms_async.phones import normalize_phone

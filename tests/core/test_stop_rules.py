@@ -10,7 +10,7 @@ from customersms_async._bulk.conductor import Conductor
 from customersms_async._bulk.purse import Purse
 from customersms_async._bulk.stop_rules import Advice, Conduct, Counts, StopRules, judge
 from customersms_async._delivery.result import DeliveryResult
-from customersms_async._status import SENT, Status, Verdict
+from customersms_async._values.status import SENT, Status, Verdict
 
 LOST = Verdict(Status.UNKNOWN, "ANSWER_LOST")
 BLOCKED = Verdict(Status.REJECTED, "BLOCKED")

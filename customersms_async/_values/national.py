@@ -24,7 +24,7 @@ except ModuleNotFoundError as exc:
     msg = "a country for numbers needs phonenumbers: pip install 'customersms-async[phonenumbers]'"
     raise ModuleNotFoundError(msg, name=exc.name) from exc
 
-from .errors import ConfigurationError, InvalidPhone
+from ..errors import ConfigurationError, InvalidPhone
 
 __all__ = ["National"]
 

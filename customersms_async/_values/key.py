@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Final, NoReturn
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["ApiKey", "read_key"]
 

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from . import codes
+from .. import codes
 
 __all__ = ["Family", "family_of", "reason", "word"]
 

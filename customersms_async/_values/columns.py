@@ -28,7 +28,7 @@ from typing import Final, cast
 
 from attrs import frozen
 
-from ._status import Status, Verdict
+from .status import Status, Verdict
 
 __all__ = ["PENDING", "Columns", "Row"]
 

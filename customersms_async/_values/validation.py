@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Final, TypeGuard, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = [
     "check_count",
