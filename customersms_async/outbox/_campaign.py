@@ -30,6 +30,7 @@ from ..plan import Plan
 from ._add import OpenBatches
 from ._campaigns import CampaignStatus, count, find, hold, rebind, resume
 from ._engine import Engine
+from ._export import as_csv
 from ._feed import Feed
 from ._guards import CANCELLED, PAUSED
 from ._hours import check_deadline, read_hours
@@ -40,7 +41,6 @@ from ._read import PAGE, Line, page
 from ._resolve import cancel_some, mark_sent, send_again
 from ._rows import Added
 from ._session import Session
-from ._export import as_csv
 from ._writer import Writer
 
 __all__ = ["Campaign", "Host"]
