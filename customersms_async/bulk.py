@@ -132,6 +132,15 @@ class Bulk:
             raise StopAsyncIteration
         return outcome
 
+    async def next_outcomes(self) -> list[Outcome]:
+        """Wait for outcomes, and take all that are there; none at the end. See `__anext__`."""
+        self._must_be_open()
+        outcomes = await self._run.next_outcomes()
+        if not outcomes:
+            self._block = move(self._block, Block.TOLD)
+            self._run.raise_failure()
+        return outcomes
+
     def __repr__(self) -> str:
         state = "open" if self._block in _OPEN else "closed"
         return f"<Bulk {'done' if self._run.is_done else state}: {self.progress}>"

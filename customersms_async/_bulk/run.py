@@ -117,6 +117,14 @@ class Run:
         life.changed.set()  # there is room again
         return ready.popleft() if ready else None
 
+    async def next_outcomes(self) -> list[Outcome]:
+        """Wait for outcomes, and take all that are there; none at the end."""
+        first = await self.next_outcome()
+        if first is None:
+            return []
+        ready = self._life.results.ready
+        return [first, *(ready.popleft() for _ in range(len(ready)))]
+
     def discard(self) -> None:
         """Hand over nothing more: from now on only counts are kept."""
         self._life.results.discard()

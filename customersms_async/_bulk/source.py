@@ -49,13 +49,15 @@ def open_source(items: object, name: str) -> Source:
     Make a source of any iterable, sync or async; nothing is read yet.
 
     Args:
-        items: The iterable.
+        items: The iterable, or a source, which is given back.
 
         name: What the caller knows it as, for the error.
 
     Raises:
         TypeError: It cannot be iterated over.
     """
+    if isinstance(items, Source):
+        return items
     if isinstance(items, AsyncIterable):
         return AsyncSource(cast("AsyncIterable[object]", items))
     if isinstance(items, Iterable) and not isinstance(items, str | bytes | bytearray):

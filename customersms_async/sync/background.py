@@ -27,14 +27,14 @@ __all__ = ["Background", "Closable", "close_later", "get_background", "remember"
 
 T = TypeVar("T")
 
-#: Seconds at exit for what is in flight, as in `CustomerSMS.close`, and for the end of the loop.
+#: Seconds at exit for what is in flight; a program that needs more closes its clients itself.
 AT_EXIT: Final = 5.0
 
 
 class Closable(Protocol):
     """A client, as this module needs it."""
 
-    def aclose(self, drain: float = ...) -> Coroutine[Any, Any, None]:
+    def aclose(self, drain: float | None = ...) -> Coroutine[Any, Any, None]:
         """Stop what it has begun, and close its session of this loop."""
         ...
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections import deque
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from .. import bulk as asynchronous
+from .._status import Status
 from ..outcomes import Outcome, Progress
 from .call import Errands, refuse_in_event_loop, run
 
@@ -25,6 +27,8 @@ class Bulk:
         with sms.stream_many(numbers, "We open at nine") as bulk:
             for outcome in bulk:
                 ...
+        for outcome in bulk.leftovers:
+            ...
 
     Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
     The input is read in the thread that iterates, whenever it waits for an outcome. The end of the
@@ -35,12 +39,23 @@ class Bulk:
     def __init__(self, bulk: asynchronous.Bulk, errands: Errands) -> None:
         self._bulk = bulk
         self._errands = errands
+        self._ready: deque[Outcome] = deque()
         self._is_open = False
 
     @property
     def progress(self) -> Progress:
         """The counts at this instant; from any thread."""
         return run(self._count) if self._is_open else self._bulk.progress
+
+    @property
+    def leftovers(self) -> list[Outcome]:
+        """
+        What became known and was not handed over by the time the block was left.
+
+        Sent, rejected and unknown; what was not sent is not among them.
+        """
+        ready = [one for one in self._ready if one.status is not Status.NOT_SENT]
+        return ready + self._bulk.leftovers
 
     def stop(self) -> None:
         """
@@ -87,17 +102,18 @@ class Bulk:
         return self
 
     def __next__(self) -> Outcome:
-        outcome = self._call(self._take)
-        if outcome is None:
+        if not self._ready:  # all that are there come at once, since each trip costs a millisecond
+            self._call(self._take)
+        if not self._ready:
             raise StopIteration
-        return outcome
+        return self._ready.popleft()
 
     def __repr__(self) -> str:
         return repr(self._bulk)
 
-    async def _take(self) -> Outcome | None:
-        """Wait for an outcome; None at the end."""
-        return await anext(self._bulk, None)
+    async def _take(self) -> None:
+        """Wait for outcomes; kept here, they are not lost where the caller is interrupted."""
+        self._ready.extend(await self._bulk.next_outcomes())
 
     async def _count(self) -> Progress:
         return self._bulk.progress

@@ -26,7 +26,7 @@ from ..phones import ParsePhone, normalize_phone
 from .background import close_later, remember
 from .bulk import Bulk
 from .call import Errands, refuse_in_event_loop, run
-from .source import read_by_caller, read_now
+from .source import read_by_caller
 
 __all__ = ["CustomerSMS", "Phones"]
 
@@ -208,7 +208,7 @@ class CustomerSMS:
             RuntimeError: This thread runs an event loop, or the process is exiting.
         """
         errands = Errands()
-        source = read_by_caller(read_now(phones), errands)
+        source = read_by_caller(phones, errands)
         return self._call(lambda: self._client.send_many(source, text, **options), errands)
 
     def send_messages(
@@ -225,7 +225,7 @@ class CustomerSMS:
             options: See `customersms_async.MessageOptions`.
         """
         errands = Errands()
-        source = read_by_caller(read_now(messages), errands)
+        source = read_by_caller(messages, errands)
         return self._call(lambda: self._client.send_messages(source, **options), errands)
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
@@ -257,7 +257,7 @@ class CustomerSMS:
         source = read_by_caller(messages, errands)
         return Bulk(self._client.stream_messages(source, **options), errands)
 
-    def close(self, drain: float = 5.0) -> None:
+    def close(self, drain: float | None = None) -> None:
         """
         Stop every bulk run, wait for what is in flight, and close the session.
 
@@ -265,7 +265,9 @@ class CustomerSMS:
         end.
 
         Args:
-            drain: Seconds to wait. What has no answer by then is unknown.
+            drain: Seconds to wait, at least 0; what has no answer by then is unknown. None waits as
+                long as requests may take, and a bulk run its own ``drain``. An interruption ends
+                the wait.
         """
         run(lambda: self._client.aclose(drain))
 

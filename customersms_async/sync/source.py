@@ -3,65 +3,120 @@ The iterable of a bulk run, read in the thread of its caller.
 
 Rules of this module:
 
-1. Only plain containers are read in the background. Whatever runs code of the caller's (a
-   generator, a query, a file) is read where it was made, one item at a time.
-2. A generator that is not read to its end is closed in that thread as well.
+1. Only plain containers are read in the background. What runs the caller's code (a generator, a
+   query, a file) is read, and a generator is closed, in the caller's thread.
+2. What was read is never lost: it waits in a deque until the run takes it, even if the caller is
+   still reading the next item when the run stops.
+3. Nothing that was read waits longer than `HELD_AT_MOST` seconds for the next item.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import inspect
+import math
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sized
+from collections.abc import AsyncIterable, Iterable, Iterator
+from itertools import islice
 from typing import Final, TypeVar, cast
 
+from .._bulk.source import HELD_AT_MOST, Source
 from .call import Errands
 
-__all__ = ["read_by_caller", "read_now"]
+__all__ = ["CallersSource", "read_by_caller"]
 
 T = TypeVar("T")
 
-_PLAIN: Final = (str, bytes, list, tuple, set, frozenset, dict, range, deque)
-
-_END: Final = object()
+_PLAIN: Final = (str, bytes, bytearray, list, tuple, set, frozenset, dict, range, deque)
 
 
-def read_now(items: Iterable[T]) -> Iterable[T]:
-    """Read a collection that is no plain container, like a query's result; leave others alone."""
-    is_collection = isinstance(items, Sized) and not isinstance(items, Iterator | AsyncIterable)
-    if not is_collection or type(items) in _PLAIN or not isinstance(items, Iterable):
-        return items
-    read: list[T] = []
-    try:
-        read.extend(items)
-    except Exception as exc:  # noqa: BLE001  # raised again where the run meets it
-        return _raising(read, exc)
-    return read
-
-
-def _raising(read: list[T], exc: Exception) -> Iterator[T]:
-    yield from read
-    raise exc
-
-
-def read_by_caller(items: Iterable[T], errands: Errands) -> Iterable[T] | AsyncIterable[T]:
+def read_by_caller(items: T, errands: Errands) -> T:
     """Return *items* as they are if the background may read them, else what asks the caller."""
-    if type(items) in _PLAIN or isinstance(items, AsyncIterable) or not _can_be_read(items):
-        return items
-    return _read(items, errands)
+    is_iterable = isinstance(items, Iterable) and not isinstance(items, AsyncIterable)
+    if not is_iterable or type(items) in _PLAIN:
+        return items  # what is no iterable at all, the client refuses in its own words
+    return cast("T", CallersSource(cast("Iterable[object]", items), errands))
 
 
-def _can_be_read(items: object) -> bool:
-    """Tell whether the client takes it; what it does not take, it refuses in its own words."""
-    return isinstance(items, Iterable) and not isinstance(items, str | bytes | bytearray)
+class CallersSource(Source):
+    """
+    Any iterable, read by the thread that waits for the run.
 
+    Args:
+        items: The iterable.
 
-async def _read(items: Iterable[T], errands: Errands) -> AsyncGenerator[T, None]:
-    iterator: Iterator[T] | None = None
-    try:
-        iterator = reading = await errands.ask(lambda: iter(items))
-        while (item := await errands.ask(lambda: next(reading, _END))) is not _END:
-            yield cast("T", item)
-    finally:
-        if inspect.isgenerator(iterator):
-            await errands.ask(iterator.close)
+        errands: Done by that thread.
+    """
+
+    def __init__(self, items: Iterable[object], errands: Errands) -> None:
+        super().__init__(items)
+        self._items = items
+        self._errands = errands
+        self._iterator: Iterator[object] | None = None
+        self._arrived: deque[object] = deque()
+        self._reading: asyncio.Task[bool] | None = None
+
+    async def gather(self, count: int, held_for: float | None = None) -> None:
+        """Let the caller's thread read *count* items; see `Source.gather`."""
+        self._accept(count)
+        if len(self._gathered) < count and not self.is_exhausted:
+            await self._wait_for(count - len(self._gathered), held_for)
+            self._accept(count)
+
+    async def _wait_for(self, count: int, held_for: float | None) -> None:
+        """Wait for *count* items, or as long as what is held may wait."""
+        reading = self._reading or self._ask(count)
+        if held_for is not None:
+            await asyncio.wait((reading,), timeout=max(HELD_AT_MOST - held_for, 0.0))
+            return
+        while not (reading.done() or self._arrived):
+            await asyncio.wait((reading,), timeout=HELD_AT_MOST)
+
+    async def close(self) -> None:
+        """Take in what is still being read, and close a generator in the caller's thread."""
+        if self._reading is not None:
+            self._reading.cancel()  # if it has begun, it goes on to its end
+            await asyncio.wait((self._reading,))
+        self._accept(math.inf)
+        if inspect.isgenerator(self._iterator):
+            try:
+                await self._errands.ask(self._iterator.close)
+            except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
+                self.fail(exc)
+
+    def _ask(self, count: int) -> asyncio.Task[bool]:
+        work = functools.partial(self._read, count)
+        self._reading = asyncio.ensure_future(self._errands.ask(work))
+        return self._reading
+
+    def _read(self, count: int) -> bool:
+        """Read up to *count* items, in the caller's thread; tell whether that was the end."""
+        if self._iterator is None:
+            self._iterator = iter(self._items)
+        read, ends_at = 0, math.inf
+        for item in islice(self._iterator, count):
+            self._arrived.append(item)
+            read += 1
+            now = time.monotonic()
+            ends_at = min(ends_at, now + HELD_AT_MOST)
+            if now >= ends_at:
+                return False
+        return read < count
+
+    def _accept(self, count: float) -> None:
+        """Take in what has arrived, as far as *count* items, and how the reading ended."""
+        while self._arrived and len(self._gathered) < count:
+            self._gathered.append(self._arrived.popleft())
+        reading = self._reading
+        if reading is None or not reading.done() or self._arrived:
+            return
+        self._reading = None
+        if reading.cancelled():
+            return
+        error = reading.exception()
+        if isinstance(error, Exception):
+            self.fail(error)
+        else:
+            self.is_exhausted |= reading.result()

@@ -100,7 +100,8 @@ def test_leaving_a_stream(sms, sms_sandbox):
         next(bulk)
 
     assert len(sms_sandbox.messages) == bulk.progress.sent < 250
-    assert "10 sent" in repr(bulk)
+    assert f"{bulk.progress.sent} sent" in repr(bulk)
+    assert bulk.progress.sent - 1 == len(bulk.leftovers)
 
 
 def test_stop_from_another_thread(sms, sms_sandbox):

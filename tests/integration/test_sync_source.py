@@ -135,6 +135,71 @@ def test_an_iterable_that_ends_at_once(sms):
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
+def test_a_source_that_trickles(sms, sms_sandbox):
+    """What was read is sent within a second or two, though the next item is not there yet."""
+    sent = threading.Event()
+
+    def numbers() -> Iterator[str]:
+        yield NUMBERS[0]
+        sms_sandbox.wait(phone=NUMBERS[0])
+        sent.set()
+        yield NUMBERS[1]
+        sms_sandbox.wait(phone=NUMBERS[1])
+        yield NUMBERS[2]
+
+    assert 3 == sms.send_many(numbers(), "Hello").sent
+    assert sent.is_set()
+
+
+def test_a_reading_that_goes_on_when_the_run_stops(sms):
+    """An item that is being read as the run stops has a fate all the same."""
+    begun, free = threading.Event(), threading.Event()
+
+    def numbers() -> Iterator[str]:
+        yield from NUMBERS[:20]
+        begun.set()
+        free.wait(10)
+        yield NUMBERS[20]
+
+    def stop() -> None:
+        begun.wait(10)
+        bulk.stop()
+        free.set()
+
+    stopper = threading.Thread(target=stop)
+    with sms.stream_many(numbers(), "Hello", batch_size=10) as bulk:
+        stopper.start()
+        outcomes = list(bulk)
+    stopper.join()
+
+    assert list(range(21)) == sorted(outcome.index for outcome in outcomes)
+
+
+def test_a_generator_whose_end_raises(sms):
+    """What a generator raises when it is closed early is the cause of `BulkInterrupted`."""
+
+    def numbers() -> Iterator[str]:
+        try:
+            yield from NUMBERS
+        finally:
+            raise OSError("cannot be closed")
+
+    with pytest.raises(BulkInterrupted) as caught:
+        sms.send_many(numbers(), "Hello", stop_after=0.001)
+
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_a_run_that_stops_before_it_reads(sms, sms_sandbox):
+    """A collection is reported to its end, read in the caller's thread, when a run is stopped."""
+    sms_sandbox.credits = 0
+    query = Query(NUMBERS)
+    report = sms.send_many(query, "Hello")
+
+    assert (250, 0) == (report.total, report.sent)
+    assert {threading.get_ident()} == query.threads
+
+
 def test_plain_containers(sms, sms_sandbox):
     """Lists, tuples, sets, dicts and comma-separated strings are taken as they are."""
     for numbers in (NUMBERS[:1], tuple(NUMBERS[1:2]), {NUMBERS[2]}, {NUMBERS[3]: 1}, NUMBERS[4]):
