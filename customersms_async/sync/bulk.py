@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from .. import bulk as asynchronous
-from .._status import Status
+from .._values.status import Status
 from ..outcomes import Outcome, Progress
 from .call import Errands, refuse_in_event_loop, run
 
