@@ -1,6 +1,7 @@
 """
-Members of a shared limiter that race, on a store that behaves as badly as it may, before a server
-that counts each arrival. In virtual time.
+Members of a shared limiter that race, in virtual time.
+
+Their store behaves as badly as it may, and the server counts each arrival.
 """
 
 from __future__ import annotations
