@@ -30,7 +30,7 @@ class Batch:
     indexes: Sequence[int]
     phones: Sequence[str] = field(repr=lambda phones: f"<{len(phones)} numbers>")
     text: str = field(repr=lambda text: f"<{len(text)} characters>")
-    refs: Sequence[object] = ()
+    refs: Sequence[object] = field(default=(), repr=ascii)
     is_personal: bool = False
     request: str | None = None
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import customersms_async
 from customersms_async import (
+    Batch,
     Credits,
     InvalidPhone,
     Message,
@@ -255,6 +256,7 @@ def test_any_reference(refs):
     [
         *(RECEIPT, OUTCOME, CREDITS, RECORD, USAGE, report_of("é"), Progress(sent=2)),
         Message("número", "Olé", "Zoë"),
+        Batch([0], [ANN], "Olé", ["Zoë"]),
         Receipt(ANN, "né", None),
         Rejected("NO", (ANN,), "Il numero è bloccato: 号"),
         InvalidPhone("número – 5", "non è un numero"),
