@@ -14,10 +14,13 @@ from typing import Final
 from ._values.key import ApiKey, read_key
 from .errors import ConfigurationError
 
-__all__ = ["NOT_GIVEN", "NotGiven", "find_endpoint", "find_key"]
+__all__ = ["NOT_GIVEN", "NotGiven", "find_endpoint", "find_key", "most_connections"]
 
 #: Source: the gateway's documentation of the SMS HTTP API; all its examples but one use this path.
 _ENDPOINT: Final = "https://customersms.pro/sms_system/api.php"
+
+#: The most requests under way at once, where the system allows as many files.
+_MOST_CONNECTIONS: Final = 500
 
 
 class NotGiven(enum.Enum):
@@ -66,3 +69,13 @@ def find_endpoint(given: object) -> object:
         msg = "CUSTOMERSMS_ENDPOINT is set and empty; unset it to use the real gateway"
         raise ConfigurationError(msg)
     return found
+
+
+def most_connections() -> int:
+    """Return how many requests may be under way: half of the files that may be open, or 500."""
+    try:
+        import resource  # noqa: PLC0415  # not on Windows
+    except ModuleNotFoundError:
+        return _MOST_CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(files // 2, _MOST_CONNECTIONS)) if files > 0 else _MOST_CONNECTIONS

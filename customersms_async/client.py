@@ -32,12 +32,12 @@ from ._delivery.in_flight import InFlight
 from ._delivery.result import DeliveryResult
 from ._delivery.send import deliver
 from ._delivery.settings import Common, Settings
-from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key
+from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key, most_connections
 from ._http.sessions import Sessions, calling_line, check_session
 from ._ports.clock import Clock
 from ._ports.hooks import RequestRecord
 from ._ports.journal import Batch
-from ._ports.limiter import Lane, Limiter
+from ._ports.limiter import Lane, Limiter, Usage
 from ._ports.transport import Network
 from ._values.columns import Columns
 from ._values.key import ApiKey, read_key
@@ -46,7 +46,7 @@ from ._values.validation import check_endpoint, check_seconds
 from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError
-from .limiters import find_limiter
+from .limiters import find_limiter, observable
 from .outcomes import Credits, Message, Receipt, Report, request_name
 from .phones import ParsePhone, checked, normalize_phone
 
@@ -95,6 +95,9 @@ class CustomerSMS:
         rate_limit_statuses: HTTP statuses that mean "turned away for the rate, not carried out".
             Add 503 where nginx's ``limit_req`` stands before the gateway.
 
+        max_connections: The most requests under way, over all accounts; None for half of the files
+            that may be open, at most 500. Others wait within their time, single messages first.
+
     Raises:
         ConfigurationError: There is no key, the endpoint is plain http to another machine, or an
             option is out of its range.
@@ -114,6 +117,7 @@ class CustomerSMS:
         allow_insecure_http: bool = False,
         on_request: Callable[[RequestRecord], object] | None = None,
         rate_limit_statuses: Collection[int] = (429,),
+        max_connections: int | None = None,
     ) -> None:
         key = find_key(api_key)
         api_key = NOT_GIVEN  # from here on, no local holds it
@@ -127,6 +131,7 @@ class CustomerSMS:
             rate_statuses=rate_limit_statuses,
             parse_phone=parse_phone,
             on_request=on_request,
+            max_connections=most_connections() if max_connections is None else max_connections,
         )
         url = check_endpoint(find_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
         network = Sessions(url, check_session(session), calling_line())
@@ -171,6 +176,14 @@ class CustomerSMS:
     def limiter(self) -> Limiter:
         """The limiter that grants its requests, shared with others of the process by default."""
         return self._common.settings.limiter
+
+    async def usage(self) -> Usage:
+        """Say how the account stands at the limiter; raises `LimiterUnavailable` as `send` does."""
+        return await observable(self.limiter).usage(self.account)
+
+    async def ready(self) -> None:
+        """Wait until the limiter grants slots: seconds, where its store is new; see `usage`."""
+        await observable(self.limiter).ready()
 
     @property
     def account(self) -> str:
@@ -290,10 +303,8 @@ class CustomerSMS:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
             ValueError: The text or an option is out of its range.
         """
-        chosen = choose(Options, options)
-        return Bulk(
-            self._run(read_phones(phones, text, chosen, self._common.settings.parse_phone), chosen)
-        )
+        chosen, parse_phone = choose(Options, options), self._common.settings.parse_phone
+        return Bulk(self._run(read_phones(phones, text, chosen, parse_phone), chosen))
 
     def stream_messages(
         self,
@@ -301,10 +312,8 @@ class CustomerSMS:
         **options: Unpack[MessageOptions],
     ) -> Bulk:
         """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
-        chosen = choose(LookingOptions, options)
-        return Bulk(
-            self._run(read_messages(messages, chosen, self._common.settings.parse_phone), chosen)
-        )
+        chosen, parse_phone = choose(LookingOptions, options), self._common.settings.parse_phone
+        return Bulk(self._run(read_messages(messages, chosen, parse_phone), chosen))
 
     async def aclose(self, drain: float | None = None) -> None:
         """
@@ -346,14 +355,8 @@ class CustomerSMS:
 
     def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
         spawn = functools.partial(self._common.in_flight.spawn, self._context)
-        return Run(
-            self._context,
-            reader,
-            options,
-            spawn=spawn,
-            register=self._register,
-            columns=columns,
-        )
+        context, register = self._context, self._register
+        return Run(context, reader, options, spawn=spawn, register=register, columns=columns)
 
     def _register(self, run: Run, *, is_open: bool) -> None:
         """A run has begun or ended; refuses to begin where the session is unusable."""

@@ -16,9 +16,10 @@ from ._limit.fork_lock import lock
 from ._limit.law import Law
 from ._limit.local_account import LocalAccount
 from ._ports.confinement import limiter_in_force
-from ._ports.limiter import Lane, Limiter, Slot, Ticket, Usage
+from ._ports.limiter import Lane, Limiter, ObservableLimiter, Slot, Ticket, Usage
+from .errors import ConfigurationError
 
-__all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter", "find_limiter"]
+__all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter", "find_limiter", "observable"]
 
 
 class LocalLimiter:
@@ -125,3 +126,16 @@ def find_limiter(given: Limiter | NotGiven) -> Limiter:
     if given is not NOT_GIVEN:
         return given
     return limiter_in_force() or default_limiter
+
+
+def observable(limiter: Limiter) -> ObservableLimiter:
+    """
+    Return *limiter*, which says how an account stands.
+
+    Raises:
+        ConfigurationError: It does not.
+    """
+    if isinstance(limiter, ObservableLimiter):
+        return limiter
+    msg = f"limiter must have the methods usage and ready; {type(limiter).__name__} has not"
+    raise ConfigurationError(msg)

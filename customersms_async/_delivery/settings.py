@@ -22,6 +22,7 @@ from .._values.validation import (
 )
 from ..phones import ParsePhone
 from .answer_time import AnswerTime
+from .connections import CappedLimiter, Room
 from .context import DeliveryContext
 from .in_flight import InFlight
 
@@ -48,6 +49,7 @@ class Settings:
     rate_statuses: frozenset[int] = field(converter=_statuses)
     parse_phone: ParsePhone
     on_request: Callable[[RequestRecord], object] | None
+    max_connections: int
 
     def __attrs_post_init__(self) -> None:
         check_method("limiter", self.limiter, "acquire")
@@ -56,6 +58,7 @@ class Settings:
         check_count("retries", self.retries, 0)
         check_method("parse_phone", self.parse_phone, "__call__")
         check_hook("on_request", self.on_request)
+        check_count("max_connections", self.max_connections, 1)
 
 
 @frozen
@@ -69,6 +72,7 @@ class Common:
         clock: Time, randomness and sleep.
         in_flight: What they have under way.
         answers: How long the endpoint's answers take.
+        room: Places for requests under way.
     """
 
     settings: Settings
@@ -76,6 +80,11 @@ class Common:
     clock: Clock
     in_flight: InFlight
     answers: AnswerTime = field(factory=AnswerTime)
+    room: Room = field(init=False)
+
+    @room.default
+    def _make_room(self) -> Room:
+        return Room(self.settings.max_connections)
 
     def context_for(self, key: ApiKey, on_credits: Callable[[int], None]) -> DeliveryContext:
         """Make what the deliveries of one client share."""
@@ -83,7 +92,7 @@ class Common:
         return DeliveryContext(
             key=key,
             transport=self.network.transport,
-            limiter=settings.limiter,
+            limiter=CappedLimiter(settings.limiter, self.room),
             clock=self.clock,
             retries=settings.retries,
             request_timeout=settings.request_timeout,

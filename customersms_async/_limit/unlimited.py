@@ -19,7 +19,7 @@ from typing import Final
 from attrs import define, frozen
 
 from .. import codes
-from .._ports.limiter import LONGEST_PAUSE, Lane, Ticket
+from .._ports.limiter import LONGEST_PAUSE, Lane, Ticket, Usage
 from ..errors import WaitTooLong
 from .refusals import FIRST_PAUSE, LONGEST_OWN_PAUSE
 
@@ -94,6 +94,23 @@ class UnlimitedLimiter:
         granted_at = self.now()
         place = ticket or Ticket(lane, next(self._places))
         return UnlimitedSlot(place, granted_at - asked_at, granted_at, self, pause)
+
+    async def usage(self, account: str) -> Usage:
+        """Say until when *account* is paused; there is nothing else to say."""
+        until = self._pauses[account].until
+        return Usage(
+            limit=0,
+            busy=0,
+            in_flight=0,
+            waiting=0,
+            next_free_at=self.now(),
+            paused_until=until if until > self.now() else None,
+            refused_by_others=0,
+            share=0.0,
+        )
+
+    async def ready(self) -> None:
+        """Return at once: there is nothing to wait for."""
 
     async def _sleep(self, pause: _Pause, deadline: float | None) -> None:
         while True:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from attrs import frozen
 
 from .._values.export import as_dict
 
-__all__ = ["LONGEST_PAUSE", "Lane", "Limiter", "Slot", "Ticket", "Usage"]
+__all__ = ["LONGEST_PAUSE", "Lane", "Limiter", "ObservableLimiter", "Slot", "Ticket", "Usage"]
 
 
 class Lane(enum.Enum):
@@ -132,6 +132,29 @@ class Limiter(Protocol):
         Raises:
             WaitTooLong: The slot cannot be had within *patience*, by the queue as it stands, or
                 was not.
+            LimiterUnavailable: The store of a shared limiter cannot be asked.
+        """
+        ...
+
+
+@runtime_checkable
+class ObservableLimiter(Limiter, Protocol):
+    """A limiter that says how an account stands."""
+
+    async def usage(self, account: str) -> Usage:
+        """
+        Say how *account* stands.
+
+        Raises:
+            LimiterUnavailable: The store of a shared limiter cannot be asked.
+        """
+        ...
+
+    async def ready(self) -> None:
+        """
+        Wait until slots can be had.
+
+        Raises:
             LimiterUnavailable: The store of a shared limiter cannot be asked.
         """
         ...

@@ -1,0 +1,171 @@
+"""`max_connections`: a cap over all accounts of a client, messages first. `usage` and `ready`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from customersms_async import ConfigurationError, LocalLimiter, Rate, WaitTooLong
+from customersms_async._delivery.connections import CappedLimiter, Room
+from customersms_async._environment import most_connections
+from tests.support.callers import BULK, SEND, now, queue_up, take
+from tests.support.memory import MemoryTransport, accepts, phones
+
+pytestmark = pytest.mark.virtual_time
+
+PHONE = "+12125550000"
+
+
+def capped(places, limit=100, per=60.0, **options):
+    """Make a limiter with so many places."""
+    options = {"burst": limit, "reserve": 0, "clock": asyncio.get_running_loop().time} | options
+    return CappedLimiter(LocalLimiter(Rate(limit, per=per), **options), Room(places))
+
+
+async def test_no_more_than_so_many_are_under_way_over_all_accounts(make_client):
+    """Ten tenants send at once, and never more than three of their requests are under way."""
+    gateway = MemoryTransport(then=accepts(1.0))
+    client = make_client(gateway, max_connections=3)
+    began_at = now()
+
+    tenants = [client.for_key(f"cspro_tenant{number}") for number in range(10)]
+    await asyncio.gather(*(one.send(PHONE, "hello", timeout=10) for one in tenants))
+
+    assert 4 == pytest.approx(now() - began_at)
+    started = sorted(post.started_at for post in gateway.started)
+    assert all(b - a >= 1 for a, b in zip(started, started[3:], strict=False))
+
+
+async def test_messages_go_ahead_of_bulk_runs_for_a_place():
+    """A message that waits for a place has it before a bulk request that came first."""
+    limiter, served = capped(1), []
+    slot = await take(limiter)
+    tasks = queue_up(limiter, BULK, ["bulk"], served)
+    await asyncio.sleep(0.1)
+    tasks += queue_up(limiter, SEND, ["send"], served)
+    await asyncio.sleep(0.1)
+
+    slot.answered()
+    await asyncio.gather(*tasks)
+
+    assert ["send", "bulk"] == [name for name, _ in served]
+
+
+@pytest.mark.parametrize("end", ["answered", "lost", "unused"])
+async def test_each_end_frees_a_place(end):
+    """However a request ends, the next one has its place."""
+    limiter = capped(1)
+    slot = await take(limiter)
+    getattr(slot, end)()
+
+    again = await take(limiter)
+
+    assert 0.0 == again.waited
+    assert 1.0 == again.refused(1.0)
+    assert 1 == limiter.room.free
+
+
+async def test_a_slot_is_not_kept_without_a_place():
+    """A slot goes back after a second without a place, and its request keeps its ticket."""
+    limiter = capped(1)
+    slot = await take(limiter)
+    waiting = asyncio.create_task(take(limiter))
+    await asyncio.sleep(2.5)
+    usage = await limiter.limiter.usage("account-1")
+
+    slot.answered()
+
+    assert 2 == usage.in_flight
+    assert 1 == (await waiting).ticket.place
+
+
+async def test_a_place_that_comes_too_late():
+    """Who has no place within its patience is refused, and its slot is free again."""
+    limiter, began_at = capped(1), now()
+    await take(limiter)
+
+    with pytest.raises(WaitTooLong, match="max_connections"):
+        await take(limiter, patience=2.5)
+
+    assert 2.5 == pytest.approx(now() - began_at)
+    assert 1 == (await limiter.limiter.usage("account-1")).in_flight
+
+
+async def test_cancelled_while_it_waits_for_a_place():
+    """Who is cancelled in line, or just as its place came, takes neither place nor slot along."""
+    limiter = capped(1)
+    slot = await take(limiter)
+    gone = asyncio.create_task(take(limiter))
+    just = asyncio.create_task(take(limiter))
+    await asyncio.sleep(0.1)
+    gone.cancel()
+    await asyncio.sleep(0)
+
+    slot.answered()
+    just.cancel()
+    await asyncio.wait([gone, just])
+
+    assert 1 == limiter.room.free
+    assert 0 == (await limiter.limiter.usage("account-1")).in_flight
+
+
+async def test_a_place_that_comes_free_while_one_gets_in_line():
+    """A place is looked for once more before anybody waits."""
+    room = Room(1)
+
+    assert await room.wait(SEND, 1.0)
+    assert not await room.wait(BULK, 1.0)
+
+
+def test_a_closed_loop_in_line_takes_no_place():
+    """The place of one whose loop was closed goes to the next."""
+    room, loop = Room(1), asyncio.new_event_loop()
+    room.take()
+
+    async def leave():
+        waiting = asyncio.create_task(room.wait(SEND, 1.0))
+        await asyncio.sleep(0)
+        return waiting
+
+    waiting = loop.run_until_complete(leave())
+    loop.close()
+    waiting._log_destroy_pending = False
+
+    room.give_back()
+
+    assert 1 == room.free
+
+
+def test_the_default_is_well_below_the_limit_of_files():
+    """At most half of the files that the process may open are used for connections."""
+    assert 1 <= most_connections() <= 500
+
+
+async def test_a_nonsense_number_of_connections_is_refused(make_client):
+    """It must be a whole number from 1."""
+    with pytest.raises(ConfigurationError, match="max_connections"):
+        make_client(MemoryTransport(), max_connections=0)
+
+
+async def test_a_client_says_how_its_account_stands(make_client):
+    """`usage` and `ready` ask the limiter, whatever it is."""
+    client = make_client(MemoryTransport(then=accepts()))
+
+    await client.ready()
+    await client.send_many(phones(1), "hello")
+
+    assert 1 == (await client.usage()).busy
+
+
+async def test_a_limiter_that_cannot_say(make_client):
+    """A limiter of the caller's that only grants is refused where it is asked."""
+
+    class Bare:
+        async def acquire(self, account, lane, **options):
+            raise NotImplementedError
+
+    client = make_client(MemoryTransport(), limiter=Bare())
+
+    with pytest.raises(ConfigurationError, match="Bare has not"):
+        await client.usage()
