@@ -1,4 +1,4 @@
-"""The system's clock and dice."""
+"""Monotonic time and randomness of the system."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["SystemClock"]
 
 
 class SystemClock:
-    """A `Clock` of monotonic time and of the process's own dice."""
+    """A `Clock` over `time.monotonic`, `random.random` and `asyncio.sleep`."""
 
-    #: Gives the instant, in monotonic seconds.
+    #: Returns the instant, in monotonic seconds.
     now = staticmethod(time.monotonic)
 
     def jitter(self) -> float:
-        """Roll the dice: 0 ≤ jitter < 1, uniform."""
+        """Return a random number, 0 ≤ jitter < 1, uniform."""
         return random.random()  # noqa: S311  # spreads retries, keeps no secret
 
     async def sleep(self, seconds: float) -> None:

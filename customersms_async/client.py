@@ -1,10 +1,10 @@
 """
-`CustomerSMS`: the face. Configuration, the lifetime of a client, and the public calls.
+`CustomerSMS`: configuration, the lifetime of a client, and the public calls.
 
 Rules of this module:
 
-1. Whatever the caller got wrong is refused here, before any I/O.
-2. A caller may leave at any time; a request in flight stays, and is seen to its end.
+1. Wrong arguments are refused here, before any I/O.
+2. A caller may be cancelled at any time; a request in flight goes on to its end.
 3. No local variable of a frame that may raise holds the key.
 """
 
@@ -138,14 +138,14 @@ class CustomerSMS:
         self._assemble(key, Common(settings, network, SystemClock(), InFlight(network)))
 
     def _assemble(self, key: ApiKey, common: Common, *, is_root: bool = True) -> None:
-        """Put the parts together; every client is made here."""
+        """Assemble the client; every client is made here."""
         self._common = common
         self._is_root = is_root
         self._credits: tuple[int, float] | None = None
         self._context = common.context_for(key, self._hear_credits)
 
     def _over(self, network: Network, clock: Clock) -> Self:
-        """Change the ports, before the first use."""
+        """Replace the ports, before the first use."""
         common = evolve(self._common, network=network, clock=clock, in_flight=InFlight(network))
         self._assemble(self._context.key, common)
         return self
@@ -174,7 +174,7 @@ class CustomerSMS:
 
     @property
     def limiter(self) -> Limiter:
-        """The limiter that grants its requests, shared with others of the process by default."""
+        """The limiter that grants its requests; by default all clients of a process share it."""
         return self._common.settings.limiter
 
     async def usage(self) -> Usage:
@@ -376,7 +376,7 @@ def make_client(
     api_key: str,
     **options: Any,  # noqa: ANN401  # those of `CustomerSMS`
 ) -> CustomerSMS:
-    """Make a client with another way to the gateway and another clock than the system's."""
+    """Make a client over another network and clock than the system's."""
     return CustomerSMS(api_key, **options)._over(network, clock)  # noqa: SLF001  # of this module
 
 

@@ -190,11 +190,11 @@ class WaitTooLong(NotSent):
 
     Its ``code`` says why: ``WAIT_TOO_LONG`` the queue, ``PAUSED`` a refusal for the rate,
     ``LIMITER_OPENING`` a shared limiter whose store is new or lost its memory, ``TIME_IS_OVER``
-    an event loop that was busy, or a connection that took too long.
+    a busy event loop, a slow connection, or answers that take longer than ``timeout``.
 
     Attributes:
-        retry_after: Seconds after which the same call would be in time, as it stood when this was
-            raised and if nobody else comes first; 0 where nothing is in the way.
+        retry_after: Seconds after which the same call would be in time, as things stood when this
+            was raised and if no other call comes first; 0 if there is nothing to wait for.
     """
 
     args: tuple[Any, ...]
@@ -259,7 +259,7 @@ class OutcomeUnknown(SendError):
     """
     Handed over, and no readable answer came: it may have been sent, and paid for.
 
-    The gateway has no status call and no idempotency, so nobody can find out by asking. Do not
+    The gateway has no status call and no idempotency, so there is no way to find out. Do not
     repeat it blindly. For a login code, let the person ask for a new one; for anything else, set
     the number aside and look at the gateway's own history.
     """

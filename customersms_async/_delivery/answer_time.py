@@ -4,20 +4,21 @@ How much of a message's time is kept free for its answer, learnt from the answer
 Theory of operation
 ===================
 
-A slot that comes when little time is left turns into an unknown: the request is handed over, and
-paid for, and its answer comes when nobody waits for it any more. In overload that is every slot,
-since a queue settles at the length at which each slot comes as time runs out. So the time that an
-answer takes is kept free: a message that cannot be handed over early enough is refused instead.
+A slot that comes when little time is left produces an unknown: the request is handed over and paid
+for, and its answer arrives after the caller has gone. In overload that is every slot, because a
+queue settles at the length at which each slot comes just as time runs out. So the time an answer
+takes is kept free: a message that cannot be handed over early enough is refused instead.
 
 The estimate is that of TCP's retransmission timer (RFC 6298): the mean of the answers heard, and
-four deviations. Only answers slower than the mean count as deviations, twice each: as many as both
-sides of an even spread, and a gateway that gets faster is no reason for more care.
+four deviations. Only answers slower than the mean count as deviations, at twice their size: for a
+symmetric spread that equals the mean deviation, and a gateway that gets faster does not raise the
+estimate.
 
 Rules of this module:
 
-1. An answer that was lost counts as half as long again as it was waited for.
-2. Where the estimate exceeds what a message has in all, one message at a time goes as a probe, or
-   nobody would ever learn that the gateway is fast again.
+1. A lost answer counts as 1.5 times the wait for it.
+2. When the estimate exceeds a message's timeout, one message at a time goes as a probe; otherwise
+   the client would never learn that the gateway is fast again.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from attrs import define, field
 
 __all__ = ["AnswerTime"]
 
-#: Seconds that are kept free before an answer was heard, and at least; of a shorter time, a half.
+#: The least number of seconds kept free; half of a timeout shorter than twice this.
 _FLOOR: Final = 0.25
 
-#: Seconds by which an answer may come later than the mean though none ever did.
+#: Seconds; the least allowance for deviations.
 _LEAST_DEVIATION: Final = 0.05
 
 #: Weights of a new answer. Source: RFC 6298, section 2.
@@ -39,7 +40,8 @@ _MEAN_GAIN: Final = 1 / 8
 _DEVIATION_GAIN: Final = 1 / 4
 _DEVIATIONS: Final = 4
 
-#: Seconds, and share of its time, for which a probe may wait: it is to meet an idle key.
+#: How long a probe may wait for a slot, in seconds and as a share of its timeout. Short, so that it
+#: goes only when the key is idle.
 _PROBE_WAIT: Final = 0.25
 _PROBE_SHARE: Final = 0.25
 
@@ -62,7 +64,7 @@ class AnswerTime:
     probes: dict[str, float] = field(factory=dict[str, float])
 
     def heard(self, seconds: float) -> None:
-        """Learn from an answer that took so many *seconds*."""
+        """Learn from an answer that took *seconds*."""
         if self.mean:
             excess = 2 * max(seconds - self.mean, 0.0)
             self.deviation += _DEVIATION_GAIN * (excess - self.deviation)
@@ -72,7 +74,7 @@ class AnswerTime:
         self.estimate = self.mean + max(_DEVIATIONS * self.deviation, _LEAST_DEVIATION)
 
     def lost(self, seconds: float) -> None:
-        """Learn from an answer that had not come after so many *seconds*."""
+        """Learn from an answer that had not arrived after *seconds*."""
         self.heard(max(1.5 * seconds, self.mean))
 
     def needed(self, within: float) -> float:
@@ -80,19 +82,19 @@ class AnswerTime:
         Say how many seconds to keep free for an answer.
 
         Args:
-            within: Seconds that a message has in all.
+            within: The message's timeout, seconds.
 
         Returns:
-            Seconds, above 0; more than *within* where an answer in time is not to be expected.
+            Seconds, above 0; more than *within* if no answer is expected in time.
         """
         return max(min(_FLOOR, within / 2), self.estimate)
 
     def begin_probe(self, account: str, now: float, within: float) -> float | None:
         """
-        Let one message try though its answer is not to be expected in time.
+        Let one message try although no answer is expected in time.
 
         Returns:
-            Seconds for which it may wait for its slot; None where another one is under way.
+            Seconds that it may wait for a slot; None if the account has a probe under way.
         """
         if self.probes.get(account, now) > now:
             return None
@@ -100,5 +102,5 @@ class AnswerTime:
         return min(_PROBE_WAIT, _PROBE_SHARE * within)
 
     def end_probe(self, account: str) -> None:
-        """The probe has ended, by whatever."""
+        """Allow the next probe."""
         self.probes.pop(account, None)

@@ -1,4 +1,4 @@
-"""How the time of one message is spent: waiting, attempts, and the answer."""
+"""How a message's timeout is divided between waiting, attempts and the answer."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from .answer_time import AnswerTime
 
 __all__ = ["TimeBudget"]
 
-#: Seconds by which an event loop is late without being busy.
+#: Seconds; how late an event loop may be without being busy.
 _SLACK = 0.025
 
 
 @define(eq=False, kw_only=True)
 class TimeBudget:
     """
-    The time that one message has; instants are monotonic seconds.
+    The time one message has. Instants are monotonic seconds.
 
     Attributes:
-        answers: What is known of its endpoint.
-        account: The account that it belongs to.
-        within: Seconds in all; infinity for a request of a bulk run, which has no bound.
-        ends_at: When they are over.
+        answers: The answer times of its endpoint.
+        account: The hash that stands for the key.
+        within: Total seconds; infinity for a request of a bulk run.
+        ends_at: The deadline.
         attempt: Seconds that one attempt may take.
-        probe_wait: Seconds for which it waits for a slot, where it is a probe; else None.
+        probe_wait: If it is a probe, the seconds it may wait for a slot; else None.
     """
 
     answers: AnswerTime
@@ -36,7 +36,7 @@ class TimeBudget:
     probe_wait: float | None = None
 
     def left(self, now: float) -> float:
-        """Seconds left for all of it, at least 0."""
+        """Seconds until the deadline, at least 0."""
         return max(self.ends_at - now, 0.0)
 
     def kept(self) -> float:
@@ -47,10 +47,10 @@ class TimeBudget:
 
     def patience(self, now: float) -> float:
         """
-        Seconds within which a slot is of use, as it is asked for now.
+        Say how long a request for a slot may wait, if it asks now.
 
-        0 or less where there is none: its time is over, or an answer in time is not to be expected
-        and another message is the probe.
+        0 or less means not at all: too little time is left, or no answer is expected in time and
+        another message is the probe.
         """
         kept = self.kept()
         if kept >= self.within and self.probe_wait is None:
@@ -60,15 +60,15 @@ class TimeBudget:
         return self.ends_at - now - kept
 
     def is_enough(self, now: float) -> bool:
-        """Whether an attempt that begins at this instant can expect its answer in time."""
+        """Whether an attempt that starts at this instant can expect its answer in time."""
         left = self.ends_at - now
         return left > 0 and left + _SLACK >= self.kept()
 
     def tried_for(self, now: float) -> float:
-        """Seconds for which another message is the probe, at most."""
+        """Seconds until the account's probe must end."""
         return max(self.answers.probes.get(self.account, now) - now, 0.0)
 
     def end(self) -> None:
-        """The message has ended, by whatever."""
+        """Release the probe, if this message is it."""
         if self.probe_wait is not None:
             self.answers.end_probe(self.account)

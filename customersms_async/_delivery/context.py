@@ -30,16 +30,16 @@ class DeliveryContext:
         key: The key.
         transport: Gives the transport of the running event loop.
         limiter: Grants the slots.
-        clock: Time and dice.
-        retries: How often a message that was not sent is tried again.
-        request_timeout: Seconds for one attempt; None for 30 and half a second more per further
+        clock: Monotonic time and randomness.
+        retries: The most retries of a request that was not sent.
+        request_timeout: Seconds for one attempt; None for 30, plus half a second per further
             number.
-        rate_statuses: HTTP statuses that mean "turned away for the rate" by themselves.
-        on_request: Told of every attempt, or None.
-        on_credits: Told of every balance that an answer names.
-        name: A few letters that begin the name of every attempt.
+        rate_statuses: HTTP statuses that by themselves mean "turned away for the rate".
+        on_request: Called with a record of every attempt, or None.
+        on_credits: Called with every balance that an answer names.
+        name: The prefix of the ids of this client's attempts.
         answers: How long the endpoint's answers take.
-        numbers: Numbers the attempts.
+        numbers: Numbers the attempts, from 1.
         accepted_at: When the gateway last let a request through, monotonic seconds.
     """
 
@@ -58,13 +58,13 @@ class DeliveryContext:
     accepted_at: float = float("-inf")
 
     def timeout_for(self, numbers: int) -> float:
-        """Seconds that one attempt with so many numbers may take."""
+        """Seconds that one attempt with that many numbers may take."""
         if self.request_timeout is not None:
             return self.request_timeout
         return 30.0 + 0.5 * (numbers - 1)
 
     def warn(self, event: str, number: int, what: str) -> None:
-        """Log something of the attempt of this *number*."""
+        """Log a warning about attempt *number*."""
         request, account = request_name(self.name, number), self.key.account
         _logger.warning(
             "request %s of account %s: %s",

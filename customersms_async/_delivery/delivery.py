@@ -6,10 +6,10 @@ no HTTP client, no clock but the one it is given.
 
 Rules of this module:
 
-1. Every attempt has a slot of its own, and ends it in exactly one way, whatever ends the attempt.
+1. Every attempt has its own slot and releases it in exactly one way, however the attempt ends.
 2. `Delivery.run` gives a `DeliveryResult` or, where its task is cancelled, passes the cancellation
    on; then `Delivery.abandoned` tells what is proven, by the last attempt's end or by its mark.
-3. Whoever owns the task may call `halt` at any time: nothing new leaves from then on.
+3. The owner of the task may call `halt` at any time: nothing new leaves from then on.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ __all__ = ["Delivery"]
 _ANSWER_BASE: Final = 65_536
 _ANSWER_PER_NUMBER: Final = 512
 
-#: A name of its own: to look a member up in its enumeration costs as much as a call.
+#: Looking a member up in its enumeration costs as much as a call.
 _SEND: Final = Lane.SEND
 
 
 def _never() -> bool:
-    """Nobody has left."""
+    """A bulk run has no caller that could leave."""
     return False
 
 
@@ -78,8 +78,7 @@ class Delivery:
         phones: The numbers; once a gate was asked, those that it let go.
         halted: The word of why nothing may leave any more, or None.
         handed_over: Attempts that ended and whose body had begun to be written.
-        is_left: Tells whether its caller was cancelled: then nothing new leaves, and the caller's
-            side logs how it ended.
+        is_left: Whether the caller was cancelled; then nothing new leaves, and `send` logs the end.
     """
 
     __slots__ = (
@@ -185,7 +184,7 @@ class Delivery:
             return self._ended
         if self._attempt is None or not self._attempt.is_started:
             return self._turn.end(self.halted or codes.CANCELLED)
-        verdict = of_failure("nobody waited for the answer", is_started=True)
+        verdict = of_failure("the wait for the answer was given up", is_started=True)
         return DeliveryResult(verdict, request=self._attempt.number)
 
     @property
@@ -194,7 +193,7 @@ class Delivery:
         return self._attempt is not None and self._attempt.is_started
 
     async def _wait_for_slot(self) -> Slot | DeliveryResult:
-        """Wait for a slot; give it back where it comes too late, or nobody wants it any more."""
+        """Wait for a slot; give it back if it comes too late or the delivery was halted."""
         if self.halted is not None:
             return self._turn.end(self.halted)
         slot = await self._turn.wait()
@@ -258,7 +257,7 @@ class Delivery:
         except TransportFailure as exc:
             ended = self._failed(attempt, slot, exc)
         except BaseException:
-            # Cancelled, or a fault of a transport: the slot must end all the same.
+            # Cancelled, or a bug in the transport: the slot must be released in any case.
             self._delay = None
             self._tell(slot, self._failed(attempt, slot, None), granted_at)
             raise

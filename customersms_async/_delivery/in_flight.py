@@ -50,10 +50,10 @@ def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 @define(eq=False)
 class InFlight:
     """
-    What all clients made by `CustomerSMS.for_key` have under way.
+    What a client and its `for_key` clients have under way.
 
     Attributes:
-        network: Closed with the client; has no part in what is under way.
+        network: The session of the running loop is taken from it at the closing.
         tasks: The requests and runs under way, in all event loops, each with the context of its
             client.
         bulks: The runs that are open, each with the context of its client.

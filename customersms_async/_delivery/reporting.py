@@ -1,4 +1,4 @@
-"""What logs and the caller's hook hear of a request."""
+"""Records for ``on_request``, and log lines about requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tell(
     waited: float,
     took: float,
 ) -> None:
-    """Tell the caller's hook how an attempt, or a request without one, has ended."""
+    """Call the caller's hook with a record of an attempt, or of a request without one."""
     if context.on_request is None:
         return
     record = RequestRecord(
@@ -44,12 +44,12 @@ def tell(
     try:
         context.on_request(record)
     except Exception:
-        # What is told must not change what happens; the caller's hook is the caller's to mend.
+        # A hook observes; its bugs must not change what happens to a message.
         _logger.exception("on_request raised", extra={"event": "hook.failed"})
 
 
 def warn_of_unknown(context: DeliveryContext, ended: DeliveryResult, numbers: int) -> None:
-    """Log an attempt that leaves the fate of a number unknown."""
+    """Log an attempt that left the fate of a number unknown."""
     if unknown := ended.fates(numbers)[Status.UNKNOWN]:
         what = f"the fate of {unknown} of its {numbers} numbers is unknown"
         context.warn("request.unknown", ended.request, what)

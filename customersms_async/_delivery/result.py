@@ -1,4 +1,4 @@
-"""What a delivery gives back: the fates of one request."""
+"""The result of a delivery: the fates of one request."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class DeliveryResult:
         message_ids: One for each number, or None where no number has one.
         request: The number of the attempt that decided; 0 where none was made.
         credits: The balance that the answer named, or None.
-        retry_after: Seconds after which another call is worth while, where it was refused for the
-            rate or for want of time.
-        cause: What was raised below, or None.
+        retry_after: Seconds after which another call makes sense, if it was refused for the rate or
+            for lack of time.
+        cause: The exception behind it, or None.
     """
 
     verdicts: Verdict | Sequence[Verdict]

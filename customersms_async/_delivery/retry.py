@@ -3,8 +3,8 @@ What an attempt proves, and what may follow.
 
 Rules of this module:
 
-1. The body's own mark decides: where no byte of it was written, nothing was sent, whatever was
-   raised; where one was, only a readable answer tells more than "unknown".
+1. The body's own mark decides. If no byte of it was written, nothing was sent, whichever exception
+   was raised; if one was, only a readable answer tells more than "unknown".
 2. Only what was not sent is tried again.
 
 Measured in ``tests/integration/test_failures.py``: the mark is right in every case, the class of
@@ -59,7 +59,7 @@ def is_key_refused(verdict: Verdict) -> bool:
 
 
 def has_no_credits(verdict: Verdict) -> bool:
-    """Whether the gateway refused for want of credits."""
+    """Whether the gateway refused for lack of credits."""
     return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.CREDIT
 
 
@@ -70,7 +70,7 @@ def backoff(tries: int, jitter: float) -> float:
     Args:
         tries: Tries that failed, from 1.
 
-        jitter: A roll of the dice, 0 ≤ jitter < 1.
+        jitter: A random number, 0 ≤ jitter < 1.
 
     Returns:
         Seconds: a random part ("full jitter") of 0.5, 1, 2, 4, and 8 from then on.

@@ -33,8 +33,8 @@ async def deliver(delivery: Delivery, in_flight: InFlight) -> DeliveryResult:
     Deliver one message.
 
     Raises:
-        asyncio.CancelledError: The caller was cancelled. Unless nothing was sent, a note says that
-            the message is in flight, and its end will be logged, or how it ended by then.
+        asyncio.CancelledError: The caller was cancelled. Unless nothing was sent, a note says how
+            the message had ended by then, or that it is in flight; in that case its end is logged.
     """
     answer: _Answer = asyncio.get_running_loop().create_future()
     delivery.is_left = answer.cancelled
@@ -67,7 +67,7 @@ def _answer_all_the_same(delivery: Delivery, answer: _Answer) -> None:
 def _leave(
     exc: asyncio.CancelledError, delivery: Delivery, answer: _Answer, task: asyncio.Task[None]
 ) -> None:
-    """Let nothing leave any more, and note on *exc* what is proven of what has."""
+    """Let nothing more leave, and note on *exc* what is proven so far."""
     if task.done() or not answer.cancelled():  # it ended in the turn of the cancellation
         delivered = delivery.abandoned()
         if delivered.first.status is not Status.NOT_SENT:

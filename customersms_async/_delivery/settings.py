@@ -1,4 +1,4 @@
-"""What all clients made from one another have in common."""
+"""The options and parts that a client shares with its `for_key` clients."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ class Settings:
 @frozen
 class Common:
     """
-    What a client has in common with those that `CustomerSMS.for_key` made of it.
+    What a client shares with the clients that `CustomerSMS.for_key` makes from it.
 
     Attributes:
         settings: The options.
-        network: The way to the gateway.
-        clock: Time, randomness and sleep.
-        in_flight: What they have under way.
+        network: Transports, one per event loop.
+        clock: Monotonic time, randomness and sleep.
+        in_flight: Tasks and runs under way.
         answers: How long the endpoint's answers take.
         room: Places for requests under way.
     """

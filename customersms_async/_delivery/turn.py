@@ -1,4 +1,4 @@
-"""Waiting for a slot: within the time of a message, and as long as refusals are borne."""
+"""Waiting for a slot, within a message's timeout and while refusals are waited out."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .retry import PATIENCE_WITH_REFUSALS
 
 __all__ = ["Turn"]
 
-#: Seconds added to what a limiter says of a later call: then it is in time, not just so.
+#: Seconds added to a limiter's forecast, so that a call after ``retry_after`` is safely in time.
 _MARGIN = 0.025
 
 
 @define(eq=False)
 class Turn:
     """
-    One request in the queue of its key, again and again until it ends.
+    One request in the queue of its key, until it ends.
 
     Attributes:
-        context: What it shares with others of its account.
-        lane: Who asks.
-        time: The time that it has.
-        slot: The last one it was granted, whose place in the queue it keeps.
-        refused_at: When it was first turned away since it was last let through, or None.
-        retry_after: Seconds after which another call is worth while.
+        context: What it shares with other requests of its account.
+        lane: Its lane.
+        time: The time it has.
+        slot: The last slot it was granted; it keeps that place in the queue.
+        refused_at: When it was first turned away since the last acceptance, or None.
+        retry_after: Seconds after which another call makes sense.
     """
 
     context: DeliveryContext
@@ -43,7 +43,7 @@ class Turn:
     retry_after: float = 0.0
 
     async def wait(self) -> Slot | DeliveryResult:
-        """Wait for a slot, or give the end of a request to which none is of use."""
+        """Wait for a slot; return the result of the request if it cannot use one."""
         while True:
             accepted_at = self.context.accepted_at
             try:
@@ -83,7 +83,7 @@ class Turn:
         )
 
     def _no_time(self, now: float) -> WaitTooLong:
-        """Say that a slot would be of no use, however soon it came."""
+        """Make the error of a request for which any slot would come too late."""
         kept, left = self.time.kept(), self.time.left(now)
         detail = f"{left:.1f} s are left, and the answer may take {kept:.1f} s"
         return WaitTooLong(codes.TIME_IS_OVER, (), detail, self.time.tried_for(now))
@@ -95,7 +95,7 @@ class Turn:
         return max(self.refused_at, self.context.accepted_at) + PATIENCE_WITH_REFUSALS
 
     def _may_ask_again(self, accepted_at: float) -> bool:
-        """Somebody else was let through since it asked: then the ten minutes begin anew."""
+        """Whether the ten minutes began anew: another request was let through since it asked."""
         if self.refused_at is None or self.context.accepted_at <= accepted_at:
             return False
         return self.time.left(self.context.clock.now()) > 0

@@ -3,9 +3,9 @@ aiohttp sessions with nothing but our own defaults.
 
 Rules of this module:
 
-1. Our request goes out as ours, whatever a caller's session has as defaults: headers, cookies,
-   authentication, middlewares, limits. Its connections, proxy and trace hooks are used.
-2. An idle connection is not used again for longer than servers keep it.
+1. A caller's session lends its connections, proxy and trace hooks. Its other defaults (headers,
+   cookies, authentication, middlewares, limits) do not apply to our requests.
+2. An idle connection is not reused for longer than servers keep it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from typing import Any, Final
 
 import aiohttp
 
-__all__ = ["borrow_session", "is_closed_soon", "keeps_idle_briefly", "open_session"]
+from .._ports.transport import TransportFailure
 
-#: Seconds for which an idle connection is used again. Apache closes it after 5; a request that
-#: meets that is handed over to nobody, and cannot be told from one whose answer was lost.
+__all__ = ["borrow_session", "is_closed_soon", "keeps_idle_briefly", "open_session", "user_agent"]
+
+#: Seconds for which an idle connection may be reused. Apache closes it after 5; a request written
+#: at that moment reaches no one, and looks exactly like one whose answer was lost.
 _LONGEST_IDLE: Final = 2.0
 
-#: Seconds between the last use of a connection and a server's own limit, for the way to it.
+#: Seconds to stay below a server's own limit; covers the way to it.
 _IDLE_MARGIN: Final = 1.0
 
 #: Bytes of a line and of a header, and headers, of an answer. aiohttp's own are 8,190 and 128, and
@@ -47,11 +49,11 @@ def borrow_session(lender: aiohttp.ClientSession) -> aiohttp.ClientSession:
     Open a session over the connections of *lender*; to be detached, not closed.
 
     Raises:
-        RuntimeError: *lender* is closed.
+        TransportFailure: *lender* is closed.
     """
-    if lender.connector is None:
-        msg = "session is closed"
-        raise RuntimeError(msg)
+    if lender.closed:
+        msg = "the session was closed by its owner"
+        raise TransportFailure(msg)
     session = aiohttp.ClientSession(
         connector=lender.connector,
         connector_owner=False,
@@ -62,13 +64,13 @@ def borrow_session(lender: aiohttp.ClientSession) -> aiohttp.ClientSession:
         proxy_auth=getattr(lender, "_default_proxy_auth", None),
         **_defaults(),
     )
-    # Whoever traces all sessions has added a hook that *lender* has already.
+    # Instrumentation of all sessions has just added a second copy of a hook that *lender* has.
     session.trace_configs[:] = lender.trace_configs
     return session
 
 
 def keeps_idle_briefly(session: aiohttp.ClientSession) -> bool:
-    """Whether the session itself uses no connection again that was idle for too long."""
+    """Whether the session's own pool drops idle connections as early as ours."""
     connector = session.connector
     if connector is None or connector.force_close:
         return True
@@ -77,17 +79,18 @@ def keeps_idle_briefly(session: aiohttp.ClientSession) -> bool:
 
 
 def is_closed_soon(headers: Mapping[str, str]) -> bool:
-    """Whether the server closes its idle connection before we would stop using it."""
+    """Whether the server will close the idle connection before we would stop reusing it."""
     hint = _HINT.search(headers.get("Keep-Alive", ""))
     return hint is not None and int(hint[1]) < _LONGEST_IDLE + _IDLE_MARGIN
 
 
 @functools.cache
-def _user_agent() -> str:
+def user_agent(distribution: str = "customersms-async") -> str:
+    """Name the client and its version; without the latter where it is not installed."""
     try:
-        return f"customersms-async/{metadata.version('customersms-async')}"
-    except metadata.PackageNotFoundError:  # run from a copy of its files
-        return "customersms-async"
+        return f"{distribution}/{metadata.version(distribution)}"
+    except metadata.PackageNotFoundError:
+        return distribution
 
 
 def _defaults() -> dict[str, Any]:
@@ -97,7 +100,7 @@ def _defaults() -> dict[str, Any]:
         "headers": {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
-            "User-Agent": _user_agent(),
+            "User-Agent": user_agent(),
         },
         "timeout": aiohttp.ClientTimeout(total=None, sock_connect=None),
         "auto_decompress": False,

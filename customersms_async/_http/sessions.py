@@ -51,7 +51,7 @@ class Sessions:
 
     def transport(self) -> Transport:
         """
-        Give the transport of the running event loop.
+        Return the transport of the running event loop.
 
         Raises:
             ConfigurationError: The caller's session is closed or belongs to another loop, or a test
@@ -65,7 +65,7 @@ class Sessions:
         return found.transport
 
     def take(self) -> aiohttp.ClientSession | None:
-        """Give away what was opened for the running event loop; its next use opens another."""
+        """Hand over the session opened for the running event loop; the next use opens another."""
         found = self._open.pop(asyncio.get_running_loop(), None)
         return None if found is None or found.session is self.given else found.session
 
@@ -112,7 +112,7 @@ class Sessions:
 
 def check_session(given: object) -> aiohttp.ClientSession | None:
     """
-    Give the caller's session back, or None.
+    Return the caller's session, or None.
 
     Raises:
         ConfigurationError: It is neither.

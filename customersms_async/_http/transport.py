@@ -7,8 +7,8 @@ Rules of this module:
    brought an answer already. aiohttp sends headers and body together, so where the body has not
    started, the headers have not left.
 2. No redirects (a 307 would post the key to another host), no middlewares, no second try.
-3. The reply is asked for and read as it is, unpacked by nobody, in pieces and up to a cap: a gzip
-   bomb of 1 MB is 1 GB when read whole, and older releases of aiohttp unpack 280 MB at once.
+3. The reply is requested and read uncompressed, in pieces and up to a cap: a gzip bomb of 1 MB is
+   1 GB when read whole, and older releases of aiohttp unpack 280 MB at once.
 4. No local variable of a frame that may raise holds the bytes of a request or of a reply: crash
    reporters show locals.
 """
@@ -81,7 +81,7 @@ class AiohttpTransport:
     ) -> Reply:
         response = await session.post(self._endpoint, data=payload, allow_redirects=False)
         if not payload.is_started:
-            # An answer to nothing: nobody waits for its end.
+            # It answers nothing, so its end is not awaited.
             response.close()
             msg = "a stray answer came before the request was written"
             raise TransportFailure(msg)
@@ -126,12 +126,11 @@ class _MarkedPayload(BytesPayload):
             msg = "the connection was closed before the request could be written"
             raise TransportFailure(msg)
         protocol = transport.get_protocol()
-        if isinstance(protocol, ResponseHandler):
-            if protocol.should_close:
-                msg = "the connection has brought an answer before the request was written"
-                raise TransportFailure(msg)
-            if self._is_last:
-                protocol.force_close()  # once its answer is read
+        if isinstance(protocol, ResponseHandler) and protocol.should_close:
+            msg = "the connection has brought an answer before the request was written"
+            raise TransportFailure(msg)
+        if isinstance(protocol, ResponseHandler) and self._is_last:
+            protocol.force_close()  # once its answer is read
         self._attempt.start()
         self._connection = transport
         await writer.write(self._value[:content_length])
@@ -163,7 +162,7 @@ async def _gather(content: aiohttp.StreamReader, most: int) -> bytes:
 
 
 class _Gathered:
-    """The pieces of a reply, which show themselves to nobody."""
+    """The pieces of a reply; its repr shows none of them."""
 
     __slots__ = ("_most", "_pieces", "_room")
 
@@ -177,7 +176,7 @@ class _Gathered:
         self._pieces.append(piece)
         self._room -= len(piece)
         if self._room < 0:
-            msg = f"the answer is larger than {self._most:,} bytes, which no answer to this is"
+            msg = f"the answer is larger than {self._most:,} bytes, as no answer to this request is"
             raise TransportFailure(msg)
 
     def whole(self) -> bytes:

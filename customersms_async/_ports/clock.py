@@ -8,14 +8,14 @@ __all__ = ["Clock"]
 
 
 class Clock(Protocol):
-    """Time and dice."""
+    """Monotonic time, randomness and sleep."""
 
     def now(self) -> float:
-        """Give the instant, in monotonic seconds."""
+        """Return the instant, in monotonic seconds."""
         ...
 
     def jitter(self) -> float:
-        """Roll the dice: 0 ≤ jitter < 1, uniform."""
+        """Return a random number, 0 ≤ jitter < 1, uniform."""
         ...
 
     async def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a caller's hook is told of each request."""
+"""What a caller's ``on_request`` hook receives."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["RequestRecord"]
 @frozen(kw_only=True)
 class RequestRecord:
     """
-    What ``on_request`` is told: never a key, a text or a number.
+    A record of one attempt, for ``on_request``. It never holds a key, a text or a number.
 
-    There is one for each attempt, and one for a request that ends without an attempt or between
-    two. Exactly one of each request's has ``is_final``.
+    There is one per attempt, and one for a request that ends without an attempt or between two.
+    Exactly one record of each request has ``is_final``.
 
     Attributes:
         account: The hash that stands for the key.
@@ -29,7 +29,7 @@ class RequestRecord:
         fates: How many of them ended how; only fates that occurred. An attempt that is tried
             again counts them as `Status.NOT_SENT`.
         code: The word of the reason where the whole request has one, or None.
-        is_final: Whether the request ends with it; else it is tried again.
+        is_final: Whether the request ended here; otherwise it is tried again.
         waited: Seconds in the limiter's queue; without an attempt, since the request began.
         took: Seconds from the grant to the end of the attempt; 0 without one.
         credits: The balance that the answer named, or None.

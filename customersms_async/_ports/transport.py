@@ -11,7 +11,7 @@ __all__ = ["Attempt", "Body", "Network", "NotAllowed", "Reply", "Transport", "Tr
 
 
 class Body:
-    """The bytes of a request, which hold the key: they show themselves to nobody but the socket."""
+    """The bytes of a request. They hold the key, so the repr hides them."""
 
     __slots__ = ("_content",)
 
@@ -19,7 +19,7 @@ class Body:
         self._content = content
 
     def reveal(self) -> bytes:
-        """Give the bytes, to be put on the wire."""
+        """Return the bytes, to be put on the wire."""
         return self._content
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class Attempt:
     """
     One POST: whether any of its body has left, and whether it still may.
 
-    It is handed *into* the transport, so that what it knows survives whatever ends the call.
+    It is handed *into* the transport, so that what it knows survives however the call ends.
 
     Attributes:
         number: Its number among the client's attempts, from 1.
@@ -129,19 +129,19 @@ class _Closable(Protocol):
 
 
 class Network(Protocol):
-    """The way to the gateway, from any event loop."""
+    """Transports to the gateway, one per event loop."""
 
     endpoint: str
 
     def transport(self) -> Transport:
         """
-        Give the transport of the running event loop.
+        Return the transport of the running event loop.
 
         Raises:
-            ConfigurationError: There is none that can be used here.
+            ConfigurationError: The caller's session cannot be used in this loop.
         """
         ...
 
     def take(self) -> _Closable | None:
-        """Give away what was opened for the running event loop, to be closed; None for nothing."""
+        """Hand over the running event loop's session, to be closed; None if there is none."""
         ...

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections import Counter
 
 import aiohttp
 import pytest
 
-from customersms_async import CustomerSMS, LocalLimiter, Rate, SendError
+from customersms_async import ConnectFailed, CustomerSMS, LocalLimiter, Rate, SendError
+from customersms_async._http.opening import user_agent
 from tests.support.far_server import closing_idle, far_away, latency
 from tests.support.raw_server import (
     KEY,
@@ -101,13 +101,25 @@ async def test_a_callers_pool_keeps_none_of_ours(options, connections):
         await server.until(lambda: connections == 1 or server.talks[0].reader.at_eof())
 
 
-async def test_a_session_that_is_closed_between_two_messages():
-    """What its owner has closed is refused, and nothing is sent."""
-    async with RawServer(answering()) as server:
-        async with aiohttp.ClientSession() as session, client(server.url, session=session) as sms:
-            await sms.send(PHONE, TEXT)
-            await session.close()
-            with contextlib.suppress(ValueError):
-                await sms.send(PHONE, TEXT)
+async def test_a_session_that_is_closed_while_a_message_waits():
+    """A message whose turn comes after its session was closed is not sent, and says why."""
+    limiter = LocalLimiter(Rate(1, per=0.2))
+    async with (
+        RawServer(answering()) as server,
+        aiohttp.ClientSession() as session,
+        client(server.url, session=session, limiter=limiter, retries=0) as sms,
+    ):
+        await sms.send(PHONE, TEXT)
+        waiting = asyncio.create_task(sms.send(PHONE, TEXT))
+        await asyncio.sleep(0.05)
+        await session.close()
+        with pytest.raises(ConnectFailed, match="the session was closed by its owner"):
+            await waiting
 
         assert 1 == len(server.requests)
+
+
+def test_the_name_of_the_client_without_its_version():
+    """Run from a copy of its files, the client has a name all the same."""
+    assert "not-installed" == user_agent("not-installed")
+    assert user_agent().startswith("customersms-async/")
