@@ -237,12 +237,15 @@ class Delivery:
 
     def _is_for_gate(self, ended: DeliveryResult) -> bool:
         """Whether the gate decides what follows, since nothing was sent."""
-        return self.halted is None and ended.first.status is Status.NOT_SENT
+        if self._gate is None or self.halted is not None:
+            return False
+        return ended.first.status is Status.NOT_SENT
 
     async def _try_once(self, slot: Slot) -> DeliveryResult:
         context = self.context
         granted_at = context.clock.now()
         attempt = self._attempt = Attempt(self._number)
+        self._number = 0
         if self._gate is not None:
             attempt.may_start = self._gate.may_start
         spelled = self.phones[0] if self._lane is _SEND else self.phones
@@ -288,7 +291,7 @@ class Delivery:
             ended,
             lane=self._lane,
             numbers=len(self.phones),
-            is_final=self._delay is None,
+            is_final=self._delay is None and not self._is_for_gate(ended),
             waited=slot.waited,
             took=self.context.clock.now() - granted_at,
         )
@@ -296,7 +299,7 @@ class Delivery:
     def _end_without_attempt(self, ended: DeliveryResult) -> DeliveryResult:
         """Number a request that ends before an attempt, or between two, and tell of it."""
         context = self.context
-        ended.request = next(context.numbers)
+        ended.request = ended.request or self._number or next(context.numbers)
         log_not_sent(context, ended)
         tell(
             context,

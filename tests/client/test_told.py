@@ -163,6 +163,22 @@ async def test_what_is_cancelled_has_one_final_record(make_client, behaviour):
     assert records[-1].is_final
 
 
+async def test_each_request_of_a_run_has_one_final_record(make_client):
+    """Through an outage too: what is tried again is not final, and what is given up is."""
+    records = []
+    gateway = MemoryTransport(*[cannot_connect()] * 6)
+    client = make_client(gateway, on_request=records.append, retries=1)
+
+    report = await client.send_many(phones(4), "hi", batch_size=2)
+
+    assert 4 == report.sent
+    assert [(None, True)] * 2 == [end for end in ends(records) if end[1]]
+    assert [("CONNECT_FAILED", False)] * 6 == [end for end in ends(records) if not end[1]]
+    assert {outcome.request for outcome in report} == {
+        record.request for record in records if record.is_final
+    }
+
+
 async def test_what_a_stopped_run_had_in_the_queue_is_told(make_client):
     """Each request of a run that was begun has one final record."""
     records = []
