@@ -24,6 +24,7 @@ SLOW = {
     "test_redis_store.py",
     "test_secrets.py",
     "test_shared_limiter.py",
+    "test_stream_with_signals.py",
     "test_sync_programs.py",
     "test_store.py",
     "test_store_file.py",
