@@ -62,9 +62,16 @@ PURE_OUTBOX = {
 
 #: Files of `_delivery` and `_bulk` that decide and touch nothing.
 PURE_DELIVERY = {"_delivery.result", "_delivery.retry"}
-PURE_BULK = {"_bulk." + name for name in ("concurrency", "conductor", "purse", "states")} | {
-    "_bulk.stop_rules",
-    "_bulk.tempo",
+PURE_BULK = {
+    f"_bulk.{name}"
+    for name in (
+        "concurrency",
+        "credit_tracker",
+        "flow_control",
+        "states",
+        "stop_rules",
+        "throughput",
+    )
 }
 
 PURE = {

@@ -25,13 +25,13 @@ from .._values.status import Status, Verdict
 from ..outcomes import Outcome, is_safe_to_resend, request_name
 from .reader import Chunk, Refusal
 
-__all__ = ["Audience", "ResultCollector"]
+__all__ = ["OutcomeMode", "ResultCollector"]
 
 #: What was given is kept as it was where it may be no number.
 _BAD: Final = frozenset({codes.INVALID_PHONE, codes.INVALID_MESSAGE})
 
 
-class Audience(enum.Enum):
+class OutcomeMode(enum.Enum):
     """
     Who is to have the outcomes.
 
@@ -58,7 +58,7 @@ class ResultCollector:
         columns: Where the outcomes of a report go; None hands them over as they come.
 
     Attributes:
-        audience: Who is to have the outcomes.
+        mode: Who is to have the outcomes.
         ready: Outcomes that wait for the caller.
         leftovers: Outcomes of what may have been sent that the caller has not taken.
         fates: How many numbers have which fate.
@@ -70,7 +70,7 @@ class ResultCollector:
     def __init__(self, name: str, columns: Columns | None) -> None:
         self._name = name
         self._columns = columns
-        self.audience: Audience = Audience.CALLER if columns is None else Audience.REPORT
+        self.mode: OutcomeMode = OutcomeMode.CALLER if columns is None else OutcomeMode.REPORT
         self.ready: deque[Outcome] = deque()
         self.leftovers: list[Outcome] = []
         self.fates: Counter[Status] = Counter()
@@ -81,7 +81,7 @@ class ResultCollector:
     @property
     def is_handing_over(self) -> bool:
         """Whether the caller takes outcomes as they come."""
-        return self.audience is Audience.CALLER
+        return self.mode is OutcomeMode.CALLER
 
     @property
     def decided(self) -> int:
@@ -113,7 +113,7 @@ class ResultCollector:
             self._columns.decide(batch.indexes, result.verdicts, result.message_ids, result.request)
             if batch.is_personal:
                 self._columns.keep_text(_to_resend(batch, result), batch.text)
-        elif self.audience is not Audience.NOBODY:
+        elif self.mode is not OutcomeMode.NOBODY:
             self._hand_over(self.outcomes(batch, result))
 
     def outcomes(self, batch: Batch, result: DeliveryResult) -> Iterator[Outcome]:
@@ -142,19 +142,19 @@ class ResultCollector:
     def discard(self) -> None:
         """Hand over nothing more: from now on only counts are kept."""
         if self.is_handing_over:
-            self.audience = Audience.NOBODY
+            self.mode = OutcomeMode.NOBODY
         self.ready.clear()
 
     def leave(self) -> None:
         """The caller has left: keep what may have been sent, and was not handed over."""
-        if self.audience is not Audience.REPORT:
-            self.audience = Audience.LEFTOVERS
+        if self.mode is not OutcomeMode.REPORT:
+            self.mode = OutcomeMode.LEFTOVERS
         self._hand_over([self.ready.popleft() for _ in range(len(self.ready))])
 
     def _hand_over(self, outcomes: Iterable[Outcome]) -> None:
         if self.is_handing_over:
             self.ready.extend(outcomes)
-        elif self.audience is Audience.LEFTOVERS:
+        elif self.mode is OutcomeMode.LEFTOVERS:
             self.leftovers += [o for o in outcomes if o.status is not Status.NOT_SENT]
 
     def _refuse(self, outcome: Outcome, verdict: Verdict) -> None:

@@ -18,7 +18,7 @@ from .._delivery.context import DeliveryContext
 from .._values.columns import Columns
 from ..errors import BulkInterrupted
 from ..outcomes import Outcome, Progress, Report
-from .life import Life
+from .lifecycle import Lifecycle
 from .options import Options
 from .reader import Reader
 from .source import Spawn
@@ -60,7 +60,7 @@ class Run:
         register: Register,
         columns: Columns | None = None,
     ) -> None:
-        self._life = Life(context, reader, options, spawn, columns)
+        self._lifecycle = Lifecycle(context, reader, options, spawn, columns)
         self._name = context.name
         self._columns = columns
         self._register = register
@@ -69,17 +69,17 @@ class Run:
     @property
     def is_done(self) -> bool:
         """Whether every number that was read has its fate."""
-        return self._life.is_done
+        return self._lifecycle.is_done
 
     @property
     def progress(self) -> Progress:
         """The counts at this instant."""
-        return self._life.progress
+        return self._lifecycle.progress
 
     @property
     def leftovers(self) -> list[Outcome]:
         """What may have been sent, and was not handed over when the caller left."""
-        return list(self._life.results.leftovers)
+        return list(self._lifecycle.results.leftovers)
 
     def start(self) -> None:
         """
@@ -90,7 +90,7 @@ class Run:
         """
         self._register(self, is_open=True)
         self._loop = asyncio.get_running_loop()
-        self._life.start(lambda: self._register(self, is_open=False))
+        self._lifecycle.start(lambda: self._register(self, is_open=False))
 
     async def run_to_end(self) -> Report:
         """
@@ -112,7 +112,7 @@ class Run:
 
     async def next_outcome(self) -> Outcome | None:
         """Wait for the next outcome; None at the end."""
-        life, ready = self._life, self._life.results.ready
+        life, ready = self._lifecycle, self._lifecycle.results.ready
         await life.until(lambda: bool(ready) or life.is_done)
         life.changed.set()  # there is room again
         return ready.popleft() if ready else None
@@ -127,18 +127,18 @@ class Run:
 
     def discard(self) -> None:
         """Hand over nothing more: from now on only counts are kept."""
-        self._life.results.discard()
-        self._life.changed.set()
+        self._lifecycle.results.discard()
+        self._lifecycle.changed.set()
 
     def leave(self) -> None:
         """Hand over nothing more, and keep as left over what may have been sent."""
-        self._life.results.leave()
-        self._life.changed.set()
+        self._lifecycle.results.leave()
+        self._lifecycle.changed.set()
 
     async def join(self) -> None:
         """Wait for the end, once it was started; to be cancelled ends the wait, not the run."""
-        if self._life.task is not None:
-            await asyncio.wait([self._life.task])
+        if self._lifecycle.task is not None:
+            await asyncio.wait([self._lifecycle.task])
 
     async def drain_for(self, cancelled: asyncio.CancelledError, *, is_told: bool = False) -> None:
         """
@@ -175,8 +175,8 @@ class Run:
         Raises:
             BulkInterrupted: The input, the journal or the session failed.
         """
-        if self._life.failure is not None:
-            raise BulkInterrupted(self.report()) from self._life.failure
+        if self._lifecycle.failure is not None:
+            raise BulkInterrupted(self.report()) from self._lifecycle.failure
 
     def report(self) -> Report:
         """Give the outcomes that were kept in columns, and the counts."""
@@ -186,24 +186,24 @@ class Run:
 
     def halt(self, word: str) -> None:
         """Let nothing new leave; from the event loop of the run."""
-        self._life.halt(word)
+        self._lifecycle.halt(word)
 
     def halt_and_drain(self, word: str) -> None:
         """As `halt`, and wait no longer than the option ``drain`` says for what is in flight."""
-        self._life.halt_and_drain(word)
+        self._lifecycle.halt_and_drain(word)
 
     def stop(self) -> None:
         """Let nothing new leave; from any thread, and more than once."""
         if self._loop is None or _is_running(self._loop):
-            self._life.halt(codes.STOPPED)
+            self._lifecycle.halt(codes.STOPPED)
             return
         with contextlib.suppress(RuntimeError):  # the loop is closed, so the run is over
-            self._loop.call_soon_threadsafe(self._life.halt, codes.STOPPED)
+            self._loop.call_soon_threadsafe(self._lifecycle.halt, codes.STOPPED)
 
     def stop_and_drain(self, seconds: float | None) -> None:
         """As `stop`; in its own event loop, what has no answer after *seconds* is unknown."""
         if self._loop is not None and _is_running(self._loop):
-            self._life.halt_and_drain(codes.STOPPED, seconds)
+            self._lifecycle.halt_and_drain(codes.STOPPED, seconds)
         else:
             self.stop()
 

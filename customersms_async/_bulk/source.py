@@ -99,6 +99,11 @@ class Source(ABC):
         """Whether its items come when they like, and not as fast as they are asked for."""
         return False
 
+    @property
+    def age(self) -> float:
+        """Seconds since the oldest item came that was not taken yet."""
+        return 0.0
+
     def start(self, spawn: Spawn) -> None:
         """Begin, in the event loop of the run; *spawn* starts a task of the client."""
         del spawn
@@ -176,6 +181,7 @@ class AsyncSource(Source):
         self._iterator: AsyncIterator[object] | None = None
         self._wanted = 0
         self._enough = 0
+        self._first_at = 0.0
         self._is_closing = False
         self._is_ripe = False
         self._demand = asyncio.Event()
@@ -190,6 +196,10 @@ class AsyncSource(Source):
     @property
     def waits(self) -> bool:
         return True
+
+    @property
+    def age(self) -> float:
+        return asyncio.get_running_loop().time() - self._first_at if self._gathered else 0.0
 
     def start(self, spawn: Spawn) -> None:
         self._task = spawn(self._live())
@@ -248,6 +258,8 @@ class AsyncSource(Source):
                 await self._demand.wait()
                 continue
             item = await anext(iterator)
+            if not self._gathered:
+                self._first_at = asyncio.get_running_loop().time()
             self._gathered.append(item)  # looked up now: `take` may have begun a new list
             if len(self._gathered) >= self._enough:
                 self._supply.set()

@@ -3,7 +3,7 @@ When a run goes on, slows down or stops: one pure decision for each request that
 
 Rules of this module:
 
-1. `judge` looks at a result, the caller's rules and the counts, and changes nothing.
+1. `decide_action` looks at a result, the caller's rules and the counts, and changes nothing.
 2. What stops a run is the first rule below that holds, in the order of the table `_RULES`.
 3. Only a readable answer about the numbers themselves makes a run faster. A refusal of the whole
    request, or a request that never left, leaves the speed as it is; an unknown takes it back.
@@ -25,9 +25,9 @@ from .._delivery.retry import has_no_credits, is_key_refused
 from .._values.status import SENT, Status, Verdict
 from .._values.validation import check_count, check_seconds, is_number
 from ..errors import ConfigurationError
-from .purse import Purse
+from .credit_tracker import CreditTracker
 
-__all__ = ["Advice", "Conduct", "Counts", "StopRules", "affordable", "judge"]
+__all__ = ["Action", "Decision", "RunCounts", "StopRules", "affordable", "decide_action"]
 
 #: A share of rejected numbers means nothing before this many have an answer.
 _FEWEST_FOR_A_SHARE: Final = 100
@@ -89,7 +89,7 @@ class StopRules:
     max_credits: int | None = field(default=None, validator=_count_or_none)
 
 
-class Conduct(enum.Enum):
+class Action(enum.Enum):
     """What a run does after a request has ended."""
 
     SPEED_UP = "speed up"
@@ -99,21 +99,21 @@ class Conduct(enum.Enum):
 
 
 @frozen
-class Advice:
+class Decision:
     """
     What follows from a result.
 
     Attributes:
-        conduct: What to do.
+        action: What to do.
         word: The code of what stops the run; None unless it stops.
     """
 
-    conduct: Conduct
+    action: Action
     word: str | None = None
 
 
 @define(eq=False)
-class Counts:
+class RunCounts:
     """
     What the rules look at, of the requests that have ended.
 
@@ -123,7 +123,7 @@ class Counts:
         refusal: That word.
         answered: Numbers that have an answer.
         rejected: How many of them were rejected.
-        purse: The credits.
+        tracker: The credits.
     """
 
     unknown_in_a_row: int = 0
@@ -131,7 +131,7 @@ class Counts:
     refusal: str | None = None
     answered: int = 0
     rejected: int = 0
-    purse: Purse = field(factory=Purse)
+    tracker: CreditTracker = field(factory=CreditTracker)
 
     def add(self, result: DeliveryResult, numbers: int, in_flight: int = 0) -> None:
         """
@@ -147,7 +147,7 @@ class Counts:
         sent, rejected, unknown = _count_fates(result, numbers)
         self.answered += sent + rejected
         self.rejected += rejected
-        self.purse.add(result.credits, sent, unknown, in_flight)
+        self.tracker.add(result.credits, sent, unknown, in_flight)
         if result.is_unknown:
             self.unknown_in_a_row += 1
         elif result.first.status is not Status.NOT_SENT:
@@ -166,7 +166,7 @@ class Counts:
         self.refusal = whole.code
 
 
-def judge(result: DeliveryResult, rules: StopRules, counts: Counts) -> Advice:
+def decide_action(result: DeliveryResult, rules: StopRules, counts: RunCounts) -> Decision:
     """
     Say what a run does after *result*.
 
@@ -179,18 +179,18 @@ def judge(result: DeliveryResult, rules: StopRules, counts: Counts) -> Advice:
     """
     for rule in _RULES:
         if word := rule(result, rules, counts):
-            return Advice(Conduct.STOP, word)
-    return Advice(_speed(result))
+            return Decision(Action.STOP, word)
+    return Decision(_speed(result))
 
 
-def affordable(rules: StopRules, purse: Purse, in_flight: int) -> float:
+def affordable(rules: StopRules, tracker: CreditTracker, in_flight: int) -> float:
     """
     Say how many numbers the next request may have, by floor and budget.
 
     Args:
         rules: What the caller allows.
 
-        purse: The credits.
+        tracker: The credits.
 
         in_flight: Numbers that are under way.
 
@@ -199,18 +199,18 @@ def affordable(rules: StopRules, purse: Purse, in_flight: int) -> float:
     """
     room = math.inf
     if rules.min_credits:
-        room = purse.room_for(purse.left - rules.min_credits, in_flight)
+        room = tracker.room_for(tracker.left - rules.min_credits, in_flight)
     if rules.max_credits is not None:
-        room = min(room, purse.room_for(rules.max_credits - purse.spent, in_flight))
+        room = min(room, tracker.room_for(rules.max_credits - tracker.spent, in_flight))
     return room
 
 
-def _speed(result: DeliveryResult) -> Conduct:
+def _speed(result: DeliveryResult) -> Action:
     if result.is_unknown:
-        return Conduct.SLOW_DOWN
+        return Action.SLOW_DOWN
     whole = result.whole
     is_about_numbers = whole is None or whole.status is Status.SENT
-    return Conduct.SPEED_UP if is_about_numbers else Conduct.KEEP_ON
+    return Action.SPEED_UP if is_about_numbers else Action.KEEP_ON
 
 
 def _count_fates(result: DeliveryResult, numbers: int) -> tuple[int, int, int]:
@@ -226,44 +226,44 @@ def _distinct(result: DeliveryResult) -> Iterable[Verdict]:
     return (verdicts,) if isinstance(verdicts, Verdict) else set(verdicts)
 
 
-def _key_refused(result: DeliveryResult, _: StopRules, __: Counts) -> str | None:
+def _key_refused(result: DeliveryResult, _: StopRules, __: RunCounts) -> str | None:
     refused = next(filter(is_key_refused, _distinct(result)), None)
     return None if refused is None else refused.code
 
 
-def _no_credits(result: DeliveryResult, rules: StopRules, counts: Counts) -> str | None:
+def _no_credits(result: DeliveryResult, rules: StopRules, counts: RunCounts) -> str | None:
     is_refused = any(map(has_no_credits, _distinct(result)))
-    is_empty = result.credits is not None and counts.purse.left <= rules.min_credits
+    is_empty = result.credits is not None and counts.tracker.left <= rules.min_credits
     return codes.NO_CREDITS if is_refused or is_empty else None
 
 
-def _budget_spent(_: DeliveryResult, rules: StopRules, counts: Counts) -> str | None:
-    is_spent = rules.max_credits is not None and counts.purse.spent >= rules.max_credits
+def _budget_spent(_: DeliveryResult, rules: StopRules, counts: RunCounts) -> str | None:
+    is_spent = rules.max_credits is not None and counts.tracker.spent >= rules.max_credits
     return codes.BUDGET_SPENT if is_spent else None
 
 
-def _too_many_unknown(result: DeliveryResult, rules: StopRules, counts: Counts) -> str | None:
+def _too_many_unknown(result: DeliveryResult, rules: StopRules, counts: RunCounts) -> str | None:
     is_over = result.is_unknown and counts.unknown_in_a_row >= rules.max_unknown
     return codes.TOO_MANY_UNKNOWN if is_over else None
 
 
-def _too_many_refused(_: DeliveryResult, rules: StopRules, counts: Counts) -> str | None:
+def _too_many_refused(_: DeliveryResult, rules: StopRules, counts: RunCounts) -> str | None:
     return counts.refusal if counts.refused_in_a_row >= rules.max_refused else None
 
 
-def _too_many_rejected(_: DeliveryResult, rules: StopRules, counts: Counts) -> str | None:
+def _too_many_rejected(_: DeliveryResult, rules: StopRules, counts: RunCounts) -> str | None:
     if rules.max_rejected is None or counts.answered < _FEWEST_FOR_A_SHARE:
         return None
     is_over = counts.rejected >= rules.max_rejected * counts.answered
     return codes.TOO_MANY_REJECTED if is_over else None
 
 
-def _given_up(result: DeliveryResult, _: StopRules, __: Counts) -> str | None:
+def _given_up(result: DeliveryResult, _: StopRules, __: RunCounts) -> str | None:
     first = result.first
     return first.code if first.status is Status.NOT_SENT and first.code in _GIVEN_UP else None
 
 
-_Rule = Callable[[DeliveryResult, StopRules, Counts], str | None]
+_Rule = Callable[[DeliveryResult, StopRules, RunCounts], str | None]
 
 _RULES: Final[tuple[_Rule, ...]] = (
     _key_refused,

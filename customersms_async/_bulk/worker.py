@@ -25,17 +25,17 @@ from .._ports.journal import Batch
 from .._ports.limiter import Lane
 from .._values.status import Status, Verdict
 from ..outcomes import Outcome, request_name
-from .bookkeeper import Bookkeeper, JournalFailed
-from .hold import Hold
+from .circuit_breaker import CircuitBreaker
+from .journaling import JournalFailed, SerialJournal
 from .states import Stage, move
 
-__all__ = ["Learnt", "Worker", "not_sent"]
+__all__ = ["Worker", "WorkerResult", "not_sent"]
 
 _CANCELLABLE = frozenset({Stage.WAITING, Stage.UNDER_WAY})
 
 
 @frozen
-class Learnt:
+class WorkerResult:
     """
     What a run learns from one of its requests.
 
@@ -64,9 +64,9 @@ class Worker:
 
         batch: Its inputs.
 
-        books: The journal, or None.
+        journal: The journal, or None.
 
-        hold: What may hold the run.
+        breaker: What may hold the run.
 
         lane: Who waits for its slot.
 
@@ -82,8 +82,8 @@ class Worker:
         self,
         context: DeliveryContext,
         batch: Batch,
-        books: Bookkeeper | None,
-        hold: Hold,
+        journal: SerialJournal | None,
+        breaker: CircuitBreaker,
         lane: Lane,
     ) -> None:
         self.batch: Batch = batch
@@ -92,24 +92,24 @@ class Worker:
         self.let_go = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self._name = context.name
-        self._books = books
-        self._hold = hold
+        self._journal = journal
+        self._breaker = breaker
         self._stage = Stage.NEW
         self._delivery = Delivery(context, batch.phones, batch.text, lane, gate=self)
 
-    async def run(self) -> Learnt:
+    async def run(self) -> WorkerResult:
         """Deliver the batch; give what is proven, also where the task is cancelled."""
         self._stage = move(self._stage, Stage.WAITING)
         try:
-            return self._learnt(await self._delivery.run())
+            return self._result(await self._delivery.run())
         except asyncio.CancelledError:
-            return self._learnt(self._delivery.abandoned())
+            return self._result(self._delivery.abandoned())
         except JournalFailed:
-            return self._learnt(not_sent(codes.JOURNAL_FAILED))
+            return self._result(not_sent(codes.JOURNAL_FAILED))
         except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
-            return self._learnt(self._delivery.abandoned(), exc)
+            return self._result(self._delivery.abandoned(), exc)
         finally:
-            self._hold.leave(self)
+            self._breaker.leave(self)
             self.let_go.set()
 
     async def settle(
@@ -118,13 +118,13 @@ class Worker:
         """Note in the journal how it ended, where it was claimed."""
         is_claimed = self._stage is Stage.UNDER_WAY
         self._stage = move(self._stage, Stage.SETTLING)
-        if self._books is None or not is_claimed:
+        if self._journal is None or not is_claimed:
             return
         try:
             if result.first.status is Status.NOT_SENT:
-                await self._books.release(self.batch)
+                await self._journal.release(self.batch)
             else:
-                await self._books.settle(list(outcomes()))
+                await self._journal.settle(list(outcomes()))
         except asyncio.CancelledError:
             return  # nobody waits for the journal any longer; the fate is known here all the same
 
@@ -154,32 +154,32 @@ class Worker:
     async def admit(self, number: int) -> Sequence[str]:
         """Claim the batch; give the numbers that the journal lets go."""
         self.let_go.set()
-        if self._books is not None:
+        if self._journal is not None:
             self._stage = move(self._stage, Stage.CLAIMING)
             batch = evolve(self.batch, request=request_name(self._name, number))
-            self._keep_only(batch, await self._books.claim(batch))
+            self._keep_only(batch, await self._journal.claim(batch))
         if self.batch.phones:
             self._stage = move(self._stage, Stage.UNDER_WAY)
         return self.batch.phones
 
     def may_start(self) -> bool:
         """Whether the claim is still fresh; asked right before the first byte."""
-        return self._books is None or self._books.may_start(self.batch)
+        return self._journal is None or self._journal.may_start(self.batch)
 
     async def may_try_again(self, result: DeliveryResult) -> bool:
         """Release the claim, and wait for the end of what holds the run."""
         if self._stage is Stage.WAITING and result.first.code != codes.LIMITER_UNAVAILABLE:
             return False  # the limiter has said for how long refusals are borne
-        if self._stage is Stage.UNDER_WAY and self._books is not None:
+        if self._stage is Stage.UNDER_WAY and self._journal is not None:
             self._stage = move(self._stage, Stage.CLAIMING)
-            await self._books.release(self.batch)
-            if self._books.failure is not None:
+            await self._journal.release(self.batch)
+            if self._journal.failure is not None:
                 return False
         if self._stage is not Stage.WAITING:
             self._stage = move(self._stage, Stage.WAITING)
         if self._delivery.halted or not self.batch.phones:
             return False
-        return await self._hold.wait(self, result)
+        return await self._breaker.wait(self, result)
 
     def _keep_only(self, batch: Batch, wanted: frozenset[int] | None) -> None:
         self.batch = batch
@@ -187,9 +187,9 @@ class Worker:
             self.batch, taken = batch.part(wanted)
             self.taken.append(taken)
 
-    def _learnt(self, result: DeliveryResult, failure: Exception | None = None) -> Learnt:
+    def _result(self, result: DeliveryResult, failure: Exception | None = None) -> WorkerResult:
         delivery = self._delivery
-        return Learnt(result, delivery.handed_over + delivery.is_in_flight, failure)
+        return WorkerResult(result, delivery.handed_over + delivery.is_in_flight, failure)
 
     def _cancel(self) -> None:
         # Not the task that asks: it sees for itself what was halted.

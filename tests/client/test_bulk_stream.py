@@ -44,7 +44,7 @@ async def test_streamed_outcomes_come_as_they_are_known(make_client):
 
 
 async def test_progress_counts_while_it_runs(make_client):
-    """Counts are there at any time, and add up."""
+    """RunCounts are there at any time, and add up."""
     gateway = MemoryTransport(then=accepts(takes=2), credits=100)
 
     async with make_client(gateway).stream_many(iter(phones(30)), "hi", batch_size=10) as bulk:

@@ -4,7 +4,7 @@ import pytest
 
 from customersms_async import Progress
 from customersms_async._bulk.states import MOVES, Block, Phase, Stage, move
-from customersms_async._bulk.tempo import Tempo, spoken
+from customersms_async._bulk.throughput import Throughput, spoken
 
 STATES = [*Phase, *Stage, *Block]
 
@@ -33,32 +33,34 @@ def test_moves(state, to):
 
 def test_speed_over_the_last_minute():
     """What was faster or slower more than a minute ago does not count."""
-    tempo = Tempo()
-    tempo.begin(0.0)
-    assert tempo.per_minute(0.0, 0) is None
+    throughput = Throughput()
+    throughput.begin(0.0)
+    assert throughput.per_minute(0.0, 0) is None
 
     for second in range(1, 121):
-        tempo.note(second, second if second <= 60 else 60 + 10 * (second - 60))
+        throughput.note(second, second if second <= 60 else 60 + 10 * (second - 60))
 
-    assert 600.0 == pytest.approx(tempo.per_minute(120, 660), rel=0.02)
+    assert 600.0 == pytest.approx(throughput.per_minute(120, 660), rel=0.02)
 
 
 def test_samples_are_bounded():
     """However often a run is asked, it keeps one sample a second."""
-    tempo = Tempo()
-    tempo.begin(0.0)
+    throughput = Throughput()
+    throughput.begin(0.0)
     for step in range(100_000):
-        tempo.note(step / 100, step)
+        throughput.note(step / 100, step)
 
-    assert 62 >= len(tempo._samples)
+    assert 62 >= len(throughput._samples)
 
 
 def test_a_line_a_minute():
     """A minute is over once, and then again after the next."""
-    tempo = Tempo()
-    tempo.begin(0.0)
+    throughput = Throughput()
+    throughput.begin(0.0)
 
-    assert [False, True, False, True] == [tempo.is_minute_over(at) for at in (59, 60, 119, 121)]
+    assert [False, True, False, True] == [
+        throughput.is_minute_over(at) for at in (59, 60, 119, 121)
+    ]
 
 
 def test_how_far_a_run_is():

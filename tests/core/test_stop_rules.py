@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async._bulk.conductor import Conductor
-from customersms_async._bulk.purse import Purse
-from customersms_async._bulk.stop_rules import Advice, Conduct, Counts, StopRules, judge
+from customersms_async._bulk.credit_tracker import CreditTracker
+from customersms_async._bulk.flow_control import FlowController
+from customersms_async._bulk.stop_rules import Action, Decision, RunCounts, StopRules, decide_action
 from customersms_async._delivery.result import DeliveryResult
 from customersms_async._values.status import SENT, Status, Verdict
 
@@ -19,23 +19,23 @@ KEY = Verdict(Status.REJECTED, "INVALID_API_KEY")
 CREDIT = Verdict(Status.REJECTED, "INSUFFICIENT_CREDITS")
 STOPPED = Verdict(Status.NOT_SENT, "STOPPED")
 
-GO = Advice(Conduct.SPEED_UP)
-KEEP = Advice(Conduct.KEEP_ON)
-SLOW = Advice(Conduct.SLOW_DOWN)
+GO = Decision(Action.SPEED_UP)
+KEEP = Decision(Action.KEEP_ON)
+SLOW = Decision(Action.SLOW_DOWN)
 
 
 def stop(word):
-    return Advice(Conduct.STOP, word)
+    return Decision(Action.STOP, word)
 
 
 def advice(*verdicts, numbers=10, rules=None, credits_left=None):
     """Say what follows from each of some results, one after another."""
-    counts, rules = Counts(), rules or StopRules()
+    counts, rules = RunCounts(), rules or StopRules()
     given_advice = []
     for verdict in verdicts:
         result = DeliveryResult(verdict, credits=credits_left)
         counts.add(result, numbers)
-        given_advice.append(judge(result, rules, counts))
+        given_advice.append(decide_action(result, rules, counts))
     return given_advice
 
 
@@ -117,60 +117,60 @@ def test_too_many_unknown_in_a_row(is_answered, most):
 # --- Credits --------------------------------------------------------------------------------------
 
 
-def purse_of(*answers):
+def tracker_of(*answers):
     """Enter answers: balance, accepted, unknown, in flight."""
-    purse = Purse()
+    tracker = CreditTracker()
     for answer in answers:
-        purse.add(*answer)
-    return purse
+        tracker.add(*answer)
+    return tracker
 
 
 def test_a_price_is_what_a_balance_fell_by():
     """A message of two credits costs two, once two balances were heard."""
-    purse = purse_of((98, 1, 0, 0), (96, 1, 0, 0))
+    tracker = tracker_of((98, 1, 0, 0), (96, 1, 0, 0))
 
-    assert (96, 2.0, 96, 4.0) == (purse.balance, purse.price, purse.left, purse.spent)
-    assert purse.knows_price
+    assert (96, 2.0, 96, 4.0) == (tracker.balance, tracker.price, tracker.left, tracker.spent)
+    assert tracker.knows_price
 
 
 def test_a_fall_may_have_other_causes():
     """What is in flight may have been charged already, so no price is taken for too dear."""
-    purse = purse_of((900, 100, 0, 300), (600, 100, 0, 200))
+    tracker = tracker_of((900, 100, 0, 300), (600, 100, 0, 200))
 
-    assert 1.0 == purse.price
+    assert 1.0 == tracker.price
 
 
 def test_an_older_answer_is_no_topping_up():
     """Answers that overtake each other give the lowest balance, and count each number once."""
-    purse = purse_of((900, 100, 0, 0), (700, 100, 0, 100), (800, 100, 0, 0))
+    tracker = tracker_of((900, 100, 0, 0), (700, 100, 0, 100), (800, 100, 0, 0))
 
-    assert (800, 700, 300.0) == (purse.balance, purse.left, purse.spent)
+    assert (800, 700, 300.0) == (tracker.balance, tracker.left, tracker.spent)
 
 
 def test_topping_up_is_not_spending():
     """A balance that no order of answers explains is a new one."""
-    purse = purse_of((900, 100, 0, 0), (9_900, 100, 0, 0), (9_800, 100, 0, 0))
+    tracker = tracker_of((900, 100, 0, 0), (9_900, 100, 0, 0), (9_800, 100, 0, 0))
 
-    assert 9_800 == purse.left
-    assert 200.0 <= purse.spent <= 300.0
+    assert 9_800 == tracker.left
+    assert 200.0 <= tracker.spent <= 300.0
 
 
 def test_an_unknown_request_may_have_been_paid():
     """Until a balance tells, numbers without an answer count as spent."""
-    purse = purse_of((900, 100, 0, 0), (None, 0, 100, 0))
+    tracker = tracker_of((900, 100, 0, 0), (None, 0, 100, 0))
 
-    assert (800, 200.0) == (purse.left, purse.spent)
-    purse.add(700, 100, 0, 0)
-    assert (700, 300.0) == (purse.left, purse.spent)
+    assert (800, 200.0) == (tracker.left, tracker.spent)
+    tracker.add(700, 100, 0, 0)
+    assert (700, 300.0) == (tracker.left, tracker.spent)
 
 
 def test_no_balance_at_all():
     """Where no balance is named, each number costs one credit, and nothing is left to know."""
-    purse = purse_of((None, 10, 0, 0), (None, 10, 0, 0))
+    tracker = tracker_of((None, 10, 0, 0), (None, 10, 0, 0))
 
-    assert (None, math.inf, 20.0) == (purse.balance, purse.left, purse.spent)
-    assert math.inf == purse.room_for(math.inf, 10)
-    assert 0 == purse.room_for(5, 10)
+    assert (None, math.inf, 20.0) == (tracker.balance, tracker.left, tracker.spent)
+    assert math.inf == tracker.room_for(math.inf, 10)
+    assert 0 == tracker.room_for(5, 10)
 
 
 @given(
@@ -182,21 +182,21 @@ def test_no_balance_at_all():
 def test_a_floor_and_a_budget_hold_in_any_order_of_answers(sizes, dice, most, price):
     """Whatever overtakes what, no run goes below its floor or above its budget."""
     balance, floor, budget = 2_000, 1_000, 800
-    conductor = Conductor(StopRules(min_credits=floor, max_credits=budget), most)
+    controller = FlowController(StopRules(min_credits=floor, max_credits=budget), most)
     flying = []
     halted = None
     while sizes or flying:
         under_way = sum(size for size, _ in flying)
         size = sizes[0] if sizes else 0
-        may = size and halted is None and conductor.may_start(size, len(flying), under_way)
-        if may and size <= conductor.room(under_way):
+        may = size and halted is None and controller.may_start(size, len(flying), under_way)
+        if may and size <= controller.room(under_way):
             balance -= price * size
             flying.append((sizes.pop(0), balance))
         elif flying:
             size, said = flying.pop(dice.randrange(len(flying)))
             under_way = sum(size for size, _ in flying)
             result = DeliveryResult(SENT, credits=said)
-            halted = conductor.learn(result, size, under_way) or halted
+            halted = controller.learn(result, size, under_way) or halted
         else:
             break
 
@@ -207,9 +207,9 @@ def test_a_floor_and_a_budget_hold_in_any_order_of_answers(sizes, dice, most, pr
 
 def test_what_does_not_allow_one_more():
     """The budget is named where it is spent, else the floor."""
-    spent = Conductor(StopRules(max_credits=10, min_credits=5), 4)
+    spent = FlowController(StopRules(max_credits=10, min_credits=5), 4)
     spent.learn(DeliveryResult(SENT, credits=100), 10, 0)
-    low = Conductor(StopRules(max_credits=100, min_credits=99), 4)
+    low = FlowController(StopRules(max_credits=100, min_credits=99), 4)
     low.learn(DeliveryResult(SENT, credits=99), 10, 0)
 
     assert ("BUDGET_SPENT", "NO_CREDITS") == (spent.word_for_shortage(), low.word_for_shortage())
@@ -217,10 +217,10 @@ def test_what_does_not_allow_one_more():
 
 def test_until_a_price_is_known_one_request_is_in_flight():
     """A run with a floor or a budget finds out what a number costs before it hurries."""
-    conductor = Conductor(StopRules(min_credits=10), 4)
-    conductor.learn(DeliveryResult(SENT, credits=1_000), 10, 0)
-    first = conductor.may_start(10, 1, 10)
-    conductor.learn(DeliveryResult(SENT, credits=980), 10, 0)
+    controller = FlowController(StopRules(min_credits=10), 4)
+    controller.learn(DeliveryResult(SENT, credits=1_000), 10, 0)
+    first = controller.may_start(10, 1, 10)
+    controller.learn(DeliveryResult(SENT, credits=980), 10, 0)
 
-    assert (False, True) == (first, conductor.may_start(10, 1, 10))
-    assert (980, math.inf) == (conductor.balance, Conductor(StopRules(), 4).room(10))
+    assert (False, True) == (first, controller.may_start(10, 1, 10))
+    assert (980, math.inf) == (controller.balance, FlowController(StopRules(), 4).room(10))

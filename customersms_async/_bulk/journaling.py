@@ -18,12 +18,12 @@ from typing import TypeVar, cast
 from .._ports.journal import Batch, Journal
 from ..outcomes import Outcome
 
-__all__ = ["Bookkeeper"]
+__all__ = ["SerialJournal"]
 
 T = TypeVar("T")
 
 
-class Bookkeeper:
+class SerialJournal:
     """
     Asks the journal of a run.
 

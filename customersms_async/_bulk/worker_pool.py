@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from .worker import Worker
 
-__all__ = ["Crew"]
+__all__ = ["WorkerPool"]
 
 
-class Crew:
+class WorkerPool:
     """
     The workers of one run.
 

@@ -1,5 +1,7 @@
 """
-A run that is held: by a refusal for the rate, or by an outage.
+The circuit breaker of a run: open in an outage, half open for one probe, closed by an answer.
+
+It also keeps since when a refusal for the rate holds the run, which the limiter ends by itself.
 
 Rules of this module:
 
@@ -20,7 +22,7 @@ from .._delivery.result import DeliveryResult
 from .._delivery.retry import backoff
 from .._ports.clock import Clock
 
-__all__ = ["Hold"]
+__all__ = ["CircuitBreaker"]
 
 #: The fates of a try after which nobody can tell when the next one will do.
 _OUTAGES: Final = frozenset({codes.CONNECT_FAILED, codes.LIMITER_UNAVAILABLE})
@@ -32,9 +34,9 @@ _CAUSES: Final = {
 }
 
 
-class Hold:
+class CircuitBreaker:
     """
-    What holds a run.
+    Holds a run while the gateway, or the store of the limiter, cannot be reached.
 
     Args:
         clock: Time and randomness.
@@ -50,6 +52,7 @@ class Hold:
         self._log = log
         self._code: str | None = None
         self._since = 0.0
+        self._until = 0.0
         self._tries = 0
         self._prober: object | None = None
         self._turn = asyncio.Lock()
@@ -76,6 +79,7 @@ class Hold:
             return True
         self._begin(code, result)
         if code not in _OUTAGES:  # the limiter knows how long
+            self._until = max(self._until, self._clock.now() + result.retry_after)
             return True
         if self._prober is not who:
             await self._turn.acquire()
@@ -86,8 +90,8 @@ class Hold:
         return await self._may_probe()
 
     def end(self) -> None:
-        """Note that the gateway was reached, and did not refuse for the rate."""
-        if self._code is None:
+        """Note that the gateway was reached; a pause that it asked for lasts all the same."""
+        if self._code is None or self._clock.now() < self._until:
             return
         self._log(logging.INFO, "bulk.resumed", f"goes on after {self.lasts_for:.0f} s")
         self._code = None

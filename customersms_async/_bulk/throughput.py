@@ -7,13 +7,13 @@ from typing import Final
 
 from ..outcomes import Progress
 
-__all__ = ["Tempo", "spoken"]
+__all__ = ["Throughput", "spoken"]
 
 _WINDOW: Final = 60.0
 _STEP: Final = 1.0
 
 
-class Tempo:
+class Throughput:
     """
     The speed of a run.
 

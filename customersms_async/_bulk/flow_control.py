@@ -7,12 +7,12 @@ import math
 from .. import codes
 from .._delivery.result import DeliveryResult
 from .concurrency import AdaptiveConcurrency
-from .stop_rules import Conduct, Counts, StopRules, affordable, judge
+from .stop_rules import Action, RunCounts, StopRules, affordable, decide_action
 
-__all__ = ["Conductor"]
+__all__ = ["FlowController"]
 
 
-class Conductor:
+class FlowController:
     """
     Decides for one run; it waits for nothing and sends nothing.
 
@@ -24,13 +24,13 @@ class Conductor:
 
     def __init__(self, rules: StopRules, max_in_flight: int) -> None:
         self._rules = rules
-        self._counts = Counts()
+        self._counts = RunCounts()
         self._concurrency = AdaptiveConcurrency(max_in_flight)
 
     @property
     def balance(self) -> int | None:
         """The balance that was heard last, or None."""
-        return self._counts.purse.balance
+        return self._counts.tracker.balance
 
     def may_start(self, numbers: int, requests: int, under_way: int) -> bool:
         """
@@ -49,17 +49,17 @@ class Conductor:
 
     def room(self, under_way: int) -> float:
         """Say how many numbers floor and budget allow beside those *under_way*."""
-        rules, purse = self._rules, self._counts.purse
+        rules, tracker = self._rules, self._counts.tracker
         is_guarded = rules.min_credits > 0 or rules.max_credits is not None
-        if is_guarded and under_way and not purse.knows_price:
+        if is_guarded and under_way and not tracker.knows_price:
             return 0
-        return affordable(rules, purse, under_way) if is_guarded else math.inf
+        return affordable(rules, tracker, under_way) if is_guarded else math.inf
 
     def word_for_shortage(self) -> str:
         """Name what does not allow one number more: the floor, or the budget."""
-        rules, purse = self._rules, self._counts.purse
-        is_spent = rules.max_credits is not None and not purse.room_for(
-            rules.max_credits - purse.spent, 0
+        rules, tracker = self._rules, self._counts.tracker
+        is_spent = rules.max_credits is not None and not tracker.room_for(
+            rules.max_credits - tracker.spent, 0
         )
         return codes.BUDGET_SPENT if is_spent else codes.NO_CREDITS
 
@@ -75,9 +75,9 @@ class Conductor:
             under_way: How many numbers the other requests have.
         """
         self._counts.add(result, numbers, under_way)
-        advice = judge(result, self._rules, self._counts)
-        if advice.conduct is Conduct.SPEED_UP:
+        advice = decide_action(result, self._rules, self._counts)
+        if advice.action is Action.SPEED_UP:
             self._concurrency.speed_up()
-        elif advice.conduct is Conduct.SLOW_DOWN:
+        elif advice.action is Action.SLOW_DOWN:
             self._concurrency.start_over()
         return advice.word

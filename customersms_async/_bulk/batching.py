@@ -1,5 +1,5 @@
 """
-The way in: what is read becomes batches, one ahead of what leaves.
+What is read becomes batches, one ahead of what leaves.
 
 Rules of this module:
 
@@ -19,29 +19,29 @@ from typing import Final
 from .._ports.clock import Clock
 from .._ports.journal import Batch
 from ..outcomes import Outcome
-from .bookkeeper import Bookkeeper
+from .journaling import SerialJournal
 from .reader import Reader
 from .results import ResultCollector
 from .source import HELD_AT_MOST, Spawn
 from .worker import not_sent
 
-__all__ = ["Intake"]
+__all__ = ["Batcher"]
 
 #: Inputs, and seconds, after which the loop is let run.
 _NAP_AFTER: Final = 1000
 _NAP_AFTER_SECONDS: Final = 0.005
 
 
-class Intake:
+class Batcher:
     """
-    Reads the input of a run.
+    Reads the input of a run and cuts it into batches.
 
     Args:
         reader: The input.
 
         results: Where everything that is read is entered.
 
-        books: The journal, or None.
+        journal: The journal, or None.
 
         clock: The time.
 
@@ -57,7 +57,7 @@ class Intake:
         reader: Reader,
         *,
         results: ResultCollector,
-        books: Bookkeeper | None,
+        journal: SerialJournal | None,
         clock: Clock,
         spawn: Spawn,
         room: Callable[[], Awaitable[None]],
@@ -66,7 +66,7 @@ class Intake:
         self.source = reader.source
         self._reader = reader
         self._results = results
-        self._books = books
+        self._journal = journal
         self._clock = clock
         self._spawn = spawn
         self._room = room
@@ -149,7 +149,7 @@ class Intake:
 
     def _take(self) -> Sequence[Outcome]:
         """Check what was read; give the outcomes of what goes no further."""
-        chunk = self._reader.take(self._clock.now())
+        chunk = self._reader.take(self._clock.now() - self.source.age)
         refused = self._results.read(chunk)
         self._pending.extend(chunk.batches)
         self._since_nap += len(chunk.numbers)
@@ -159,9 +159,9 @@ class Intake:
 
     async def _note(self, refused: Sequence[Outcome]) -> None:
         """Let the journal note what goes no further; a stop ends the wait, and not the note."""
-        if self._books is None or not refused:
+        if self._journal is None or not refused:
             return
-        note = self._spawn(self._books.refuse(refused))
+        note = self._spawn(self._journal.refuse(refused))
         self._notes.add(note)
         note.add_done_callback(self._notes.discard)
         await asyncio.wait([note])

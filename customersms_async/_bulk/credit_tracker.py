@@ -21,14 +21,14 @@ import math
 
 from attrs import define
 
-__all__ = ["Purse"]
+__all__ = ["CreditTracker"]
 
 #: Answers after which a price is known, or never will be since no balance is named.
 _ENOUGH_ANSWERS = 2
 
 
 @define(eq=False)
-class Purse:
+class CreditTracker:
     """
     The credits of one run.
 
