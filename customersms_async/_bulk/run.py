@@ -122,7 +122,7 @@ class Run:
         first = await self.next_outcome()
         if first is None:
             return []
-        ready = self._life.results.ready
+        ready = self._lifecycle.results.ready
         return [first, *(ready.popleft() for _ in range(len(ready)))]
 
     def discard(self) -> None:
