@@ -38,7 +38,7 @@ from .context import DeliveryContext
 from .gate import Gate
 from .reporting import log_not_sent, tell, warn_of_unknown
 from .result import DeliveryResult
-from .retry import backoff, of_failure, of_refusal
+from .retry import backoff, backoff_for_rate, of_failure, of_refusal
 from .turn import Turn
 
 __all__ = ["Delivery"]
@@ -323,6 +323,8 @@ class Delivery:
         if not isinstance(answer, Answered):
             return self._refused(attempt, slot, reply, answer)
         found = match(self.phones, answer, self._clean, self._text)
+        if found.turned_away is not None:
+            return self._refused(attempt, slot, reply, found.turned_away)
         if found.is_foreign:
             reply.discard()
             slot.lost()
@@ -350,7 +352,8 @@ class Delivery:
             slot.lost()
             return DeliveryResult(verdict, request=attempt.number)
         if isinstance(answer, TurnedAway):
-            self._turn.turned_away(slot, asked_pause(reply.headers, answer.retry_after))
+            own = backoff_for_rate(self._turn.refusals)
+            self._turn.turned_away(slot, asked_pause(reply.headers, answer.retry_after, own))
             pause = self._turn.retry_after
             return DeliveryResult(verdict, request=attempt.number, retry_after=pause)
         slot.answered()

@@ -23,6 +23,7 @@ from .._wire.codec import Refused, TurnedAway, Unreadable
 __all__ = [
     "PATIENCE_WITH_REFUSALS",
     "backoff",
+    "backoff_for_rate",
     "has_no_credits",
     "is_key_refused",
     "of_failure",
@@ -61,6 +62,11 @@ def is_key_refused(verdict: Verdict) -> bool:
 def has_no_credits(verdict: Verdict) -> bool:
     """Whether the gateway refused for lack of credits."""
     return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.CREDIT
+
+
+def backoff_for_rate(refusals: int) -> float:
+    """Say how long a limiter pauses by itself after so many refusals in a row: 1, 2, 4 to 60 s."""
+    return min(60.0, 2.0 ** min(refusals, 6))
 
 
 def backoff(tries: int, jitter: float) -> float:

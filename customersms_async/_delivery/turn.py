@@ -33,6 +33,7 @@ class Turn:
         slot: The last slot it was granted; it keeps that place in the queue.
         refused_at: When it was first turned away since the last acceptance, or None.
         retry_after: Seconds after which another call makes sense.
+        refusals: How often it was turned away for the rate.
     """
 
     context: DeliveryContext
@@ -41,6 +42,7 @@ class Turn:
     slot: Slot | None = None
     refused_at: float | None = None
     retry_after: float = 0.0
+    refusals: int = 0
 
     async def wait(self) -> Slot | DeliveryResult:
         """Wait for a slot; return the result of the request if it cannot use one."""
@@ -66,6 +68,7 @@ class Turn:
     def turned_away(self, slot: Slot, retry_after: float | None) -> None:
         """The gateway refused it for the rate."""
         self.retry_after = slot.refused(retry_after)
+        self.refusals += 1
         if self.refused_at is None:
             self.refused_at = self.context.clock.now()
 

@@ -43,7 +43,9 @@ class Family(enum.Enum):
 
 
 _LONGEST_WORD: Final = 64
+_SHORTEST_ECHO: Final = 12  # letters and digits
 _NOT_IN_A_WORD: Final = re.compile(r"[^A-Z0-9]+")
+_PHONE: Final = re.compile(r"(?:[0-9]_?){7,}")  # seven digits may be a number that is echoed
 _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 # Vocabulary of codes, in English and Italian as the gateway's documentation is, without spaces.
@@ -142,7 +144,8 @@ def word(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     humps = _CAMEL_HUMP.sub("_", str(value)[: 2 * _LONGEST_WORD])
-    plain = _NOT_IN_A_WORD.sub("_", humps.upper()).lstrip("_")[:_LONGEST_WORD].rstrip("_")
+    plain = _PHONE.sub("", _NOT_IN_A_WORD.sub("_", humps.upper()))
+    plain = plain.lstrip("_")[:_LONGEST_WORD].rstrip("_")
     return plain if plain.strip("0") else None
 
 
@@ -168,7 +171,7 @@ def reason(code: object, error: str | None, sent: str) -> str:
         The gateway's own word; where it gave none, ours for what the text is about, else
         ``REJECTED``.
     """
-    given = word(code)
+    given = None if isinstance(code, str) and _is_echo(code, sent) else word(code)
     if given is not None and (family_of(given) or not given.isdecimal()):
         return given
     family = _family_in(error, sent)
@@ -185,6 +188,14 @@ def _family_in(error: str | None, sent: str) -> Family | None:
 
 def _families_in(text: str) -> Iterator[Family]:
     return (family for family, phrase in _TEXTS.items() if phrase.search(text))
+
+
+def _is_echo(code: str, sent: str) -> bool:
+    """Whether what is given as a code is a sentence that quotes the message, or a part of it."""
+    if " " not in code.strip():
+        return False
+    shorter, longer = sorted((_bare(code), _bare(sent)), key=len)
+    return len(shorter) >= _SHORTEST_ECHO and shorter in longer
 
 
 def _bare(text: str) -> str:

@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from .. import codes
-from .._values.refusals import reason
+from .._values.refusals import Family, family_of, reason
 from .._values.status import SENT, Status, Verdict
-from .codec import Answered, Entry
+from .codec import Answered, Entry, TurnedAway
 
 __all__ = ["Match", "match"]
 
@@ -47,6 +47,18 @@ class Match:
     message_ids: Sequence[str | None] | None = field(default=None, repr=False)
     surplus: int = 0
     is_foreign: bool = False
+
+    @property
+    def turned_away(self) -> TurnedAway | None:
+        """The refusal, if every number was refused for the rate: then nothing was carried out."""
+        if isinstance(self.verdicts, Verdict) or not all(map(_is_for_rate, self.verdicts)):
+            return None
+        first = self.verdicts[0]
+        return TurnedAway(first.code or codes.RATE_LIMITED, first.detail)
+
+
+def _is_for_rate(verdict: Verdict) -> bool:
+    return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.RATE
 
 
 def match(

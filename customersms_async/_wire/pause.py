@@ -49,11 +49,11 @@ _DEEPEST: Final = 3
 _UNIX_TIME: Final = 1e9
 _UNIX_TIME_IN_MS: Final = 1e12
 _NO_NUMBER: Final = 1e18
-#: A shorter hint that is no ``Retry-After`` says nothing: the pause without one is as long.
-_SHORTEST: Final = 1.0
 
 
-def asked_pause(headers: Mapping[str, str], in_body: float | None = None) -> float | None:
+def asked_pause(
+    headers: Mapping[str, str], in_body: float | None = None, own: float = 1.0
+) -> float | None:
     """
     Return how long a refusal for the rate asks to wait.
 
@@ -62,12 +62,15 @@ def asked_pause(headers: Mapping[str, str], in_body: float | None = None) -> flo
 
         in_body: What its body asks for; see `asked_in`.
 
+        own: Seconds that it would be without a hint. A shorter hint that is no ``Retry-After`` is
+            ignored, since it would only bring the next refusal sooner.
+
     Returns:
         Seconds from 0 to 600; None where nothing usable is said.
     """
     date = headers.get("Date")
     hints = [_from_now(hint, date) for hint in (in_body, *_resets(headers)) if hint is not None]
-    asked = [hint for hint in hints if hint is not None and hint >= _SHORTEST]
+    asked = [hint for hint in hints if hint is not None and hint >= own]
     retry_after = parse_retry_after(headers.get("Retry-After"), date)
     if retry_after is not None:
         asked.append(retry_after)

@@ -14,6 +14,7 @@ from customersms_async import (
     Message,
     OutcomeUnknown,
     OutOfCredits,
+    RateLimited,
     Rejected,
     Status,
     StopRules,
@@ -98,6 +99,26 @@ async def test_a_refusal_for_the_rate_in_any_spelling(make_client, code):
     receipt = await make_client(gateway).send(PHONE, TEXT)
 
     assert (PHONE, 2) == (receipt.phone, len(gateway.started))
+
+
+async def test_all_numbers_refused_for_the_rate_are_sent_again(make_client):
+    """A request of which every entry was refused for the rate is repeated after a pause."""
+    no = [{"phone": phone, "success": False, "code": "RATE_LIMIT"} for phone in PHONES[:2]]
+    gateway = MemoryTransport(answers({"success": True, "results": no}), accepts())
+
+    report = await make_client(gateway).send_many(PHONES[:2], TEXT)
+
+    assert (2, 2) == (report.sent, len(gateway.started))
+
+
+async def test_a_hint_never_makes_refusals_come_sooner(make_client):
+    """A server that always says "in a second" is asked less and less often."""
+    gateway = MemoryTransport(then=writes(b"", {"RateLimit-Reset": "1"}, 429))
+
+    with pytest.raises(RateLimited):
+        await make_client(gateway).send(PHONE, TEXT, timeout=300)
+
+    assert len(gateway.started) < 12
 
 
 @pytest.mark.parametrize("code", [402, "Insufficient balance", "INVALID_API_KEY"])

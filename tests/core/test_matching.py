@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from customersms_async._values.refusals import Family, family_of
 from customersms_async._values.status import SENT, Status, Verdict
-from customersms_async._wire.codec import Answered, Entry
+from customersms_async._wire.codec import Answered, Entry, TurnedAway
 from customersms_async._wire.matching import match
 
 ANN, BEN, CAM = "+12125551234", "+13235554567", "+442079460958"
@@ -46,6 +46,27 @@ def test_a_number_refused_for_credit(code):
     (verdict,) = verdicts([ANN], found([ANN], no(ANN, code)))
 
     assert family_of(verdict.code) is Family.CREDIT
+
+
+def test_all_refused_for_the_rate_were_turned_away():
+    """Where every number was refused for the rate, the request was, and may be tried again."""
+    matched = found([ANN, BEN], no(BEN, 429, "Wait"), no(ANN, "RATE_LIMIT", "Slow down"))
+
+    assert TurnedAway("RATE_LIMIT", "clean Slow down") == matched.turned_away
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [yes(ANN), yes(BEN)],
+        [yes(ANN), no(BEN, 429)],
+        [no(ANN, 429), no(BEN, "BLOCKED")],
+        [no(ANN, 429)],
+    ],
+)
+def test_one_not_refused_for_the_rate_is_not_tried_again(entries):
+    """Where one number was sent, or may have been, or refused otherwise, nothing is repeated."""
+    assert found([ANN, BEN], *entries).turned_away is None
 
 
 def test_an_entry_that_echoes_the_message():

@@ -35,6 +35,9 @@ from customersms_async._values.refusals import Family, family_of, reason, word
         ("invalidApiKey", "INVALID_API_KEY"),
         ("APIKeyInvalid", "API_KEY_INVALID"),
         ("E42X", "E42X"),
+        ("Blocked: +1 212 555 1234", "BLOCKED"),
+        ("to 12125551234 again", "TO_AGAIN"),
+        (12125551234, None),
     ],
 )
 def test_word(value, said):
@@ -166,6 +169,20 @@ def test_an_echo_is_no_reason(echo, error):
     sent = f"Dear Ann, {echo} Yours, Ben"
 
     assert "REJECTED" == reason(None, error.format(echo), sent)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("Blocked: We open at nine", "REJECTED"),
+        ("We open at", "WE_OPEN_AT"),
+        ("we OPEN, at nine", "REJECTED"),
+        ("WE_OPEN_AT_NINE", "WE_OPEN_AT_NINE"),
+    ],
+)
+def test_a_sentence_that_quotes_the_message_is_no_code(code, said):
+    """A code that quotes the message would show it in logs; one that is a word is a code."""
+    assert said == reason(code, None, "We open at nine")
 
 
 @pytest.mark.parametrize("error", ["rate limits", "Invalid text: 'your API key'", "no credits"])

@@ -159,6 +159,22 @@ def test_a_pause_asked_for_by_a_body(asked, seconds):
 
 
 @pytest.mark.parametrize(
+    ("headers", "in_body", "seconds"),
+    [
+        ({}, 5.0, None),
+        ({}, 9.0, 9.0),
+        ({"RateLimit-Reset": "5"}, None, None),
+        ({"RateLimit-Reset": "5"}, 9.0, 9.0),
+        ({"Retry-After": "5"}, None, 5.0),
+        ({"Retry-After": "5", "RateLimit-Reset": "7"}, None, 5.0),
+    ],
+)
+def test_a_hint_makes_no_pause_shorter(headers, in_body, seconds):
+    """A hint below the pause that there would be without it is ignored; Retry-After is obeyed."""
+    assert seconds == asked_pause(headers, in_body, 8.0)
+
+
+@pytest.mark.parametrize(
     ("status", "body"),
     [
         (200, b'{"success": false, "code": "RATE_LIMIT", "retry_after": 15}'),
