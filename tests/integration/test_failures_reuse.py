@@ -270,3 +270,29 @@ async def test_a_stray_answer_whose_end_comes_with_ours():
             await sms.send(PHONE, TEXT)
 
         assert [2, 1] == [len(list(talk.requests())) for talk in server.talks]
+
+
+async def test_an_answer_that_names_no_number_ends_its_connection():
+    """After a stray 408, the next message is not given the late 429 of this one, and sent twice."""
+
+    async def play(talk: Talk):
+        first = await talk.request()
+        if first.phones != [PHONE]:
+            talk.say(http(200, accepted(first.phones)))
+            return
+        talk.say(http(408))
+        await asyncio.sleep(0.02)  # the client has read it, and the next message is under way
+        talk.say(http(429, "{}"))
+        await asyncio.sleep(0.02)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                request = await talk.request()
+                talk.say(http(200, accepted(request.phones)))
+
+    async with RawServer(play) as server:
+        async with client(server.url) as sms:
+            with pytest.raises(OutcomeUnknown):
+                await sms.send(PHONE, TEXT)
+            await sms.send(OTHER, TEXT)
+
+        assert [[PHONE], [OTHER]] == [request.phones for request in server.requests]
