@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import math
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -27,24 +28,30 @@ __all__ = ["UnlimitedLimiter"]
 
 
 @define(eq=False)
-class _Pause:
+class _Account:
     """
-    Until when refusals for the rate hold everyone on a key.
+    What is known of an account.
 
     Attributes:
-        until: Before this instant nothing leaves; seconds of the limiter's clock.
+        paused_until: Before this instant nothing leaves; seconds of the limiter's clock.
+
+        waiting: Callers that wait for that.
+
+        in_flight: Slots whose request has not ended.
     """
 
-    until: float = -math.inf
-    _began_at: float = -math.inf
+    paused_until: float = -math.inf
+    waiting: int = 0
+    in_flight: int = 0
+    _pause_began_at: float = -math.inf
     _step: float = 0.0
 
     def refused(self, now: float, granted_at: float, retry_after: float | None) -> None:
-        if granted_at >= self._began_at:  # else it tells nothing new
-            self._began_at = now
+        if granted_at >= self._pause_began_at:  # else it tells nothing new
+            self._pause_began_at = now
             self._step = min(max(2 * self._step, FIRST_PAUSE), LONGEST_OWN_PAUSE)
         seconds = self._step if retry_after is None else min(retry_after, LONGEST_PAUSE)
-        self.until = max(self.until, now + seconds)
+        self.paused_until = max(self.paused_until, now + seconds)
 
     def accepted(self) -> None:
         self._step = 0.0
@@ -63,7 +70,7 @@ class UnlimitedLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ahead = 0.0
-        self._pauses: Final = defaultdict[str, _Pause](_Pause)
+        self._accounts: Final = defaultdict[str, _Account](_Account)
         self._places: Final = itertools.count()
         self._sleepers: Final = set[asyncio.Future[None]]()
 
@@ -88,36 +95,41 @@ class UnlimitedLimiter:
         ticket: Ticket | None = None,
     ) -> UnlimitedSlot:
         """Wait for the end of a pause; see `Limiter.acquire`."""
-        asked_at, pause = self.now(), self._pauses[account]
-        if pause.until > asked_at:
-            await self._sleep(pause, None if patience is None else self._clock() + patience)
+        asked_at, known = self.now(), self._accounts[account]
+        if known.paused_until > asked_at:
+            known.waiting += 1
+            try:
+                await self._sleep(known, None if patience is None else self._clock() + patience)
+            finally:
+                known.waiting -= 1
+        known.in_flight += 1
         granted_at = self.now()
         place = ticket or Ticket(lane, next(self._places))
-        return UnlimitedSlot(place, granted_at - asked_at, granted_at, self, pause)
+        return UnlimitedSlot(place, granted_at - asked_at, granted_at, self, known)
 
     async def usage(self, account: str) -> Usage:
-        """Say until when *account* is paused; there is nothing else to say."""
-        until = self._pauses[account].until
+        """Say how *account* stands; its limit is the largest number."""
+        known = self._accounts[account]
         return Usage(
-            limit=0,
-            busy=0,
-            in_flight=0,
-            waiting=0,
+            limit=sys.maxsize,
+            busy=known.in_flight,
+            in_flight=known.in_flight,
+            waiting=known.waiting,
             next_free_at=self.now(),
-            paused_until=until if until > self.now() else None,
+            paused_until=known.paused_until if known.paused_until > self.now() else None,
             refused_by_others=0,
-            share=0.0,
+            share=sys.maxsize,
         )
 
     async def ready(self) -> None:
-        """Return at once: there is nothing to wait for."""
+        """Return at once: slots can always be had."""
 
-    async def _sleep(self, pause: _Pause, deadline: float | None) -> None:
+    async def _sleep(self, known: _Account, deadline: float | None) -> None:
         while True:
             sleeper = asyncio.get_running_loop().create_future()
             self._sleepers.add(sleeper)  # before the look at the clock: no `advance` is missed
             try:
-                wait = pause.until - self.now()
+                wait = known.paused_until - self.now()
                 if wait <= 0:
                     return
                 _check_patience(wait, deadline, self._clock())
@@ -145,18 +157,20 @@ class UnlimitedSlot:
     waited: float
     _granted_at: float
     _limiter: UnlimitedLimiter
-    _pause: _Pause
+    _account: _Account
 
     def answered(self) -> None:
-        self._pause.accepted()
+        self._account.in_flight -= 1
+        self._account.accepted()
 
     def lost(self) -> None:
-        pass
+        self._account.in_flight -= 1
 
     def unused(self) -> None:
-        pass
+        self._account.in_flight -= 1
 
     def refused(self, retry_after: float | None) -> float:
         now = self._limiter.now()
-        self._pause.refused(now, self._granted_at, retry_after)
-        return self._pause.until - now
+        self._account.in_flight -= 1
+        self._account.refused(now, self._granted_at, retry_after)
+        return self._account.paused_until - now

@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, Protocol, TypeVar
 
-__all__ = ["Background", "Closable", "close_later", "get_background", "remember"]
+__all__ = ["BackgroundLoop", "Closable", "close_later", "get_background", "remember"]
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Closable(Protocol):
         ...
 
 
-class Background:
+class BackgroundLoop:
     """
     An event loop in a daemon thread, from its start to the end of the process.
 
@@ -109,7 +109,7 @@ class Background:
             await asyncio.wait(self._closings)
 
 
-class _Process:
+class _ProcessState:
     """
     What this process has.
 
@@ -122,7 +122,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.background: Background | None = None
+        self.background: BackgroundLoop | None = None
         self.clients: weakref.WeakSet[Closable] = weakref.WeakSet()
         self.is_ending = False
 
@@ -143,7 +143,7 @@ class _Process:
         self.lock.release()
 
 
-_process: Final = _Process()
+_process: Final = _ProcessState()
 
 atexit.register(_process.end)
 with contextlib.suppress(AttributeError):  # Windows knows no fork
@@ -154,7 +154,7 @@ with contextlib.suppress(AttributeError):  # Windows knows no fork
     )
 
 
-def get_background() -> Background:
+def get_background() -> BackgroundLoop:
     """
     Return the loop of this process, started if need be.
 
@@ -166,7 +166,7 @@ def get_background() -> Background:
             msg = "the process is exiting: nothing can be sent any more"
             raise RuntimeError(msg)
         if _process.background is None:
-            _process.background = Background()
+            _process.background = BackgroundLoop()
         return _process.background
 
 

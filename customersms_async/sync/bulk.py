@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from .. import bulk as asynchronous
 from .._values.status import Status
 from ..outcomes import Outcome, Progress
-from .call import Errands, refuse_in_event_loop, run
+from .call import CallerExecutor, refuse_in_event_loop, run
 
 __all__ = ["Bulk"]
 
@@ -36,9 +36,9 @@ class Bulk:
     an exception waits for that no longer than ``drain`` seconds.
     """
 
-    def __init__(self, bulk: asynchronous.Bulk, errands: Errands) -> None:
+    def __init__(self, bulk: asynchronous.Bulk, executor: CallerExecutor) -> None:
         self._bulk = bulk
-        self._errands = errands
+        self._executor = executor
         self._ready: deque[Outcome] = deque()
         self._is_open = False
 
@@ -77,7 +77,7 @@ class Bulk:
 
     def __enter__(self) -> Self:
         refuse_in_event_loop()
-        run(self._bulk.__aenter__, self._errands)
+        run(self._bulk.__aenter__, self._executor)
         self._is_open = True
         return self
 
@@ -92,7 +92,7 @@ class Bulk:
         is_interruption = exc is not None and not isinstance(exc, Exception)
         told = CancelledError() if is_interruption else exc
         kind = None if told is None else type(told)
-        run(lambda: self._bulk.__aexit__(kind, told, None), self._errands)
+        run(lambda: self._bulk.__aexit__(kind, told, None), self._executor)
         if exc is not None and told is not exc:
             for note in getattr(told, "__notes__", ()):
                 exc.add_note(note)
@@ -121,7 +121,7 @@ class Bulk:
     def _call(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         refuse_in_event_loop()
         self._must_be_open()
-        return run(begin, self._errands)
+        return run(begin, self._executor)
 
     def _must_be_open(self) -> None:
         if not self._is_open:

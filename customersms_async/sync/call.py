@@ -19,9 +19,9 @@ from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from ..outcomes import Progress, Receipt, Report
-from .background import Background, get_background
+from .background import BackgroundLoop, get_background
 
-__all__ = ["Errands", "refuse_in_event_loop", "run"]
+__all__ = ["CallerExecutor", "refuse_in_event_loop", "run"]
 
 T = TypeVar("T")
 
@@ -29,44 +29,44 @@ T = TypeVar("T")
 MOST_INTERRUPTIONS: Final = 3
 
 
-class Errands:
-    """What the background asks of a caller's thread, done whenever that waits for a call."""
+class CallerExecutor:
+    """Runs work of the background in the thread of a caller, whenever that waits for a call."""
 
     def __init__(self) -> None:
-        self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
-    def do_next(self) -> None:
-        """Wait for something to do, and do it; in the caller's thread."""
-        self._asked.get()()
+    def run_next(self) -> None:
+        """Wait for work and do it; called in the caller's thread."""
+        self._work.get()()
 
     def wake(self) -> None:
-        """Let a thread that waits look whether it still has to."""
-        self._asked.put(lambda: None)
+        """Let `run_next` return."""
+        self._work.put(lambda: None)
 
-    async def ask(self, work: Callable[[], T]) -> T:
+    async def submit(self, work: Callable[[], T]) -> T:
         """
-        Let the caller's thread do *work*, and wait for what it gives.
+        Run *work* in the caller's thread and return its result.
 
-        To be cancelled withdraws what has not begun. What has begun is waited for and given all
-        the same, so that no item which was read is lost.
+        A cancellation withdraws work that has not begun. Work that has begun is waited for, and
+        its result returned all the same, so that no item which was read is lost.
         """
-        errand = _Errand(work)
-        self._asked.put(errand.do)
+        item = _WorkItem(work)
+        self._work.put(item.run)
         try:
-            await asyncio.wait((errand.result,))
+            await asyncio.wait((item.result,))
         except asyncio.CancelledError:
-            if errand.begins():
+            if item.claim():
                 raise
-            await asyncio.wait((errand.result,))
-        return errand.result.result()
+            await asyncio.wait((item.result,))
+        return item.result.result()
 
 
-class _Errand(Generic[T]):
+class _WorkItem(Generic[T]):
     """
-    Something to be done in another thread.
+    Work for another thread.
 
     Attributes:
-        result: What it gave or raised; a future of the loop that asked.
+        result: Its result or exception; a future of the loop that submitted it.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
@@ -75,13 +75,13 @@ class _Errand(Generic[T]):
         self._turn = threading.Lock()
         self.result: asyncio.Future[T] = self._loop.create_future()
 
-    def begins(self) -> bool:
-        """Claim it, to do it or to withdraw it; tell whether nobody has before."""
+    def claim(self) -> bool:
+        """Claim it, to run or to withdraw it; return whether it was not claimed before."""
         return self._turn.acquire(blocking=False)
 
-    def do(self) -> None:
-        """Do it, unless it was withdrawn; an interruption is told to both sides."""
-        if not self.begins():
+    def run(self) -> None:
+        """Run it, unless it was withdrawn; an interruption is raised on both sides."""
+        if not self.claim():
             return
         try:
             given = self._work()
@@ -127,8 +127,8 @@ def refuse_in_event_loop() -> None:
 
 def run(
     begin: Callable[[], Coroutine[Any, Any, T]],
-    errands: Errands | None = None,
-    background: Background | None = None,
+    executor: CallerExecutor | None = None,
+    background: BackgroundLoop | None = None,
 ) -> T:
     """
     Run a coroutine in the background, and wait for it.
@@ -136,14 +136,14 @@ def run(
     Args:
         begin: Makes the coroutine; called in the loop.
 
-        errands: Done meanwhile in this thread.
+        executor: Its work is done in this thread meanwhile.
 
-        background: Where it runs; the loop of this process if not given.
+        background: Where it runs; the loop of this process if None.
 
     Returns:
         What the coroutine gives; what it raises is raised.
     """
-    return _Call(begin, errands or Errands(), background or get_background()).wait()
+    return _Call(begin, executor or CallerExecutor(), background or get_background()).wait()
 
 
 class _Call(Generic[T]):
@@ -152,11 +152,11 @@ class _Call(Generic[T]):
     def __init__(
         self,
         begin: Callable[[], Coroutine[Any, Any, T]],
-        errands: Errands,
-        background: Background,
+        executor: CallerExecutor,
+        background: BackgroundLoop,
     ) -> None:
         self._begin = begin
-        self._errands = errands
+        self._executor = executor
         self._background = background
         self._has_begun = self._has_ended = False
         self._notes: list[str] = []
@@ -177,7 +177,7 @@ class _Call(Generic[T]):
             try:
                 self._background.call(self._cancel if interruptions else self._start)
                 while not self._has_ended:
-                    self._errands.do_next()
+                    self._executor.run_next()
             except BaseException as exc:
                 interruptions.append(exc)
                 if len(interruptions) >= MOST_INTERRUPTIONS:
@@ -198,7 +198,7 @@ class _Call(Generic[T]):
 
     def _end(self) -> None:
         self._has_ended = True
-        self._errands.wake()
+        self._executor.wake()
 
     async def _noting(self) -> T:
         try:

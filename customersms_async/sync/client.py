@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self, TypeAlias, TypeVar, Unpack, cast
 from .._bulk.options import BulkOptions, MessageOptions
 from .._environment import NOT_GIVEN, NotGiven, find_key
 from .._ports.hooks import RequestRecord
-from .._ports.limiter import Limiter
+from .._ports.limiter import Limiter, Usage
 from .._values.key import ApiKey, read_key
 from ..client import CustomerSMS as AsyncCustomerSMS
 from ..errors import ConfigurationError
@@ -25,7 +25,7 @@ from ..outcomes import Credits, Message, Outcome, Receipt, Report
 from ..phones import ParsePhone, normalize_phone
 from .background import close_later, remember
 from .bulk import Bulk
-from .call import Errands, refuse_in_event_loop, run
+from .call import CallerExecutor, refuse_in_event_loop, run
 from .source import read_by_caller
 
 __all__ = ["CustomerSMS", "Phones"]
@@ -84,6 +84,9 @@ class CustomerSMS:
 
         rate_limit_statuses: HTTP statuses that mean "turned away for the rate, not carried out".
 
+        max_connections: The most requests under way, over all accounts; None for half of the files
+            that may be open, at most 500.
+
     Raises:
         ConfigurationError: There is no key, the endpoint is plain http to another machine, or an
             option is out of its range.
@@ -102,6 +105,7 @@ class CustomerSMS:
         allow_insecure_http: bool = False,
         on_request: Callable[[RequestRecord], object] | None = None,
         rate_limit_statuses: Collection[int] = (429,),
+        max_connections: int | None = None,
     ) -> None:
         key = find_key(api_key)
         api_key = NOT_GIVEN  # from here on, no local holds it
@@ -116,6 +120,7 @@ class CustomerSMS:
             allow_insecure_http=allow_insecure_http,
             on_request=on_request,
             rate_limit_statuses=rate_limit_statuses,
+            max_connections=max_connections,
         )
         self._root = self
         remember(self._client)
@@ -138,6 +143,14 @@ class CustomerSMS:
             object.__setattr__(other, name, value)
         other._client = self._client.for_key(_checked(key))
         return other
+
+    def usage(self) -> Usage:
+        """Say how the account stands at the limiter; raises `LimiterUnavailable` as `send` does."""
+        return self._call(self._client.usage)
+
+    def ready(self) -> None:
+        """Wait until the limiter grants slots: seconds, where its store is new; see `usage`."""
+        self._call(self._client.ready)
 
     @property
     def account(self) -> str:
@@ -207,9 +220,9 @@ class CustomerSMS:
                 what was in flight, and a note has the counts.
             RuntimeError: This thread runs an event loop, or the process is exiting.
         """
-        errands = Errands()
-        source = read_by_caller(phones, errands)
-        return self._call(lambda: self._client.send_many(source, text, **options), errands)
+        executor = CallerExecutor()
+        source = read_by_caller(phones, executor)
+        return self._call(lambda: self._client.send_many(source, text, **options), executor)
 
     def send_messages(
         self, messages: Iterable[Message], **options: Unpack[MessageOptions]
@@ -224,9 +237,9 @@ class CustomerSMS:
 
             options: See `customersms_async.MessageOptions`.
         """
-        errands = Errands()
-        source = read_by_caller(messages, errands)
-        return self._call(lambda: self._client.send_messages(source, **options), errands)
+        executor = CallerExecutor()
+        source = read_by_caller(messages, executor)
+        return self._call(lambda: self._client.send_messages(source, **options), executor)
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
         """
@@ -245,17 +258,17 @@ class CustomerSMS:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
             ValueError: The text or an option is out of its range.
         """
-        errands = Errands()
-        source = read_by_caller(phones, errands)
-        return Bulk(self._client.stream_many(source, text, **options), errands)
+        executor = CallerExecutor()
+        source = read_by_caller(phones, executor)
+        return Bulk(self._client.stream_many(source, text, **options), executor)
 
     def stream_messages(
         self, messages: Iterable[Message], **options: Unpack[MessageOptions]
     ) -> Bulk:
         """Send each number its own text, as `stream_many` does; see `send_messages`."""
-        errands = Errands()
-        source = read_by_caller(messages, errands)
-        return Bulk(self._client.stream_messages(source, **options), errands)
+        executor = CallerExecutor()
+        source = read_by_caller(messages, executor)
+        return Bulk(self._client.stream_messages(source, **options), executor)
 
     def close(self, drain: float | None = None) -> None:
         """
@@ -290,10 +303,10 @@ class CustomerSMS:
         raise TypeError(msg)
 
     def _call(
-        self, begin: Callable[[], Coroutine[Any, Any, T]], errands: Errands | None = None
+        self, begin: Callable[[], Coroutine[Any, Any, T]], executor: CallerExecutor | None = None
     ) -> T:
         refuse_in_event_loop()
-        return run(begin, errands)
+        return run(begin, executor)
 
 
 def _attributes_of(client: object) -> dict[str, Any]:

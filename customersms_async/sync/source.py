@@ -23,7 +23,7 @@ from itertools import islice
 from typing import Final, TypeVar, cast
 
 from .._bulk.source import HELD_AT_MOST, Source
-from .call import Errands
+from .call import CallerExecutor
 
 __all__ = ["CallersSource", "read_by_caller"]
 
@@ -32,12 +32,12 @@ T = TypeVar("T")
 _PLAIN: Final = (str, bytes, bytearray, list, tuple, set, frozenset, dict, range, deque)
 
 
-def read_by_caller(items: T, errands: Errands) -> T:
+def read_by_caller(items: T, executor: CallerExecutor) -> T:
     """Return *items* as they are if the background may read them, else what asks the caller."""
     is_iterable = isinstance(items, Iterable) and not isinstance(items, AsyncIterable)
     if not is_iterable or type(items) in _PLAIN:
         return items  # what is no iterable at all, the client refuses in its own words
-    return cast("T", CallersSource(cast("Iterable[object]", items), errands))
+    return cast("T", CallersSource(cast("Iterable[object]", items), executor))
 
 
 class CallersSource(Source):
@@ -47,13 +47,13 @@ class CallersSource(Source):
     Args:
         items: The iterable.
 
-        errands: Done by that thread.
+        executor: Runs work in that thread.
     """
 
-    def __init__(self, items: Iterable[object], errands: Errands) -> None:
+    def __init__(self, items: Iterable[object], executor: CallerExecutor) -> None:
         super().__init__(items)
         self._items = items
-        self._errands = errands
+        self._executor = executor
         self._iterator: Iterator[object] | None = None
         self._arrived: deque[object] = deque()
         self._reading: asyncio.Task[bool] | None = None
@@ -82,13 +82,13 @@ class CallersSource(Source):
         self._accept(math.inf)
         if inspect.isgenerator(self._iterator):
             try:
-                await self._errands.ask(self._iterator.close)
+                await self._executor.submit(self._iterator.close)
             except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
                 self.fail(exc)
 
     def _ask(self, count: int) -> asyncio.Task[bool]:
         work = functools.partial(self._read, count)
-        self._reading = asyncio.ensure_future(self._errands.ask(work))
+        self._reading = asyncio.ensure_future(self._executor.submit(work))
         return self._reading
 
     def _read(self, count: int) -> bool:

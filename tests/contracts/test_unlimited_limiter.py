@@ -100,6 +100,25 @@ async def test_a_pause_that_grows_while_it_is_waited_for():
         await waiting
 
 
+async def test_its_usage():
+    """It says what is in flight, who waits, and until when the account is paused."""
+    loop = asyncio.get_running_loop()
+    limiter = limiter_of(loop)
+    await limiter.ready()
+    slots = [await take(limiter) for _ in range(3)]
+    slots[0].refused(7.0)
+    slots[1].answered()
+    waiting = asyncio.create_task(take(limiter))
+    await asyncio.sleep(1.0)
+    before = await limiter.usage("one")
+    (await waiting).unused()
+    after = await limiter.usage("one")
+
+    assert (1, 1, 1) == (before.busy, before.in_flight, before.waiting)
+    assert 6.0 == pytest.approx(before.paused_until - loop.time() + 6.0)
+    assert (1, 0, None) == (after.in_flight, after.waiting, after.paused_until)
+
+
 async def test_advance_ends_a_pause():
     """Moving the clock wakes those who wait, from any thread; what is left of it they wait for."""
     loop = asyncio.get_running_loop()

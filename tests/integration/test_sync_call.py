@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from customersms_async import Receipt
-from customersms_async.sync.background import Background
-from customersms_async.sync.call import Errands, run
+from customersms_async.sync.background import BackgroundLoop
+from customersms_async.sync.call import CallerExecutor, run
 
 
 class Interruption(BaseException):
@@ -19,9 +19,9 @@ def interrupt() -> None:
     raise Interruption
 
 
-async def end_all_the_same(result: object, errands: Errands) -> object:
+async def end_all_the_same(result: object, executor: CallerExecutor) -> object:
     """Let the caller be interrupted, and end with *result* when that cancels the call."""
-    asking = asyncio.ensure_future(errands.ask(interrupt))
+    asking = asyncio.ensure_future(executor.submit(interrupt))
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -40,23 +40,23 @@ async def end_all_the_same(result: object, errands: Errands) -> object:
 )
 def test_an_end_that_was_faster(result, note):
     """Where the call ended in spite of the interruption, the note says how."""
-    errands = Errands()
+    executor = CallerExecutor()
     with pytest.raises(Interruption) as caught:
-        run(lambda: end_all_the_same(result, errands), errands)
+        run(lambda: end_all_the_same(result, executor), executor)
 
     assert [note] == caught.value.__notes__
 
 
 def test_an_end_without_a_word():
     """A result that nobody has to know of leaves no note."""
-    errands = Errands()
+    executor = CallerExecutor()
     with pytest.raises(Interruption) as caught:
-        run(lambda: end_all_the_same(None, errands), errands)
+        run(lambda: end_all_the_same(None, executor), executor)
 
     assert not hasattr(caught.value, "__notes__")
 
 
-class Reluctant(Background):
+class Reluctant(BackgroundLoop):
     """A background in which whoever hands over the first call is interrupted."""
 
     is_first = True
@@ -85,63 +85,63 @@ def test_an_interruption_before_the_beginning():
 
 def test_an_interruption_that_does_not_help():
     """A call that goes on whatever cancels it is left behind at the third interruption."""
-    errands, freed = Errands(), threading.Event()
+    executor, freed = CallerExecutor(), threading.Event()
 
     async def stay() -> None:
-        asking = asyncio.ensure_future(errands.ask(interrupt))
+        asking = asyncio.ensure_future(executor.submit(interrupt))
         while not freed.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(asking, return_exceptions=True)
                 await asyncio.to_thread(freed.wait, 10)
-            asking = asyncio.ensure_future(errands.ask(interrupt))
+            asking = asyncio.ensure_future(executor.submit(interrupt))
         asking.cancel()
         await asyncio.wait((asking,))
 
     with pytest.raises(Interruption):
-        run(stay, errands)
+        run(stay, executor)
     freed.set()
 
 
 def test_an_errand_that_was_withdrawn():
     """What is asked of the caller and has not begun is withdrawn with the one who asked."""
-    errands, free = Errands(), threading.Event()
+    executor, free = CallerExecutor(), threading.Event()
     done: list[str] = []
 
     async def ask() -> None:
-        holding = asyncio.ensure_future(errands.ask(lambda: free.wait(10)))
-        asking = asyncio.ensure_future(errands.ask(lambda: done.append("withdrawn")))
+        holding = asyncio.ensure_future(executor.submit(lambda: free.wait(10)))
+        asking = asyncio.ensure_future(executor.submit(lambda: done.append("withdrawn")))
         await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait((asking,))
         free.set()
         await holding
-        await errands.ask(lambda: done.append("asked"))
+        await executor.submit(lambda: done.append("asked"))
 
-    run(ask, errands)
+    run(ask, executor)
 
     assert ["asked"] == done
 
 
 def test_an_errand_that_is_given_up():
     """Who is cancelled twice waits no longer for what the caller does, whose result is dropped."""
-    errands, begun, free = Errands(), threading.Event(), threading.Event()
+    executor, begun, free = CallerExecutor(), threading.Event(), threading.Event()
 
     def work() -> None:
         begun.set()
         free.wait(10)
 
     async def ask() -> str:
-        asking = asyncio.ensure_future(errands.ask(work))
+        asking = asyncio.ensure_future(executor.submit(work))
         await asyncio.to_thread(begun.wait, 10)
         for _ in range(2):
             asking.cancel()
             await asyncio.sleep(0)
         await asyncio.wait((asking,))
         free.set()
-        await errands.ask(lambda: None)
+        await executor.submit(lambda: None)
         return "given up" if asking.cancelled() else "waited for"
 
-    assert "given up" == run(ask, errands)
+    assert "given up" == run(ask, executor)
 
 
 def no_loop() -> asyncio.AbstractEventLoop:
@@ -151,4 +151,4 @@ def no_loop() -> asyncio.AbstractEventLoop:
 def test_a_loop_that_cannot_start():
     """Where no file descriptor is left, the first call says so, and does not wait for ever."""
     with pytest.raises(OSError, match="too many open files"):
-        Background(no_loop)
+        BackgroundLoop(no_loop)

@@ -290,6 +290,15 @@ def test_a_limiter_for_all(sms_sandbox):
     assert 1 == len(sms_sandbox.messages)
 
 
+def test_usage_and_readiness(sms):
+    """What the limiter says of the account is asked as the asynchronous client asks it."""
+    sms.ready()
+    before = sms.usage()
+    sms.send(PHONE, "Hello")
+
+    assert (0, 0, None) == (before.in_flight, before.waiting, before.paused_until)
+
+
 def test_a_client_of_the_environment(sms_sandbox, monkeypatch):
     """It reads the key and the endpoint where the asynchronous client reads them."""
     assert os.environ["CUSTOMERSMS_ENDPOINT"] in repr(CustomerSMS())
