@@ -57,6 +57,9 @@ _PACE: Final = 0.98
 _LAST: Final = "\U0010ffff"
 
 
+_NEVER: Final = -math.inf
+
+
 class End(Enum):
     """How a request ended: the server counted it, may count it still, or never saw it."""
 
@@ -69,12 +72,14 @@ class Law:
     """What may be done with an `AccountState` of these rules."""
 
     __slots__ = (
+        "_after",
         "_burst",
         "_grace",
         "_interval",
         "_is_paced",
         "_limit",
         "_reserve",
+        "_saved",
         "period",
         "refusals",
         "rules",
@@ -87,9 +92,11 @@ class Law:
         self._limit = rules.limit
         self._burst = rules.burst
         self._grace = rules.grace
+        self._after = SLACK + rules.grace + self.period
         self._reserve = rules.reserve
         self._interval = rules.per / (_PACE * rules.limit)
         self._is_paced = rules.burst < rules.limit
+        self._saved = (rules.burst - 1) * self._interval
 
     def look_back(self, longest: float) -> float:
         """Say for how many seconds a request may keep a slot busy from its reservation on."""
@@ -138,8 +145,9 @@ class Law:
             None where it is done; else the instant at which to ask again, infinity where all slots
             are in flight.
         """
-        self.tidy(state, now)
         ended = state.ended
+        if state.first_death <= now or (ended and ended[0][0] <= now):
+            self.tidy(state, now)
         free = self._limit - len(state.leases) - len(ended)
         spare = self._spare(state, now, is_overdue=is_overdue) if lease.is_bulk else 0
         behind, opens, moved = spare - free, now, None
@@ -158,7 +166,12 @@ class Law:
             del ended[behind]
         lease.opens = opens
         self._begin(state, lease, at)
-        self._charge(state, now, lease, spare)
+        if lease.is_bulk or state.refused_at > _NEVER:
+            self._charge(state, now, lease, spare)
+        else:  # the short way
+            lease.charge = self._interval
+            saved = at - self._saved
+            state.due = min((max(state.due, saved)) + self._interval, now + self.period)
         return None
 
     def renew(self, state: AccountState, now: float, lease: Lease) -> None:
@@ -168,10 +181,11 @@ class Law:
     def end(self, state: AccountState, lease_id: str, how: End, heard_at: float) -> None:
         """Take in how a request ended, as it was heard at this instant."""
         lease = state.leases.pop(lease_id, None)
-        if how is not End.UNUSED:
-            if how is End.ANSWERED:
-                state.pause_step = 0.0
-            self._close(state, lease, lease_id, heard_at + self._grace * (how is End.LOST))
+        if how is End.ANSWERED:
+            state.pause_step = 0.0
+            self._close(state, lease, lease_id, heard_at)
+        elif how is End.LOST:
+            self._close(state, lease, lease_id, heard_at + self._grace)
         elif lease is not None:
             state.due -= lease.charge
             if lease.opens > heard_at:
@@ -256,19 +270,21 @@ class Law:
 
     def _instant(self, state: AccountState, now: float, lease: Lease, opens: float) -> float:
         """Say when all gates are open: slot, pause, and the pace where it counts."""
-        at = max(now, opens, state.paused_until, state.opens_at)
-        if lease.is_bulk and self._is_paced:
-            at = max(at, state.due)
-        return max(at, state.send_due) if self._is_cautious(state, now) else at
+        at = max(opens, state.paused_until, state.opens_at)
+        if lease.is_bulk and self._is_paced and state.due > at:
+            at = state.due
+        if state.refused_at > _NEVER and self.refusals.is_cautious(state, now):
+            return max(at, state.send_due)
+        return at
 
     def _is_cautious(self, state: AccountState, now: float) -> bool:
         """Whether all leave one by one."""
-        return state.refused_at > -math.inf and self.refusals.is_cautious(state, now)
+        return state.refused_at > _NEVER and self.refusals.is_cautious(state, now)
 
     def _begin(self, state: AccountState, lease: Lease, at: float) -> None:
         """Let *lease* be used from this instant on."""
         lease.at = at
-        lease.dies = dies = at + lease.longest + SLACK + self._grace + self.period
+        lease.dies = dies = at + lease.longest + self._after
         state.leases[lease.id] = lease
         state.first_death = min(state.first_death, dies)
 
@@ -289,7 +305,7 @@ class Law:
             step = max(step, (min(first, now + self.period) - lease.at) / (left + 1))
         lease.charge = step
         state.due = min(due + step, now + self.period)
-        if state.refused_at > -math.inf:
+        if state.refused_at > _NEVER:
             self.refusals.charge(state, now, lease.at)
 
     def _movable(self, state: AccountState, after: float, before: float) -> Lease | None:
@@ -318,4 +334,8 @@ class Law:
         """Add the opening of a request that the server counted before this instant."""
         if lease is None and any(known == lease_id for _, known in state.ended):
             return  # told before
-        insort(state.ended, (counted_at + self.period, lease_id))
+        opening = (counted_at + self.period, lease_id)
+        if not state.ended or state.ended[-1] <= opening:
+            state.ended.append(opening)
+        else:
+            insort(state.ended, opening)

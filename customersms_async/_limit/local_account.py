@@ -51,6 +51,7 @@ class LocalAccount:
         self._passed = 0  # single messages that went ahead of a waiting bulk run, in a row
         self._held = 0.0  # seconds for which a request in flight holds its slot, on average
         self._uses = -2  # the lease that would have been next when it was last seen idle
+        self._looks_at = _NEVER  # when the next slot opens, as last seen
         self._is_busy = False
         self._noted: deque[tuple[Lease, End]] = deque()
         # Replaced and never changed, since other threads walk it without the lock.
@@ -89,21 +90,15 @@ class LocalAccount:
                 if member.sends_waiting or not loop.is_running():
                     return None
                 bulks += member.bulks_waiting
-            if self._is_busy or (bulks and self._passed >= PASSED_AT_MOST):
+            if bulks and self._passed >= PASSED_AT_MOST:
                 return None
-            self._is_busy = True
-            try:
-                now = self.clock()
-                lease = Lease(str(next(self._ids)), False, now, now, now, longest)  # noqa: FBT003
-                if self._law.reserve(self._state, now, lease) is not None:
-                    return None
-                self._passed = self._passed + 1 if bulks else 0
-                place = next(self._places) if ticket is None else ticket.place
-                return LeasedSlot(self, lease, place, now, now)
-            finally:
-                self._is_busy = False
-                if self._noted:
-                    self._take_in_and_serve()
+            now = self.clock()
+            lease = Lease(str(next(self._ids)), False, now, now, now, longest)  # noqa: FBT003
+            if self._law.reserve(self._state, now, lease) is not None:
+                return None
+            self._passed = self._passed + 1 if bulks else 0
+            place = next(self._places) if ticket is None else ticket.place
+            return LeasedSlot(self, lease, place, now, now)
 
     def next_place(self) -> int:
         return next(self._places)
@@ -155,9 +150,18 @@ class LocalAccount:
 
     def end(self, lease: Lease, how: End) -> None:
         with lock:
-            self._noted.append((lease, how))
-            if not self._is_busy:
+            if self._is_busy:
+                self._noted.append((lease, how))
+                return
+            now = self.clock()
+            self._take_in(lease, how, now)
+            if self._members and (how is End.UNUSED or now + self._law.period < self._looks_at):
                 self._take_in_and_serve()
+
+    def _take_in(self, lease: Lease, how: End, now: float) -> None:
+        self._law.end(self._state, lease.id, how, now)
+        if how is End.ANSWERED:
+            self._held += (now - lease.at - self._held) / 8
 
     def refused(self, lease: Lease, retry_after: float | None) -> float:
         with lock:
@@ -177,15 +181,13 @@ class LocalAccount:
             while True:
                 now = self.clock()
                 while self._noted:
-                    lease, how = self._noted.popleft()
-                    self._law.end(self._state, lease.id, how, now)
-                    if how is End.ANSWERED:
-                        self._held += (now - lease.at - self._held) / 8
+                    self._take_in(*self._noted.popleft(), now)
                 look_at = self._serve(now) if self._is_waited_for() else _NEVER
                 if not self._noted:
                     break
         finally:
             self._is_busy = False
+        self._looks_at = look_at
         self._look_at(look_at, now)
 
     def _is_waited_for(self) -> bool:
@@ -219,13 +221,14 @@ class LocalAccount:
 
     def _grant(self, waiter: Waiter, now: float) -> None:
         lease, loop = waiter.lease, waiter.member.loop
-        waiter.member.remove(waiter)
         is_passing = not lease.is_bulk and self._bulks_waiting() > 0
         self._passed = self._passed + 1 if is_passing else 0
         slot = LeasedSlot(self, lease, waiter.place, waiter.asked_at, now)
         if _running_loop() is loop:
+            waiter.member.granted(waiter)
             waiter.future.set_result(slot)
             return
+        waiter.member.remove(waiter)
         try:
             loop.call_soon_threadsafe(_hand_over, waiter, slot)
         except RuntimeError:  # closed in this very moment
@@ -282,6 +285,7 @@ class LocalAccount:
 
 
 def _hand_over(waiter: Waiter, slot: LeasedSlot) -> None:
+    waiter.member.granted(waiter)
     if waiter.future.done():
         slot.unused()
     else:

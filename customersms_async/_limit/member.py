@@ -124,12 +124,14 @@ class Waiter:
         member: Where it waits.
         is_waiting: Whether its member counts it.
         is_judged: Whether its chances were looked at.
+        has_turn: Whether it is the head of the bulk queue.
     """
 
     __slots__ = (
         "asked_at",
         "future",
         "gives_up_at",
+        "has_turn",
         "is_judged",
         "is_waiting",
         "lease",
@@ -143,6 +145,7 @@ class Waiter:
         self.future: asyncio.Future[LeasedSlot] = member.loop.create_future()
         self.is_waiting = False
         self.is_judged = False
+        self.has_turn = lease.is_bulk
         self.lease = lease
         self.place = place
         self.asked_at = asked_at
@@ -265,6 +268,13 @@ class Member:
         else:
             self.sends_waiting -= 1
 
+    def granted(self, waiter: Waiter) -> None:
+        """Let the next bulk request ask, now that *waiter* gets its slot."""
+        self.remove(waiter)
+        if waiter.lease.is_bulk:
+            self._has_token = False
+            self._pass_turn(waiter)
+
     async def acquire(
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
     ) -> LeasedSlot:
@@ -274,34 +284,46 @@ class Member:
         if patience is not None:
             self._desk.refuse_the_hopeless(place, patience, is_bulk=lane is not _SEND)
         if lane is _SEND:
-            return await self._wait(longest, place, asked_at, patience, is_bulk=False)
+            return await self._wait(longest, place, asked_at, patience)
+        is_new = ticket is None
         if patience is None:
-            return await self._wait_in_turn(longest, place, asked_at, ticket)
+            return await self._wait(longest, place, asked_at, None, is_new=is_new)
         try:
             async with asyncio.timeout(patience):
-                return await self._wait_in_turn(longest, place, asked_at, ticket)
+                return await self._wait(longest, place, asked_at, None, is_new=is_new)
         except TimeoutError:
             raise out_of_patience(patience) from None
 
-    async def _wait_in_turn(
-        self, longest: float, place: int, asked_at: float, ticket: Ticket | None
-    ) -> LeasedSlot:
+    async def _take_turn(self, place: int, *, is_new: bool) -> None:
+        """Become the head of the bulk queue, with a token of the bucket."""
         await self._turn.enter(place)
         try:
-            if ticket is None and not self._has_token and self._bucket is not None:
+            if is_new and not self._has_token and self._bucket is not None:
                 await self._bucket.acquire()
-            self._has_token = True
-            slot = await self._wait(longest, place, asked_at, None, is_bulk=True)
-            self._has_token = False
-            return slot
-        finally:
+        except BaseException:
+            self._turn.leave()
+            raise
+        self._has_token = True
+
+    def _pass_turn(self, waiter: Waiter) -> None:
+        if waiter.has_turn:
+            waiter.has_turn = False
             self._turn.leave()
 
     async def _wait(
-        self, longest: float, place: int, asked_at: float, patience: float | None, *, is_bulk: bool
+        self,
+        longest: float,
+        place: int,
+        asked_at: float,
+        patience: float | None,
+        *,
+        is_new: bool | None = None,
     ) -> LeasedSlot:
-        desk = self._desk
+        """Wait for a slot; a bulk request, which says whether it *is_new*, in its turn."""
+        desk, is_bulk = self._desk, is_new is not None
         while True:
+            if is_new is not None:
+                await self._take_turn(place, is_new=is_new)
             lease = desk.next_lease(longest, is_bulk=is_bulk)
             gives_up_at = math.inf if patience is None else asked_at + patience
             waiter = Waiter(self, lease, place, asked_at, gives_up_at)
@@ -320,12 +342,14 @@ class Member:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
+                self._has_token |= waiter.lease.is_bulk
                 future.result().unused()
             raise
         finally:
             if timer is not None:
                 timer.cancel()
             desk.leave(waiter)
+            self._pass_turn(waiter)
 
 
 def _give_up(future: asyncio.Future[LeasedSlot], patience: float) -> None:

@@ -330,7 +330,7 @@ class SharedAccount:
         return new
 
     def _hand_over(self, one: Waiter, granted_at: float) -> None:
-        self.member.remove(one)
+        self.member.granted(one)
         slot = LeasedSlot(self, one.lease, one.place, min(one.asked_at, granted_at), granted_at)
         if one.future.done():
             slot.unused()
