@@ -133,7 +133,8 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         NETWORK | {"asyncio"},
     ),
     "cli": (
-        {"values", "system", "_plan", "segments", "plan", "recipients", "calls", "sandbox"},
+        {"values", "system", "_plan", "segments", "plan", "recipients", "calls", "sandbox"}
+        | {"_bulk (pure)", "outbox", "outbox (pure)"},
         NETWORK,
     ),
     "command": ({"cli"}, NETWORK),

@@ -10,12 +10,13 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .selection import ListOptions, Selection
 
 __all__ = ["Accepted", "beside"]
 
+_ENDING: Final = ".sms.json"
 _ONLY_OWNER: Final = 0o600
 
 
@@ -27,24 +28,28 @@ class Accepted:
     options: ListOptions
 
     @classmethod
-    def read(cls, file: Path) -> Accepted | None:
-        """Read what was confirmed for the list; None where nothing was."""
-        try:
-            kept = json.loads(beside(file, ".sms.json").read_text("utf-8"))
-        except FileNotFoundError:
+    def read(cls, file: Path, campaign: str) -> Accepted | None:
+        """Read what was confirmed for a campaign of the list; None where nothing was."""
+        kept = _kept(file).get(campaign)
+        if kept is None:
             return None
         options = kept["options"]
         paths = {name: Path(options[name]) for name in ("text_file", "skip") if options[name]}
         return cls(Selection(**kept["selection"]), ListOptions(**{**options, **paths}))
 
-    def write(self, file: Path) -> None:
+    def write(self, file: Path, campaign: str) -> None:
         """Remember it."""
-        path = beside(file, ".sms.json")
+        mine = {"selection": asdict(self.selection), "options": asdict(self.options)}
+        path = beside(file, _ENDING)
         part = path.with_name(f".{path.name}.part")
         part.touch(_ONLY_OWNER)
-        kept = {"selection": asdict(self.selection), "options": asdict(self.options)}
-        part.write_text(json.dumps(kept, default=os.fspath), "utf-8")
+        part.write_text(json.dumps({**_kept(file), campaign: mine}, default=os.fspath), "utf-8")
         part.replace(path)
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    path = beside(file, _ENDING)
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
 def beside(file: Path, ending: str) -> Path:

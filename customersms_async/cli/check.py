@@ -18,7 +18,7 @@ from .results import write_table
 from .segments import shown
 from .selection import ListOptions, Selection, look_through
 
-__all__ = ["check", "describe"]
+__all__ = ["check", "details", "headline"]
 
 #: Characters that force UCS-2 of which a person reads.
 _MOST_CHARS = 8
@@ -47,7 +47,7 @@ def check(
     if json:
         result_json({**plan.to_dict(), "token": token, "problems": problems.lines()})
     else:
-        for line in describe(people, plan, problems):
+        for line in (*headline(people, plan), *details(plan, problems)):
             result(line)
         result()
         result(f"To send exactly this: customersms bulk {file} ... --confirm {token}")
@@ -57,11 +57,15 @@ def check(
     return Exit.PARTIAL if plan.bad else Exit.OK
 
 
-def describe(people: Recipients, plan: Plan, problems: Problems) -> Iterator[str]:
-    """Say in lines what was found in a list."""
+def headline(people: Recipients, plan: Plan) -> Iterator[str]:
+    """Say in three lines what a list is, and what sending it will be."""
     yield f"{people.path.name}: {_kind(people)}, numbers in {people.phone_column!r}"
     yield str(plan)
     yield f"credits: at least {plan.credits_at_least:,}"
+
+
+def details(plan: Plan, problems: Problems) -> Iterator[str]:
+    """Say in lines what a person should look at before it is sent."""
     if problems.count:
         yield ""
         yield "Rows that cannot be sent to:"

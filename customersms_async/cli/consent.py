@@ -20,7 +20,7 @@ from .console import say
 from .exits import UsageError
 from .selection import Selection
 
-__all__ = ["Changed", "agree"]
+__all__ = ["Changed", "agree", "check_unchanged"]
 
 _LIST: Final = "the list"
 
@@ -29,15 +29,17 @@ class Changed(Exception):  # named after what a person has to know
     """It is no longer what was confirmed; the text says what differs."""
 
 
-def agree(file: Path, wanted: Accepted, plan: Plan, *, yes: bool, token: str | None) -> None:
+def agree(
+    file: Path, campaign: str, wanted: Accepted, plan: Plan, *, yes: bool, token: str | None
+) -> None:
     """
-    Return where a person has confirmed exactly this, now or before.
+    Return where a person has confirmed exactly this for a campaign, now or before.
 
     Raises:
         Changed: It is something else than what was confirmed.
         UsageError: Nobody can be asked.
     """
-    known = Accepted.read(file)
+    known = Accepted.read(file, campaign)
     selection = wanted.selection
     if known is not None and known.selection == selection:
         return
@@ -47,7 +49,19 @@ def agree(file: Path, wanted: Accepted, plan: Plan, *, yes: bool, token: str | N
         _check_change(selection.changed_from(known.selection), file, selection, is_new=bool(token))
     elif not (yes or token):
         _ask(plan, selection)
-    wanted.write(file)
+    wanted.write(file, campaign)
+
+
+def check_unchanged(file: Path, accepted: Accepted) -> None:
+    """
+    Look once more, after the list was read: it may have been saved meanwhile.
+
+    Raises:
+        Changed: It is not what was confirmed; nothing of it was sent.
+    """
+    if Selection.of(file, accepted.options) != accepted.selection:
+        msg = f"{file.name} was changed while it was read; nothing was sent, look at it again"
+        raise Changed(msg)
 
 
 def _check_change(changed: list[str], file: Path, selection: Selection, *, is_new: bool) -> None:

@@ -14,6 +14,7 @@ from ._campaigns import CampaignStatus
 from ._enqueue import enqueue, enqueue_async
 from ._errors import CampaignHeld, OutboxError, OutboxUnavailable
 from ._outbox import Outbox
+from ._read import Line
 from ._rows import Added
 from ._worker import Worker
 
@@ -22,6 +23,7 @@ __all__ = [
     "Campaign",
     "CampaignHeld",
     "CampaignStatus",
+    "Line",
     "Outbox",
     "OutboxError",
     "OutboxUnavailable",

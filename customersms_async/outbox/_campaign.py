@@ -217,6 +217,11 @@ class Campaign:
         async for line in self._lines(wanted):
             yield line.outcome()
 
+    async def lines(self) -> AsyncIterator[Line]:
+        """Give all rows with the evidence, settled or not, in the order of their adding."""
+        async for line in self._lines(None):
+            yield line
+
     async def status(self) -> CampaignStatus:
         """Count its messages by state."""
         return await self._host.engine.run(count(await self._find()))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, frozen
 
+from .._values.export import as_dict
 from .._values.status import Status
 from ..outcomes import Outcome
 from ._job import Job, Query, Record
@@ -59,6 +60,10 @@ class Line:
     ended_at: float | None
     credits_before: int | None
     credits_after: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes as types that JSON has."""
+        return as_dict(self)
 
     def outcome(self) -> Outcome:
         """Give it as an outcome, once it has a fate."""

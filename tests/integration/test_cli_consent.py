@@ -10,7 +10,7 @@ import stat
 import pytest
 
 from customersms_async.cli.accepted import Accepted
-from customersms_async.cli.consent import Changed, agree
+from customersms_async.cli.consent import Changed, agree, check_unchanged
 from customersms_async.cli.exits import UsageError
 from customersms_async.cli.interrupts import interruptible
 from customersms_async.cli.selection import ListOptions, Selection
@@ -18,6 +18,7 @@ from customersms_async.cli.times import read_hours, read_until
 from customersms_async.plan import Plan
 
 PLAN = Plan(recipients=2_000)
+NAME = "people.csv"
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def wanted(people, **options):
 
 
 def confirm(people, *, yes=False, token=None, **options):
-    agree(people, wanted(people, **options), PLAN, yes=yes, token=token)
+    agree(people, NAME, wanted(people, **options), PLAN, yes=yes, token=token)
 
 
 def answer_at_a_terminal(monkeypatch, line):
@@ -46,10 +47,13 @@ def test_what_was_confirmed_is_kept(people, tmp_path):
     """The list can be read again as it was, by its owner alone."""
     (tmp_path / "stop.csv").write_text("+13235554567\n")
     accepted = wanted(people, skip=tmp_path / "stop.csv", phone="phone", batch_size=7)
-    accepted.write(people)
+    accepted.write(people, NAME)
+    wanted(people).write(people, "another")
     file = tmp_path / "people.csv.sms.json"
 
-    assert accepted == Accepted.read(people)
+    assert accepted == Accepted.read(people, NAME)
+    assert wanted(people) == Accepted.read(people, "another")
+    assert Accepted.read(people, "a third") is None
     assert 0o600 == stat.S_IMODE(file.stat().st_mode)
     assert {"people.csv", "stop.csv", file.name} == {path.name for path in tmp_path.iterdir()}
 
@@ -94,6 +98,18 @@ def test_a_list_that_has_grown_is_confirmed_again(people):
     confirm(people)
 
 
+def test_a_list_that_is_saved_while_it_is_read(people):
+    """It is looked at once more before anything leaves."""
+    accepted = wanted(people)
+    check_unchanged(people, accepted)
+    people.write_text("phone\n+13235554567\n")
+
+    with pytest.raises(
+        Changed, match=r"people\.csv was changed while it was read; nothing was sent"
+    ):
+        check_unchanged(people, accepted)
+
+
 def test_another_text_is_another_campaign(people):
     """What is queued already has the old text, so that no token confirms a new one."""
     confirm(people, yes=True)
@@ -125,7 +141,7 @@ def test_a_person_says_no(people, monkeypatch, line):
 
     with pytest.raises(UsageError, match="left; nothing was sent"):
         confirm(people)
-    assert Accepted.read(people) is None
+    assert Accepted.read(people, NAME) is None
 
 
 def test_nobody_can_be_asked(people, monkeypatch):

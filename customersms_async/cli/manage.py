@@ -1,0 +1,160 @@
+"""``customersms status``, ``pause``, ``resume`` and ``resolve``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from attrs import asdict
+from cyclopts import Parameter
+
+from ..outbox import Campaign, CampaignStatus
+from .connection import Connection
+from .console import result, result_json, say
+from .exits import Exit, UsageError
+from .place import File, Place
+
+__all__ = ["pause", "resolve", "resume", "status", "summary"]
+
+#: Seconds between two looks of ``--watch``.
+_LOOK_AGAIN: Final = 2.0
+
+#: Rows of a list, and ranges of them: 17,20-25.
+_ROWS: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+_MOST_ROWS: Final = 1_048_576
+
+
+def status(
+    file: File = None,
+    /,
+    *,
+    place: Place | None = None,
+    watch: Annotated[bool, Parameter(help="Look again until nothing waits.")] = False,
+    json: Annotated[bool, Parameter(help="Print lines of JSON.")] = False,
+) -> Exit:
+    """Say how far a list is."""
+
+    async def look(campaign: Campaign) -> Exit:
+        while True:
+            now = await campaign.status()
+            if json:
+                result_json(asdict(now))
+            else:
+                result(summary(now))
+            if not (watch and _waiting(now)):
+                return Exit.OK
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    return _with(file, place, look)
+
+
+def pause(file: File = None, /, *, place: Place | None = None) -> Exit:
+    """Let nothing new leave, whichever process sends."""
+
+    async def hold(campaign: Campaign) -> Exit:
+        await campaign.pause()
+        say(f"paused; go on with: customersms resume {file or ''}".rstrip())
+        return Exit.OK
+
+    return _with(file, place, hold)
+
+
+def resume(
+    file: File = None,
+    /,
+    *,
+    place: Place | None = None,
+    new_key: Annotated[
+        bool, Parameter(help="The key was changed: go on with the one that is set now.")
+    ] = False,
+    moved: Annotated[
+        bool, Parameter(help="The outbox was moved here, and its original will not send.")
+    ] = False,
+    connection: Connection | None = None,
+) -> Exit:
+    """Let a list go on that was paused or held."""
+    place = place or Place()
+
+    async def go_on() -> Exit:
+        async with place.existing(file) as outbox:
+            campaign = place.of(outbox, file)
+            if moved:
+                await outbox.adopt()
+            if new_key:
+                async with (connection or Connection()).open() as sms:
+                    await campaign.adopt(sms)
+            await campaign.resume()
+        say("it may go on; the same customersms bulk sends what waits")
+        return Exit.OK
+
+    return asyncio.run(go_on())
+
+
+def resolve(
+    file: File = None,
+    /,
+    *,
+    place: Place | None = None,
+    sent: Annotated[str | None, Parameter(help="Rows that were sent after all: 17,20-25.")] = None,
+    again: Annotated[
+        str | None, Parameter(help="Rows to send again; some may get it twice.")
+    ] = None,
+) -> Exit:
+    """Say of unknown messages: sent after all, or send again."""
+    if (sent is None) == (again is None):
+        msg = "say which rows: --sent 17,20-25, or --again 17,20-25"
+        raise UsageError(msg)
+    refs = _refs(sent or again or "")
+
+    async def settle(campaign: Campaign) -> Exit:
+        left = await (campaign.mark_sent(refs) if sent else campaign.send_again(refs))
+        say(f"{len(refs) - len(left):,} rows resolved")
+        if left:
+            say(f"nothing done about {', '.join(left[:20])}: not there, or not unknown")
+        return Exit.PARTIAL if left else Exit.OK
+
+    return _with(file, place, settle)
+
+
+def summary(now: CampaignStatus) -> str:
+    """Say in one line how a campaign stands."""
+    parts = [
+        f"{now.sent:,} sent",
+        f"{now.rejected:,} rejected",
+        f"{now.unknown:,} unknown",
+        f"{now.not_sent:,} not sent",
+        f"{_waiting(now):,} waiting",
+    ]
+    if now.credits is not None:
+        parts.append(f"{now.credits:,} credits left")
+    if now.state != "open":
+        parts.append(now.state)
+    return ", ".join(parts)
+
+
+def _waiting(now: CampaignStatus) -> int:
+    return now.queued + now.claimed + now.sending
+
+
+def _refs(rows: str) -> list[str]:
+    numbers: list[int] = []
+    for part in rows.replace(" ", "").split(","):
+        found = _ROWS.fullmatch(part)
+        if found is None:
+            msg = f"rows must be like 17,20-25, not {rows!r}"
+            raise UsageError(msg)
+        first = int(found[1])
+        numbers += range(first, min(int(found[2] or first), _MOST_ROWS) + 1)
+    return [f"row-{number}" for number in numbers]
+
+
+def _with(file: File, place: Place | None, work: Callable[[Campaign], Awaitable[Exit]]) -> Exit:
+    chosen = place or Place()
+
+    async def run() -> Exit:
+        async with chosen.existing(file) as outbox:
+            return await work(chosen.of(outbox, file))
+
+    return asyncio.run(run())

@@ -1,0 +1,76 @@
+"""
+Where the campaign of a list lies.
+
+Beside a list ``people.csv`` stands ``people.csv.sms.db``, its outbox.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..outbox import Campaign, Outbox
+from .accepted import beside
+from .exits import UsageError
+
+__all__ = ["File", "Place"]
+
+File = Annotated[Path | None, Parameter(help="The list. Its campaign lies beside it.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which campaign; by default that which lies beside the list."""
+
+    outbox: Annotated[str | None, Parameter(help="Another outbox: a path, or postgresql://...")] = (
+        None
+    )
+    campaign: Annotated[str | None, Parameter(help="Another name than that of the list.")] = None
+
+    def open(self, file: Path | None) -> Outbox:
+        """
+        Give the outbox; it is not opened yet.
+
+        Raises:
+            UsageError: Neither a list nor an outbox with a campaign is named.
+        """
+        if self.outbox is not None:
+            return Outbox(self.outbox)
+        if file is None:
+            msg = "name a list, or an outbox and a campaign: --outbox URL --campaign NAME"
+            raise UsageError(msg)
+        return Outbox(beside(file, ".sms.db"))
+
+    def name(self, file: Path | None) -> str:
+        """
+        Give the name of the campaign.
+
+        Raises:
+            UsageError: Neither a list nor a campaign is named.
+        """
+        name = self.campaign or (None if file is None else file.name)
+        if name is None:
+            msg = "name the campaign as well: --campaign NAME"
+            raise UsageError(msg)
+        return name
+
+    def of(self, outbox: Outbox, file: Path | None) -> Campaign:
+        """Give the campaign."""
+        return outbox.campaign(self.name(file))
+
+    def existing(self, file: Path | None) -> Outbox:
+        """
+        Give the outbox of a campaign that was begun.
+
+        Raises:
+            UsageError: There is none beside the list, or nothing says where it is.
+        """
+        self.name(file)
+        if self.outbox is None and file is not None and not beside(file, ".sms.db").exists():
+            msg = f"nothing of {file.name} was sent yet; begin with: customersms bulk {file}"
+            raise UsageError(msg)
+        return self.open(file)

@@ -1,0 +1,522 @@
+"""The command `customersms bulk` and what belongs to it: status, pause, resume, resolve, export."""
+
+import asyncio
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from customersms_async import Message
+from customersms_async.cli import main
+from customersms_async.cli.exits import Exit
+from customersms_async.cli.manage import summary
+from customersms_async.cli.progress import shown
+from customersms_async.outbox import CampaignStatus, Outbox, enqueue
+
+A, B, C = "+12125551234", "+13235554567", "+442071838750"
+REJECTED, LOST = "+12126660001", "+12126660002"
+TEXT = ("--text", "Hi {name}")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line in this process: its status, and the lines of both streams."""
+
+    def run_main(*words):
+        status = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return run_main
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a list of numbers, each with a name."""
+
+    def write_list(*phones, name="people.csv"):
+        path = tmp_path / name
+        rows = (f"{phone},n{number}\n" for number, phone in enumerate(phones, 2))
+        path.write_text("phone,name\n" + "".join(rows))
+        return path
+
+    return write_list
+
+
+def start(people, sandbox, *options, **streams):
+    """Start `bulk` in a process of its own, as a person does."""
+    command = (sys.executable, "-m", "customersms_async", "bulk", str(people), *TEXT, *options)
+    return subprocess.Popen(
+        [*command, "--yes"],
+        env={
+            **os.environ,
+            "CUSTOMERSMS_API_KEY": sandbox.key,
+            "CUSTOMERSMS_ENDPOINT": sandbox.endpoint,
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+        **{"stderr": subprocess.PIPE, **streams},
+    )
+
+
+def numbers(how_many):
+    return [f"+1212555{n:04}" for n in range(how_many)]
+
+
+def test_a_list_is_sent(run, write, sms_sandbox):
+    """Plan and announcements on standard error, the result on standard output."""
+    status, out, err = run("bulk", write(A, B), *TEXT, "--yes")
+
+    assert Exit.OK == status
+    assert ["2 sent, 0 rejected, 0 unknown, 0 not sent, 0 waiting, 98 credits left"] == [
+        line.replace("9,998", "98") for line in out
+    ]
+    assert "people.csv: utf-8 with commas, numbers in 'phone'" == err[0]
+    assert {(A, "Hi n2"), (B, "Hi n3")} == {(m.phone, m.text) for m in sms_sandbox.messages}
+
+
+def test_the_same_command_again_sends_nothing_again(run, write, sms_sandbox):
+    """What was confirmed holds, and what was sent is known."""
+    people = write(A, B)
+    _, (token_line,), _ = run("check", people, *TEXT, "--json")
+    token = json.loads(token_line)["token"]
+
+    assert Exit.OK == run("bulk", people, *TEXT, "--confirm", token)[0]
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+    assert 2 == len(sms_sandbox.messages)
+
+
+def test_a_list_that_has_grown(run, write, sms_sandbox):
+    """It is confirmed again, and only what is new is sent."""
+    run("bulk", write(A), *TEXT, "--yes")
+    people = write(A, B)
+    status, out, err = run("bulk", people, *TEXT)
+    token = err[-1].split()[-1]
+
+    assert (Exit.CHANGED, []) == (status, out)
+    assert Exit.OK == run("bulk", people, *TEXT, "--confirm", token)[0]
+    assert [A, B] == [message.phone for message in sms_sandbox.messages]
+
+
+def test_another_campaign_of_the_same_list(run, write, sms_sandbox):
+    """It has its own confirmation, and its own memory."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes")
+    other = ("--text", "Ho", "--campaign", "second")
+
+    assert Exit.CHANGED == run("bulk", people, "--text", "Ho")[0]
+    assert Exit.OK == run("bulk", people, *other, "--yes")[0]
+    assert Exit.OK == run("bulk", people, *other)[0]
+    assert ["Hi n2", "Ho"] == [message.text for message in sms_sandbox.messages]
+
+
+def test_nobody_has_confirmed(run, write, sms_sandbox):
+    """Then nothing is sent, and the token is named."""
+    status, _, err = run("bulk", write(A), *TEXT)
+
+    assert Exit.USAGE == status
+    assert "nobody can be asked; say --yes, or --confirm " in err[-1]
+    assert 0 == len(sms_sandbox.requests)
+
+
+# --- Exit statuses --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ((A, "555"), (), Exit.PARTIAL, "1 sent, 0 rejected, 0 unknown, 1 not sent, 0 waiting"),
+        ((A, REJECTED), (), Exit.PARTIAL, "1 sent, 1 rejected, 0 unknown, 0 not sent, 0 waiting"),
+        ((A, LOST), (), Exit.UNKNOWN, "1 sent, 0 rejected, 1 unknown, 0 not sent, 0 waiting"),
+        ((A, A), (), Exit.OK, "2 sent, 0 rejected, 0 unknown, 0 not sent, 0 waiting"),
+        ((A, B, C), ("--max-credits", "2"), Exit.STOPPED, "2 sent, 0 rejected, 0 unknown"),
+        ((A, B), ("--until", "2020-01-01T00:00"), Exit.STOPPED, "0 sent, 0 rejected, 0 unknown"),
+    ],
+)
+@pytest.mark.usefixtures("sms_sandbox")
+def test_what_became_of_a_list(run, write, case):
+    """The exit status tells the worst of it."""
+    phones, options, status, said = case
+    found, out, _ = run("bulk", write(*phones), *TEXT, "--yes", *options)
+
+    assert status == found
+    assert out[0].startswith(said)
+
+
+def test_a_refused_key(run, write, sms_sandbox, tmp_path):
+    """It ends the run at the first answer; the right one goes on."""
+    (tmp_path / "key").write_text("cspro_nobody")
+    people = write(*numbers(30))
+    status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", tmp_path / "key")
+
+    assert Exit.KEY == status
+    assert "stopped: INVALID_API_KEY" == err[-1]
+    assert 5 > len(sms_sandbox.requests)
+    status, _out, err = run("bulk", people, *TEXT)
+    assert Exit.STOPPED == status
+    assert f"customersms resume {people} --new-key" in err[-1]
+    assert Exit.OK == run("resume", people, "--new-key")[0]
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+    assert 30 == len(sms_sandbox.messages)
+
+
+def test_no_credits(run, write, sms_sandbox):
+    """That is a guard; after a top-up the same command goes on."""
+    sms_sandbox.credits = 3
+    people = write(*numbers(6))
+
+    assert Exit.STOPPED == run("bulk", people, *TEXT, "--yes")[0]
+    sms_sandbox.credits = 100
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+    assert sorted(numbers(6)) == sorted(message.phone for message in sms_sandbox.messages)
+
+
+# --- Results --------------------------------------------------------------------------------------
+
+
+def table(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_results_in_a_file(run, write, sms_sandbox, tmp_path):
+    """The columns of the list stand untouched before what became of each row."""
+    people = write(A, "555", A, LOST)
+    _, _, err = run("bulk", people, "--text", "Hi {phone}", "--yes", "--out", tmp_path / "out.csv")
+    header, *lines = table(tmp_path / "out.csv")
+
+    assert f"4 rows are in {tmp_path / 'out.csv'}" in err
+    assert ["phone", "name", "status", "code", "detail"] == header[:5]
+    assert ["message_id", "request", "segments", "at", "duplicate_of"] == header[5:]
+    assert [A, "n2", "sent", ""] == lines[0][:4]
+    assert ["555", "n3", "not_sent", "INVALID_PHONE"] == lines[1][:4]
+    assert [A, "n4", "not_sent", "DUPLICATE"] == lines[2][:4]
+    assert [LOST, "n5", "unknown", "ANSWER_LOST"] == lines[3][:4]
+    assert ["1", "", "1", "1"] == [line[7] for line in lines]
+    assert ["", "", "row-2", ""] == [line[9] for line in lines]
+    assert "+00:00" in lines[0][8]
+
+
+def test_results_as_json(run, write, sms_sandbox):
+    """One line a row, and nothing else on standard output."""
+    status, out, err = run("bulk", write(A, B), *TEXT, "--yes", "--json")
+    found = [json.loads(line) for line in out]
+
+    assert Exit.OK == status
+    assert [("row-2", "sent"), ("row-3", "sent")] == [(one["ref"], one["status"]) for one in found]
+    assert err[-1].startswith("2 sent, ")
+
+
+def test_export(run, write, sms_sandbox):
+    """To standard output, all of it or one fate."""
+    people = write(A, LOST)
+    run("bulk", people, *TEXT, "--yes")
+    status, out, _ = run("export", people, "--only", "unknown")
+
+    assert Exit.OK == status
+    assert [["phone", "name", "status"], [LOST, "n3", "unknown"]] == [
+        row[:3] for row in csv.reader(out)
+    ]
+    assert 3 == len(run("export", people)[1])
+
+
+def test_rows_that_came_or_went_later(run, write, sms_sandbox):
+    """What is not in the campaign has no fate yet; what is no longer in the list stands below."""
+    run("bulk", write(A, B, C), *TEXT, "--yes")
+    _, out, _ = run("export", write(A, B))
+    people = write(A, B, C, "+12025550123")
+
+    assert [A, B, "row-4"] == [row[0] for row in csv.reader(out)][1:]
+    fates = [row[2] for row in csv.reader(run("export", people)[1])][1:]
+    assert ["sent", "sent", "sent", ""] == fates
+
+
+def test_export_of_an_outbox_without_a_list(run, tmp_path):
+    """References and numbers stand for the list."""
+    url = tmp_path / "other.db"
+
+    async def fill():
+        async with Outbox(url) as outbox:
+            messages = [Message(A, "Hi", "=1+1"), Message(B, "Hi", "b"), Message(B, "Ho", "b")]
+            await outbox.campaign("mine").add(messages)
+
+    asyncio.run(fill())
+    status, out, _ = run("export", "--outbox", url, "--campaign", "mine")
+
+    assert Exit.OK == status
+    assert 1 == len(run("export", "--outbox", url, "--campaign", "mine", "--only", "sent")[1])
+    assert [["ref", "phone", "status"], ["'=1+1", f"'{A}", "queued"], ["b", f"'{B}", "queued"]] == [
+        row[:3] for row in csv.reader(out)
+    ]
+
+
+# --- status, pause, resume, resolve ---------------------------------------------------------------
+
+
+def test_pause_and_resume(run, write, sms_sandbox):
+    """A list that is paused says which command goes on."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes")
+    _, _, paused = run("pause", people)
+    status, out, err = run("bulk", people, *TEXT)
+
+    assert [f"paused; go on with: customersms resume {people}"] == paused
+    assert Exit.STOPPED == status
+    assert out[0].endswith(", paused")
+    assert f"it was paused; customersms resume {people}" in err[-1]
+    assert ["it may go on; the same customersms bulk sends what waits"] == run("resume", people)[2]
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+
+
+def test_a_copy(run, write, sms_sandbox, tmp_path):
+    """A copied outbox sends nothing before a person has said that it is the one that goes on."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in tmp_path.glob("people.csv*"):
+        (copy / path.name).write_bytes(path.read_bytes())
+    people = copy / "people.csv"
+    status, _, err = run("bulk", people, *TEXT)
+
+    assert Exit.STOPPED == status
+    assert f"customersms resume {people} --moved" in err[-1]
+    assert Exit.OK == run("resume", people, "--moved")[0]
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+
+
+def test_resolve(run, write, sms_sandbox):
+    """A person says of unknown messages what became of them."""
+    people = write(LOST, A, "+12126660003")
+    run("bulk", people, *TEXT, "--yes")
+    status, _, err = run("resolve", people, "--sent", "2-3")
+
+    assert (Exit.PARTIAL, "1 rows resolved") == (status, err[0])
+    assert "nothing done about row-3: not there, or not unknown" == err[1]
+    assert (Exit.OK, ["1 rows resolved"]) == run("resolve", people, "--again", "4")[::2]
+    _, (line,), _ = run("status", people)
+    assert line.startswith("2 sent, 0 rejected, 0 unknown, 0 not sent, 1 waiting")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["resolve", "{}"], "say which rows: --sent 17,20-25, or --again 17,20-25"),
+        (
+            ["resolve", "{}", "--sent", "1", "--again", "2"],
+            "say which rows: --sent 17,20-25, or --again 17,20-25",
+        ),
+        (["resolve", "{}", "--sent", "a"], "rows must be like 17,20-25, not 'a'"),
+        (
+            ["export", "{}", "--only", "lost"],
+            (
+                "--only must be one of sent, rejected, not_sent, unknown, queued, claimed, "
+                "sending, not 'lost'"
+            ),
+        ),
+        (["status"], "name the campaign as well: --campaign NAME"),
+        (
+            ["status", "--campaign", "x"],
+            "name a list, or an outbox and a campaign: --outbox URL --campaign NAME",
+        ),
+        (["status", "{}"], "nothing of people.csv was sent yet; begin with: customersms bulk {}"),
+    ],
+)
+def test_command_lines_that_make_no_sense(run, write, words, said):
+    """The error says what would."""
+    people = write(A)
+    status, _, err = run(*(word.format(people) for word in words))
+
+    assert (Exit.USAGE, f"customersms: {said.format(people)}") == (status, err[0])
+
+
+def test_status(run, write, sms_sandbox):
+    """A line for people, or one of JSON; watching ends when nothing waits."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes")
+    line = run("status", people, "--watch")[1]
+
+    assert ["1 sent, 0 rejected, 0 unknown, 0 not sent, 0 waiting, 9,999 credits left"] == line
+    assert 1 == json.loads(run("status", people, "--json")[1][0])["sent"]
+
+
+def test_samples_to_one_number(run, write, sms_sandbox):
+    """They are sent before anything is confirmed, and the list is not begun."""
+    people = write(A, B)
+    status, _out, _ = run("bulk", people, *TEXT, "--test-to", C)
+
+    assert Exit.OK == status
+    assert [(C, "Hi n2")] == [(message.phone, message.text) for message in sms_sandbox.messages]
+    assert Exit.USAGE == run("status", people)[0]
+
+
+NOW = {
+    "state": "open",
+    "queued": 1,
+    "claimed": 1,
+    "sending": 1,
+    "sent": 1_000,
+    "rejected": 0,
+    "not_sent": 0,
+    "unknown": 0,
+    "duplicates": 0,
+    "requests": 10,
+    "credits": None,
+    "price": 1.0,
+}
+
+
+def test_a_summary():
+    """What waits is what has no fate; a balance stands there once one was heard."""
+    line = "1,000 sent, 0 rejected, 0 unknown, 0 not sent, 3 waiting"
+
+    assert line == summary(CampaignStatus(**NOW))
+    assert f"{line}, 0 credits left, cancelled" == summary(
+        CampaignStatus(**{**NOW, "credits": 0, "state": "cancelled"})
+    )
+
+
+@pytest.mark.virtual_time
+async def test_a_line_a_minute(capsys):
+    """Where there is no terminal, that is how far it is told."""
+
+    class Campaign:
+        async def status(self):
+            return CampaignStatus(**NOW)
+
+    async with shown(Campaign()):
+        await asyncio.sleep(150)
+
+    assert 2 == capsys.readouterr().err.count("1,000 sent, 0 rejected, 0 unknown")
+
+
+def test_watching(write, run, sms_sandbox):
+    """It looks again as long as something waits."""
+    sms_sandbox.set_faults(latency="1")
+    people = write(A, B)
+    sending = start(people, sms_sandbox)
+    wait_for((people.parent / "people.csv.sms.json").exists)
+    wait_for(lambda: sms_sandbox.requests)
+    _, out, _ = run("status", people, "--watch")
+    sending.communicate()
+
+    assert 1 < len(out)
+    assert out[-1].startswith("2 sent, 0 rejected, 0 unknown, 0 not sent, 0 waiting")
+
+
+# --- Interruptions --------------------------------------------------------------------------------
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_ctrl_c(run, write, sms_sandbox):
+    """What is under way is answered; the same command goes on, and nobody gets it twice."""
+    sms_sandbox.set_faults(latency="0.5")
+    people = write(*numbers(40))
+    process = start(people, sms_sandbox)
+    wait_for(lambda: sms_sandbox.messages)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    sms_sandbox.clear_faults()
+
+    assert Exit.INTERRUPTED == process.returncode
+    assert "waiting for the answers of what is under way; again to give up" in err
+    assert f"interrupted; go on with the same command: customersms bulk {people} ..." in err
+    assert ", 0 unknown, " in out
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+    assert sorted(numbers(40)) == sorted(message.phone for message in sms_sandbox.messages)
+
+
+def test_kill(run, write, sms_sandbox):
+    """After kill -9, the same command goes on: nobody gets it twice, and nobody is lost."""
+    sms_sandbox.set_faults(latency="uniform(0, 0.2)")
+    people = write(*numbers(40))
+    for _ in range(3):
+        before = len(sms_sandbox.messages)
+        process = start(people, sms_sandbox)
+        wait_for(lambda before=before: len(sms_sandbox.messages) > before + 2)
+        process.kill()
+        process.communicate()
+        run("resume", people)
+    sms_sandbox.clear_faults()
+    time.sleep(0.5)
+    run("bulk", people, *TEXT)
+    rows = list(csv.reader(run("export", people)[1]))[1:]
+    unknown = {row[0] for row in rows if row[2] == "unknown"}
+    sent = [message.phone for message in sms_sandbox.messages]
+
+    assert {"sent", "unknown"} >= {row[2] for row in rows}
+    assert len(sent) == len(set(sent))
+    assert set(numbers(40)) == set(sent) | unknown
+
+
+def read_all(terminal, then=None, when=b""):
+    """Read what is shown until it is closed; at *when*, do something and give what was shown."""
+    seen = b""
+    while True:
+        try:
+            seen += os.read(terminal, 1000)
+        except OSError:  # the other end is closed
+            os.close(terminal)
+            return seen
+        if then is not None and when in seen:
+            then()
+            return seen
+
+
+def test_a_bar_on_a_terminal(write, sms_sandbox):
+    """How far it is stands on standard error, as long as it runs."""
+    sms_sandbox.set_faults(latency="0.3")
+    ours, theirs = os.openpty()
+    process = start(write(A, REJECTED), sms_sandbox, stderr=theirs)
+    os.close(theirs)
+    seen = read_all(ours)
+    out, _ = process.communicate()
+
+    assert b"/2" in seen
+    assert out.startswith("1 sent, 1 rejected, ")
+
+
+def test_what_is_out_of_the_ordinary(sms_sandbox, tmp_path):
+    """A paused list says so beside its bar, and what is unknown."""
+    people = tmp_path / "people.csv"
+    people.write_text(f"phone,name\n{LOST},Anna\n{A},Bob\n{B},Cy\n")
+    sms_sandbox.set_faults(latency="1")
+    ours, theirs = os.openpty()
+    process = start(people, sms_sandbox, stderr=theirs)
+    os.close(theirs)
+    shown_there = read_all(ours, lambda: main(["pause", str(people)]), when=b"1/3")
+    process.send_signal(signal.SIGINT)
+    shown_there += read_all(ours)
+    process.communicate()
+
+    assert b"1 unknown" in shown_there
+    assert b"paused" in shown_there
+
+
+def test_a_worker(sms_sandbox, tmp_path):
+    """It sends what an application has enqueued, and ends at Ctrl-C."""
+    url = tmp_path / "queue.db"
+    command = (sys.executable, "-m", "customersms_async", "worker", "--outbox", str(url))
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert "sending what is enqueued; Ctrl-C ends it\n" == process.stderr.readline()
+    with sqlite3.connect(url) as connection:
+        enqueue(connection, Message(A, "Your table is ready", ref="order-7"))
+    connection.close()
+    wait_for(lambda: sms_sandbox.messages)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+
+    assert (0, "waiting for the answers of what is under way\n") == (process.returncode, err)
+    assert [(A, "Your table is ready")] == [(m.phone, m.text) for m in sms_sandbox.messages]
