@@ -15,7 +15,7 @@ import functools
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, Unpack
+from typing import Any, Final, NoReturn, Self, Unpack, cast
 
 import aiohttp
 from attrs import evolve
@@ -165,7 +165,8 @@ class CustomerSMS:
         if isinstance(key, ConfigurationError):
             raise key
         other = object.__new__(type(self))
-        state = object.__getstate__(self)  # a subclass may have attributes, and slots
+        # A subclass may have attributes, and slots: then there are two dictionaries.
+        state = cast("dict[str, Any] | tuple[dict[str, Any], ...]", object.__getstate__(self))
         for attributes in state if isinstance(state, tuple) else (state,):
             for name, value in attributes.items():
                 object.__setattr__(other, name, value)
@@ -343,11 +344,9 @@ class CustomerSMS:
         await self.aclose()
 
     def __repr__(self) -> str:
-        in_flight = self._common.in_flight
-        under_way = f"{len(in_flight.tasks)} tasks, {len(in_flight.bulks)} runs"
-        return (
-            f"<CustomerSMS account {self.account} at {self._common.network.endpoint}: {under_way}>"
-        )
+        common = self._common
+        under_way = f"{len(common.in_flight.tasks)} tasks, {len(common.in_flight.bulks)} runs"
+        return f"<CustomerSMS account {self.account} at {common.network.endpoint}: {under_way}>"
 
     def __reduce__(self) -> NoReturn:
         msg = "a client holds a key and connections, and is not pickled; make it where it is used"
@@ -377,7 +376,8 @@ def make_client(
     **options: Any,  # noqa: ANN401  # those of `CustomerSMS`
 ) -> CustomerSMS:
     """Make a client over another network and clock than the system's."""
-    return CustomerSMS(api_key, **options)._over(network, clock)  # noqa: SLF001  # of this module
+    over = CustomerSMS(api_key, **options)._over  # noqa: SLF001  # ours  # pyright: ignore[reportPrivateUsage]
+    return over(network, clock)
 
 
 def stream_batches(
@@ -389,9 +389,11 @@ def stream_batches(
 ) -> Bulk:
     """Send finished batches, each as one request; an outbox has made and checked them."""
     chosen = evolve(choose(Options, options), lane=lane)
-    return Bulk(client._run(BatchReader(batches), chosen))  # noqa: SLF001  # of this module
+    run = client._run  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
+    return Bulk(run(BatchReader(batches), chosen))
 
 
 def endpoint_of(client: CustomerSMS) -> str:
     """Give the URL that a client sends to."""
-    return client._common.network.endpoint  # noqa: SLF001  # of this module
+    common = client._common  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
+    return common.network.endpoint

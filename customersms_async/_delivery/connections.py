@@ -41,8 +41,8 @@ class Room:
 
     free: int
     _lock: threading.RLock = field(factory=threading.RLock, init=False)
-    _sends: deque[asyncio.Future[None]] = field(factory=deque, init=False)
-    _bulks: deque[asyncio.Future[None]] = field(factory=deque, init=False)
+    _sends: deque[asyncio.Future[None]] = field(factory=deque[asyncio.Future[None]], init=False)
+    _bulks: deque[asyncio.Future[None]] = field(factory=deque[asyncio.Future[None]], init=False)
 
     def take(self) -> bool:
         """Take a place where one is free."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from .._ports.clock import Clock
 from .._ports.hooks import RequestRecord
@@ -61,6 +61,10 @@ class Settings:
         check_count("max_connections", self.max_connections, 1)
 
 
+def _room_for(common: Common) -> Room:
+    return Room(common.settings.max_connections)
+
+
 @frozen
 class Common:
     """
@@ -80,11 +84,7 @@ class Common:
     clock: Clock
     in_flight: InFlight
     answers: AnswerTime = field(factory=AnswerTime)
-    room: Room = field(init=False)
-
-    @room.default
-    def _make_room(self) -> Room:
-        return Room(self.settings.max_connections)
+    room: Room = field(default=Factory(_room_for, takes_self=True), init=False)
 
     def context_for(self, key: ApiKey, on_credits: Callable[[int], None]) -> DeliveryContext:
         """Make what the deliveries of one client share."""
