@@ -180,6 +180,8 @@ class Campaign:
             await self._run(sms, run, feed, rules, max_in_flight=max_in_flight, drain=drain)
         finally:
             await run.end()
+        if run.failure is not None:
+            raise run.failure
         return _progress(await self.status(), run.word)
 
     async def _run(

@@ -83,8 +83,20 @@ def beat(campaign: int, token: str, lease: float, wall: float) -> Job[str | None
 
 
 def end_worker(campaign: int, token: str) -> Job[None]:
-    """End a worker's life in order: what it did not begin goes back, and no crash is counted."""
+    """
+    End a worker's life in order: what it did not begin goes back, and no crash is counted.
+
+    Where a request was given up whose fate nobody knows, its lease ends now, and `reap` decides.
+    """
     yield from give_back(token)
+    left = yield Query(
+        "SELECT id FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
+        " AND token = ? LIMIT 1",
+        (campaign, State.SENDING, token),
+    )
+    if left:
+        yield Change("UPDATE sms_worker SET until = 0 WHERE token = ?", (token,))
+        return
     yield Change("DELETE FROM sms_worker WHERE token = ?", (token,))
     yield Change("UPDATE sms_campaign SET crashes = 0 WHERE id = ?", (campaign,))
 

@@ -23,7 +23,8 @@ from attrs import define
 from .. import codes
 from .._ports.journal import Batch
 from ._campaigns import CampaignStatus, count
-from ._claim import Claim, claim, reap
+from ._claim import Claim, claim, give_back, reap
+from ._errors import OutboxUnavailable
 from ._guards import CANCELLED, OPEN
 from ._hours import Hours
 from ._job import Job
@@ -59,7 +60,14 @@ class Feed:
     _after: int = 0
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Claim batch after batch, until there is nothing left to do."""
+        """Claim batch after batch, until there is nothing left to do, or the database is away."""
+        try:
+            async for batch in self._batches():
+                yield batch
+        except OutboxUnavailable as exc:
+            self.session.fail(exc)
+
+    async def _batches(self) -> AsyncIterator[Batch]:
         while self.session.word is None:
             if self._is_late():
                 self.session.end_with(codes.TIME_IS_UP)
@@ -121,11 +129,13 @@ class Feed:
         if self.session.units:
             await self._pause(self._poll)
             return True
+        session = self.session
+        await session.ask(lambda: give_back(session.token))  # a claim whose answer was lost
         counts = await self._counts()
         if not (self.is_endless or counts.queued or counts.claimed or counts.sending):
             return False
         await self._pause(self._poll)
-        await self.session.ask(lambda: reap(self.session.campaign, time.time(), is_gone))
+        await session.ask(lambda: reap(session.campaign, time.time(), is_gone))
         return True
 
     async def _counts(self) -> CampaignStatus:

@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 from attrs import define, field
 
+from .. import codes
 from ._campaigns import bind, facts
 from ._claim import Claim, beat, end_worker, reap, register
 from ._engine import Engine
@@ -81,6 +82,7 @@ class Session:
         token: This worker's, at present.
         state: The campaign's, as of the last sign of life.
         word: What ended the run, or None.
+        failure: Why the database could not be asked, where that ended the run.
         stop: Lets nothing new leave.
         pay: Writes what is owed.
         units: What the run has, by the ids of its messages.
@@ -96,6 +98,7 @@ class Session:
     token: str = field(factory=lambda: secrets.token_hex(8))
     state: str = OPEN
     word: str | None = None
+    failure: OutboxUnavailable | None = None
     stop: Callable[[], object] = _no_run
     units: dict[int, Unit] = field(factory=dict[int, Unit])
     changed: asyncio.Event = field(factory=asyncio.Event)
@@ -132,13 +135,19 @@ class Session:
             self._heart.cancel()
             await asyncio.wait([self._heart])
         await self.pay()
-        await self.engine.run(end_worker(self.campaign, self.token))
+        with contextlib.suppress(OutboxUnavailable):  # then its lease ends by itself
+            await self.engine.run(end_worker(self.campaign, self.token))
 
     def end_with(self, word: str) -> None:
         """Let nothing new leave; the first reason stays."""
         self.word = self.word or word
         self.changed.set()
         self.stop()
+
+    def fail(self, exc: OutboxUnavailable) -> None:
+        """Let nothing new leave, since the database was away for too long."""
+        self.failure = exc
+        self.end_with(codes.JOURNAL_FAILED)
 
     def take(self, claim: Claim) -> None:
         """Remember what was claimed."""

@@ -149,16 +149,24 @@ def _settle_late(told: Settlement) -> Job[int]:
         (told.wall, told.credits, list(told.batches), told.token, WORKER_DIED),
     )
     found = yield Query(
-        "SELECT m.id FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
-        " WHERE m.id = ANY(?) AND b.token = ? AND m.status = ?",
-        ([fate.id for fate in told.fates], told.token, State.UNKNOWN),
+        "SELECT m.id, m.status, b.token FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
+        " WHERE m.id = ANY(?)",
+        ([fate.id for fate in told.fates],),
     )
-    unknown = {row_id for (row_id,) in found}
+    now = {row_id: (status, token == told.token) for row_id, status, token in found}
     late = [fate for fate in told.fates if fate.status is not Status.UNKNOWN]
-    yield from _write(told, [fate for fate in late if fate.id in unknown], is_late=True)
-    contradicted = [fate.id for fate in late if fate.id not in unknown]
+    unknown = [fate for fate in late if now[fate.id] == (State.UNKNOWN, True)]
+    yield from _write(told, unknown, is_late=True)
+    contradicted = [fate.id for fate in late if not _agrees(fate, *now[fate.id])]
     yield from record(told.campaign, contradicted, "told late, after a decision", None, told.wall)
     return len(contradicted)
+
+
+def _agrees(fate: Fate, status: str | None, is_ours: bool) -> bool:  # noqa: FBT001  # two facts
+    """Whether what stands there is what is told, or was unknown until now."""
+    if fate.goes_back:
+        return status is None or status == State.UNKNOWN
+    return is_ours and status in (State.UNKNOWN, fate.status)
 
 
 def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[None]:

@@ -113,6 +113,8 @@ class Worker:
         finally:
             self._sessions.discard(session)
             await session.end()
+        if session.failure is not None:
+            raise session.failure
         if session.word is not None and not self._is_closing.is_set():
             await self._host.engine.run(hold(session.campaign, PAUSED, session.word))
             self._say(f"was paused by a stop rule ({session.word}); call outbox.queue.resume()")

@@ -439,3 +439,23 @@ async def test_a_cancelled_campaign_is_not_resumed(steps):
     await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
 
     assert not await steps.engine.run(_campaigns.resume(steps.id))
+
+
+async def test_a_settlement_that_is_told_twice_counts_once(steps):
+    """Where the answer of the first commit was lost, the second changes nothing."""
+    claim = await sending(steps)
+    back = {claim.messages[0]}
+    await steps.settle(claim, back=back)
+
+    assert 0 == await steps.settle(claim, back=back)
+    assert (2, 1) == ((await steps.counts()).sent, (await steps.counts()).queued)
+
+
+async def test_what_a_worker_gave_up_is_not_forgotten(steps):
+    """A request whose fate nobody knows when its worker ends becomes unknown."""
+    await sending(steps)
+
+    await steps.engine.run(_claim.end_worker(steps.id, steps.token))
+
+    assert 3 == await steps.reap()
+    assert ["unknown"] * 3 == await steps.states()

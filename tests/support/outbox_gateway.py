@@ -38,6 +38,8 @@ class Ledger:
         self.sent: Counter[str] = Counter()
         self.requests = 0
         self.credits = 1_000_000
+        self.refuses_from: int | None = None  # for want of credit, from this request on
+        self.turns_away: set[int] = set()  # for the rate
         self._at = at
         self._takes = takes
         self._socket = socket.socket()
@@ -64,6 +66,11 @@ class Ledger:
         if self._at is not None:
             await self._at("received", number)
         await asyncio.sleep(self._takes)
+        if self.refuses_from is not None and number >= self.refuses_from:
+            refusal = {"success": False, "error": "No credit", "code": "INSUFFICIENT_CREDITS"}
+            return web.json_response(refusal)
+        if number in self.turns_away:
+            return web.json_response({}, status=429, headers={"Retry-After": "1"})
         self.sent.update(phones)
         self.credits -= len(phones)
         if self._at is not None:

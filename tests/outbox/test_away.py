@@ -1,0 +1,278 @@
+"""A database that fails, before and after its commits, is full, slow or restarted: nobody twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+
+import pytest
+
+from customersms_async import Message, StopRules
+from customersms_async.outbox import Campaign, OutboxUnavailable
+from customersms_async.outbox._job import Change
+from customersms_async.outbox._postgres import PostgresEngine
+from customersms_async.outbox._sqlite import SqliteEngine
+from tests.support.outbox_gateway import BATCH, LEASE, Ledger, StrikingHost, in_a_child, work
+from tests.support.postgres import PostgresServer
+
+NUMBERS = 40
+
+
+class Failing:
+    """
+    An engine that fails at some jobs, before their commit or after it.
+
+    Args:
+        engine: The engine.
+
+        when: ``before`` or ``after``.
+
+        job: The name of the job.
+
+        turns: At which of them, from 1.
+    """
+
+    def __init__(self, engine, when, job, turns=(2, 3)):
+        self._engine = engine
+        self._when, self._job, self._turns = when, job, turns
+        self._count = 0
+        self.kind, self.prefix = engine.kind, engine.prefix
+
+    async def open(self):
+        await self._engine.open()
+
+    async def aclose(self):
+        await self._engine.aclose()
+
+    async def run(self, job):
+        is_it = job.__name__ == self._job
+        self._count += is_it
+        fails = is_it and self._count in self._turns
+        if fails and self._when == "before":
+            job.close()
+            raise OutboxUnavailable("away")
+        result = await self._engine.run(job)
+        if fails:
+            raise OutboxUnavailable("the answer was lost")
+        return result
+
+
+class Slow(Failing):
+    """An engine that takes its time for some jobs."""
+
+    async def run(self, job):
+        self._count += job.__name__ == self._job
+        if job.__name__ == self._job and self._count in self._turns:
+            await asyncio.sleep(0.6 * LEASE)
+        return await self._engine.run(job)
+
+
+async def fill(engine, batch_size=BATCH):
+    await engine.open()
+    campaign = Campaign(StrikingHost(engine), "tonight")
+    messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(NUMBERS)]
+    await campaign.add(messages, batch_size=batch_size)
+    await engine.aclose()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("job", ["claim", "fence", "settle", "count", "reap", "beat"])
+async def test_a_job_that_fails(make_engine, when, job):
+    """A process that lives knows what it sent: nobody twice, nobody lost, nobody unknown."""
+    await fill(make_engine())
+    turns = (2, 3) if job in ("claim", "fence", "settle") else (3, 4)
+    async with Ledger(takes=0.02) as ledger:
+        engine = Failing(make_engine(), when, job, turns)
+        progress = await work(engine, ledger.endpoint, max_in_flight=2)
+
+    assert (NUMBERS, 0, True) == (progress.sent, progress.unknown, progress.complete)
+    assert {1} == set(ledger.sent.values())
+
+
+async def test_what_is_owed_is_paid_before_anything_leaves(make_engine, caplog):
+    """While a settlement cannot be written, nothing passes the fence."""
+    await fill(make_engine())
+    async with Ledger() as ledger:
+        engine = Failing(make_engine(), "before", "settle", range(1, 4))
+        progress = await work(engine, ledger.endpoint, max_in_flight=1)
+
+    assert (NUMBERS, 0) == (progress.sent, progress.unknown)
+    assert "outbox.owed" in [getattr(record, "event", "") for record in caplog.records]
+
+
+async def test_a_late_fence_posts_nothing_and_two_in_a_row_pause(make_engine):
+    """A claim that is older than half its lease is given back."""
+    await fill(make_engine())
+    async with Ledger() as ledger:
+        once = await work(Slow(make_engine(), "", "fence", [2]), ledger.endpoint, max_in_flight=1)
+        first = ledger.sent.total()
+        await fill_more(make_engine())
+        twice = await work(
+            Slow(make_engine(), "", "fence", [1, 2]), ledger.endpoint, max_in_flight=1
+        )
+
+    assert (NUMBERS, NUMBERS) == (once.sent, first)
+    assert ("PAUSED", NUMBERS) == (twice.stopped, ledger.sent.total())
+
+
+async def fill_more(engine):
+    await engine.open()
+    campaign = Campaign(StrikingHost(engine), "tonight")
+    await campaign.add([Message(f"+1213{n:07}", "hi", f"more-{n}") for n in range(NUMBERS)])
+    await engine.aclose()
+
+
+async def test_away_for_longer_than_the_rules_allow(make_engine):
+    """The call ends, and the next one goes on."""
+    await fill(make_engine())
+    async with Ledger() as ledger:
+        engine = Failing(make_engine(), "before", "claim", range(2, 10_000))
+        with pytest.raises(OutboxUnavailable):
+            await work(engine, ledger.endpoint, stop=StopRules(outage=0.5))
+        progress = await work(make_engine(), ledger.endpoint)
+
+    assert (NUMBERS, 0) == (progress.sent, progress.unknown)
+
+
+async def test_still_for_longer_than_its_lease(make_engine):
+    """A loop that stood still takes a new token, and learns what became of its requests."""
+    await fill(make_engine())
+    stood = []
+
+    async def block(point, number):
+        if (point, number) == ("received", 2):
+            engine = make_engine()
+            await engine.open()
+            await engine.run(_forget_workers())
+            await engine.aclose()
+            stood.append(number)
+
+    async with Ledger(block, takes=LEASE) as ledger:
+        progress = await work(make_engine(), ledger.endpoint, max_in_flight=2)
+
+    assert [2] == stood
+    assert (NUMBERS, {1}) == (progress.sent + progress.unknown, set(ledger.sent.values()))
+
+
+def _forget_workers():
+    """Let every lease run out at once."""
+    yield Change("UPDATE sms_worker SET until = 0")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+async def test_a_full_disk(tmp_path):
+    """What cannot be written is owed until there is room; nothing leaves meanwhile."""
+    path = str(tmp_path / "outbox.db")
+    await fill(SqliteEngine(path, "sms_"))
+    ledger = Ledger(takes=0.02)
+    pid = in_a_child(lambda: _on_a_full_disk(path, ledger.endpoint))
+    async with ledger:
+        ended = await asyncio.to_thread(os.waitpid, pid, 0)
+
+        progress = await work(SqliteEngine(path, "sms_"), ledger.endpoint)
+
+    assert (pid, 0) == ended
+    assert (NUMBERS, 0, {1}) == (progress.sent, progress.unknown, set(ledger.sent.values()))
+
+
+async def _on_a_full_disk(path, endpoint):
+    """Send, while no file may grow for half a second."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.1, resource.setrlimit, resource.RLIMIT_FSIZE, (1, most))
+    loop.call_later(0.6, resource.setrlimit, resource.RLIMIT_FSIZE, (most, most))
+    await work(SqliteEngine(path, "sms_"), endpoint, max_in_flight=1)
+
+
+async def test_a_server_that_is_restarted():
+    """The run waits for it, and goes on."""
+    server = PostgresServer()
+    server.start()
+    restarts = []
+
+    async def restart(point, number):
+        if (point, number) == ("received", 3):
+            await asyncio.to_thread(server.kill)
+            restarts.append(asyncio.create_task(asyncio.to_thread(server.start)))
+
+    try:
+        await fill(PostgresEngine(server.url, "sms_"))
+        async with Ledger(restart) as ledger:
+            progress = await work(PostgresEngine(server.url, "sms_"), ledger.endpoint)
+        await restarts[0]
+    finally:
+        server.close()
+
+    assert (NUMBERS, 0, {1}) == (progress.sent, progress.unknown, set(ledger.sent.values()))
+
+
+async def test_a_server_that_is_not_there():
+    """The error names the kind, and no password."""
+    engine = PostgresEngine("postgresql://postgres:pass-4711@127.0.0.1:9/x", "sms_")
+
+    with pytest.raises(OutboxUnavailable) as caught:
+        await engine.open()
+
+    assert "pass-4711" not in str(caught.value)
+
+
+async def test_refused_for_credit_waits_for_a_top_up(make_engine):
+    """Who was refused for want of credit is sent to by the next run."""
+    await fill(make_engine())
+    engine = make_engine()
+    async with Ledger() as ledger:
+        ledger.refuses_from = 3
+        first = await work(make_engine(), ledger.endpoint, max_in_flight=1)
+        ledger.refuses_from = None
+        second = await work(engine, ledger.endpoint)
+
+    assert ("NO_CREDITS", 2 * BATCH) == (first.stopped, first.sent)
+    assert (NUMBERS, 0, 0) == (second.sent, second.rejected, second.unknown)
+
+
+async def test_turned_away_for_the_rate_is_tried_again(make_engine):
+    """The claim stays, and the same run sends it."""
+    await fill(make_engine())
+    async with Ledger() as ledger:
+        ledger.turns_away = {2}
+        progress = await work(make_engine(), ledger.endpoint, max_in_flight=1)
+
+    assert (NUMBERS, {1}) == (progress.sent, set(ledger.sent.values()))
+
+
+async def test_lost_answers_make_unknowns_and_no_doubles(make_engine):
+    """A gateway that loses answers now and then: each is told once, and no more."""
+
+    async def lose(point, number):
+        if point == "done" and number % 3 == 0:
+            raise ConnectionResetError
+
+    await fill(make_engine())
+    async with Ledger(lose) as ledger:
+        progress = await work(make_engine(), ledger.endpoint)
+
+    assert NUMBERS == progress.sent + progress.unknown
+    assert 0 < progress.unknown == 2 * BATCH
+    assert {1} == set(ledger.sent.values())
+
+
+async def test_cancelled_twice_gives_up(make_engine):
+    """A second Ctrl-C waits no longer; the next run goes on, and doubles nobody."""
+    await fill(make_engine())
+    async with Ledger(takes=1) as ledger:
+        run = asyncio.create_task(work(make_engine(), ledger.endpoint, max_in_flight=1))
+        await asyncio.sleep(0.5)
+        run.cancel()
+        await asyncio.sleep(0.1)
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+        ledger._takes = 0
+        progress = await work(make_engine(), ledger.endpoint)
+
+    assert (NUMBERS, True) == (progress.sent + progress.unknown, progress.complete)
+    assert {1} == set(ledger.sent.values())
