@@ -264,8 +264,8 @@ class Law:
     def _spare(self, state: AccountState, now: float, *, is_overdue: bool = False) -> int:
         """Say how many slots a bulk run leaves."""
         spare = 0 if is_overdue else self._reserve
-        if state.share_at > -math.inf:
-            spare += self._limit - int(self.refusals.share(state, now))
+        if state.share_at > _NEVER:
+            spare = max(spare, self._limit - math.ceil(self.refusals.share(state, now)))
         return min(spare, self._limit - 1)
 
     def _instant(self, state: AccountState, now: float, lease: Lease, opens: float) -> float:
@@ -293,7 +293,8 @@ class Law:
         if state.refused_at == -math.inf:
             return self._interval, self._burst
         interval, burst = self.refusals.pace(state, now)
-        return interval * self._limit / self.refusals.share(state, now), burst
+        share = self.refusals.share(state, now)
+        return max(interval, self.rules.per / share), burst
 
     def _charge(self, state: AccountState, now: float, lease: Lease, spare: int) -> None:
         interval, burst = self._pace(state, now)
