@@ -253,11 +253,13 @@ class Law:
 
     def _used(self, state: AccountState, now: float) -> float | None:
         """Say how many requests a period we used, by what the last one saw; None at the limit."""
-        starts = [lease.at for lease in state.leases.values() if lease.at <= now]
-        count = len(starts) + len(state.ended)
+        leases = state.leases.values()
+        starts = [lease.at for lease in leases if lease.at <= now]
+        reserved = sum(lease.at > now and lease.opens > now for lease in leases)  # and used before
+        count = len(starts) + reserved + len(state.ended)
         if count >= self._limit:
             return None
-        began_at = min([*starts, *(opens - self.period for opens, _ in state.ended[:1])])
+        began_at = min([now, *starts, *(opens - self.period for opens, _ in state.ended[:1])])
         age = min(now - began_at, self.rules.per)
         return min(count * self.rules.per / age, self._limit) if age > 0 else self._limit
 
