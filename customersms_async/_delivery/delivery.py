@@ -149,20 +149,24 @@ class Delivery:
                     ended, self._delay = slot, None
                 else:
                     ended = await self._try_once(slot)
-                if self._gate is not None and self._is_for_gate(ended):
-                    if not await self._gate.may_try_again(ended):
-                        return self._end_without_attempt(ended)
-                    continue
-                if self._delay is None:
+                if self._delay is None and not self._is_for_gate(ended):
                     return ended if slot is not ended else self._end_without_attempt(ended)
-                if self._delay:
-                    await self.context.clock.sleep(self._delay)
+                if not await self._wait_for_next_try(ended):
+                    return self._end_without_attempt(ended)
         except BaseException:
             if self._attempt is None:
                 self._end_without_attempt(self.abandoned())
             raise
         finally:
             self._time.end()
+
+    async def _wait_for_next_try(self, ended: DeliveryResult) -> bool:
+        """Wait after a try that sent nothing; False ends the delivery."""
+        if self._gate is not None and self._is_for_gate(ended):
+            return await self._gate.may_try_again(ended)
+        if self._delay:
+            await self.context.clock.sleep(self._delay)
+        return True
 
     def halt(self, code: str) -> bool:
         """
