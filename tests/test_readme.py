@@ -33,18 +33,20 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-async def run(program: str, endpoint: str, store: str) -> str:
-    """Run *program* as a newcomer would, and give what it printed."""
+async def run(program: str, folder: Path, endpoint: str, store: str) -> str:
+    """Run *program* as a newcomer would, in a folder, and give what it printed."""
     environment = {
         **os.environ,
         "REDIS_URL": store,
         "CUSTOMERSMS_API_KEY": "cspro_readme",
         "CUSTOMERSMS_ENDPOINT": endpoint,
         "PYTHONUTF8": "1",
+        "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-c", program),
         env=environment,
+        cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -62,7 +64,7 @@ def store() -> Iterator[StoreServer]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-async def test_programs_print_what_is_shown(page: Path, store: StoreServer) -> None:
+async def test_programs_print_what_is_shown(page: Path, store: StoreServer, tmp_path: Path) -> None:
     """Each program of a page prints exactly the text below it, with all warnings as errors."""
     shown, printed = [], []
     async with Sandbox(keys={"cspro_readme": 10_000}) as sandbox:
@@ -70,7 +72,7 @@ async def test_programs_print_what_is_shown(page: Path, store: StoreServer) -> N
         for (kind, program), (_, text) in pairwise([*blocks(page), ("", "")]):
             if kind == "python":
                 shown.append(text)
-                printed.append(await run(program, sandbox.endpoint, store.url))
+                printed.append(await run(program, tmp_path, sandbox.endpoint, store.url))
 
     assert shown == printed
 

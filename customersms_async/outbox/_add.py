@@ -109,9 +109,9 @@ def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job
     placed: dict[int, int] = {}
     fresh: list[tuple[str, list[int]]] = []
     for text, ids in groups.items():
-        filled = yield from _fill_up(text, ids, open_batches)
-        placed.update(dict.fromkeys(ids[: filled[1]], filled[0]))
-        rest = ids[filled[1] :]
+        batch, taken = yield from _fill_up(text, ids, open_batches)
+        placed.update((row_id, batch) for row_id in ids[:taken])
+        rest = ids[taken:]
         size = open_batches.batch_size
         fresh += [(text, rest[at : at + size]) for at in range(0, len(rest), size)]
     batches = yield NewIds("sms_batch", len(fresh))
@@ -121,7 +121,7 @@ def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job
     ]
     yield Insert("sms_batch", _BATCH, lines)
     for batch, (text, ids) in zip(batches, fresh, strict=True):
-        placed.update(dict.fromkeys(ids, batch))
+        placed |= dict.fromkeys(ids, batch)
         open_batches.put(text, batch, len(ids))
     return placed
 

@@ -13,7 +13,7 @@ import datetime as dt
 import os
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from .._bulk.stop_rules import StopRules
 from .._values.validation import check_count, check_seconds
@@ -175,7 +175,7 @@ def _settle_down(place: str) -> Job[None]:
 
 def _make_engine(url: object, prefix: str) -> Engine:
     if isinstance(url, os.PathLike):
-        url = os.fspath(url)
+        url = os.fspath(cast("os.PathLike[str]", url))
     if not isinstance(url, str) or not url:
         msg = f"url must be a path, sqlite:///... or postgresql://..., not {type(url).__name__}"
         raise ConfigurationError(msg)

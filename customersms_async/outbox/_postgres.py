@@ -14,19 +14,17 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ..errors import ConfigurationError
 from ._errors import OutboxUnavailable
 from ._job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update, Wake
 from ._migrate import migrate
 from ._schema import QUEUE_CHANNEL, with_prefix
-
-if TYPE_CHECKING:
-    import asyncpg  # type: ignore[import-untyped]  # it has none
 
 __all__ = ["PostgresEngine", "numbered"]
 
@@ -68,16 +66,22 @@ class PostgresEngine:
 
     def __init__(self, url: str, prefix: str) -> None:
         try:
-            import asyncpg  # noqa: PLC0415  # the extra, and only where it is asked for
+            asyncpg: Any = importlib.import_module("asyncpg")  # an extra, and without types
         except ImportError as exc:
             msg = "an outbox on PostgreSQL needs asyncpg: pip install 'customersms-async[postgres]'"
             raise ConfigurationError(msg) from exc
         self.prefix = prefix
         self._url = url
-        self._asyncpg = asyncpg
-        self._away = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-        self._pool: asyncpg.Pool | None = None
-        self._listener: asyncpg.Connection | None = None
+        self._asyncpg: Any = asyncpg
+        self._away: tuple[type[Exception], ...] = (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        )
+        self._pool: Any = None
+        self._listener: Any = None
         self._told = asyncio.Event()
         self._at_hand: set[asyncio.Task[Any]] = set()
 
@@ -106,7 +110,7 @@ class PostgresEngine:
         task.add_done_callback(self._at_hand.discard)
         return await asyncio.shield(task)
 
-    async def _transact(self, pool: asyncpg.Pool, job: Job[Result]) -> Result:
+    async def _transact(self, pool: Any, job: Job[Result]) -> Result:  # noqa: ANN401  # asyncpg's
         try:
             async with pool.acquire() as connection, connection.transaction():
                 return await _carry_out(connection, job, self.prefix)
@@ -138,7 +142,10 @@ class PostgresEngine:
             return
         self._listener = await self._asyncpg.connect(self._url, timeout=_PATIENCE)
         channel = with_prefix(QUEUE_CHANNEL, self.prefix)
-        await self._listener.add_listener(channel, lambda *_: self._told.set())
+        await self._listener.add_listener(channel, self._hear)
+
+    def _hear(self, *_: object) -> None:
+        self._told.set()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -151,7 +158,7 @@ class PostgresEngine:
             await asyncio.wait(self._at_hand, timeout=_PATIENCE)
         try:
             await asyncio.wait_for(pool.close(), _PATIENCE)
-        except (TimeoutError, *self._away):
+        except self._away:
             pool.terminate()
 
 

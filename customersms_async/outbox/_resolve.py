@@ -57,8 +57,8 @@ def send_again(campaign: int, refs: Sequence[str], wall: float, rest: float) -> 
         state = State(status)
         step(Move.SEND_AGAIN, state)
         changes[state] -= 1
-        is_open = state is State.UNKNOWN and left_at is not None
-        yield from queue_again(campaign, [row_id], left_at + rest if is_open else 0.0)
+        opens_at = (left_at or 0.0) + rest if state is State.UNKNOWN else 0.0
+        yield from queue_again(campaign, [row_id], opens_at)
         yield from record(campaign, [row_id], "send_again", state, wall)
     yield from count(campaign, changes)
     done = {ref for _, ref, *_ in chosen}

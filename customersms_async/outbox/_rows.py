@@ -172,9 +172,8 @@ class _Seen:
     def __init__(self, refs: dict[str, Existing], contents: dict[int, int]) -> None:
         self._refs = refs
         self._contents = contents
-        self.counts = dict.fromkeys(
-            ("queued", "known", "duplicates", "bad", "skipped", "conflicts"), 0
-        )
+        words = ("queued", "known", "duplicates", "bad", "skipped", "conflicts")
+        self.counts: dict[str, int] = dict.fromkeys(words, 0)
 
     def take(self, row: Row) -> bool:
         """Decide about a row; tell whether it is to be written."""

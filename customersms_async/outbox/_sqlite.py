@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from ._errors import OutboxUnavailable
-from ._job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update
+from ._job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update, Wake
 from ._lease import machine_clock
 from ._migrate import migrate
 from ._schema import with_prefix
@@ -206,6 +206,8 @@ def _step(connection: sqlite3.Connection, step: Step, prefix: str) -> object:
             return _new_ids(connection, with_prefix(table, prefix), count)
         case Now():
             return machine_clock()
+        case Wake():
+            pass  # who waits looks by itself
     return None
 
 
