@@ -27,7 +27,7 @@ from .errors import (
     SendError,
     WaitTooLong,
 )
-from .limiters import LocalLimiter, Rate
+from .limiters import FileLimiter, LocalLimiter, Rate
 from .outcomes import Credits, Message, Outcome, Progress, Receipt, Report
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Credits",
     "CustomerSMS",
     "CustomerSMSError",
+    "FileLimiter",
     "InvalidMessage",
     "InvalidPhone",
     "Journal",

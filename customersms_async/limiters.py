@@ -1,13 +1,16 @@
 """
-`LocalLimiter`: the limit of a key, kept exactly within one process.
+`LocalLimiter` and `FileLimiter`: the limit of a key, kept within one process or one machine.
 
-How it works stands in ``_limit/local_account.py``; why it holds, in ``_limit/law.py``.
+How they work stands in ``_limit/local_account.py`` and ``_limit/shared_account.py``; why it holds,
+in ``_limit/law.py``.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from ._environment import NOT_GIVEN, NotGiven
@@ -15,11 +18,22 @@ from ._limit.config import GRACE, Rate, read_rules
 from ._limit.fork_lock import lock
 from ._limit.law import Law
 from ._limit.local_account import LocalAccount
+from ._limit.shared_limiter import SharedLimiter
+from ._limit.stores.file import FileStore
 from ._ports.confinement import limiter_in_force
 from ._ports.limiter import Lane, Limiter, ObservableLimiter, Slot, Ticket, Usage
+from ._ports.store import Store
 from .errors import ConfigurationError
 
-__all__ = ["LocalLimiter", "Rate", "Usage", "default_limiter", "find_limiter", "observable"]
+__all__ = [
+    "FileLimiter",
+    "LocalLimiter",
+    "Rate",
+    "Usage",
+    "default_limiter",
+    "find_limiter",
+    "observable",
+]
 
 
 class LocalLimiter:
@@ -115,6 +129,75 @@ class LocalLimiter:
         for name, account in list(self._accounts.items()):
             if account.was_idle_before():
                 del self._accounts[name]
+
+
+class FileLimiter(SharedLimiter):
+    """
+    Slots for all processes of one machine, without a server.
+
+    ::
+
+        async with FileLimiter("/var/lib/app/sms.limit") as limiter:
+            async with CustomerSMS(limiter=limiter) as sms:
+                ...
+
+    Whoever opens the same file shares the limit, and what it remembers outlasts them: a program
+    that is started again, or a job that runs every minute, knows what the last one sent. The file
+    is made where there is none, readable by its owner alone; two more stand beside it while it is
+    in use. All members must be given the same options.
+
+    While the file cannot be written (a full or read-only disk), nobody is let through:
+    `CustomerSMS.send` raises `LimiterUnavailable`, and bulk runs wait. A file that is new, or was
+    replaced, grants nothing for 3 s, in which the members bring what they remember. After a boot of
+    the machine it grants nothing until requests from before count no more, about a minute after the
+    boot.
+
+    Args:
+        path: The file, on a disk of this machine; a network share will not do.
+
+        rate: The gateway's limit; by default 100 requests in 60 s.
+
+        burst: As for `LocalLimiter`.
+
+        reserve: As for `LocalLimiter`.
+
+        grace: As for `LocalLimiter`.
+
+        strict: Whether a new file grants nothing until whatever was sent before counts no more,
+            instead of 3 s.
+
+        clock: Gives the instant in monotonic seconds.
+
+    Raises:
+        ConfigurationError: An option is out of its range, or *path* is none.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        rate: Rate | None = None,
+        *,
+        burst: int | None = None,
+        reserve: int = 1,
+        grace: float = GRACE,
+        strict: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(
+            rate, burst=burst, reserve=reserve, grace=grace, strict=strict, clock=clock
+        )
+        self._path = _checked_path(path)
+        self._settled = self._law.look_back(0)
+
+    def _open_store(self) -> Store:
+        return FileStore(self._path, self._settled)
+
+
+def _checked_path(given: object) -> str:
+    if isinstance(given, str | os.PathLike) and isinstance(path := os.fspath(given), str) and path:
+        return str(Path(path).absolute())  # whatever the working directory will be
+    msg = f"path must name a file, like /var/lib/app/sms.limit, not {given!r}"
+    raise ConfigurationError(msg)
 
 
 #: The limiter of every client that is given none: one for the process, so that all share a key.

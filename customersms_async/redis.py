@@ -1,18 +1,14 @@
 """
-`RedisLimiter`: the limit of a key, kept exactly among processes and machines.
+`RedisLimiter`: the limit of a key, shared by machines through Redis or Valkey.
 
-Needs the extra ``[redis]``: ``pip install 'customersms-async[redis]'``. How it works stands in
-`_member` and ``_limit.lua``; why it holds, in `_window`.
+Needs the extra ``[redis]``: ``pip install 'customersms-async[redis]'``.
 """
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
-
-from attrs import define, field
+from typing import Final
 
 try:
     from redis.asyncio import Redis
@@ -21,32 +17,20 @@ except ModuleNotFoundError as _exc:
     msg = "customersms_async.redis needs redis-py: pip install 'customersms-async[redis]'"
     raise ModuleNotFoundError(msg, name=_exc.name) from _exc
 
-from ._limit.config import Rate, Terms
-from ._limit.pacing import interval
-from ._limit.redis_messages import Rules
-from ._limit.redis_queue import Member, SharedSlot
-from ._limit.redis_store import Store
-from ._limit.window import GRACE, MARGIN
-from ._ports.limiter import Lane, Ticket, Usage
-from ._values.validation import check_seconds
+from ._limit.config import GRACE, Rate
+from ._limit.shared_limiter import SharedLimiter
+from ._limit.stores.redis import RedisStore, connect
+from ._ports.limiter import Usage
+from ._ports.store import Store
 from .errors import ConfigurationError
 
 __all__ = ["Rate", "RedisLimiter", "Usage"]
 
-#: Seconds for one call of the store.
-_TIMEOUT: Final = 2.0
+#: Seconds for which a key outlasts its last use: far more than any request is looked back at.
+_LIFE: Final = 86_400.0
 
 
-@define(eq=False)
-class _InLoop:
-    """What one event loop has of its own."""
-
-    client: Redis
-    store: Store
-    members: dict[str, Member] = field(factory=dict[str, Member])
-
-
-class RedisLimiter:
+class RedisLimiter(SharedLimiter):
     """
     Slots for all processes that share a Redis: at most ``rate.limit`` in any ``rate.per`` seconds.
 
@@ -56,22 +40,20 @@ class RedisLimiter:
             async with CustomerSMS(limiter=limiter) as sms:
                 ...
 
-    It counts, paces and gives precedence as `LocalLimiter` does, by the clock of the store. Within
-    a process who comes first is served first, and the processes take turns. All of them must be
-    given the same options, and clients with the same time-outs.
+    It counts by the clock of the server. All members must be given the same options.
 
-    A store that is away lets nobody through: `CustomerSMS.send` raises `LimiterUnavailable`, and
-    bulk runs wait. One that has lost its memory grants nothing for one look-back (the longest
-    request, *timeout*, *grace* and the period); so does a server that was started anew or took over
-    from another, which may lack the last calls, and a new store, which looks the same. Set
-    ``maxmemory-policy noeviction``.
+    While the server is away, nobody is let through: `CustomerSMS.send` raises
+    `LimiterUnavailable`, and bulk runs wait. A server that is new, was restarted, or took over from
+    another grants nothing for 3 s, in which the members bring what they remember. Set
+    ``maxmemory-policy noeviction``. The user needs the commands EVAL, EVALSHA, TIME, HMGET, HSET,
+    HDEL, HGET and PEXPIRE, and INFO on Redis 6.2; either all members may call INFO, or none.
 
     Args:
         redis: A URL such as ``redis://localhost:6379/0``, or a `redis.asyncio.Redis` of the event
             loop that it is used in, which is not closed. Redis from 6.2, or Valkey; the client of a
             cluster is not taken.
 
-        rate: The gateway's limit.
+        rate: The gateway's limit; by default 100 requests in 60 s.
 
         burst: As for `LocalLimiter`.
 
@@ -79,16 +61,13 @@ class RedisLimiter:
 
         grace: As for `LocalLimiter`.
 
-        prefix: What the names of all keys begin with, in braces. Accounts are named by a hash.
+        strict: Whether a server that may have lost its memory grants nothing until whatever it
+            forgot counts no more, instead of 3 s. For limits that must hold even where all members
+            and the server are restarted at once.
 
-        timeout: Seconds for one call of the store, after which it counts as away; part of each
-            lease, since a grant may be heard so much later.
+        key: The name of the one key that is used. Accounts are named by a hash in it.
 
-        trust_empty_store: Whether a store that knows nothing is taken for one that was never used.
-            For tests and development: after a store was lost, it lets up to twice the limit
-            through within a period.
-
-        clock: Gives the instant in place of the store's clock; for tests in virtual time.
+        clock: Gives the instant in monotonic seconds.
 
     Raises:
         ConfigurationError: An option is out of its range, or *redis* is neither of the two.
@@ -100,116 +79,23 @@ class RedisLimiter:
         rate: Rate | None = None,
         *,
         burst: int | None = None,
-        reserve: int = 0,
+        reserve: int = 1,
         grace: float = GRACE,
-        prefix: str = "customersms",
-        timeout: float = _TIMEOUT,
-        trust_empty_store: bool = False,
-        clock: Callable[[], float] | None = None,
+        strict: bool = False,
+        key: str = "customersms:limit",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        terms = self._terms = Terms.read(rate, burst, reserve, grace)
-        self._rules = Rules(
-            limit=terms.rate.limit,
-            per=terms.rate.per,
-            margin=MARGIN,
-            grace=terms.grace,
-            burst=terms.burst,
-            interval=interval(terms.rate),
-            slow_interval=interval(terms.rate, was_refused=True),
-            reserve=terms.reserve,
-            poll=max(1.0, terms.rate.per / 20),
-            trusts_empty=bool(trust_empty_store),
+        super().__init__(
+            rate, burst=burst, reserve=reserve, grace=grace, strict=strict, clock=clock
         )
         self._redis = _checked(redis)
-        self._prefix = _checked_prefix(prefix)
-        self._timeout = check_seconds("timeout", timeout)
-        self._clock = clock
-        self._loops: dict[asyncio.AbstractEventLoop, _InLoop] = {}
+        self._key = _checked_key(key)
+        self._life = _LIFE + 4 * self.rate.per
 
-    @property
-    def rate(self) -> Rate:
-        """The limit that is kept."""
-        return self._terms.rate
-
-    async def acquire(
-        self,
-        account: str,
-        lane: Lane,
-        *,
-        longest: float,
-        patience: float | None = None,
-        ticket: Ticket | None = None,
-    ) -> SharedSlot:
-        """
-        Wait for a slot; see `Limiter.acquire`.
-
-        Raises:
-            WaitTooLong: The slot cannot be had within *patience*, or was not.
-            LimiterUnavailable: The store does not answer; only where a single message asks.
-        """
-        return await self._member(account).acquire(lane, longest, patience, ticket)
-
-    async def usage(self, account: str) -> Usage:
-        """
-        Say how *account* stands (`CustomerSMS.account` is its name); instants are the store's.
-
-        Raises:
-            LimiterUnavailable: The store does not answer.
-        """
-        return await self._member(account).usage()
-
-    async def aclose(self) -> None:
-        """
-        Tell the store how requests ended, and close the connections of this event loop.
-
-        Whoever still waits in it is told `LimiterUnavailable`. A client that was given stays open.
-        The limiter may be used again.
-        """
-        found = self._loops.pop(asyncio.get_running_loop(), None)
-        if found is None:
-            return
-        try:
-            await asyncio.gather(*(member.close() for member in found.members.values()))
-        finally:
-            if found.client is not self._redis:
-                await found.client.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"<RedisLimiter {self.rate.limit} per {self.rate.per:g} s>"
-
-    def _member(self, account: str) -> Member:
-        loop = asyncio.get_running_loop()
-        here = self._loops.get(loop)
-        if here is None:
-            here = self._begin(loop)
-        member = here.members.get(account)
-        if member is None:
-            member = Member(account, here.store, self._rules, loop, self._clock)
-            here.members[account] = member
-        return member
-
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> _InLoop:
-        for closed in [known for known in list(self._loops) if known.is_closed()]:
-            self._loops.pop(closed, None)
-        client = self._redis if isinstance(self._redis, Redis) else _connect(self._redis)
-        store = Store(client, self._rules, self._prefix, self._timeout)
-        found = self._loops[loop] = _InLoop(client, store)
-        return found
-
-
-def _connect(url: str) -> Redis:
-    return Redis.from_url(url)  # pyright: ignore[reportUnknownMemberType]  # its own options
+    def _open_store(self) -> Store:
+        is_own = isinstance(self._redis, str)
+        client = connect(self._redis) if isinstance(self._redis, str) else self._redis
+        return RedisStore(client, self._key, life=self._life, is_own=is_own)
 
 
 def _checked(given: object) -> str | Redis:
@@ -228,8 +114,8 @@ def _checked(given: object) -> str | Redis:
     return given
 
 
-def _checked_prefix(given: object) -> str:
-    if isinstance(given, str) and given and not set(given) & set("{}"):
+def _checked_key(given: object) -> str:
+    if isinstance(given, str) and given:
         return given
-    msg = f"prefix must be a text without braces, not {given!r}"
+    msg = f"key must be a text, not {given!r}"
     raise ConfigurationError(msg)

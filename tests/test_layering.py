@@ -22,20 +22,17 @@ FILES = {
     "plan": {"plan"},
     "recipients": {"recipients"},
     "system": {"_clock", "_environment"},
-    "calls": {"bulk", "client", "limiters", "redis"},
+    "calls": {"bulk", "client", "limiters", "postgres", "redis"},
     "names": {"__init__", "_public"},
     "command": {"__main__"},
     "testing": {"testing"},
 }
 #: Files of `_limit` that decide and touch nothing.
-PURE_LIMIT = {"_limit." + name for name in ("account_state", "codec", "config", "lanes", "law")} | {
+PURE_LIMIT = {"_limit." + name for name in ("account_state", "codec", "config", "law")} | {
     "_limit.pause",
-    "_limit.redis_messages",
-    "_limit.redis_protocol",
     "_limit.refusals",
     "_limit.shared_plan",
     "_limit.sight",
-    "_limit.window",
 }
 #: Files of `outbox` that decide and write SQL, and touch nothing.
 PURE_OUTBOX = {
@@ -108,7 +105,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "_delivery": ({"values", "_ports", "_wire", "_delivery (pure)"}, ENGINE),
     "_bulk (pure)": ({"values", "_delivery (pure)"}, CORE),
     "_bulk": (
-        {"values", "_plan", "_ports", "_wire", "_delivery", "_delivery (pure)", "_bulk (pure)"},
+        {"values", "_ports", "_wire", "_delivery", "_delivery (pure)", "_bulk (pure)"},
         ENGINE,
     ),
     "system": ({"values"}, NETWORK),

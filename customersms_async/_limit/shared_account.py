@@ -1,9 +1,6 @@
 """
 One account of a shared limiter, as one event loop of one process deals with it: a *member*.
 
-How it works
-============
-
 A task, the *pump*, runs while somebody waits or an end is untold. In each round it makes a plan on
 what it knows of the account (see `shared_plan`) and lets the store swap it in; where another member
 came first, it looks at what that wrote and plans again. So a quiet key costs one trip a grant.
@@ -46,6 +43,7 @@ _POLL: Final = 0.25
 
 #: An end waits so many seconds at most for a swap that tells it along with other things.
 _LATEST_TELLING: Final = 1.0
+_SOON: Final = 0.01  # seconds after an end until a round begins
 
 #: What was seen within so many seconds need not be looked at again.
 _FRESH: Final = 0.05
@@ -136,18 +134,26 @@ class SharedAccount:
         if self._planner.tell(state, view, self._ends) and not self._has_warned:
             self._has_warned = True
             warn_of_others(self.name, state.share)
-        self.wake()
         return state.paused_until - view.most(now)
 
     def _note(self, end: Ended) -> None:
         self._ends.append(end)
         loop = self.here.loop
-        begin = self.wake if end.how is End.UNUSED else self._start
+        begin = self._hurry if end.is_refused or end.how is End.UNUSED else self._start_soon
         if asyncio._get_running_loop() is loop:  # noqa: SLF001  # None outside of any loop
             begin()
         else:
             with contextlib.suppress(RuntimeError):  # closed: the next loop tells it
                 loop.call_soon_threadsafe(begin)
+
+    def _hurry(self) -> None:
+        self._wakes.set()
+        self._start_soon()
+
+    def _start_soon(self) -> None:
+        # By a timer: a task that is made while the event loop ends would be left over.
+        if self._pump is None or self._pump.done():
+            self.here.loop.call_later(_SOON, self._start)
 
     # --- The pump ---------------------------------------------------------------------------------
 
@@ -168,6 +174,7 @@ class SharedAccount:
                 wait = await self._round()
             except StoreAway as exc:
                 wait = BACK_OFF
+                self._must_look = self._must_look or bool(self._sight.awaited)
                 self._tell_senders(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), str(exc)))
             except Exception as exc:  # noqa: BLE001  # a caller hears of it, or would wait for ever
                 wait = _POLL
@@ -358,7 +365,7 @@ class SharedAccount:
     def is_idle(self) -> bool:
         """Whether it can be forgotten."""
         view = self._sight.view
-        if self.member.waiting or self._ends or self._sight.known is not None:
+        if self.member.waiting or self._ends or self._must_look or self._sight.known is not None:
             return False
         if view is None or view.state is None:
             return True
@@ -372,8 +379,7 @@ class SharedAccount:
         now = view.least(self.clock())
         state = self._planner.state_of(view)
         self._planner.tell(state, view, self._ends)
-        shift = view.received - view.now
-        return usage_of(self._law, state, now, self.member.waiting, shift)
+        return usage_of(self._law, state, now, self.member.waiting, view.received - view.now)
 
     async def aclose(self) -> None:
         """Turn away those who wait, and tell the store how requests ended, if it is there."""
@@ -382,10 +388,9 @@ class SharedAccount:
             self._pump.cancel()
             await asyncio.wait([self._pump])
         with contextlib.suppress(StoreAway, OtherOptions, UnreadableState):
-            tries = 5
-            while self._ends and tries > 0:
-                tries -= 1
-                await self._flush()
+            for _ in range(5):
+                if self._ends:
+                    await self._flush()
 
     async def _flush(self) -> None:
         view = self._sight.view

@@ -68,7 +68,7 @@ def tell_time(
     now = seen.now if state is None else seen.now + state.offset
     if last is not None and last.seen.run == seen.run:
         now = min(now, last.now + (received - last.sent) * (1 + _DRIFT))
-        now = max(now, last.now)
+        now = max(now, last.now, last.now + (sent - last.received) * (1 - _DRIFT))
     elif last is not None:  # the clock of another machine, perhaps
         now = last.least(sent)
     return now if state is None else max(now, state.clock)

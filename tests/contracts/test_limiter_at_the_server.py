@@ -6,10 +6,13 @@ The benchmark asks the same of the peers, and of more seeds (``benchmarks/limit/
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from benchmarks.limit.contestants import Ours
 from benchmarks.limit.server import COUNT, Network, departures, look
+from tests.support.places import KINDS
 
 pytestmark = pytest.mark.virtual_time
 
@@ -18,7 +21,11 @@ WINDOWS = ("fixed-window", "sliding-log", "token-bucket")
 #: No pacing, and no slot that bulk runs leave.
 UNPACED = {"burst": 100, "reserve": 0}
 
-SEEDS = (6, 10, 14)
+#: Each limiter and the seed of its network: all seeds in memory, and one on each real store.
+CELLS = [
+    *itertools.product(("local", "memory"), (6, 10, 14)),
+    *((kind, 6) for kind in KINDS if kind != "memory"),
+]
 
 
 async def seen(limiter, seed):
@@ -27,7 +34,7 @@ async def seen(limiter, seed):
 
 
 @pytest.mark.parametrize(("options", "busiest"), [({}, {99, 100}), (UNPACED, {100})])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("make_limiter", "seed"), CELLS, indirect=["make_limiter"])
 async def test_no_minute_holds_more_than_the_limit(make_limiter, seed, options, busiest):
     """Paced or not, all thousand arrive, and never more than 100 within 60 seconds."""
     sight = await seen(make_limiter(**options), seed)
@@ -36,7 +43,7 @@ async def test_no_minute_holds_more_than_the_limit(make_limiter, seed, options, 
     assert sight.busiest in busiest
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("make_limiter", "seed"), CELLS, indirect=["make_limiter"])
 async def test_no_rule_refuses_a_paced_run(make_limiter, seed):
     """Five rules refuse a bulk run nothing, the sixth hardly, and it has left by second 612."""
     sight = await seen(make_limiter(), seed)
@@ -47,7 +54,7 @@ async def test_no_rule_refuses_a_paced_run(make_limiter, seed):
     assert sight.last_left <= 612
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("make_limiter", "seed"), CELLS, indirect=["make_limiter"])
 async def test_a_counted_window_refuses_nothing_without_pacing(make_limiter, seed):
     """Who turns pacing off is refused by no window and no bucket, and has left by second 550."""
     sight = await seen(make_limiter(**UNPACED), seed)

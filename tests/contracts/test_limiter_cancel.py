@@ -106,13 +106,15 @@ async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter, count):
 
 @pytest.mark.parametrize("lanes", [[SEND] * 6, [BULK] * 6, [SEND, BULK] * 3])
 @pytest.mark.parametrize("was_refused", [False, True])
-async def test_cancelled_at_any_turn_a_waiter_takes_nothing_along(make_limiter, lanes, was_refused):
+async def test_cancelled_at_any_turn_a_waiter_takes_nothing_along(
+    make_in_memory, lanes, was_refused
+):
     """Whoever is cancelled, at whatever turn of the loop, the others are served no later."""
     loop = asyncio.get_running_loop()
 
     async def run(index, step):
         """Cancel the waiter of *index* at a turn; give how long the others took."""
-        limiter = make_limiter(2, 2.0, burst=1)
+        limiter = make_in_memory(2, 2.0, burst=1)
         first = await take(limiter)
         first.refused(0.5) if was_refused else first.unused()
         began_at, served, left = now(), [], [step]

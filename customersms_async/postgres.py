@@ -1,0 +1,120 @@
+"""
+`PostgresLimiter`: the limit of a key, shared by machines through PostgreSQL.
+
+Needs the extra ``[postgres]``: ``pip install 'customersms-async[postgres]'``.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from ._limit.config import GRACE, Rate
+from ._limit.shared_limiter import SharedLimiter
+
+try:
+    from ._limit.stores.postgres import PostgresStore
+except ModuleNotFoundError as _exc:
+    msg = "customersms_async.postgres needs asyncpg: pip install 'customersms-async[postgres]'"
+    raise ModuleNotFoundError(msg, name=_exc.name) from _exc
+
+from ._ports.limiter import Usage
+from ._ports.store import Store
+from .errors import ConfigurationError
+
+__all__ = ["PostgresLimiter", "Rate", "Usage"]
+
+#: Names that need no quotes in a statement.
+_TABLE: Final = re.compile(r"([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,62}")
+
+
+class PostgresLimiter(SharedLimiter):
+    """
+    Slots for all processes that share a database: at most ``rate.limit`` in ``rate.per`` seconds.
+
+    ::
+
+        async with PostgresLimiter("postgresql://me@localhost/app") as limiter:
+            async with CustomerSMS(limiter=limiter) as sms:
+                ...
+
+    It counts by the clock of the server. All members must be given the same options. It uses up to
+    four connections an event loop, and no transaction that outlasts a statement; a pooler in
+    between must pool by session.
+
+    While the server is away, nobody is let through: `CustomerSMS.send` raises
+    `LimiterUnavailable`, and bulk runs wait. A server that is new, was restarted, or took over from
+    another grants nothing for 3 s, in which the members bring what they remember. The table is made
+    where there is none; a user who may not do that needs one that was made like this::
+
+        CREATE TABLE customersms_limit
+            (account text PRIMARY KEY, token bytea NOT NULL, value bytea)
+
+    Args:
+        url: Such as ``postgresql://user:password@host:5432/database``.
+
+        rate: The gateway's limit; by default 100 requests in 60 s.
+
+        burst: As for `LocalLimiter`.
+
+        reserve: As for `LocalLimiter`.
+
+        grace: As for `LocalLimiter`.
+
+        strict: As for `customersms_async.redis.RedisLimiter`.
+
+        table: The table that is used, in small letters; its schema may stand in front. Accounts are
+            named by a hash in it.
+
+        clock: Gives the instant in monotonic seconds.
+
+    Raises:
+        ConfigurationError: An option is out of its range.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        rate: Rate | None = None,
+        *,
+        burst: int | None = None,
+        reserve: int = 1,
+        grace: float = GRACE,
+        strict: bool = False,
+        table: str = "customersms_limit",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(
+            rate, burst=burst, reserve=reserve, grace=grace, strict=strict, clock=clock
+        )
+        self._url = _checked_url(url)
+        self._table = _checked_table(table)
+
+    def _open_store(self) -> Store:
+        return PostgresStore(self._url, self._table)
+
+
+def _checked_url(given: object) -> str:
+    what = "url must be one like postgresql://user:password@host:5432/database"
+    if not isinstance(given, str):
+        msg = f"{what}, not {type(given).__name__}"
+        raise ConfigurationError(msg)
+    try:
+        parts = urlsplit(given)
+        is_fit = parts.scheme in {"postgresql", "postgres"} and parts.port != 0
+    except ValueError:
+        is_fit = False
+    if not is_fit:
+        msg = f"{what}; the string given is none"  # and not shown: it may hold a password
+        raise ConfigurationError(msg)
+    return given
+
+
+def _checked_table(given: object) -> str:
+    if isinstance(given, str) and _TABLE.fullmatch(given):
+        return given
+    msg = f"table must be a name in small letters like customersms_limit, not {given!r}"
+    raise ConfigurationError(msg)
