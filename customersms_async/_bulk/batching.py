@@ -121,6 +121,7 @@ class Batcher:
         is_cut = not self.source.is_exhausted
         while True:
             await self._calmly(functools.partial(self._note, self._take()))
+            await self._calmly(self._nap)
             while self._pending or self._flush():
                 is_cut = True
                 batch = self._pending.popleft()

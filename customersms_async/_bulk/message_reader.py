@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterable, Iterable
+from typing import TypeAlias
 
 from attrs import define, field
 
@@ -20,12 +21,16 @@ from .source import open_source
 __all__ = ["MessageReader", "read_messages"]
 
 
+#: Index, number and reference of a message that is held back.
+_Member: TypeAlias = tuple[int, str, object]
+
+
 @define(eq=False)
 class _Group:
-    """Messages of one text that wait for others: index, number and reference of each."""
+    """Messages of one text that wait for others, and since when the oldest does."""
 
     since: float
-    members: list[tuple[int, str, object]] = field(factory=list[tuple[int, str, object]])
+    members: list[_Member] = field(factory=list[_Member])
 
 
 class MessageReader(Reader):
@@ -52,7 +57,7 @@ class MessageReader(Reader):
         self._seen: dict[bytes, int] = {}  # where each pair stood first
         # Oldest first. A plain dict that is emptied from its front is searched again from its
         # beginning each time.
-        self._groups: OrderedDict[str, _Group] = OrderedDict()
+        self._groups: OrderedDict[str, _Group | tuple[float, int, str, object]] = OrderedDict()
         self._held = 0
 
     @property
@@ -67,7 +72,10 @@ class MessageReader(Reader):
 
     @property
     def oldest_at(self) -> float | None:
-        return next(iter(self._groups.values())).since if self._groups else None
+        if not self._groups:
+            return None
+        oldest = next(iter(self._groups.values()))
+        return oldest[0] if isinstance(oldest, tuple) else oldest.since
 
     def take(self, now: float) -> Chunk:
         items = self.source.take()
@@ -108,17 +116,25 @@ class MessageReader(Reader):
         first = self._seen.setdefault(pair, index)
         return None if first == index else Refusal(index, phone, DUPLICATE, first)
 
-    def _hold(self, chunk: Chunk, member: tuple[int, str, object], text: str, now: float) -> None:
-        group = self._groups.get(text)
-        if group is None:
-            group = self._groups[text] = _Group(now)
-        group.members.append(member)
+    def _hold(self, chunk: Chunk, member: _Member, text: str, now: float) -> None:
         self._held += 1
+        held = self._groups.get(text)
+        if held is None and self._batch_size > 1:
+            # Nearly every text of a personal campaign stays alone, and a tuple of what is no
+            # container costs the garbage collector nothing, however many there are.
+            self._groups[text] = (now, *member)
+            return
+        group = held if isinstance(held, _Group) else _Group(now)
+        if isinstance(held, tuple):
+            group = _Group(held[0], [held[1:]])
+        group.members.append(member)
+        self._groups[text] = group
         if len(group.members) >= self._batch_size:
             chunk.batches.append(self._cut(text))
 
     def _cut(self, text: str) -> Batch:
-        members = self._groups.pop(text).members
+        held = self._groups.pop(text)
+        members = [held[1:]] if isinstance(held, tuple) else held.members
         self._held -= len(members)
         indexes, phones, refs = zip(*members, strict=True)
         has_refs = any(ref is not None for ref in refs)

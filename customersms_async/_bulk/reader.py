@@ -41,7 +41,7 @@ _UNASKED: Final = Verdict(Status.NOT_SENT, codes.INPUT_FAILED, "the skip functio
 
 #: Items that are checked in one go: with our own checks, and with functions of the caller's, which
 #: may be a hundred times as slow.
-_AT_ONCE: Final = 1000
+_AT_ONCE: Final = 250
 _AT_ONCE_OF_OTHERS: Final = 100
 
 
