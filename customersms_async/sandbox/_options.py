@@ -10,11 +10,11 @@ from ._gateway import validation
 from ._gateway.accounts import MOST_NUMBERS, Gateway, Price
 from ._gateway.clock import MovableClock, time_of_day
 from ._gateway.fault_engine import Faults, FaultSettings
-from ._gateway.fault_script import Script
+from ._gateway.fault_script import FaultScript
 from ._gateway.faults import Fault
 from ._gateway.latency import Latency
 from ._gateway.mailboxes import Mailboxes
-from ._gateway.rate_budget import Limit
+from ._gateway.rate_budget import KeyLimit
 from ._gateway.rate_rules import RuleName
 from ._gateway.replies import Timing
 from ._gateway.request_handler import Limits, RequestHandler
@@ -99,7 +99,7 @@ class SandboxOptions:
     allowed_hosts: Iterable[str] = attrs.field(
         factory=tuple, converter=validation.kept, validator=validation.is_hosts
     )
-    script: Script = ()
+    script: FaultScript = ()
     standing: Fault | str | None = None
     probabilities: Mapping[str, float] = attrs.field(factory=dict[str, float])
     seed: int = 0
@@ -141,8 +141,10 @@ class SandboxOptions:
         handler.faults.common.change(self._chosen_faults())
         return SandboxService(handler, MovableClock(self.clock))
 
-    def _chosen_limit(self) -> Limit:
-        return Limit(**{field.name: getattr(self, field.name) for field in attrs.fields(Limit)})
+    def _chosen_limit(self) -> KeyLimit:
+        return KeyLimit(
+            **{field.name: getattr(self, field.name) for field in attrs.fields(KeyLimit)}
+        )
 
     def _chosen_faults(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in FaultSettings.__annotations__}

@@ -11,7 +11,7 @@ from aiohttp import web
 from ._gateway.fault_engine import FaultSettings
 from ._gateway.fault_script import make_steps
 from ._gateway.faults import Fault
-from ._gateway.mailboxes import Query, SandboxMessage, SandboxRequest, outlined
+from ._gateway.mailboxes import MessageQuery, SandboxMessage, SandboxRequest, outlined
 from ._gateway.rate_budget import LimitSettings, SandboxUsage
 from ._http.app import make_app
 from ._http.endpoint import PATH
@@ -136,7 +136,7 @@ class Sandbox(SandboxOptions):
         self, *, phone: str | None = None, contains: str | None = None, key: str | None = None
     ) -> tuple[SandboxMessage, ...]:
         """Give the accepted messages that fit, oldest first, as in `wait_for`."""
-        return tuple(self._service.handler.mailboxes.find(Query(phone, contains, key)))
+        return tuple(self._service.handler.mailboxes.find(MessageQuery(phone, contains, key)))
 
     def duplicates(self, key: str | None = None) -> tuple[SandboxMessage, ...]:
         """Give each message whose number and text the same key had sent before."""
@@ -325,7 +325,7 @@ class Sandbox(SandboxOptions):
         Raises:
             TimeoutError: No such message came in time; says which messages did.
         """
-        query = Query(phone, contains, key)
+        query = MessageQuery(phone, contains, key)
         found = await self._service.wait(query, timeout)
         if found is None:
             raise TimeoutError(self._service.missed(query, timeout))

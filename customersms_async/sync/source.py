@@ -34,10 +34,15 @@ _PLAIN: Final = (str, bytes, bytearray, list, tuple, set, frozenset, dict, range
 
 def read_by_caller(items: T, executor: CallerExecutor) -> T:
     """Return *items* as they are if the background may read them, else what asks the caller."""
-    is_iterable = isinstance(items, Iterable) and not isinstance(items, AsyncIterable)
-    if not is_iterable or type(items) in _PLAIN:
-        return items  # what is no iterable at all, the client refuses in its own words
+    if _may_be_read_in_background(items):
+        return items
     return cast("T", CallersSource(cast("Iterable[object]", items), executor))
+
+
+def _may_be_read_in_background(items: object) -> bool:
+    if type(items) in _PLAIN or isinstance(items, AsyncIterable):
+        return True
+    return not isinstance(items, Iterable)  # the client refuses it in its own words
 
 
 class CallersSource(Source):

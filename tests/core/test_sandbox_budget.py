@@ -11,7 +11,7 @@ from customersms_async.sandbox._gateway.accounts import Gateway
 from customersms_async.sandbox._gateway.clock import MovableClock, written
 from customersms_async.sandbox._gateway.fault_engine import Faults
 from customersms_async.sandbox._gateway.mailboxes import Mailboxes
-from customersms_async.sandbox._gateway.rate_budget import Budget, Limit
+from customersms_async.sandbox._gateway.rate_budget import Budget, KeyLimit
 from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES, RuleName, make_rule
 from customersms_async.sandbox._gateway.replies import Timing
 from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
@@ -24,7 +24,7 @@ def refused(**options: object):
     """Give the second of two requests where one a minute is allowed."""
     handler = RequestHandler(
         Gateway({KEY: 10}, lambda _text: 1),
-        Limits(Limit(limit=1, **options)),
+        Limits(KeyLimit(limit=1, **options)),
         Faults(),
         Mailboxes(10),
         Timing(0.0, 0.0),
@@ -80,7 +80,7 @@ def test_retry_after(retry_after, header):
 def test_an_option_of_a_limit_that_cannot_be(option, value):
     """The error names the option and the value."""
     with pytest.raises(ValueError, match=f"^{option} must be .*, not "):
-        Limit(limit=1, **{option: value})
+        KeyLimit(limit=1, **{option: value})
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_an_option_of_a_limit_that_cannot_be(option, value):
 )
 def test_what_is_used(name, after_three, capacity):
     """Each rule tells how many requests count now, of how many."""
-    budget = Budget(Limit(limit=5, rule=name))
+    budget = Budget(KeyLimit(limit=5, rule=name))
     at_rest = budget.usage(NOON)
     for _ in range(3):
         budget.refusal(NOON)
@@ -115,7 +115,7 @@ def test_what_is_used(name, after_three, capacity):
 
 def test_usage_above_the_limit():
     """Refused requests are told apart, and the seconds to wait are told."""
-    budget = Budget(Limit(limit=2))
+    budget = Budget(KeyLimit(limit=2))
     for n in range(5):
         budget.refusal(NOON + n)
     usage = budget.usage(NOON + 10)
@@ -131,7 +131,7 @@ def test_usage_above_the_limit():
 
 def test_usage_without_a_limit():
     """The requests of the last period are counted, and nothing is refused."""
-    budget = Budget(Limit())
+    budget = Budget(KeyLimit())
     refusals = [budget.refusal(NOON + n / 10) for n in range(1000)]
     usage = budget.usage(NOON + 100)
 
@@ -149,7 +149,7 @@ def test_usage_without_a_limit():
 @given(gaps=st.lists(st.floats(0, 20), min_size=1, max_size=60))
 def test_free_means_free(name: RuleName, gaps):
     """As many requests as are told to be free are admitted at once, and no more."""
-    budget, now = Budget(Limit(limit=5, rule=name, burst=3)), NOON
+    budget, now = Budget(KeyLimit(limit=5, rule=name, burst=3)), NOON
     for gap in gaps:
         now += gap
         budget.refusal(now)
@@ -172,11 +172,11 @@ def test_all_is_free_after_a_while(name: RuleName):
 
 def test_a_limit_of_ones_own():
     """What is set for all leaves alone who has a limit of its own, and closing forgets that."""
-    limits = Limits(Limit(limit=1))
-    limits.set(Limit(limit=5), KEY)
+    limits = Limits(KeyLimit(limit=1))
+    limits.set(KeyLimit(limit=5), KEY)
     for key in (KEY, "cspro_other"):
         limits.of(key).refusal(NOON)
-    limits.set(Limit(limit=9))
+    limits.set(KeyLimit(limit=9))
     found = [(limits.limit_of(key).limit, limits.usage(key, NOON).used) for key in (KEY, "x")]
     others = limits.usage("cspro_other", NOON).used
     limits.forget(KEY)
@@ -230,7 +230,7 @@ def test_a_clock_is_moved_a_century_at_most():
 )
 def test_the_clock_moved_as_told_makes_room(rule, limit, per, start, gaps):
     """Whoever moves the clock by the seconds that the usage shows is admitted."""
-    budget = Budget(Limit(limit=limit, per=per, rule=rule, burst=2))
+    budget = Budget(KeyLimit(limit=limit, per=per, rule=rule, burst=2))
     clock = MovableClock(lambda: start)
     for gap in [*gaps, 0.0, 0.0, 0.0]:
         clock.advance(gap)
@@ -247,7 +247,7 @@ def test_periods_that_cannot_be(per):
     with pytest.raises(
         ValueError, match=r"^per must be a number of seconds from 0.001 to"
     ) as caught:
-        Limit().changed({"per": per})
+        KeyLimit().changed({"per": per})
 
     assert str(caught.value).endswith(f"not {per!r}")
 
@@ -257,11 +257,11 @@ def test_periods_that_cannot_be(per):
 def test_counts_that_cannot_be(name, count):
     """A limit and a burst are counts that a float can divide by."""
     with pytest.raises(ValueError, match=f"^{name} must be at most 1000000000, not {count}"):
-        Limit().changed({name: count})
+        KeyLimit().changed({name: count})
 
 
 def test_a_date_beyond_the_calendar():
     """A clock at the end of time still has a date to tell."""
-    limit = Limit(retry_after="date")
+    limit = KeyLimit(retry_after="date")
 
     assert "Fri, 31 Dec 9999 23:59:59 GMT" == limit.header(60.0, 1e300)

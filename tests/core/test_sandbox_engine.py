@@ -11,7 +11,7 @@ from customersms_async.sandbox import Fault
 from customersms_async.sandbox._gateway.fault_engine import Faults, Switches
 from customersms_async.sandbox._gateway.fault_script import (
     LONGEST,
-    Step,
+    FaultStep,
     make_steps,
     read_script,
     read_step,
@@ -37,16 +37,22 @@ def common(**settings: object) -> Faults:
     ("script", "steps"),
     [
         ("", []),
-        ("ok", [Step()]),
-        ("500, reset, ok", [Step(Fault.HTTP_500), Step(Fault.RESET_BEFORE), Step()]),
-        ("429,503,504", [Step(Fault.RATE_LIMITED), Step(Fault.HTTP_503), Step(Fault.HTTP_504)]),
-        (" html * 2 ,", [Step(Fault.HTML)] * 2),
-        ("rate-limited(7)*2", [Step(Fault.RATE_LIMITED, "7")] * 2),
+        ("ok", [FaultStep()]),
+        ("500, reset, ok", [FaultStep(Fault.HTTP_500), FaultStep(Fault.RESET_BEFORE), FaultStep()]),
+        (
+            "429,503,504",
+            [FaultStep(Fault.RATE_LIMITED), FaultStep(Fault.HTTP_503), FaultStep(Fault.HTTP_504)],
+        ),
+        (" html * 2 ,", [FaultStep(Fault.HTML)] * 2),
+        ("rate-limited(7)*2", [FaultStep(Fault.RATE_LIMITED, "7")] * 2),
         (
             "http-503(Wed, 21 Oct 2026 07:28:00 GMT), ok",
-            [Step(Fault.HTTP_503, "Wed, 21 Oct 2026 07:28:00 GMT"), Step()],
+            [FaultStep(Fault.HTTP_503, "Wed, 21 Oct 2026 07:28:00 GMT"), FaultStep()],
         ),
-        (["html", Fault.BOM, Step()], [Step(Fault.HTML), Step(Fault.BOM), Step()]),
+        (
+            ["html", Fault.BOM, FaultStep()],
+            [FaultStep(Fault.HTML), FaultStep(Fault.BOM), FaultStep()],
+        ),
     ],
 )
 def test_a_script(script, steps):
@@ -87,7 +93,7 @@ def test_times_that_cannot_be(times):
 
 def test_a_step_can_be_read_back():
     """What a step is written as is read as the same step."""
-    steps = [Step(), Step(Fault.HTML), Step(Fault.RATE_LIMITED, "7")]
+    steps = [FaultStep(), FaultStep(Fault.HTML), FaultStep(Fault.RATE_LIMITED, "7")]
 
     assert steps == read_script(", ".join(map(str, steps)))
 
@@ -98,8 +104,8 @@ def test_a_step_can_be_read_back():
         (None, None),
         ("", None),
         ("ok", None),
-        ("html", Step(Fault.HTML)),
-        ("429(7)", Step(Fault.RATE_LIMITED, "7")),
+        ("html", FaultStep(Fault.HTML)),
+        ("429(7)", FaultStep(Fault.RATE_LIMITED, "7")),
     ],
 )
 def test_a_standing_fault(given_as, step):

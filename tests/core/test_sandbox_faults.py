@@ -12,10 +12,15 @@ from customersms_async.sandbox import MAGIC_NUMBERS, Fault
 from customersms_async.sandbox._gateway.accounts import Gateway
 from customersms_async.sandbox._gateway.answers import INVALID_PHONE_NUMBER, completed, failed, sent
 from customersms_async.sandbox._gateway.fault_engine import Faults
-from customersms_async.sandbox._gateway.fault_script import Step
-from customersms_async.sandbox._gateway.faults import MEANINGS, NOT_CARRIED_OUT, REJECTIONS, Plan
+from customersms_async.sandbox._gateway.fault_script import FaultStep
+from customersms_async.sandbox._gateway.faults import (
+    MEANINGS,
+    NOT_CARRIED_OUT,
+    REJECTIONS,
+    FaultPlan,
+)
 from customersms_async.sandbox._gateway.mailboxes import Mailboxes
-from customersms_async.sandbox._gateway.rate_budget import Limit
+from customersms_async.sandbox._gateway.rate_budget import KeyLimit
 from customersms_async.sandbox._gateway.replies import Ending, Timing
 from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
 from customersms_async.sandbox._gateway.shapes import shaped
@@ -28,7 +33,7 @@ PHONES = (PLAIN, "+393331234567", "+13235554567")
 def make_handler() -> RequestHandler:
     return RequestHandler(
         Gateway({KEY: 1000}, lambda _text: 1),
-        Limits(Limit()),
+        Limits(KeyLimit()),
         Faults(),
         Mailboxes(1000),
         Timing(0.5, 30.0),
@@ -52,7 +57,7 @@ def odd(fault: Fault, aimed_at: str | None = None) -> dict[str, object]:
         failed(PHONES[2], INVALID_PHONE_NUMBER),
     ]
     return shaped(
-        completed(entries, 7), entries, plan=Plan(fault, aimed_at=aimed_at), phones=PHONES
+        completed(entries, 7), entries, plan=FaultPlan(fault, aimed_at=aimed_at), phones=PHONES
     )
 
 
@@ -75,12 +80,12 @@ def test_the_table_in_the_documentation():
 
 def test_ordinary_numbers_mean_nothing():
     """A request without magic numbers and without a script goes well."""
-    assert Plan() == Faults().plan(PHONES)
+    assert FaultPlan() == Faults().plan(PHONES)
 
 
 def test_numbers_may_be_without_meaning():
     """Without magic, a magic number is one like any other."""
-    assert Plan() == Faults(has_magic=False).plan([number(Fault.ANSWER_LOST)])
+    assert FaultPlan() == Faults(has_magic=False).plan([number(Fault.ANSWER_LOST)])
 
 
 @pytest.mark.parametrize("fault", sorted(set(Fault) - REJECTIONS))
@@ -88,7 +93,7 @@ def test_a_number_asks_for_a_fault(fault):
     """A magic number decides about the request in which it stands."""
     aimed = number(fault)
 
-    assert Plan(fault, aimed_at=aimed) == Faults().plan([PLAIN, aimed])
+    assert FaultPlan(fault, aimed_at=aimed) == Faults().plan([PLAIN, aimed])
 
 
 def test_the_first_number_decides():
@@ -97,7 +102,7 @@ def test_the_first_number_decides():
 
     plan = Faults().plan(numbers)
 
-    assert Plan(Fault.SLOW, aimed_at=numbers[1], rejected={numbers[0]: Fault.REJECT}) == plan
+    assert FaultPlan(Fault.SLOW, aimed_at=numbers[1], rejected={numbers[0]: Fault.REJECT}) == plan
 
 
 @pytest.mark.parametrize("fault", sorted(REJECTIONS))
@@ -121,7 +126,7 @@ def test_a_rejected_number_is_rejected_alone(fault):
 def test_a_scripted_rejection_is_everybodys(fault, entry):
     """By script, each number of the request gets a failed entry, with or without a reason."""
     gateway = make_handler()
-    gateway.faults.common.script.append(Step(fault))
+    gateway.faults.common.script.append(FaultStep(fault))
 
     said = json.loads(gateway.handle(body(*PHONES), 0.0).reply.body)
 
@@ -132,7 +137,9 @@ def test_a_scripted_rejection_is_everybodys(fault, entry):
 def test_a_script_comes_before_the_numbers():
     """Steps are used up in order, one a request; then the numbers decide again."""
     faults = Faults()
-    faults.common.script.extend([Step(Fault.HTTP_500), Step(), Step(Fault.RATE_LIMITED, "7")])
+    faults.common.script.extend(
+        [FaultStep(Fault.HTTP_500), FaultStep(), FaultStep(Fault.RATE_LIMITED, "7")]
+    )
 
     plans = [faults.plan([number(Fault.BOM)]) for _ in range(4)]
 
@@ -150,7 +157,7 @@ def test_the_same_request_meets_the_same_fault(numbers):
 def test_what_a_fault_leaves_behind(fault):
     """A fault of the first kind accepts and charges nothing, any other all that it would."""
     gateway = make_handler()
-    gateway.faults.common.script.append(Step(fault))
+    gateway.faults.common.script.append(FaultStep(fault))
     accepted = 0 if fault in NOT_CARRIED_OUT | REJECTIONS else len(PHONES)
 
     visit = gateway.handle(body(*PHONES), 0.0)
@@ -257,7 +264,7 @@ def test_other_spellings_of_a_number(fault, numbers):
 def test_what_is_no_number_stays_as_it_is():
     """A failed entry whose phone is no number cannot become a JSON number."""
     gateway = make_handler()
-    gateway.faults.common.script.append(Step(Fault.INTEGER_PHONES))
+    gateway.faults.common.script.append(FaultStep(Fault.INTEGER_PHONES))
 
     said = json.loads(gateway.handle(body("nonsense"), 0.0).reply.body)
 

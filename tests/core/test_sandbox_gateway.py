@@ -17,15 +17,15 @@ from customersms_async.sandbox._gateway.accounts import (
     read_order,
 )
 from customersms_async.sandbox._gateway.fault_engine import Faults
-from customersms_async.sandbox._gateway.fault_script import Step
+from customersms_async.sandbox._gateway.fault_script import FaultStep
 from customersms_async.sandbox._gateway.mailboxes import (
     Mailboxes,
-    Query,
+    MessageQuery,
     SandboxMessage,
     SandboxRequest,
 )
 from customersms_async.sandbox._gateway.masking import masked
-from customersms_async.sandbox._gateway.rate_budget import Limit
+from customersms_async.sandbox._gateway.rate_budget import KeyLimit
 from customersms_async.sandbox._gateway.replies import Timing
 from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
 
@@ -37,7 +37,7 @@ def make_handler(
 ):
     return RequestHandler(
         Gateway({KEY: credits_left}, price),
-        Limits(Limit(limit=limit)),
+        Limits(KeyLimit(limit=limit)),
         Faults(),
         Mailboxes(keep),
         Timing(0.0, 0.0),
@@ -258,7 +258,7 @@ def test_a_refusal_for_the_rate():
 def test_a_refused_request_uses_up_no_step():
     """The script waits for a request that would have been carried out."""
     gateway = make_handler()
-    gateway.faults.common.script.append(Step())
+    gateway.faults.common.script.append(FaultStep())
 
     gateway.handle(body([]), 0.0)
 
@@ -322,11 +322,11 @@ def test_the_newest_code_of_a_number():
 @pytest.mark.parametrize(
     ("query", "fits"),
     [
-        (Query(), True),
-        (Query("0012125551234"), False),
-        (Query("+1 212 555 1234"), True),
-        (Query("+12125551234", "ell"), True),
-        (Query(contains="bye"), False),
+        (MessageQuery(), True),
+        (MessageQuery("0012125551234"), False),
+        (MessageQuery("+1 212 555 1234"), True),
+        (MessageQuery("+12125551234", "ell"), True),
+        (MessageQuery(contains="bye"), False),
     ],
 )
 def test_a_query(query, fits):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from customersms_async.sandbox._gateway.mailboxes import (
     Mailboxes,
-    Query,
+    MessageQuery,
     SandboxMessage,
     SandboxRequest,
 )
@@ -76,7 +76,7 @@ def test_a_key_that_never_came():
     """Its mailbox is empty."""
     mailboxes = Mailboxes(10)
 
-    assert ([], []) == (list(mailboxes.find(Query(key=KEY))), mailboxes.duplicates(KEY))
+    assert ([], []) == (list(mailboxes.find(MessageQuery(key=KEY))), mailboxes.duplicates(KEY))
     assert not mailboxes.is_duplicate(SandboxMessage("+1", "", "msg_1", KEY, 0.0, 1))
 
 
@@ -86,18 +86,18 @@ def test_a_number_of_several_keys():
     for key in (KEY, OTHER, KEY, OTHER):
         book.write(*PHONES, key=key)
 
-    assert [1, 3, 5, 7] == ids(book.mailboxes.find(Query(PHONES[0])))
-    assert [7, 5, 3, 1] == ids(book.mailboxes.find_newest(Query(PHONES[0])))
+    assert [1, 3, 5, 7] == ids(book.mailboxes.find(MessageQuery(PHONES[0])))
+    assert [7, 5, 3, 1] == ids(book.mailboxes.find_newest(MessageQuery(PHONES[0])))
 
 
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        (Query(), [1, 2, 3, 4]),
-        (Query(request=2), [3, 4]),
-        (Query(after=2), [3, 4]),
-        (Query(PHONES[1], "By", KEY), [4]),
-        (Query(contains="nothing"), []),
+        (MessageQuery(), [1, 2, 3, 4]),
+        (MessageQuery(request=2), [3, 4]),
+        (MessageQuery(after=2), [3, 4]),
+        (MessageQuery(PHONES[1], "By", KEY), [4]),
+        (MessageQuery(contains="nothing"), []),
     ],
 )
 def test_find(query, expected):
@@ -167,7 +167,7 @@ def test_the_index_agrees_with_the_row(requests, keep):
         assert [m for m in held if m.key == key] == list(mailboxes.of(key).messages)
         for phone in PHONES:
             expected = [m for m in held if (m.key, m.phone) == (key, phone)]
-            assert expected == list(mailboxes.find(Query(phone, key=key)))
+            assert expected == list(mailboxes.find(MessageQuery(phone, key=key)))
     for message in held:
         pair = (message.key, message.phone, message.text)
         assert pair not in seen or mailboxes.is_duplicate(message)

@@ -20,7 +20,7 @@ from .answers import (
     INVALID_API_KEY,
     INVALID_PHONE_NUMBER,
     Entry,
-    Refusal,
+    GatewayRefusal,
     failed,
     missing,
     sent,
@@ -29,7 +29,7 @@ from .answers import (
 from .mailboxes import SandboxMessage
 from .masking import masked
 
-__all__ = ["MOST_NUMBERS", "Gateway", "Job", "Order", "Price", "Result", "read_order"]
+__all__ = ["MOST_NUMBERS", "Gateway", "Order", "OrderJob", "OrderResult", "Price", "read_order"]
 
 #: What one message costs in credits, by its text.
 Price = Callable[[str], int]
@@ -72,11 +72,11 @@ class Order:
     key: str = attrs.field(default="", repr=masked)
     phones: tuple[str, ...] = ()
     text: str = ""
-    problem: Refusal | None = None
+    problem: GatewayRefusal | None = None
 
 
 @attrs.frozen
-class Job:
+class OrderJob:
     """
     An order on its way through the gateway.
 
@@ -93,11 +93,11 @@ class Job:
     order: Order
     request: int
     at: float
-    rejected: Mapping[str, Refusal] = attrs.field(factory=dict[str, Refusal])
+    rejected: Mapping[str, GatewayRefusal] = attrs.field(factory=dict[str, GatewayRefusal])
 
 
 @attrs.frozen
-class Result:
+class OrderResult:
     """
     The outcome of a job.
 
@@ -128,9 +128,9 @@ def read_order(body: bytes) -> Order:
     try:
         fields = msgspec.json.decode(body, type=_Body)
     except msgspec.ValidationError as error:
-        return Order(problem=Refusal(f"Invalid request: {error}", "INVALID_REQUEST"))
+        return Order(problem=GatewayRefusal(f"Invalid request: {error}", "INVALID_REQUEST"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Order(problem=Refusal("Invalid JSON", "INVALID_JSON"))
+        return Order(problem=GatewayRefusal("Invalid JSON", "INVALID_JSON"))
     return Order(fields.api_key, _split(fields.phone), fields.message)
 
 
@@ -163,7 +163,7 @@ class Gateway:
         init=False, repr=False, factory=lambda: itertools.count(FIRST_ID)
     )
 
-    def unknown_sender(self, order: Order) -> Refusal | None:
+    def unknown_sender(self, order: Order) -> GatewayRefusal | None:
         """Refuse an order that cannot be read or whose key has no account."""
         if order.problem is not None:
             return order.problem
@@ -171,7 +171,7 @@ class Gateway:
             return missing("api_key")
         return None if order.key in self.credits else self._stranger(order.key)
 
-    def _stranger(self, key: str) -> Refusal:
+    def _stranger(self, key: str) -> GatewayRefusal:
         reason = self.closed.get(key)
         if reason is None:
             return INVALID_API_KEY
@@ -190,7 +190,7 @@ class Gateway:
         while len(self.closed) > MOST_CLOSED:
             del self.closed[next(iter(self.closed))]
 
-    def objection(self, order: Order) -> Refusal | None:
+    def objection(self, order: Order) -> GatewayRefusal | None:
         """
         Refuse an order that lacks a field, has too many numbers, or cannot be paid for at all.
 
@@ -206,12 +206,12 @@ class Gateway:
         price = self._price_of(order.text)
         return INSUFFICIENT_CREDITS if self.credits[order.key] < price else None
 
-    def carry_out(self, job: Job) -> Result:
+    def carry_out(self, job: OrderJob) -> OrderResult:
         """Carry out a job to which there is no objection."""
         messages: list[SandboxMessage] = []
         price = self._price_of(job.order.text)
         entries = [self._entry(phone, price, job, messages) for phone in job.order.phones]
-        return Result(entries, messages, self.credits[job.order.key])
+        return OrderResult(entries, messages, self.credits[job.order.key])
 
     def _price_of(self, text: str) -> int:
         price: object = self.price(text)
@@ -221,7 +221,9 @@ class Gateway:
             f"the function price must give a whole number of at least 0, not {price!r}"
         )
 
-    def _entry(self, phone: str, price: int, job: Job, messages: list[SandboxMessage]) -> Entry:
+    def _entry(
+        self, phone: str, price: int, job: OrderJob, messages: list[SandboxMessage]
+    ) -> Entry:
         refusal = self._refusal(phone, price, job)
         if refusal is not None:
             return failed(phone, refusal)
@@ -233,7 +235,7 @@ class Gateway:
         )
         return sent(phone, message_id)
 
-    def _refusal(self, phone: str, price: int, job: Job) -> Refusal | None:
+    def _refusal(self, phone: str, price: int, job: OrderJob) -> GatewayRefusal | None:
         if phone in job.rejected:
             return job.rejected[phone]
         if not _is_e164(phone):

@@ -18,7 +18,7 @@ __all__ = [
     "RATE_LIMIT_EXCEEDED",
     "Document",
     "Entry",
-    "Refusal",
+    "GatewayRefusal",
     "completed",
     "encode",
     "failed",
@@ -36,7 +36,7 @@ Document = dict[str, object]
 
 
 @attrs.frozen
-class Refusal:
+class GatewayRefusal:
     """
     The refusal of one number or of a whole request.
 
@@ -59,20 +59,20 @@ class Refusal:
     is_page: bool = False
 
 
-INVALID_API_KEY = Refusal("Invalid or inactive API key", "INVALID_API_KEY")
-INSUFFICIENT_CREDITS = Refusal("Insufficient credits", "INSUFFICIENT_CREDITS")
-INVALID_PHONE_NUMBER = Refusal("Invalid phone number", "INVALID_PHONE_NUMBER")
-RATE_LIMIT_EXCEEDED = Refusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED", status=429)
+INVALID_API_KEY = GatewayRefusal("Invalid or inactive API key", "INVALID_API_KEY")
+INSUFFICIENT_CREDITS = GatewayRefusal("Insufficient credits", "INSUFFICIENT_CREDITS")
+INVALID_PHONE_NUMBER = GatewayRefusal("Invalid phone number", "INVALID_PHONE_NUMBER")
+RATE_LIMIT_EXCEEDED = GatewayRefusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED", status=429)
 
 
-def missing(field: str) -> Refusal:
+def missing(field: str) -> GatewayRefusal:
     """Refuse a request in which a required field is absent or empty."""
-    return Refusal(f"Missing required field: {field}", "MISSING_FIELD")
+    return GatewayRefusal(f"Missing required field: {field}", "MISSING_FIELD")
 
 
-def too_many(most: int) -> Refusal:
+def too_many(most: int) -> GatewayRefusal:
     """Refuse a request with more than *most* numbers."""
-    return Refusal(f"Too many numbers: at most {most:,} in one request", "TOO_MANY_NUMBERS")
+    return GatewayRefusal(f"Too many numbers: at most {most:,} in one request", "TOO_MANY_NUMBERS")
 
 
 def sent(phone: str, message_id: str) -> Entry:
@@ -80,7 +80,7 @@ def sent(phone: str, message_id: str) -> Entry:
     return {"phone": phone, "success": True, "message_id": message_id}
 
 
-def failed(phone: str, refusal: Refusal) -> Entry:
+def failed(phone: str, refusal: GatewayRefusal) -> Entry:
     """Make the entry of a refused number; a bare refusal gives no reason."""
     entry: Entry = {"phone": phone, "success": False}
     if refusal.error is not None:
@@ -104,7 +104,7 @@ def completed(entries: list[Entry], remaining: int) -> Document:
     }
 
 
-def refused(refusal: Refusal) -> Document:
+def refused(refusal: GatewayRefusal) -> Document:
     """Answer a request that was refused as a whole."""
     return {"success": False, "error": refusal.error, "code": refusal.code}
 

@@ -18,8 +18,8 @@ from typing import TypedDict, cast
 
 import attrs
 
-from .fault_script import Script, Step, read_script, read_step
-from .faults import MAGIC_NUMBERS, REJECTIONS, Fault, Plan, read_fault
+from .fault_script import FaultScript, FaultStep, read_script, read_step
+from .faults import MAGIC_NUMBERS, REJECTIONS, Fault, FaultPlan, read_fault
 from .latency import Latency, in_range, read_latency
 
 __all__ = ["FaultSettings", "Faults", "Switches", "read_settings"]
@@ -42,7 +42,7 @@ class FaultSettings(TypedDict, total=False):
         latency: Seconds before each answer, as in `read_latency`; None is that of all keys.
     """
 
-    script: Script
+    script: FaultScript
     standing: "str | Fault | None"
     probabilities: "Mapping[str, float] | None"
     seed: int
@@ -69,8 +69,8 @@ class Switches:
         latency: Seconds before each answer; None if not set.
     """
 
-    script: deque[Step] = attrs.field(factory=deque[Step])
-    standing: Step | None = None
+    script: deque[FaultStep] = attrs.field(factory=deque[FaultStep])
+    standing: FaultStep | None = None
     probabilities: Mapping[Fault, float] = attrs.field(factory=dict[Fault, float])
     seed: int = 0
     latency: _Latency = None
@@ -92,7 +92,7 @@ class Switches:
         if values.keys() & {"latency", "seed"}:
             self._latency_dice = _dice(self.seed, "latency")
 
-    def throw(self) -> Step | None:
+    def throw(self) -> FaultStep | None:
         """Throw the dice for a request."""
         if not self.probabilities:
             return None
@@ -100,7 +100,7 @@ class Switches:
         for fault, probability in self.probabilities.items():
             mark -= probability
             if mark < 0:
-                return Step(fault)
+                return FaultStep(fault)
         return None
 
     def delay(self) -> float | None:
@@ -150,7 +150,7 @@ class Faults:
         for switches in [*own, *([self.common] if key is None else [])]:
             switches.script.clear()
 
-    def plan(self, phones: Sequence[str], key: str | None = None) -> Plan:
+    def plan(self, phones: Sequence[str], key: str | None = None) -> FaultPlan:
         """Decide what goes wrong with a request of *key* for *phones*, and use up a step."""
         concerned = self._concerning(key)
         thrown = [switches.throw() for switches in concerned]
@@ -159,7 +159,7 @@ class Faults:
         step = _asked_for(concerned)
         if step is None and meanings:
             return _by_numbers(meanings, rejected)
-        return _by_step(step or next(filter(None, thrown), Step()), phones, rejected)
+        return _by_step(step or next(filter(None, thrown), FaultStep()), phones, rejected)
 
     def delay(self, key: str | None = None) -> float:
         """Draw the seconds before the answer to a request of *key*."""
@@ -195,7 +195,7 @@ def read_settings(settings: Mapping[str, object]) -> dict[str, object]:
     return {name: _READERS[name](value) for name, value in settings.items()}
 
 
-def _read_script(value: object) -> deque[Step]:
+def _read_script(value: object) -> deque[FaultStep]:
     return deque([] if value is None else read_script(value))
 
 
@@ -251,20 +251,20 @@ def _dice(seed: int, purpose: str) -> random.Random:
     return random.Random(f"{seed} {purpose}")  # noqa: S311  # dice that can be thrown again
 
 
-def _asked_for(concerned: Sequence[Switches]) -> Step | None:
+def _asked_for(concerned: Sequence[Switches]) -> FaultStep | None:
     for switches in concerned:
         if switches.script:
             return switches.script.popleft()
     return next((switches.standing for switches in concerned if switches.standing), None)
 
 
-def _by_step(step: Step, phones: Sequence[str], rejected: Mapping[str, Fault]) -> Plan:
+def _by_step(step: FaultStep, phones: Sequence[str], rejected: Mapping[str, Fault]) -> FaultPlan:
     if step.fault is not None and step.fault in REJECTIONS:
         rejected = dict.fromkeys(phones, step.fault)
-    return Plan(step.fault, rejected=rejected, retry_after=step.retry_after)
+    return FaultPlan(step.fault, rejected=rejected, retry_after=step.retry_after)
 
 
-def _by_numbers(meanings: Mapping[str, Fault], rejected: Mapping[str, Fault]) -> Plan:
+def _by_numbers(meanings: Mapping[str, Fault], rejected: Mapping[str, Fault]) -> FaultPlan:
     """Let the first number decide that asks for more than its own rejection."""
     asking = [phone for phone in meanings if phone not in rejected] or list(meanings)
-    return Plan(meanings[asking[0]], aimed_at=asking[0], rejected=rejected)
+    return FaultPlan(meanings[asking[0]], aimed_at=asking[0], rejected=rejected)

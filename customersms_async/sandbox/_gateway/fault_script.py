@@ -13,10 +13,10 @@ import attrs
 
 from .faults import RATE_REFUSALS, Fault, read_fault
 
-__all__ = ["LONGEST", "Script", "Step", "make_steps", "read_script", "read_step"]
+__all__ = ["LONGEST", "FaultScript", "FaultStep", "make_steps", "read_script", "read_step"]
 
 #: A script: one text, or a name or step for each request.
-Script = str | Iterable["str | Fault | Step"]
+FaultScript = str | Iterable["str | Fault | FaultStep"]
 
 #: Steps that a script may have.
 LONGEST = 10_000
@@ -29,7 +29,7 @@ _COMMA = re.compile(r",(?![^()]*\))")
 
 
 @attrs.frozen
-class Step:
+class FaultStep:
     """
     What happens to one request.
 
@@ -49,7 +49,7 @@ class Step:
 
 def make_steps(
     fault: object, times: object = 1, retry_after: float | str | None = None
-) -> list[Step]:
+) -> list[FaultStep]:
     """
     Make *times* equal steps.
 
@@ -62,7 +62,7 @@ def make_steps(
     return [_step(read_fault(fault), retry_after)] * times
 
 
-def _step(fault: Fault | None, retry_after: float | str | None) -> Step:
+def _step(fault: Fault | None, retry_after: float | str | None) -> FaultStep:
     header = None if retry_after is None else str(retry_after)
     if header is not None and fault not in RATE_REFUSALS:
         raise ValueError(
@@ -70,10 +70,10 @@ def _step(fault: Fault | None, retry_after: float | str | None) -> Step:
         )
     if header is not None and not (header.isascii() and header.isprintable()):
         raise ValueError(f"retry_after must be one printable line of ASCII, not {header!r}")
-    return Step(fault, header)
+    return FaultStep(fault, header)
 
 
-def read_script(script: object) -> list[Step]:
+def read_script(script: object) -> list[FaultStep]:
     """
     Read a script.
 
@@ -86,7 +86,7 @@ def read_script(script: object) -> list[Step]:
     return steps
 
 
-def read_step(step: object) -> Step | None:
+def read_step(step: object) -> FaultStep | None:
     """
     Read a single step.
 
@@ -114,8 +114,8 @@ def _parts(script: object) -> list[object]:
     )
 
 
-def _read_part(part: object) -> list[Step]:
-    if isinstance(part, Step):
+def _read_part(part: object) -> list[FaultStep]:
+    if isinstance(part, FaultStep):
         return [part]
     found = _STEP.fullmatch(part) if isinstance(part, str) else None
     if found is None:

@@ -22,7 +22,7 @@ __all__ = [
     "RATE_REFUSALS",
     "REJECTIONS",
     "Fault",
-    "Plan",
+    "FaultPlan",
     "read_fault",
 ]
 
@@ -179,7 +179,7 @@ _SHORT = {
 
 
 @attrs.frozen
-class Plan:
+class FaultPlan:
     """
     What is to go wrong with a request.
 

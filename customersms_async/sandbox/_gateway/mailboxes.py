@@ -25,7 +25,7 @@ from .replies import Ending
 __all__ = [
     "Mailbox",
     "Mailboxes",
-    "Query",
+    "MessageQuery",
     "SandboxMessage",
     "SandboxRequest",
     "number_in",
@@ -121,7 +121,7 @@ def _in_e164(phone: str) -> str:
 
 
 @attrs.frozen
-class Query:
+class MessageQuery:
     """
     A filter for messages; a field that is not given matches all.
 
@@ -276,11 +276,11 @@ class Mailboxes:
         """Return the mailbox of a key, or for None the whole."""
         return self if key is None else self.by_key.get(key) or Mailbox()
 
-    def find(self, query: Query) -> Iterator[SandboxMessage]:
+    def find(self, query: MessageQuery) -> Iterator[SandboxMessage]:
         """Return the matching messages, oldest first."""
         return filter(query.matches, self.of(query.key).to(query.phone))
 
-    def find_newest(self, query: Query) -> Iterator[SandboxMessage]:
+    def find_newest(self, query: MessageQuery) -> Iterator[SandboxMessage]:
         """Return the matching messages, newest first, without reading more than are taken."""
         newest_first: Iterator[SandboxMessage] = reversed(self.of(query.key).to(query.phone))
         if query.after:
@@ -300,7 +300,7 @@ class Mailboxes:
         found = next(islice(self.requests, place, None), None)
         return found if found is not None and found.id == request_id else None
 
-    def first(self, query: Query) -> SandboxMessage | None:
+    def first(self, query: MessageQuery) -> SandboxMessage | None:
         """Return the oldest matching message."""
         return next(self.find(query), None)
 
@@ -331,7 +331,7 @@ class Mailboxes:
 
     def last_code(self, phone: str | None, key: str | None = None) -> str | None:
         """Return the code in the newest message that has one, to *phone* or all; see `code_in`."""
-        newest_first = self.find_newest(Query(phone, key=key))
+        newest_first = self.find_newest(MessageQuery(phone, key=key))
         return next(filter(None, (code_in(message.text) for message in newest_first)), None)
 
     def newest(self, count: int, key: str | None = None) -> list[SandboxMessage]:

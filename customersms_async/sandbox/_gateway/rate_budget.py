@@ -18,17 +18,17 @@ import attrs
 
 from . import validation
 from .clock import LAST
-from .faults import Fault, Plan
+from .faults import Fault, FaultPlan
 from .rate_rules import Rule, RuleName, SlidingLog, make_rule
 
-__all__ = ["Budget", "Limit", "LimitSettings", "SandboxUsage"]
+__all__ = ["Budget", "KeyLimit", "LimitSettings", "SandboxUsage"]
 
 
 _COUNT = [validation.is_count_or_none, validation.is_not_too_large]
 
 
 @attrs.frozen(kw_only=True)
-class Limit:
+class KeyLimit:
     """
     How the requests of a key are limited.
 
@@ -56,7 +56,7 @@ class Limit:
     )
     retry_after: str = attrs.field(default="seconds", validator=validation.is_header)
 
-    def changed(self, settings: Mapping[str, object]) -> "Limit":
+    def changed(self, settings: Mapping[str, object]) -> "KeyLimit":
         """
         Make a limit that differs in what *settings* names.
 
@@ -67,7 +67,7 @@ class Limit:
         for name in settings:
             if name not in values:
                 raise ValueError(f"a limit has {', '.join(values)}, and no {name!r}")
-        return Limit(**{**values, **cast("dict[str, Any]", settings)})
+        return KeyLimit(**{**values, **cast("dict[str, Any]", settings)})
 
     def make_rule(self) -> Rule:
         """Make a rule that has counted nothing yet."""
@@ -85,7 +85,7 @@ class Limit:
 
 
 class LimitSettings(TypedDict, total=False):
-    """The options of a `Limit` besides the number; those not given stay as they are."""
+    """The options of a `KeyLimit` besides the number; those not given stay as they are."""
 
     per: float
     rule: RuleName
@@ -144,7 +144,7 @@ class Budget:
         refused: Those that were refused.
     """
 
-    limit: Limit
+    limit: KeyLimit
     requests: int = 0
     refused: int = 0
     _rule: Rule = attrs.field(init=False)
@@ -152,14 +152,14 @@ class Budget:
     def __attrs_post_init__(self) -> None:
         self._rule = self.limit.make_rule()
 
-    def refusal(self, now: float) -> Plan | None:
+    def refusal(self, now: float) -> FaultPlan | None:
         """Count a request at *now*, or say how it is refused."""
         self.requests += 1
         if self._rule.admit(now):
             return None
         self.refused += 1
         header = self.limit.header(self._rule.retry_after(now), now)
-        return Plan(Fault(self.limit.rate_refusal), retry_after=header)
+        return FaultPlan(Fault(self.limit.rate_refusal), retry_after=header)
 
     def usage(self, now: float) -> SandboxUsage:
         """Return how much is used at *now*."""

@@ -13,8 +13,8 @@ from http.client import responses
 
 import attrs
 
-from .answers import RATE_LIMIT_EXCEEDED, Document, Refusal, encode, refused
-from .faults import Fault, Plan
+from .answers import RATE_LIMIT_EXCEEDED, Document, GatewayRefusal, encode, refused
+from .faults import Fault, FaultPlan
 
 __all__ = [
     "Ending",
@@ -135,7 +135,7 @@ def document_reply(document: Document) -> PlannedReply:
     return PlannedReply(encode(document))
 
 
-def refusal_reply(refusal: Refusal, *, status: int) -> PlannedReply:
+def refusal_reply(refusal: GatewayRefusal, *, status: int) -> PlannedReply:
     """
     Reply with a refusal of the whole request.
 
@@ -150,13 +150,13 @@ def refusal_reply(refusal: Refusal, *, status: int) -> PlannedReply:
     return PlannedReply(encode(refused(refusal)), status, retry_after=refusal.retry_after)
 
 
-def refusal_for(plan: Plan) -> Refusal | None:
+def refusal_for(plan: FaultPlan) -> GatewayRefusal | None:
     """Give the refusal that *plan* asks for, if it is one that is said."""
     refusal = _REFUSALS.get(plan.fault)
     return attrs.evolve(refusal, retry_after=plan.retry_after) if refusal else None
 
 
-def spoilt(reply: PlannedReply, *, plan: Plan, timing: Timing) -> PlannedReply:
+def spoilt(reply: PlannedReply, *, plan: FaultPlan, timing: Timing) -> PlannedReply:
     """Spoil a reply as *plan* asks for; a fault that is not the wire's changes nothing."""
     spoil = _SPOILT.get(plan.fault)
     return spoil(reply, timing) if spoil else reply
@@ -170,13 +170,13 @@ def _page(status: int) -> bytes:
     ).encode()
 
 
-_REFUSALS: Mapping[Fault | None, Refusal] = {
-    Fault.REFUSE: Refusal("Message text is not allowed", "MESSAGE_BLOCKED"),
+_REFUSALS: Mapping[Fault | None, GatewayRefusal] = {
+    Fault.REFUSE: GatewayRefusal("Message text is not allowed", "MESSAGE_BLOCKED"),
     Fault.RATE_LIMITED: RATE_LIMIT_EXCEEDED,
     Fault.RATE_LIMITED_HTML: attrs.evolve(RATE_LIMIT_EXCEEDED, is_page=True),
     Fault.RATE_LIMITED_200: attrs.evolve(RATE_LIMIT_EXCEEDED, status=200),
-    Fault.HTTP_500: Refusal(status=500, is_page=True),
-    Fault.HTTP_503: Refusal(status=503, is_page=True),
+    Fault.HTTP_500: GatewayRefusal(status=500, is_page=True),
+    Fault.HTTP_503: GatewayRefusal(status=503, is_page=True),
 }
 
 _Spoil = Callable[[PlannedReply, Timing], PlannedReply]

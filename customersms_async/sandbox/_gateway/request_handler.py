@@ -15,20 +15,20 @@ from collections.abc import Iterator
 
 import attrs
 
-from .accounts import MOST_NUMBERS, Gateway, Job, Order, Result, read_order
-from .answers import RATE_LIMIT_EXCEEDED, Refusal, completed
+from .accounts import MOST_NUMBERS, Gateway, Order, OrderJob, OrderResult, read_order
+from .answers import RATE_LIMIT_EXCEEDED, GatewayRefusal, completed
 from .fault_engine import Faults
-from .faults import NOT_CARRIED_OUT, Fault, Plan
+from .faults import NOT_CARRIED_OUT, Fault, FaultPlan
 from .mailboxes import Mailboxes, SandboxMessage, SandboxRequest
-from .rate_budget import Budget, Limit, SandboxUsage
+from .rate_budget import Budget, KeyLimit, SandboxUsage
 from .replies import PlannedReply, Timing, document_reply, refusal_for, refusal_reply, spoilt
 from .shapes import shaped
 
 __all__ = ["Limits", "RequestHandler", "Visit"]
 
 _REJECTIONS = {
-    Fault.REJECT: Refusal("Number is blocked", "NUMBER_BLOCKED"),
-    Fault.REJECT_BARE: Refusal(),
+    Fault.REJECT: GatewayRefusal("Number is blocked", "NUMBER_BLOCKED"),
+    Fault.REJECT_BARE: GatewayRefusal(),
 }
 
 
@@ -45,11 +45,11 @@ class Limits:
         budgets: What each key has used.
     """
 
-    common: Limit
-    own: dict[str, Limit] = attrs.field(init=False, factory=dict[str, Limit], repr=False)
+    common: KeyLimit
+    own: dict[str, KeyLimit] = attrs.field(init=False, factory=dict[str, KeyLimit], repr=False)
     budgets: dict[str, Budget] = attrs.field(init=False, factory=dict[str, Budget], repr=False)
 
-    def set(self, limit: Limit, key: str | None = None) -> None:
+    def set(self, limit: KeyLimit, key: str | None = None) -> None:
         """
         Limit one key, or all that have no limit of their own.
 
@@ -73,7 +73,7 @@ class Limits:
             self.budgets[key] = Budget(self.limit_of(key))
         return self.budgets[key]
 
-    def limit_of(self, key: str | None) -> Limit:
+    def limit_of(self, key: str | None) -> KeyLimit:
         """Give the limit of *key*, or that of all."""
         return self.common if key is None else self.own.get(key, self.common)
 
@@ -147,29 +147,31 @@ class RequestHandler:
     def _visit(self, order: Order, now: float) -> Visit:
         stranger = self.gateway.unknown_sender(order)
         if stranger is not None:
-            return self._refuse(order, now, refusal=stranger, plan=Plan())
+            return self._refuse(order, now, refusal=stranger, plan=FaultPlan())
         refusal = self._too_fast(order.key, now) or self.gateway.objection(order)
         if refusal is not None:
-            return self._refuse(order, now, refusal=refusal, plan=Plan())
+            return self._refuse(order, now, refusal=refusal, plan=FaultPlan())
         plan = self.faults.plan(order.phones, order.key)
         refusal = refusal_for(plan)
         if refusal is not None:
             return self._refuse(order, now, refusal=refusal, plan=plan)
         return self._carry_out(order, now, plan=plan)
 
-    def _too_fast(self, key: str, now: float) -> Refusal | None:
+    def _too_fast(self, key: str, now: float) -> GatewayRefusal | None:
         plan = self.limits.of(key).refusal(now)
         refusal = refusal_for(plan) if plan else None
         return refusal and attrs.evolve(refusal, code=RATE_LIMIT_EXCEEDED.code)
 
-    def _refuse(self, order: Order, now: float, *, refusal: Refusal, plan: Plan) -> Visit:
+    def _refuse(
+        self, order: Order, now: float, *, refusal: GatewayRefusal, plan: FaultPlan
+    ) -> Visit:
         reply = refusal_reply(refusal, status=self.refusal_status)
-        job = Job(order, next(self._ids), now)
+        job = OrderJob(order, next(self._ids), now)
         return _visit(job, reply, plan=plan, code=refusal.code)
 
-    def _carry_out(self, order: Order, now: float, *, plan: Plan) -> Visit:
+    def _carry_out(self, order: Order, now: float, *, plan: FaultPlan) -> Visit:
         rejected = {phone: _REJECTIONS[fault] for phone, fault in plan.rejected.items()}
-        job = Job(order, next(self._ids), now, rejected)
+        job = OrderJob(order, next(self._ids), now, rejected)
         if plan.fault in NOT_CARRIED_OUT:
             return _visit(job, spoilt(PlannedReply(), plan=plan, timing=self.timing), plan=plan)
         result = self.gateway.carry_out(job)
@@ -177,16 +179,16 @@ class RequestHandler:
         return _visit(job, reply, plan=plan, messages=result.messages)
 
 
-def _answer(result: Result, plan: Plan, order: Order) -> PlannedReply:
+def _answer(result: OrderResult, plan: FaultPlan, order: Order) -> PlannedReply:
     document = completed(result.entries, result.remaining)
     return document_reply(shaped(document, result.entries, plan=plan, phones=order.phones))
 
 
 def _visit(
-    job: Job,
+    job: OrderJob,
     reply: PlannedReply,
     *,
-    plan: Plan,
+    plan: FaultPlan,
     messages: list[SandboxMessage] | None = None,
     code: str | None = None,
 ) -> Visit:

@@ -8,7 +8,7 @@ returns a new answer and changes none of its arguments.
 from collections.abc import Callable, Mapping, Sequence
 
 from .answers import Document, Entry, sent
-from .faults import Fault, Plan
+from .faults import Fault, FaultPlan
 
 __all__ = ["SHAPES", "shaped"]
 
@@ -22,7 +22,7 @@ _SPACES_AFTER = {"1": (2, 5, 8), "7": (2, 5, 8)}
 
 
 def shaped(
-    document: Document, entries: list[Entry], *, plan: Plan, phones: Sequence[str]
+    document: Document, entries: list[Entry], *, plan: FaultPlan, phones: Sequence[str]
 ) -> Document:
     """
     Give the answer the shape that *plan* asks for.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import TypeVar
 
-from .._gateway.mailboxes import Query, SandboxMessage
+from .._gateway.mailboxes import MessageQuery, SandboxMessage
 from .._gateway.masking import masked
 from .._gateway.rate_rules import RULE_NAMES
 from . import views
@@ -127,10 +127,10 @@ def last_code(service: SandboxService, given: Parameters) -> Shown:
     code = service.handler.mailboxes.last_code(phone, key)
     if code is None:
         raise NotFound(
-            f"no message to {Query(phone).phone} has a code of 4 to 8 digits",
+            f"no message to {MessageQuery(phone).phone} has a code of 4 to 8 digits",
             views.messages(service.handler.mailboxes, service.newest(key)),
         )
-    return {"phone": Query(phone).phone, "code": code}
+    return {"phone": MessageQuery(phone).phone, "code": code}
 
 
 def duplicates(service: SandboxService, given: Parameters) -> Shown:

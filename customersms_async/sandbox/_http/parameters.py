@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from .._gateway.clock import read_seconds
-from .._gateway.mailboxes import Query, number_in
+from .._gateway.mailboxes import MessageQuery, number_in
 from .._gateway.masking import masked, veiled
 
 __all__ = ["NotFound", "Parameters", "read_object"]
@@ -118,9 +118,9 @@ class Parameters:
             )
         return found
 
-    def query(self, key: str | None) -> Query:
+    def query(self, key: str | None) -> MessageQuery:
         """Return the query for messages."""
-        return Query(
+        return MessageQuery(
             phone=self.text("phone") or None,
             contains=self.text("contains") or None,
             key=key,

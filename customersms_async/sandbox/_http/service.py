@@ -16,10 +16,10 @@ import attrs
 
 from .._gateway import validation
 from .._gateway.clock import MovableClock
-from .._gateway.fault_script import Step
-from .._gateway.mailboxes import Query, SandboxMessage
+from .._gateway.fault_script import FaultStep
+from .._gateway.mailboxes import MessageQuery, SandboxMessage
 from .._gateway.masking import masked
-from .._gateway.rate_budget import Limit, SandboxUsage
+from .._gateway.rate_budget import KeyLimit, SandboxUsage
 from .._gateway.request_handler import RequestHandler, Visit
 from .._gateway.transcripts import Transcript, Transcripts
 from . import views
@@ -30,7 +30,7 @@ __all__ = ["SandboxService"]
 #: Messages that the error of an unsuccessful wait lists.
 SHOWN = 5
 
-_Waiter = tuple[Query, "asyncio.Future[SandboxMessage]"]
+_Waiter = tuple[MessageQuery, "asyncio.Future[SandboxMessage]"]
 
 
 @attrs.define(eq=False)
@@ -119,7 +119,7 @@ class SandboxService:
         self.handler.faults.of(key).change(settings)
         self._tell("faults", lambda: views.faults(self.handler.faults, key))
 
-    def fail_next(self, steps: Iterable[Step], key: str | None = None) -> None:
+    def fail_next(self, steps: Iterable[FaultStep], key: str | None = None) -> None:
         """Add steps to the script of one key, or to that of all."""
         self.handler.faults.of(key).script.extend(steps)
         self._tell("faults", lambda: views.faults(self.handler.faults, key))
@@ -129,7 +129,7 @@ class SandboxService:
         self.handler.faults.clear(key)
         self._tell("faults", lambda: views.faults(self.handler.faults, key))
 
-    def set_limit(self, settings: Mapping[str, object], key: str | None = None) -> Limit:
+    def set_limit(self, settings: Mapping[str, object], key: str | None = None) -> KeyLimit:
         """
         Limit one key, or all keys without their own limit; earlier requests no longer count.
 
@@ -158,7 +158,7 @@ class SandboxService:
         return now
 
     async def wait(
-        self, query: Query, seconds: float, *until: "asyncio.Future[None]"
+        self, query: MessageQuery, seconds: float, *until: "asyncio.Future[None]"
     ) -> SandboxMessage | None:
         """
         Wait until a message that matches is accepted; one that arrived earlier counts too.
@@ -189,7 +189,7 @@ class SandboxService:
             self._waiters.remove(waiter)
         return future.result() if future.done() else None
 
-    def missed(self, query: Query, seconds: float) -> str:
+    def missed(self, query: MessageQuery, seconds: float) -> str:
         """Describe an unsuccessful wait: what was waited for, and what arrived instead."""
         mailboxes = self.handler.mailboxes
         count = len(mailboxes.of(query.key).messages)

@@ -25,7 +25,7 @@ from .._gateway.latency import Latency
 from .._gateway.login_codes import code_in
 from .._gateway.mailboxes import Mailboxes, SandboxMessage, SandboxRequest
 from .._gateway.masking import masked
-from .._gateway.rate_budget import Limit
+from .._gateway.rate_budget import KeyLimit
 from .._gateway.request_handler import RequestHandler, Visit
 from .._gateway.transcripts import Transcript
 
@@ -148,7 +148,7 @@ def conversation(mailboxes: Mailboxes, shown: list[SandboxMessage]) -> Shown:
     }
 
 
-def limit(shown: Limit, key: str | None) -> Shown:
+def limit(shown: KeyLimit, key: str | None) -> Shown:
     """Show a limit, of one account or of all."""
     return {"account": key and masked(key), **attrs.asdict(shown)}
 
