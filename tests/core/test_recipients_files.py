@@ -1,8 +1,7 @@
 """Lists of recipients: kinds of files, encodings, delimiters."""
-# ruff: noqa: RUF001  # marks that people type are what is tested
+# marks that people type are what is tested
 
 import datetime as dt
-import random
 import subprocess
 import sys
 import tracemalloc
@@ -14,10 +13,9 @@ import pytest
 from customersms_async import Message
 from customersms_async.plan import plan_messages
 from customersms_async.recipients import RecipientsError, Refusal, read
+from tests.support.messy_lists import as_csv, messy_rows, write_workbook
 
 A, B = "+12125551234", "+13235554567"
-
-SPOILT = ["1.21256E+10", "", "2125551234", "+1 212 555 12345678901", "call me", "#N/A", "00 12"]
 
 
 @pytest.fixture
@@ -36,51 +34,17 @@ def write(tmp_path):
 def workbook(tmp_path):
     """Write a workbook of one sheet and give its path."""
 
-    def write_workbook(rows, name="people.xlsx", title="People"):
-        book = openpyxl.Workbook()
-        book.active.title = title
-        for row in rows:
-            book.active.append(row)
-        book.save(tmp_path / name)
+    def write_one(rows, name="people.xlsx"):
+        write_workbook(tmp_path / name, rows)
         return tmp_path / name
 
-    return write_workbook
+    return write_one
 
 
 def error(path, **options):
     with pytest.raises(RecipientsError) as caught:
         read(path, **{"text": "Hi", **options})
     return str(caught.value)
-
-
-def messy_rows(how_many):
-    """Make a header and rows as people have them: doubles, spoilt numbers, gaps, long cells."""
-    dice = random.Random(29)
-    names = ["Anna", "Jürgen", "Zoë", "O’Neil", "", "Anna; Bob", 'Bob "B"', "two\nlines", "Łukasz"]
-    numbers = [f"+1212{n:07}" for n in range(how_many * 9 // 10)]
-    yield ["Name", "Phone Number", "Day", "Note"]
-    for _ in range(how_many):
-        phone = dice.choice(SPOILT) if dice.random() < 0.08 else dice.choice(numbers)
-        row = [dice.choice(names[:-1]), phone, dice.choice(["Monday", "Tuesday"]), ""]
-        kind = dice.random()
-        if kind < 0.02:
-            row = ["", "", "", ""]
-        elif kind < 0.04:
-            row.append("surplus")
-        elif kind < 0.06:
-            row = row[:2]
-        yield row
-
-
-def as_csv(rows, encoding, delimiter):
-    """Write as Excel does: quoted where that is needed, line ends of Windows."""
-
-    def cell(text):
-        needs_quotes = any(char in text for char in f'{delimiter}"\n')
-        return '"' + text.replace('"', '""') + '"' if needs_quotes else text
-
-    lines = [delimiter.join(map(cell, row)) + "\r\n" for row in rows]
-    return "".join(lines).encode(encoding)
 
 
 def test_the_same_rows_give_the_same_plan(write, workbook):
