@@ -124,7 +124,10 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         | {"_delivery (pure)", "_bulk (pure)", "system"},
         {"sqlite3"},
     ),
-    "sync": ({"values", "_ports", "_bulk", "calls", "system"}, NETWORK),
+    "sync": (
+        {"values", "_ports", "_bulk", "_bulk (pure)", "calls", "system", "plan", "outbox"},
+        NETWORK,
+    ),
     "names": (
         {"values", "system", "_ports", "_limit (pure)", "_bulk", "_bulk (pure)", "calls"},
         NETWORK | {"asyncio"},

@@ -84,13 +84,10 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
 
 
 def _known(campaign: int, rows: Sequence[Row]) -> Job[tuple[dict[str, Existing], dict[int, int]]]:
-    refs: dict[str, Existing] = {}
-    if wanted := [stored for row in rows for stored in row.stored_refs]:
-        found = yield Query(
-            "SELECT ref, id, content FROM sms_message WHERE campaign = ? AND ref = ANY(?)",
-            (campaign, wanted),
-        )
-        refs = {ref: Existing(row_id, content) for ref, row_id, content in found}
+    refs = yield from _known_refs(campaign, [row.ref for row in rows if row.ref is not None])
+    if refs:  # where one stands beside another content, that may have been told before
+        told = [row.stored_refs[1] for row in rows if row.ref in refs]
+        refs |= yield from _known_refs(campaign, told)
     found = yield Query(
         "SELECT content, min(id) FROM sms_message WHERE campaign = ? AND content = ANY(?)"
         " AND duplicate_of IS NULL AND (ref IS NULL OR status IS NULL OR status <> 'not_sent')"
@@ -98,6 +95,16 @@ def _known(campaign: int, rows: Sequence[Row]) -> Job[tuple[dict[str, Existing],
         (campaign, [row.content for row in rows]),
     )
     return refs, dict(found)
+
+
+def _known_refs(campaign: int, refs: Sequence[str]) -> Job[dict[str, Existing]]:
+    if not refs:
+        return {}
+    found = yield Query(
+        "SELECT ref, id, content FROM sms_message WHERE campaign = ? AND ref = ANY(?)",
+        (campaign, list(refs)),
+    )
+    return {ref: Existing(row_id, content) for ref, row_id, content in found}
 
 
 def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[dict[int, int]]:
@@ -121,7 +128,7 @@ def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job
     ]
     yield Insert("sms_batch", _BATCH, lines)
     for batch, (text, ids) in zip(batches, fresh, strict=True):
-        placed |= dict.fromkeys(ids, batch)
+        placed.update((row_id, batch) for row_id in ids)
         open_batches.put(text, batch, len(ids))
     return placed
 

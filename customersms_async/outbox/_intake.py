@@ -44,13 +44,16 @@ async def read_rows(items: object, parse: ParsePhone) -> AsyncIterator[list[Row]
         ValueError: A ref is empty or too long.
     """
     rows: list[Row] = []
-    async for item in _each(items):
-        rows.append(make_row(item, parse))
-        if len(rows) >= _CHUNK:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+    try:
+        async for item in _each(items):
+            rows.append(make_row(item, parse))
+            if len(rows) >= _CHUNK:
+                yield rows
+                rows = []
+    except Exception:
+        yield rows  # what came before is added
+        raise
+    yield rows
 
 
 def make_row(item: object, parse: ParsePhone) -> Row:

@@ -37,6 +37,8 @@ class Writer:
     async def write(self, rows: Sequence[Row]) -> None:
         """Begin to write a chunk, once the one before it is written."""
         await self.end()
+        if not rows:
+            return
         job = add(self._campaign, rows, self._open_batches)
         self._at_hand = asyncio.create_task(self._engine.run(job))
 

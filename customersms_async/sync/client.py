@@ -28,7 +28,7 @@ from .bulk import Bulk
 from .call import CallerExecutor, refuse_in_event_loop, run
 from .source import read_by_caller
 
-__all__ = ["CustomerSMS", "Phones"]
+__all__ = ["CustomerSMS", "Phones", "asynchronous"]
 
 T = TypeVar("T")
 
@@ -321,3 +321,8 @@ def _checked(key: ApiKey | ConfigurationError) -> str:
     if isinstance(key, ConfigurationError):
         raise key
     return cast("str", key)
+
+
+def asynchronous(client: CustomerSMS) -> AsyncCustomerSMS:
+    """Give the client that does the work, for an outbox."""
+    return client._client  # noqa: SLF001  # of this module

@@ -1,0 +1,246 @@
+"""
+`Outbox` and `Campaign` for programs without an event loop.
+
+    with Outbox("tonight.db") as outbox, CustomerSMS() as sms:
+        campaign = outbox.campaign("parents-evening-2026-12")
+        campaign.add(messages)
+        print(campaign.send(sms))
+
+Rules of this module:
+
+1. It decides nothing itself: every call is one of the asynchronous outbox's, run in the background.
+2. An outbox belongs to the process that has entered its block; a forked child makes its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from itertools import islice
+from types import TracebackType
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack, cast
+
+from .._bulk.stop_rules import StopRules
+from .._values.status import Status
+from ..outbox import Added, CampaignStatus, Worker
+from ..outbox import Campaign as AsyncCampaign
+from ..outbox import Outbox as AsyncOutbox
+from ..outcomes import Message, Outcome, Progress
+from ..phones import ParsePhone, normalize_phone
+from ..plan import Plan, Refusal
+from .call import CallerExecutor, refuse_in_event_loop, run
+from .client import CustomerSMS, asynchronous
+
+__all__ = ["Campaign", "Outbox", "SendOptions"]
+
+T = TypeVar("T")
+
+#: Messages, or outcomes, that go from one thread to the other at once.
+_AT_ONCE: Final = 500
+
+
+class SendOptions(TypedDict, total=False):
+    """
+    What `Campaign.send` takes beside the client; see `customersms_async.outbox.Campaign.send`.
+
+    Attributes:
+        stop: What ends it early.
+        hours: Daily hours, like ``("08:00", "21:00", "Europe/Rome")``.
+        deadline: An aware instant after which nothing new leaves.
+        batch_size: Numbers in one request; 100 by default.
+        max_in_flight: Requests under way at once; 16 by default.
+        drain: Seconds that an interrupted call waits for what is in flight.
+    """
+
+    stop: StopRules | None
+    hours: tuple[str, str, str] | None
+    deadline: dt.datetime | None
+    batch_size: int
+    max_in_flight: int
+    drain: float | None
+
+
+def _call(begin: Callable[[], Coroutine[Any, Any, T]], executor: CallerExecutor | None = None) -> T:
+    refuse_in_event_loop()
+    return run(begin, executor)
+
+
+class Outbox:
+    """
+    Campaigns in a database; see `customersms_async.outbox.Outbox`.
+
+    Args:
+        url: A path, ``sqlite:///...`` or ``postgresql://...``.
+
+        prefix: What the tables begin with.
+
+        lease: Seconds after which a worker without a sign of life counts as dead.
+    """
+
+    def __init__(
+        self, url: str | os.PathLike[str], *, prefix: str = "sms_", lease: float = 30.0
+    ) -> None:
+        self._outbox = AsyncOutbox(url, prefix=prefix, lease=lease)
+        self._workers: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        _call(self._outbox.__aenter__)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop its workers, and close the connections to the database."""
+        _call(self._close)
+
+    async def _close(self) -> None:
+        while self._workers:
+            await self._workers.pop().__aexit__(None, None, None)
+        await self._outbox.aclose()
+
+    def campaign(self, name: str) -> Campaign:
+        """Give the campaign of this name."""
+        return Campaign(self._outbox.campaign(name))
+
+    @property
+    def queue(self) -> Campaign:
+        """What `enqueue` has written, as a campaign."""
+        return Campaign(self._outbox.queue)
+
+    def start_worker(self, sms: CustomerSMS, *, stop: StopRules | None = None) -> None:
+        """Send what is enqueued, in the background, until the outbox is closed."""
+        worker = self._outbox.worker(asynchronous(sms), stop=stop)
+        _call(worker.__aenter__)
+        self._workers.append(worker)
+
+    def purge(self, *, older_than: dt.timedelta) -> int:
+        """Blank texts and numbers of what was settled longer ago."""
+        return _call(lambda: self._outbox.purge(older_than=older_than))
+
+    def adopt(self) -> None:
+        """Say that this database is the one that goes on, though it was copied or moved."""
+        _call(self._outbox.adopt)
+
+    def schema(self) -> str:
+        """Give the SQL that makes the tables."""
+        return self._outbox.schema()
+
+    def __repr__(self) -> str:
+        return f"<sync {repr(self._outbox).removeprefix('<')}"
+
+
+class Campaign:
+    """Messages with a name; get one by `Outbox.campaign`."""
+
+    def __init__(self, campaign: AsyncCampaign) -> None:
+        self._campaign = campaign
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._campaign.name
+
+    def add(
+        self,
+        messages: Iterable[Message | Refusal],
+        *,
+        parse_phone: ParsePhone = normalize_phone,
+        batch_size: int = 100,
+    ) -> Added:
+        """Add messages, read in this thread; what was added before adds nothing."""
+        executor = CallerExecutor()
+        source = _read_by_caller(messages, executor)
+        return _call(
+            lambda: self._campaign.add(source, parse_phone=parse_phone, batch_size=batch_size),
+            executor,
+        )
+
+    def plan(self) -> Plan:
+        """Say what sending will be."""
+        return _call(self._campaign.plan)
+
+    def send(self, sms: CustomerSMS, **options: Unpack[SendOptions]) -> Progress:
+        """Send what waits; an interruption waits for what is in flight, the next call goes on."""
+        return _call(lambda: self._campaign.send(asynchronous(sms), **options))
+
+    def outcomes(self, *statuses: Status) -> Iterator[Outcome]:
+        """Give what is settled, in the order in which it was added."""
+        outcomes = cast("AsyncGenerator[Outcome, None]", self._campaign.outcomes(*statuses))
+        try:
+            while some := _call(lambda: _take(outcomes)):
+                yield from some
+        finally:
+            _call(outcomes.aclose)
+
+    def status(self) -> CampaignStatus:
+        """Count its messages by state."""
+        return _call(self._campaign.status)
+
+    def mark_sent(self, refs: Iterable[str]) -> list[str]:
+        """Say of unknown messages that they were sent; give the refs about which that is not so."""
+        return _call(lambda: self._campaign.mark_sent(refs))
+
+    def send_again(self, refs: Iterable[str]) -> list[str]:
+        """Queue unknown or rejected messages again; give the refs about which that is not so."""
+        return _call(lambda: self._campaign.send_again(refs))
+
+    def pause(self, reason: str | None = None) -> None:
+        """Let nothing new leave, at any process."""
+        _call(lambda: self._campaign.pause(reason))
+
+    def resume(self) -> None:
+        """Let it go on."""
+        _call(self._campaign.resume)
+
+    def cancel(self) -> int:
+        """End it for good; give how many messages were cancelled."""
+        return _call(self._campaign.cancel)
+
+    def adopt(self, sms: CustomerSMS) -> None:
+        """Bind it to the account of *sms*, whose key has replaced the one it was begun with."""
+        _call(lambda: self._campaign.adopt(asynchronous(sms)))
+
+    def export(self, path: str | os.PathLike[str]) -> int:
+        """Write every row with its fate and the evidence; give how many there are."""
+        return _call(lambda: self._campaign.export(path))
+
+    def __repr__(self) -> str:
+        return f"<sync {repr(self._campaign).removeprefix('<')}"
+
+
+async def _read_by_caller(items: Iterable[T], executor: CallerExecutor) -> AsyncGenerator[T, None]:
+    """Read *items* in the thread of the caller, some at a time."""
+    iterator = await executor.submit(lambda: iter(items))
+    while True:
+        some, failure = await executor.submit(lambda: _read_some(iterator))
+        for item in some:
+            yield item
+        if failure is not None:
+            raise failure
+        if len(some) < _AT_ONCE:
+            return
+
+
+def _read_some(iterator: Iterator[T]) -> tuple[list[T], Exception | None]:
+    some: list[T] = []
+    try:
+        some.extend(islice(iterator, _AT_ONCE))  # what came before it raises is kept
+    except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+        return some, exc
+    return some, None
+
+
+async def _take(outcomes: AsyncGenerator[Outcome, None]) -> list[Outcome]:
+    some: list[Outcome] = []
+    async for outcome in outcomes:
+        some.append(outcome)
+        if len(some) == _AT_ONCE:
+            break
+    return some

@@ -1,0 +1,136 @@
+"""The outbox for programs without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from customersms_async import LocalLimiter, Message, Rate, Status
+from customersms_async.outbox import Added, CampaignHeld, enqueue
+from customersms_async.sync import CustomerSMS
+from customersms_async.sync.outbox import Outbox
+from tests.support.outbox_gateway import KEY, Ledger
+
+
+@pytest.fixture
+def ledger():
+    """Run a gateway in a thread of its own."""
+    ledger, loop, ready, over = Ledger(), asyncio.new_event_loop(), threading.Event(), None
+
+    async def serve():
+        nonlocal over
+        over = asyncio.Event()
+        async with ledger:
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    ready.wait()
+    yield ledger
+    loop.call_soon_threadsafe(over.set)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def sms(ledger):
+    """Make a client of it."""
+    limiter = LocalLimiter(Rate(10_000, per=1.0))
+    with CustomerSMS(KEY, endpoint=ledger.endpoint, limiter=limiter) as client:
+        yield client
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    """Open an outbox."""
+    with Outbox(tmp_path / "a.db") as opened:
+        yield opened
+
+
+def people(count):
+    return (Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(count))
+
+
+def test_a_campaign_from_its_list_to_its_export(outbox, sms, ledger, tmp_path):
+    """Each call is that of the asynchronous outbox."""
+    campaign = outbox.campaign("tonight")
+
+    assert Added(queued=600) == campaign.add(people(600))
+    assert (600, "tonight") == (campaign.plan().recipients, campaign.name)
+    progress = campaign.send(sms, max_in_flight=4)
+    assert (600, 600, True) == (progress.sent, ledger.sent.total(), progress.complete)
+    assert 600 == len(list(campaign.outcomes(Status.SENT))) == campaign.status().sent
+    assert 600 == campaign.export(tmp_path / "result.csv")
+    assert (["row-1"], ["row-1"]) == (
+        campaign.mark_sent(["row-1"]),
+        campaign.send_again(["row-1"]),
+    )
+    assert 6 == outbox.purge(older_than=dt.timedelta(seconds=-1))
+
+
+def test_an_iterable_that_raises(outbox):
+    """What came before was added, and the error is the caller's own, raised in its thread."""
+    threads = set()
+
+    def rows():
+        threads.add(threading.current_thread())
+        yield from people(10)
+        raise LookupError("row 11")
+
+    campaign = outbox.campaign("tonight")
+    with pytest.raises(LookupError, match="row 11"):
+        campaign.add(rows())
+
+    assert {threading.current_thread()} == threads
+    assert Added(known=10, queued=2) == campaign.add(people(12))
+
+
+def test_held_adopted_and_cancelled(outbox, sms):
+    """A person's decisions, from a program without a loop."""
+    campaign = outbox.campaign("tonight")
+    campaign.add(people(2))
+
+    campaign.pause("lunch")
+    with pytest.raises(CampaignHeld, match="lunch"):
+        campaign.send(sms)
+    campaign.resume()
+    campaign.adopt(sms)
+    outbox.adopt()
+
+    assert 2 == campaign.cancel()
+
+
+def test_a_worker_sends_what_is_enqueued(outbox, sms, ledger, tmp_path):
+    """It works in the background until the outbox is closed."""
+    outbox.start_worker(sms)
+    connection = sqlite3.connect(tmp_path / "a.db")
+    enqueue(connection, Message("+12125550001", "hi", "a"))
+    connection.commit()
+    connection.close()
+
+    until = time.monotonic() + 10
+    while not outbox.queue.status().sent and time.monotonic() < until:
+        time.sleep(0.02)
+
+    assert 1 == ledger.sent.total()
+
+
+async def test_in_an_event_loop_it_is_refused(tmp_path):
+    """A coroutine awaits the asynchronous outbox instead."""
+    with pytest.raises(RuntimeError, match="runs an event loop"):
+        Outbox(tmp_path / "a.db").adopt()
+
+
+def test_it_shows_itself(tmp_path):
+    """As the asynchronous one does, and its schema too."""
+    outbox = Outbox(tmp_path / "a.db")
+
+    assert "<sync Outbox on sqlite>" == repr(outbox)
+    assert "<sync Campaign 'x'>" == repr(outbox.campaign("x"))
+    assert "CREATE TABLE sms_message" in outbox.schema()
