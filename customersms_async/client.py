@@ -14,7 +14,6 @@ import datetime as dt
 import functools
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
-from types import TracebackType
 from typing import Any, Final, NoReturn, Self, Unpack, cast
 
 import aiohttp
@@ -46,7 +45,7 @@ from ._values.validation import check_endpoint, check_seconds
 from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError
-from .limiters import find_limiter, observable
+from .limiters import enter_limiter, find_limiter, leave_limiter, observable
 from .outcomes import Credits, Message, Receipt, Report, request_name
 from .phones import ParsePhone, checked, normalize_phone
 
@@ -73,8 +72,10 @@ class CustomerSMS:
 
         endpoint: The URL of the API. Not given: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
 
-        limiter: Grants the requests; by default one object for the process, with 100 requests in
-            any 60 seconds for each key.
+        limiter: Grants the requests: a limiter, or an address such as ``redis://localhost:6379/0``
+            or ``file:///var/lib/app/sms.limit``, whose limiter is closed with the client. By
+            default the address in CUSTOMERSMS_LIMITER, else one object for the process, with 100
+            requests in any 60 seconds for each key.
 
         request_timeout: Seconds for one attempt; None for 30, and half a second more for each
             further number.
@@ -108,7 +109,7 @@ class CustomerSMS:
         api_key: str | NotGiven = NOT_GIVEN,
         *,
         endpoint: str | NotGiven = NOT_GIVEN,
-        limiter: Limiter | NotGiven = NOT_GIVEN,
+        limiter: Limiter | str | NotGiven = NOT_GIVEN,
         request_timeout: float | None = None,
         send_timeout: float = 30.0,
         retries: int = 3,
@@ -331,16 +332,14 @@ class CustomerSMS:
             check_seconds("drain", drain, or_zero=True)
         context = None if self._is_root else self._context
         await self._common.in_flight.close(drain, context)
+        if self._is_root:
+            await leave_limiter(self.limiter)
 
     async def __aenter__(self) -> Self:
+        await enter_limiter(self.limiter)
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

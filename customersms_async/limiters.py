@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Final
+from weakref import WeakSet
 
 from ._environment import NOT_GIVEN, NotGiven
 from ._limit.config import GRACE, Rate, read_rules
@@ -31,7 +33,9 @@ __all__ = [
     "Rate",
     "Usage",
     "default_limiter",
+    "enter_limiter",
     "find_limiter",
+    "leave_limiter",
     "observable",
 ]
 
@@ -204,11 +208,66 @@ def _checked_path(given: object) -> str:
 default_limiter: Final = LocalLimiter()
 
 
-def find_limiter(given: Limiter | NotGiven) -> Limiter:
-    """Return the limiter that was given; else that of a test in the sandbox, or the default."""
+#: Where each kind of address leads: the module and the limiter in it.
+_SCHEMES: Final = {
+    "file": ("limiters", "FileLimiter"),
+    "postgres": ("postgres", "PostgresLimiter"),
+    "postgresql": ("postgres", "PostgresLimiter"),
+    "redis": ("redis", "RedisLimiter"),
+    "rediss": ("redis", "RedisLimiter"),
+    "unix": ("redis", "RedisLimiter"),
+}
+
+#: Limiters that a client has made of an address, and closes.
+_of_clients: Final = WeakSet[SharedLimiter]()
+
+
+def find_limiter(given: Limiter | str | NotGiven) -> Limiter:
+    """
+    Return the limiter that was given, or that of a test, of the environment, or the default one.
+
+    Raises:
+        ConfigurationError: An address leads to no kind of store, or the variable is set and empty.
+        ModuleNotFoundError: The extra is missing that the store needs.
+    """
+    if isinstance(given, str):
+        return _open("limiter", given)
     if given is not NOT_GIVEN:
         return given
-    return limiter_in_force() or default_limiter
+    in_force = limiter_in_force()
+    if in_force is not None:
+        return in_force
+    address = os.environ.get("CUSTOMERSMS_LIMITER")
+    return default_limiter if address is None else _open("CUSTOMERSMS_LIMITER", address)
+
+
+def _open(name: str, address: str) -> SharedLimiter:
+    scheme, colon, rest = address.partition(":")
+    if not colon or scheme not in _SCHEMES:
+        # The address is not shown: it may hold a password.
+        msg = (
+            f"{name} must be a limiter or an address like file:///var/lib/app/sms.limit, "
+            "redis://localhost:6379/0 or postgresql://localhost/app; the text given is none"
+        )
+        raise ConfigurationError(msg)
+    module, kind = _SCHEMES[scheme]
+    # Only when it is asked for: not everybody has the extra.
+    make = getattr(import_module(f"{__package__}.{module}"), kind)
+    limiter: SharedLimiter = make(rest.removeprefix("//") if scheme == "file" else address)
+    _of_clients.add(limiter)
+    return limiter
+
+
+async def enter_limiter(limiter: Limiter) -> None:
+    """Begin to use a limiter that a client has made of an address: a new store calls the roll."""
+    if isinstance(limiter, SharedLimiter) and limiter in _of_clients:
+        await limiter.__aenter__()
+
+
+async def leave_limiter(limiter: Limiter) -> None:
+    """Tell how requests ended and close, where a client has made it of an address."""
+    if isinstance(limiter, SharedLimiter) and limiter in _of_clients:
+        await limiter.aclose()
 
 
 def observable(limiter: Limiter) -> ObservableLimiter:

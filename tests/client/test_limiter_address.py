@@ -1,0 +1,72 @@
+"""A client whose limiter is named by an address, as an argument or in the environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from customersms_async import ConfigurationError, CustomerSMS, FileLimiter, LocalLimiter
+from customersms_async.postgres import PostgresLimiter
+from customersms_async.redis import RedisLimiter
+from customersms_async.sandbox import Sandbox
+from tests.support.callers import now
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("file:///var/lib/app/sms.limit", FileLimiter),
+        ("file:sms.limit", FileLimiter),
+        ("redis://localhost:6379/0", RedisLimiter),
+        ("rediss://:secret@example.org", RedisLimiter),
+        ("unix:///run/redis.sock", RedisLimiter),
+        ("postgresql://me@localhost/app", PostgresLimiter),
+        ("postgres://localhost", PostgresLimiter),
+    ],
+)
+def test_an_address_names_a_limiter(address, kind, monkeypatch):
+    """Its beginning says which kind of store it is, as an argument or as the variable."""
+    given = CustomerSMS("cspro_test_key", limiter=address).limiter
+    monkeypatch.setenv("CUSTOMERSMS_LIMITER", address)
+    found = CustomerSMS("cspro_test_key").limiter
+
+    assert [kind, kind] == [type(given), type(found)]
+
+
+def test_an_argument_goes_before_the_variable(monkeypatch):
+    """Who passes a limiter does not use that of the environment."""
+    monkeypatch.setenv("CUSTOMERSMS_LIMITER", "redis://localhost")
+    limiter = LocalLimiter()
+
+    assert limiter is CustomerSMS("cspro_test_key", limiter=limiter).limiter
+
+
+@pytest.mark.parametrize("address", ["", "localhost:6379", "mysql://me:4711@host", "redis", "4711"])
+def test_an_address_of_nothing_is_refused(address, monkeypatch):
+    """It says what would be right, names the variable, and shows no password."""
+    with pytest.raises(ConfigurationError, match="limiter must be a limiter or an address") as one:
+        CustomerSMS("cspro_test_key", limiter=address)
+    monkeypatch.setenv("CUSTOMERSMS_LIMITER", address)
+    with pytest.raises(ConfigurationError, match="CUSTOMERSMS_LIMITER must be") as other:
+        CustomerSMS("cspro_test_key")
+
+    assert "4711" not in f"{one.value} {other.value}"
+
+
+async def test_a_client_begins_and_closes_the_limiter_of_its_address(tmp_path):
+    """Entering calls the roll; closing tells how requests ended, and the next client goes on."""
+    path = tmp_path / "sms.limit"
+    async with Sandbox(keys={"cspro_test_key": 10}) as sandbox:
+        for _ in range(2):
+            async with CustomerSMS(
+                "cspro_test_key", endpoint=sandbox.endpoint, limiter=f"file://{path}"
+            ) as sms:
+                began_at = now()
+                await sms.ready()
+                await sms.for_key("cspro_test_key").aclose()
+                await sms.send("+12125550123", "Your code is 4711")
+        usage = await sms.usage()
+        await sms.aclose()
+
+    assert now() - began_at < 2  # the roll was called by the first
+    assert (2, 0) == (usage.busy, usage.in_flight)
+    assert [path] == list(tmp_path.iterdir())
