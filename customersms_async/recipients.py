@@ -61,10 +61,10 @@ class Recipients(Iterable[Message | Refusal]):
 
     def __init__(self, path: Path, table: Table, header: Row, reader: RowReader) -> None:
         self.path = path
-        self.columns = reader.columns.names
-        self.phone_column = self.columns[reader.phone]
-        self.encoding = table.encoding
-        self.delimiter = table.delimiter
+        self.columns: tuple[str, ...] = reader.columns.names
+        self.phone_column: str = self.columns[reader.phone]
+        self.encoding: str = table.encoding
+        self.delimiter: str | None = table.delimiter
         self._table = table
         self._header = header
         self._reader = reader

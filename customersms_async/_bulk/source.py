@@ -82,10 +82,10 @@ class Source(ABC):
     """
 
     def __init__(self, items: object) -> None:
-        self.is_sized = isinstance(items, Sized) and not isinstance(items, AsyncIterable)
+        self.is_sized: bool = isinstance(items, Sized) and not isinstance(items, AsyncIterable)
         # Only of collections proper: the length of a database's rows may be a query of its own.
         self.expected: int | None = len(items) if _is_counted(items) else None
-        self.is_exhausted = False
+        self.is_exhausted: bool = False
         self.failure: Exception | None = None
         self._gathered: list[object] = []
 
@@ -137,6 +137,10 @@ class Source(ABC):
     def fail(self, exc: Exception) -> None:
         """End it by an error; the first one is kept."""
         self.failure = self.failure or exc
+        self.end()
+
+    def end(self) -> None:
+        """Note that nothing more will come."""
         self.is_exhausted = True
 
 

@@ -123,5 +123,5 @@ class CallersSource(Source):
         error = reading.exception()
         if isinstance(error, Exception):
             self.fail(error)
-        else:
-            self.is_exhausted |= reading.result()
+        elif reading.result():
+            self.end()
