@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from customersms_async import ConfigurationError, CustomerSMS, LocalLimiter, Rate
+from customersms_async import ConfigurationError, CustomerSMS, LocalLimiter, Rate, WaitTooLong
 from customersms_async.limiters import default_limiter
-from tests.support.callers import BULK, SEND, take, take_all, usage_now
+from tests.support.callers import BULK, KEY, SEND, take, take_all, usage_now
 
 
 @pytest.mark.parametrize(
@@ -248,3 +248,107 @@ async def test_a_reserve_holds_though_a_bulk_run_was_passed_by_that_has_left():
 
     assert (8, False) == (usage_now(limiter).busy, waiting.done())
     waiting.cancel()
+
+
+@pytest.mark.virtual_time
+async def test_idle_accounts_are_forgotten():
+    """Ten thousand accounts that have rested for two look-backs leave nothing behind."""
+    limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
+    for number in range(10_000):
+        (await limiter.acquire(f"account-{number}", SEND, longest=1.0)).answered()
+    for _ in range(3):
+        await asyncio.sleep(70)
+        await take(limiter)
+
+    await limiter.acquire("new", SEND, longest=1.0)
+
+    assert {KEY, "new"} == limiter._accounts.keys()
+
+
+@pytest.mark.virtual_time
+async def test_an_account_in_use_is_not_forgotten():
+    """Neither one with a slot in flight, nor one that is waited for, nor one that was just used."""
+    limiter = LocalLimiter(Rate(1), clock=asyncio.get_running_loop().time)
+    await limiter.acquire("in flight", SEND, longest=1000.0)
+    await limiter.acquire("waited for", SEND, longest=100.0)
+    waiting = asyncio.create_task(limiter.acquire("waited for", SEND, longest=1000.0))
+    for number in range(5):
+        await limiter.acquire(f"new-{number}", SEND, longest=0.1)
+        await asyncio.sleep(70)
+
+    assert {"in flight", "waited for"} <= limiter._accounts.keys()
+    await waiting
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("seconds", "in_flight"), [(20, 1), (200, 1)], ids=["renewed", "dead"])
+async def test_a_loop_that_was_busy_as_a_slot_was_granted(seconds, in_flight):
+    """Who comes late has its lease renewed, or where that has run out, another slot."""
+    loop = asyncio.get_running_loop()
+    limiter = LocalLimiter(Rate(1, per=1.0), clock=loop.time)
+    first = await take(limiter, longest=5.0)
+    waiting = asyncio.create_task(take(limiter, longest=5.0))
+    await asyncio.sleep(0)
+    first.unused()
+
+    loop._selector_clock.now += seconds
+    slot = await waiting
+
+    assert in_flight == usage_now(limiter).in_flight
+    slot.answered()
+    assert loop.time() + 1.1 == pytest.approx(usage_now(limiter).next_free_at)
+
+
+@pytest.mark.virtual_time
+async def test_the_patience_of_a_bulk_request():
+    """It is refused at once where its turn comes too late, and when its time is over."""
+    loop = asyncio.get_running_loop()
+    limiter = LocalLimiter(Rate(1, per=10.0), clock=loop.time)
+    slot = await take(limiter, longest=100.0)
+    with pytest.raises(WaitTooLong):
+        await take(limiter, BULK, patience=5.0)
+    assert 1000 == loop.time()
+
+    with pytest.raises(WaitTooLong):
+        await take(limiter, BULK, patience=15.0)
+
+    assert 1015 == pytest.approx(loop.time())
+    slot.unused()
+    assert BULK is (await take(limiter, BULK, patience=15.0)).ticket.lane
+
+
+@pytest.mark.virtual_time
+async def test_a_bulk_run_that_was_passed_nine_times_is_passed_no_more():
+    """With slots free, the tenth message lets the bulk request go first that waits for its pace."""
+    limiter = LocalLimiter(Rate(100), burst=1, clock=asyncio.get_running_loop().time)
+    await take(limiter, BULK)
+    waiting = asyncio.create_task(take(limiter, BULK))
+    await asyncio.sleep(0)
+
+    slots = await take_all(limiter, 12)
+
+    assert {0.0} == {slot.waited for slot in slots}
+    await waiting
+
+
+def test_a_waiter_of_a_loop_that_is_closed_in_the_midst_of_a_grant():
+    """Its slot goes to the next."""
+
+    limiter = LocalLimiter(Rate(1))
+    loop = asyncio.SelectorEventLoop()
+
+    async def leave():
+        slot = await take(limiter)
+        waiting = [loop.create_task(take(limiter)) for _ in range(2)]
+        await asyncio.sleep(0)
+        return slot, waiting
+
+    slot, waiting = loop.run_until_complete(leave())
+    loop.close()
+    loop.is_running = lambda: True  # it was closed just after that was looked at
+    for task in waiting:
+        task._log_destroy_pending = False
+
+    slot.unused()
+
+    assert 0 == usage_now(limiter).in_flight
