@@ -96,6 +96,8 @@ class LocalLimiter:
         ticket: Ticket | None = None,
     ) -> Slot:
         """Wait for a slot; see `Limiter.acquire`."""
+        if self._clock() >= self._sweeps_at:
+            self._forget_the_idle()
         known = self._accounts.get(account) or self._account(account)
         if lane is Lane.SEND:
             slot = known.take_at_once(longest, ticket)
@@ -117,7 +119,6 @@ class LocalLimiter:
         account = self._accounts.get(name)
         if account is None:
             with lock:
-                self._forget_the_idle()
                 account = self._accounts.get(name)
                 if account is None:
                     account = LocalAccount(name, self._law, self._clock)
@@ -126,13 +127,11 @@ class LocalLimiter:
 
     def _forget_the_idle(self) -> None:
         """Drop what was idle at the last sweep already, since nobody can be about to use it."""
-        now = self._clock()
-        if now < self._sweeps_at:
-            return
-        self._sweeps_at = now + self._law.period
-        for name, account in list(self._accounts.items()):
-            if account.was_idle_before():
-                del self._accounts[name]
+        with lock:
+            self._sweeps_at = self._clock() + self._law.period
+            for name, account in list(self._accounts.items()):
+                if account.was_idle_before():
+                    del self._accounts[name]
 
 
 class FileLimiter(SharedLimiter):

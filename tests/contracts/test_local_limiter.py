@@ -333,7 +333,6 @@ async def test_a_bulk_run_that_was_passed_nine_times_is_passed_no_more():
 
 def test_a_waiter_of_a_loop_that_is_closed_in_the_midst_of_a_grant():
     """Its slot goes to the next."""
-
     limiter = LocalLimiter(Rate(1))
     loop = asyncio.SelectorEventLoop()
 
