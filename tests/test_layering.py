@@ -147,7 +147,8 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "testing": ({"sandbox", "_limit", "_ports"}, NETWORK),
     "outbox (pure)": ({"values"}, CORE),
     "outbox": (
-        {"values", "_ports", "_plan", "plan", "_wire", "_bulk (pure)", "calls", "outbox (pure)"},
+        {"values", "_ports", "_plan", "plan", "_wire", "_bulk (pure)", "_limit", "calls"}
+        | {"outbox (pure)"},
         {"aiohttp", "aiolimiter", "redis"},
     ),
 }

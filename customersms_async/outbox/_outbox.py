@@ -16,9 +16,11 @@ from types import TracebackType
 from typing import Final, Self, cast
 
 from .._bulk.stop_rules import StopRules
+from .._limit.shared_limiter import SharedLimiter
 from .._values.validation import check_count, check_seconds
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
+from ..limiters import FileLimiter
 from ._campaign import Campaign
 from ._campaigns import PLACE, QUEUE, find
 from ._engine import Engine
@@ -66,6 +68,8 @@ class Outbox:
         self, url: str | os.PathLike[str], *, prefix: str = PREFIX, lease: float = LEASE
     ) -> None:
         self._engine = _make_engine(url, check_prefix(prefix))
+        self._url = os.fspath(url)
+        self._limiter: SharedLimiter | None = None
         self._lease = check_seconds("lease", lease)
         self._place = ""
 
@@ -103,8 +107,22 @@ class Outbox:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections to the database."""
+        """Close the connections to the database, those of `limiter` too."""
+        if self._limiter is not None:
+            await self._limiter.aclose()
         await self._engine.aclose()
+
+    @property
+    def limiter(self) -> SharedLimiter:
+        """
+        The gateway's limit, shared by all who open this outbox, for ``CustomerSMS(limiter=...)``.
+
+        100 requests in 60 seconds: in the same database on PostgreSQL; beside a file in another
+        one, ``….limit``, so that neither waits for the other's lock. It is closed with the outbox.
+        """
+        if self._limiter is None:
+            self._limiter = _make_limiter(self._engine, self._url)
+        return self._limiter
 
     def campaign(self, name: str) -> Campaign:
         """
@@ -164,6 +182,14 @@ class Outbox:
 
     def __repr__(self) -> str:
         return f"<Outbox on {self._engine.kind}>"
+
+
+def _make_limiter(engine: Engine, url: str) -> SharedLimiter:
+    if isinstance(engine, SqliteEngine):
+        return FileLimiter(f"{engine.path}.limit")
+    from ..postgres import PostgresLimiter  # noqa: PLC0415  # it needs the extra
+
+    return PostgresLimiter(url, table=f"{engine.prefix}limit")
 
 
 def _settle_down(place: str) -> Job[None]:

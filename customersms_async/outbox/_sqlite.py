@@ -54,13 +54,16 @@ class SqliteEngine:
         path: Where it lies; made where there is none, for its owner alone.
 
         prefix: What its tables begin with.
+
+    Attributes:
+        path: Where it lies.
     """
 
     kind = "sqlite"
 
     def __init__(self, path: str, prefix: str) -> None:
         self.prefix = prefix
-        self._path = os.fspath(path)
+        self.path = os.fspath(path)
         self._thread: _Thread | None = None
         self._seen = 0
 
@@ -78,7 +81,7 @@ class SqliteEngine:
 
     async def identity(self) -> str:
         """Name the file by its inode, which a copy does not share and a rename keeps."""
-        return await asyncio.to_thread(_inode, self._path)
+        return await asyncio.to_thread(_inode, self.path)
 
     async def wait_for_change(self, seconds: float) -> None:
         """Look now and then whether another connection has written, of this process or another."""
@@ -102,8 +105,8 @@ class SqliteEngine:
             await thread.end()
 
     def _connect(self) -> sqlite3.Connection:
-        _make_private(self._path)
-        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        _make_private(self.path)
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection

@@ -303,6 +303,23 @@ async def test_a_copied_database_asks_first(tmp_path):
     assert 1 == progress.sent
 
 
+async def test_the_limit_is_shared_by_all_who_open_the_outbox(make_outbox):
+    """It is one object an outbox, and what one process sends, the other counts."""
+    async with (
+        Ledger() as ledger,
+        make_outbox() as outbox,
+        make_outbox() as other,
+        CustomerSMS(KEY, endpoint=ledger.endpoint, limiter=outbox.limiter) as sms,
+    ):
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        progress = await campaign.send(sms)
+        usage = await other.limiter.usage(sms.account)
+
+    assert (3, 1, 100) == (progress.sent, usage.busy, usage.limit)
+    assert outbox.limiter is outbox.limiter
+
+
 async def test_a_cancelled_run_waits_for_what_is_in_flight(make_outbox):
     """Ctrl-C makes nobody unknown, and the next run goes on."""
     async with Ledger(takes=0.3) as ledger, make_outbox() as outbox, client(ledger) as sms:
