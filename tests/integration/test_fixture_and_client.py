@@ -146,6 +146,13 @@ async def test_a_limiter_that_is_given(sms_sandbox):
     assert 1 == len(sms_sandbox.messages)
 
 
+def test_a_limiter_of_the_environment(sms_sandbox, monkeypatch, tmp_path):
+    """The limiter that an environment names is not used in a test, where the client follows it."""
+    monkeypatch.setenv("CUSTOMERSMS_LIMITER", f"sqlite:///{tmp_path}/limiter.db")
+
+    assert "Unlimited" in type(CustomerSMS().limiter).__name__
+
+
 def test_the_environment_is_left_alone(sms_sandbox):
     """The fixture sets the key and the endpoint, and no other variable of the library's."""
     ours = {name for name in os.environ if name.startswith("CUSTOMERSMS_")}

@@ -1,11 +1,13 @@
 """What interrupts the thread that waits for a call: Ctrl-C, and exceptions of signal handlers."""
 
 import contextlib
+import random
 import signal
 import threading
 
 import pytest
 
+from customersms_async import Status
 from customersms_async.sync import CustomerSMS
 
 PHONE = "+12125551234"
@@ -78,6 +80,26 @@ def test_a_stream(sms, sms_sandbox):
 
     assert 20 == len(sms_sandbox.messages) == bulk.progress.sent
     assert "the bulk run was cancelled: 20 sent" in caught.value.__notes__[-1]
+
+
+def test_any_instant(sms, sms_sandbox):
+    """Whenever a stream is interrupted, what was taken and what is left over is what was sent."""
+    dice = random.Random(7)
+    sms_sandbox.set_faults(latency=lambda: dice.uniform(0, 0.05))
+    for n in range(12):
+        taken = []
+        bulk = sms.stream_many(iter(NUMBERS), f"run {n}", batch_size=5, max_in_flight=8)
+        alarm = threading.Timer(dice.uniform(0.0, 0.3), interrupt)
+        alarm.start()
+        with contextlib.suppress(KeyboardInterrupt):
+            with bulk:
+                taken.extend(bulk)
+            alarm.join()
+        alarm.join()
+        known = [one.phone for one in [*taken, *bulk.leftovers] if one.status is Status.SENT]
+        arrived = [message.phone for message in sms_sandbox.find(contains=f"run {n}")]
+
+        assert sorted(arrived) == sorted(known)
 
 
 def test_a_second_interruption_ends_the_wait(sms, sms_sandbox):
