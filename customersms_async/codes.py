@@ -12,6 +12,18 @@ INVALID_PHONE: Final = "INVALID_PHONE"  #: the input is no phone number, or not 
 INVALID_MESSAGE: Final = "INVALID_MESSAGE"  #: the text is empty, no string, or cannot be encoded
 DUPLICATE: Final = "DUPLICATE"  #: stood earlier in the same run
 SKIPPED: Final = "SKIPPED"  #: the option ``skip`` named it
+BAD_QUOTES: Final = "BAD_QUOTES"  #: a row of a list has a quotation mark that is not closed
+ROW_TOO_LONG: Final = "ROW_TOO_LONG"  #: a row of a list has more cells than the list has columns
+NUL_CHARACTER: Final = "NUL_CHARACTER"  #: a row of a list is damaged, or in another encoding
+HEADER_AGAIN: Final = "HEADER_AGAIN"  #: a row of a list is its header again
+SPREADSHEET_ERROR: Final = "SPREADSHEET_ERROR"  #: a row of a list has an error like #N/A
+NO_PHONE: Final = "NO_PHONE"  #: a row of a list has no number
+EMPTY_CELL: Final = "EMPTY_CELL"  #: a row of a list lacks something that its text asks for
+#: What is wrong with an input itself, or that somebody does not want it sent.
+REFUSED_AS_INPUT: Final = frozenset(
+    {INVALID_PHONE, INVALID_MESSAGE, SKIPPED, BAD_QUOTES, ROW_TOO_LONG, NUL_CHARACTER}
+    | {HEADER_AGAIN, SPREADSHEET_ERROR, NO_PHONE, EMPTY_CELL}
+)
 TAKEN: Final = "TAKEN"  #: the journal did not let it go: it was claimed elsewhere
 CONNECT_FAILED: Final = "CONNECT_FAILED"  #: no connection, so no byte of the request left
 WAIT_TOO_LONG: Final = "WAIT_TOO_LONG"  #: the queue is too long for the time it has

@@ -36,9 +36,7 @@ __all__ = [
 
 #: `Status.NOT_SENT` for these is no accident: the same input would end the same way, or somebody
 #: does not want it sent, or it is being sent elsewhere.
-_NEVER_TO_RESEND: Final = frozenset(
-    {codes.DUPLICATE, codes.INVALID_PHONE, codes.INVALID_MESSAGE, codes.SKIPPED, codes.TAKEN}
-)
+_NEVER_TO_RESEND: Final = codes.REFUSED_AS_INPUT | {codes.DUPLICATE, codes.TAKEN}
 
 
 def _hidden_text(text: object) -> str:

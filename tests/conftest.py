@@ -15,7 +15,10 @@ from tests.support.virtual_time import VirtualTimeLoop
 
 #: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` leaves them out.
 SLOW = {
+    "test_cli.py",
+    "test_cli_bulk.py",
     "test_columns.py",
+    "test_command_line_page.py",
     "test_demo.py",
     "test_fuzz.py",
     "test_local_fork.py",

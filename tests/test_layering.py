@@ -105,7 +105,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "_delivery": ({"values", "_ports", "_wire", "_delivery (pure)"}, ENGINE),
     "_bulk (pure)": ({"values", "_delivery (pure)"}, CORE),
     "_bulk": (
-        {"values", "_ports", "_wire", "_delivery", "_delivery (pure)", "_bulk (pure)"},
+        {"values", "_plan", "_ports", "_wire", "_delivery", "_delivery (pure)", "_bulk (pure)"},
         ENGINE,
     ),
     "system": ({"values"}, NETWORK),

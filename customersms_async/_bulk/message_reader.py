@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from attrs import define, field
 
+from .._plan.refusal import Refusal as RefusedRow
 from .._ports.journal import Batch
 from .._wire.codec import check_text
 from ..errors import InvalidMessage, InvalidPhone
@@ -91,6 +92,10 @@ class MessageReader(Reader):
 
     def _take_one(self, chunk: Chunk, place: int, item: object, now: float) -> None:
         index = chunk.first + place
+        if isinstance(item, RefusedRow):
+            chunk.refs.append((index, item.ref))
+            chunk.refused.append(Refusal(index, item.phone, item.verdict))
+            return
         if isinstance(item, Message | Outcome) and item.ref is not None:
             chunk.refs.append((index, item.ref))
         try:

@@ -15,7 +15,6 @@ import enum
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import Final
 
 from .. import codes
 from .._delivery.result import DeliveryResult
@@ -26,9 +25,6 @@ from ..outcomes import Outcome, is_safe_to_resend, request_name
 from .reader import Chunk, Refusal
 
 __all__ = ["OutcomeMode", "ResultCollector"]
-
-#: What was given is kept as it was where it may be no number.
-_BAD: Final = frozenset({codes.INVALID_PHONE, codes.INVALID_MESSAGE})
 
 
 class OutcomeMode(enum.Enum):
@@ -166,7 +162,7 @@ class ResultCollector:
             return
         index, first = outcome.index, outcome.duplicate_of
         self._columns.decide((index,), verdict)
-        if outcome.code in _BAD:
+        if outcome.code in codes.REFUSED_AS_INPUT:  # it may be no number: kept as it was given
             self._columns.keep_given(index, outcome.phone)
         if first is not None:
             self._columns.keep_double(index, first)

@@ -20,25 +20,16 @@ from typing import Final
 
 from .. import codes
 from .._ports.limiter import Lane, Slot
-from .._ports.transport import Attempt, Body, Reply, TransportFailure
-from .._values.redaction import Redactor
+from .._ports.transport import Attempt, Body, TransportFailure
 from .._values.status import SENT, Status, Verdict
-from .._wire.codec import (
-    Answered,
-    Refused,
-    TurnedAway,
-    Unreadable,
-    encode_request,
-    read_answer,
-)
-from .._wire.matching import match
-from .._wire.pause import asked_pause
+from .._wire.codec import encode_request
 from .budget import TimeBudget
 from .context import DeliveryContext
 from .gate import Gate
+from .reply_reader import ReplyReader
 from .reporting import log_not_sent, tell, warn_of_unknown
 from .result import DeliveryResult
-from .retry import backoff, backoff_for_rate, of_failure, of_refusal
+from .retry import backoff, of_failure
 from .turn import Turn
 
 __all__ = ["Delivery"]
@@ -90,7 +81,7 @@ class Delivery:
         "_gate",
         "_lane",
         "_number",
-        "_redactor",
+        "_replies",
         "_text",
         "_time",
         "_transport",
@@ -120,7 +111,6 @@ class Delivery:
         self._transport = context.transport()
         self._text = text
         self._lane = lane
-        self._redactor: Redactor | None = None
         now = context.clock.now()
         self._asked_at = now
         self._time = TimeBudget(
@@ -131,6 +121,7 @@ class Delivery:
             attempt=context.timeout_for(len(phones)),
         )
         self._turn = Turn(context, lane, self._time)
+        self._replies = ReplyReader(context, text, self._turn)
         self._attempt: Attempt | None = None
         self._ended: DeliveryResult | None = None
         self.halted: str | None = None
@@ -149,20 +140,24 @@ class Delivery:
                     ended, self._delay = slot, None
                 else:
                     ended = await self._try_once(slot)
-                if self._gate is not None and self._is_for_gate(ended):
-                    if not await self._gate.may_try_again(ended):
-                        return self._end_without_attempt(ended)
-                    continue
-                if self._delay is None:
+                if self._delay is None and not self._is_for_gate(ended):
                     return ended if slot is not ended else self._end_without_attempt(ended)
-                if self._delay:
-                    await self.context.clock.sleep(self._delay)
+                if not await self._wait_for_next_try(ended):
+                    return self._end_without_attempt(ended)
         except BaseException:
             if self._attempt is None:
                 self._end_without_attempt(self.abandoned())
             raise
         finally:
             self._time.end()
+
+    async def _wait_for_next_try(self, ended: DeliveryResult) -> bool:
+        """Wait after a try that sent nothing; False ends the delivery."""
+        if self._gate is not None and self._is_for_gate(ended):
+            return await self._gate.may_try_again(ended)
+        if self._delay:
+            await self.context.clock.sleep(self._delay)
+        return True
 
     def halt(self, code: str) -> bool:
         """
@@ -256,7 +251,7 @@ class Delivery:
                 timeout=min(self._time.attempt - self._asked_for, self._time.ends_at - granted_at),
                 most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(self.phones),
             )
-            ended = self._read(attempt, slot, reply)
+            ended = self._replies.read(self.phones, attempt, slot, reply)
         except TransportFailure as exc:
             ended = self._failed(attempt, slot, exc)
         except BaseException:
@@ -312,60 +307,6 @@ class Delivery:
         )
         return ended
 
-    def _read(self, attempt: Attempt, slot: Slot, reply: Reply) -> DeliveryResult:
-        if not attempt.is_started:
-            slot.unused()
-            verdict = of_failure("an answer to another request came first", is_started=False)
-            return DeliveryResult(verdict, request=attempt.number)
-        context = self.context
-        body = context.key.hide_in(reply.body)
-        answer = read_answer(reply.status, body, context.rate_statuses, self._text)
-        if not isinstance(answer, Answered):
-            return self._refused(attempt, slot, reply, answer)
-        found = match(self.phones, answer, self._clean, self._text)
-        if found.turned_away is not None:
-            return self._refused(attempt, slot, reply, found.turned_away)
-        if found.is_foreign:
-            reply.discard()
-            slot.lost()
-        else:
-            slot.answered()
-            self._accepted(answer.credits)
-        if found.surplus:
-            what = f"{found.surplus} entries were not asked for"
-            context.warn("answer.surplus", attempt.number, what)
-        return DeliveryResult(found.verdicts, found.message_ids, attempt.number, answer.credits)
-
-    def _refused(
-        self,
-        attempt: Attempt,
-        slot: Slot,
-        reply: Reply,
-        answer: Refused | TurnedAway | Unreadable,
-    ) -> DeliveryResult:
-        # It names no number, so nothing shows that it answers this request and not the one before:
-        # if not, the next on this connection would be given the answer to this one.
-        reply.discard()
-        detail = self._clean(answer.detail) if answer.detail else None
-        verdict = of_refusal(answer, detail)
-        if isinstance(answer, Unreadable):
-            slot.lost()
-            return DeliveryResult(verdict, request=attempt.number)
-        if isinstance(answer, TurnedAway):
-            own = backoff_for_rate(self._turn.refusals)
-            self._turn.turned_away(slot, asked_pause(reply.headers, answer.retry_after, own))
-            pause = self._turn.retry_after
-            return DeliveryResult(verdict, request=attempt.number, retry_after=pause)
-        slot.answered()
-        self._accepted(answer.credits)
-        return DeliveryResult(verdict, request=attempt.number, credits=answer.credits)
-
-    def _accepted(self, credits_left: int | None) -> None:
-        self.context.accepted_at = self.context.clock.now()
-        self._turn.refused_at = None
-        if credits_left is not None:
-            self.context.on_credits(credits_left)
-
     def _failed(self, attempt: Attempt, slot: Slot, exc: TransportFailure | None) -> DeliveryResult:
         if attempt.is_started:
             slot.lost()
@@ -391,8 +332,3 @@ class Delivery:
         delay = backoff(self._tries, self.context.clock.jitter())
         may_try = self._tries <= self.context.retries and self._time.is_enough(now + delay)
         return delay if may_try else None
-
-    def _clean(self, detail: str) -> str:
-        if self._redactor is None:
-            self._redactor = Redactor(self.context.key.reveal(), self._text, self.phones)
-        return self._redactor.clean(detail)

@@ -253,19 +253,21 @@ class Law:
 
     def _used(self, state: AccountState, now: float) -> float | None:
         """Say how many requests a period we used, by what the last one saw; None at the limit."""
-        starts = [lease.at for lease in state.leases.values() if lease.at <= now]
-        count = len(starts) + len(state.ended)
+        leases = state.leases.values()
+        starts = [lease.at for lease in leases if lease.at <= now]
+        reserved = sum(lease.at > now and lease.opens > now for lease in leases)  # and used before
+        count = len(starts) + reserved + len(state.ended)
         if count >= self._limit:
             return None
-        began_at = min([*starts, *(opens - self.period for opens, _ in state.ended[:1])])
+        began_at = min([now, *starts, *(opens - self.period for opens, _ in state.ended[:1])])
         age = min(now - began_at, self.rules.per)
         return min(count * self.rules.per / age, self._limit) if age > 0 else self._limit
 
     def _spare(self, state: AccountState, now: float, *, is_overdue: bool = False) -> int:
         """Say how many slots a bulk run leaves."""
         spare = 0 if is_overdue else self._reserve
-        if state.share_at > -math.inf:
-            spare += self._limit - int(self.refusals.share(state, now))
+        if state.share_at > _NEVER:
+            spare = max(spare, self._limit - math.ceil(self.refusals.share(state, now)))
         return min(spare, self._limit - 1)
 
     def _instant(self, state: AccountState, now: float, lease: Lease, opens: float) -> float:
@@ -293,7 +295,8 @@ class Law:
         if state.refused_at == -math.inf:
             return self._interval, self._burst
         interval, burst = self.refusals.pace(state, now)
-        return interval * self._limit / self.refusals.share(state, now), burst
+        share = self.refusals.share(state, now)
+        return max(interval, self.rules.per / share), burst
 
     def _charge(self, state: AccountState, now: float, lease: Lease, spare: int) -> None:
         interval, burst = self._pace(state, now)

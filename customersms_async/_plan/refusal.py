@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from .._values.redaction import mask_phone
+from .._values.status import Status, Verdict
 
 __all__ = ["Refusal"]
 
@@ -30,6 +31,11 @@ class Refusal:
     def ref(self) -> str:
         """The same name that a good row has as `Message.ref`: ``row-17``."""
         return f"row-{self.row}"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its fate in a run: it is not sent, and sending it again would end the same way."""
+        return Verdict(Status.NOT_SENT, self.code, self.reason)
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.reason}"

@@ -23,6 +23,7 @@ from typing import Final, TextIO
 
 from attrs import frozen
 
+from .. import codes
 from .encodings import find_encoding
 from .table import Flaw, RecipientsError, Row
 
@@ -38,7 +39,7 @@ _SAMPLE, _SAMPLE_ROWS = 1 << 16, 20
 _LONGEST_LINE, _LONGEST_ROW = 1 << 20, 1 << 17
 
 _BAD_QUOTES: Final = Flaw(
-    "BAD_QUOTES",
+    codes.BAD_QUOTES,
     "has a quotation mark that is not closed, or not doubled within quotes; mend it in the file",
 )
 

@@ -18,24 +18,16 @@ from .table import Flaw, Row
 
 __all__ = ["ORDER", "RowReader"]
 
-BAD_QUOTES: Final = "BAD_QUOTES"
-ROW_TOO_LONG: Final = "ROW_TOO_LONG"
-NUL_CHARACTER: Final = "NUL_CHARACTER"
-HEADER_AGAIN: Final = "HEADER_AGAIN"
-SPREADSHEET_ERROR: Final = "SPREADSHEET_ERROR"
-NO_PHONE: Final = "NO_PHONE"
-EMPTY_CELL: Final = "EMPTY_CELL"
-
 #: Classes of refusals, in the order in which a file is mended: first what hides something else.
 ORDER: Final = (
-    BAD_QUOTES,
-    NUL_CHARACTER,
-    ROW_TOO_LONG,
-    HEADER_AGAIN,
-    SPREADSHEET_ERROR,
-    NO_PHONE,
+    codes.BAD_QUOTES,
+    codes.NUL_CHARACTER,
+    codes.ROW_TOO_LONG,
+    codes.HEADER_AGAIN,
+    codes.SPREADSHEET_ERROR,
+    codes.NO_PHONE,
     codes.INVALID_PHONE,
-    EMPTY_CELL,
+    codes.EMPTY_CELL,
     codes.INVALID_MESSAGE,
 )
 
@@ -56,10 +48,10 @@ _ERRORS: Final = frozenset(
 )
 
 _NUL: Final = Flaw(
-    NUL_CHARACTER,
+    codes.NUL_CHARACTER,
     "has a NUL character: the file is damaged, or in another encoding; save it again",
 )
-_AGAIN: Final = Flaw(HEADER_AGAIN, "is the header again; remove it")
+_AGAIN: Final = Flaw(codes.HEADER_AGAIN, "is the header again; remove it")
 _SKIPPED: Final = Flaw(codes.SKIPPED, "is on the list of those who want no messages")
 
 
@@ -116,10 +108,10 @@ class RowReader:
             f"has {len(row.cells)} cells under {len(self.columns.names)} columns; "
             "name each column, or quote cells with separators in them"
         )
-        return Flaw(ROW_TOO_LONG, reason)
+        return Flaw(codes.ROW_TOO_LONG, reason)
 
     def _number(self, row: Row) -> str:
-        cell = self._value(row, self.phone, NO_PHONE)
+        cell = self._value(row, self.phone, codes.NO_PHONE)
         try:
             number = checked(self.parse, cell)
         except InvalidPhone as exc:
@@ -131,7 +123,7 @@ class RowReader:
         return number
 
     def _text(self, row: Row) -> str:
-        values = [self._value(row, place, EMPTY_CELL) for place in self.places]
+        values = [self._value(row, place, codes.EMPTY_CELL) for place in self.places]
         try:
             return check_text(self.template.fill(values))
         except InvalidMessage as exc:
@@ -144,7 +136,7 @@ class RowReader:
         if value[0] == "#" and value.upper() in _ERRORS:
             name = self.columns.names[place]
             reason = f"has {value} under {name!r}, an error of the spreadsheet; mend the formula"
-            raise _Refused(Flaw(SPREADSHEET_ERROR, reason))
+            raise _Refused(Flaw(codes.SPREADSHEET_ERROR, reason))
         return value
 
 

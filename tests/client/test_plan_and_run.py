@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from customersms_async import Message
-from customersms_async.plan import plan_messages
+from customersms_async import Message, Status
+from customersms_async.plan import Refusal, plan_messages
 from tests.support.memory import MemoryTransport
 
 pytestmark = pytest.mark.virtual_time
@@ -35,3 +35,21 @@ async def test_the_run_is_as_planned(make_client, batch_size, look_ahead, dedupe
     bad = report.not_sent - report.duplicates
     assert (report.sent, report.duplicates, bad) == (plan.recipients, plan.doubles, plan.bad)
     assert len(gateway.batches) == plan.requests
+
+
+async def test_refusals_of_a_list(make_client):
+    """What `read` refuses is an outcome with its own reason, and is not safe to send again."""
+    rows = [
+        Message("+12125551234", "Hi", "row-2"),
+        Refusal(3, "EMPTY_CELL", "has nothing under 'name'", "+13235554567"),
+        Refusal(4, "SKIPPED", "is on the list of those who want no messages", "+442071838750"),
+    ]
+    report = await make_client(MemoryTransport()).send_messages(rows)
+
+    assert [
+        ("row-2", Status.SENT, None, None),
+        ("row-3", Status.NOT_SENT, "EMPTY_CELL", "has nothing under 'name'"),
+        ("row-4", Status.NOT_SENT, "SKIPPED", "is on the list of those who want no messages"),
+    ] == [(o.ref, o.status, o.code, o.detail) for o in report]
+    assert ["+13235554567", "+442071838750"] == [o.phone for o in report][1:]
+    assert [] == report.safe_to_resend()

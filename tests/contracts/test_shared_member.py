@@ -1,0 +1,476 @@
+"""Members of a shared limiter, on a store in memory that is slow, away or forgetful."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from customersms_async import ConfigurationError, LimiterUnavailable, Rate, WaitTooLong
+from customersms_async._limit.shared_limiter import SharedLimiter
+from customersms_async._limit.stores.memory import MemoryStore
+from tests.support.callers import BULK, KEY, SEND, names, now, queue_up, take, take_all, usage_of
+from tests.support.shared import InMemory, Server
+
+pytestmark = pytest.mark.virtual_time
+
+
+def pair(limit=100, per=60.0, **options):
+    """Give two members of one store, and the store."""
+    server = Server()
+    return (*(InMemory(server, Rate(limit, per=per), **options) for _ in range(2)), server)
+
+
+# --- One account, many members --------------------------------------------------------------------
+
+
+async def test_members_share_one_budget():
+    """What one has used, the other lacks."""
+    one, other, _ = pair(10)
+    for slot in await take_all(one, 10):
+        slot.answered()
+
+    with pytest.raises(WaitTooLong, match=r"its turn comes in 60\.1 s"):
+        await take(other, patience=50)
+
+
+async def test_a_quiet_key_costs_one_trip_a_grant():
+    """The end of one request is told along with the next reservation, which needs no look first."""
+    one, _, server = pair()
+    (await take(one)).answered()
+    before = server.calls
+    for _ in range(10):
+        (await take(one)).answered()
+
+    assert 10 <= server.calls - before <= 11
+
+
+async def test_a_rush_of_codes_leaves_at_once():
+    """Forty messages that come together are reserved by one swap."""
+    one, _, server = pair()
+    server.trip = lambda: 0.0025
+    began_at = now()
+
+    await take_all(one, 40)
+
+    assert now() - began_at <= 0.02
+
+
+async def test_an_end_is_told_though_nobody_asks():
+    """A second later at the latest the other members know."""
+    one, other, _ = pair()
+    slot = await take(one)
+    slot.answered()
+    await asyncio.sleep(1.1)
+
+    usage = await usage_of(other)
+
+    assert (1, 0) == (usage.busy, usage.in_flight)
+
+
+async def test_an_end_is_dated_when_it_was_heard():
+    """However late it is told, the slot opens a period after its answer."""
+    one, other, server = pair(1, 10.0)
+    slot = await take(one)
+    heard_at = now()
+    server.is_away = True
+    slot.answered()
+    await asyncio.sleep(5)
+    server.is_away = False
+
+    await take(other)
+
+    assert 10.1 == pytest.approx(now() - heard_at, abs=0.01)
+
+
+async def test_a_message_overtakes_the_bulk_run_of_another_member():
+    """The reservation of one member's bulk run moves, and it leaves at its new instant."""
+    one, other, _ = pair(2, 10.0, burst=1, reserve=0)
+    for slot in await take_all(one, 2):
+        await asyncio.sleep(1)
+        slot.answered()
+    served = []
+    tasks = queue_up(one, BULK, ["bulk"], served)
+    await asyncio.sleep(8.5)
+
+    tasks += queue_up(other, SEND, ["send"], served)
+    await asyncio.gather(*tasks)
+
+    assert ["send", "bulk"] == names(served)
+    assert [1011.1, 1016.2] == [pytest.approx(at, abs=0.01) for _, at in served]
+
+
+async def test_a_bulk_run_whose_slot_was_taken_asks_again():
+    """With one slot only, a message takes it, and the bulk run has the next."""
+    one, other, _ = pair(1, 10.0)
+    (await take(one)).answered()
+    served = []
+    tasks = queue_up(one, BULK, ["bulk"], served)
+    await asyncio.sleep(9)
+
+    tasks += queue_up(other, SEND, ["send"], served)
+    await asyncio.gather(*tasks)
+
+    assert ["send", "bulk"] == names(served)
+    assert 10.1 <= served[1][1] - served[0][1] <= 11
+
+
+async def test_two_bulk_runs_share_the_key_evenly():
+    """Eight hungry members have equal parts."""
+    server = Server()
+    server.trip = lambda: 0.002
+    counts = [0] * 4
+    until = now() + 120
+
+    async def run(number):
+        limiter = InMemory(server)
+        while now() < until:
+            slot = await take(limiter, BULK)
+            counts[number] += 1
+            asyncio.get_running_loop().call_later(0.2, slot.answered)
+
+    await asyncio.gather(*map(run, range(4)))
+
+    assert 180 <= sum(counts)
+    assert min(counts) >= 0.9 * max(counts)
+
+
+async def test_members_with_other_options_are_refused_by_name():
+    """Both lanes, and usage, say which options differ."""
+    server = Server()
+    one, other = InMemory(server, Rate(100)), InMemory(server, Rate(50), reserve=2)
+    await take(one)
+
+    for lane in (SEND, BULK):
+        with pytest.raises(ConfigurationError, match="limit is 50 here and 100 there, burst"):
+            await take(other, lane)
+
+
+async def test_other_options_count_once_the_account_is_idle():
+    """After all members have ended, a new deployment may have another rate."""
+    server = Server()
+    one, other = InMemory(server, Rate(100)), InMemory(server, Rate(50))
+    (await take(one)).answered()
+    await asyncio.sleep(130)
+
+    await take(other)
+
+    assert 50 == (await usage_of(other)).limit
+
+
+async def test_a_foreign_value_is_told_to_the_callers():
+    """A value of another version of the package lets nobody through, and nobody hang."""
+    one, _, server = pair()
+    await server.swap(KEY, await server.read(KEY), b"\x09foreign")
+
+    with pytest.raises(Exception, match="another version"):
+        await take(one)
+
+
+# --- A store that is away -------------------------------------------------------------------------
+
+
+async def test_a_store_that_is_away_refuses_messages_and_holds_bulk_runs():
+    """`LimiterUnavailable` for one, waiting for the other, which goes on by itself."""
+    one, _, server = pair()
+    server.is_away = True
+    bulk = asyncio.create_task(take(one, BULK))
+
+    with pytest.raises(LimiterUnavailable, match="nothing listens"):
+        await take(one)
+    with pytest.raises(LimiterUnavailable):
+        await usage_of(one)
+    with pytest.raises(LimiterUnavailable):
+        await one.ready()
+    await asyncio.sleep(30)
+    assert not bulk.done()
+    server.is_away = False
+
+    await bulk
+    assert 31 >= now() - 1000
+
+
+@pytest.mark.parametrize("lane", [SEND, BULK])
+async def test_a_swap_whose_answer_was_lost_takes_no_second_slot(lane):
+    """What the store has carried out is found by its serial, and adopted or given back."""
+    one, _, server = pair()
+    (await take(one)).unused()
+    await asyncio.sleep(0)
+    server.loses = 1
+
+    if lane is SEND:
+        with pytest.raises(LimiterUnavailable):
+            await take(one)
+    else:
+        await take(one, BULK)
+    await asyncio.sleep(2)
+
+    assert (lane is BULK) == (await usage_of(one)).in_flight
+
+
+async def test_a_refusal_is_shared_at_once():
+    """A pause holds the other members too, and says how long."""
+    one, other, _ = pair()
+    slot = await take(one)
+
+    assert 5.0 == pytest.approx(slot.refused(5.0))
+    await asyncio.sleep(0.1)
+
+    with pytest.raises(WaitTooLong) as caught:
+        await take(other, patience=2)
+    assert "PAUSED" == caught.value.code
+    assert 2.9 == pytest.approx(caught.value.retry_after, abs=0.1)
+
+
+async def test_who_comes_late_to_its_slot_asks_again():
+    """A loop that was busy for longer than a lease allows for gives the slot back."""
+    one, _, _ = pair()
+    loop = asyncio.get_running_loop()
+    waiting = asyncio.create_task(take(one))
+
+    def be_busy():
+        if waiting._fut_waiter is not None and waiting._fut_waiter.done():
+            loop.before_turn = lambda: None
+            loop._selector_clock.now += 20
+
+    loop.before_turn = be_busy
+    slot = await waiting
+
+    assert 1 == (await usage_of(one)).in_flight
+    assert 20 <= now() - 1000 <= 21
+    assert slot.granted_at >= 1020
+
+
+# --- A store that lost its memory -----------------------------------------------------------------
+
+
+async def test_a_new_store_calls_the_roll():
+    """It opens after three seconds, and until then says so."""
+    limiter = InMemory(Server(is_new=True))
+    began_at = now()
+
+    with pytest.raises(WaitTooLong) as caught:
+        await take(limiter, patience=1)
+    assert "LIMITER_OPENING" == caught.value.code
+    assert began_at + 3 == pytest.approx((await usage_of(limiter)).opens_at, abs=0.01)
+    await limiter.ready()
+    assert began_at + 3 == pytest.approx(now(), abs=0.01)
+    await take(limiter)
+    assert now() - began_at <= 3.1
+
+
+async def test_entering_begins_the_roll_call():
+    """The block of a limiter may be entered while its store is away."""
+    server = Server(is_new=True)
+    server.is_away = True
+
+    async with InMemory(server) as limiter:
+        server.is_away = False
+        await take(limiter)
+
+    assert now() - 1000 <= 4
+
+
+async def test_strict_waits_the_whole_look_back():
+    """Nothing is granted before whatever was forgotten can no longer count."""
+    limiter = InMemory(Server(is_new=True), strict=True)
+
+    with pytest.raises(WaitTooLong):
+        await take(limiter, patience=140)
+
+    await limiter.ready()
+    assert 80 + 1 + 5 + 60.1 == pytest.approx(now() - 1000, abs=0.1)
+
+
+def forget(server):
+    server.forget()
+
+
+def delete(server):
+    server.restore({})
+
+
+@pytest.mark.parametrize("lose", [forget, delete])
+async def test_what_members_remember_is_brought(lose):
+    """After a loss the slots that were busy are busy still, and the gate opens in five seconds."""
+    one, other, server = pair(10)
+    for slot in await take_all(one, 10):
+        slot.answered()
+    await asyncio.sleep(2)
+    lose(server)
+    lost_at = now()
+    await asyncio.sleep(5)
+
+    usage = await usage_of(other)
+
+    assert (10, None) == (usage.busy, usage.opens_at)
+    with pytest.raises(WaitTooLong):
+        await take(other, patience=40)
+    assert now() <= lost_at + 5.5
+
+
+async def test_an_old_copy_loses_against_what_members_remember():
+    """A store that was restored from a backup is told what it lacks."""
+    one, other, server = pair(10)
+    for slot in await take_all(one, 5):
+        slot.answered()
+    await asyncio.sleep(2)
+    copy = server.copy()
+    for slot in await take_all(one, 5):
+        slot.answered()
+    await asyncio.sleep(2)
+    server.restore(copy)
+    server.restart()
+    await asyncio.sleep(5)
+
+    assert 10 == (await usage_of(other)).busy
+
+
+async def test_a_loss_is_noticed_by_accounts_that_rest():
+    """One look a second is enough for all, and every account brings what it knows."""
+    one, other, server = pair(10)
+    for account in ("a", "b", "c"):
+        for _ in range(7):
+            (await one.acquire(account, SEND, longest=1)).answered()
+    await asyncio.sleep(2)
+    before = server.calls
+    await asyncio.sleep(10)
+    assert 9 <= server.calls - before <= 11
+    server.forget()
+    await asyncio.sleep(5)
+
+    assert [7, 7, 7] == [(await other.usage(account)).busy for account in ("a", "b", "c")]
+
+
+async def test_idle_accounts_are_forgotten():
+    """After all look-backs nobody looks at the store any more."""
+    one, _, server = pair()
+    for number in range(20):
+        (await one.acquire(f"account-{number}", SEND, longest=1)).answered()
+    await asyncio.sleep(200)
+    before = server.calls
+    await asyncio.sleep(100)
+
+    assert 0 == server.calls - before
+    (here,) = one._loops.values()
+    assert {} == here.accounts
+
+
+# --- Loops that end -------------------------------------------------------------------------------
+
+
+async def test_closing_tells_the_ends_and_those_who_wait():
+    """What was heard is told, whoever waits is turned away, and the limiter may be used again."""
+    one, other, _ = pair(2, 60.0, reserve=0)
+    slot, _ = await take_all(one, 2)
+    waiting = [asyncio.create_task(take(one, lane)) for lane in (SEND, BULK)]
+    await asyncio.sleep(1)
+    slot.answered()
+
+    await one.aclose()
+    await one.aclose()
+
+    usage = await usage_of(other)
+    assert (2, 1) == (usage.busy, usage.in_flight)
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [LimiterUnavailable] * 2 == list(map(type, told))
+    assert 2 == (await usage_of(one)).busy
+
+
+async def test_closing_while_the_store_is_away():
+    """What cannot be told is kept for the next loop, and closing waits for nothing."""
+    one, _, server = pair()
+    slot = await take(one)
+    server.is_away = True
+    slot.answered()
+
+    await one.aclose()
+
+    server.is_away = False
+    assert 0 == (await usage_of(one)).in_flight
+
+
+class OnOneStore(SharedLimiter):
+    """A limiter whose loops all use one store in memory."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.store = MemoryStore()
+        self.store._since -= 1000
+
+    def _open_store(self):
+        return self.store
+
+
+def test_a_loop_per_call_leaves_nothing_untold():
+    """Ends that one loop did not tell, the next one tells; slots are used as in one long loop."""
+    limiter = OnOneStore(Rate(2, per=0.2))
+
+    async def job():
+        (await take(limiter, longest=30)).answered()
+
+    for _ in range(6):
+        asyncio.run(job())
+
+    assert 0 == asyncio.run(usage_of(limiter)).in_flight
+    assert 1 == len(limiter._loops)
+
+
+def test_a_reservation_of_a_loop_that_is_gone_is_given_back():
+    """A loop that is closed with somebody who waits leaves the slot to others."""
+    limiter = OnOneStore(Rate(1, per=1.0))
+    loop = asyncio.new_event_loop()
+
+    async def leave():
+        (await take(limiter)).answered()
+        waiting = asyncio.create_task(take(limiter))
+        await asyncio.sleep(0.05)
+        waiting._log_destroy_pending = False
+        (here,) = limiter._loops.values()
+        here.accounts[KEY]._pump._log_destroy_pending = False
+        here.timer.cancel()
+
+    loop.run_until_complete(leave())
+    loop.close()
+
+    assert 1 == asyncio.run(usage_of(limiter)).busy
+
+
+def test_a_slot_may_end_in_another_thread():
+    """Its own loop tells it."""
+    limiter = OnOneStore(Rate(2))
+
+    async def main():
+        slot = await take(limiter)
+        thread = threading.Thread(target=slot.answered)
+        thread.start()
+        thread.join()
+        await asyncio.sleep(1.2)
+        seen = await usage_of(limiter)
+        await limiter.aclose()
+        return slot, seen
+
+    slot, seen = asyncio.run(main())
+    slot.answered()  # its loop is closed: noted for the next one
+
+    assert (1, 0) == (seen.busy, seen.in_flight)
+
+
+async def test_a_forked_child_begins_under_other_names():
+    """Nothing of the parent's loops is used or closed in a child."""
+    one, _, _ = pair()
+    await take(one)
+
+    one.forget_loops()
+
+    assert {} == one._loops
+    await take(one)
+    assert 2 == (await usage_of(one)).in_flight
+
+
+def test_a_base_without_a_store_is_no_limiter():
+    """A subclass says how its store is opened."""
+    with pytest.raises(NotImplementedError):
+        asyncio.run(take(SharedLimiter()))
+    assert "<SharedLimiter 100 per 60 s>" == repr(SharedLimiter())

@@ -1,0 +1,206 @@
+"""What a member of a shared limiter knows: clocks, losses, late answers, and merging."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from customersms_async._limit.account_state import AccountState, Lease, Rules
+from customersms_async._limit.codec import UnreadableState, decode, encode
+from customersms_async._limit.sight import Sight, merge, newest
+from customersms_async._ports.store import Seen
+
+RULES = Rules(10, 60.0, 9, 1, 5.0)
+
+
+def state(**fields):
+    found = AccountState.new(RULES)
+    for name, value in fields.items():
+        setattr(found, name, value)
+    return found
+
+
+def seen(value=None, now=5000.0, run="one"):
+    return Seen(None if value is None else encode(value), b"1", now, run, 0.0)
+
+
+def lease(name, at=10.0, opens=None, *, is_bulk=True):
+    return Lease(name, is_bulk, at if opens is None else opens, at, at + 96, 30.0)
+
+
+# --- Bytes ----------------------------------------------------------------------------------------
+
+
+def test_a_state_survives_as_bytes():
+    """What is encoded is decoded as it was, infinities included."""
+    one = state(leases={"a": lease("a")}, ended=[(1.5, "b")], serials={"m": (3, 2.0)}, version=7)
+
+    assert one == decode(encode(one))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(b"\x09abc", "another version"), (b"\x01\xff", "damaged"), (b"", "another")]
+)
+def test_foreign_bytes_are_refused(value, said):
+    """What another version or something else has written is not guessed at."""
+    with pytest.raises(UnreadableState, match=said):
+        decode(value)
+
+
+# --- Time -----------------------------------------------------------------------------------------
+
+
+def test_the_first_answer_sets_the_clock():
+    """A member that knows nothing believes the store."""
+    sight = Sight("me")
+
+    sight.take_in(seen(), 1.0, 1.5)
+
+    assert 5000.0 == sight.view.now
+    assert (5000.5, 5001.0) == (sight.view.least(2.0), sight.view.most(2.0))
+    assert 2.5 == sight.view.passed_at(5001.0)
+
+
+@pytest.mark.parametrize(
+    ("now", "clock"),
+    [(5010.0, 5010.0), (4000.0, 5009.9), (9000.0, 5010.6)],
+    ids=["as it should", "set back", "set forward"],
+)
+def test_a_clock_that_was_set(now, clock):
+    """A step back is made up, a step forward is cut to what the member's own clock allows."""
+    sight = Sight("me")
+    sight.take_in(seen(state()), 1.0, 1.5)
+
+    sight.take_in(seen(state(version=1), now=now), 11.4, 11.5)
+
+    assert clock == pytest.approx(sight.view.now, abs=0.2)
+
+
+def test_the_offset_in_the_value_counts():
+    """What one member has made up for, every other one knows."""
+    sight = Sight("me")
+
+    sight.take_in(seen(state(offset=100.0, clock=5050.0)), 1.0, 1.5)
+
+    assert 5100.0 == sight.view.now
+
+
+def test_the_clock_of_another_run_goes_on_where_the_last_one_was():
+    """Another machine's clock may show anything; what has passed here has passed there."""
+    sight = Sight("me")
+    sight.take_in(seen(state()), 1.0, 1.5)
+
+    sight.take_in(seen(now=3.0, run="two"), 11.5, 12.0)
+
+    assert 5010.0 == sight.view.now
+
+
+# --- Losses ---------------------------------------------------------------------------------------
+
+
+def test_another_run_is_a_loss():
+    """What was known before is to be brought."""
+    sight, known = Sight("me"), state(version=3)
+    sight.take_in(seen(known), 1.0, 1.5)
+
+    sight.take_in(seen(run="two"), 2.0, 2.5)
+
+    assert (known, False) == (sight.known, sight.is_old)
+    sight.brought()
+    assert sight.known is None
+
+
+@pytest.mark.parametrize("held", [None, state(serials={"me": (3, 1.0)})], ids=["gone", "old"])
+def test_a_serial_below_the_acknowledged_is_a_loss(held):
+    """A value that is gone, or that lacks what this member wrote, is no newer one."""
+    sight, known = Sight("me"), state(version=9, serials={"me": (4, 1.0)})
+    sight.carried_out(4)
+    sight.take_in(seen(known), 1.0, 1.5, is_ours=True)
+
+    sight.take_in(seen(held), 2.0, 2.5)
+
+    assert (known, True) == (sight.known, sight.is_old)
+
+
+def test_an_answer_that_was_overtaken_is_dropped():
+    """An older value that is heard after a newer one changes nothing."""
+    sight, newer = Sight("me"), state(version=9)
+    sight.take_in(seen(newer), 1.0, 2.0)
+
+    sight.take_in(seen(state(version=8)), 1.5, 2.5)
+    sight.take_in(seen(), 1.5, 2.5)
+
+    assert newer == sight.view.state
+    assert sight.known is None
+
+
+def test_a_late_answer_of_another_run_counts():
+    """Versions of two runs are not compared."""
+    sight = Sight("me")
+    sight.take_in(seen(state(version=9)), 1.0, 2.0)
+
+    sight.take_in(seen(state(version=1), run="two"), 1.5, 2.5)
+
+    assert 1 == sight.view.state.version
+
+
+def test_a_swap_whose_answer_was_lost_is_found():
+    """The store's value carries the member's serial."""
+    sight = Sight("me")
+    sight.take_in(seen(state()), 1.0, 1.5)
+    sight.awaited += [4, 5]
+
+    assert 5 == sight.take_in(seen(state(version=1, serials={"me": (5, 1.0)})), 2.0, 2.5)
+    assert (5, []) == (sight.acknowledged, sight.awaited)
+
+
+def test_a_swap_that_the_store_has_spoken_of_is_awaited_no_more():
+    """Refused, it cannot be carried out later."""
+    sight = Sight("me", awaited=[4])
+
+    sight.give_up(4)
+    sight.give_up(4)
+
+    assert [] == sight.awaited
+
+
+# --- Merging --------------------------------------------------------------------------------------
+
+
+def test_the_higher_epoch_and_version_wins():
+    """One whole value is taken; nothing of an older one is mixed in."""
+    old = state(version=9, ended=[(1.0, "a")])
+    new = state(version=3, epoch=1)
+
+    assert new is newest(new, old, 0.0) is newest(old, new, 0.0)
+    assert new is newest(new, None, 0.0)
+
+
+def test_a_slot_is_busy_that_is_busy_in_either():
+    """Openings are merged by id, the later one counts; an ended request is no lease any more."""
+    one = state(leases={"a": lease("a"), "b": lease("b")}, ended=[(50.0, "c")], due=5.0)
+    other = state(leases={"d": lease("d")}, ended=[(40.0, "a"), (60.0, "c")], paused_until=7.0)
+
+    merged = merge(one, other, 20.0)
+
+    assert {"b", "d"} == merged.leases.keys()
+    assert [(40.0, "a"), (60.0, "c")] == merged.ended
+    assert (5.0, 7.0) == (merged.due, merged.paused_until)
+
+
+def test_a_lease_that_was_moved_is_where_it_went():
+    """The opening that it left belongs to somebody else."""
+    one, other = state(leases={"a": lease("a", 10.0)}), state(leases={"a": lease("a", 30.0)})
+
+    assert 30.0 == merge(one, other, 0.0).leases["a"].at == merge(other, one, 0.0).leases["a"].at
+
+
+def test_a_reservation_that_only_one_knows_is_void():
+    """Its slot may have been taken; it stays busy until it opens, and its holder asks again."""
+    one, other = state(leases={"a": lease("a", 30.0, 25.0)}), state()
+
+    merged = merge(copy.deepcopy(one), other, 20.0)
+
+    assert ({}, [(25.0, "a")]) == (merged.leases, merged.ended)
+    assert {"a"} == merge(one, other, 30.0).leases.keys()
