@@ -37,6 +37,7 @@ async def session(block: str, folder: Path, endpoint: str) -> str:
                     "CUSTOMERSMS_ENDPOINT": endpoint,
                     "PYTHONPATH": os.pathsep.join([str(PAGE.parents[1]), *sys.path]),
                     "PYTHONUTF8": "1",
+                    "XDG_STATE_HOME": str(folder / "state"),
                 },
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,

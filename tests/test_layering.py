@@ -134,7 +134,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": (
         {"values", "system", "_plan", "segments", "plan", "recipients", "calls", "sandbox"}
-        | {"_bulk (pure)", "outbox", "outbox (pure)"},
+        | {"_bulk (pure)", "_ports", "outbox", "outbox (pure)"},
         NETWORK,
     ),
     "command": ({"cli"}, NETWORK),

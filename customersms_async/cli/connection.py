@@ -7,9 +7,11 @@ option, which others on the machine can read in the list of processes, and which
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import sys
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +20,11 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from .._environment import NOT_GIVEN, NotGiven, find_endpoint
+from .._ports.confinement import limiter_in_force
+from .._ports.limiter import Limiter
 from .._values.validation import is_loopback
 from ..client import CustomerSMS
+from ..limiters import FileLimiter
 from ..phones import ParsePhone, national, normalize_phone
 from .console import say
 
@@ -38,17 +43,24 @@ class Connection:
         str | None, Parameter(help="The URL of another gateway, as CUSTOMERSMS_ENDPOINT.")
     ] = None
 
-    def open(self, parse_phone: ParsePhone = normalize_phone) -> CustomerSMS:
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncGenerator[CustomerSMS]:
         """
-        Make a client.
+        Make a client, with a limit that all commands of this user keep together.
 
         Raises:
             ConfigurationError: There is no key, or the key or the endpoint cannot be one.
             OSError: The file of the key cannot be read.
         """
-        return CustomerSMS(
-            self._key(), endpoint=self.endpoint or NOT_GIVEN, parse_phone=parse_phone
-        )
+        key = self._key()
+        endpoint = self.endpoint or NOT_GIVEN
+        async with contextlib.AsyncExitStack() as stack:
+            limiter: Limiter | NotGiven = NOT_GIVEN
+            if (path := _limit_file()) is not None:
+                limiter = await stack.enter_async_context(FileLimiter(path))
+            yield await stack.enter_async_context(
+                CustomerSMS(key, endpoint=endpoint, limiter=limiter)
+            )
 
     def announce(self, messages: int) -> None:
         """Say that messages will be paid for, unless the gateway is on this machine."""
@@ -63,6 +75,24 @@ class Connection:
         if os.environ.get("CUSTOMERSMS_API_KEY") or not sys.stdin.isatty():
             return NOT_GIVEN
         return getpass.getpass("API key: ", stream=sys.stderr).strip()
+
+
+def _limit_file() -> Path | None:
+    """
+    Name the file that remembers what was sent, so that a command begun again keeps the limit.
+
+    None where the environment says how the limit is kept, a test does, or no file can be made.
+    """
+    if os.environ.get("CUSTOMERSMS_LIMITER") or limiter_in_force() is not None:
+        return None
+    folder = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    path = Path(folder) / "customersms" / "limit.db"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        say(f"what is sent will not be remembered by later commands: {exc}")
+        return None
+    return path
 
 
 def parser_of(country: str | None) -> ParsePhone:

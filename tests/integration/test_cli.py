@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import stat
 import subprocess
 import sys
 
@@ -37,6 +38,12 @@ Bob;1.21256E+10;Monday
 lines";{C};Friday;surplus
 Anna;{A};Monday
 """
+
+
+@pytest.fixture(autouse=True)
+def _memory_of_the_limit(tmp_path_factory, monkeypatch):
+    """Commands in processes of their own remember what was sent, and not in the user's home."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture
@@ -552,6 +559,42 @@ def test_a_country(run, sms_sandbox):
     run("send", "(212) 555-1234", "--text", "Hi", "--country", "us")
 
     assert [A] == [message.phone for message in sms_sandbox.messages]
+
+
+def in_a_process(*words, **environment):
+    """Run a command as a person does, outside of this test's own limiter."""
+    command = (sys.executable, "-m", "customersms_async", *words)
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_limit_is_remembered(sms_sandbox, tmp_path):
+    """A file of the user's keeps what was sent, and nobody else may read it."""
+    done = in_a_process("send", A, "--text", "Hi", XDG_STATE_HOME=str(tmp_path))
+    file = tmp_path / "customersms" / "limit.db"
+
+    assert (Exit.OK, "") == (done.returncode, done.stderr)
+    assert (0o700, 0o600) == tuple(stat.S_IMODE(one.stat().st_mode) for one in (file.parent, file))
+
+
+def test_the_limit_is_kept_elsewhere(sms_sandbox, tmp_path):
+    """Where the environment says how, no file is made."""
+    mine = tmp_path / "mine.limit"
+    elsewhere = {"CUSTOMERSMS_LIMITER": f"file://{mine}", "XDG_STATE_HOME": str(tmp_path)}
+    done = in_a_process("send", A, "--text", "Hi", **elsewhere)
+
+    assert (Exit.OK, True) == (done.returncode, mine.exists())
+    assert not (tmp_path / "customersms").exists()
+
+
+def test_a_home_that_cannot_be_written(sms_sandbox, tmp_path):
+    """It says that nothing will be remembered, and goes on."""
+    (tmp_path / "file").touch()
+    done = in_a_process("send", A, "--text", "Hi", XDG_STATE_HOME=str(tmp_path / "file"))
+
+    assert Exit.OK == done.returncode
+    assert done.stderr.startswith("what is sent will not be remembered by later commands: ")
 
 
 def test_no_key(run, monkeypatch):
