@@ -75,7 +75,7 @@ class ReplyReader:
             context.warn("answer.surplus", attempt.number, what)
         return DeliveryResult(found.verdicts, found.message_ids, attempt.number, answer.credits)
 
-    def _refused(  # what the one caller has at hand
+    def _refused(
         self,
         attempt: Attempt,
         slot: Slot,
