@@ -87,7 +87,8 @@ class AnswerTime:
         Returns:
             Seconds, above 0; more than *within* if no answer is expected in time.
         """
-        return max(min(_FLOOR, within / 2), self.estimate)
+        least = _FLOOR if within > 2 * _FLOOR else within / 2
+        return max(least, self.estimate)
 
     def begin_probe(self, account: str, now: float, within: float) -> float | None:
         """

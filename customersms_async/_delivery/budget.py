@@ -43,7 +43,8 @@ class TimeBudget:
         """Seconds kept free for the answer."""
         if self.within == math.inf or self.probe_wait is not None:
             return 0.0
-        return min(self.answers.needed(self.within), self.attempt)
+        needed = self.answers.needed(self.within)
+        return min(self.attempt, needed)
 
     def patience(self, now: float) -> float:
         """

@@ -74,7 +74,9 @@ class Turn:
 
     async def _ask(self) -> Slot:
         context, time, now = self.context, self.time, self.context.clock.now()
-        patience = min(time.patience(now), self._bears_until() - now)
+        patience = time.patience(now)
+        if self.refused_at is not None:
+            patience = min(patience, self._bears_until(self.refused_at) - now)
         if patience <= 0:
             raise self._no_time(now)
         return await context.limiter.acquire(
@@ -91,11 +93,9 @@ class Turn:
         detail = f"{left:.1f} s are left, and the answer may take {kept:.1f} s"
         return WaitTooLong(codes.TIME_IS_OVER, (), detail, self.time.tried_for(now))
 
-    def _bears_until(self) -> float:
+    def _bears_until(self, refused_at: float) -> float:
         """Say until when refusals for the rate are waited out."""
-        if self.refused_at is None:
-            return math.inf
-        return max(self.refused_at, self.context.accepted_at) + PATIENCE_WITH_REFUSALS
+        return max(refused_at, self.context.accepted_at) + PATIENCE_WITH_REFUSALS
 
     def _may_ask_again(self, accepted_at: float) -> bool:
         """Whether the ten minutes began anew: another request was let through since it asked."""
