@@ -27,7 +27,7 @@ from tests.support.outbox_gateway import Ledger, StrikingHost, in_a_child, work
 from tests.support.postgres import PostgresServer
 
 LEASE = 2.0
-BATCH = 20
+BATCH = 10
 
 
 class Trial:
@@ -37,7 +37,7 @@ class Trial:
         self.make_engine = make_engine
         self.options = options
         self.dice = dice
-        self.ledger = Ledger(self.dawdle, takes=0.002)
+        self.ledger = Ledger(self.dawdle, takes=0.03)
         self.kills, self.pauses = options.kills, options.pauses
         self.running: set[int] = set()
 
