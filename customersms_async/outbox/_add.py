@@ -86,7 +86,7 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
 def _known(campaign: int, rows: Sequence[Row]) -> Job[tuple[dict[str, Existing], dict[int, int]]]:
     refs = yield from _known_refs(campaign, [row.ref for row in rows if row.ref is not None])
     if refs:  # where one stands beside another content, that may have been told before
-        told = [row.stored_refs[1] for row in rows if row.ref in refs]
+        told = [row.conflict_ref for row in rows if row.ref in refs]
         refs |= yield from _known_refs(campaign, told)
     found = yield Query(
         "SELECT content, min(id) FROM sms_message WHERE campaign = ? AND content = ANY(?)"

@@ -87,17 +87,13 @@ class PostgresEngine:
 
     async def open(self) -> None:
         """Connect, and bring the tables up to date."""
-        pool = self._asyncpg.create_pool(
+        self._pool = await self._asyncpg.create_pool(
             self._url,
-            min_size=0,
+            min_size=0,  # it connects with the first job
             max_size=_CONNECTIONS,
             timeout=_PATIENCE,
             command_timeout=_PATIENCE,
         )
-        try:
-            self._pool = await pool
-        except self._away as exc:
-            raise _unavailable(exc) from exc
         await self.run(migrate(self.kind, self.prefix))
 
     async def run(self, job: Job[Result]) -> Result:

@@ -63,11 +63,9 @@ class Row:
     id: int = 0
 
     @property
-    def stored_refs(self) -> tuple[str, ...]:
-        """The refs under which the campaign may have it already."""
-        if self.ref is None:
-            return ()
-        return self.ref, f"{self.ref}{CONFLICT_MARK}{self.content & _64_BITS:016x}"
+    def conflict_ref(self) -> str:
+        """The ref under which it is kept where its own stands beside another content."""
+        return f"{self.ref}{CONFLICT_MARK}{self.content & _64_BITS:016x}"
 
 
 @frozen
@@ -200,7 +198,7 @@ class _Seen:
     def _decide_known(self, row: Row, known: Existing) -> str:
         if known.content == row.content:
             return "known"
-        row.ref = row.stored_refs[1]
+        row.ref = row.conflict_ref
         if row.ref in self._refs:
             return "known"
         row.verdict, row.duplicate_of = _REF_CONFLICT, known.id

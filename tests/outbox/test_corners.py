@@ -1,0 +1,226 @@
+"""What happens seldom: long lists, lost tokens, late tellers, missing extras."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import sys
+import time
+
+import pytest
+
+from customersms_async import ConfigurationError, Message, Outcome, Status
+from customersms_async._ports.journal import Batch
+from customersms_async.outbox import Outbox, OutboxUnavailable, _claim, _resolve
+from customersms_async.outbox._add import OpenBatches
+from customersms_async.outbox._connections import carry_out, carry_out_async, find_owner
+from customersms_async.outbox._engine import Engine
+from customersms_async.outbox._job import Change, Query
+from customersms_async.outbox._journal import OutboxJournal
+from customersms_async.outbox._postgres import PostgresEngine
+from customersms_async.outbox._session import Session
+from tests.support.outbox import Steps, make_rows
+
+
+def make_session(steps: Steps, **options) -> Session:
+    return Session(
+        engine=steps.engine,
+        campaign=steps.id,
+        name="tonight",
+        lease=30.0,
+        patience=1.0,
+        credits=lambda: None,
+        **options,
+    )
+
+
+async def fenced(steps: Steps):
+    """Bring a claim behind the fence of a journal."""
+    await steps.open()
+    await steps.add(make_rows(2))
+    session = make_session(steps)
+    await steps.engine.run(_claim.register(steps.id, session.token, -1.0))
+    job = _claim.claim(steps.id, session.token, after=0, wall=time.time())
+    claim = await steps.engine.run(job)
+    session.take(claim)
+    journal = OutboxJournal(session, None)
+    batch = Batch(range(2), claim.phones, claim.text, claim.messages, request="a-1")
+    assert None is await journal.claim(batch)
+    return session, journal, batch
+
+
+def sent(batch):
+    return [
+        Outcome(index, phone, Status.SENT, ref=ref)
+        for index, phone, ref in zip(batch.indexes, batch.phones, batch.refs, strict=True)
+    ]
+
+
+async def test_a_long_list_without_refs(tmp_path):
+    """More than a chunk is written while the next is read; the same again adds nothing."""
+    rows = [Message(f"+1212{n:07}", "hi") for n in range(5_500)]
+    async with Outbox(tmp_path / "a.db") as outbox:
+        campaign = outbox.campaign("tonight")
+        first, again = await campaign.add(rows), await campaign.add(iter(rows))
+        count = await campaign.export(tmp_path / "a.csv")
+        lines = [line.to_dict()["status"] async for line in campaign.lines()]
+
+    assert (5_500, 5_500, 5_500) == (first.queued, again.known, count)
+    assert {"queued"} == set(lines)
+
+
+def test_the_batches_that_are_open_are_bounded():
+    """Of very many texts, those that waited longest are not filled up any more."""
+    batches = OpenBatches()
+    for number in range(50_001):
+        batches.put(str(number), number, 1)
+
+    assert (None, (50_000, 1)) == (batches.get("0"), batches.get("50000"))
+
+
+async def test_a_worker_that_was_declared_dead_takes_a_new_token(engine, caplog):
+    """Its next sign of life begins a new life; what it had is not its own."""
+    steps = await Steps(engine).open()
+    session = make_session(steps)
+    await engine.run(_claim.register(steps.id, session.token, -1.0))
+    token = session.token
+    await steps.reap()
+
+    await session.beat()
+
+    assert token != session.token
+    assert "outbox.reborn" in [getattr(record, "event", "") for record in caplog.records]
+    await session.beat()
+    assert "open" == session.state
+
+
+async def test_a_late_answer_that_contradicts_a_decision_is_told(engine, caplog):
+    """The decision stands, and an ERROR says so."""
+    steps = Steps(engine)
+    _, journal, batch = await fenced(steps)
+    await steps.reap()
+    await engine.run(_resolve.send_again(steps.id, ["row-0"], time.time(), 60.0))
+
+    await journal.settle(sent(batch))
+
+    assert ["queued", "sent"] == await steps.states()
+    (told,) = [r for r in caplog.records if getattr(r, "event", "") == "outbox.conflict"]
+    assert logging.ERROR == told.levelno
+
+
+async def test_a_claim_that_is_not_ours_any_more_lets_nothing_go(engine):
+    """Neither a batch that was forgotten nor a part of one that another worker has."""
+    steps = Steps(engine)
+    session, journal, batch = await fenced(steps)
+    await engine.run(_take_away())
+    part = Batch([0], batch.phones[:1], batch.text, batch.refs[:1])
+
+    assert () == await journal.claim(part)
+    session.forget(session.units[batch.refs[0]])
+    assert () == await journal.claim(batch)
+    assert not journal.may_start(batch)
+    await journal.release(batch)
+
+
+def _take_away():
+    yield Change("UPDATE sms_batch SET token = 'w9'")
+
+
+class Away:
+    """An engine whose database is away."""
+
+    kind, prefix = "sqlite", "sms_"
+
+    async def run(self, job):
+        job.close()
+        raise OutboxUnavailable("away")
+
+
+async def test_a_part_cannot_be_had_while_the_database_is_away(engine):
+    """Nothing of it goes, and the rest is left as it is."""
+    steps = Steps(engine)
+    session, journal, batch = await fenced(steps)
+    session.engine = Away()
+    part = Batch([0], batch.phones[:1], batch.text, batch.refs[:1])
+
+    assert () == await journal.claim(part)
+
+
+async def test_a_run_that_is_over_before_it_began(engine):
+    """Whoever stopped it meanwhile has stopped it."""
+    steps = await Steps(engine).open()
+    session, stopped = make_session(steps), []
+    session.end_with("STOPPED")
+
+    session.join(lambda: stopped.append(True), session.pay)
+
+    assert [True] == stopped
+    await session.end()
+
+
+async def test_a_database_that_lacks_a_table(tmp_path):
+    """It is closed again, and the error says what is wrong."""
+    path = tmp_path / "a.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE sms_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    connection.execute("INSERT INTO sms_meta VALUES ('schema', '1')")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(OutboxUnavailable, match="no such table"):
+        async with Outbox(path):
+            pass
+
+
+def test_without_the_extra(monkeypatch):
+    """The error names what to install."""
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+
+    with pytest.raises(ConfigurationError, match=r"customersms-async\[postgres\]"):
+        Outbox("postgresql://localhost/x")
+
+
+async def test_where_no_notification_can_be_had_it_looks_now_and_then():
+    """A server that is away is waited for as long as for a notification."""
+    engine = PostgresEngine("postgresql://postgres@127.0.0.1:9/x", "sms_")
+
+    async with asyncio.timeout(5):
+        await engine.wait_for_change(0.05)
+
+
+async def test_a_closed_file_has_no_changes(tmp_path):
+    """Whoever still waits hears nothing."""
+    outbox = Outbox(tmp_path / "a.db")
+
+    await outbox.engine.wait_for_change(0.1)
+
+
+async def test_a_job_at_hand_is_waited_for_at_the_end(make_engine):
+    """What nobody waits for any more is carried out before the connections are closed."""
+    engine: Engine = make_engine()
+    steps = await Steps(engine).open()
+    task = asyncio.create_task(steps.add(make_rows(50)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await engine.aclose()
+
+    other = await Steps(make_engine()).open()
+    assert (await other.counts()).queued in (0, 50)
+
+
+async def test_a_step_that_a_caller_s_transaction_has_not():
+    """Only what `enqueue` does can be done there."""
+
+    def job():
+        yield Query("SELECT 1")
+        return True
+
+    connection = sqlite3.connect(":memory:")
+    owner = find_owner(connection)
+    with pytest.raises(TypeError, match="Query is no step"):
+        carry_out(owner, job(), "sms_")
+    with pytest.raises(TypeError, match="Query is no step"):
+        await carry_out_async(owner, job(), "sms_")
+    connection.close()
