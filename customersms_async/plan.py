@@ -10,8 +10,8 @@ Rules of this module:
 
 1. The same rules as in the run: numbers and texts are checked by the same functions, doubles are
    equal (number, text) pairs, and equal texts share a request within ``look_ahead`` messages.
-2. Each message is looked at once, as it comes. With ``dedupe=False``, memory is bounded whatever
-   the length of the input.
+2. Each message is looked at once, as it comes. With ``dedupe=False``, memory is bounded,
+   however long the input is.
 3. What is not documented is not claimed: credits are *at least* one a message.
 """
 

@@ -13,7 +13,7 @@ Rules of this module:
 2. Rows are numbered as a spreadsheet shows them, and ``ref`` is made of that number.
 3. Nothing is guessed that decides who gets what: of two columns that may hold the numbers the
    caller names one, and a cell that a spreadsheet has spoilt is refused.
-4. A file is read a little at a time, whatever its size.
+4. A file of any size is read a little at a time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tallies of a plan; each is bounded, whatever the length of the input."""
+"""Tallies of a plan; the size of each is bounded, however long the input is."""
 
 from __future__ import annotations
 

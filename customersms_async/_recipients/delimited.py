@@ -7,7 +7,7 @@ Rules of this module:
    is an empty row. A first line ``sep=;`` is an instruction, and no row.
 2. A quotation mark that is never closed would swallow all rows behind it. The row where it stands
    is refused, and reading goes on in the next line.
-3. A row is never held beyond a bound, whatever the file is.
+3. No row and no line is held beyond a fixed size.
 """
 
 from __future__ import annotations

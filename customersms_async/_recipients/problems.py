@@ -18,7 +18,7 @@ class Problems:
     """
     Gathers refusals, and shows one class of them at a time: that which should be mended first.
 
-    It shows at most twenty rows, and is bounded whatever their number. Rows that were skipped on
+    It shows at most twenty rows, and keeps no more than it shows. Rows that were skipped on
     purpose are no problem.
     """
 

@@ -33,9 +33,10 @@ class Accepted:
         kept = _kept(file).get(campaign)
         if kept is None:
             return None
-        options = kept["options"]
-        paths = {name: Path(options[name]) for name in ("text_file", "skip") if options[name]}
-        return cls(Selection(**kept["selection"]), ListOptions(**{**options, **paths}))
+        options: dict[str, Any] = kept["options"]
+        for name in ("text_file", "skip"):
+            options[name] = Path(options[name]) if options[name] else None
+        return cls(Selection(**kept["selection"]), ListOptions(**options))
 
     def write(self, file: Path, campaign: str) -> None:
         """Remember it."""

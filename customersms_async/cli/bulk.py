@@ -1,4 +1,4 @@
-"""``customersms bulk``: plan, confirm, run; the same command goes on after whatever ended it."""
+"""``customersms bulk``: plan, confirm, run; the same command again goes on where it ended."""
 
 from __future__ import annotations
 
