@@ -140,6 +140,13 @@ def test_a_fall_may_have_other_causes():
     assert 1.0 == tracker.price
 
 
+def test_a_fall_without_a_message_is_no_price():
+    """What others spend lowers the balance, and makes no message of ours dearer."""
+    tracker = tracker_of((900, 10, 0, 0), (800, 0, 0, 0))
+
+    assert (800, 1.0) == (tracker.left, tracker.price)
+
+
 def test_an_older_answer_is_no_topping_up():
     """Answers that overtake each other give the lowest balance, and count each number once."""
     tracker = tracker_of((900, 100, 0, 0), (700, 100, 0, 100), (800, 100, 0, 0))

@@ -1,0 +1,156 @@
+"""Rare turns of a bulk run, each of which loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from customersms_async import BulkInterrupted, LocalLimiter, Rate, Status, StopRules
+from tests.support.memory import (
+    MemoryJournal,
+    MemoryTransport,
+    accepts,
+    as_async,
+    now,
+    phones,
+    turns_away,
+)
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_a_note_that_takes_for_ever_does_not_hold_a_stopped_run(make_client):
+    """A journal that does not come back from `refuse` has `drain` seconds."""
+    journal = MemoryJournal(takes=1000)
+    client = make_client(MemoryTransport())
+    run = asyncio.create_task(client.send_many(["bad"] * 9, "hi", drain=2, journal=journal))
+    await asyncio.sleep(1)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await run
+
+    assert 1003 == pytest.approx(now())
+    assert "9 not sent" in caught.value.__notes__[0]
+
+
+async def test_the_end_of_the_loop_ends_a_note(make_client):
+    """Where every task is cancelled at once, what the journal still notes is given up."""
+    journal = MemoryJournal(takes=1000)
+    client = make_client(MemoryTransport())
+    run = asyncio.create_task(client.send_many(["bad"] * 9, "hi", journal=journal))
+    await asyncio.sleep(1)
+
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.wait(others)
+
+    assert run.cancelled()
+    assert repr(client).endswith(": 0 tasks, 0 runs>")
+
+
+async def test_a_release_that_fails_ends_the_run(make_client):
+    """What was turned away is not sent, and the journal's error is told."""
+    journal = MemoryJournal()
+
+    async def release(batch):
+        raise OSError("the disk is full")
+
+    journal.release = release
+    gateway = MemoryTransport(accepts(), turns_away("1"))
+    with pytest.raises(BulkInterrupted) as caught:
+        await make_client(gateway).send_many(
+            phones(40), "hi", batch_size=10, max_in_flight=1, journal=journal
+        )
+
+    report = caught.value.report
+    assert (10, 30, "JOURNAL_FAILED") == (report.sent, report.not_sent, report.stopped)
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+async def test_stopped_while_a_release_is_written(make_client):
+    """The release is written to its end, and nothing is tried again."""
+    journal = MemoryJournal(takes=5)
+    gateway = MemoryTransport(turns_away("1"))
+
+    async with make_client(gateway).stream_many(phones(3), "hi", journal=journal) as bulk:
+        await asyncio.sleep(7)
+        bulk.stop()
+        outcomes = [outcome async for outcome in bulk]
+
+    assert (["claim", "release"], 1) == (journal.calls, len(gateway.began))
+    assert {Status.NOT_SENT} == {outcome.status for outcome in outcomes}
+
+
+async def test_refusals_for_the_rate_are_borne_for_ten_minutes(make_client):
+    """A run that nobody lets through for so long stops, and its claim is given back."""
+    journal = MemoryJournal()
+    gateway = MemoryTransport(then=turns_away("50"))
+
+    report = await make_client(gateway).send_many(phones(30), "hi", batch_size=10, journal=journal)
+
+    assert ("RATE_LIMITED", 30) == (report.stopped, report.not_sent)
+    assert journal.is_balanced
+    assert 1550 < now() < 1700
+
+
+async def test_what_is_left_does_not_pay_for_one_more(make_client):
+    """A floor that no whole number of messages reaches stops the run above it."""
+    gateway = MemoryTransport(accepts(remaining_credits=103), accepts(remaining_credits=101))
+
+    report = await make_client(gateway).send_many(
+        phones(9), "hi", batch_size=1, stop=StopRules(min_credits=100)
+    )
+
+    assert (2, 7, "NO_CREDITS") == (report.sent, report.not_sent, report.stopped)
+
+
+async def test_a_large_batch_is_filled_from_several_readings(make_client):
+    """Bad numbers and doubles among hundreds take up no place in it, and indexes stay right."""
+    given = phones(700)
+    given[10:10] = ["bad", given[0]]
+    gateway = MemoryTransport()
+    limiter = LocalLimiter(Rate(100, per=60), clock=now)
+
+    report = await make_client(gateway, limiter=limiter).send_many(given, "hi", batch_size=600)
+
+    assert [600, 100] == [len(batch) for batch in gateway.batches]
+    assert given[2:10] == [outcome.phone for outcome in report[2:10]]
+    assert {1} == set(gateway.ledger.values())
+
+
+async def test_a_generator_that_swallows_its_cancellation(make_client):
+    """What it gives all the same, as it is closed, has its fate."""
+    given = phones(4)
+
+    async def numbers():
+        yield given[0]
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            yield given[1]
+        yield given[2]
+
+    async with make_client(MemoryTransport()).stream_many(numbers(), "hi") as bulk:
+        await asyncio.sleep(5)
+        bulk.stop()
+        outcomes = [outcome async for outcome in bulk]
+
+    assert [(given[0], "sent"), (given[1], "not_sent")] == [(o.phone, o.status) for o in outcomes]
+
+
+async def test_a_slow_reader_of_a_stream_that_trickles(make_client):
+    """An async source is read no further than its outcomes are taken."""
+    gateway = MemoryTransport()
+    seen = []
+
+    async with make_client(gateway).stream_many(
+        as_async(phones(20), pause=0.1), "hi", batch_size=5
+    ) as bulk:
+        async for outcome in bulk:
+            seen.append(outcome.index)  # one at a time, slowly
+            await asyncio.sleep(3)
+
+    assert list(range(20)) == seen
