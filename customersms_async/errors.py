@@ -28,7 +28,7 @@ Rules of this module:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ._values.redaction import mask_phone, plain
 from ._values.status import Status
@@ -110,6 +110,9 @@ class _BulkError(CustomerSMSError):
         return f"{self._WHAT}: {self.report}"
 
 
+_INTERRUPTED_BY: Final = {"INPUT_FAILED": "its input", "JOURNAL_FAILED": "its journal"}
+
+
 class BulkInterrupted(_BulkError):
     """
     Something of the caller's own ended the run; ``__cause__`` is the error.
@@ -121,7 +124,11 @@ class BulkInterrupted(_BulkError):
             only, for a streamed run, which has handed its outcomes over already.
     """
 
-    _WHAT = "the run was interrupted by what it was given"
+    _WHAT = "the run was interrupted by"
+
+    def __str__(self) -> str:
+        by = _INTERRUPTED_BY.get(self.report.stopped or "", "what it was given")
+        return f"{self._WHAT} {by}: {self.report}"
 
 
 class BulkFailed(_BulkError):

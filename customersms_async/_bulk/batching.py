@@ -88,7 +88,7 @@ class Batcher:
 
     async def next_batch(self) -> Batch | None:
         """Read until there is a batch, which stays the next one; None at the end of the input."""
-        self._asked_at = self._clock.now()
+        self._asked_at = self._napped_at = self._clock.now()  # others ran until now
         while not self._pending:
             if not self.source.is_over:
                 await self._room()

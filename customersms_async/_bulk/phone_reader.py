@@ -31,7 +31,9 @@ class PhoneReader(Reader):
         source = open_source(split_phones(phones) if isinstance(phones, str) else phones, "phones")
         super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse, skip=skip)
         self._text = text
-        self._seen: dict[int, int] = {}  # where each number stood first
+        # For each number the chunk in which it stood first: its first index, and its numbers. So a
+        # whole chunk is entered by two calls that run in C.
+        self._seen: dict[int, tuple[int, list[int]]] = {}
         self._indexes: Sequence[int] = ()
         self._phones: list[str] = []
         self._oldest_at: float | None = None
@@ -47,7 +49,9 @@ class PhoneReader(Reader):
 
     def take(self, now: float) -> Chunk:
         items = self.source.take()
-        chunk = self._take_clean(items) or self._take_each(items)
+        clean = self._take_clean(items)
+        chunk = clean or self._take_each(items)
+        self._note_cleanness(is_clean=clean is not None)
         if len(self._phones) >= self._batch_size:
             chunk.batches.append(self._cut())
         elif self._phones and self._oldest_at is None:
@@ -79,15 +83,10 @@ class PhoneReader(Reader):
 
     def _are_new(self, numbers: list[int]) -> bool:
         """Remember *numbers* where all are new; otherwise none of them."""
-        seen = self._seen
-        if not seen.keys().isdisjoint(numbers):
+        new = dict.fromkeys(numbers, (self._next, numbers))
+        if len(new) < len(numbers) or not self._seen.keys().isdisjoint(new):
             return False
-        new_size = len(seen) + len(numbers)
-        seen.update(zip(numbers, range(self._next, self._next + len(numbers)), strict=True))
-        if len(seen) < new_size:  # one stands here twice
-            for number in numbers:
-                seen.pop(number, None)
-            return False
+        self._seen.update(new)
         return True
 
     def _take_each(self, items: list[object]) -> Chunk:
@@ -113,9 +112,12 @@ class PhoneReader(Reader):
         if skipped := self._skipped(phone):
             chunk.refused.append(Refusal(index, phone, skipped))
             return None
-        if self._dedupe and self._seen.setdefault(number, index) != index:
-            chunk.refused.append(Refusal(index, phone, DUPLICATE, self._seen[number]))
+        if self._dedupe and number in self._seen:
+            first, numbers = self._seen[number]
+            chunk.refused.append(Refusal(index, phone, DUPLICATE, first + numbers.index(number)))
             return None
+        if self._dedupe:
+            self._seen[number] = (chunk.first, chunk.numbers)
         return phone
 
     def _fill(self, indexes: Sequence[int], phones: list[str]) -> None:

@@ -34,6 +34,8 @@ class Phase(enum.Enum):
         DONE: Every number that was read has its fate.
     """
 
+    __hash__ = object.__hash__  # in C; that of an enum is a function
+
     NEW = "new"
     READING = "reading"
     ENDING = "ending"
@@ -53,6 +55,8 @@ class Stage(enum.Enum):
         ENDED: Its fate was entered.
     """
 
+    __hash__ = object.__hash__  # in C; that of an enum is a function
+
     NEW = "new"
     WAITING = "waiting"
     CLAIMING = "claiming"
@@ -71,6 +75,8 @@ class Block(enum.Enum):
         TOLD: It is inside its block, and has heard of the end.
         LEFT: It has left its block.
     """
+
+    __hash__ = object.__hash__  # in C; that of an enum is a function
 
     NEW = "new"
     OPEN = "open"

@@ -180,7 +180,7 @@ def decide_action(result: DeliveryResult, rules: StopRules, counts: RunCounts) -
     for rule in _RULES:
         if word := rule(result, rules, counts):
             return Decision(Action.STOP, word)
-    return Decision(_speed(result))
+    return _GO_ON[_speed(result)]
 
 
 def affordable(rules: StopRules, tracker: CreditTracker, in_flight: int) -> float:
@@ -262,6 +262,8 @@ def _given_up(result: DeliveryResult, _: StopRules, __: RunCounts) -> str | None
     first = result.first
     return first.code if first.status is Status.NOT_SENT and first.code in _GIVEN_UP else None
 
+
+_GO_ON: Final = {action: Decision(action) for action in Action}
 
 _Rule = Callable[[DeliveryResult, StopRules, RunCounts], str | None]
 

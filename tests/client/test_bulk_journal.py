@@ -230,6 +230,7 @@ async def test_a_claim_that_fails_ends_the_run(make_client, at):
         )
 
     report = caught.value.report
+    assert str(caught.value).startswith("the run was interrupted by its journal: ")
     assert isinstance(caught.value.__cause__, OSError)
     assert (10 * (at - 1), 50) == (report.sent, report.total)
     assert {"JOURNAL_FAILED"} == {o.code for o in report if o.status is Status.NOT_SENT}
