@@ -20,6 +20,8 @@ from tests.support.postgres import PostgresServer
 
 NUMBERS = 40
 
+pytestmark = pytest.mark.slow
+
 
 class Failing:
     """

@@ -29,7 +29,10 @@ from tests.support.outbox_gateway import (
 
 NUMBERS, AT_ONCE = 60, 2
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+]
 
 
 async def fill(engine):

@@ -9,6 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.outbox_gateway import KEY, Ledger
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,7 @@ async def run(ledger, folder):
     )
 
 
+@pytest.mark.slow
 async def test_killed_interrupted_and_run_again(tmp_path):
     """Every row ends once: 6 people got it once, a double and 2 bad rows did not."""
     (tmp_path / "people.csv").write_text(PEOPLE, encoding="cp1252")
