@@ -151,7 +151,7 @@ class Reader(ABC):
         self._dedupe = dedupe
         self._parse = parse
         self._skip = skip
-        self._next = 0
+        self._next: int = 0
         self._is_ours = parse is normalize_phone and skip.ask is None
         self.at_once: int = _AT_ONCE if self._is_ours else _AT_ONCE_OF_OTHERS
 
