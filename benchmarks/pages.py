@@ -62,7 +62,6 @@ PICKED = {
     "login_codes": Pick(
         "login_codes", "Waits", ("LocalLimiter", "AsyncLimiter(100, 60)", "AsyncLimiter(1, 0.6)")
     ),
-    "limit_redis": Pick("limit_redis", "Eight processes"),
 }
 
 

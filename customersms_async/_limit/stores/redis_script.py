@@ -44,7 +44,7 @@ local done = ARGV[4] == run and ARGV[5] == string.sub(held or '', 1, 16)
   and now >= ARGV[6] + 0 and now <= ARGV[7] + 0
 if done then redis.call(ARGV[8], key, ARGV[1], ARGV[9]) end
 if done or not held then redis.call('PEXPIRE', key, ARGV[3]) end
-return {string.format('%.0f', now), run, held, done}
+return {string.format('%.0f', now), run, not done and held, done}
 """
 _RUN_ID: Final = "string.match(tostring(redis.pcall('INFO', 'server')), 'run_id:(%x+)')"
 _TRIES: Final = 5  # enough for a new member to learn the word, lose it once, and learn it again
@@ -98,7 +98,8 @@ class Script:
             swap: Arguments 4 to 9; none to read.
 
         Returns:
-            The clock in µs, run, the token and value that were held before, whether it swapped.
+            The clock in µs, run, the token and value that are held where it did not swap, whether
+            it did.
         """
         for _ in range(_TRIES):
             text = self._text

@@ -1,5 +1,5 @@
 """
-One of the processes that share a key: a bulk run through `RedisLimiter`, with a clock of its own.
+One of the processes that share a key: a bulk run through a shared limiter, or a loop for each job.
 
 Run as a program it prints "ready", begins when it is told a line, and prints at its end what it
 saw, as JSON. The clock of the process is wrong by the seconds that it is given.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 import time
@@ -16,9 +17,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from attrs import asdict, define, frozen
-from redis.asyncio import Redis
 
-from customersms_async import CustomerSMS, Rate, Status
+from customersms_async import CustomerSMS, FileLimiter, Lane, LimiterUnavailable, Rate, WaitTooLong
+from customersms_async.outcomes import Status
+from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
 
 __all__ = ["RATE", "Task", "Worker", "phone_of", "worker_of"]
@@ -34,17 +36,21 @@ class Task:
 
     Attributes:
         number: Which of the workers it is.
-        store: URL of the store.
+        kind: Of the store.
+        store: Its address, or path.
         endpoint: URL of the gateway.
         seconds: How long it sends.
         skew: By how many seconds its clocks are wrong.
+        jobs_per_second: Jobs that begin, each in an event loop of its own; 0 for one bulk run.
     """
 
     number: int
+    kind: str
     store: str
     endpoint: str
     seconds: float
     skew: float
+    jobs_per_second: float = 0.0
 
 
 def phone_of(worker: int, index: int) -> str:
@@ -88,12 +94,32 @@ class Worker:
         return json.loads(seen) if seen else {}
 
 
-class _CountingRedis(Redis):
+LIMITERS = {"file": FileLimiter, "postgres": PostgresLimiter, "redis": RedisLimiter}
+
+
+class _Counted:
+    """A store that counts its calls."""
+
     calls = 0
 
-    async def execute_command(self, *args: object, **options: object) -> object:
-        self.calls += args[0] == "EVALSHA"
-        return await super().execute_command(*args, **options)
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.aclose = store.aclose
+
+    async def read(self, account: str) -> Any:
+        _Counted.calls += 1
+        return await self._store.read(account)
+
+    async def swap(self, *args: Any, **options: Any) -> Any:
+        _Counted.calls += 1
+        return await self._store.swap(*args, **options)
+
+
+def _limiter(task: Task) -> Any:
+    limiter = LIMITERS[task.kind](task.store, RATE)
+    open_store = limiter._open_store  # noqa: SLF001 - what it asks is counted
+    limiter._open_store = lambda: _Counted(open_store())  # noqa: SLF001
+    return limiter
 
 
 def _put_clocks_wrong(skew: float) -> None:
@@ -108,32 +134,56 @@ def _phones(task: Task) -> Iterator[str]:
 
 
 async def _send(task: Task) -> dict[str, Any]:
-    redis = _CountingRedis.from_url(task.store)
-    limiter = RedisLimiter(redis, RATE, trust_empty_store=True)
+    limiter = _limiter(task)
     sms = CustomerSMS(
         "cspro_bench", endpoint=task.endpoint, limiter=limiter, request_timeout=1.0, retries=0
     )
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    async with redis, limiter, sms:
+    async with limiter, sms:
         run = sms.stream_many(
             _phones(task), "We open at nine", batch_size=1, stop_after=task.seconds
         )
         async with run as bulk:
             sent = [o.phone async for o in bulk if o.status is Status.SENT]
         progress = bulk.progress
-    return {
-        "sent": sent,
-        "unknown": progress.unknown,
-        "rejected": progress.rejected,
-        "requests": progress.requests,
-        "calls": redis.calls,
-    }
+    return {"sent": sent, "requests": progress.requests, "calls": _Counted.calls}
+
+
+def _send_by_jobs(task: Task) -> dict[str, Any]:
+    """Begin a job now and then, each with an event loop, a limiter and 0.3 s of patience."""
+    limiter, dice, granted = _limiter(task), random.Random(task.number), 0
+    print("ready", flush=True)
+    sys.stdin.readline()
+    asyncio.run(_wait_until_ready(limiter))
+    began_at = next_at = time.monotonic()
+    while next_at < began_at + task.seconds:
+        time.sleep(max(0.0, next_at - time.monotonic()))
+        granted += asyncio.run(_job(limiter, dice))
+        next_at += dice.expovariate(task.jobs_per_second)
+    return {"sent": [], "requests": granted, "calls": _Counted.calls}
+
+
+async def _wait_until_ready(limiter: Any) -> None:
+    async with limiter:
+        await limiter.ready()
+
+
+async def _job(limiter: Any, dice: random.Random) -> bool:
+    async with limiter:
+        try:
+            slot = await limiter.acquire("account", Lane.SEND, longest=1.0, patience=0.3)
+        except (WaitTooLong, LimiterUnavailable):
+            return False
+        await asyncio.sleep(dice.uniform(0.005, 0.05))
+        slot.answered()
+        return True
 
 
 def _main(task: Task) -> None:
     _put_clocks_wrong(task.skew)
-    print(json.dumps(asyncio.run(_send(task))))
+    seen = _send_by_jobs(task) if task.jobs_per_second else asyncio.run(_send(task))
+    print(json.dumps(seen))
 
 
 if __name__ == "__main__":
