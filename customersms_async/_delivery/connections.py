@@ -146,19 +146,29 @@ class CappedLimiter:
         ticket: Ticket | None = None,
     ) -> Slot:
         """Wait for a slot and a place; see `Limiter.acquire`."""
+        slot = await self.limiter.acquire(
+            account, lane, longest=longest, patience=patience, ticket=ticket
+        )
+        if self.room.take():
+            return _CappedSlot(slot, self.room)
+        return await self._wait_for_room(account, lane, slot, longest, patience)
+
+    async def _wait_for_room(
+        self, account: str, lane: Lane, slot: Slot, longest: float, patience: float | None
+    ) -> Slot:
+        """Wait for a place, and for another slot where this one was kept for a moment in vain."""
         now = asyncio.get_running_loop().time
-        ends_at = math.inf if patience is None else now() + patience
-        while True:
-            slot = await self.limiter.acquire(
-                account, lane, longest=longest, patience=patience, ticket=ticket
-            )
-            if self.room.take() or await self._finds_room(slot, lane, ends_at - now()):
-                return _CappedSlot(slot, self.room)
-            ticket, left = slot.ticket, ends_at - now()
+        ends_at = math.inf if patience is None else now() + patience - slot.waited
+        while not (self.room.take() or await self._finds_room(slot, lane, ends_at - now())):
+            left = ends_at - now()
             if left <= 0:
                 detail = "as many requests are under way as max_connections allows"
                 raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
             patience = None if left == math.inf else left
+            slot = await self.limiter.acquire(
+                account, lane, longest=longest, patience=patience, ticket=slot.ticket
+            )
+        return _CappedSlot(slot, self.room)
 
     async def _finds_room(self, slot: Slot, lane: Lane, left: float) -> bool:
         """Wait for a place as long as the slot may be kept; else give it back."""

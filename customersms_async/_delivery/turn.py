@@ -47,9 +47,17 @@ class Turn:
     async def wait(self) -> Slot | DeliveryResult:
         """Wait for a slot; return the result of the request if it cannot use one."""
         while True:
-            accepted_at = self.context.accepted_at
+            context = self.context
+            accepted_at = context.accepted_at
             try:
-                self.slot = await self._ask()
+                longest, patience = self._bounds()
+                self.slot = await context.limiter.acquire(
+                    context.key.account,
+                    self.lane,
+                    longest=longest,
+                    patience=patience,
+                    ticket=None if self.slot is None else self.slot.ticket,
+                )
             except WaitTooLong as exc:
                 if not self._may_ask_again(accepted_at):
                     return self._too_late(exc)
@@ -72,20 +80,22 @@ class Turn:
         if self.refused_at is None:
             self.refused_at = self.context.clock.now()
 
-    async def _ask(self) -> Slot:
-        context, time, now = self.context, self.time, self.context.clock.now()
+    def _bounds(self) -> tuple[float, float | None]:
+        """
+        Give the most seconds that a request may take, and those for which it may wait now.
+
+        Raises:
+            WaitTooLong: Any slot would come too late.
+        """
+        time, now = self.time, self.context.clock.now()
         patience = time.patience(now)
         if self.refused_at is not None:
             patience = min(patience, self._bears_until(self.refused_at) - now)
         if patience <= 0:
             raise self._no_time(now)
-        return await context.limiter.acquire(
-            context.key.account,
-            self.lane,
-            longest=min(time.attempt, time.left(now)),
-            patience=None if patience == math.inf else patience,
-            ticket=None if self.slot is None else self.slot.ticket,
-        )
+        left = time.ends_at - now
+        longest = time.attempt if time.attempt < left else max(left, 0.0)
+        return longest, None if patience == math.inf else patience
 
     def _no_time(self, now: float) -> WaitTooLong:
         """Make the error of a request for which any slot would come too late."""

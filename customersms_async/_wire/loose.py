@@ -85,6 +85,8 @@ def balance(value: object) -> int | None:
     A fraction is rounded down, so that a floor is never overrun. ``"1,234"`` and ``"1.234"`` mean
     different numbers in different countries, and are absent; so are ``true``, infinity and text.
     """
+    if type(value) is int and -_NO_BALANCE < value < _NO_BALANCE:
+        return value  # as nearly every answer has it
     if isinstance(value, str):
         value = float(value) if _BALANCE.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
