@@ -27,13 +27,13 @@ from benchmarks._results import Bound, Result, Row, Table
 from benchmarks.outbox.alchemy import measure_alchemy
 from customersms_async import Message, Status
 from customersms_async.outbox import Campaign
-from customersms_async.outbox._campaigns import count, find
-from customersms_async.outbox._claim import Claim, claim, register
-from customersms_async.outbox._engine import Engine
-from customersms_async.outbox._fence import Fence, Pass, fence
-from customersms_async.outbox._job import Job, Query
+from customersms_async.outbox._core.campaigns import count, find
+from customersms_async.outbox._core.claim import Claim, claim, register
+from customersms_async.outbox._core.engine import Engine
+from customersms_async.outbox._core.fence import Fence, Pass, fence
+from customersms_async.outbox._core.job import Job, Query
+from customersms_async.outbox._core.settle import Fate, Settlement, settle
 from customersms_async.outbox._postgres import PostgresEngine
-from customersms_async.outbox._settle import Fate, Settlement, settle
 from customersms_async.outbox._sqlite import SqliteEngine
 from tests.support.postgres import PostgresServer
 

@@ -11,7 +11,7 @@ import enum
 import os
 from typing import Final
 
-from ._values.key import ApiKey, read_key
+from ._values.api_key import ApiKey, read_key
 from .errors import ConfigurationError
 
 __all__ = ["NOT_GIVEN", "NotGiven", "find_endpoint", "find_key", "most_connections"]

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from . import codes
 from ._bulk.run import Run
-from ._bulk.states import Block, move
+from ._bulk.run_states import Block, move
 from .outcomes import Outcome, Progress
 
 __all__ = ["Bulk"]

@@ -38,8 +38,8 @@ from ._ports.hooks import RequestRecord
 from ._ports.journal import Batch
 from ._ports.limiter import Lane, Limiter, Usage
 from ._ports.transport import Network
+from ._values.api_key import ApiKey, read_key
 from ._values.columns import Columns
-from ._values.key import ApiKey, read_key
 from ._values.status import SENT, Status
 from ._values.validation import check_endpoint, check_seconds
 from ._wire.codec import check_text

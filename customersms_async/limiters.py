@@ -22,8 +22,8 @@ from ._limit.law import Law
 from ._limit.local_account import LocalAccount
 from ._limit.shared_limiter import SharedLimiter
 from ._limit.stores.file import FileStore
-from ._ports.confinement import limiter_in_force
 from ._ports.limiter import Lane, Limiter, ObservableLimiter, Slot, Ticket, Usage
+from ._ports.network_guard import limiter_in_force
 from ._ports.store import Store
 from .errors import ConfigurationError
 

@@ -19,7 +19,7 @@ from attrs import field, frozen
 from . import codes
 from ._values.columns import Columns
 from ._values.export import TextFile, as_dict, write_csv
-from ._values.refusals import family_of
+from ._values.refusal_words import family_of
 from ._values.status import Status, Verdict
 from .errors import BulkFailed
 

@@ -124,7 +124,7 @@ def national(country: str) -> ParsePhone:
         ConfigurationError: There is no such country.
         ModuleNotFoundError: phonenumbers is not installed; the error says how to.
     """
-    from ._values.national import National  # noqa: PLC0415  # needs an extra, and 0.3 s to load
+    from ._values.national_numbers import National  # noqa: PLC0415  # needs an extra, and 0.3 s to load
 
     return National(country, normalize_phone, _NO_COUNTRY)
 

@@ -27,7 +27,7 @@ from attrs import define, evolve, frozen
 
 from . import codes
 from ._limit.config import Rate
-from ._plan.refusal import Refusal
+from ._plan.bad_row import Refusal
 from ._plan.tallies import BadTally, Forced, ForcingTally, Reason, Samples, Size
 from ._values.validation import check_count
 from ._wire.codec import check_text

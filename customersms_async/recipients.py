@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from ._plan.refusal import Refusal
+from ._plan.bad_row import Refusal
 from ._recipients.encodings import find_encoding
 from ._recipients.formats import open_table
 from ._recipients.headers import ColumnError, Columns, is_blank

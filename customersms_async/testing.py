@@ -134,7 +134,7 @@ def sms_sandbox(
     itself gives its client a limiter.
     """
     from ._limit.unlimited import UnlimitedLimiter  # noqa: PLC0415  # see the rule above
-    from ._ports.confinement import Confinement, confined  # noqa: PLC0415  # the same
+    from ._ports.network_guard import Confinement, confined  # noqa: PLC0415  # the same
     from .sandbox._fixture import an_account  # noqa: PLC0415  # the same
 
     limiter = UnlimitedLimiter()

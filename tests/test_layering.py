@@ -28,33 +28,11 @@ FILES = {
     "testing": {"testing"},
 }
 #: Files of `_limit` that decide and touch nothing.
-PURE_LIMIT = {"_limit." + name for name in ("account_state", "codec", "config", "law")} | {
+PURE_LIMIT = {"_limit." + name for name in ("account_state", "config", "law", "serialization")} | {
     "_limit.pause",
-    "_limit.refusals",
-    "_limit.shared_plan",
-    "_limit.sight",
-}
-#: Files of `outbox` that decide and write SQL, and touch nothing.
-PURE_OUTBOX = {
-    f"outbox._{name}"
-    for name in (
-        "add",
-        "campaigns",
-        "claim",
-        "engine",
-        "errors",
-        "fence",
-        "guards",
-        "hours",
-        "job",
-        "migrate",
-        "read",
-        "resolve",
-        "rows",
-        "schema",
-        "settle",
-        "states",
-    )
+    "_limit.rate_refusals",
+    "_limit.shared_decisions",
+    "_limit.store_view",
 }
 
 #: Files of `_delivery` and `_bulk` that decide and touch nothing.
@@ -65,7 +43,7 @@ PURE_BULK = {
         "concurrency",
         "credit_tracker",
         "flow_control",
-        "states",
+        "run_states",
         "stop_rules",
         "throughput",
     )
@@ -75,7 +53,6 @@ PURE = {
     "_limit": PURE_LIMIT,
     "_delivery": PURE_DELIVERY,
     "_bulk": PURE_BULK,
-    "outbox": PURE_OUTBOX,
 }
 
 NETWORK = {"aiohttp", "aiolimiter", "asyncpg", "redis", "sqlite3", "socket", "ssl", "http"}
@@ -134,7 +111,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": (
         {"values", "system", "_plan", "segments", "plan", "recipients", "calls", "sandbox"}
-        | {"_bulk (pure)", "_ports", "outbox", "outbox (pure)"},
+        | {"_bulk (pure)", "_ports", "outbox", "outbox._core"},
         NETWORK,
     ),
     "command": ({"cli"}, NETWORK),
@@ -145,10 +122,10 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         {"aiolimiter", "redis", "sqlite3"},
     ),
     "testing": ({"sandbox", "_limit", "_ports"}, NETWORK),
-    "outbox (pure)": ({"values"}, CORE),
+    "outbox._core": ({"values"}, CORE),
     "outbox": (
         {"values", "_ports", "_plan", "plan", "_wire", "_bulk (pure)", "_limit", "calls"}
-        | {"outbox (pure)"},
+        | {"outbox._core"},
         {"aiohttp", "aiolimiter", "redis"},
     ),
 }

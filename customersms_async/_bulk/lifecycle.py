@@ -45,8 +45,8 @@ from .journaling import SerialJournal
 from .options import Options
 from .reader import Reader
 from .results import ResultCollector
+from .run_states import Phase, move
 from .source import Spawn
-from .states import Phase, move
 from .throughput import Throughput, spoken
 from .worker import Worker, WorkerResult
 from .worker_pool import WorkerPool

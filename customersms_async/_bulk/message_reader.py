@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from attrs import define, field
 
-from .._plan.refusal import Refusal as RefusedRow
+from .._plan.bad_row import Refusal as RefusedRow
 from .._ports.journal import Batch
 from .._wire.codec import check_text
 from ..errors import InvalidMessage, InvalidPhone

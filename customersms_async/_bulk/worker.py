@@ -27,7 +27,7 @@ from .._values.status import Status, Verdict
 from ..outcomes import Outcome, request_name
 from .circuit_breaker import CircuitBreaker
 from .journaling import JournalFailed, SerialJournal
-from .states import Stage, move
+from .run_states import Stage, move
 
 __all__ = ["Worker", "WorkerResult", "not_sent"]
 

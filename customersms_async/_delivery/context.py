@@ -12,7 +12,7 @@ from .._ports.clock import Clock
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter
 from .._ports.transport import Transport
-from .._values.key import ApiKey
+from .._values.api_key import ApiKey
 from ..outcomes import request_name
 from .answer_time import AnswerTime
 

@@ -23,14 +23,14 @@ from .._ports.limiter import Lane, Slot
 from .._ports.transport import Attempt, Body, TransportFailure
 from .._values.status import SENT, Status, Verdict
 from .._wire.codec import encode_request
-from .budget import TimeBudget
+from .claim_gate import Gate
 from .context import DeliveryContext
-from .gate import Gate
 from .reply_reader import ReplyReader
 from .reporting import log_not_sent, tell, warn_of_unknown
 from .result import DeliveryResult
 from .retry import backoff, of_failure
-from .turn import Turn
+from .slot_wait import Turn
+from .time_budget import TimeBudget
 
 __all__ = ["Delivery"]
 

@@ -11,11 +11,11 @@ from .._ports.transport import Attempt, Reply
 from .._values.redaction import Redactor
 from .._wire.codec import Answered, Refused, TurnedAway, Unreadable, read_answer
 from .._wire.matching import match
-from .._wire.pause import asked_pause
+from .._wire.retry_after import asked_pause
 from .context import DeliveryContext
 from .result import DeliveryResult
 from .retry import backoff_for_rate, of_failure, of_refusal
-from .turn import Turn
+from .slot_wait import Turn
 
 __all__ = ["ReplyReader"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from .. import codes
-from .._values.refusals import Family, family_of
+from .._values.refusal_words import Family, family_of
 from .._values.status import Status, Verdict
 from .._wire.codec import Refused, TurnedAway, Unreadable
 

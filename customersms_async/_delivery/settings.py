@@ -11,7 +11,7 @@ from .._ports.clock import Clock
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter
 from .._ports.transport import Network
-from .._values.key import ApiKey
+from .._values.api_key import ApiKey
 from .._values.validation import (
     check_count,
     check_hook,
@@ -22,7 +22,7 @@ from .._values.validation import (
 )
 from ..phones import ParsePhone
 from .answer_time import AnswerTime
-from .connections import CappedLimiter, Room
+from .connection_limit import CappedLimiter, Room
 from .context import DeliveryContext
 from .in_flight import InFlight
 

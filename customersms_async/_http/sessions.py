@@ -16,10 +16,10 @@ import warnings
 import aiohttp
 from attrs import define, field, frozen
 
-from .._ports.confinement import check_reach
+from .._ports.network_guard import check_reach
 from .._ports.transport import Transport
 from ..errors import ConfigurationError
-from .opening import open_session
+from .default_session import open_session
 from .transport import AiohttpTransport
 
 __all__ = ["Sessions", "calling_line", "check_session"]

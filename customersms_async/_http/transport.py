@@ -23,9 +23,9 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload
 
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
-from .failures import reason
-from .opening import borrow_session, is_closed_soon, keeps_idle_briefly
-from .watch import Watch
+from .default_session import borrow_session, is_closed_soon, keeps_idle_briefly
+from .failure_names import reason
+from .time_limit import Watch
 
 __all__ = ["AiohttpTransport"]
 

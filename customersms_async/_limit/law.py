@@ -43,7 +43,7 @@ from enum import Enum
 from typing import Final
 
 from .account_state import MARGIN, SLACK, AccountState, Lease, Rules
-from .refusals import Refusals
+from .rate_refusals import Refusals
 
 __all__ = ["PASSED_AT_MOST", "End", "Law"]
 

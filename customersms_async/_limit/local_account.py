@@ -31,7 +31,7 @@ from .account_state import AccountState, Lease
 from .fork_lock import forget_in_children, lock
 from .law import PASSED_AT_MOST, End, Law
 from .member import LeasedSlot, Member, Waiter
-from .waiting import too_late, usage_of, warn_of_others
+from .wait_queue import too_late, usage_of, warn_of_others
 
 __all__ = ["LocalAccount"]
 

@@ -24,7 +24,7 @@ from aiolimiter import AsyncLimiter
 from .._ports.limiter import Lane, Ticket
 from .account_state import SLACK, Lease, Rules
 from .law import End
-from .waiting import insert, out_of_patience
+from .wait_queue import insert, out_of_patience
 
 __all__ = ["Desk", "LeasedSlot", "Member", "Waiter"]
 

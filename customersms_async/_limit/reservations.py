@@ -15,8 +15,8 @@ from attrs import define, field, frozen
 
 from .account_state import Lease
 from .member import Waiter
-from .shared_plan import FREEZE
-from .sight import View
+from .shared_decisions import FREEZE
+from .store_view import View
 
 __all__ = ["Reservations"]
 

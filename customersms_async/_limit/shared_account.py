@@ -28,13 +28,13 @@ from .._ports.limiter import Usage
 from .._ports.store import BACK_OFF, Seen, Store, StoreAway
 from ..errors import LimiterUnavailable
 from .account_state import AccountState, Lease
-from .codec import UnreadableState, encode
 from .law import PASSED_AT_MOST, End
 from .member import LeasedSlot, Member, Waiter
 from .reservations import Reservations
-from .shared_plan import AHEAD, FREEZE, Ended, OtherOptions, Plan, Planner, copy
-from .sight import Sight, View
-from .waiting import too_late, usage_of, warn_of_others
+from .serialization import UnreadableState, encode
+from .shared_decisions import AHEAD, FREEZE, Ended, OtherOptions, Plan, Planner, copy
+from .store_view import Sight, View
+from .wait_queue import too_late, usage_of, warn_of_others
 
 __all__ = ["Here", "SharedAccount"]
 

@@ -29,7 +29,7 @@ from .config import GRACE, Rate, read_rules
 from .fork_lock import forget_in_children
 from .law import Law
 from .shared_account import SharedAccount
-from .shared_plan import LONGEST, Planner
+from .shared_decisions import LONGEST, Planner
 
 __all__ = ["SharedLimiter"]
 

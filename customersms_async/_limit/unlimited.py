@@ -22,7 +22,7 @@ from attrs import define, frozen
 from .. import codes
 from .._ports.limiter import LONGEST_PAUSE, Lane, Ticket, Usage
 from ..errors import WaitTooLong
-from .refusals import FIRST_PAUSE, LONGEST_OWN_PAUSE
+from .rate_refusals import FIRST_PAUSE, LONGEST_OWN_PAUSE
 
 __all__ = ["UnlimitedLimiter"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from .. import codes
-from .._plan.refusal import Refusal
+from .._plan.bad_row import Refusal
 from .rows import ORDER
 
 __all__ = ["Problems"]

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import define
 
 from .. import codes
-from .._plan.refusal import Refusal
+from .._plan.bad_row import Refusal
 from .._text.template import Template
 from .._wire.codec import check_text
 from ..errors import InvalidMessage, InvalidPhone

@@ -24,11 +24,11 @@ import msgspec
 from attrs import define, field, frozen
 
 from .. import codes
-from .._values.key import ApiKey
-from .._values.refusals import Family, family_of, reason
+from .._values.api_key import ApiKey
+from .._values.refusal_words import Family, family_of, reason
 from ..errors import InvalidMessage
-from .loose import Object, balance, boolean, decode, digits, object_of, objects_in, text
-from .pause import asked_in
+from .lenient_json import Object, balance, boolean, decode, digits, object_of, objects_in, text
+from .retry_after import asked_in
 
 __all__ = [
     "Answer",

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from .. import codes
-from .._values.refusals import Family, family_of, reason
+from .._values.refusal_words import Family, family_of, reason
 from .._values.status import SENT, Status, Verdict
 from .codec import Answered, Entry, TurnedAway
 

@@ -11,14 +11,15 @@ from attrs import frozen
 from cyclopts import Parameter
 
 from .._bulk.stop_rules import StopRules
-from .._values.refusals import Family, family_of
+from .._values.refusal_words import Family, family_of
 from ..client import CustomerSMS
 from ..outbox import Added, Campaign, CampaignHeld, CampaignStatus
 from ..outcomes import Progress
 from ..plan import Plan
 from ..recipients import Recipients
-from .accepted import Accepted
+from .campaign_location import Place
 from .check import details, headline
+from .confirmation_file import Accepted
 from .connection import Connection
 from .consent import Changed, agree, check_unchanged
 from .console import complain, result, result_json, say
@@ -26,11 +27,10 @@ from .exits import Exit, worst
 from .export import result_rows, write_rows
 from .interrupts import interruptible
 from .manage import summary
-from .place import Place
 from .progress import shown
 from .selection import ListOptions, Selection, look_through
 from .send import send_samples
-from .times import read_hours, read_until
+from .time_parsing import read_hours, read_until
 
 __all__ = ["bulk"]
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from .._environment import NOT_GIVEN, NotGiven, find_endpoint
-from .._ports.confinement import limiter_in_force
 from .._ports.limiter import Limiter
+from .._ports.network_guard import limiter_in_force
 from .._values.validation import is_loopback
 from ..client import CustomerSMS
 from ..limiters import FileLimiter

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ..plan import Plan
-from .accepted import Accepted
+from .confirmation_file import Accepted
 from .console import say
 from .exits import UsageError
 from .selection import Selection

@@ -16,10 +16,10 @@ from ..outbox import Campaign, Line
 from ..outcomes import Message
 from ..recipients import Recipients, Refusal
 from ..segments import count
-from .accepted import Accepted
+from .campaign_location import File, Place
+from .confirmation_file import Accepted
 from .console import say
 from .exits import Exit, UsageError
-from .place import File, Place
 from .results import harmless, write_table
 
 __all__ = ["export", "result_rows"]

@@ -11,10 +11,10 @@ from attrs import asdict
 from cyclopts import Parameter
 
 from ..outbox import Campaign, CampaignStatus
+from .campaign_location import File, Place
 from .connection import Connection
 from .console import result, result_json, say
 from .exits import Exit, UsageError
-from .place import File, Place
 
 __all__ = ["pause", "resolve", "resume", "status", "summary"]
 

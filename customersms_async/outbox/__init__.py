@@ -10,12 +10,12 @@ Campaigns that survive a crash, on SQLite or PostgreSQL: each message once.
 """
 
 from ._campaign import Campaign
-from ._campaigns import CampaignStatus
+from ._core.campaigns import CampaignStatus
+from ._core.errors import CampaignHeld, OutboxError, OutboxUnavailable
+from ._core.read import Line
+from ._core.rows import Added
 from ._enqueue import enqueue, enqueue_async
-from ._errors import CampaignHeld, OutboxError, OutboxUnavailable
 from ._outbox import Outbox
-from ._read import Line
-from ._rows import Added
 from ._worker import Worker
 
 __all__ = [

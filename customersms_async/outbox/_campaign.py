@@ -27,19 +27,19 @@ from ..client import CustomerSMS, endpoint_of, stream_batches
 from ..outcomes import Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
-from ._add import OpenBatches
-from ._campaigns import CampaignStatus, count, find, hold, rebind, resume
-from ._engine import Engine
+from ._batch_source import Feed
+from ._core.add import OpenBatches
+from ._core.campaigns import CampaignStatus, count, find, hold, rebind, resume
+from ._core.engine import Engine
+from ._core.guards import CANCELLED, PAUSED
+from ._core.hours import check_deadline, read_hours
+from ._core.read import PAGE, Line, page
+from ._core.resolve import cancel_some, mark_sent, send_again
+from ._core.rows import Added
 from ._export import as_csv
-from ._feed import Feed
-from ._guards import CANCELLED, PAUSED
-from ._hours import check_deadline, read_hours
-from ._intake import Addition, read_rows
 from ._journal import OutboxJournal
 from ._plan import plan_queued
-from ._read import PAGE, Line, page
-from ._resolve import cancel_some, mark_sent, send_again
-from ._rows import Added
+from ._row_reader import Addition, read_rows
 from ._session import Session
 from ._writer import Writer
 

@@ -17,9 +17,9 @@ from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
-from ._job import Change, Job, NewIds, Step, Wake
+from ._core.job import Change, Job, NewIds, Step, Wake
+from ._core.schema import with_prefix
 from ._postgres import numbered
-from ._schema import with_prefix
 
 __all__ = ["Owner", "carry_out", "carry_out_async", "find_async_owner", "find_owner"]
 

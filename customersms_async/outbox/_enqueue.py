@@ -14,13 +14,13 @@ from __future__ import annotations
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message
 from ..phones import ParsePhone, normalize_phone
-from ._campaigns import QUEUE
 from ._connections import carry_out, carry_out_async, find_async_owner, find_owner
-from ._intake import check_ref, make_row
-from ._job import Change, Job, NewIds, Wake
-from ._rows import Row
-from ._schema import PREFIX, QUEUE_CHANNEL, check_prefix
-from ._states import Move, step
+from ._core.campaigns import QUEUE
+from ._core.job import Change, Job, NewIds, Wake
+from ._core.rows import Row
+from ._core.schema import PREFIX, QUEUE_CHANNEL, check_prefix
+from ._core.states import Move, step
+from ._row_reader import check_ref, make_row
 
 __all__ = ["enqueue", "enqueue_async"]
 

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ._read import Line
+from ._core.read import Line
 
 __all__ = ["HEADER", "as_csv"]
 

@@ -22,15 +22,15 @@ from typing import Any, Final
 from .. import codes
 from .._ports.journal import Batch
 from ..outcomes import Outcome
-from ._campaigns import hold
-from ._claim import split
-from ._errors import OutboxUnavailable
-from ._fence import Fence, Pass, fence
-from ._guards import PAUSED
-from ._job import Job
+from ._core.campaigns import hold
+from ._core.claim import split
+from ._core.errors import OutboxUnavailable
+from ._core.fence import Fence, Pass, fence
+from ._core.guards import PAUSED
+from ._core.job import Job
+from ._core.settle import Fate, Settlement, drop, settle, turn_away
 from ._lease import boot_time
 from ._session import Session, Unit
-from ._settle import Fate, Settlement, drop, settle, turn_away
 
 __all__ = ["OutboxJournal"]
 

@@ -22,14 +22,14 @@ from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ._campaign import Campaign
-from ._campaigns import PLACE, QUEUE, find
-from ._engine import Engine
-from ._job import Job
+from ._core.campaigns import PLACE, QUEUE, find
+from ._core.engine import Engine
+from ._core.job import Job
+from ._core.migrate import read_meta, write_meta
+from ._core.resolve import purge
+from ._core.schema import PREFIX, check_prefix, schema_text
 from ._lease import LEASE
-from ._migrate import read_meta, write_meta
 from ._postgres import PostgresEngine
-from ._resolve import purge
-from ._schema import PREFIX, check_prefix, schema_text
 from ._sqlite import SqliteEngine
 from ._worker import Worker
 

@@ -6,13 +6,13 @@ from typing import Final
 
 from attrs import evolve
 
-from .._plan.refusal import Refusal
+from .._plan.bad_row import Refusal
 from ..codes import DUPLICATE
 from ..outcomes import Message
 from ..plan import Plan, Planner
-from ._engine import Engine
-from ._job import Job, Query, Record
-from ._states import State
+from ._core.engine import Engine
+from ._core.job import Job, Query, Record
+from ._core.states import State
 
 __all__ = ["plan_queued"]
 

@@ -21,10 +21,10 @@ from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 from ..errors import ConfigurationError
-from ._errors import OutboxUnavailable
-from ._job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update, Wake
-from ._migrate import migrate
-from ._schema import QUEUE_CHANNEL, with_prefix
+from ._core.errors import OutboxUnavailable
+from ._core.job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update, Wake
+from ._core.migrate import migrate
+from ._core.schema import QUEUE_CHANNEL, with_prefix
 
 __all__ = ["PostgresEngine", "numbered"]
 

@@ -23,12 +23,12 @@ from typing import Final, TypeVar
 from attrs import define, field
 
 from .. import codes
-from ._campaigns import bind, facts
-from ._claim import Claim, beat, end_worker, reap, register
-from ._engine import Engine
-from ._errors import OutboxUnavailable
-from ._guards import OPEN, check_start
-from ._job import Job
+from ._core.campaigns import bind, facts
+from ._core.claim import Claim, beat, end_worker, reap, register
+from ._core.engine import Engine
+from ._core.errors import OutboxUnavailable
+from ._core.guards import OPEN, check_start
+from ._core.job import Job
 from ._lease import boot_time, is_gone, this_process
 
 __all__ = ["Session", "Unit"]

@@ -26,11 +26,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ._errors import OutboxUnavailable
-from ._job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update, Wake
+from ._core.errors import OutboxUnavailable
+from ._core.job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update, Wake
+from ._core.migrate import migrate
+from ._core.schema import with_prefix
 from ._lease import machine_clock
-from ._migrate import migrate
-from ._schema import with_prefix
 
 __all__ = ["SqliteEngine", "carry_out"]
 

@@ -24,11 +24,11 @@ from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
 from ..client import CustomerSMS, endpoint_of, stream_batches
 from ..errors import BulkInterrupted
+from ._batch_source import Feed
 from ._campaign import Host
-from ._campaigns import QUEUE, find, hold
-from ._errors import CampaignHeld, OutboxUnavailable
-from ._feed import Feed
-from ._guards import PAUSED
+from ._core.campaigns import QUEUE, find, hold
+from ._core.errors import CampaignHeld, OutboxUnavailable
+from ._core.guards import PAUSED
 from ._journal import OutboxJournal
 from ._session import Session
 

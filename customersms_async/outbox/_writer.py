@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ._add import OpenBatches, add
-from ._engine import Engine
-from ._rows import Added, Row
+from ._core.add import OpenBatches, add
+from ._core.engine import Engine
+from ._core.rows import Added, Row
 
 __all__ = ["Writer"]
 

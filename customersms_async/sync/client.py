@@ -18,7 +18,7 @@ from .._bulk.options import BulkOptions, MessageOptions
 from .._environment import NOT_GIVEN, NotGiven, find_key
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter, Usage
-from .._values.key import ApiKey, read_key
+from .._values.api_key import ApiKey, read_key
 from ..client import CustomerSMS as AsyncCustomerSMS
 from ..errors import ConfigurationError
 from ..outcomes import Credits, Message, Outcome, Receipt, Report

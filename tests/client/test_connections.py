@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from customersms_async import ConfigurationError, LocalLimiter, Rate, WaitTooLong
-from customersms_async._delivery.connections import CappedLimiter, Room
+from customersms_async._delivery.connection_limit import CappedLimiter, Room
 from customersms_async._environment import most_connections
 from tests.support.callers import BULK, SEND, now, queue_up, take
 from tests.support.memory import MemoryTransport, accepts, phones

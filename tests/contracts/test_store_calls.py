@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from customersms_async._limit.stores.calls import Calls
+from customersms_async._limit.stores.call_limit import Calls
 from customersms_async._ports.store import BACK_OFF, TIMEOUT, StoreAway
 
 pytestmark = pytest.mark.virtual_time

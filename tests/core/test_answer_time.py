@@ -5,7 +5,7 @@ import math
 import pytest
 
 from customersms_async._delivery.answer_time import AnswerTime
-from customersms_async._delivery.budget import TimeBudget
+from customersms_async._delivery.time_budget import TimeBudget
 
 
 def learnt(*answers):

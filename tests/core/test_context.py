@@ -5,7 +5,7 @@ import pytest
 from customersms_async import codes
 from customersms_async._delivery.context import DeliveryContext
 from customersms_async._delivery.result import DeliveryResult
-from customersms_async._values.key import ApiKey
+from customersms_async._values.api_key import ApiKey
 from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async.errors import (
     AuthenticationError,

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from customersms_async._limit.account_state import MARGIN, SLACK, AccountState, Lease, Rules
 from customersms_async._limit.law import End, Law
-from customersms_async._limit.sight import merge
+from customersms_async._limit.store_view import merge
 
 PER, GRACE, LONGEST = 7.5, 2.0, 10.0
 PERIOD = PER + MARGIN

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._values.refusals import Family, family_of
+from customersms_async._values.refusal_words import Family, family_of
 from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async._wire.codec import Answered, Entry, TurnedAway
 from customersms_async._wire.matching import match

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async._values.refusals import Family, family_of, reason, word
+from customersms_async._values.refusal_words import Family, family_of, reason, word
 
 # --- Words ----------------------------------------------------------------------------------------
 

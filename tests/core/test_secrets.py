@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from customersms_async._values.key import ApiKey, read_key
+from customersms_async._values.api_key import ApiKey, read_key
 from customersms_async.errors import ConfigurationError
 
 CANARY = "cspro_canary_7f3a"

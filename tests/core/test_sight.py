@@ -7,8 +7,8 @@ import copy
 import pytest
 
 from customersms_async._limit.account_state import AccountState, Lease, Rules
-from customersms_async._limit.codec import UnreadableState, decode, encode
-from customersms_async._limit.sight import Sight, merge, newest
+from customersms_async._limit.serialization import UnreadableState, decode, encode
+from customersms_async._limit.store_view import Sight, merge, newest
 from customersms_async._ports.store import Seen
 
 RULES = Rules(10, 60.0, 9, 1, 5.0)

@@ -3,7 +3,7 @@
 import pytest
 
 from customersms_async import Progress
-from customersms_async._bulk.states import MOVES, Block, Phase, Stage, move
+from customersms_async._bulk.run_states import MOVES, Block, Phase, Stage, move
 from customersms_async._bulk.throughput import Throughput, spoken
 
 STATES = [*Phase, *Stage, *Block]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customersms_async._values.key import ApiKey
+from customersms_async._values.api_key import ApiKey
 from customersms_async._wire.codec import (
     Answered,
     Refused,

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from customersms_async._wire.codec import TurnedAway, read_answer
-from customersms_async._wire.pause import asked_in, asked_pause, parse_retry_after
+from customersms_async._wire.retry_after import asked_in, asked_pause, parse_retry_after
 
 DATE = "Sun, 22 Nov 2026 12:00:00 GMT"
 

@@ -9,12 +9,12 @@ import stat
 
 import pytest
 
-from customersms_async.cli.accepted import Accepted
+from customersms_async.cli.confirmation_file import Accepted
 from customersms_async.cli.consent import Changed, agree, check_unchanged
 from customersms_async.cli.exits import UsageError
 from customersms_async.cli.interrupts import interruptible
 from customersms_async.cli.selection import ListOptions, Selection
-from customersms_async.cli.times import read_hours, read_until
+from customersms_async.cli.time_parsing import read_hours, read_until
 from customersms_async.plan import Plan
 
 PLAN = Plan(recipients=2_000)

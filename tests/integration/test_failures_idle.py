@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from customersms_async import ConnectFailed, CustomerSMS, LocalLimiter, Rate, SendError
-from customersms_async._http.opening import user_agent
+from customersms_async._http.default_session import user_agent
 from tests.support.far_server import closing_idle, far_away, latency
 from tests.support.raw_server import (
     KEY,

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from customersms_async._limit.stores.boot_clock import boot, now
 from customersms_async._limit.stores.file import FileStore
-from customersms_async._limit.stores.machine import boot, now
 from customersms_async._ports.store import StoreAway
 from tests.support.closings import CLOSINGS
 from tests.support.store_attacks import away, write

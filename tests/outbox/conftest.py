@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from customersms_async.outbox._engine import Engine
+from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
 from tests.support.closings import CLOSINGS

@@ -12,7 +12,7 @@ import pytest
 
 from customersms_async import Message, StopRules
 from customersms_async.outbox import Campaign, OutboxUnavailable
-from customersms_async.outbox._job import Change
+from customersms_async.outbox._core.job import Change
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
 from tests.support.outbox_gateway import BATCH, LEASE, Ledger, StrikingHost, in_a_child, work

@@ -12,11 +12,13 @@ import pytest
 
 from customersms_async import ConfigurationError, Message, Outcome, Status
 from customersms_async._ports.journal import Batch
-from customersms_async.outbox import Outbox, OutboxUnavailable, _claim, _resolve
-from customersms_async.outbox._add import OpenBatches
+from customersms_async.outbox import Outbox, OutboxUnavailable
 from customersms_async.outbox._connections import carry_out, carry_out_async, find_owner
-from customersms_async.outbox._engine import Engine
-from customersms_async.outbox._job import Change, Query
+from customersms_async.outbox._core import claim as _claim
+from customersms_async.outbox._core import resolve as _resolve
+from customersms_async.outbox._core.add import OpenBatches
+from customersms_async.outbox._core.engine import Engine
+from customersms_async.outbox._core.job import Change, Query
 from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._session import Session

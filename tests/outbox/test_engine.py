@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from customersms_async.outbox._errors import OutboxError
-from customersms_async.outbox._job import Change, Insert, NewIds, Query, Undo
-from customersms_async.outbox._migrate import read_meta, write_meta
+from customersms_async.outbox._core.errors import OutboxError
+from customersms_async.outbox._core.job import Change, Insert, NewIds, Query, Undo
+from customersms_async.outbox._core.migrate import read_meta, write_meta
 from tests.support.outbox import Steps, make_rows
 
 

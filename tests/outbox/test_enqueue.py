@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from customersms_async import InvalidMessage, InvalidPhone, Message
 from customersms_async.outbox import Outbox, enqueue, enqueue_async
-from customersms_async.outbox._job import Query
+from customersms_async.outbox._core.job import Query
 
 ORDER = "CREATE TABLE orders (id INTEGER PRIMARY KEY)"
 

@@ -3,8 +3,8 @@
 import attrs
 import pytest
 
-from customersms_async.outbox._errors import CampaignHeld
-from customersms_async.outbox._guards import CampaignFacts, check_budget, check_start
+from customersms_async.outbox._core.errors import CampaignHeld
+from customersms_async.outbox._core.guards import CampaignFacts, check_budget, check_start
 
 FRESH = CampaignFacts(
     name="parents",

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from customersms_async import ConfigurationError
-from customersms_async.outbox._hours import check_deadline, read_hours
+from customersms_async.outbox._core.hours import check_deadline, read_hours
 
 
 def at(text):

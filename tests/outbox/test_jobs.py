@@ -4,9 +4,11 @@ import attrs
 import pytest
 
 from customersms_async import Status
-from customersms_async.outbox import _campaigns, _claim, _resolve
-from customersms_async.outbox._add import OpenBatches
-from customersms_async.outbox._fence import Pass
+from customersms_async.outbox._core import campaigns as _campaigns
+from customersms_async.outbox._core import claim as _claim
+from customersms_async.outbox._core import resolve as _resolve
+from customersms_async.outbox._core.add import OpenBatches
+from customersms_async.outbox._core.fence import Pass
 from tests.support.outbox import NOW, Steps, make_rows
 
 

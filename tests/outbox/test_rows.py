@@ -4,7 +4,14 @@ import pytest
 
 from customersms_async import Status
 from customersms_async._values.status import Verdict
-from customersms_async.outbox._rows import Added, Existing, Row, content_of, shown_ref, sort_out
+from customersms_async.outbox._core.rows import (
+    Added,
+    Existing,
+    Row,
+    content_of,
+    shown_ref,
+    sort_out,
+)
 
 BAD = Verdict(Status.NOT_SENT, "INVALID_PHONE", "is empty")
 OUT = Verdict(Status.NOT_SENT, "SKIPPED", None)

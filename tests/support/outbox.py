@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from customersms_async import Status
-from customersms_async.outbox import _add, _campaigns, _claim, _fence, _read, _settle
-from customersms_async.outbox._rows import Row, content_of
+from customersms_async.outbox._core import add as _add
+from customersms_async.outbox._core import campaigns as _campaigns
+from customersms_async.outbox._core import claim as _claim
+from customersms_async.outbox._core import fence as _fence
+from customersms_async.outbox._core import read as _read
+from customersms_async.outbox._core import settle as _settle
+from customersms_async.outbox._core.rows import Row, content_of
 
 NOW = 1_800_000_000.0
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ..._ports.store import Seen, Swap
-from .calls import Calls
-from .database import Database
+from .call_limit import Calls
+from .sqlite_table import Database
 
 __all__ = ["FileStore"]
 

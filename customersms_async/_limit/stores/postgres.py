@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 
 from ..._ports.store import TIMEOUT, Seen, Swap
-from .calls import Calls
+from .call_limit import Calls
 from .postgres_statements import Statements
 
 __all__ = ["PostgresStore"]

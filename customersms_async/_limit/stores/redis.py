@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ..._ports.store import Seen, Swap
-from .calls import Calls
+from .call_limit import Calls
 from .redis_script import Script
 
 __all__ = ["RedisStore", "connect"]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from ..._ports.store import TIMEOUT, Seen, Swap
-from .machine import boot, now
+from .boot_clock import boot, now
 from .memory import in_time
 
 __all__ = ["Database"]

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from .._values.export import as_dict
-from .._values.status import Status
-from ..outcomes import Outcome
-from ._job import Job, Query, Record
-from ._rows import shown_ref
+from ..._values.export import as_dict
+from ..._values.status import Status
+from ...outcomes import Outcome
+from .job import Job, Query, Record
+from .rows import shown_ref
 
 __all__ = ["PAGE", "Line", "page"]
 

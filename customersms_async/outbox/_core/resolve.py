@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ._job import Change, Job, Query, Record, Update
-from ._settle import cancel_queued, count, queue_again, record
-from ._states import MOVES, Move, State, only, step
+from .job import Change, Job, Query, Record, Update
+from .settle import cancel_queued, count, queue_again, record
+from .states import MOVES, Move, State, only, step
 
 __all__ = ["cancel_some", "mark_sent", "purge", "send_again"]
 

@@ -10,10 +10,10 @@ from .. import codes
 from .._ports.limiter import Lane, Slot
 from .._values.status import Status, Verdict
 from ..errors import LimiterUnavailable, WaitTooLong
-from .budget import TimeBudget
 from .context import DeliveryContext
 from .result import DeliveryResult
 from .retry import PATIENCE_WITH_REFUSALS
+from .time_budget import TimeBudget
 
 __all__ = ["Turn"]
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ._guards import OPEN, check_budget
-from ._job import Change, Job, Query, Undo
-from ._states import Move, State, only
+from .guards import OPEN, check_budget
+from .job import Change, Job, Query, Undo
+from .states import Move, State, only
 
 __all__ = ["Fence", "Pass", "fence"]
 

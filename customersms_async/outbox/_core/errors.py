@@ -11,7 +11,7 @@ What an outbox refuses, and why. Nothing was sent by the call that raises one of
 
 from __future__ import annotations
 
-from ..errors import CustomerSMSError
+from ...errors import CustomerSMSError
 
 __all__ = ["CampaignHeld", "OutboxError", "OutboxUnavailable"]
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from attrs import field, frozen
 
-from ._job import Change, Insert, Job, NewIds, Now, Query, Record, Update
-from ._states import DONE, Move, State, only, step
+from .job import Change, Insert, Job, NewIds, Now, Query, Record, Update
+from .states import DONE, Move, State, only, step
 
 __all__ = [
     "WORKER_DIED",

@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..outbox import Campaign, Outbox
-from .accepted import beside
+from .confirmation_file import beside
 from .exits import UsageError
 
 __all__ = ["File", "Place"]

@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from ..errors import ConfigurationError
 from .account_state import AccountState, Lease, Rules
 from .law import PASSED_AT_MOST, End, Law
-from .sight import View, merge, newest
+from .store_view import View, merge, newest
 
 __all__ = ["AHEAD", "FREEZE", "LONGEST", "Asks", "Ended", "OtherOptions", "Plan", "Planner", "copy"]
 

@@ -14,14 +14,14 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Final, TypeAlias, cast
 
-from .._plan.refusal import Refusal
+from .._plan.bad_row import Refusal
 from .._values.status import Status, Verdict
 from .._wire.codec import check_text
 from ..codes import INVALID_MESSAGE, INVALID_PHONE
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message
 from ..phones import ParsePhone, checked
-from ._rows import CONFLICT_MARK, Row, content_of
+from ._core.rows import CONFLICT_MARK, Row, content_of
 
 __all__ = ["Addition", "check_ref", "make_row", "read_rows"]
 

@@ -22,12 +22,12 @@ from attrs import define
 
 from .. import codes
 from .._ports.journal import Batch
-from ._campaigns import CampaignStatus, count
-from ._claim import Claim, claim, give_back, reap
-from ._errors import OutboxUnavailable
-from ._guards import CANCELLED, OPEN
-from ._hours import Hours
-from ._job import Job
+from ._core.campaigns import CampaignStatus, count
+from ._core.claim import Claim, claim, give_back, reap
+from ._core.errors import OutboxUnavailable
+from ._core.guards import CANCELLED, OPEN
+from ._core.hours import Hours
+from ._core.job import Job
 from ._lease import is_gone
 from ._session import Session
 

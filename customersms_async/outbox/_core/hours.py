@@ -12,7 +12,7 @@ import zoneinfo
 
 from attrs import frozen
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
 
 __all__ = ["Hours", "check_deadline", "read_hours"]
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from attrs import define, field
 
-from ._job import Change, Insert, Job, NewIds, Query
-from ._rows import Added, Existing, Row, sort_out
-from ._states import Move, step
+from .job import Change, Insert, Job, NewIds, Query
+from .rows import Added, Existing, Row, sort_out
+from .states import Move, step
 
 __all__ = ["MESSAGE", "OpenBatches", "add"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ._errors import OutboxError
-from ._job import Change, Insert, Job, Query
-from ._schema import MIGRATIONS, statements
+from .errors import OutboxError
+from .job import Change, Insert, Job, Query
+from .schema import MIGRATIONS, statements
 
 __all__ = ["migrate", "read_meta", "write_meta"]
 

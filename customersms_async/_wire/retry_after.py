@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from .._ports.limiter import LONGEST_PAUSE
-from .._values.refusals import word
-from .loose import Object, object_of
+from .._values.refusal_words import word
+from .lenient_json import Object, object_of
 
 __all__ = ["asked_in", "asked_pause", "parse_retry_after"]
 

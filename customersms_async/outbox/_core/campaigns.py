@@ -10,9 +10,9 @@ from typing import Final
 
 from attrs import frozen
 
-from ._guards import CANCELLED, OPEN, PAUSED, CampaignFacts
-from ._job import Change, Job, Query
-from ._migrate import read_meta
+from .guards import CANCELLED, OPEN, PAUSED, CampaignFacts
+from .job import Change, Job, Query
+from .migrate import read_meta
 
 __all__ = [
     "PLACE",

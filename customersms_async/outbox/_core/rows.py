@@ -19,8 +19,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from .. import codes
-from .._values.status import Status, Verdict
+from ... import codes
+from ..._values.status import Status, Verdict
 
 __all__ = ["CONFLICT_MARK", "Added", "Existing", "Row", "content_of", "shown_ref", "sort_out"]
 

@@ -18,7 +18,7 @@ import enum
 from collections.abc import Iterator
 from typing import Final
 
-from .._values.status import Status
+from ..._values.status import Status
 
 __all__ = ["DONE", "MOVES", "Move", "State", "draw", "only", "settled", "step"]
 

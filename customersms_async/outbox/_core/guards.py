@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
-from ._errors import CampaignHeld
+from .errors import CampaignHeld
 
 __all__ = ["CANCELLED", "OPEN", "PAUSED", "CampaignFacts", "check_budget", "check_start"]
 

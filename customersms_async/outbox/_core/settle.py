@@ -17,11 +17,11 @@ from typing import Final
 
 from attrs import field, frozen
 
-from .._values.status import Status
-from ._claim import WORKER_DIED, give_back
-from ._guards import CANCELLED
-from ._job import Change, Insert, Job, NewIds, Query, Update
-from ._states import DONE, Move, State, only, settled, step
+from ..._values.status import Status
+from .claim import WORKER_DIED, give_back
+from .guards import CANCELLED
+from .job import Change, Insert, Job, NewIds, Query, Update
+from .states import DONE, Move, State, only, settled, step
 
 __all__ = [
     "Fate",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-from ._job import Job
+from .job import Job
 
 __all__ = ["Engine"]
 

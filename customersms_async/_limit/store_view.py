@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 
 from .._ports.store import Seen
 from .account_state import AccountState
-from .codec import decode
+from .serialization import decode
 
 __all__ = ["Sight", "View", "merge", "newest", "tell_time"]
 
