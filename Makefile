@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PYTEST_ARGS ?=
+PROCESSES ?= 2
 CONSTRAINTS ?= constraints.txt
 FUZZ_SECONDS ?= 120
 TYPESCRIPT ?= 5.9.3
@@ -17,7 +18,7 @@ SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage covered lint types build browser pictures fuzz bench bench-limit test-all test-oldest test-uvloop format constraints clean
+.PHONY: help demo test coverage covered lint types build browser pictures fuzz crash bench bench-limit test-all test-oldest test-uvloop format constraints clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -65,7 +66,7 @@ demo: $(READY)  ## send to 2,000 recipients of a CSV, through a gateway on this 
 # With COVERAGE=1 it counts lines and branches as well, for `make covered`.
 test: $(READY)  ## run the whole suite
 	$(SAY) "Running the tests"
-	@$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n $(PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 
 # --- What CI asks besides -------------------------------------------------------------------------
@@ -142,6 +143,11 @@ pictures: $(READY)  ## take pictures of the inbox, to be looked at, into build/i
 fuzz: $(READY)  ## look for a number that is lost or sent twice, for FUZZ_SECONDS
 	$(SAY) "Fuzzing for $(FUZZ_SECONDS) s"
 	@CUSTOMERSMS_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -o faulthandler_timeout=0 -k fuzz $(PYTEST_ARGS)
+
+crash: $(READY)  ## kill and stop campaigns at random, on both databases: nobody twice, nobody lost
+	@for engine in sqlite postgresql; do \
+	  $(BIN)/python -m tests.programs.crash_outbox --engine $$engine --kills 100 --pauses 50 --numbers 40000 || exit 1; \
+	done
 
 # Each program writes its results and fails where a bound is missed; the others are run all the same.
 define MEASURE
