@@ -73,7 +73,7 @@ class CustomerSMS:
         endpoint: The URL of the API. Not given: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
 
         limiter: Grants the requests: a limiter, or an address such as ``redis://localhost:6379/0``
-            or ``file:///var/lib/app/sms.limit``, whose limiter is closed with the client. By
+            or ``sqlite:////var/lib/app/sms.limit``, whose limiter is closed with the client. By
             default the address in CUSTOMERSMS_LIMITER, else one object for the process, with 100
             requests in any 60 seconds for each key.
 

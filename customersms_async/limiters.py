@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Final
-from weakref import WeakSet
+from typing import Final, cast
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ._environment import NOT_GIVEN, NotGiven
 from ._limit.config import GRACE, Rate, read_rules
@@ -199,8 +199,9 @@ class FileLimiter(SharedLimiter):
 
 
 def _checked_path(given: object) -> str:
-    if isinstance(given, str | os.PathLike) and isinstance(path := os.fspath(given), str) and path:
-        return str(Path(path).absolute())  # whatever the working directory will be
+    path: object = os.fspath(cast("str", given)) if isinstance(given, str | os.PathLike) else None
+    if isinstance(path, str) and path:
+        return str(Path(path).absolute())  # the working directory may change
     msg = f"path must name a file, like /var/lib/app/sms.limit, not {given!r}"
     raise ConfigurationError(msg)
 
@@ -219,8 +220,10 @@ _SCHEMES: Final = {
     "unix": ("redis", "RedisLimiter"),
 }
 
-#: Limiters that a client has made of an address, and closes.
-_of_clients: Final = WeakSet[SharedLimiter]()
+#: Limiters that were made of an address: one for each address in a process.
+_by_address: Final = WeakValueDictionary[tuple[int, str], SharedLimiter]()
+#: How many clients use each of them; the last one closes it.
+_users: Final = WeakKeyDictionary[SharedLimiter, int]()
 
 
 def find_limiter(given: Limiter | str | NotGiven) -> Limiter:
@@ -243,32 +246,49 @@ def find_limiter(given: Limiter | str | NotGiven) -> Limiter:
 
 
 def _open(name: str, address: str) -> SharedLimiter:
-    scheme, colon, rest = address.partition(":")
-    if not colon or scheme not in _SCHEMES:
-        # The address is not shown: it may hold a password.
-        msg = (
-            f"{name} must be a limiter or an address like file:///var/lib/app/sms.limit, "
-            "redis://localhost:6379/0 or postgresql://localhost/app; the text given is none"
-        )
-        raise ConfigurationError(msg)
-    module, kind = _SCHEMES[scheme]
+    place = _place(name, address)
+    known = _by_address.get((os.getpid(), address))
+    if known is not None:
+        return known
+    module, kind = _SCHEMES[place.partition(":")[0]]
     # Only when it is asked for: not everybody has the extra.
     make = getattr(import_module(f"{__package__}.{module}"), kind)
-    limiter: SharedLimiter = make(rest.removeprefix("//") if scheme == "file" else address)
-    _of_clients.add(limiter)
+    limiter: SharedLimiter = make(place.removeprefix("file:"))
+    _by_address[os.getpid(), address] = limiter
+    _users[limiter] = 0
     return limiter
 
 
+def _place(name: str, address: str) -> str:
+    """Return an address with a scheme; that of a file begins with ``file:`` and has no slashes."""
+    scheme, colon, rest = address.partition(":")
+    if colon and scheme in ("sqlite", "file"):  # sqlite:///name and sqlite:////rooted/name
+        return "file:" + rest.removeprefix("//" if scheme == "file" else "///")
+    if colon and scheme in _SCHEMES:
+        return address
+    if "://" not in address and (os.sep in address or Path(address).suffix):
+        return f"file:{address}"
+    # The address is not shown: it may hold a password.
+    msg = (
+        f"{name} must be a limiter or an address like sqlite:///sms.limit, ./sms.limit, "
+        "redis://localhost:6379/0 or postgresql://localhost/app; the text given is none"
+    )
+    raise ConfigurationError(msg)
+
+
 async def enter_limiter(limiter: Limiter) -> None:
-    """Begin to use a limiter that a client has made of an address: a new store calls the roll."""
-    if isinstance(limiter, SharedLimiter) and limiter in _of_clients:
+    """Begin to use a limiter that was made of an address: a new store calls the roll."""
+    if isinstance(limiter, SharedLimiter) and limiter in _users:
+        _users[limiter] += 1
         await limiter.__aenter__()
 
 
 async def leave_limiter(limiter: Limiter) -> None:
-    """Tell how requests ended and close, where a client has made it of an address."""
-    if isinstance(limiter, SharedLimiter) and limiter in _of_clients:
-        await limiter.aclose()
+    """Tell how requests ended and close it, if it was made of an address and nobody else has it."""
+    if isinstance(limiter, SharedLimiter) and limiter in _users:
+        _users[limiter] = max(_users[limiter] - 1, 0)
+        if not _users[limiter]:
+            await limiter.aclose()
 
 
 def observable(limiter: Limiter) -> ObservableLimiter:

@@ -325,4 +325,4 @@ def _checked(key: ApiKey | ConfigurationError) -> str:
 
 def asynchronous(client: CustomerSMS) -> AsyncCustomerSMS:
     """Give the client that does the work, for an outbox."""
-    return client._client  # noqa: SLF001  # of this module
+    return client._client  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]

@@ -16,6 +16,10 @@ from tests.support.callers import now
     [
         ("file:///var/lib/app/sms.limit", FileLimiter),
         ("file:sms.limit", FileLimiter),
+        ("sqlite:///sms.limit", FileLimiter),
+        ("sqlite:////var/lib/app/sms.limit", FileLimiter),
+        ("/var/lib/app/sms.limit", FileLimiter),
+        ("sms.limit", FileLimiter),
         ("redis://localhost:6379/0", RedisLimiter),
         ("rediss://:secret@example.org", RedisLimiter),
         ("unix:///run/redis.sock", RedisLimiter),
@@ -30,6 +34,29 @@ def test_an_address_names_a_limiter(address, kind, monkeypatch):
     found = CustomerSMS("cspro_test_key").limiter
 
     assert [kind, kind] == [type(given), type(found)]
+
+
+def test_one_address_is_one_limiter():
+    """Clients of a process that name the same address share a limiter; another one has its own."""
+    clients = [CustomerSMS("cspro_test_key", limiter="sqlite:///a.limit") for _ in range(2)]
+    other = CustomerSMS("cspro_test_key", limiter="sqlite:///b.limit")
+
+    assert clients[0].limiter is clients[1].limiter
+    assert clients[0].limiter is not other.limiter
+
+
+async def test_the_last_client_closes_a_limiter(tmp_path):
+    """A client that is closed leaves the limiter of its address to another that uses it."""
+    address = str(tmp_path / "sms.limit")
+    async with Sandbox(keys={"cspro_test_key": 10}) as sandbox:
+        options = {"endpoint": sandbox.endpoint, "limiter": address}
+        async with CustomerSMS("cspro_test_key", **options) as sms:
+            async with CustomerSMS("cspro_test_key", **options) as other:
+                await other.ready()
+            await sms.send("+12125550123", "Your code is 4711")
+            usage = await sms.usage()
+
+    assert (1, 0) == (usage.busy, usage.in_flight)
 
 
 def test_an_argument_goes_before_the_variable(monkeypatch):
