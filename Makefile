@@ -71,12 +71,12 @@ test: $(READY)  ## run the whole suite
 
 # --- What CI asks besides -------------------------------------------------------------------------
 
-coverage: $(READY)  ## run the suite and ask for 100 % of lines and branches
+coverage: $(READY)  ## run the suite, and ask for the lines and branches that pyproject.toml names
 	@$(BIN)/coverage erase
 	@$(MAKE) --no-print-directory test COVERAGE=1
 	@$(MAKE) --no-print-directory covered
 
-covered: $(READY)  ## ask the last `make test COVERAGE=1` for 100 % of lines and branches
+covered: $(READY)  ## ask the last `make test COVERAGE=1` for lines and branches
 	$(SAY) "Coverage of lines and branches"
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sys
 import time
 from asyncio import events
 
@@ -101,4 +102,5 @@ async def test_no_callback_is_long(make_client, callbacks, kind):
         progress = await finishing
 
     assert progress.waiting == 0
-    assert callbacks.longest < 0.05
+    # What counts lines makes each of them slower, and says nothing of a run that is not watched.
+    assert callbacks.longest < (0.05 if sys.gettrace() is None else 0.2)

@@ -517,7 +517,7 @@ def test_what_was_not_sent(run, sms_sandbox, number, status, said):
     assert out[0].startswith(f"{number} {said}")
 
 
-def test_a_refused_key(run, sms_sandbox, tmp_path):
+def test_a_refused_key(run, sms_sandbox, tmp_path, request):
     """The key may stand in a file; where the gateway refuses it, the status says so."""
     (tmp_path / "key").write_text("cspro_nobody\n")
     status, out, err = run("send", A, "--text", "Hi", "--key-file", tmp_path / "key")
@@ -525,6 +525,8 @@ def test_a_refused_key(run, sms_sandbox, tmp_path):
     assert Exit.KEY == status
     assert out[0].startswith(f"{A} rejected: INVALID_API_KEY")
     assert "cspro_nobody" not in str([out, err])
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    thread.call(lambda: thread.sandbox.clear("cspro_nobody"))
 
 
 def test_no_credits(run, sms_sandbox):

@@ -158,7 +158,7 @@ def test_what_became_of_a_list(run, write, case):
     assert out[0].startswith(said)
 
 
-def test_a_refused_key(run, write, sms_sandbox, tmp_path):
+def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
     """It ends the run at the first answer; the right one goes on."""
     (tmp_path / "key").write_text("cspro_nobody")
     people = write(*numbers(30))
@@ -173,6 +173,8 @@ def test_a_refused_key(run, write, sms_sandbox, tmp_path):
     assert Exit.OK == run("resume", people, "--new-key")[0]
     assert Exit.OK == run("bulk", people, *TEXT)[0]
     assert 30 == len(sms_sandbox.messages)
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    thread.call(lambda: thread.sandbox.clear("cspro_nobody"))
 
 
 def test_no_credits(run, write, sms_sandbox):

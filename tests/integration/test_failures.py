@@ -11,7 +11,7 @@ import traceback
 import aiohttp
 import pytest
 
-from customersms_async import ConnectFailed, OutcomeUnknown, SendError, Status, codes
+from customersms_async import ConnectFailed, OutcomeUnknown, SendError, Status, StopRules, codes
 from tests.support.raw_server import (
     KEY,
     OTHER,
@@ -66,7 +66,8 @@ async def test_no_connection_is_made_in_time():
 async def test_a_bulk_run_without_a_connection():
     """A run whose requests cannot connect reports every number as not sent, safe to send again."""
     async with client(refused(), retries=0) as sms:
-        report = await sms.send_many([PHONE, OTHER], TEXT)
+        stop = StopRules(outage=0.2)
+        report = await sms.send_many([PHONE, OTHER], TEXT, stop=stop)
 
     assert [codes.CONNECT_FAILED] * 2 == [outcome.code for outcome in report]
     assert [PHONE, OTHER] == [outcome.phone for outcome in report.safe_to_resend()]
