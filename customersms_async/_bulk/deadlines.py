@@ -35,9 +35,12 @@ class Deadlines:
 
     async def within(self, wait: Callable[[], Awaitable[None]]) -> None:
         """Wait for the last thing, no longer than that."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._ends_at) as self._last_wait:
-                await wait()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._ends_at) as self._last_wait:
+                    await wait()
+        finally:
+            self._last_wait = None  # the end of a wait that is over cannot be moved
 
     def cancel(self) -> None:
         """Call nobody back any more."""

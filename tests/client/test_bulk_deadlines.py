@@ -1,0 +1,32 @@
+"""When a run stops waiting, whatever asks for it and when."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from customersms_async._bulk.deadlines import Deadlines
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_an_end_that_comes_after_the_last_wait():
+    """A client that is closed as its run ends by itself meets a wait that is over already."""
+    deadlines = Deadlines()
+    called: list[str] = []
+    await deadlines.within(lambda: asyncio.sleep(0.1))
+    deadlines.end_by(0.5, lambda: called.append("end"))
+    await asyncio.sleep(1)
+
+    assert ["end"] == called
+
+
+async def test_an_end_that_comes_within_the_last_wait():
+    """The last wait is cut short by an end that is asked for meanwhile."""
+    deadlines = Deadlines()
+    began_at = asyncio.get_running_loop().time()
+    asyncio.get_running_loop().call_later(0.1, deadlines.end_by, 0.2, lambda: None)
+    await deadlines.within(lambda: asyncio.sleep(60))
+
+    assert pytest.approx(0.3, abs=0.01) == asyncio.get_running_loop().time() - began_at
