@@ -63,10 +63,11 @@ $(BENCH)/.ready: pyproject.toml constraints.txt | $(UV)
 demo: $(READY)  ## send to 2,000 recipients of a CSV, through a gateway on this machine
 	@$(BIN)/python examples/demo.py
 
+# In two processes, each file in one of them; where one dies of a test that hangs, the run ends.
 # With COVERAGE=1 it counts lines and branches as well, for `make covered`.
 test: $(READY)  ## run the whole suite
 	$(SAY) "Running the tests"
-	@$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n $(PROCESSES) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n $(PROCESSES) --dist loadfile --max-worker-restart=0 $(PYTEST_ARGS)
 
 
 # --- What CI asks besides -------------------------------------------------------------------------
