@@ -201,13 +201,19 @@ async def test_the_answer_is_lost(play, code):
         assert len(server.requests) <= 1
 
 
+SENDING = {"customersms_async", "aiohttp", "asyncio"}
+
+
 async def test_the_locals_of_frames():
     """Frames show local variables to crash reporters: no key is in them, raised or under way."""
     trace = aiohttp.TraceConfig()
     seen = []
 
     async def look(*args: object):
-        seen.extend(repr(frame.f_locals) for frame, _ in traceback.walk_stack(None))
+        for frame, _ in traceback.walk_stack(None):
+            # What runs the tests knows their names, in which keys may stand.
+            if frame.f_globals["__name__"].partition(".")[0] in SENDING:
+                seen.append(repr(frame.f_locals))
 
     trace.on_request_headers_sent.append(look)
     async with (
