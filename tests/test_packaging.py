@@ -63,7 +63,7 @@ def test_installed_metadata_is_the_projects():
 
 
 def test_only_four_dependencies_come_along():
-    """Whoever installs the library gets four direct dependencies; the others are asked for by name."""
+    """An installation brings four direct dependencies; the others are asked for by name."""
     required = metadata.requires("customersms-async") or []
 
     always = {bare_name(line) for line in required if "extra ==" not in line}
