@@ -1,1 +1,1 @@
-"""The life of a run: read, batch, deliver, merge. Reaches delivery, wire and ports."""
+"""The life of a run: read, drop doubles, batch, deliver, merge. Reaches wire, ports, delivery."""

@@ -1,4 +1,4 @@
-"""What may be shown: the key never, a number only in part, a text not at all."""
+"""The API key: what it shows of itself, and which values can be one."""
 
 import copy
 import pickle

@@ -1,0 +1,25 @@
+"""How many requests a run has in flight."""
+
+from customersms_async._bulk.concurrency import AdaptiveConcurrency
+
+
+def test_a_run_speeds_up_by_answers():
+    """A run begins with one request in flight and doubles with each readable answer."""
+    concurrency, allowed = AdaptiveConcurrency(most=16), []
+    for _ in range(6):
+        allowed.append(concurrency.allowed)
+        concurrency.speed_up()
+
+    assert [1, 2, 4, 8, 16, 16] == allowed
+
+
+def test_a_run_starts_over_after_an_unknown():
+    """After a request without an answer there is one in flight again."""
+    concurrency = AdaptiveConcurrency(most=5)
+    for _ in range(3):
+        concurrency.speed_up()
+    assert 5 == concurrency.allowed
+
+    concurrency.start_over()
+
+    assert 1 == concurrency.allowed
