@@ -150,7 +150,7 @@ crash: $(READY)  ## kill and stop campaigns at random, on both databases: nobody
 	  $(BIN)/python -m tests.programs.crash_outbox --engine $$engine --kills 100 --pauses 50 --numbers 40000 || exit 1; \
 	done
 
-# Each program writes its results and fails where a bound is missed; the others are run all the same.
+# Each program writes its results and fails where a bound is missed; the others still run.
 define MEASURE
 	@failed=; \
 	for program in $(1); do \
@@ -204,7 +204,7 @@ format: $(TOOLS)  ## let ruff put things in order
 	@$(BIN)/ruff check -q --fix-only
 	@$(BIN)/ruff format -q
 
-constraints: $(TOOLS)  ## write constraints.txt anew, with the newest versions
+constraints: $(TOOLS)  ## rewrite constraints.txt with the newest versions
 	@$(UV) pip compile -q --upgrade --universal --fork-strategy fewest --python-version 3.11 \
 	  --no-header --no-annotate --group dev --group bench --extra redis --extra cli -o constraints.txt pyproject.toml
 

@@ -33,7 +33,7 @@ class Bulk:
                 write(outcome)
 
     Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
-    The end of the block stops the run unless it is at its end; what is in flight is answered. A
+    The end of the block stops the run unless it has ended; what is in flight is answered. A
     block that ends by an exception waits for that no longer than ``drain`` seconds; a further
     cancellation ends the wait.
     """

@@ -153,9 +153,9 @@ class CustomerSMS:
 
     def for_key(self, api_key: str) -> Self:
         """
-        Give a client for another account that shares this one's session, limiter and options.
+        Return a client for another account that shares this one's session, limiter and options.
 
-        Costs microseconds: make one wherever a tenant's key is at hand. Closing it stops its own
+        Costs microseconds: create one for each tenant where you need it. Closing it stops its own
         bulk runs; the session is closed with the client that it was made from.
 
         Raises:
@@ -275,7 +275,7 @@ class CustomerSMS:
         **options: Unpack[MessageOptions],
     ) -> Report:
         """
-        Send a text of its own to each number; equal texts share requests.
+        Send each number its own text; equal texts share requests.
 
         Doubles are equal pairs of number and text. For the rest, see `send_many`.
 
@@ -313,7 +313,7 @@ class CustomerSMS:
         messages: Iterable[Message] | AsyncIterable[Message],
         **options: Unpack[MessageOptions],
     ) -> Bulk:
-        """Send a text of its own to each number, as `stream_many` does; see `send_messages`."""
+        """Send each number its own text, as `stream_many` does; see `send_messages`."""
         chosen, parse_phone = choose(LookingOptions, options), self._common.settings.parse_phone
         return Bulk(self._run(read_messages(messages, chosen, parse_phone), chosen))
 
@@ -393,6 +393,6 @@ def stream_batches(
 
 
 def endpoint_of(client: CustomerSMS) -> str:
-    """Give the URL that a client sends to."""
+    """Return the URL that a client sends to."""
     common = client._common  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
     return common.network.endpoint

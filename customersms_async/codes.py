@@ -1,5 +1,5 @@
 """
-The words that stand in ``Outcome.code`` and ``SendError.code`` where the gateway gave none.
+The words in ``Outcome.code`` and ``SendError.code`` where the gateway gave none.
 
 They are stable: programs may compare with them. The gateway's own words (``INVALID_API_KEY``,
 ``INSUFFICIENT_CREDITS`` ...) are an open set and are passed on as they are, in upper case.

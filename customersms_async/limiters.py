@@ -1,7 +1,7 @@
 """
 `LocalLimiter` and `FileLimiter`: the limit of a key, kept within one process or one machine.
 
-How they work stands in ``_limit/local_account.py`` and ``_limit/shared_account.py``; why it holds,
+How they work is told in ``_limit/local_account.py`` and ``_limit/shared_account.py``; why it holds,
 in ``_limit/law.py``.
 """
 
@@ -146,7 +146,7 @@ class FileLimiter(SharedLimiter):
             async with CustomerSMS(limiter=limiter) as sms:
                 ...
 
-    Whoever opens the same file shares the limit, and what it remembers outlasts them: a program
+    All processes that open the same file share the limit, and the file outlasts them: a program
     that is started again, or a job that runs every minute, knows what the last one sent. The file
     is made where there is none, readable by its owner alone; two more stand beside it while it is
     in use. All members must be given the same options.
@@ -168,7 +168,7 @@ class FileLimiter(SharedLimiter):
 
         grace: As for `LocalLimiter`.
 
-        strict: Whether a new file grants nothing until whatever was sent before counts no more,
+        strict: Whether a new file grants nothing until what was sent before no longer counts,
             instead of 3 s.
 
         clock: Gives the instant in monotonic seconds.
@@ -251,7 +251,7 @@ def _open(name: str, address: str) -> SharedLimiter:
     if known is not None:
         return known
     module, kind = _SCHEMES[place.partition(":")[0]]
-    # Only when it is asked for: not everybody has the extra.
+    # Imported only here: the extra may not be installed.
     make = getattr(import_module(f"{__package__}.{module}"), kind)
     limiter: SharedLimiter = make(place.removeprefix("file:"))
     _by_address[os.getpid(), address] = limiter
@@ -284,7 +284,7 @@ async def enter_limiter(limiter: Limiter) -> None:
 
 
 async def leave_limiter(limiter: Limiter) -> None:
-    """Tell how requests ended and close it, if it was made of an address and nobody else has it."""
+    """Tell how requests ended and close it, if it was made from an address."""
     if isinstance(limiter, SharedLimiter) and limiter in _users:
         _users[limiter] = max(_users[limiter] - 1, 0)
         if not _users[limiter]:

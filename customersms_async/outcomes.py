@@ -117,7 +117,7 @@ class Outcome:
             was never part of one.
         text: The text, of a message that was not sent in a run over messages, so that it can be
             sent again; never shown by ``repr``. None otherwise.
-        duplicate_of: The index at which this number, or message, stood first; None but for a
+        duplicate_of: The index at which this number, or message, came first; None but for a
             duplicate.
     """
 
@@ -161,7 +161,7 @@ class Progress:
         rejected: Numbers that the gateway refused.
         not_sent: Numbers that never left, duplicates included.
         unknown: Numbers that were handed over and had no readable answer.
-        duplicates: How many of *not_sent* stood earlier in the same run.
+        duplicates: How many of *not_sent* appeared earlier in the same run.
         skipped: How many of *not_sent* the option ``skip`` named.
         waiting: Numbers that were read and have no fate yet.
         requests: Requests that were handed over to the gateway.
@@ -265,7 +265,7 @@ class Report(Sequence[Outcome]):
 
     @property
     def duplicates(self) -> int:
-        """How many of `not_sent` stood earlier in the same run."""
+        """How many of `not_sent` appeared earlier in the same run."""
         return self._progress.duplicates
 
     @property

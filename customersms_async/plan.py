@@ -130,11 +130,11 @@ class Plan:
         return math.ceil(self.seconds / 60)
 
     def at(self, rate: Rate) -> Plan:
-        """Give the same plan at another limit."""
+        """Return the same plan at another limit."""
         return evolve(self, rate=rate)
 
     def to_dict(self) -> dict[str, object]:
-        """Give the counts, ready for JSON; no number and no text."""
+        """Return the counts, ready for JSON; no number and no text."""
         names = ("recipients", "bad", "doubles", "skipped", "texts", "requests", "segments")
         more = ("segments_swapped", "ucs2", "minutes", "credits_at_least")
         return {

@@ -49,7 +49,7 @@ _NO_HEADER: Final = (
 
 class Recipients(Iterable[Message | Refusal]):
     """
-    A list of recipients, read anew each time it is iterated over.
+    A list of recipients, read again each time it is iterated over.
 
     Attributes:
         path: The file.
@@ -73,7 +73,7 @@ class Recipients(Iterable[Message | Refusal]):
         return map(self._reader.read, self._filled())
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Give number and cells of each row that is not empty, as they stand in the file."""
+        """Return number and cells of each row that is not empty, as they are in the file."""
         return ((row.number, row.cells) for row in self._filled())
 
     def __repr__(self) -> str:

@@ -61,7 +61,7 @@ class RedisLimiter(SharedLimiter):
 
         grace: As for `LocalLimiter`.
 
-        strict: Whether a server that may have lost its memory grants nothing until whatever it
+        strict: Whether a server that may have lost its memory grants nothing until what it
             forgot counts no more, instead of 3 s. For limits that must hold even where all members
             and the server are restarted at once.
 

@@ -63,7 +63,7 @@ class Forcing:
 
     @property
     def count(self) -> int:
-        """How often it stands in the text."""
+        """How often it appears in the text."""
         return len(self.positions)
 
     def __str__(self) -> str:
@@ -190,7 +190,7 @@ def _is_pair(char: str) -> bool:
 
 
 def _foreign(text: str) -> list[tuple[int, str]]:
-    """Give what is outside the alphabet, with its offset; marks stay with what they stand on."""
+    """Return what is outside the alphabet, with its offset; marks stay with what they stand on."""
     outside = set(text) - _GSM
     if any(map(may_join, outside)):
         return [(start, one) for start, one in clusters(text) if not _GSM.issuperset(one)]

@@ -1,5 +1,5 @@
 """
-A spreadsheet of people, each with a text of their own: run it again after whatever ended it.
+A spreadsheet of people, each with a personal text: run it again, however it ended.
 
     python examples/campaign.py people.csv result.csv
 

@@ -85,7 +85,7 @@ class Tally:
     attention: list[Outcome] = field(factory=list[Outcome])
 
     def add(self, outcome: Outcome) -> None:
-        """Count an outcome, and keep it if somebody has to look at it."""
+        """Count an outcome, and keep it if a person has to look at it."""
         self.codes[outcome.status, outcome.code] += 1
         if outcome.status is not Status.SENT and outcome.code != "DUPLICATE":
             self.attention.append(outcome)
@@ -250,7 +250,7 @@ def witness(progress: Progress, sandbox: Sandbox) -> str:
 
 
 def attention(tally: Tally) -> Group:
-    """List the rows that somebody has to look at, those together that need the same."""
+    """List the rows that a person has to look at, those together that need the same."""
     alike: defaultdict[Need, list[Row]] = defaultdict(list)
     for outcome in sorted(tally.attention, key=lambda outcome: outcome.index):
         need = Need(outcome.status, outcome.code or "", advice(outcome))

@@ -1,4 +1,4 @@
-"""Finished batches, read as they are: checked, sorted and grouped by whoever made them."""
+"""Finished batches, read as they are: checked, sorted and grouped already."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ What is read becomes batches, one ahead of what leaves.
 Rules of this module:
 
 1. What was taken from the source is entered in the results in the same step, before any wait.
-2. Nothing that was read waits for company longer than a second while a request could leave.
+2. No input waits for its batch to fill longer than a second while a request could leave.
 3. The event loop is let run at least every thousand inputs, and every few milliseconds.
 """
 
@@ -83,7 +83,7 @@ class Batcher:
         return self.source.is_exhausted and self.source.failure is None
 
     def hurry(self) -> None:
-        """Wait for nobody any longer: the event loop is at its end."""
+        """Stop waiting: the event loop is closing."""
         self._is_hurried = True
 
     async def next_batch(self) -> Batch | None:
@@ -176,7 +176,7 @@ class Batcher:
             self._napped_at = self._clock.now()
 
     async def _calmly(self, wait: Callable[[], Awaitable[object]]) -> None:
-        """Wait, unless nobody can any more: a cancellation means that the loop is at its end."""
+        """Wait, unless the loop is closing, which is what a cancellation means here."""
         if self._is_hurried:
             return
         try:
@@ -197,10 +197,10 @@ class Batcher:
         return self.source.is_over or (held_for is not None and held_for >= HELD_AT_MOST)
 
     def _held_for(self) -> float | None:
-        """Seconds for which the oldest item has waited for company; None where none is held."""
+        """Seconds for which the oldest item has been held back; None where none is."""
         since = self._reader.oldest_at
         if since is None:
             return None
-        if not self.source.waits:  # while requests wait for their slots, nothing waits for company
+        if not self.source.waits:  # until a request could leave, nothing is held back
             since = max(since, self._asked_at)
         return self._clock.now() - since

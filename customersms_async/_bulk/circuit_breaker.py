@@ -6,7 +6,7 @@ It also keeps since when a refusal for the rate holds the run, which the limiter
 Rules of this module:
 
 1. In an outage one request at a time tries to reach the gateway; the others wait in line.
-2. An outage ends with the first request that reaches the gateway, whatever its answer.
+2. An outage ends with the first request that reaches the gateway, with any answer.
 3. A try of an outage uses up nothing: no retry, no number, no slot.
 """
 
@@ -24,7 +24,7 @@ from .._ports.clock import Clock
 
 __all__ = ["CircuitBreaker"]
 
-#: The fates of a try after which nobody can tell when the next one will do.
+#: The fates of a try that say nothing about when the next one will work.
 _OUTAGES: Final = frozenset({codes.CONNECT_FAILED, codes.LIMITER_UNAVAILABLE})
 
 _CAUSES: Final = {
@@ -90,7 +90,7 @@ class CircuitBreaker:
         return await self._may_probe()
 
     def end(self) -> None:
-        """Note that the gateway was reached; a pause that it asked for lasts all the same."""
+        """Note that the gateway was reached; a pause that it asked for still applies."""
         if self._code is None or self._clock.now() < self._until:
             return
         self._log(logging.INFO, "bulk.resumed", f"goes on after {self.lasts_for:.0f} s")
@@ -103,7 +103,7 @@ class CircuitBreaker:
             self._let_all_go()
 
     def _let_all_go(self) -> None:
-        """Give the turn to the next in line, who gives it on where there is no outage any more."""
+        """Wake the next in line, which wakes the one behind it once the outage is over."""
         if self._prober is not None:
             self._prober = None
             self._turn.release()

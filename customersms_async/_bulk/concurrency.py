@@ -1,7 +1,7 @@
 """
-How many requests a run dares to have in flight.
+How many requests a run may have in flight.
 
-Rule: doubt makes slow. A run speeds up by answers about its numbers, and starts over after an
+Rule: doubt makes it slow. A run speeds up by answers about its numbers, and starts over after an
 unknown.
 """
 
@@ -15,7 +15,7 @@ __all__ = ["AdaptiveConcurrency"]
 @define(eq=False)
 class AdaptiveConcurrency:
     """
-    How many requests a bulk run dares to have in flight.
+    How many requests a bulk run may have in flight.
 
     Attributes:
         most: The most that the caller allows.
@@ -26,9 +26,9 @@ class AdaptiveConcurrency:
     allowed: int = 1
 
     def speed_up(self) -> None:
-        """Dare twice as many, up to the most."""
+        """Allow twice as many, up to the most."""
         self.allowed = min(2 * self.allowed, self.most)
 
     def start_over(self) -> None:
-        """Dare one."""
+        """Allow one."""
         self.allowed = 1

@@ -43,6 +43,6 @@ class Deadlines:
             self._last_wait = None  # the end of a wait that is over cannot be moved
 
     def cancel(self) -> None:
-        """Call nobody back any more."""
+        """Cancel the timers."""
         for timer in self._timers:
             timer.cancel()

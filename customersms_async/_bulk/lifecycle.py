@@ -15,7 +15,7 @@ not reach a request in flight: nobody would ever know its fate. The caller only 
 Rules of this module:
 
 1. The next request is started only when the one before it was let go by the limiter, and the
-   input is read only as far as that: a run that ends early has read little in vain.
+   input is read only as far as that: a run that ends early has read little too much.
 2. `Lifecycle.halt` decides without an await that nothing new leaves; all else follows from it.
 3. Every number read is decided once, also when the run is stopped, cancelled or abandoned, and
    when the input or the journal raises.
@@ -53,7 +53,7 @@ from .worker_pool import WorkerPool
 
 __all__ = ["Lifecycle"]
 
-#: Seconds that a journal has to note the last answer, when a run waits for no more than that.
+#: Seconds that a journal has to note the last answer, once a run waits only for that.
 _TIME_TO_SETTLE: Final = 5.0
 
 _TAKEN: Final = DeliveryResult(
@@ -82,7 +82,7 @@ class Lifecycle:
         halted: The word of what stopped it, or None.
         failure: What the caller's iterable, journal or session raised, or None.
         results: The fates.
-        changed: Set whenever something has changed that somebody may wait for.
+        changed: Set when something has changed that a caller may wait for.
         task: The task that reads, once it was started.
     """
 
@@ -176,7 +176,7 @@ class Lifecycle:
         self.halted = word
         if self._phase is Phase.READING:
             # Later, since the input itself may ask for it: a task that cancels itself is hit
-            # wherever it waits next, and that may be for what is in flight.
+            # at its next await, which may be for what is in flight.
             asyncio.get_running_loop().call_soon(self._interrupt)
         self._workers.halt(word)
         if self._workers:
@@ -203,7 +203,7 @@ class Lifecycle:
         return self._context.timeout_for(self._options.batch_size) + _TIME_TO_SETTLE
 
     def _interrupt(self) -> None:
-        """Stop reading, wherever it waits."""
+        """Stop reading, at any await."""
         if self._phase is Phase.READING and self.task is not None:
             self.task.cancel()
 
@@ -213,7 +213,7 @@ class Lifecycle:
         self._batcher.give_up_notes()
 
     def _fail(self, exc: Exception, word: str) -> None:
-        """Something of the caller's failed: nothing new leaves, and the end says why."""
+        """The caller's iterable or journal failed: nothing new leaves, and the end says why."""
         self.failure = self.failure or exc
         self.halt(word)
 
@@ -279,7 +279,7 @@ class Lifecycle:
 
     def _begin(self, batch: Batch) -> Worker:
         worker = Worker(self._context, batch, self._journal, self._breaker, self._options.lane)
-        self._batcher.begun()  # not before: where the session is closed, nobody has it yet
+        self._batcher.begun()  # only now: `Worker` raises if the session is closed
         self._workers.add(worker)
         worker.task = self._spawn(self._work(worker))
         return worker

@@ -36,7 +36,7 @@ class _Group:
 
 class MessageReader(Reader):
     """
-    Reads messages with texts of their own; see `Reader`.
+    Reads messages, each with its own text; see `Reader`.
 
     Args:
         look_ahead: Messages that are held back, at most, to find equal texts.
@@ -55,7 +55,7 @@ class MessageReader(Reader):
         source = open_source(messages, "messages")
         super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse, skip=skip)
         self._look_ahead = look_ahead
-        self._seen: dict[bytes, int] = {}  # where each pair stood first
+        self._seen: dict[bytes, int] = {}  # where each pair came first
         # Oldest first. A plain dict that is emptied from its front is searched again from its
         # beginning each time.
         self._groups: OrderedDict[str, _Group | tuple[float, int, str, object]] = OrderedDict()

@@ -36,7 +36,7 @@ class BulkOptions(TypedDict, total=False):
         max_in_flight: Requests under way at once, at least 1; 16 by default.
         stop_after: Seconds after which nothing new leaves, above 0; None for no end.
         dedupe: Whether a number is sent to once a run, True by default. Costs about 100 bytes a
-            distinct number; with False, memory is bounded whatever the size of the input.
+            distinct number; with False, memory is bounded for inputs of any size.
         skip: Who must not be sent to: numbers, each read by ``parse_phone``, or a function that
             takes a number in E.164 and gives a word (``Outcome.detail``) or None. They end as
             ``SKIPPED``.

@@ -31,7 +31,7 @@ class PhoneReader(Reader):
         source = open_source(split_phones(phones) if isinstance(phones, str) else phones, "phones")
         super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse, skip=skip)
         self._text = text
-        # For each number the chunk in which it stood first: its first index, and its numbers. So a
+        # For each number the chunk in which it came first: its first index, and its numbers. So a
         # whole chunk is entered by two calls that run in C.
         self._seen: dict[int, tuple[int, list[int]]] = {}
         self._indexes: Sequence[int] = ()
@@ -101,7 +101,7 @@ class PhoneReader(Reader):
         return chunk
 
     def _take_one(self, chunk: Chunk, place: int, item: object) -> str | None:
-        """Give the number of an item that goes further."""
+        """Return the number of an item that goes further."""
         index = chunk.first + place
         try:
             phone = self._number(item)

@@ -176,7 +176,7 @@ class Reader(ABC):
 
     @abstractmethod
     def flush(self) -> Batch | None:
-        """Give the oldest batch that is held, full or not; None where none is."""
+        """Return the oldest batch that is held, full or not; None where none is."""
 
     def _note_cleanness(self, *, is_clean: bool) -> None:
         """Check more in one go where the last was clean already."""
@@ -194,7 +194,7 @@ class Reader(ABC):
         return checked(self._parse, item)
 
     def _skipped(self, phone: str) -> Verdict | None:
-        """Give the verdict on a number that must not be sent to."""
+        """Return the verdict on a number that must not be sent to."""
         skip = self._skip
         if skip.numbers and int(phone) in skip.numbers:
             return _SKIPPED
@@ -214,14 +214,14 @@ class Reader(ABC):
 
 
 def invalid(exc: InvalidPhone | InvalidMessage) -> Verdict:
-    """Give the verdict on an input that is none."""
+    """Return the verdict on an input that cannot be sent to."""
     if isinstance(exc, InvalidPhone):
         return Verdict(Status.NOT_SENT, codes.INVALID_PHONE, exc.reason)
     return Verdict(Status.NOT_SENT, codes.INVALID_MESSAGE, str(exc))
 
 
 def as_given(item: object) -> str:
-    """Give a refused input back as it was; what is no text is named by its type."""
+    """Return a refused input as it was; anything but text is named by its type."""
     if isinstance(item, Message | Outcome):
         item = item.phone
     if isinstance(item, str):

@@ -58,7 +58,7 @@ class ResultCollector:
         ready: Outcomes that wait for the caller.
         leftovers: Outcomes of what may have been sent that the caller has not taken.
         fates: How many numbers have which fate.
-        duplicates: Numbers that stood earlier in the run.
+        duplicates: Numbers that appeared earlier in the run.
         skipped: Numbers that the caller's ``skip`` names.
         read_count: Numbers that were read.
     """
@@ -186,7 +186,7 @@ def _each(verdicts: Verdict | Sequence[Verdict]) -> Iterator[Verdict] | Sequence
 
 
 def _to_resend(batch: Batch, result: DeliveryResult) -> Sequence[int]:
-    """Give the indexes of what was not sent and may be sent again, for which the text is kept."""
+    """Return the indexes of what was not sent and may be sent again, for which the text is kept."""
     if result.whole is not None:
         return batch.indexes if is_safe_to_resend(result.whole) else ()
     fates = zip(batch.indexes, _each(result.verdicts), strict=False)

@@ -4,7 +4,7 @@ A run as its caller holds it: started, waited for, stopped from any thread, repo
 Rules of this module:
 
 1. A caller may leave at any time; its cancellation ends a wait, and never a request in flight.
-2. What a cancelled caller was not told stands in a note on the cancellation.
+2. What a cancelled caller was not told is in a note on the cancellation.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Run:
         self._lifecycle.changed.set()
 
     async def join(self) -> None:
-        """Wait for the end, once it was started; to be cancelled ends the wait, not the run."""
+        """Wait for the end, once it was started; a cancellation ends the wait, not the run."""
         if self._lifecycle.task is not None:
             await asyncio.wait([self._lifecycle.task])
 
@@ -150,7 +150,7 @@ class Run:
             is_told: Whether the caller has heard of the end already: then there is no note.
 
         Raises:
-            asyncio.CancelledError: It was cancelled once more, which ends the wait and nothing
+            asyncio.CancelledError: It was cancelled again, which ends the wait and nothing
                 else; it has the note.
         """
         self.halt_and_drain(codes.CANCELLED)
@@ -170,7 +170,7 @@ class Run:
 
     def raise_failure(self) -> None:
         """
-        Raise what something of the caller's raised.
+        Raise what the caller's iterable, journal or session raised.
 
         Raises:
             BulkInterrupted: The input, the journal or the session failed.
@@ -179,7 +179,7 @@ class Run:
             raise BulkInterrupted(self.report()) from self._lifecycle.failure
 
     def report(self) -> Report:
-        """Give the outcomes that were kept in columns, and the counts."""
+        """Return the outcomes that were kept in columns, and the counts."""
         columns = self._columns or Columns()
         columns.trim()
         return Report(columns, self.progress, self._name)

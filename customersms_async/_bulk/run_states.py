@@ -107,7 +107,7 @@ MOVES: Final[Mapping[enum.Enum, frozenset[enum.Enum]]] = {
 
 def move(state: State, to: State) -> State:
     """
-    Give the state *to*, where *state* may become it.
+    Return the state *to*, where *state* may become it.
 
     Raises:
         RuntimeError: The move is not in `MOVES`.

@@ -1,5 +1,5 @@
 """
-Somebody's iterable, read a little ahead.
+The caller's iterable, read a little ahead.
 
 Rules of this module:
 
@@ -7,7 +7,7 @@ Rules of this module:
    before is there to be taken.
 2. An async iterable is entered, read and closed by one task, its own; who waits for items may
    leave at any time, and the item that is awaited is not cut off.
-3. Nothing waits for company longer than `HELD_AT_MOST` seconds.
+3. Nothing waits for a batch to fill longer than `HELD_AT_MOST` seconds.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Source(ABC):
 
     def __init__(self, items: object) -> None:
         self.is_sized: bool = isinstance(items, Sized) and not isinstance(items, AsyncIterable)
-        # Only of collections proper: the length of a database's rows may be a query of its own.
+        # Only of collections proper: the length of a database's rows may cost a query.
         self.expected: int | None = len(items) if _is_counted(items) else None
         self.is_exhausted: bool = False
         self.failure: Exception | None = None
@@ -109,7 +109,7 @@ class Source(ABC):
         del spawn
 
     def read_ahead(self, count: int) -> None:
-        """Go on reading up to *count* items meanwhile, where a task of its own can."""
+        """Read up to *count* items in the background, where the source has a task for it."""
         del count
 
     @abstractmethod
@@ -117,7 +117,7 @@ class Source(ABC):
         """
         Read *count* items; what the iterable raises becomes ``failure`` and ends it.
 
-        Fewer come at its end, and after `HELD_AT_MOST` seconds.
+        Fewer come at the end of the input, and after `HELD_AT_MOST` seconds.
 
         Args:
             count: How many.
@@ -177,7 +177,7 @@ class SyncSource(Source):
 
 
 class AsyncSource(Source):
-    """An async iterable, read by a task of its own."""
+    """An async iterable, read by a separate task."""
 
     def __init__(self, items: AsyncIterable[object]) -> None:
         super().__init__(items)
@@ -279,7 +279,7 @@ class AsyncSource(Source):
             self.failure = self.failure or exc
 
     def _ripen_after(self, seconds: float) -> None:
-        """Wait for no more items after so many seconds."""
+        """Stop waiting for items after this many seconds."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._ripen)
 

@@ -39,7 +39,7 @@ class Throughput:
                 samples.popleft()
 
     def per_minute(self, now: float, numbers: int) -> float | None:
-        """Give numbers a minute; None while nothing can be said."""
+        """Return numbers a minute; None while nothing can be said."""
         if not self._samples or now <= self._samples[0][0] or numbers == self._samples[0][1]:
             return None
         then, before = self._samples[0]

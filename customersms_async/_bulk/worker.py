@@ -3,7 +3,7 @@ One request of a run: its delivery, its claim in the journal, and how far it is.
 
 Rules of this module:
 
-1. Whatever ends the task that a worker lives in, `run` gives what is proven: by the mark of the
+1. However a worker's task ends, `run` returns what is proven: by the mark of the
    attempt, or, where no attempt was begun, that nothing was sent.
 2. A claim is written right before the first byte may leave. What was turned away is released
    before anything is tried again; what has a fate is settled before the run enters it.
@@ -51,7 +51,7 @@ class WorkerResult:
 
 
 def not_sent(code: str | None) -> DeliveryResult:
-    """Give the fate of what a stopped run did not begin."""
+    """Return the fate of what a stopped run did not begin."""
     return DeliveryResult(Verdict(Status.NOT_SENT, code or codes.STOPPED))
 
 
@@ -74,7 +74,7 @@ class Worker:
         batch: Its inputs; once the journal was asked, those that it let go.
         size: How many inputs it had at first.
         taken: Inputs that the journal did not let go.
-        let_go: Set when the limiter has let it go for the first time, or at its end.
+        let_go: Set when the limiter has granted its first slot, or at its end.
         task: The task that it lives in.
     """
 
@@ -126,7 +126,7 @@ class Worker:
             else:
                 await self._journal.settle(list(outcomes()))
         except asyncio.CancelledError:
-            return  # nobody waits for the journal any longer; the fate is known here all the same
+            return  # nobody waits for the journal any longer; the fate is known here anyway
 
     def end(self) -> None:
         """Its fates were entered."""
@@ -143,7 +143,7 @@ class Worker:
             self._cancel()
 
     def abandon(self) -> None:
-        """Wait for nothing any longer."""
+        """Stop waiting."""
         if self._stage is not Stage.NEW:
             self._cancel()
 
@@ -169,7 +169,7 @@ class Worker:
     async def may_try_again(self, result: DeliveryResult) -> bool:
         """Release the claim, and wait for the end of what holds the run."""
         if self._stage is Stage.WAITING and result.first.code != codes.LIMITER_UNAVAILABLE:
-            return False  # the limiter has said for how long refusals are borne
+            return False  # the limiter has decided how long to put up with refusals
         if self._stage is Stage.UNDER_WAY and self._journal is not None:
             self._stage = move(self._stage, Stage.CLAIMING)
             await self._journal.release(self.batch)

@@ -51,7 +51,7 @@ class WorkerPool:
             worker.end_claim()
 
     def abandon(self) -> None:
-        """Wait for nothing any longer."""
+        """Stop waiting."""
         for worker in self._workers:
             worker.abandon()
 
@@ -60,7 +60,7 @@ class WorkerPool:
         Wait until all have ended.
 
         Args:
-            cancelled: Called where this is cancelled: the event loop is at its end.
+            cancelled: Called if this is cancelled, since the event loop is closing.
 
             died: Called for each whose task was cancelled before its first step.
         """

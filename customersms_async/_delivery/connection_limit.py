@@ -1,5 +1,5 @@
 """
-At most so many requests under way, over all accounts of a client.
+A cap on the requests under way, over all accounts of a client.
 
 Rules of this module:
 

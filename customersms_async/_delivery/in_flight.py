@@ -96,7 +96,7 @@ class InFlight:
 
             context: Close only what belongs to it; None closes all, and the session of this loop.
         """
-        # Copied first: other threads start something in loops of their own meanwhile.
+        # Copied first: other threads may start something in their loops meanwhile.
         for bulk, its_context in list(self.bulks.items()):
             if context in (None, its_context):
                 bulk.stop_and_drain(seconds)

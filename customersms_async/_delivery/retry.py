@@ -65,7 +65,7 @@ def has_no_credits(verdict: Verdict) -> bool:
 
 
 def backoff_for_rate(refusals: int) -> float:
-    """Say how long a limiter pauses by itself after so many refusals in a row: 1, 2, 4 to 60 s."""
+    """Say how long a limiter pauses by itself after *refusals* in a row: 1, 2, 4 to 60 s."""
     return min(60.0, 2.0 ** min(refusals, 6))
 
 

@@ -108,7 +108,7 @@ class Turn:
         return max(refused_at, self.context.accepted_at) + PATIENCE_WITH_REFUSALS
 
     def _may_ask_again(self, accepted_at: float) -> bool:
-        """Whether the ten minutes began anew: another request was let through since it asked."""
+        """Whether the ten minutes began again: another request was let through since it asked."""
         if self.refused_at is None or self.context.accepted_at <= accepted_at:
             return False
         return self.time.left(self.context.clock.now()) > 0

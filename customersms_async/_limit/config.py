@@ -97,7 +97,7 @@ def _positive(name: str, value: object) -> None:
 @frozen
 class Rate:
     """
-    A limit as its server states it: so many requests in any period.
+    A limit as its server states it: a number of requests in any period.
 
     Attributes:
         limit: Requests, at least 1.

@@ -6,7 +6,7 @@ Theory of operation
 
 There are ``limit`` slots. A request holds one from the instant for which it is reserved until
 ``per`` seconds after its *answer* was heard. The server counted the request somewhere between the
-two, so two uses of one slot lie at least ``per`` apart at the server, whatever the network did to
+two, so two uses of one slot lie at least ``per`` apart at the server, however the network delayed
 either of them, and no ``per`` seconds ever hold more than ``limit`` requests as the server counts.
 Counting from the moment of *sending* proves nothing: a request that dawdled arrives late, the one
 a period later arrives early.
@@ -24,7 +24,7 @@ Rules of this module:
 2. The end of a request moves that to *heard + per* where it was answered, to *heard + grace + per*
    where the answer was lost (the server may still be about to count it). A reservation that was
    never used gives its opening and its charge back. An end may be told twice, and of a lease that
-   is long dead: its entry is added all the same.
+   is long dead: its entry is still added.
 3. Entries may exceed the limit (ends told late, memories merged). With x too many, a grant takes
    the x-th opening, counted from 0; a bulk run leaves ``spare`` more.
 4. Every grant moves ``due``, the pace of bulk runs, by an interval. A bulk grant moves it further
@@ -138,7 +138,7 @@ class Law:
 
             frozen: Seconds before its instant in which a reservation stays where it is.
 
-            is_overdue: Whether so many messages passed by this bulk request that it need not leave
+            is_overdue: Whether enough messages passed by this bulk request that it need not leave
                 a reserve.
 
         Returns:

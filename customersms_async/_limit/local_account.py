@@ -3,9 +3,9 @@ One account of a `LocalLimiter`: its state in memory, which all event loops shar
 
 Rules of this module:
 
-1. Everything is decided under the process's lock and without an await. Whoever changes something
-   serves all who wait, of all loops; a slot is granted in the thread of its own loop.
-2. Slots are not reserved ahead here: the state is at hand at any time, so each is granted when it
+1. Everything is decided under the process's lock and without an await. Each change
+   serves the waiters of all loops; a slot is granted in the thread of its own loop.
+2. Slots are not reserved ahead here: the state can be read at any time, so each is granted when it
    opens, to the first in line. There is one timer in each loop in which somebody waits.
 3. The garbage collector or a signal may end a request in the midst of a decision: it is then noted,
    and taken in when the decision is complete.

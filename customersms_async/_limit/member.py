@@ -60,7 +60,7 @@ class Desk(Protocol):
         ...
 
     def leave(self, waiter: Waiter) -> None:
-        """Forget *waiter*, whatever became of it."""
+        """Forget *waiter*, however it ended."""
         ...
 
     def confirm(self, slot: LeasedSlot) -> bool:
@@ -230,7 +230,7 @@ class Member:
 
     @property
     def waiting(self) -> int:
-        """Callers that wait; in a loop that does not run, nobody does."""
+        """Callers that wait; none in a loop that does not run."""
         return self.sends_waiting + self.bulks_waiting if self.loop.is_running() else 0
 
     def first(self, *, is_bulk: bool) -> Waiter | None:

@@ -96,7 +96,7 @@ class Refusals:
         return self._regained(state, now) < self._to_regain
 
     def pace(self, state: AccountState, now: float) -> tuple[float, int]:
-        """Give the seconds between two requests that are paced, and how many may go at once."""
+        """Return the seconds between two requests that are paced, and how many may go at once."""
         regained = min(self._regained(state, now), self._to_regain)
         part = _CAUTIOUS_PACE + (_PACE - _CAUTIOUS_PACE) * regained / self._to_regain
         burst = min(self._burst, 1 + int(regained))

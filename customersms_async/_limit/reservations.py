@@ -20,7 +20,7 @@ from .store_view import View
 
 __all__ = ["Reservations"]
 
-#: Timers may fire early by so many seconds; the margin of the period covers it.
+#: Seconds by which timers may fire early; the margin of the period covers it.
 _SOON: Final = 0.001
 
 
@@ -72,7 +72,7 @@ class Reservations:
         return self.by_lease.pop(waiter.lease.id, None) is not None
 
     def confirmations(self, view: View) -> Iterator[float]:
-        """Give the instants at which a reservation must be looked at again, monotonic seconds."""
+        """Return the instants at which a reservation must be looked at again, monotonic seconds."""
         for waiter in self.by_lease.values():
             if not self.is_final(waiter):
                 yield view.passed_at(waiter.lease.at - 0.5 * FREEZE)

@@ -41,11 +41,11 @@ __all__ = ["Here", "SharedAccount"]
 #: Seconds after which it looks again where nothing is known to open.
 _POLL: Final = 0.25
 
-#: An end waits so many seconds at most for a swap that tells it along with other things.
+#: Seconds that an end waits at most for a swap that reports it along with others.
 _LATEST_TELLING: Final = 1.0
 _SOON: Final = 0.01  # seconds after an end until a round begins
 
-#: What was seen within so many seconds need not be looked at again.
+#: Seconds for which what was seen need not be looked at again.
 _FRESH: Final = 0.05
 
 

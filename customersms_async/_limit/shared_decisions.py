@@ -1,7 +1,7 @@
 """
 What a member of a shared limiter wants to write: pure decisions on a copy of the state.
 
-A plan is made from a `View`, carried out by one swap, and made anew where another member came
+A plan is made from a `View`, carried out by one swap, and made again where another member came
 first. Nothing of it counts before the swap was carried out.
 """
 
@@ -21,16 +21,16 @@ from .store_view import View, merge, newest
 
 __all__ = ["AHEAD", "FREEZE", "LONGEST", "Asks", "Ended", "OtherOptions", "Plan", "Planner", "copy"]
 
-#: A reservation stays where it is from so many seconds before its instant on.
+#: Seconds before its instant from which a reservation stays where it is.
 FREEZE: Final = 0.25
 
-#: Single messages reserve slots that open within so many seconds.
+#: Seconds within which a slot must open for a single message to reserve it.
 AHEAD: Final = 2.0
 
-#: Members that have written nothing for so many look-backs are forgotten.
+#: Look-backs after which a member that has written nothing is forgotten.
 _FORGOTTEN_AFTER: Final = 2
 
-#: Seconds that a request takes at most, where nobody says: a batch of 100 by the client's default.
+#: Seconds that a request takes at most by default: a batch of 100 with the client's default.
 LONGEST: Final = 80.0
 
 

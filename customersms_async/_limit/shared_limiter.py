@@ -217,7 +217,7 @@ class SharedLimiter:
         return self._clock() - self._heard_at >= seconds
 
     def forget_loops(self) -> None:
-        """Go on under names of its own: this is a forked child. Nothing of the parent is closed."""
+        """Take new names: this is a forked child. Nothing of the parent's is closed."""
         self._of_parents += self._loops.values()
         self._loops, self._untold = {}, {}
 

@@ -49,22 +49,22 @@ class View:
     received: float
 
     def least(self, at: float) -> float:
-        """Give the account's clock at an instant of the member; it is at least so late."""
+        """Return the account's clock at an instant of the member; it is at least so late."""
         return self.now + (at - self.received)
 
     def most(self, at: float) -> float:
-        """Give the account's clock at an instant of the member; it is at most so late."""
+        """Return the account's clock at an instant of the member; it is at most so late."""
         return self.now + (at - self.sent)
 
     def passed_at(self, instant: float) -> float:
-        """Give the member's clock when an instant of the account has passed for certain."""
+        """Return the member's clock when an instant of the account has passed for certain."""
         return self.received + (instant - self.now)
 
 
 def tell_time(
     state: AccountState | None, seen: Seen, last: View | None, sent: float, received: float
 ) -> float:
-    """Give the account's clock for an answer of the store; see rule 1."""
+    """Return the account's clock for an answer of the store; see rule 1."""
     now = seen.now if state is None else seen.now + state.offset
     if last is not None and last.seen.run == seen.run:
         now = min(now, last.now + (received - last.sent) * (1 + _DRIFT))
@@ -75,7 +75,7 @@ def tell_time(
 
 
 def newest(one: AccountState, other: AccountState | None, now: float) -> AccountState:
-    """Give the one that knows more; equal ones are merged."""
+    """Return the one that knows more; equal ones are merged."""
     if other is None:
         return one
     ranks = (one.epoch, one.version), (other.epoch, other.version)
@@ -86,7 +86,7 @@ def newest(one: AccountState, other: AccountState | None, now: float) -> Account
 
 def merge(one: AccountState, other: AccountState, now: float) -> AccountState:
     """
-    Give a state in which every slot is busy that is busy in either.
+    Return a state in which every slot is busy that is busy in either.
 
     A reservation that only one of them has, and that nobody can have used yet, may have been taken
     by a message in the other: its holder asks again.

@@ -1,5 +1,5 @@
 """
-`UnlimitedLimiter`: no limit at all, for tests against a gateway of their own.
+`UnlimitedLimiter`: no limit at all, for tests against a local gateway.
 
 Rule of this module: a refusal for the rate is honoured as every limiter honours it, so that an
 application meets the pause, and a test can move the clock past it.

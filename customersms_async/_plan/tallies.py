@@ -74,7 +74,7 @@ class BadTally:
         self._reasons[key] = (times + 1, first)
 
     def reasons(self) -> tuple[Reason, ...]:
-        """Give the reasons, the most frequent first."""
+        """Return the reasons, the most frequent first."""
         found = [Reason(*key, *counted) for key, counted in self._reasons.items()]
         return tuple(sorted(found, key=lambda reason: -reason.count))
 
@@ -118,7 +118,7 @@ class ForcingTally:
                 self._found[one.char] = (one, times + 1)
 
     def forced(self) -> tuple[Forced, ...]:
-        """Give the characters, the most frequent first."""
+        """Return the characters, the most frequent first."""
         found = [Forced(one.char, one.name, one.swap, n) for one, n in self._found.values()]
         return tuple(sorted(found, key=lambda one: -one.messages))
 

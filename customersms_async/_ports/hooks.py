@@ -47,5 +47,5 @@ class RequestRecord:
     credits: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes as types that JSON has; the fates by the values of `Status`."""
+        """Return the attributes as types that JSON has; the fates by the values of `Status`."""
         return as_dict(self)

@@ -22,7 +22,7 @@ class Batch:
         phones: Their numbers, in E.164.
         text: Their common text.
         refs: Their `Message.ref`, one each; empty where there are none.
-        is_personal: Whether each number has a text of its own, as in `CustomerSMS.send_messages`.
+        is_personal: Whether each number has its own text, as in `CustomerSMS.send_messages`.
         request: The short id of the attempt, as in `Outcome.request` and in logs; None before one
             is about to begin.
     """

@@ -35,7 +35,7 @@ class Ticket:
 
 class Slot(Protocol):
     """
-    Leave for one request. Exactly one of the four calls ends it.
+    Permission to send one request; exactly one of the four methods must release it.
 
     Attributes:
         ticket: The place in the queue that it was granted to.
@@ -61,7 +61,7 @@ class Slot(Protocol):
 
     def refused(self, retry_after: float | None) -> float:
         """
-        The gateway turned the request away for the rate, and asked for so many seconds.
+        The gateway turned the request away for the rate, and asked for a pause of some seconds.
 
         Returns:
             Seconds until the pause of the account ends.
@@ -99,7 +99,7 @@ class Usage:
     share: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes as types that JSON has."""
+        """Return the attributes as types that JSON has."""
         return as_dict(self)
 
 
@@ -116,7 +116,7 @@ class Limiter(Protocol):
         ticket: Ticket | None = None,
     ) -> Slot:
         """
-        Wait for a slot, in the task of whoever sends; to be cancelled ends the wait at once.
+        Wait for a slot, in the task that sends; a cancellation ends the wait at once.
 
         Args:
             account: The hash that stands for a key.
@@ -160,5 +160,5 @@ class ObservableLimiter(Limiter, Protocol):
         ...
 
 
-#: No pause is longer, whatever a server says: one `Retry-After` has put a client to sleep for days.
+#: No pause is longer, even if a server asks: one `Retry-After` has put a client to sleep for days.
 LONGEST_PAUSE: Final = 600.0

@@ -100,7 +100,7 @@ class Store(Protocol):
 
     async def read(self, account: str) -> Seen:
         """
-        Give what the store holds for *account* (any text; a hash of the key in practice).
+        Return what the store holds for *account* (any text; a hash of the key in practice).
 
         The first read of a new store, or after a loss, begins the new *run*.
 

@@ -34,7 +34,7 @@ class NotAllowed(Exception):
 
 
 def _always() -> bool:
-    """Nobody minds."""
+    """Allow it."""
     return True
 
 
@@ -52,7 +52,7 @@ class Attempt:
     Attributes:
         number: Its number among the client's attempts, from 1.
         is_started: Whether the body has begun to be written.
-        is_called_off: Whether it may not begin any more.
+        is_called_off: Whether it may no longer begin.
         may_start: Asked right before the first byte; where it says no, nothing leaves.
     """
 
@@ -66,7 +66,7 @@ class Attempt:
         Mark the first byte; called right before it is written.
 
         Raises:
-            NotAllowed: It was called off, may not start any more, or something writes the body a
+            NotAllowed: It was called off, may no longer start, or something writes the body a
                 second time.
         """
         if self.is_called_off or self.is_started or not self.may_start():

@@ -19,7 +19,7 @@ def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]
     Read all numbers of the list.
 
     Raises:
-        RecipientsError: One of them cannot be read: then nobody knows who wants no messages.
+        RecipientsError: One of them cannot be read: then it is not known who wants no messages.
     """
     rows = (row for row in table.rows() if row.flaw or not is_blank(row.cells))
     first = list(itertools.islice(rows, 1))

@@ -41,7 +41,7 @@ class Problems:
         return self._counts.total()
 
     def lines(self) -> list[str]:
-        """Give the lines to show; none where nothing is wrong."""
+        """Return the lines to show; none where nothing is wrong."""
         if not self._counts:
             return []
         code = min(self._counts, key=ORDER.index)

@@ -141,7 +141,7 @@ class RowReader:
 
 
 def _cell(row: Row, place: int) -> str:
-    """Give a cell without what cannot be seen at its ends; empty where the row ends before it."""
+    """Return a cell without what cannot be seen at its ends; empty where the row ends before it."""
     if place >= len(row.cells):
         return ""
     cell = row.cells[place].strip().strip("\ufeff").strip()

@@ -7,7 +7,7 @@ Rules of this module:
    accent. Where nothing does (emoji, other scripts), there is none. A number is never changed: a
    raised 2 or a half, written plainly behind a digit, would be another number.
 2. What Unicode calls a form of something else (ligatures, full width, accents) is taken from its
-   tables; what it does not call so stands in ours.
+   tables; the rest is in our own table.
 3. A base and the marks on it are one thing, and so is a sequence of emoji: half of it would say
    something else.
 """
@@ -80,7 +80,7 @@ _INSTEAD: Final = {
 }
 _SWAPS: Final = {char: swap for swap, chars in _INSTEAD.items() for char in chars}
 
-#: Marks, controls and formats: they have no sign of their own.
+#: Marks, controls and formats: they are not visible by themselves.
 _UNSEEN: Final = frozenset({"Mn", "Me", "Cc", "Cf"})
 
 

@@ -39,7 +39,7 @@ class ApiKey:
         return self._value
 
     def hide_in(self, answer: bytes) -> bytes:
-        """Replace the key in an answer, wherever the gateway echoes it."""
+        """Replace the key in an answer that echoes it."""
         if len(self._encoded) < _SHORTEST_KEY:
             return answer
         return answer.replace(self._encoded, b"[hidden]")

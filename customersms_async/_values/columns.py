@@ -103,7 +103,7 @@ class Columns:
         self._given[index] = given
 
     def keep_double(self, index: int, first: int) -> None:
-        """Keep where the number of a line stood first."""
+        """Keep where the number of a line came first."""
         self._doubles[index] = first
 
     def keep_ref(self, index: int, ref: object) -> None:

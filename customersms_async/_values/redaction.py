@@ -5,7 +5,7 @@ Rules of this module:
 
 1. What the gateway or an exception says is cleaned before it is kept, since it may echo what we
    sent. The key, the text and the numbers of the request are found in any spelling, and so is a
-   number of somebody else that is written as people write numbers.
+   stranger's number that is written as people write numbers.
 2. Nothing else is hidden: HTTP statuses, sizes, types, dates, addresses and places stay readable.
    A text so short that it may be part of the gateway's own words is hidden in quotes only.
 3. What is shown in place of a secret is ASCII, so that it can be printed anywhere.
@@ -29,7 +29,7 @@ _SHORTEST_KEY: Final = 8  # a shorter one, as tests have, is hidden where it sta
 _KEY_FRAGMENT: Final = 12
 _SHORTEST_TEXT: Final = 8  # letters and digits, of more than one word
 _TEXT_FRAGMENT: Final = 16
-_NUMBER_FRAGMENT: Final = 7  # the shortest number of E.164; what is left of a longer one tells less
+_NUMBER_FRAGMENT: Final = 7  # the shortest number of E.164; a part of a longer one tells less
 
 _QUOTES: Final = "\"'`\u00ab\u00bb\u2018-\u201f\u2039\u203a"
 
@@ -158,7 +158,7 @@ def _letters(text: str) -> Iterator[str]:
 
 
 def _hide_fragments(detail: str, secret: str, shortest: int) -> str:
-    """Hide each part of *secret* of so many letters and digits, whatever stands between them."""
+    """Hide each part of *secret* with at least *shortest* letters and digits, spaced in any way."""
     known = "".join(_letters(secret))
     if len(known) < shortest:
         return detail

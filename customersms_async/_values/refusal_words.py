@@ -133,7 +133,7 @@ _OURS: Final = {
 
 def word(value: object) -> str | None:
     """
-    Make a stable upper-case word of a code, whatever its type and spelling.
+    Make a stable upper-case word of a code of any type and spelling.
 
     Returns:
         ``INVALID_API_KEY`` for ``"invalid api-key"`` and ``"InvalidApiKey"``, ``429`` for 429,

@@ -26,7 +26,7 @@ __all__ = [
 
 def check_seconds(name: str, value: object, *, or_zero: bool = False) -> float:
     """
-    Give a duration back.
+    Check a duration and return it.
 
     Raises:
         ConfigurationError: It is not a finite number above 0 (or from 0).
@@ -39,13 +39,13 @@ def check_seconds(name: str, value: object, *, or_zero: bool = False) -> float:
 
 
 def check_seconds_or_none(name: str, value: object) -> float | None:
-    """Give a duration above 0 back, or None."""
+    """Check a duration above 0, or None, and return it."""
     return None if value is None else check_seconds(name, value)
 
 
 def check_count(name: str, value: object, least: int, most: int | None = None) -> int:
     """
-    Give a whole number back.
+    Check a whole number and return it.
 
     Raises:
         ConfigurationError: It is no whole number, or out of its range.
@@ -77,7 +77,7 @@ _ERROR_STATUSES: Final = range(400, 600)
 
 def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
     """
-    Give the URL of the API back.
+    Check the URL of the API and return it.
 
     Raises:
         ConfigurationError: It is no absolute http(s) URL, holds a user name or password, or is
@@ -106,7 +106,7 @@ def is_this_machine(url: str) -> bool:
 
 def check_method(name: str, value: T, method: str) -> T:
     """
-    Give an object back that is asked for one method, ``__call__`` for a callable.
+    Check an object for one method, ``__call__`` for a callable, and return it.
 
     Raises:
         ConfigurationError: It does not have it.
@@ -120,7 +120,7 @@ def check_method(name: str, value: T, method: str) -> T:
 
 def check_hook(name: str, value: F | None) -> F | None:
     """
-    Give a callable back that is told of something, or None.
+    Check a callback, or None, and return it.
 
     Raises:
         ConfigurationError: It cannot be called, or only awaited.
@@ -135,7 +135,7 @@ def check_hook(name: str, value: F | None) -> F | None:
 
 def check_statuses(name: str, value: object) -> frozenset[int]:
     """
-    Give a set of HTTP statuses back.
+    Check a set of HTTP statuses and return it.
 
     Raises:
         ConfigurationError: It is no collection of numbers from 400 to 599.
@@ -162,7 +162,7 @@ def _url_parts(url: object) -> SplitResult | None:
 
 
 def _shown(url: object) -> str:
-    """Name what was given; it is not quoted, since a password or the key may stand in it."""
+    """Name what was given; it is not quoted, since it may contain a password or the key."""
     return f"{len(url)} characters that are none" if isinstance(url, str) else type(url).__name__
 
 

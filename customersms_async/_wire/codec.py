@@ -7,7 +7,7 @@ Rules of this module:
 2. The gateway runs on PHP, whose types are loose. Only what decides has to be exact: an entry's
    ``phone`` and ``success``. Any other field of a wrong type counts as absent.
 3. An answer that does not clearly say yes or no says nothing: what is not the documented shape is
-   `Unreadable`, whatever its HTTP status.
+   `Unreadable`, with any HTTP status.
 
 Source: the gateway's public documentation of ``POST /sms_system/api.php`` gives the two shapes,
 ``{"success": true, "results": [...]}`` and ``{"success": false, "error": ..., "code": ...}``.
@@ -87,7 +87,7 @@ class Answered:
     Attributes:
         entries: What it says of each number, in its own order and spelling.
         credits: The balance it names, or None.
-        amid_text: Whether text stood before or behind the object; then it counts only if it names
+        amid_text: Whether there was text around the object; then it counts only if it names
             all numbers asked for.
     """
 
@@ -217,7 +217,7 @@ def _read_strict(body: bytes) -> Answered | None:
 
 
 def _objects(body: str) -> tuple[list[Object], bool]:
-    """Return the objects of a body, and whether they stand amid text."""
+    """Return the objects of a body, and whether there is text around them."""
     body = body.strip().removeprefix(_BOM)
     found = decode(body)
     if found is msgspec.UNSET:
@@ -248,7 +248,7 @@ def _answer_of(found: Object, sent: str) -> Answered | Refused | Unreadable | No
     if entries or (success and "results" in found):
         return Answered(entries, credits_left)
     if success or results or found.get("successful_sends") not in _NO_SENDS:
-        # Whatever the status: a 429 with this body must not make it be sent again.
+        # With any status: a 429 with this body must not cause a second send.
         return Unreadable("an answer that speaks of numbers, and names none")
     if success is None:
         return None

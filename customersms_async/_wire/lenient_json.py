@@ -2,7 +2,7 @@
 JSON as PHP writes it: loose types, and warnings printed before and after it.
 
 Only what decides is asked to be exact. A value that cannot be what its field means counts as
-absent; it is never guessed, and never spoils what stands beside it.
+absent; it is never guessed, and never affects its neighbours.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def decode(body: str) -> object:
 
 def objects_in(body: str) -> Iterator[Object]:
     """
-    Find whole JSON objects amid text, the first of several that lie in each other.
+    Find whole JSON objects amid text, the outermost where several are nested.
 
     Each stands by itself: what is cut, or stands within another, is none.
     """

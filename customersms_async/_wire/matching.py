@@ -3,7 +3,7 @@ Match the entries of an answer to the numbers of the request.
 
 Rules of this module:
 
-1. Every number of the request gets exactly one fate, whatever the answer looks like.
+1. Every number of the request gets exactly one fate, for any answer at all.
 2. Numbers are matched by their digits, as a multiset: the gateway may reorder, respell, omit,
    double or add entries. What the answer does not name is unknown.
 3. A number about which the answer contradicts itself is unknown.
@@ -24,7 +24,7 @@ from .codec import Answered, Entry, TurnedAway
 
 __all__ = ["Match", "match"]
 
-_DECIMALS = re.compile(r"(?<=[0-9]{7})\.0+$")  # of a number that was a float on its way
+_DECIMALS = re.compile(r"(?<=[0-9]{7})\.0+$")  # of a number that became a float on the way
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _MISSING = Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "the answer does not name this number")
 _CONTRADICTED = Verdict(Status.UNKNOWN, codes.CONTRADICTED, "the answer says both yes and no")

@@ -94,7 +94,7 @@ class Feed:
         return max(seconds, 0.0)
 
     async def _is_open(self) -> bool:
-        """Tell whether the campaign may go on; ask anew once it was held."""
+        """Tell whether the campaign may go on; ask again once it was held."""
         session = self.session
         if session.state != OPEN:
             session.state = (await self._counts()).state

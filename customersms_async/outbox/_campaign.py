@@ -1,9 +1,9 @@
 """
-`Campaign`: a list of messages with a name, each of which is sent once, whatever happens.
+`Campaign`: a list of messages with a name, each of which is sent once, in any number of runs.
 
 Rules of this module:
 
-1. A name is the same campaign whoever opens it, today or tomorrow.
+1. The same name is always the same campaign, in every process and run.
 2. What a call decides is in the database when it returns.
 3. Nothing is sent but by `Campaign.send`, and that only what is queued.
 """
@@ -139,7 +139,7 @@ class Campaign:
         """
         Send what waits, until nothing of the campaign waits or is under way anywhere.
 
-        It may be called again after whatever ended it, and by several processes at once.
+        It may be called again after any kind of end, and by several processes at once.
 
         Args:
             sms: The client. The campaign is bound to its account and endpoint at the first call.
@@ -257,7 +257,7 @@ class Campaign:
         await self._host.engine.run(hold(await self._find(), PAUSED, reason))
 
     async def resume(self) -> None:
-        """Let it go on, whatever a guard had held it for."""
+        """Let it go on, for whichever reason a guard held it."""
         await self._host.engine.run(resume(await self._find()))
 
     async def cancel(self) -> int:

@@ -1,5 +1,5 @@
 """
-Connections of other people's: how each takes a statement, and in which language.
+Connections that callers bring: how each library takes a statement, and its placeholders.
 
 Rules of this module:
 
@@ -50,7 +50,7 @@ class Owner:
     execute: Callable[[str, Sequence[object]], Any]
 
 
-def find_owner(connection: Any) -> Owner:  # noqa: ANN401  # whatever the caller has
+def find_owner(connection: Any) -> Owner:  # noqa: ANN401  # any library's connection
     """
     Recognise a sync connection, session or Django's wrapper.
 
@@ -69,7 +69,7 @@ def find_owner(connection: Any) -> Owner:  # noqa: ANN401  # whatever the caller
     raise _unknown(connection, "enqueue", "enqueue_async")
 
 
-def find_async_owner(connection: Any) -> Owner:  # noqa: ANN401  # whatever the caller has
+def find_async_owner(connection: Any) -> Owner:  # noqa: ANN401  # any library's connection
     """
     Recognise an async connection or session.
 

@@ -1,11 +1,11 @@
 """
-Put a message into the queue within a transaction of the caller's own.
+Put a message into the queue within the caller's transaction.
 
 Where the order is committed, the message is sent; where it is rolled back, there was no message.
 
 Rules of this module:
 
-1. The ref alone decides: the same ref again is the same message, whatever its text.
+1. The ref alone decides: the same ref again is the same message, even with another text.
 2. What is wrong with the message is raised here, where the transaction can still be rolled back.
 """
 

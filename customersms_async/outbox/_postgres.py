@@ -121,7 +121,7 @@ class PostgresEngine:
         return f"cluster {rows[0][0]}, database {rows[0][1]}"
 
     async def wait_for_change(self, seconds: float) -> None:
-        """Wait for a notification; where none can be had, for so many seconds."""
+        """Wait for a notification; where there are none, for this many seconds."""
         try:
             await self._listen()
             async with asyncio.timeout(seconds):

@@ -57,7 +57,7 @@ async def read_rows(items: object, parse: ParsePhone) -> AsyncIterator[list[Row]
 
 
 def make_row(item: object, parse: ParsePhone) -> Row:
-    """Make a row of whatever stands there; what is wrong with it becomes its verdict."""
+    """Make a row of any input; what is wrong with it becomes its verdict."""
     if isinstance(item, Refusal):
         verdict = Verdict(Status.NOT_SENT, item.code, item.reason)
         return _row(item.ref, item.phone, "", verdict)

@@ -99,7 +99,7 @@ class SqliteEngine:
         return await self._thread.call(_read_version)
 
     async def aclose(self) -> None:
-        """Let the jobs at hand end, and close the file."""
+        """Let pending jobs end, and close the file."""
         thread, self._thread = self._thread, None
         if thread is not None:
             await thread.end()
@@ -119,7 +119,7 @@ class _Thread:
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
         self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        # Not a daemon's life: `end` is called, or the interpreter waits for a job at hand.
+        # Not a daemon's life: `end` is called, or the interpreter waits for a pending job.
         self._thread = threading.Thread(target=self._live, name="customersms-outbox", daemon=True)
         self._thread.start()
 
@@ -130,7 +130,7 @@ class _Thread:
         def do() -> None:
             try:
                 result = work(self._open())
-            except BaseException as exc:  # noqa: BLE001  # it belongs to whoever waits
+            except BaseException as exc:  # noqa: BLE001  # it belongs to the waiting task
                 told: Callable[[], object] = _raiser(future, exc)
             else:
                 told = _teller(future, result)

@@ -6,7 +6,7 @@ Rules of this module:
 1. It never ends by itself, and never takes an application down: what it cannot do is logged as an
    ERROR, and tried again.
 2. A stop rule pauses the queue for all workers, since each of them would only meet the same.
-3. What is urgent has a run of its own, in the lane of `CustomerSMS.send`, one number a request.
+3. Urgent messages have a separate run, in the lane of `CustomerSMS.send`, one number a request.
 """
 
 from __future__ import annotations

@@ -95,11 +95,11 @@ class SmsSandbox:
     def find(
         self, *, phone: str | None = None, contains: str | None = None
     ) -> tuple[SandboxMessage, ...]:
-        """Give the messages that fit, oldest first, as in `wait`."""
+        """Return the messages that fit, oldest first, as in `wait`."""
         return self._do(lambda box: box.find(phone=phone, contains=contains, key=self.key))
 
     def duplicates(self) -> tuple[SandboxMessage, ...]:
-        """Give each message whose number and text this test had sent before."""
+        """Return each message whose number and text this test had sent before."""
         return self._do(lambda box: box.duplicates(self.key))
 
     def last_code(self, phone: str | None = None) -> str | None:

@@ -135,11 +135,11 @@ class Sandbox(SandboxOptions):
     def find(
         self, *, phone: str | None = None, contains: str | None = None, key: str | None = None
     ) -> tuple[SandboxMessage, ...]:
-        """Give the accepted messages that fit, oldest first, as in `wait_for`."""
+        """Return the accepted messages that fit, oldest first, as in `wait_for`."""
         return tuple(self._service.handler.mailboxes.find(MessageQuery(phone, contains, key)))
 
     def duplicates(self, key: str | None = None) -> tuple[SandboxMessage, ...]:
-        """Give each message whose number and text the same key had sent before."""
+        """Return each message whose number and text the same key had sent before."""
         return tuple(self._service.handler.mailboxes.duplicates(key))
 
     def last_code(self, phone: str | None = None, key: str | None = None) -> str | None:
@@ -202,7 +202,7 @@ class Sandbox(SandboxOptions):
         self, limit: int | None, *, key: str | None = None, **more: Unpack[LimitSettings]
     ) -> None:
         """
-        Limit the requests of *key*, or of all keys that have no limit of their own.
+        Limit the requests of *key*, or of all keys without a limit set for them.
 
         What was counted before is forgotten.
 

@@ -117,7 +117,7 @@ class _ProcessState:
         lock: Held while a loop starts, and while the process forks.
         background: The loop, once there is one.
         clients: Clients that have to be closed in it.
-        is_ending: Whether nothing may start any more.
+        is_ending: Whether nothing new may start.
     """
 
     def __init__(self) -> None:

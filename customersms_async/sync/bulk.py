@@ -31,8 +31,8 @@ class Bulk:
             ...
 
     Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
-    The input is read in the thread that iterates, whenever it waits for an outcome. The end of the
-    block stops the run unless it is at its end; what is in flight is answered. A block that ends by
+    The input is read in the thread that iterates, while it waits for an outcome. The end of the
+    block stops the run unless it has ended; what is in flight is answered. A block that ends by
     an exception waits for that no longer than ``drain`` seconds.
     """
 

@@ -30,7 +30,7 @@ MOST_INTERRUPTIONS: Final = 3
 
 
 class CallerExecutor:
-    """Runs work of the background in the thread of a caller, whenever that waits for a call."""
+    """Runs work of the background in the thread of a caller, while that waits for a call."""
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -48,7 +48,7 @@ class CallerExecutor:
         Run *work* in the caller's thread and return its result.
 
         A cancellation withdraws work that has not begun. Work that has begun is waited for, and
-        its result returned all the same, so that no item which was read is lost.
+        its result is still returned, so that no item that was read is lost.
         """
         item = _WorkItem(work)
         self._work.put(item.run)

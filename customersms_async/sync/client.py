@@ -49,7 +49,7 @@ class CustomerSMS:
 
     Make one for the whole process, at import time if you like: it opens nothing before the first
     call, and is closed at exit if nobody has closed it. It may be used from any thread; a forked
-    child opens connections of its own. Calls wait in the thread of their caller, and are refused
+    child opens new connections. Calls wait in the thread of their caller, and are refused
     with a `RuntimeError` where that thread runs an event loop.
 
     An interruption of that thread (Ctrl-C, an exception that a signal handler raises) cancels the
@@ -130,7 +130,7 @@ class CustomerSMS:
         """
         Return a client for another account that shares this one's session, limiter and options.
 
-        Costs microseconds: make one wherever a tenant's key is at hand. Closing it stops its own
+        Costs microseconds: create one for each tenant where you need it. Closing it stops its own
         bulk runs; the session is closed with the client that it was made from.
 
         Raises:
@@ -310,7 +310,7 @@ class CustomerSMS:
 
 
 def _attributes_of(client: object) -> dict[str, Any]:
-    """Return what a client holds; a subclass may have attributes of its own, and slots."""
+    """Return what a client holds; a subclass may add attributes and slots."""
     state: object = object.__getstate__(client)
     parts = cast("tuple[dict[str, Any] | None, ...]", state if type(state) is tuple else (state,))
     return {name: value for part in parts if part for name, value in part.items()}
@@ -324,5 +324,5 @@ def _checked(key: ApiKey | ConfigurationError) -> str:
 
 
 def asynchronous(client: CustomerSMS) -> AsyncCustomerSMS:
-    """Give the client that does the work, for an outbox."""
+    """Return the client that does the work, for an outbox."""
     return client._client  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]

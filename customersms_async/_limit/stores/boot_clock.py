@@ -16,7 +16,7 @@ _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def now(clock: int | None = _CLOCK) -> float:
-    """Give the seconds since the machine was started, the same in all of its processes."""
+    """Return the seconds since the machine was started, the same in all of its processes."""
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 

@@ -43,7 +43,7 @@ class Calls:
         Make *call* when its turn comes, unless another one has just failed.
 
         Raises:
-            StoreAway: It failed, whatever it raised, or took longer than `TIMEOUT`; or another one
+            StoreAway: It failed with any exception, or took longer than `TIMEOUT`; or another one
                 did, in the last `BACK_OFF` seconds.
         """
         now = asyncio.get_running_loop().time

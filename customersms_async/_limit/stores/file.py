@@ -36,7 +36,7 @@ class FileStore:
         self._end = weakref.finalize(self, _end, self._database, self._thread, os.getpid())
 
     async def read(self, account: str) -> Seen:
-        """Give what is held; see `Store.read`."""
+        """Return what is held; see `Store.read`."""
         return await self._in_thread(lambda: self._database.read(account))
 
     async def swap(

@@ -31,7 +31,7 @@ class MemoryStore:
         self._held: dict[str, tuple[bytes, bytes]] = {}
 
     async def read(self, account: str) -> Seen:
-        """Give what is held; see `Store.read`."""
+        """Return what is held; see `Store.read`."""
         with self._lock:
             return self._seen(account)
 

@@ -48,7 +48,7 @@ class PostgresStore:
         self._statements = Statements.of(table)
 
     async def read(self, account: str) -> Seen:
-        """Give what is held; see `Store.read`."""
+        """Return what is held; see `Store.read`."""
 
         async def look(connection: _Connection, _lost: Exception | None) -> Seen:
             return await self._look(connection, account)

@@ -3,12 +3,12 @@ The statements of a PostgreSQL store.
 
 Rules of this module:
 
-1. A call is one statement in a transaction of its own; no lock outlasts it.
+1. A call is one statement and one transaction; no lock outlasts it.
 2. Reads lock the row as swaps do: a read that begins after a swap was found to be in time sees it,
    even if its commit takes long. The clock of a read is the start of its transaction, never later
    than what it sees; a swap looks at the clock while it holds the lock.
 3. The run is named after the start of the server and the table's file, which change when the server
-   is restarted or another takes over, and when the table is made anew, emptied or restored.
+   is restarted or another takes over, and when the table is created again, emptied or restored.
 4. Locks are logged, but a read does not wait until the log is on disk.
 """
 

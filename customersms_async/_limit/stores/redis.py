@@ -50,7 +50,7 @@ class RedisStore:
         self._is_own = is_own
 
     async def read(self, account: str) -> Seen:
-        """Give what is held; see `Store.read`."""
+        """Return what is held; see `Store.read`."""
         answer, _ = await self._calls.make(lambda: self._run(account))
         return _seen(answer, answer[2])
 

@@ -113,7 +113,7 @@ class Script:
         raise ConnectionError("the members do not agree on the run of the server")
 
     async def _next(self, text: _Text) -> _Text:
-        """Give what all members can run, after *text* was not known or told of another run."""
+        """Return what all members can run, after *text* was not known or told of another run."""
         if self._text is not text:
             return self._text  # another call has found it meanwhile
         ended = ""

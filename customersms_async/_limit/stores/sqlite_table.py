@@ -57,7 +57,7 @@ class Database:
         self._inode = ""
 
     def read(self, account: str) -> Seen:
-        """Give what is held; see `Store.read`."""
+        """Return what is held; see `Store.read`."""
         with self._transaction() as opened:
             return self._seen(opened, account)
 
@@ -109,7 +109,7 @@ class Database:
         return Seen(value, token, at, run, since)
 
     def _run(self, opened: sqlite3.Connection, at: float) -> tuple[str, float]:
-        """Give the run and its beginning; begin another one where it has ended."""
+        """Return the run and its beginning; begin another one where it has ended."""
         this_boot, since = boot(), at
         stored = opened.execute("SELECT boot, inode, began, since FROM run").fetchone()
         if stored is not None:

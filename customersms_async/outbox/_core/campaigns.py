@@ -124,7 +124,7 @@ def hold(campaign: int, state: str, reason: str | None) -> Job[None]:
 
 
 def resume(campaign: int) -> Job[bool]:
-    """Let it go on, whatever had held it; tell whether it may."""
+    """Let it go on, for whichever reason it was held; tell whether it may."""
     touched = yield Change(
         "UPDATE sms_campaign SET state = ?, reason = NULL, crashes = 0, seen_at = NULL"
         " WHERE id = ? AND state IN (?, ?)",

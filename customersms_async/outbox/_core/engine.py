@@ -58,7 +58,7 @@ class Engine(Protocol):
         ...
 
     async def wait_for_change(self, seconds: float) -> None:
-        """Wait until somebody else may have written something, or for so many seconds."""
+        """Wait until another process may have written something, or for this many seconds."""
         ...
 
     async def aclose(self) -> None:

@@ -5,7 +5,7 @@ Rules of this module:
 
 1. A guard is asked before anything is claimed, and in the fence's own transaction again where it
    can change while a run lives.
-2. Whatever it refuses, the text names the campaign, what happened, and the call that goes on.
+2. The text of each refusal names the campaign, what happened, and the call that goes on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bring the tables up to date: one transaction, whichever engine. Pure."""
+"""Bring the tables up to date: one transaction, on any engine. Pure."""
 
 from __future__ import annotations
 

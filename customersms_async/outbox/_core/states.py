@@ -3,7 +3,7 @@ The states of a message, and every move between them.
 
 Rules of this module:
 
-1. Each change of state, in whichever database, is a `Move` looked up here. A move that the table
+1. Each change of state, in either database, is a `Move` looked up here. A move that the table
    does not have is a `KeyError`, and nothing is written.
 2. `Move.SEND` is the only way to ``sending``, and it starts from ``claimed`` alone: what a worker
    has not claimed under its own token is never handed to the gateway.

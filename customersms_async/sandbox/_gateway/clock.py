@@ -21,7 +21,7 @@ LAST = 253_402_300_799.0
 
 
 def time_of_day() -> float:
-    """Give the seconds since 1970, UTC, never running backwards."""
+    """Return the seconds since 1970, UTC, never running backwards."""
     return _ORIGIN + time.monotonic()
 
 
@@ -50,7 +50,7 @@ class MovableClock:
     ahead: float = 0.0
 
     def now(self) -> float:
-        """Give the instant."""
+        """Return the instant."""
         return self.base() + self.ahead
 
     def advance(self, seconds: object) -> float:

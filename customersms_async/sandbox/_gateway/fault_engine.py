@@ -133,7 +133,7 @@ class Faults:
     own: dict[str, Switches] = attrs.field(factory=dict[str, Switches], repr=False)
 
     def of(self, key: str | None) -> Switches:
-        """Give the switches of a key, or those of all keys, to be read or changed."""
+        """Return the switches of a key, or those of all keys, to be read or changed."""
         return self.common if key is None else self.own.setdefault(key, Switches())
 
     def clear(self, key: str | None = None) -> None:

@@ -96,7 +96,7 @@ class Fault(enum.StrEnum):
     RESULTS_AS_OBJECT = "results-as-object"
     #: There is no ``results``.
     NO_RESULTS = "no-results"
-    #: ``success`` is false, and ``results`` is there all the same.
+    #: ``success`` is false, although there are ``results``.
     FALSE_WITH_RESULTS = "false-with-results"
     #: Numbers are JSON numbers.
     INTEGER_PHONES = "integer-phones"

@@ -111,7 +111,7 @@ class SandboxRequest:
 
 
 def number_in(message_id: str) -> int:
-    """Give the number in the id of a message, 0 where there is none."""
+    """Return the number in the id of a message, 0 where there is none."""
     digits = message_id.removeprefix("msg_")
     return int(digits) if digits.isascii() and digits.isdecimal() else 0
 
@@ -212,7 +212,7 @@ class Mailbox:
             del self._pairs[pair]
 
     def to(self, phone: str | None) -> Sequence[SandboxMessage]:
-        """Give the messages to one number, or all."""
+        """Return the messages to one number, or all."""
         return self.messages if phone is None else self.by_phone.get(phone, ())
 
 
@@ -312,7 +312,7 @@ class Mailboxes:
         return _merged(filter(None, found))
 
     def refused(self, key: str | None = None) -> list[SandboxRequest]:
-        """Give the requests that were refused as a whole."""
+        """Return the requests that were refused as a whole."""
         return [request for request in self.of(key).requests if request.code is not None]
 
     def duplicates(self, key: str | None = None) -> Sequence[SandboxMessage]:
@@ -335,7 +335,7 @@ class Mailboxes:
         return next(filter(None, (code_in(message.text) for message in newest_first)), None)
 
     def newest(self, count: int, key: str | None = None) -> list[SandboxMessage]:
-        """Give the newest messages, oldest first."""
+        """Return the newest messages, oldest first."""
         return list(islice(reversed(self.of(key).messages), count))[::-1]
 
 

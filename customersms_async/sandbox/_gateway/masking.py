@@ -3,9 +3,9 @@ Keys, named without being shown.
 
 Rules of this module:
 
-1. Anything that looks like a key is hidden wherever it appears, with or without an account, since
+1. Anything that looks like a key is hidden everywhere, with or without an account, since
    a program may put it into the wrong field.
-2. The key of an account is hidden wherever it appears, in any form.
+2. The key of an account is hidden everywhere, in any form.
 3. JSON stays JSON, with the names of its fields.
 """
 

@@ -45,11 +45,11 @@ class Rule(Protocol):
         ...
 
     def retry_after(self, now: float) -> float:
-        """Give the seconds from *now* until there is room for a request; 0 if there is now."""
+        """Return the seconds from *now* until there is room for a request; 0 if there is now."""
         ...
 
     def used(self, now: float) -> float:
-        """Give how many requests count at *now*, from 0 to the capacity."""
+        """Return how many requests count at *now*, from 0 to the capacity."""
         ...
 
 
@@ -121,12 +121,12 @@ class FixedWindow(_Counted):
         return has_room
 
     def retry_after(self, now: float) -> float:
-        """Give the seconds until the next window, or 0."""
+        """Return the seconds until the next window, or 0."""
         self._turn(now)
         return 0.0 if self._count < self.limit else (self._window + 1) * self.per - now
 
     def used(self, now: float) -> float:
-        """Give what was counted in the window of *now*."""
+        """Return what was counted in the window of *now*."""
         self._turn(now)
         return self._count
 
@@ -150,12 +150,12 @@ class SlidingLog(_Counted):
         return has_room
 
     def retry_after(self, now: float) -> float:
-        """Give the seconds until the oldest request leaves the period, or 0."""
+        """Return the seconds until the oldest request leaves the period, or 0."""
         self._forget(now)
         return 0.0 if len(self._log) < self.limit else self._log[0] + self.per - now
 
     def used(self, now: float) -> float:
-        """Give what the log holds."""
+        """Return what the log holds."""
         self._forget(now)
         return len(self._log)
 
@@ -184,7 +184,7 @@ class SlidingCounter(_Counted):
         return has_room
 
     def retry_after(self, now: float) -> float:
-        """Give the seconds until the estimate has sunk far enough, or 0."""
+        """Return the seconds until the estimate has sunk far enough, or 0."""
         self._turn(now)
         if self._count < self.limit:
             room_at = self._sunk_at(self._window, self._before, self.limit - 1 - self._count)
@@ -193,13 +193,13 @@ class SlidingCounter(_Counted):
         return _unless_rounding(room_at - now, now, self.per)
 
     def used(self, now: float) -> float:
-        """Give the estimate."""
+        """Return the estimate."""
         self._turn(now)
         share = min(1.0, self._window + 1 - now / self.per)
         return self._before * share + self._count
 
     def _sunk_at(self, window: int, before: int, room: int) -> float:
-        """Give the instant in *window* at which *before* counts for no more than *room*."""
+        """Return the instant in *window* at which *before* counts for no more than *room*."""
         share = min(1.0, room / before) if before else 1.0
         return (window + 1 - share) * self.per
 
@@ -224,13 +224,13 @@ class TokenBucket(_Counted):
         return has_room
 
     def retry_after(self, now: float) -> float:
-        """Give the seconds until there is a whole token, or 0."""
+        """Return the seconds until there is a whole token, or 0."""
         self._fill(now)
         wait = (1 - self._tokens) * self.per / self.limit
         return _unless_rounding(wait, now, self.per)
 
     def used(self, now: float) -> float:
-        """Give the tokens that are out."""
+        """Return the tokens that are out."""
         self._fill(now)
         return self.limit - self._tokens
 
@@ -261,7 +261,7 @@ class Gcra:
         return has_room
 
     def retry_after(self, now: float) -> float:
-        """Give the seconds until a request is not too early, or 0."""
+        """Return the seconds until a request is not too early, or 0."""
         tolerance = (self.burst - 1) * self.per / self.limit
         return _unless_rounding(self._due - tolerance - now, now, self.per)
 
@@ -271,7 +271,7 @@ class Gcra:
         return self.burst
 
     def used(self, now: float) -> float:
-        """Give the requests that came before they were due."""
+        """Return the requests that came before they were due."""
         return max(0.0, (self._due - now) * self.limit / self.per)
 
 
@@ -297,7 +297,7 @@ class Nginx:
         return has_room
 
     def retry_after(self, now: float) -> float:
-        """Give the seconds until the bucket has leaked enough, or 0."""
+        """Return the seconds until the bucket has leaked enough, or 0."""
         wait = (self._excess_at(now) - self.burst) * self.per / self.limit
         return _unless_rounding(wait, now, self.per)
 
@@ -307,7 +307,7 @@ class Nginx:
         return self.burst + 1
 
     def used(self, now: float) -> float:
-        """Give what has not leaked yet."""
+        """Return what has not leaked yet."""
         return self._excess_at(now)
 
     def _excess_at(self, now: float) -> float:

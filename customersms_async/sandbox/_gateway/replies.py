@@ -151,7 +151,7 @@ def refusal_reply(refusal: GatewayRefusal, *, status: int) -> PlannedReply:
 
 
 def refusal_for(plan: FaultPlan) -> GatewayRefusal | None:
-    """Give the refusal that *plan* asks for, if it is one that is said."""
+    """Return the refusal that *plan* asks for, if it is one that is said."""
     refusal = _REFUSALS.get(plan.fault)
     return attrs.evolve(refusal, retry_after=plan.retry_after) if refusal else None
 

@@ -51,7 +51,7 @@ class Limits:
 
     def set(self, limit: KeyLimit, key: str | None = None) -> None:
         """
-        Limit one key, or all that have no limit of their own.
+        Limit one key, or all keys without a limit set for them.
 
         What they had used of the limit before is forgotten.
         """
@@ -68,13 +68,13 @@ class Limits:
         self.budgets.pop(key, None)
 
     def of(self, key: str) -> Budget:
-        """Give the budget of *key*."""
+        """Return the budget of *key*."""
         if key not in self.budgets:
             self.budgets[key] = Budget(self.limit_of(key))
         return self.budgets[key]
 
     def limit_of(self, key: str | None) -> KeyLimit:
-        """Give the limit of *key*, or that of all."""
+        """Return the limit of *key*, or that of all."""
         return self.common if key is None else self.own.get(key, self.common)
 
     def usage(self, key: str, now: float) -> SandboxUsage:

@@ -87,7 +87,7 @@ class Transcripts:
             self._forget(self._order.popleft())
 
     def get(self, request: int) -> Transcript | None:
-        """Give the transcript of a request, unless it has been forgotten."""
+        """Return the transcript of a request, unless it has been forgotten."""
         return self._kept.get(request)
 
     def note_answered(self, request: int, seconds: float) -> None:
@@ -96,7 +96,7 @@ class Transcripts:
             self._took[request] = round(seconds, 4)
 
     def took(self, request: int) -> float | None:
-        """Give the seconds until a request was answered; none until then, or once forgotten."""
+        """Return the seconds until a request was answered; none until then, or once forgotten."""
         return self._took.get(request)
 
     def _forget(self, request: int) -> None:

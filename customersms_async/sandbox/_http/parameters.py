@@ -64,7 +64,7 @@ class Parameters:
         return value
 
     def count(self, name: str, otherwise: int, most: int) -> int:
-        """Give a whole number from 1 to *most*."""
+        """Return a whole number from 1 to *most*."""
         value = self.values.get(name, otherwise)
         number = int(value) if isinstance(value, str) and _is_number(value) else value
         if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= most:

@@ -205,7 +205,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/limit",
-        "Limit an account, or all that have no limit of their own. What is not named stays as it "
+        "Limit an account, or all without a limit set for them. What is not named stays as it "
         "is, what was counted is forgotten.",
         calls.set_limit,
         {
