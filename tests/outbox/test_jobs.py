@@ -230,7 +230,7 @@ async def test_a_process_that_is_gone_is_not_waited_for(steps):
     """Its lease has not run out, and still it is inherited from."""
     await steps.open()
     await steps.add(make_rows(1))
-    await steps.engine.run(_claim.register(steps.id, steps.token, 30.0, "p1"))
+    await steps.register(process="p1")
     await steps.claim()
 
     await steps.engine.run(_claim.reap(steps.id, NOW, lambda process: process != "p1"))
@@ -268,6 +268,19 @@ async def test_the_dead_pass_no_fence(steps):
 
     assert None is not await other.claim()
     assert Pass.TAKEN is await steps.fence(claim)
+
+
+async def test_the_dead_claim_nothing(steps):
+    """What they claimed would be inherited by nobody: they take a new token first."""
+    await steps.open()
+    await steps.add(make_rows(1))
+    await steps.register(lease=-1.0)
+    await steps.reap()
+
+    assert None is await steps.claim()
+    assert ["queued"] == await steps.states()
+    await steps.register()
+    assert None is not await steps.claim()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ Random deaths: kill -9 and SIGSTOP at any instant of a campaign, until it is who
     python -m tests.programs.crash_outbox --engine sqlite --kills 100 --pauses 50 --numbers 40000
 
 Two workers at a time share the campaign; its lease is two seconds, and a third of the answers is
-slow. At the end, nobody may have been sent to twice, and nobody be lost.
+slow. The gateway dawdles where the numbers would run out before the kills. At the end, nobody may
+have been sent to twice, and nobody be lost. It fails where nothing moves for a minute.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import random
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from customersms_async import Message, Status
@@ -27,6 +29,9 @@ from tests.support.outbox_gateway import Ledger, StrikingHost, in_a_child, work
 from tests.support.postgres import PostgresServer
 
 LEASE = 2.0
+
+#: Seconds in which the count of those who wait has to change.
+PATIENCE = 60.0
 BATCH = 10
 
 
@@ -39,11 +44,28 @@ class Trial:
         self.dice = dice
         self.ledger = Ledger(self.dawdle, takes=0.03)
         self.kills, self.pauses = options.kills, options.pauses
+        self.waiting = options.numbers
+        self.moved_at = time.monotonic()
         self.running: set[int] = set()
 
     async def dawdle(self, point, number):
-        if point == "done" and self.dice.random() < 0.3:
+        if point == "done" and self.is_ahead:
+            await asyncio.sleep(0.3)
+        elif point == "done" and self.dice.random() < 0.3:
             await asyncio.sleep(self.dice.random() * 0.2)
+
+    @property
+    def is_ahead(self):
+        """Whether a smaller part of the numbers is left than of the strikes."""
+        strikes = self.options.kills + self.options.pauses
+        left = self.kills + self.pauses
+        return self.waiting * strikes < left * self.options.numbers
+
+    def note(self, waiting):
+        if waiting != self.waiting:
+            self.waiting, self.moved_at = waiting, time.monotonic()
+        elif time.monotonic() - self.moved_at > PATIENCE:
+            sys.exit(f"\n{waiting:,} wait, and nothing moves")
 
     @contextlib.asynccontextmanager
     async def campaign(self):
@@ -94,6 +116,7 @@ class Trial:
                     await campaign.resume()
                     status = await campaign.status()
                 waiting = status.queued + status.claimed + status.sending
+                self.note(waiting)
                 print(
                     f"\r{waiting:>7,} wait, {self.kills} kills and {self.pauses} pauses to come ",
                     end="",

@@ -31,6 +31,7 @@ class Steps:
         self.name = name
         self.token = token
         self.id = 0
+        self._is_registered = False
 
     async def open(self):
         await self.engine.open()
@@ -41,10 +42,13 @@ class Steps:
         open_batches = open_batches or _add.OpenBatches()
         return await self.engine.run(_add.add(self.id, rows, open_batches))
 
-    async def register(self, lease=30.0):
-        await self.engine.run(_claim.register(self.id, self.token, lease))
+    async def register(self, lease=30.0, process=""):
+        self._is_registered = True
+        await self.engine.run(_claim.register(self.id, self.token, lease, process))
 
     async def claim(self, after=0, wall=NOW, **options):
+        if not self._is_registered:
+            await self.register()
         job = _claim.claim(self.id, self.token, after=after, wall=wall, **options)
         return await self.engine.run(job)
 

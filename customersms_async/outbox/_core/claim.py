@@ -4,6 +4,9 @@ Jobs of a worker's life: register, claim, show life, give back, and inherit from
 A worker is one run of `Campaign.send`. It owns what it has claimed by its token, until its lease is
 over; each sign of life moves that on. A worker that was declared dead finds its token gone, and
 takes a new one; what it had claimed under the old one is no longer its own.
+
+Rule of this module: whatever is claimed has a worker in the table, or nobody would inherit it. So a
+claim asks for its worker, and locks it, in its own transaction.
 """
 
 from __future__ import annotations
@@ -88,6 +91,7 @@ def end_worker(campaign: int, token: str) -> Job[None]:
 
     Where a request was given up whose fate nobody knows, its lease ends now, and `reap` decides.
     """
+    yield from _is_alive(token)  # behind a claim that was cancelled and is still carried out
     yield from give_back(token)
     left = yield Query(
         "SELECT id FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
@@ -99,6 +103,11 @@ def end_worker(campaign: int, token: str) -> Job[None]:
         return
     yield Change("DELETE FROM sms_worker WHERE token = ?", (token,))
     yield Change("UPDATE sms_campaign SET crashes = 0 WHERE id = ?", (campaign,))
+
+
+def _is_alive(token: str) -> Job[bool]:
+    """Tell whether a worker is in the table, and keep it there to the end of the transaction."""
+    return bool((yield Query("SELECT 1 FROM sms_worker WHERE token = ? FOR UPDATE", (token,))))
 
 
 def give_back(token: str, batches: Sequence[int] | None = None) -> Job[None]:
@@ -131,8 +140,10 @@ def claim(
         most: Messages in one request.
 
     Returns:
-        What was claimed; None where nothing waits.
+        What was claimed; None where nothing waits, or the worker was declared dead.
     """
+    if not (yield from _is_alive(token)):
+        return None
     before, state = only(Move.CLAIM)
     args = (campaign, before, after, int(urgent), wall)
     found = yield Query(_NEXT, (*args, 1))
