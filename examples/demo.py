@@ -1,5 +1,9 @@
 """
-Send one text to everybody in a spreadsheet, and see what became of each row.
+Make a campaign of a spreadsheet, kill the process that sends it in the middle, and finish it.
+
+The demo starts a process that sends, kills it with ``kill -9`` while requests are on their way, and
+starts the same command again. In the end it compares the campaign's journal with what the gateway
+has written down itself.
 
 The gateway is the sandbox that comes with the library: it speaks the real one's API, runs in this
 process, and sends nothing. The rows in `recipients.csv` are as people keep them, and their numbers
@@ -9,86 +13,256 @@ belong to nobody. A few of them make the sandbox misbehave, as a real gateway do
 from __future__ import annotations
 
 import asyncio
-import csv
+import contextlib
+import itertools
 import logging
+import os
 import sys
+import tempfile
 import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from attrs import define, field, frozen
 from rich.box import ROUNDED
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.logging import RichHandler
 from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
-from customersms_async import Bulk, CustomerSMS, Message, Outcome, Progress, Status
+from customersms_async import CustomerSMS, Outcome, Status
+from customersms_async.outbox import Campaign, CampaignStatus, Outbox
+from customersms_async.recipients import read
 from customersms_async.sandbox import Sandbox
 
 RECIPIENTS = Path(__file__).with_name("recipients.csv")
 KEY = "cspro_demo"
 TEXT = "We have moved! From Monday you find us at 12 Harbour Street, nine to six."
+DATABASE, CAMPAIGN = "tonight.db", "we-have-moved"
 
 LIMIT = 100  # requests a minute: the gateway's, and the client's default
-BATCH = 100  # numbers that share a request
-MOST_SHOWN = 12  # rows that need the same
+AT_ONCE = 3  # requests on their way
+MOST_SHOWN = 8  # rows that need the same
+SLOW = range(11, 14)  # requests whose answers take so long that the client is killed before
+
+Until: TypeAlias = Callable[[CampaignStatus], bool]
 
 STYLES = {
     Status.SENT: "green",
+    Status.UNKNOWN: "magenta",
     Status.REJECTED: "red",
     Status.NOT_SENT: "yellow",
-    Status.UNKNOWN: "magenta",
 }
 ADVICE = {
     Status.REJECTED: "the gateway refuses this number: ask for another",
-    Status.NOT_SENT: "nothing was sent: send it again",
     Status.UNKNOWN: "it may have arrived: ask before you send it again",
 }
 
 
+# --- The process that sends -----------------------------------------------------------------------
+
+
+async def send() -> None:
+    """Send what is left of the campaign; key and endpoint stand in the environment."""
+    async with Outbox(DATABASE) as outbox, CustomerSMS(limiter=outbox.limiter) as sms:
+        campaign = outbox.campaign(CAMPAIGN)
+        await campaign.add(read(RECIPIENTS, phone="Mobile", text=TEXT))
+        await campaign.send(sms, max_in_flight=AT_ONCE)
+
+
+# --- The process that watches, and kills ----------------------------------------------------------
+
+
+async def show(console: Console) -> None:
+    """Let the campaign be sent by a process that is killed, and by another one."""
+    people, started = read_people(), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            Sandbox(keys={KEY: 2_500}, limit=LIMIT, latency=make_latency()) as sandbox,
+            Outbox(Path(folder, DATABASE)) as outbox,
+        ):
+            sender = Sender(folder, sandbox.endpoint, console)
+            meter = Meter(outbox.campaign(CAMPAIGN), len(people))
+            async with shown(meter, console):
+                await send_twice(sender, meter, console)
+            outcomes = [outcome async for outcome in meter.campaign.outcomes()]
+    seconds = time.monotonic() - started
+    console.print("[bold]Rows that need attention[/]")
+    console.print(attention(outcomes, people))
+    console.print(
+        f"[bold]The campaign's journal beside the gateway's own ledger[/], {seconds:.1f} s"
+    )
+    console.print(comparison(outcomes, sandbox, len(people)))
+    console.print(witness(sandbox))
+
+
+def make_latency() -> Callable[[], float]:
+    """Give seconds before each answer: a request that is carried out may be answered much later."""
+    numbers = itertools.count(1)
+    return lambda: 30.0 if next(numbers) in SLOW else 0.4
+
+
+def is_in_the_middle(now: CampaignStatus) -> bool:
+    """Tell whether the slow requests, of 100 numbers each, are on their way and all others done."""
+    return now.requests == SLOW[-1] and now.sending == len(SLOW) * 100
+
+
+async def send_twice(sender: Sender, meter: Meter, console: Console) -> None:
+    """Kill the first process in the middle, and let a second one finish."""
+    async with sender.process() as first:
+        await meter.watch(first, until=is_in_the_middle)
+        first.kill()
+    now = await meter.look()
+    console.print(
+        f"[bold red]kill -9[/] of process {first.pid}: {now.sent:,} messages are sent, and "
+        f"{now.sending:,} are on their way, whose answers nobody will read."
+    )
+    async with sender.process() as second:
+        console.print(f"[bold]The same command again[/], as process {second.pid}.")
+        await meter.watch(second)
+
+
 @frozen
-class Row:
+class Sender:
+    """Starts processes that send."""
+
+    folder: str
+    endpoint: str
+    console: Console
+
+    @contextlib.asynccontextmanager
+    async def process(self) -> AsyncGenerator[Process, None]:
+        """Run one, in the folder of the database; print what it logs above the bar."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, __file__, "send"),
+            cwd=self.folder,
+            env=os.environ | {"CUSTOMERSMS_API_KEY": KEY, "CUSTOMERSMS_ENDPOINT": self.endpoint},
+            stdin=DEVNULL,
+            stderr=PIPE,
+        )
+        log = asyncio.create_task(self.relay(process))
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            await log
+
+    async def relay(self, process: Process) -> None:
+        """Print its log, from which the library leaves keys, texts and numbers out."""
+        if process.stderr is None:
+            raise TypeError("its stderr is a pipe")
+        async for line in process.stderr:
+            self.console.print(Text(line.decode().rstrip(), "yellow"))
+
+
+# --- While it runs --------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def shown(meter: Meter, console: Console) -> AsyncGenerator[None, None]:
+    """Show how far it is: redrawn on a terminal, a line every three seconds in a file."""
+    if console.is_terminal:
+        with Live(meter, console=console, refresh_per_second=10):
+            yield
+        return
+    reporter = asyncio.create_task(report_now_and_then(meter, console))
+    try:
+        yield
+    finally:
+        reporter.cancel()
+        console.print(meter.line())
+
+
+async def report_now_and_then(meter: Meter, console: Console) -> None:
+    """Print a line every three seconds, until cancelled."""
+    while True:
+        await asyncio.sleep(3)
+        console.print(meter.line())
+
+
+@define(eq=False)
+class Meter:
+    """How far the campaign has come, as its database says."""
+
+    campaign: Campaign
+    total: int
+    status: CampaignStatus | None = None
+    started: float = field(factory=time.monotonic)
+
+    async def look(self) -> CampaignStatus:
+        """Ask the database."""
+        self.status = await self.campaign.status()
+        return self.status
+
+    async def watch(self, process: Process, *, until: Until = lambda _: False) -> None:
+        """Look until *process* has ended, or what is seen is enough."""
+        while process.returncode is None:
+            if until(await self.look()):
+                return
+            await asyncio.sleep(0.1)
+        await self.look()
+
+    def __rich__(self) -> Group:
+        """Draw a bar and two lines; rich asks for it ten times a second."""
+        bar = Table.grid(padding=(0, 2))
+        bar.add_row(ProgressBar(self.total, self.settled, width=50), self.rows)
+        return Group("", bar, self.fates(), self.budget(), "")
+
+    def line(self) -> Text:
+        """Say the same in one line."""
+        return Text.assemble(self.rows, ": ", self.fates(), " · ", self.budget())
+
+    @property
+    def settled(self) -> int:
+        """Rows that have a fate."""
+        now = self.status
+        return 0 if now is None else now.sent + now.rejected + now.not_sent + now.unknown
+
+    @property
+    def rows(self) -> str:
+        """Say how many rows have a fate."""
+        return f"{self.settled:,} of {self.total:,} rows"
+
+    def fates(self) -> Text:
+        """Give the four counts, each in its colour."""
+        counts = ((status, getattr(self.status, status.value, 0)) for status in STYLES)
+        return Text(" · ").join(
+            Text(f"{count:,} {spoken(status)}", STYLES[status] if count else "dim")
+            for status, count in counts
+        )
+
+    def budget(self) -> Text:
+        """Say what is used of the requests that a minute has. The whole run takes less than one."""
+        requests = 0 if self.status is None else self.status.requests
+        pace = requests / max(time.monotonic() - self.started, 1.0)
+        return Text(f"{requests} of {LIMIT} requests of the minute, {pace:.1f} a second", "dim")
+
+
+# --- What it came to ------------------------------------------------------------------------------
+
+
+@frozen
+class Person:
     """
     A row of the spreadsheet.
 
     Attributes:
-        line: Where an editor shows it.
+        row: Its number, as a spreadsheet shows it.
 
         name: The person's, as it was typed.
 
         phone: The number, as it was typed.
     """
 
-    line: int
+    row: int
     name: str
     phone: str
-
-
-@define(eq=False)
-class Tally:
-    """
-    What the tables at the end show.
-
-    Attributes:
-        codes: How often each code came with each fate.
-
-        attention: The outcomes that a person has to look at. A duplicate is none: its first row
-            was sent.
-    """
-
-    codes: Counter[tuple[Status, str | None]] = field(factory=Counter[tuple[Status, str | None]])
-    attention: list[Outcome] = field(factory=list[Outcome])
-
-    def add(self, outcome: Outcome) -> None:
-        """Count an outcome, and keep it if a person has to look at it."""
-        self.codes[outcome.status, outcome.code] += 1
-        if outcome.status is not Status.SENT and outcome.code != "DUPLICATE":
-            self.attention.append(outcome)
 
 
 @frozen
@@ -119,143 +293,20 @@ class Need:
         return Text.assemble(fate, f" · {self.advice}")
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Read the spreadsheet, as Excel exports it: UTF-8 with a byte-order mark."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        return [Row(reader.line_num, row["Name"], row["Mobile"]) for row in reader]
+def read_people() -> dict[str, Person]:
+    """Read who stands in which row; a campaign names a row by its number, like row-17."""
+    cells = read(RECIPIENTS, phone="Mobile", text=TEXT).rows()
+    return {f"row-{row}": Person(row, name, phone) for row, (name, phone, *_) in cells}
 
 
-async def send(rows: list[Row], console: Console) -> None:
-    """Send to all rows, showing how it goes, and print what became of them."""
-    tally = Tally()
-    started = time.monotonic()
-    messages = (Message(row.phone, TEXT, ref=row) for row in rows)
-    async with (
-        Sandbox(keys={KEY: 2_500}, limit=LIMIT, latency=0.2) as sandbox,
-        CustomerSMS(KEY, endpoint=sandbox.endpoint) as sms,
-        sms.stream_messages(messages, batch_size=BATCH) as bulk,
-        shown(bulk, len(rows), console),
-    ):
-        async for outcome in bulk:
-            tally.add(outcome)
-    seconds = time.monotonic() - started
-
-    console.print(f"[bold]What became of them[/] after {seconds:.1f} s")
-    console.print(fates(tally))
-    console.print(witness(bulk.progress, sandbox))
-    console.print("\n[bold]Rows that need attention[/]")
-    console.print(attention(tally))
-
-
-# --- While it runs --------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def shown(bulk: Bulk, total: int, console: Console) -> AsyncGenerator[None, None]:
-    """Show how *bulk* gets on: redrawn on a terminal, a line every three seconds in a file."""
-    meter = Meter(bulk, total)
-    if console.is_terminal:
-        with Live(meter, console=console, refresh_per_second=10):
-            yield
-        return
-    reporter = asyncio.create_task(report_now_and_then(meter, console))
-    try:
-        yield
-    finally:
-        reporter.cancel()
-        console.print(meter.line())
-
-
-async def report_now_and_then(meter: Meter, console: Console) -> None:
-    """Print a line every three seconds, until cancelled."""
-    while True:
-        await asyncio.sleep(3)
-        console.print(meter.line())
-
-
-@define(eq=False)
-class Meter:
-    """How far a run has come, and what it has used of the minute's requests."""
-
-    bulk: Bulk
-    total: int
-    started: float = field(factory=time.monotonic)
-
-    def __rich__(self) -> Group:
-        """Draw a bar and three lines; rich asks for it ten times a second."""
-        now = self.bulk.progress
-        bar = Table.grid(padding=(0, 2))
-        bar.add_row(
-            ProgressBar(self.total, now.total, width=50), f"{now.total:,} of {self.total:,} rows"
-        )
-        return Group("", bar, self.fates(now), self.budget(now), "")
-
-    def line(self) -> Text:
-        """Say the same in one line."""
-        now = self.bulk.progress
-        rows = f"{now.total:,} of {self.total:,} rows: "
-        return Text.assemble(rows, self.fates(now), " · ", self.budget(now))
-
-    def fates(self, now: Progress) -> Text:
-        """Give the four counts, each in its colour."""
-        counts = {
-            Status.SENT: now.sent,
-            Status.REJECTED: now.rejected,
-            Status.NOT_SENT: now.not_sent,
-            Status.UNKNOWN: now.unknown,
-        }
-        return Text(" · ").join(
-            Text(f"{count:,} {spoken(status)}", STYLES[status] if count else "dim")
-            for status, count in counts.items()
-        )
-
-    def budget(self, now: Progress) -> Text:
-        """Say what is used of the requests that a minute has. The whole run takes less than one."""
-        pace = now.requests / max(time.monotonic() - self.started, 1.0)
-        return Text(f"{now.requests} of {LIMIT} requests of the minute, {pace:.1f} a second", "dim")
-
-
-# --- What it came to ------------------------------------------------------------------------------
-
-
-def fates(tally: Tally) -> Table:
-    """Draw the table of the four fates, with the codes that say why."""
-    table = Table("Fate", Column("Rows", justify="right"), "Why", box=ROUNDED)
-    for status, style in STYLES.items():
-        codes = {code: n for (fate, code), n in tally.codes.items() if fate is status}
-        table.add_row(spoken(status), f"{sum(codes.values()):,}", why(codes), style=style)
-    table.add_section()
-    table.add_row("all", f"{tally.codes.total():,}", "")
-    return table
-
-
-def why(codes: dict[str | None, int]) -> str:
-    """Give the codes with their counts; what was sent has none."""
-    named = sorted((code, count) for code, count in codes.items() if code)
-    return " · ".join(f"{count} {code}" for code, count in named)
-
-
-def witness(progress: Progress, sandbox: Sandbox) -> str:
-    """Set what the gateway has seen beside what the client says."""
-    accepted = len(sandbox.messages)
-    refused = sum(request.code == "RATE_LIMIT_EXCEEDED" for request in sandbox.requests)
-    return (
-        f"The gateway allows {LIMIT} requests a minute and turned {refused} of "
-        f"{progress.requests} away.\n"
-        f"It accepted {accepted:,} messages, {len(sandbox.duplicates())} of them twice: "
-        f"{accepted - progress.sent} of the {progress.unknown} unknown had arrived,\n"
-        "and to send those again would have doubled them."
-    )
-
-
-def attention(tally: Tally) -> Group:
+def attention(outcomes: list[Outcome], people: dict[str, Person]) -> Group:
     """List the rows that a person has to look at, those together that need the same."""
-    alike: defaultdict[Need, list[Row]] = defaultdict(list)
-    for outcome in sorted(tally.attention, key=lambda outcome: outcome.index):
-        need = Need(outcome.status, outcome.code or "", advice(outcome))
-        alike[need].append(row_of(outcome))
-    groups = sorted(alike.items(), key=lambda group: (group[0].urgency, group[1][0].line))
+    alike: defaultdict[Need, list[Person]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.status is not Status.SENT and outcome.code != "DUPLICATE":
+            need = Need(outcome.status, outcome.code or "", advice(outcome))
+            alike[need].append(people[str(outcome.ref)])
+    groups = sorted(alike.items(), key=lambda group: (group[0].urgency, group[1][0].row))
     parts: list[RenderableType] = []
     for need, rows in groups:
         parts += [need, listed(rows), ""]
@@ -264,27 +315,54 @@ def attention(tally: Tally) -> Group:
 
 def advice(outcome: Outcome) -> str:
     """Say what to do: the library's own words where the number is a bad one."""
-    if outcome.code == "INVALID_PHONE" and outcome.detail:
-        return f"the number {outcome.detail}"
+    if outcome.status is Status.NOT_SENT:
+        return f"the {'number' if outcome.code == 'INVALID_PHONE' else 'row'} {outcome.detail}"
     return ADVICE[outcome.status]
 
 
-def row_of(outcome: Outcome) -> Row:
-    """Give the row that an outcome is about: its message carried it along."""
-    if not isinstance(outcome.ref, Row):
-        raise TypeError("each message of this program has a Row as its ref")
-    return outcome.ref
-
-
-def listed(rows: list[Row]) -> Table:
-    """List rows with their line; of very many the first ones."""
+def listed(people: list[Person]) -> Table:
+    """List rows with their number; of very many the first ones."""
     table = Table.grid(Column(justify="right", width=6), Column(width=24), "", padding=(0, 2, 0, 0))
-    for row in rows[:MOST_SHOWN]:
+    for person in people[:MOST_SHOWN]:
         # A cell of a spreadsheet is text; rich would take some brackets for markup.
-        table.add_row(str(row.line), Text(row.name.strip()), Text(row.phone.strip()))
-    if len(rows) > MOST_SHOWN:
-        table.add_row("", f"and {len(rows) - MOST_SHOWN:,} more")
+        table.add_row(str(person.row), Text(person.name.strip()), Text(person.phone.strip()))
+    if len(people) > MOST_SHOWN:
+        table.add_row("", f"and {len(people) - MOST_SHOWN:,} more")
     return table
+
+
+def comparison(outcomes: list[Outcome], sandbox: Sandbox, total: int) -> Table:
+    """Set each fate in the journal beside the messages that the gateway has accepted."""
+    right = [Column(name, justify="right") for name in ("Journal", "Gateway")]
+    table = Table("Fate", *right, "Why", box=ROUNDED)
+    accepted = Counter(message.phone for message in sandbox.messages)
+    for status, style in STYLES.items():
+        mine = [outcome for outcome in outcomes if outcome.status is status]
+        theirs = sum(accepted[outcome.phone] for outcome in mine if outcome.code != "DUPLICATE")
+        table.add_row(spoken(status), f"{len(mine):,}", f"{theirs:,}", why(mine), style=style)
+    table.add_section()
+    table.add_row("all", f"{len(outcomes):,}", f"{accepted.total():,}")
+    table.add_section()
+    table.add_row("doubled", "", f"{len(sandbox.duplicates()):,}")
+    not_there = sum(o.status is Status.SENT and not accepted[o.phone] for o in outcomes)
+    table.add_row("lost", f"{total - len(outcomes):,}", f"{not_there:,}")
+    return table
+
+
+def why(outcomes: list[Outcome]) -> str:
+    """Give their codes with their counts; what was sent has none."""
+    codes = Counter(outcome.code for outcome in outcomes if outcome.code)
+    return " · ".join(f"{count} {code}" for code, count in sorted(codes.items()))
+
+
+def witness(sandbox: Sandbox) -> str:
+    """Say what the gateway has seen of the limit."""
+    turned_away = sum(request.code == "RATE_LIMIT_EXCEEDED" for request in sandbox.requests)
+    return (
+        f"The gateway allows {LIMIT} requests a minute and turned {turned_away} of "
+        f"{len(sandbox.requests)} away. The unknown messages that it has\n"
+        "would have come twice, had they been sent again by themselves."
+    )
 
 
 def spoken(status: Status) -> str:
@@ -293,22 +371,22 @@ def spoken(status: Status) -> str:
 
 
 def main() -> int:
-    """Run the demo."""
+    """Run the demo, or the process that it kills."""
+    if sys.argv[1:] == ["send"]:
+        logging.basicConfig(format="%(message)s")
+        asyncio.run(send())
+        return 0
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=120)
-    # What the library logs appears above the bar, with keys, texts and numbers left out.
-    log_lines = RichHandler(console=console, show_time=False, show_path=False)
-    logging.basicConfig(format="%(message)s", handlers=[log_lines])
-    rows = read_rows(RECIPIENTS)
     console.print(
-        f"[bold]{len(rows):,} rows[/] of {RECIPIENTS.name} get one text each, through a gateway "
+        f"[bold]{RECIPIENTS.name}[/] becomes a campaign: one text for each row, through a gateway "
         "on this machine that sends nothing."
     )
     try:
-        asyncio.run(send(rows, console))
+        asyncio.run(show(console))
     except KeyboardInterrupt:
-        console.print("Stopped: what was on its way was answered first, and nothing more left.")
+        console.print("Stopped, and the process that sent was killed.")
         return 130
     return 0
 
