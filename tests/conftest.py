@@ -34,6 +34,7 @@ SLOW = {
     "test_store_file.py",
     "test_store_postgres.py",
     "test_store_redis.py",
+    "test_telemetry_secrets.py",
 }
 
 

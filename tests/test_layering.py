@@ -26,6 +26,7 @@ FILES = {
     "names": {"__init__", "_public"},
     "command": {"__main__"},
     "testing": {"testing"},
+    "telemetry": {"opentelemetry"},
 }
 #: Files of `_limit` that decide and touch nothing.
 PURE_LIMIT = {"_limit." + name for name in ("account_state", "config", "law", "serialization")} | {
@@ -122,6 +123,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         {"aiolimiter", "redis", "sqlite3"},
     ),
     "testing": ({"sandbox", "_limit", "_ports"}, NETWORK),
+    "telemetry": ({"values", "_ports", "system"}, CORE - {"time"}),  # spans begin and end by it
     "outbox._core": ({"values"}, CORE),
     "outbox": (
         {"values", "_ports", "_plan", "plan", "_wire", "_bulk (pure)", "_limit", "calls"}

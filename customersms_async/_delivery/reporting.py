@@ -35,7 +35,7 @@ def tell(
         kind=lane.value,
         numbers=numbers,
         fates=dict(ended.fates(numbers)),
-        code=None if ended.whole is None else ended.whole.code,
+        code=ended.first.code if numbers == 1 or ended.whole is not None else None,
         is_final=is_final,
         waited=waited,
         took=took,

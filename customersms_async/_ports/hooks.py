@@ -28,7 +28,7 @@ class RequestRecord:
         numbers: How many numbers it carried.
         fates: How many of them ended how; only fates that occurred. An attempt that is tried
             again counts them as `Status.NOT_SENT`.
-        code: The word of the reason where the whole request has one, or None.
+        code: The word of the reason where one holds for all of its numbers, or None.
         is_final: Whether the request ended here; otherwise it is tried again.
         waited: Seconds in the limiter's queue; without an attempt, since the request began.
         took: Seconds from the grant to the end of the attempt; 0 without one.
