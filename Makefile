@@ -206,7 +206,7 @@ format: $(TOOLS)  ## let ruff put things in order
 
 constraints: $(TOOLS)  ## rewrite constraints.txt with the newest versions
 	@$(UV) pip compile -q --upgrade --universal --fork-strategy fewest --python-version 3.11 \
-	  --no-header --no-annotate --group dev --group bench --extra redis --extra cli -o constraints.txt pyproject.toml
+	  --no-header --no-annotate --group dev --group bench --extra redis --extra cli --extra opentelemetry -o constraints.txt pyproject.toml
 
 clean:  ## remove the environments and everything that was built
 	@rm -rf $(VENV) .venvs dist build .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
