@@ -199,15 +199,17 @@ class SharedAccount:
     async def _round(self) -> float:
         """Look or write once; give the seconds until the next round."""
         view = self._sight.view
-        if view is None or self._must_look or self._is_time_to_confirm(view):
+        if view is None or self._must_look:
             self._must_look = False
             return await self._look()
         if self._sight.known is not None:
             return await self._bring(view, self._sight.known)
         now = view.least(self.clock())
         opens_at = self._planner.opens_at(view)
-        if now < opens_at:
+        if now < opens_at:  # no reservation is final before
             return self._wait_for_opening(view, opens_at)
+        if self._is_time_to_confirm(view):
+            return await self._look()
         return await self._write(view, now)
 
     def _wait_for_opening(self, view: View, opens_at: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 
 import pytest
@@ -325,6 +326,26 @@ async def test_an_old_copy_loses_against_what_members_remember():
     await asyncio.sleep(5)
 
     assert 10 == (await usage_of(other)).busy
+
+
+@pytest.mark.parametrize("lose", [Server.restart, Server.forget])
+async def test_a_roll_call_costs_a_few_calls(lose):
+    """A reservation whose instant passes meanwhile makes nobody look all the time."""
+    moments = itertools.count()
+    one, other, server = pair(2, 2.0, clock=lambda: now() + 1e-6 * next(moments))
+    server.trip = lambda: 0.002
+    for slot in await take_all(one, 2):
+        slot.answered()
+    served = []
+    tasks = [*queue_up(one, BULK, "a", served), *queue_up(other, BULK, "b", served)]
+    await asyncio.sleep(1.5)
+    before = server.calls
+    lose(server)
+
+    await asyncio.gather(*tasks)
+
+    assert 30 >= server.calls - before
+    assert 1004.5 <= served[0][1] <= 1005
 
 
 async def test_a_loss_is_noticed_by_accounts_that_rest():
