@@ -15,8 +15,7 @@ from attrs import define, field, frozen
 
 from .account_state import Lease
 from .member import Waiter
-from .shared_decisions import FREEZE
-from .store_view import View
+from .store_view import FREEZE, View
 
 __all__ = ["Reservations"]
 

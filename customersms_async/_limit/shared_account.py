@@ -32,8 +32,8 @@ from .law import PASSED_AT_MOST, End
 from .member import LeasedSlot, Member, Waiter
 from .reservations import Reservations
 from .serialization import UnreadableState, encode
-from .shared_decisions import AHEAD, FREEZE, Ended, OtherOptions, Plan, Planner, copy
-from .store_view import Sight, View
+from .shared_decisions import AHEAD, Ended, OtherOptions, Plan, Planner, copy
+from .store_view import FREEZE, Sight, View
 from .wait_queue import too_late, usage_of, warn_of_others
 
 __all__ = ["Here", "SharedAccount"]
@@ -74,7 +74,7 @@ class SharedAccount:
         self._places = itertools.count()
         self._serials = itertools.count(1)
         self._ends: list[Ended] = []
-        self._sight = Sight(planner.name)
+        self._sight = Sight(planner.name, planner.remembers)
         self._lost: dict[int, Plan[Waiter]] = {}  # plans whose swaps have no answer, by serial
         self._passed = 0  # messages that had slots while a bulk request asked in vain, in a row
         self._held = 0.0
@@ -296,7 +296,7 @@ class SharedAccount:
         within = FREEZE if plan.has_overtaken else None
         swap = await self.here.store.swap(self.name, view.seen, encode(plan.state), within=within)
         if swap.done:
-            self._sight.carried_out(plan.serial)
+            self._sight.awaited.clear()
             self._carried_out(plan)
         self._see(swap.seen, sent, is_ours=swap.done)
         self._sight.give_up(plan.serial)

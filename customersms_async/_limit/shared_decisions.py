@@ -17,12 +17,9 @@ from attrs import define, field, frozen
 from ..errors import ConfigurationError
 from .account_state import AccountState, Lease, Rules
 from .law import PASSED_AT_MOST, End, Law
-from .store_view import View, merge, newest
+from .store_view import FREEZE, View, merge, newest
 
-__all__ = ["AHEAD", "FREEZE", "LONGEST", "Asks", "Ended", "OtherOptions", "Plan", "Planner", "copy"]
-
-#: Seconds before its instant from which a reservation stays where it is.
-FREEZE: Final = 0.25
+__all__ = ["AHEAD", "LONGEST", "Asks", "Ended", "OtherOptions", "Plan", "Planner", "copy"]
 
 #: Seconds within which a slot must open for a single message to reserve it.
 AHEAD: Final = 2.0
@@ -115,6 +112,11 @@ class Planner:
     name: str
     roll_call: float
 
+    @property
+    def remembers(self) -> float:
+        """Seconds for which members that write nothing are surely remembered."""
+        return self.law.look_back(LONGEST)
+
     def opens_at(self, view: View) -> float:
         """Say when anything may be granted, by the account's clock."""
         opens_at = view.now + view.seen.since + self.roll_call - view.seen.now
@@ -170,7 +172,7 @@ class Planner:
         state.version += 1
         state.offset = view.now - view.seen.now
         state.clock = now
-        since = now - _FORGOTTEN_AFTER * self.law.look_back(LONGEST)
+        since = now - _FORGOTTEN_AFTER * self.remembers
         state.serials = {key: one for key, one in state.serials.items() if one[1] > since}
         state.serials[self.name] = (serial, now)
         return state

@@ -23,7 +23,10 @@ from .._ports.store import Seen
 from .account_state import AccountState
 from .serialization import decode
 
-__all__ = ["Sight", "View", "merge", "newest", "tell_time"]
+__all__ = ["FREEZE", "Sight", "View", "merge", "newest", "tell_time"]
+
+#: Seconds before its instant from which a reservation stays where it is.
+FREEZE: Final = 0.25
 
 #: How much faster than another a clock may run.
 _DRIFT: Final = 0.001
@@ -88,8 +91,8 @@ def merge(one: AccountState, other: AccountState, now: float) -> AccountState:
     """
     Return a state in which every slot is busy that is busy in either.
 
-    A reservation that only one of them has, and that nobody can have used yet, may have been taken
-    by a message in the other: its holder asks again.
+    A reservation that only one of them has may have been taken by a message in the other: its
+    holder asks again. One whose instant is near may be final for its holder, and stays.
     """
     ended: dict[str, float] = {}
     for opens, lease_id in (*one.ended, *other.ended):
@@ -98,7 +101,7 @@ def merge(one: AccountState, other: AccountState, now: float) -> AccountState:
     for key in one.leases.keys() & other.leases.keys():  # one that was moved is where it went
         leases[key] = max(one.leases[key], other.leases[key], key=lambda lease: lease.at)
     for key in one.leases.keys() ^ other.leases.keys():
-        if leases[key].at > now:
+        if leases[key].at > now + 2 * FREEZE:
             ended.setdefault(key, leases[key].opens)
     return msgspec.structs.replace(
         one,
@@ -122,11 +125,22 @@ def merge(one: AccountState, other: AccountState, now: float) -> AccountState:
     )
 
 
-def _is_older(seen: Seen, state: AccountState | None, last: View) -> bool:
-    """Whether an answer shows an older state than *last* does."""
-    if seen.run != last.seen.run or last.state is None:
+def _lacks(state: AccountState | None, seen: Seen, last: View, since: float) -> bool:
+    """
+    Whether an answer does not know of all that *last* showed.
+
+    Each swap has a serial of its member. One that is missing shows an old copy, however much was
+    written on top of it; members that wrote nothing *since* may have been forgotten.
+    """
+    if last.state is None:
         return False
-    return state is None or state.version < last.state.version
+    if state is None or seen.run != last.seen.run or state.version < last.state.version:
+        return True
+    found = state.serials
+    return any(
+        at > since and found.get(name, (0, at))[0] < serial
+        for name, (serial, at) in last.state.serials.items()
+    )
 
 
 @define(eq=False)
@@ -136,18 +150,18 @@ class Sight:
 
     Attributes:
         name: The member's name in the state.
+        remembers: Seconds for which the state names every member that has written.
         view: The newest answer.
         known: The state before a loss of the store's memory, until the store has it again.
         is_old: Whether the loss was no change of the store's run, so that versions mean nothing.
-        acknowledged: The serial of the last swap that was carried out for certain.
         awaited: Serials of the swaps whose answers were lost.
     """
 
     name: str
+    remembers: float
     view: View | None = None
     known: AccountState | None = None
     is_old: bool = False
-    acknowledged: int = 0
     awaited: list[int] = field(factory=list[int])
 
     def take_in(self, seen: Seen, sent: float, received: float, *, is_ours: bool = False) -> int:
@@ -171,26 +185,19 @@ class Sight:
         """
         last = self.view
         state = None if seen.value is None else decode(seen.value)
-        if last is not None and sent < last.received and _is_older(seen, state, last):
-            return 0  # it was overtaken on its way
         now = tell_time(state, seen, last, sent, received)
+        if last is not None and _lacks(state, seen, last, now - self.remembers):
+            is_old = seen.run == last.seen.run
+            if is_old and sent < last.received:
+                return 0  # it was overtaken on its way
+            if not is_ours and self.known is None:
+                self.known, self.is_old = last.state, is_old
         self.view = View(seen, state, now, sent, received)
         serial = 0 if state is None else state.serials.get(self.name, (0, 0.0))[0]
-        if serial in self.awaited:
-            self.acknowledged = serial
-            self.awaited.clear()
-            return serial
-        if not is_ours and last is not None and last.state is not None and self.known is None:
-            has_new_run = last.seen.run != seen.run
-            if has_new_run or serial < self.acknowledged:
-                self.known, self.is_old = last.state, not has_new_run
-                self.acknowledged = 0
-        return 0
-
-    def carried_out(self, serial: int) -> None:
-        """Take in that a swap was carried out."""
-        self.acknowledged = serial
+        if serial not in self.awaited:
+            return 0
         self.awaited.clear()
+        return serial
 
     def give_up(self, serial: int) -> None:
         """Wait no more for this swap: the store has said how it went."""
