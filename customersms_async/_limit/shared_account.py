@@ -278,27 +278,22 @@ class SharedAccount:
         return 0.0
 
     async def _bring(self, view: View, known: AccountState) -> float:
-        sight = self._sight
-        state = self._planner.bring(view, copy(known), is_old=sight.is_old)
-        if state is not None:
-            sent = self.clock()
-            swap = await self.here.store.swap(self.name, view.seen, encode(state))
-            self._see(swap.seen, sent, is_ours=swap.done)
-            if not swap.done:
-                return 0.0
-        sight.brought()
+        state = self._planner.bring(view, copy(known), is_old=self._sight.is_old)
+        if state is None or await self._put(view, state):
+            self._sight.brought()
         return 0.0
+
+    async def _put(self, view: View, state: AccountState, within: float | None = None) -> bool:
+        """Let the store swap *state* in; say whether it did."""
+        sent = self.clock()
+        swap = await self.here.store.swap(self.name, view.seen, encode(state), within=within)
+        self._see(swap.seen, sent, is_ours=swap.done)
+        return swap.done
 
     async def _swap(self, view: View, plan: Plan[Waiter]) -> None:
         self._lost[plan.serial] = plan
         self._sight.awaited.append(plan.serial)
-        sent = self.clock()
-        within = FREEZE if plan.has_overtaken else None
-        swap = await self.here.store.swap(self.name, view.seen, encode(plan.state), within=within)
-        if swap.done:
-            self._sight.awaited.clear()
-            self._carried_out(plan)
-        self._see(swap.seen, sent, is_ours=swap.done)
+        await self._put(view, plan.state, FREEZE if plan.has_overtaken else None)
         self._sight.give_up(plan.serial)
         self._lost.pop(plan.serial, None)
 
