@@ -18,7 +18,7 @@ SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage covered lint types build browser pictures fuzz crash bench bench-limit test-all test-oldest test-uvloop format constraints clean
+.PHONY: help demo test coverage covered lint types build browser pictures fuzz crash bench bench-limit test-full test-all test-oldest test-uvloop format constraints clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -140,6 +140,10 @@ pictures: $(READY)  ## take pictures of the inbox, to be looked at, into build/i
 
 
 # --- Longer runs ----------------------------------------------------------------------------------
+
+test-full: $(READY)  ## run the suite with each test at full size: more inputs, kills, instants, longer outages
+	$(SAY) "Running the tests at full size"
+	@CUSTOMERSMS_TEST_SIZES=full $(BIN)/python -m pytest -q -o faulthandler_timeout=0 $(PYTEST_ARGS)
 
 fuzz: $(READY)  ## look for a number that is lost or sent twice, for FUZZ_SECONDS
 	$(SAY) "Fuzzing for $(FUZZ_SECONDS) s"

@@ -1,36 +1,36 @@
-"""
-Campaigns in processes of their own: interrupted, killed, and cut off from the gateway.
-
-CUSTOMERSMS_INSTANTS says at how many random instants each interruption is tried, CUSTOMERSMS_KILLS
-how often a process is killed; both are few without it.
-"""
+"""Campaigns in processes of their own: interrupted, killed, and cut off from the gateway."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import aiohttp
+import anyio
 import pytest
 from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import ThreadedResolver
 
-from customersms_async import CustomerSMS, LocalLimiter, Rate, StopRules
+from customersms_async import CustomerSMS, LocalLimiter, Outcome, Rate, StopRules
 from customersms_async.sandbox import Sandbox
 from tests.support import campaign_program
 from tests.support.campaign_program import BATCH_SIZE, COUNT, KEY, numbers, states
+from tests.support.raw_server import RawServer, Talk, http
+from tests.support.raw_server import accepted as accepted_answer
+from tests.support.sizes import sized
 
 PROGRAM = campaign_program.__file__
-INSTANTS = int(os.environ.get("CUSTOMERSMS_INSTANTS", "5"))
-KILLS = int(os.environ.get("CUSTOMERSMS_KILLS", "3"))
+#: At how many random instants each interruption is tried; how often a process is killed.
+INSTANTS, KILLS = sized((5, 3), (50, 20))
+#: Seconds for which the gateway, or its name, is away.
+AWAY = sized(1.5, 60.0)
 DICE = random.Random(20261128)  # chooses instants, keeps no secret
 
 
@@ -63,24 +63,79 @@ def accepted(sandbox: Sandbox) -> Counter[str]:
     return Counter(message.phone for message in sandbox.messages)
 
 
+async def at_random_instants(trial: Callable[[int, float], Awaitable[None]]) -> None:
+    """Make a trial for each instant, a few at once: most of the time they wait for answers."""
+    few = asyncio.Semaphore(5)
+
+    async def one(number: int, seconds: float) -> None:
+        async with few:
+            await trial(number, seconds)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(INSTANTS):
+            group.create_task(one(number, DICE.uniform(0.02, 2.5)))
+
+
+def check_ledger(sandbox: Sandbox, written: Sequence[Sequence[str]]) -> None:
+    """Check that what a program wrote, number and fate, is what its gateway accepted."""
+    assert accepted(sandbox) == Counter(phone for phone, status in written if status == "sent")
+    assert {"sent"} >= {status for _, status in written if status != "not_sent"}
+    assert len(written) == len({phone for phone, _ in written}) <= COUNT
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_what_an_interrupted_program_wrote_is_the_ledger(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     """Ctrl-C, SIGTERM and SIGHUP at any instant: nobody was sent to who is not in the file."""
-    for instant in range(INSTANTS):
+
+    async def trial(instant: int, seconds: float) -> None:
         path = tmp_path / f"{instant}.txt"
         async with gateway(latency="uniform(0.05, 0.6)", seed=instant) as sandbox:
             process = await begin("stream", sandbox.endpoint, path)
-            await asyncio.sleep(DICE.uniform(0.02, 2.5))
+            await asyncio.sleep(seconds)
             process.send_signal(number)
             await process.communicate()
-            written = [line.split() for line in path.read_text().splitlines()]
+            check_ledger(sandbox, [line.split() for line in path.read_text().splitlines()])
 
-            assert accepted(sandbox) == Counter(p for p, status in written if status == "sent")
-            assert {"sent"} >= {status for _, status in written if status != "not_sent"}
-            assert len(written) == len({phone for phone, _ in written}) <= COUNT
+    await at_random_instants(trial)
+
+
+@contextlib.asynccontextmanager
+async def asyncio_scope(seconds: float) -> AsyncIterator[None]:
+    """Cancel what is in the block once."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def anyio_scope(seconds: float) -> AsyncIterator[None]:
+    """Cancel what is in the block at every await, as anyio does."""
+    with anyio.move_on_after(seconds):
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", [asyncio_scope, anyio_scope])
+async def test_what_a_cancelled_scope_leaves_is_the_ledger(
+    scope: Callable[[float], contextlib.AbstractAsyncContextManager[None]],
+) -> None:
+    """What a cancelled caller wrote, and what is left once the client is closed, is the ledger."""
+
+    async def trial(instant: int, seconds: float) -> None:
+        written: list[Outcome] = []
+        async with gateway(latency="uniform(0.05, 0.6)", seed=instant) as sandbox:
+            async with CustomerSMS(KEY, endpoint=sandbox.endpoint, limiter=unpaced()) as sms:
+                bulk = sms.stream_many(numbers(), "hi", batch_size=BATCH_SIZE, max_in_flight=8)
+                async with scope(seconds), bulk:
+                    async for outcome in bulk:
+                        written.append(outcome)  # noqa: PERF401  # cut short, it keeps what came
+            assert 0 < bulk.progress.sent < COUNT
+            check_ledger(sandbox, [(o.phone, o.status) for o in written + bulk.leftovers])
+
+    await at_random_instants(trial)
 
 
 async def run_and_kill(sandbox: Sandbox, path: Path, limit: int, within: float) -> None:
@@ -122,7 +177,7 @@ async def test_killed_at_the_real_pace(tmp_path: Path) -> None:
     """At a hundred requests a minute a kill leaves open no more than what was handed over."""
     path = tmp_path / "campaign.db"
     async with gateway(latency=0.4) as sandbox:
-        for _ in range(KILLS if KILLS >= 20 else 1):
+        for _ in range(sized(1, KILLS)):
             before = states(path)
             arrived = len(sandbox.requests)
             await run_and_kill(sandbox, path, 100, 9)
@@ -144,30 +199,52 @@ def unpaced() -> LocalLimiter:
     return LocalLimiter(Rate(10_000, per=1), burst=10_000)
 
 
+class Stoppable:
+    """A gateway that stops to listen as *in_flight* requests are under way, and answers those."""
+
+    def __init__(self, in_flight: int, stops_after: int) -> None:
+        self.server = RawServer(self._play)
+        self.accepted: Counter[str] = Counter()
+        self.is_away = asyncio.Event()
+        self._in_flight = in_flight
+        self._stops_after = stops_after
+        self._under_way = 0
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def _play(self, talk: Talk) -> None:
+        request = await talk.request()
+        self._under_way += 1
+        self.accepted.update(request.phones)
+        is_time = self.accepted.total() >= self._stops_after and self._stopping is None
+        if is_time and self._under_way == self._in_flight:
+            self._stopping = asyncio.create_task(self.server.stop_listening())
+            self.is_away.set()
+        await asyncio.sleep(0.02)
+        self._under_way -= 1
+        talk.say(http(200, accepted_answer(request.phones), "Connection: close"))
+        talk.close()
+
+
 async def test_a_gateway_that_is_stopped_for_a_while() -> None:
     """Its port refuses connections in the middle of a run: everybody is sent to once at the end."""
-    async with gateway(latency=0.05) as first:
-        port = int(first.url.rsplit(":", 1)[1].strip("/"))
-        endpoint = first.endpoint
-        sms = CustomerSMS(KEY, endpoint=endpoint, limiter=unpaced())
+    gone = Stoppable(in_flight=4, stops_after=COUNT // 2)
+    async with gone.server, CustomerSMS(KEY, endpoint=gone.server.url, limiter=unpaced()) as sms:
         run = asyncio.create_task(sms.send_many(numbers(), "hi", batch_size=20, max_in_flight=4))
-        await asyncio.sleep(0.8)
-    sent_before = accepted(first)  # those that it answered while it was closed included
-    await asyncio.sleep(3)
-    assert not run.done()
-    async with gateway(latency=0.01, port=port) as second:
+        await gone.is_away.wait()
+        await asyncio.sleep(AWAY)
+        sent_before = gone.accepted.total()
+        assert not run.done()
+        await gone.server.listen(gone.server.port)
         report = await run
-        await sms.aclose()
 
-        both = sent_before + accepted(second)
-        assert COUNT == report.sent + report.unknown
-        assert {1} == set(both.values())
-        assert {o.phone for o in report if o.status == "sent"} <= set(both)
-        assert report.unknown <= 4 * 20  # in flight as the first one ended
+    assert sent_before < COUNT
+    assert (COUNT, True) == (report.sent, report.ok)
+    assert (COUNT, {1}) == (len(gone.accepted), set(gone.accepted.values()))
 
 
 async def test_a_gateway_that_stays_away() -> None:
     """After `outage` seconds the run stops, and what was not read is left where it is."""
+    outage = min(AWAY, 5)
     read = 0
 
     async def source() -> AsyncIterator[str]:
@@ -179,14 +256,14 @@ async def test_a_gateway_that_stays_away() -> None:
     async with gateway(latency=0.05) as sandbox:
         sms = CustomerSMS(KEY, endpoint=sandbox.endpoint, limiter=unpaced())
         run = asyncio.create_task(
-            sms.send_many(source(), "hi", batch_size=20, stop=StopRules(outage=2))
+            sms.send_many(source(), "hi", batch_size=20, stop=StopRules(outage=outage))
         )
         await asyncio.sleep(0.5)
     began = asyncio.get_running_loop().time()
     report = await run
     await sms.aclose()
 
-    assert 1.5 < asyncio.get_running_loop().time() - began < 6
+    assert outage - 0.5 < asyncio.get_running_loop().time() - began < outage + 4
     assert ("CONNECT_FAILED", False) == (report.stopped, report.complete)
     assert report.total == read < COUNT
 
@@ -223,7 +300,7 @@ async def test_a_name_that_is_not_resolved_for_a_while() -> None:
         run = asyncio.create_task(sms.send_many(numbers()[:2_000], "hi", batch_size=20))
         await asyncio.sleep(0.3)
         resolver.is_away = True
-        await asyncio.sleep(2)
+        await asyncio.sleep(AWAY)
         assert not run.done()
         resolver.is_away = False
         report = await run

@@ -22,6 +22,12 @@ from tests.support.raw_server import (
     client,
     http,
 )
+from tests.support.sizes import sized
+
+CLIENTS = sized(40, 500)
+#: Seconds for which servers keep an idle connection: those that say so, and those that do not.
+ANNOUNCED = sized((2,), (2, 5, 15, 60))
+UNANNOUNCED = sized((3,), (5, 15, 60))
 
 
 async def send_after(endpoint: str, gap: float) -> str:
@@ -48,13 +54,15 @@ async def sends_at_the_limit(seconds: float, count: int, *, announces: bool) -> 
         return Counter(await asyncio.gather(*(send_after(endpoint, gap) for gap in gaps)))
 
 
-async def test_nothing_is_unknown_where_servers_close_idle_connections():
+@pytest.mark.parametrize(
+    ("seconds", "announces"),
+    [(seconds, True) for seconds in ANNOUNCED] + [(seconds, False) for seconds in UNANNOUNCED],
+)
+async def test_nothing_is_unknown_where_servers_close_idle_connections(seconds, announces):
     """Announced or not: what is sent as the server closes goes out on a new connection."""
-    ends = await asyncio.gather(
-        sends_at_the_limit(2, 40, announces=True), sends_at_the_limit(5, 40, announces=False)
-    )
+    ends = await sends_at_the_limit(seconds, CLIENTS, announces=announces)
 
-    assert [{"sent": 40}] * 2 == ends
+    assert {"sent": CLIENTS} == ends
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import TextIO
 from customersms_async import Batch, CustomerSMS, LocalLimiter, Outcome, Rate
 
 KEY = "cspro_campaign"
-COUNT = 4_000
+COUNT = 2_000
 BATCH_SIZE = 10
 
 
