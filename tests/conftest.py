@@ -17,6 +17,7 @@ from tests.support.virtual_time import VirtualTimeLoop
 SLOW = {
     "test_cli.py",
     "test_cli_bulk.py",
+    "test_cli_ends.py",
     "test_columns.py",
     "test_command_line_page.py",
     "test_demo.py",

@@ -190,9 +190,11 @@ class Lifecycle:
         if self._phase not in (Phase.READING, Phase.ENDING):
             return
         seconds = self._drain if seconds is None else seconds
-        if self._workers and not self._deadlines.is_set:
-            what = f"waits for {len(self._workers)} answers, up to {seconds:.0f} s ({self.halted})"
-            self._log(logging.WARNING, "bulk.draining", what)
+        numbers = self._workers.under_way
+        if numbers and not self._deadlines.is_set:
+            what = f"waits for {len(numbers)} answers, up to {seconds:.0f} s ({self.halted})"
+            facts = {"answers": len(numbers), "numbers": sum(numbers), "seconds": seconds}
+            self._log(logging.WARNING, "bulk.draining", what, **facts)
         self._deadlines.end_by(seconds, self._end_the_wait)
 
     @property
@@ -349,9 +351,9 @@ class Lifecycle:
     async def _wait_for_room(self) -> None:
         await self.until(self._has_room)
 
-    def _log(self, level: int, event: str, what: str) -> None:
+    def _log(self, level: int, event: str, what: str, **facts: float) -> None:
         account = self._context.key.account
-        extra = {"event": event, "account": account}
+        extra = {"event": event, "account": account, **facts}
         _logger.log(level, "bulk run of account %s %s", account, what, extra=extra)
 
 

@@ -97,6 +97,11 @@ class Worker:
         self._stage = Stage.NEW
         self._delivery = Delivery(context, batch.phones, batch.text, lane, gate=self)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it may have left, and has no answer yet."""
+        return self._stage is Stage.UNDER_WAY
+
     async def run(self) -> WorkerResult:
         """Deliver the batch; give what is proven, also where the task is cancelled."""
         self._stage = move(self._stage, Stage.WAITING)

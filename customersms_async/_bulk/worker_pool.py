@@ -25,6 +25,11 @@ class WorkerPool:
     def __len__(self) -> int:
         return len(self._workers)
 
+    @property
+    def under_way(self) -> list[int]:
+        """How many numbers each request has that may have left, and has no answer yet."""
+        return [worker.size for worker in self._workers if worker.is_under_way]
+
     def add(self, worker: Worker) -> None:
         """A request begins."""
         self._workers.add(worker)

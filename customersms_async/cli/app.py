@@ -59,11 +59,17 @@ def run(words: list[str]) -> int:
         complain(str(exc))
         return Exit.USAGE
     except (CustomerSMSError, ModuleNotFoundError, OSError) as exc:
-        complain(_ARGUMENT.sub(_as_option, str(exc)))
+        complain(_in_words_of_the_command(exc))
         return Exit.ERROR
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return Exit.OK if status is None else int(status)
+
+
+def _in_words_of_the_command(exc: Exception) -> str:
+    if isinstance(exc, FileNotFoundError) and exc.filename:
+        return f"{exc.filename}: there is no such file"
+    return _ARGUMENT.sub(_as_option, str(exc))
 
 
 def _as_option(argument: re.Match[str]) -> str:

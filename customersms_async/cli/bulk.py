@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from attrs import frozen
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from .._bulk.stop_rules import StopRules
 from .._values.refusal_words import Family, family_of
 from ..client import CustomerSMS
 from ..outbox import Added, Campaign, CampaignHeld, CampaignStatus
+from ..outbox._core.hours import read_hours as check_hours
 from ..outcomes import Progress
 from ..plan import Plan
 from ..recipients import Recipients
@@ -28,11 +31,25 @@ from .export import result_rows, write_rows
 from .interrupts import interruptible
 from .manage import summary
 from .progress import shown
+from .results import check_output
 from .selection import ListOptions, Selection, look_through
 from .send import send_samples
 from .time_parsing import read_hours, read_until
 
 __all__ = ["bulk"]
+
+_ABOUT_UNKNOWN: Final = (
+    "nobody knows of the unknown whether they were sent: customersms export {} --only unknown"
+)
+
+
+@frozen
+class _Terms:
+    """When a run ends, and when it waits, as `Campaign.send` takes it."""
+
+    stop: StopRules
+    hours: tuple[str, str, str] | None
+    deadline: dt.datetime | None
 
 
 @Parameter(name="*")
@@ -41,7 +58,8 @@ class RunOptions:
     """When a run ends, and when it waits."""
 
     max_credits: Annotated[
-        int | None, Parameter(help="Credits that the list may cost, over all runs.")
+        int | None,
+        Parameter(help="Credits that the list may cost, over all runs.", validator=Number(gte=1)),
     ] = None
     hours: Annotated[
         str | None, Parameter(help='Daily hours: 08:00-21:00, or "08:00-21:00 Europe/Rome".')
@@ -49,6 +67,18 @@ class RunOptions:
     until: Annotated[
         str | None, Parameter(help="When nothing new leaves any more: 2026-12-24T20:00.")
     ] = None
+
+    def read(self) -> _Terms:
+        """
+        Read what was typed.
+
+        Raises:
+            UsageError: Hours or an instant are none.
+            ConfigurationError: There is no such hour or time zone.
+        """
+        hours = read_hours(self.hours)
+        check_hours(hours)
+        return _Terms(StopRules(max_credits=self.max_credits), hours, read_until(self.until))
 
 
 def bulk(
@@ -70,19 +100,24 @@ def bulk(
     json: Annotated[bool, Parameter(help="Print one line of JSON for each row.")] = False,
 ) -> Exit:
     """Send a list: plan, confirm, run; the same command goes on."""
-    options = options or ListOptions()
-    connection = connection or Connection()
+    options, connection, place = (
+        options or ListOptions(),
+        connection or Connection(),
+        place or Place(),
+    )
+    terms = (run or RunOptions()).read()
+    check_output("--out", out, file)
     people = options.open(file)
     plan, problems = look_through(people, options.batch_size)
-    place = place or Place()
-    is_new = Accepted.read(file, place.name(file)) is None and not (confirm or test_to)
-    for line in (*headline(people, plan), *(details(plan, problems) if is_new else ())):
+    is_new = Accepted.read(file, place.name(file)) is None
+    is_seen = bool(confirm or test_to) or not is_new
+    for line in (*headline(people, plan), *(() if is_seen else details(plan, problems))):
         say(line)
     if test_to is not None:
         return send_samples(connection, plan, test_to, options.country)
-    connection.announce(plan.recipients)
+    connection.announce(plan.recipients if is_new else 0)
     wanted = Accepted(Selection.of(file, options), options)
-    job = _Job(file, people, plan, wanted, run or RunOptions(), place)
+    job = _Job(file, people, plan, wanted, terms, place, is_new)
     try:
         agree(file, place.name(file), wanted, plan, yes=yes, token=confirm)
         return asyncio.run(job.carry_out(connection, out, as_json=json))
@@ -99,52 +134,73 @@ class _Job:
     people: Recipients
     plan: Plan
     accepted: Accepted
-    options: RunOptions
+    terms: _Terms
     place: Place
+    is_new: bool
 
     async def carry_out(self, connection: Connection, out: Path | None, *, as_json: bool) -> Exit:
+        """Send what waits, and tell; at a Ctrl-C, what became of it up to then."""
+        try:
+            return await interruptible(self._work(connection, out, as_json=as_json))
+        except asyncio.CancelledError:
+            self._say_how_to_go_on()
+            return Exit.INTERRUPTED
+
+    async def _work(self, connection: Connection, out: Path | None, *, as_json: bool) -> Exit:
         async with self.place.open(self.file) as outbox, connection.open() as sms:
             campaign = self.place.of(outbox, self.file)
             added = await campaign.add(self.people, batch_size=self.accepted.options.batch_size)
             check_unchanged(self.file, self.accepted)
+            if not self.is_new:
+                connection.announce((await campaign.status()).queued)
             ended = await self._send(campaign, sms)
             now = await campaign.status()
-            await _tell(campaign, self.people, out, as_json=as_json)
+            is_told = await self._tell(campaign, out, as_json=as_json)
         result_line = say if as_json else result
         result_line(summary(now))
-        return _exit(now, added, self.plan, ended)
+        if now.unknown:
+            say(_ABOUT_UNKNOWN.format(self.file))
+        exits = _exits(now, added, self.plan, ended)
+        return worst(exits if is_told else [*exits, Exit.ERROR])
 
     async def _send(self, campaign: Campaign, sms: CustomerSMS) -> Progress | Exit:
         """Send what waits; where that is no progress, what the exit status has to say."""
         try:
             async with shown(campaign):
-                return await interruptible(
-                    campaign.send(
-                        sms,
-                        stop=StopRules(max_credits=self.options.max_credits),
-                        hours=read_hours(self.options.hours),
-                        deadline=read_until(self.options.until),
-                        batch_size=self.accepted.options.batch_size,
-                    ),
-                    lambda: say("waiting for the answers of what is under way; again to give up"),
+                return await campaign.send(
+                    sms,
+                    stop=self.terms.stop,
+                    hours=self.terms.hours,
+                    deadline=self.terms.deadline,
+                    batch_size=self.accepted.options.batch_size,
                 )
         except asyncio.CancelledError:
-            say(f"interrupted; go on with the same command: customersms bulk {self.file} ...")
+            await sms.aclose(drain=0)  # what is under way after a second Ctrl-C is given up
+            self._say_how_to_go_on()
             return Exit.INTERRUPTED
         except CampaignHeld as held:
             complain(_in_words_of_the_command(held, self.file))
             return Exit.STOPPED
 
+    async def _tell(self, campaign: Campaign, out: Path | None, *, as_json: bool) -> bool:
+        """Write the results; tell whether that was possible."""
+        if as_json:
+            async for line in campaign.lines():
+                result_json(line.to_dict())
+        if out is None:
+            return True
+        try:
+            write_rows([row async for row in result_rows(campaign, self.people)], out)
+        except OSError as exc:
+            complain(f"{exc}; write the results by: customersms export {self.file} --out FILE")
+            return False
+        return True
 
-async def _tell(campaign: Campaign, people: Recipients, out: Path | None, *, as_json: bool) -> None:
-    if as_json:
-        async for line in campaign.lines():
-            result_json(line.to_dict())
-    if out is not None:
-        write_rows([row async for row in result_rows(campaign, people)], out)
+    def _say_how_to_go_on(self) -> None:
+        say(f"interrupted; go on with the same command: customersms bulk {self.file} ...")
 
 
-def _exit(now: CampaignStatus, added: Added, plan: Plan, ended: Progress | Exit) -> Exit:
+def _exits(now: CampaignStatus, added: Added, plan: Plan, ended: Progress | Exit) -> list[Exit]:
     exits = [ended] if isinstance(ended, Exit) else []
     if isinstance(ended, Progress) and ended.stopped is not None:
         say(f"stopped: {ended.stopped}")
@@ -154,7 +210,7 @@ def _exit(now: CampaignStatus, added: Added, plan: Plan, ended: Progress | Exit)
         exits.append(Exit.UNKNOWN)
     if now.rejected or now.queued or plan.bad or added.conflicts:
         exits.append(Exit.PARTIAL)
-    return worst(exits)
+    return exits
 
 
 def _in_words_of_the_command(held: CampaignHeld, file: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..outbox import Campaign, Outbox
-from .confirmation_file import beside
+from .confirmation_file import OUTBOX, beside
 from .exits import UsageError
 
 __all__ = ["File", "Place"]
@@ -43,7 +43,7 @@ class Place:
         if file is None:
             msg = "name a list, or an outbox and a campaign: --outbox URL --campaign NAME"
             raise UsageError(msg)
-        return Outbox(beside(file, ".sms.db"))
+        return Outbox(beside(file, OUTBOX))
 
     def name(self, file: Path | None) -> str:
         """
@@ -59,8 +59,17 @@ class Place:
         return name
 
     def of(self, outbox: Outbox, file: Path | None) -> Campaign:
-        """Give the campaign."""
-        return outbox.campaign(self.name(file))
+        """
+        Give the campaign.
+
+        Raises:
+            UsageError: The name cannot be one.
+        """
+        try:
+            return outbox.campaign(self.name(file))
+        except ValueError as exc:
+            msg = f"--campaign: {exc}"
+            raise UsageError(msg) from None
 
     def existing(self, file: Path | None) -> Outbox:
         """
@@ -70,7 +79,20 @@ class Place:
             UsageError: There is none beside the list, or nothing says where it is.
         """
         self.name(file)
-        if self.outbox is None and file is not None and not beside(file, ".sms.db").exists():
-            msg = f"nothing of {file.name} was sent yet; begin with: customersms bulk {file}"
-            raise UsageError(msg)
+        path = _path_of(self.outbox) if self.outbox or file is None else beside(file, OUTBOX)
+        if path is not None and not path.exists():
+            raise UsageError(self._none_yet(file))
         return self.open(file)
+
+    def _none_yet(self, file: Path | None) -> str:
+        if self.outbox is not None or file is None:
+            return f"there is no outbox at {self.outbox}"
+        there = "" if file.exists() else "; there is no such list either"
+        return f"nothing of {file.name} was sent yet; begin with: customersms bulk {file}{there}"
+
+
+def _path_of(url: str | None) -> Path | None:
+    """Give the file of an outbox; None where it is no file, or none is named."""
+    scheme, found, rest = (url or "").partition("://")
+    path = {"sqlite": rest[1:]}.get(scheme) if found else url
+    return Path(path) if path else None

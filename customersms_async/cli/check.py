@@ -13,8 +13,8 @@ from ..plan import Plan
 from ..recipients import Problems, Recipients, Refusal
 from ..segments import count
 from .console import result, result_json, say
-from .exits import Exit, UsageError
-from .results import write_table
+from .exits import Exit
+from .results import check_output, write_table
 from .segments import shown
 from .selection import ListOptions, Selection, look_through
 
@@ -38,9 +38,7 @@ def check(
 ) -> Exit:
     """Look at a list of recipients, without sending or a key."""
     options = options or ListOptions()
-    if bad is not None and bad.exists() and bad.samefile(file):
-        msg = f"--bad would write over the list; give it another name than {file}"
-        raise UsageError(msg)
+    check_output("--bad", bad, file)
     people = options.open(file)
     plan, problems = look_through(people, options.batch_size)
     token = Selection.of(file, options).token

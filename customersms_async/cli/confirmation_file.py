@@ -10,14 +10,29 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from ..errors import CustomerSMSError
 from .selection import ListOptions, Selection
 
-__all__ = ["Accepted", "beside"]
+__all__ = ["OUTBOX", "Accepted", "beside", "files_of"]
 
 _ENDING: Final = ".sms.json"
+
+#: How the name of the outbox of a list ends.
+OUTBOX: Final = ".sms.db"
 _ONLY_OWNER: Final = 0o600
+
+
+class BrokenConfirmation(CustomerSMSError):
+    """What was confirmed cannot be read any more; the text says what to do."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged; delete it, and confirm the list again"
 
 
 @dataclass(frozen=True)
@@ -29,14 +44,22 @@ class Accepted:
 
     @classmethod
     def read(cls, file: Path, campaign: str) -> Accepted | None:
-        """Read what was confirmed for a campaign of the list; None where nothing was."""
+        """
+        Read what was confirmed for a campaign of the list; None where nothing was.
+
+        Raises:
+            BrokenConfirmation: The file was changed by something else.
+        """
         kept = _kept(file).get(campaign)
         if kept is None:
             return None
-        options: dict[str, Any] = kept["options"]
-        for name in ("text_file", "skip"):
-            options[name] = Path(options[name]) if options[name] else None
-        return cls(Selection(**kept["selection"]), ListOptions(**options))
+        try:
+            options: dict[str, Any] = kept["options"]
+            for name in ("text_file", "skip"):
+                options[name] = Path(options[name]) if options[name] else None
+            return cls(Selection(**kept["selection"]), ListOptions(**options))
+        except (KeyError, TypeError) as exc:
+            raise BrokenConfirmation(beside(file, _ENDING)) from exc
 
     def write(self, file: Path, campaign: str) -> None:
         """Remember it."""
@@ -50,7 +73,18 @@ class Accepted:
 
 def _kept(file: Path) -> dict[str, Any]:
     path = beside(file, _ENDING)
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+    try:
+        found: object = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    except ValueError as exc:
+        raise BrokenConfirmation(path) from exc
+    if not isinstance(found, dict):
+        raise BrokenConfirmation(path)
+    return cast("dict[str, Any]", found)
+
+
+def files_of(file: Path) -> list[Path]:
+    """Name a list, and what is kept beside it."""
+    return [file, beside(file, OUTBOX), beside(file, _ENDING)]
 
 
 def beside(file: Path, ending: str) -> Path:

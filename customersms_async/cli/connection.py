@@ -22,11 +22,12 @@ from cyclopts import Parameter
 from .._environment import NOT_GIVEN, NotGiven, find_endpoint
 from .._ports.limiter import Limiter
 from .._ports.network_guard import limiter_in_force
-from .._values.validation import is_loopback
+from .._values.validation import check_endpoint, is_this_machine
 from ..client import CustomerSMS
 from ..limiters import FileLimiter
 from ..phones import ParsePhone, national, normalize_phone
 from .console import say
+from .log_lines import told
 
 __all__ = ["Connection", "parser_of"]
 
@@ -58,20 +59,28 @@ class Connection:
             limiter: Limiter | NotGiven = NOT_GIVEN
             if (path := _limit_file()) is not None:
                 limiter = await stack.enter_async_context(FileLimiter(path))
+            stack.enter_context(told())
             yield await stack.enter_async_context(
                 CustomerSMS(key, endpoint=endpoint, limiter=limiter)
             )
 
     def announce(self, messages: int) -> None:
-        """Say that messages will be paid for, unless the gateway is on this machine."""
-        host = urlsplit(str(find_endpoint(self.endpoint or NOT_GIVEN))).hostname or ""
-        if not is_loopback(host):
+        """
+        Say that messages will be paid for, unless the gateway is on this machine.
+
+        Raises:
+            ConfigurationError: The endpoint cannot be one.
+        """
+        found = find_endpoint(self.endpoint or NOT_GIVEN)
+        endpoint = check_endpoint(found, allow_insecure_http=False)
+        if messages and not is_this_machine(endpoint):
+            host = urlsplit(endpoint).hostname
             noun = "message" if messages == 1 else "messages"
             say(f"{host} is a real gateway: {messages:,} {noun} will be paid for.")
 
     def _key(self) -> str | NotGiven:
         if self.key_file is not None:
-            return self.key_file.read_text("utf-8").strip()
+            return self.key_file.read_text("utf-8", errors="replace").strip()
         if os.environ.get("CUSTOMERSMS_API_KEY") or not sys.stdin.isatty():
             return NOT_GIVEN
         return getpass.getpass("API key: ", stream=sys.stderr).strip()

@@ -20,7 +20,7 @@ from .campaign_location import File, Place
 from .confirmation_file import Accepted
 from .console import say
 from .exits import Exit, UsageError
-from .results import harmless, write_table
+from .results import check_output, harmless, write_table
 
 __all__ = ["export", "result_rows"]
 
@@ -52,6 +52,7 @@ def export(
     if only is not None and only not in _FATES:
         msg = f"--only must be one of {', '.join(_FATES)}, not {only!r}"
         raise UsageError(msg)
+    check_output("--out", out, file)
     place = place or Place()
     people = _list_of(file, place)
 

@@ -2,7 +2,7 @@
 Ctrl-C, and what a container or a closed terminal sends instead.
 
 The first lets nothing new leave and waits for the answers of what is under way; the second gives
-them up, which leaves those messages unknown.
+them up, which leaves those messages unknown. The client's log says how many (see `log_lines`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 async def interruptible(
-    work: Coroutine[object, object, Result], on_first: Callable[[], object]
+    work: Coroutine[object, object, Result], on_first: Callable[[], object] | None = None
 ) -> Result:
     """
     Carry out *work*; each signal cancels it once.
@@ -30,7 +30,7 @@ async def interruptible(
     Args:
         work: It waits for what is under way when it is cancelled, and no longer when again.
 
-        on_first: Called at the first signal.
+        on_first: Called at the first signal, if given.
 
     Raises:
         asyncio.CancelledError: It was interrupted, and has ended.
@@ -41,7 +41,7 @@ async def interruptible(
     def interrupt() -> None:
         nonlocal count
         count += 1
-        if count == 1:
+        if count == 1 and on_first is not None:
             on_first()
         task.cancel()
 

@@ -110,7 +110,8 @@ def resolve(
 
     async def settle(campaign: Campaign) -> Exit:
         left = await (campaign.mark_sent(refs) if sent else campaign.send_again(refs))
-        say(f"{len(refs) - len(left):,} rows resolved")
+        resolved = len(refs) - len(left)
+        say("1 row resolved" if resolved == 1 else f"{resolved:,} rows resolved")
         if left:
             say(f"nothing done about {', '.join(left[:20])}: not there, or not unknown")
         return Exit.PARTIAL if left else Exit.OK
@@ -142,11 +143,11 @@ def _refs(rows: str) -> list[str]:
     numbers: list[int] = []
     for part in rows.replace(" ", "").split(","):
         found = _ROWS.fullmatch(part)
-        if found is None:
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if not first <= last <= _MOST_ROWS:
             msg = f"rows must be like 17,20-25, not {rows!r}"
             raise UsageError(msg)
-        first = int(found[1])
-        numbers += range(first, min(int(found[2] or first), _MOST_ROWS) + 1)
+        numbers += range(first, last + 1)
     return [f"row-{number}" for number in numbers]
 
 

@@ -6,7 +6,7 @@ Rules of this module:
 1. What came from the caller's list goes back untouched; what we add to it is made harmless where a
    spreadsheet would take it for a formula.
 2. UTF-8 with a byte-order mark, without which Excel reads something else.
-3. A file is replaced as a whole, or not at all.
+3. A file is replaced as a whole, or not at all; never the list, nor what is kept beside it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,41 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["harmless", "write_table"]
+from .confirmation_file import files_of
+from .exits import UsageError
+
+__all__ = ["check_output", "harmless", "write_table"]
 
 
 def harmless(text: str) -> str:
     """Keep a spreadsheet from taking *text* for a formula."""
     return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
+
+
+def check_output(option: str, out: Path | None, file: Path | None) -> None:
+    """
+    Look whether a table can be written to a file, before anything else is done.
+
+    Args:
+        option: What names the file.
+
+        out: The file; None where none is to be written.
+
+        file: The list; None where there is none.
+
+    Raises:
+        UsageError: It is the list itself, a folder, or in a folder that is not there.
+    """
+    if out is None:
+        return
+    mine = [] if file is None else files_of(file)
+    if any(one.exists() and out.exists() and out.samefile(one) for one in mine):
+        msg = f"{option} would write over {out}; give it another name"
+        raise UsageError(msg)
+    if out.is_dir() or not out.parent.is_dir():
+        what = "is a folder" if out.is_dir() else f"is in {out.parent}, which is no folder"
+        msg = f"{option} {out} {what}; name a file"
+        raise UsageError(msg)
 
 
 def write_table(path: Path, rows: Iterable[Sequence[str]], delimiter: str = ",") -> None:

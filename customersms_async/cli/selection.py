@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from ..outcomes import Message
 from ..plan import Plan, plan_messages
 from ..recipients import Problems, Recipients, Refusal, read
+from .exits import UsageError
 
 __all__ = ["ListOptions", "Selection", "look_through"]
 
@@ -39,11 +41,25 @@ class ListOptions:
     skip: Annotated[Path | None, _option("A list of numbers that want no messages.")] = None
     sheet: Annotated[str | None, _option("The sheet of a workbook.")] = None
     encoding: Annotated[str | None, _option("The encoding of the file.")] = None
-    delimiter: Annotated[str | None, _option("What stands between two cells.")] = None
-    batch_size: Annotated[int, _option("Numbers in one request, at most.")] = 100
+    delimiter: Annotated[
+        str | None, _option("What stands between two cells: one character, or tab.")
+    ] = None
+    batch_size: Annotated[
+        int, Parameter(help="Numbers in one request, at most.", validator=Number(gte=1))
+    ] = 100
 
     def open(self, file: Path) -> Recipients:
-        """Open the list."""
+        """
+        Open the list.
+
+        Raises:
+            UsageError: Two options contradict each other, or a delimiter is none.
+            RecipientsError: The list cannot be used; the message says why.
+            OSError: A file cannot be opened.
+        """
+        if self.text is not None and self.text_file is not None:
+            msg = "give --text or --text-file, not both"
+            raise UsageError(msg)
         return read(
             file,
             text=self.text,
@@ -53,8 +69,17 @@ class ListOptions:
             skip=self.skip,
             sheet=self.sheet,
             encoding=self.encoding,
-            delimiter=self.delimiter,
+            delimiter=_delimiter(self.delimiter),
         )
+
+
+def _delimiter(written: str | None) -> str | None:
+    if written in ("tab", "\\t"):
+        return "\t"
+    if written is not None and (len(written) != 1 or written in '"\r\n'):
+        msg = f"--delimiter must be one character, like ';', or tab, not {written!r}"
+        raise UsageError(msg)
+    return written
 
 
 @dataclass(frozen=True)

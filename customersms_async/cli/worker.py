@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..client import CustomerSMS
 from ..outbox import Outbox
 from .connection import Connection
 from .console import say
@@ -27,11 +28,15 @@ def worker(
 
 
 async def _work(url: str, connection: Connection) -> Exit:
-    async with Outbox(url) as outbox, connection.open() as sms, outbox.worker(sms):
-        say("sending what is enqueued; Ctrl-C ends it")
-        forever = asyncio.Event().wait()
+    async with Outbox(url) as outbox, connection.open() as sms:
+        work = _send(outbox, sms)
         with contextlib.suppress(asyncio.CancelledError):
-            await interruptible(
-                forever, lambda: say("waiting for the answers of what is under way")
-            )
+            await interruptible(work, lambda: say("ends, once what is under way is answered"))
+        await sms.aclose(drain=0)  # what is under way after a second Ctrl-C is given up
     return Exit.OK
+
+
+async def _send(outbox: Outbox, sms: CustomerSMS) -> None:
+    async with outbox.worker(sms):
+        say("sending what is enqueued; Ctrl-C ends it")
+        await asyncio.Event().wait()

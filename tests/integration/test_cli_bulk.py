@@ -20,6 +20,7 @@ from customersms_async.cli.exits import Exit
 from customersms_async.cli.manage import summary
 from customersms_async.cli.progress import shown
 from customersms_async.outbox import CampaignStatus, Outbox, enqueue
+from tests.support.commands import numbers, start, wait_for
 from tests.support.messy_lists import messy_rows, write_as
 
 A, B, C = "+12125551234", "+13235554567", "+442071838750"
@@ -56,26 +57,6 @@ def write(tmp_path):
         return path
 
     return write_list
-
-
-def start(people, sandbox, *options, **streams):
-    """Start `bulk` in a process of its own, as a person does."""
-    command = (sys.executable, "-m", "customersms_async", "bulk", str(people), *TEXT, *options)
-    return subprocess.Popen(
-        [*command, "--yes"],
-        env={
-            **os.environ,
-            "CUSTOMERSMS_API_KEY": sandbox.key,
-            "CUSTOMERSMS_ENDPOINT": sandbox.endpoint,
-        },
-        stdout=subprocess.PIPE,
-        text=True,
-        **{"stderr": subprocess.PIPE, **streams},
-    )
-
-
-def numbers(how_many):
-    return [f"+1212555{n:04}" for n in range(how_many)]
 
 
 def test_a_list_is_sent(run, write, sms_sandbox):
@@ -308,9 +289,9 @@ def test_resolve(run, write, sms_sandbox):
     run("bulk", people, *TEXT, "--yes")
     status, _, err = run("resolve", people, "--sent", "2-3")
 
-    assert (Exit.PARTIAL, "1 rows resolved") == (status, err[0])
+    assert (Exit.PARTIAL, "1 row resolved") == (status, err[0])
     assert "nothing done about row-3: not there, or not unknown" == err[1]
-    assert (Exit.OK, ["1 rows resolved"]) == run("resolve", people, "--again", "4")[::2]
+    assert (Exit.OK, ["1 row resolved"]) == run("resolve", people, "--again", "4")[::2]
     _, (line,), _ = run("status", people)
     assert line.startswith("2 sent, 0 rejected, 0 unknown, 0 not sent, 1 waiting")
 
@@ -422,31 +403,6 @@ def test_watching(write, run, sms_sandbox):
 
 
 # --- Interruptions --------------------------------------------------------------------------------
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_ctrl_c(run, write, sms_sandbox):
-    """What is under way is answered; the same command goes on, and nobody gets it twice."""
-    sms_sandbox.set_faults(latency="0.5")
-    people = write(*numbers(24))
-    process = start(people, sms_sandbox)
-    wait_for(lambda: sms_sandbox.messages)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    sms_sandbox.clear_faults()
-
-    assert Exit.INTERRUPTED == process.returncode
-    assert "waiting for the answers of what is under way; again to give up" in err
-    assert f"interrupted; go on with the same command: customersms bulk {people} ..." in err
-    assert ", 0 unknown, " in out
-    assert Exit.OK == run("bulk", people, *TEXT)[0]
-    assert sorted(numbers(24)) == sorted(message.phone for message in sms_sandbox.messages)
 
 
 def interrupt_after(sandbox, how_many):
@@ -567,5 +523,5 @@ def test_a_worker(sms_sandbox, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
 
-    assert (0, "waiting for the answers of what is under way\n") == (process.returncode, err)
+    assert (0, "ends, once what is under way is answered\n") == (process.returncode, err)
     assert [(A, "Your table is ready")] == [(m.phone, m.text) for m in sms_sandbox.messages]

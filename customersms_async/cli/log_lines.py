@@ -1,0 +1,63 @@
+"""
+What the library logs, as lines for the person who runs a command.
+
+Rules of this module:
+
+1. A line says what happens now and what the person can do; hashes of accounts mean nothing to them.
+2. What the command tells itself (progress, fates, the end) is not told twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .console import say
+
+__all__ = ["told"]
+
+_logger = logging.getLogger("customersms_async")
+
+#: Events that are told from INFO on; of all others, only warnings and errors.
+_TOLD: Final = frozenset({"bulk.resumed"})
+#: Fates, which the command shows; and what closing waits for, which the run has said already.
+_KNOWN: Final = frozenset({"request.unknown", "client.draining"})
+#: Events whose last argument says what happens, and the one before it of which run.
+_OF_A_RUN: Final = ("bulk.", "outbox.")
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Show what is logged, as long as the block runs."""
+    handler, level = _Lines(), _logger.level
+    _logger.addHandler(handler)
+    _logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _logger.removeHandler(handler)
+        _logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        event = str(getattr(record, "event", ""))
+        if event in _KNOWN or (record.levelno < logging.WARNING and event not in _TOLD):
+            return
+        say(_draining(vars(record)) if event == "bulk.draining" else _line(event, record))
+
+
+def _line(event: str, record: logging.LogRecord) -> str:
+    if event.startswith(_OF_A_RUN) and isinstance(record.args, tuple):
+        return f"the run {record.args[-1]}"
+    return record.getMessage()
+
+
+def _draining(facts: dict[str, Any]) -> str:
+    answers = "1 answer" if facts["answers"] == 1 else f"{facts['answers']:,} answers"
+    return (
+        f"waiting for {answers}, up to {facts['seconds']:.0f} s; "
+        f"Ctrl-C again gives up ({facts['numbers']:,} unknown)"
+    )

@@ -1,0 +1,315 @@
+"""How a command ends: each exit status and what is said with it, and Ctrl-C once and twice."""
+
+import re
+import signal
+import time
+
+import pytest
+
+from customersms_async.cli import main
+from customersms_async.cli.exits import Exit
+from tests.support.commands import numbers, start, wait_for
+
+A, B = "+12125551234", "+13235554567"
+TEXT = ("--text", "Hi {name}")
+
+
+@pytest.fixture(autouse=True)
+def _memory_of_the_limit(tmp_path_factory, monkeypatch):
+    """Commands in processes of their own remember what was sent, and not in the user's home."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line in this process: its status, and the lines of both streams."""
+
+    def run_main(*words):
+        status = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return run_main
+
+
+@pytest.fixture
+def people(tmp_path):
+    """A list of two."""
+    return write(tmp_path, A, B)
+
+
+def write(folder, *phones):
+    path = folder / "people.csv"
+    rows = (f"{phone},n{number}\n" for number, phone in enumerate(phones, 2))
+    path.write_text("phone,name\n" + "".join(rows))
+    return path
+
+
+# --- 1: something failed before anything was sent -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("people.csv.sms.json", "{", "is damaged; delete it, and confirm the list again"),
+        ("people.csv.sms.json", "[]", "is damaged; delete it, and confirm the list again"),
+        (
+            "people.csv.sms.json",
+            '{"people.csv": {}}',
+            "is damaged; delete it, and confirm the list again",
+        ),
+        ("people.csv.sms.db", "no database" * 99, "the outbox's database file cannot be used"),
+    ],
+)
+@pytest.mark.usefixtures("sms_sandbox")
+def test_what_stands_beside_the_list_is_damaged(run, people, name, content, said):
+    """The error names the file and what to do."""
+    people.with_name(name).write_text(content)
+    status, out, err = run("bulk", people, *TEXT, "--yes")
+
+    assert (Exit.ERROR, []) == (status, out)
+    assert said in err[-1]
+
+
+def test_a_key_file_that_holds_none(run, people, sms_sandbox):
+    """Its content is not shown."""
+    key = people.with_name("key")
+    key.write_bytes(b"cspro_\xff\xfe")
+    status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", key)
+
+    assert Exit.ERROR == status
+    assert (
+        "customersms: api_key must be printable ASCII without spaces and line ends; "
+        "give the key as the gateway shows it"
+    ) == err[-1]
+
+
+def test_an_endpoint_that_is_none(run, people):
+    """It is refused before the list counts as confirmed."""
+    status, _, err = run("bulk", people, *TEXT, "--yes", "--endpoint", "nonsense")
+
+    assert Exit.ERROR == status
+    assert err[-1].startswith("customersms: endpoint must be a URL like https://host/path")
+    assert not people.with_name("people.csv.sms.json").exists()
+
+
+def test_a_file_that_is_not_there(run, people):
+    """It is named, without the words of the system."""
+    nowhere = people.with_name("nowhere")
+
+    assert (Exit.ERROR, [], [f"customersms: {nowhere}: there is no such file"]) == run(
+        "check", people, "--text-file", nowhere
+    )
+
+
+# --- 2: the command line makes no sense -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--batch-size", "0"), "Must be >= 1"),
+        (("--max-credits", "0"), "Must be >= 1"),
+        (("--delimiter", "xx"), "--delimiter must be one character, like ';', or tab, not 'xx'"),
+        (("--delimiter", '"'), "--delimiter must be one character"),
+        (("--text-file", "{}"), "give --text or --text-file, not both"),
+        (("--hours", "8-21"), "--hours must be like 08:00-21:00, not '8-21'"),
+        (("--until", "soon"), "--until must be like 2026-12-24T20:00, not 'soon'"),
+        (("--out", "{}"), "--out would write over {}; give it another name"),
+        (("--out", "{}.sms.db"), "--out would write over {}.sms.db; give it another name"),
+        (("--out", "{}/.."), "is a folder; name a file"),
+        (("--out", "{}.d/out.csv"), "is in {}.d, which is no folder; name a file"),
+        (("--campaign", "x" * 999), "--campaign: name must be a text of 1 to 200 characters"),
+    ],
+)
+def test_options_that_make_no_sense(run, people, sms_sandbox, options, said):
+    """They are refused before anything leaves."""
+    people.with_name("people.csv.sms.db").touch()
+    words = [option.format(people.parent if option == "{}/.." else people) for option in options]
+    status, out, err = run("bulk", people, *TEXT, "--yes", *words)
+
+    assert (Exit.USAGE, []) == (status, out)
+    assert said.format(people) in re.sub(r"[\s│]+", " ", " ".join(err))
+    assert 0 == len(sms_sandbox.requests)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("resolve", "{}", "--sent", "20-17"), "rows must be like 17,20-25, not '20-17'"),
+        (("export", "{}", "--out", "{}"), "--out would write over {}; give it another name"),
+        (
+            ("status", "--outbox", "{}.none", "--campaign", "a"),
+            "there is no outbox at {}.none",
+        ),
+        (
+            ("status", "--outbox", "sqlite:///{}.none", "--campaign", "a"),
+            "there is no outbox at sqlite:///{}.none",
+        ),
+        (
+            ("status", "{}.none"),
+            (
+                "nothing of people.csv.none was sent yet; "
+                "begin with: customersms bulk {}.none; there is no such list either"
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_looked_at(run, people, words, said):
+    """Nothing is made by looking for it."""
+    status, _, err = run(*(word.format(people) for word in words))
+
+    assert (Exit.USAGE, [f"customersms: {said.format(people)}"]) == (status, err)
+    assert [people] == list(people.parent.iterdir())
+
+
+@pytest.mark.parametrize("written", ["tab", "\\t", "\t"])
+def test_a_tab_can_be_typed(run, tmp_path, written):
+    """By its name, as it is written in programs, or as it is."""
+    (tmp_path / "people").write_text(f"phone\tname\n{A}\tA;n;n;a\n")
+    status, out, _ = run("check", tmp_path / "people", *TEXT, "--delimiter", written)
+
+    assert (Exit.OK, "    Hi A;n;n;a") == (status, out[5])
+
+
+# --- 4: the gateway refused the key; 6: a guard ended it ------------------------------------------
+
+
+def test_a_wrong_key_ends_it_at_the_first_answer(run, people, sms_sandbox, tmp_path, request):
+    """One request is made, of 30."""
+    (tmp_path / "key").write_text("cspro_nobody\n")
+    write(tmp_path, *numbers(30))
+    status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", tmp_path / "key")
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    arrived = thread.call(lambda: len(thread.sandbox.requests))
+    thread.call(lambda: thread.sandbox.clear("cspro_nobody"))
+
+    assert (Exit.KEY, "stopped: INVALID_API_KEY") == (status, err[-1])
+    assert 1 == arrived
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("answer-lost", "TOO_MANY_UNKNOWN"), ("refuse", "MESSAGE_BLOCKED")]
+)
+def test_too_many_without_a_fate(run, tmp_path, sms_sandbox, fault, said):
+    """Three in a row are enough, and the rest waits."""
+    people = write(tmp_path, *numbers(30))
+    sms_sandbox.set_faults(standing=fault)
+    status, _, err = run("bulk", people, *TEXT, "--yes")
+    sms_sandbox.clear_faults()
+
+    assert Exit.STOPPED == status
+    assert f"stopped: {said}" in err
+    assert 6 > len(sms_sandbox.requests)
+
+
+# --- 5: of some, nobody knows ---------------------------------------------------------------------
+
+
+def test_unknown_says_where_to_look(run, tmp_path, sms_sandbox):
+    """The way to the list of them stands below the counts."""
+    people = write(tmp_path, "+12126660002")
+    status, _, err = run("bulk", people, *TEXT, "--yes")
+
+    assert Exit.UNKNOWN == status
+    assert (
+        "nobody knows of the unknown whether they were sent: "
+        f"customersms export {people} --only unknown"
+    ) == err[-1]
+
+
+# --- 7: it is not what was confirmed --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [
+        ("the list", TEXT),
+        ("the text", ("--text", "Ho {name}")),
+        ("the list of those who want no messages", (*TEXT, "--skip", "{}.stop")),
+        ("the options", (*TEXT, "--batch-size", "7")),
+        ("the text and the options", ("--text", "Ho", "--phone", "phone")),
+    ],
+)
+def test_what_has_changed_is_named(run, people, sms_sandbox, what, options):
+    """Nothing is sent, and it says what differs."""
+    run("bulk", people, *TEXT, "--yes")
+    people.with_name("people.csv.stop").write_text(f"{A}\n")
+    if what == "the list":
+        write(people.parent, A, B, "+12125550123")
+    words = [option.format(people) if option.endswith(".stop") else option for option in options]
+    status, out, err = run("bulk", people, *words, "--yes")
+
+    assert (Exit.CHANGED, []) == (status, out)
+    assert err[-1].startswith(f"customersms: since it was confirmed, changed: {what}; ")
+    assert 2 == len(sms_sandbox.messages)
+
+
+def test_a_token_of_something_else(run, people, sms_sandbox):
+    """It confirms nothing."""
+    status, _, err = run("bulk", people, *TEXT, "--confirm", "00000000")
+
+    assert Exit.CHANGED == status
+    assert "00000000 confirms another list, text or options than these" in err[-1]
+    assert 0 == len(sms_sandbox.requests)
+
+
+# --- 130: interrupted -----------------------------------------------------------------------------
+
+
+def test_the_first_ctrl_c(run, tmp_path, sms_sandbox):
+    """It says for how many answers it waits and how long at most; then the same command goes on."""
+    sms_sandbox.set_faults(latency="1")
+    people = write(tmp_path, *numbers(12))
+    process = start(people, sms_sandbox)
+    wait_for(lambda: sms_sandbox.messages)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    sms_sandbox.clear_faults()
+
+    assert Exit.INTERRUPTED == process.returncode
+    assert re.search(
+        r"^waiting for 1 answer, up to \d\d s; Ctrl-C again gives up \(1 unknown\)$",
+        err,
+        re.MULTILINE,
+    )
+    assert f"interrupted; go on with the same command: customersms bulk {people} ..." in err
+    assert ", 0 unknown, " in out
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+    assert sorted(numbers(12)) == sorted(message.phone for message in sms_sandbox.messages)
+
+
+def test_the_second_ctrl_c(run, tmp_path, sms_sandbox):
+    """It leaves at once; what has no answer by then is unknown, and is not sent again."""
+    sms_sandbox.set_faults(latency="60")
+    people = write(tmp_path, *numbers(12))
+    process = start(people, sms_sandbox)
+    wait_for(lambda: sms_sandbox.messages)
+    process.send_signal(signal.SIGINT)
+    while "waiting for 1 answer" not in process.stderr.readline():
+        pass
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    took = time.monotonic() - began
+    sms_sandbox.clear_faults()
+
+    assert Exit.INTERRUPTED == process.returncode
+    assert 10 > took
+    assert out.startswith("0 sent, 0 rejected, 1 unknown, 0 not sent, 11 waiting")
+    assert Exit.UNKNOWN == run("bulk", people, *TEXT)[0]
+    assert sorted(numbers(12)) == sorted(message.phone for message in sms_sandbox.messages)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_a_container_or_a_closed_terminal_sends(tmp_path, sms_sandbox, number):
+    """It is the same as Ctrl-C."""
+    sms_sandbox.set_faults(latency="1")
+    process = start(write(tmp_path, *numbers(12)), sms_sandbox)
+    wait_for(lambda: sms_sandbox.messages)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+
+    assert Exit.INTERRUPTED == process.returncode
+    assert "waiting for 1 answer, up to " in err
+    assert out.startswith("1 sent, ")
