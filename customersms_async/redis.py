@@ -20,6 +20,7 @@ except ModuleNotFoundError as _exc:
 from ._limit.config import GRACE, Rate
 from ._limit.shared_limiter import SharedLimiter
 from ._limit.stores.redis import RedisStore, connect
+from ._limit.stores.redis_script import Known
 from ._ports.limiter import Usage
 from ._ports.store import Store
 from .errors import ConfigurationError
@@ -46,7 +47,7 @@ class RedisLimiter(SharedLimiter):
     `LimiterUnavailable`, and bulk runs wait. A server that is new, was restarted, or took over from
     another grants nothing for 3 s, in which the members bring what they remember. Set
     ``maxmemory-policy noeviction``. The user needs the commands EVAL, EVALSHA, TIME, HMGET, HSET,
-    HDEL, HGET and PEXPIRE, and INFO on Redis 6.2; either all members may call INFO, or none.
+    HDEL, HGET and PEXPIRE, and on Redis 6.2 with replicas INFO.
 
     Args:
         redis: A URL such as ``redis://localhost:6379/0``, or a `redis.asyncio.Redis` of the event
@@ -91,11 +92,12 @@ class RedisLimiter(SharedLimiter):
         self._redis = _checked(redis)
         self._key = _checked_key(key)
         self._life = _LIFE + 4 * self.rate.per
+        self._known = Known()
 
     def _open_store(self) -> Store:
         is_own = isinstance(self._redis, str)
         client = connect(self._redis) if isinstance(self._redis, str) else self._redis
-        return RedisStore(client, self._key, life=self._life, is_own=is_own)
+        return RedisStore(client, self._key, life=self._life, is_own=is_own, known=self._known)
 
 
 def _checked(given: object) -> str | Redis:

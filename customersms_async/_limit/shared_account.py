@@ -256,7 +256,7 @@ class SharedAccount:
         """Say when ends are told that nothing else could be told along with."""
         if self._asking() and any(end.how is End.UNUSED for end in ends):
             return ends[0].heard_at
-        return ends[0].heard_at + min(_LATEST_TELLING, self._law.rules.per / 20)
+        return ends[0].heard_at + min(_LATEST_TELLING, self._law.rules.per / 5)
 
     def _until_next(self, view: View, looks_at: float) -> float:
         """Say in how many seconds the next round is due."""

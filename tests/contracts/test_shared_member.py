@@ -137,6 +137,25 @@ async def test_two_bulk_runs_share_the_key_evenly():
     assert min(counts) >= 0.9 * max(counts)
 
 
+async def test_a_grant_beside_seven_other_members_costs_less_than_four_calls():
+    """One look that confirms, one swap, and one that came too late for what others had written."""
+    server, counts, until = Server(), [0] * 8, now() + 10
+    server.trip = lambda: 0.001
+
+    async def run(number):
+        limiter = InMemory(server, Rate(100, per=5))
+        while now() < until:
+            slot = await take(limiter, BULK)
+            counts[number] += 1
+            asyncio.get_running_loop().call_later(0.02, slot.answered)
+
+    await asyncio.gather(*map(run, range(8)))
+
+    assert 190 <= sum(counts)
+    assert 3.5 * sum(counts) >= server.calls
+    assert min(counts) >= 0.9 * max(counts)
+
+
 async def test_members_with_other_options_are_refused_by_name():
     """Both lanes, and usage, say which options differ."""
     server = Server()

@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from customersms_async._limit.stores.redis import RedisStore, connect
+from customersms_async._limit.stores.redis_script import Known
 from customersms_async._ports.store import TIMEOUT, StoreAway
 from tests.support.closings import CLOSINGS
 from tests.support.proxy import Proxy
@@ -100,6 +101,58 @@ async def test_all_members_agree_on_the_run_after_a_loss(server, rights, open_st
     assert 1 == len(before)
     assert 1 == len({(seen.run, seen.since) for seen in [*later, after[-1]]})
     assert before.isdisjoint({seen.run for seen in after})
+
+
+async def test_members_with_and_without_info_agree_on_the_run(server, open_store):
+    """The name that the server gives itself wins, in whatever order they notice a restart."""
+    urls = [without_info(server.url), server.url] * 2
+    stores = [open_store(url) for url in urls]
+
+    async def runs():
+        for store in stores:
+            await store.read("a")
+        return {(await store.read("a")).run for store in stores}
+
+    before = await runs()
+    server.kill()
+    server.start()
+    without_info(server.url)
+    after = await runs()
+
+    assert (1, 1) == (len(before), len(after))
+    assert before != after
+
+
+async def test_a_call_is_one_trip_and_asks_for_no_info(server, admin, open_store):
+    """Who the server is, is asked once a process."""
+    known = Known()
+    stores = [
+        RedisStore(Redis.from_url(server.url), KEY, life=60, is_own=True, known=known)
+        for _ in range(3)
+    ]
+    for store in stores:
+        seen = await store.read("a")
+        await store.swap("a", seen, b"one")
+        await store.aclose()
+
+    calls = {name: found["calls"] for name, found in (await admin.info("commandstats")).items()}
+
+    assert (6, 1) == (calls["cmdstat_evalsha"], calls["cmdstat_eval"])
+    assert 2 >= calls["cmdstat_info"]  # ours, and that of the test
+
+
+async def test_after_a_lost_connection_the_server_is_asked_who_it_is(server, admin, open_store):
+    """A server that keeps its scripts over a restart is known by its own name."""
+    store = open_store(server.url)
+    before = await write(store, b"one")
+    await admin.client_kill_filter(_type="normal", skipme=True)
+    await asyncio.sleep(0.05)
+    await store.read("a")
+
+    calls = await admin.info("commandstats")
+
+    assert before.run == (await store.read("a")).run
+    assert 2 <= calls["cmdstat_info"]["calls"]
 
 
 async def test_a_deleted_key_is_another_run(server, rights, admin, open_store):

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ..._ports.store import Seen, Swap
 from .call_limit import Calls
-from .redis_script import Script
+from .redis_script import Known, Script
 
 __all__ = ["RedisStore", "connect"]
 
@@ -39,13 +39,18 @@ class RedisStore:
         life: Seconds for which the hash is kept after the last swap.
 
         is_own: Whether `aclose` closes the client.
+
+        known: What is known of the server, and is to be known by the next event loop.
     """
 
-    def __init__(self, client: Redis, key: str, *, life: float, is_own: bool) -> None:
+    def __init__(
+        self, client: Redis, key: str, *, life: float, is_own: bool, known: Known | None = None
+    ) -> None:
         options: dict[str, Any] = client.connection_pool.connection_kwargs
         place = options.get("path") or f"{options.get('host')}:{options.get('port')}"
         self._calls = Calls(f"Redis at {place}", _CALLS_AT_ONCE, options.get("password"))
-        self._script = Script(client, key, round(life * 1000))
+        self._known = known or Known()
+        self._script = Script(client, key, round(life * 1000), self._known)
         self._client = client
         self._is_own = is_own
 
@@ -90,6 +95,7 @@ class RedisStore:
         except RedisConnectionError as exc:
             # A server that was restarted has closed every connection, and none of them knows it.
             await self._client.connection_pool.disconnect(inuse_connections=False)
+            self._known.word = ""
             return await self._script.run(f":{account}", *swap), exc
 
 
