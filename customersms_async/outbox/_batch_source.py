@@ -24,7 +24,7 @@ from .. import codes
 from .._ports.journal import Batch
 from ._core.campaigns import CampaignStatus, count
 from ._core.claim import Claim, claim, give_back, reap
-from ._core.errors import OutboxUnavailable
+from ._core.errors import OutboxError
 from ._core.guards import CANCELLED, OPEN
 from ._core.hours import Hours
 from ._core.job import Job
@@ -64,7 +64,7 @@ class Feed:
         try:
             async for batch in self._batches():
                 yield batch
-        except OutboxUnavailable as exc:
+        except OutboxError as exc:
             self.session.fail(exc)
 
     async def _batches(self) -> AsyncIterator[Batch]:

@@ -29,8 +29,8 @@ from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
 from ._batch_source import Feed
 from ._core.add import OpenBatches
-from ._core.campaigns import CampaignStatus, count, find, hold, rebind, resume
-from ._core.engine import Engine
+from ._core.campaigns import QUEUE_NAME, CampaignStatus, count, find, hold, rebind, resume
+from ._core.engine import Engine, Named
 from ._core.guards import CANCELLED, PAUSED
 from ._core.hours import check_deadline, read_hours
 from ._core.read import PAGE, Line, page
@@ -77,6 +77,7 @@ class Campaign:
     def __init__(self, host: Host, name: str) -> None:
         self._host = host
         self._name = name
+        self._engine = Named(host.engine, name or QUEUE_NAME)
         self._id: int | None = None
 
     @property
@@ -113,7 +114,7 @@ class Campaign:
             OutboxUnavailable: The database cannot be asked. Rows before were added; add all again.
         """
         size = check_count("batch_size", batch_size, 1)
-        writer = Writer(self._host.engine, await self._find(), OpenBatches(size))
+        writer = Writer(self._engine, await self._find(), OpenBatches(size))
         try:
             async for rows in read_rows(messages, parse_phone):
                 await writer.write(rows)
@@ -123,7 +124,7 @@ class Campaign:
 
     async def plan(self) -> Plan:
         """Say what sending will be: what waits, in how many requests, minutes and segments."""
-        return await plan_queued(self._host.engine, await self._find())
+        return await plan_queued(self._engine, await self._find())
 
     async def send(
         self,
@@ -226,7 +227,7 @@ class Campaign:
 
     async def status(self) -> CampaignStatus:
         """Count its messages by state."""
-        return await self._host.engine.run(count(await self._find()))
+        return await self._engine.run(count(await self._find()))
 
     async def mark_sent(self, refs: Iterable[str]) -> list[str]:
         """
@@ -236,7 +237,7 @@ class Campaign:
             The refs about which nothing was done, since they are not there or not unknown.
         """
         job = mark_sent(await self._find(), _refs(refs), time.time())
-        return await self._host.engine.run(job)
+        return await self._engine.run(job)
 
     async def send_again(self, refs: Iterable[str]) -> list[str]:
         """
@@ -250,15 +251,15 @@ class Campaign:
         """
         rest = self._host.lease + _LONGEST_REQUEST
         job = send_again(await self._find(), _refs(refs), time.time(), rest)
-        return await self._host.engine.run(job)
+        return await self._engine.run(job)
 
     async def pause(self, reason: str | None = None) -> None:
         """Let nothing new leave, at any process; runs wait for `resume`."""
-        await self._host.engine.run(hold(await self._find(), PAUSED, reason))
+        await self._engine.run(hold(await self._find(), PAUSED, reason))
 
     async def resume(self) -> None:
         """Let it go on, for whichever reason a guard held it."""
-        await self._host.engine.run(resume(await self._find()))
+        await self._engine.run(resume(await self._find()))
 
     async def cancel(self) -> int:
         """
@@ -267,7 +268,7 @@ class Campaign:
         Returns:
             How many messages were cancelled.
         """
-        campaign, engine = await self._find(), self._host.engine
+        campaign, engine = await self._find(), self._engine
         await engine.run(hold(campaign, CANCELLED, None))
         before = (await self.status()).not_sent
         while await engine.run(cancel_some(campaign, _AT_ONCE)):
@@ -276,7 +277,7 @@ class Campaign:
 
     async def adopt(self, sms: CustomerSMS) -> None:
         """Bind it to the account of *sms*, whose key has replaced the one it was begun with."""
-        await self._host.engine.run(rebind(await self._find(), sms.account))
+        await self._engine.run(rebind(await self._find(), sms.account))
 
     async def export(self, path: str | os.PathLike[str]) -> int:
         """
@@ -298,19 +299,19 @@ class Campaign:
 
     async def _lines(self, statuses: list[str] | None) -> AsyncIterator[Line]:
         campaign, after = await self._find(), 0
-        while lines := await self._host.engine.run(page(campaign, after, statuses)):
+        while lines := await self._engine.run(page(campaign, after, statuses)):
             for line in lines:
                 yield line
             after = lines[-1].id
 
     async def _find(self) -> int:
         if self._id is None:
-            self._id = await self._host.engine.run(find(self._name, time.time()))
+            self._id = await self._engine.run(find(self._name, time.time()))
         return self._id
 
     async def _session(self, sms: CustomerSMS, rules: StopRules) -> Session:
         return Session(
-            engine=self._host.engine,
+            engine=self._engine,
             campaign=await self._find(),
             name=self._name,
             lease=self._host.lease,

@@ -24,7 +24,7 @@ from .._ports.journal import Batch
 from ..outcomes import Outcome
 from ._core.campaigns import hold
 from ._core.claim import split
-from ._core.errors import OutboxUnavailable
+from ._core.errors import OutboxError
 from ._core.fence import Fence, Pass, fence
 from ._core.guards import PAUSED
 from ._core.job import Job
@@ -110,7 +110,8 @@ class OutboxJournal:
             while self._owed:
                 try:
                     await self._session.engine.run(self._owed[0]())
-                except OutboxUnavailable:
+                except OutboxError as exc:
+                    self._session.note(exc)
                     return False
                 self._owed.popleft()
         return True
@@ -120,28 +121,31 @@ class OutboxJournal:
         if await self.pay():
             try:
                 return await self._session.engine.run(make_job())
-            except OutboxUnavailable as exc:
+            except OutboxError as exc:
                 what = f"cannot write down how a request ended, and will try again: {exc}"
                 self._session.log(logging.ERROR, "outbox.owed", what)
+                self._session.note(exc)
         self._owed.append(make_job)
         return None
 
     async def _unit(self, batch: Batch) -> Unit | None:
         """Find what the batch is; part it from the rest where the run has cut it."""
         ids: Sequence[Any] = batch.refs
-        unit = self._session.units.get(ids[0])
+        session = self._session
+        unit = session.units.get(ids[0])
         if unit is None or len(ids) == len(unit.messages):
             return unit
         try:
-            new = await self._session.engine.run(split(unit.batches, unit.token, ids))
-        except OutboxUnavailable:
+            new = await session.engine.run(split(unit.batches, unit.token, ids))
+        except OutboxError as exc:
+            session.note(exc)
             return None
         if not new:
             return None
         rest = [row_id for row_id in unit.messages if row_id not in set(ids)]
         unit.messages = rest
         part = Unit(unit.token, (new,), list(ids))
-        self._session.units.update(dict.fromkeys(ids, part))
+        session.units.update(dict.fromkeys(ids, part))
         return part
 
     async def _pass(self, unit: Unit, batch: Batch) -> Pass | None:
@@ -161,7 +165,8 @@ class OutboxJournal:
         )
         try:
             return await session.engine.run(fence(wish))
-        except OutboxUnavailable:
+        except OutboxError as exc:
+            session.note(exc)
             return None
 
     async def _drop(self, unit: Unit, passed: Pass | None) -> None:

@@ -10,7 +10,7 @@ from .._plan.bad_row import Refusal
 from ..codes import DUPLICATE
 from ..outcomes import Message
 from ..plan import Plan, Planner
-from ._core.engine import Engine
+from ._core.engine import Runner
 from ._core.job import Job, Query, Record
 from ._core.states import State
 
@@ -32,7 +32,7 @@ _REFUSED: Final = (
 )
 
 
-async def plan_queued(engine: Engine, campaign: int) -> Plan:
+async def plan_queued(engine: Runner, campaign: int) -> Plan:
     """Read what is queued, and count it."""
     planner, batches, after = Planner(dedupe=False), 0, 0
     while rows := await engine.run(_page(campaign, after)):

@@ -21,7 +21,8 @@ from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 from ..errors import ConfigurationError
-from ._core.errors import OutboxUnavailable
+from ._core.errors import OutboxError
+from ._core.faults import from_postgres
 from ._core.job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update, Wake
 from ._core.migrate import migrate
 from ._core.schema import QUEUE_CHANNEL, with_prefix
@@ -73,7 +74,7 @@ class PostgresEngine:
         self.prefix = prefix
         self._url = url
         self._asyncpg: Any = asyncpg
-        self._away: tuple[type[Exception], ...] = (
+        self._failures: tuple[type[Exception], ...] = (
             OSError,
             TimeoutError,
             asyncpg.PostgresError,
@@ -112,8 +113,8 @@ class PostgresEngine:
                 return await _carry_out(connection, job, self.prefix)
         except Undo as undo:
             return undo.answer  # type: ignore[return-value]  # the job's own answer
-        except self._away as exc:
-            raise _unavailable(exc) from exc
+        except self._failures as exc:
+            raise _refusal(exc) from None  # its detail may quote a row
 
     async def identity(self) -> str:
         """Name the cluster and the database in it; a restored copy has another name of one."""
@@ -129,7 +130,7 @@ class PostgresEngine:
             self._told.clear()
         except TimeoutError:
             pass
-        except self._away:
+        except self._failures:
             self._listener = None
             await asyncio.sleep(seconds)
 
@@ -154,7 +155,7 @@ class PostgresEngine:
             await asyncio.wait(self._at_hand, timeout=_PATIENCE)
         try:
             await asyncio.wait_for(pool.close(), _PATIENCE)
-        except self._away:
+        except self._failures:
             pool.terminate()
 
 
@@ -239,5 +240,8 @@ def _updating(columns: tuple[str, ...], prefix: str) -> str:
     return with_prefix(sql, prefix)
 
 
-def _unavailable(exc: Exception) -> OutboxUnavailable:
-    return OutboxUnavailable(f"the outbox's database cannot be asked ({type(exc).__name__}: {exc})")
+def _refusal(exc: Exception) -> OutboxError:
+    """Sort a failure by its SQLSTATE; what asyncpg cannot encode has a code of its own here."""
+    code = "22000" if isinstance(exc, ValueError) else getattr(exc, "sqlstate", None)
+    said = str(exc).partition("\n")[0]
+    return from_postgres(type(exc).__name__, code or "", said)

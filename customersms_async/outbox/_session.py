@@ -25,8 +25,8 @@ from attrs import define, field
 from .. import codes
 from ._core.campaigns import bind, facts
 from ._core.claim import Claim, beat, end_worker, reap, register
-from ._core.engine import Engine
-from ._core.errors import OutboxUnavailable
+from ._core.engine import Runner
+from ._core.errors import OutboxError, OutboxUnavailable
 from ._core.guards import OPEN, check_start
 from ._core.job import Job
 from ._lease import boot_time, is_gone, this_process
@@ -82,14 +82,14 @@ class Session:
         token: This worker's, at present.
         state: The campaign's, as of the last sign of life.
         word: What ended the run, or None.
-        failure: Why the database could not be asked, where that ended the run.
+        failure: What the database said, where that ended the run.
         stop: Lets nothing new leave.
         pay: Writes what is owed.
         units: What the run has, by the ids of its messages.
         changed: Set when a unit is gone.
     """
 
-    engine: Engine
+    engine: Runner
     campaign: int
     name: str
     lease: float
@@ -98,7 +98,7 @@ class Session:
     token: str = field(factory=lambda: secrets.token_hex(8))
     state: str = OPEN
     word: str | None = None
-    failure: OutboxUnavailable | None = None
+    failure: OutboxError | None = None
     stop: Callable[[], object] = _no_run
     units: dict[int, Unit] = field(factory=dict[int, Unit])
     changed: asyncio.Event = field(factory=asyncio.Event)
@@ -135,7 +135,7 @@ class Session:
             self._heart.cancel()
             await asyncio.wait([self._heart])
         await self.pay()
-        with contextlib.suppress(OutboxUnavailable):  # then its lease ends by itself
+        with contextlib.suppress(OutboxError):  # then its lease ends by itself
             await self.engine.run(end_worker(self.campaign, self.token))
 
     def end_with(self, word: str) -> None:
@@ -144,10 +144,15 @@ class Session:
         self.changed.set()
         self.stop()
 
-    def fail(self, exc: OutboxUnavailable) -> None:
-        """Let nothing new leave, since the database was away for too long."""
-        self.failure = exc
+    def fail(self, exc: OutboxError) -> None:
+        """Let nothing new leave: the database was away for too long, or refuses."""
+        self.failure = self.failure or exc
         self.end_with(codes.JOURNAL_FAILED)
+
+    def note(self, exc: OutboxError) -> None:
+        """Hear of a job that failed; what another try would not mend ends the run."""
+        if not isinstance(exc, OutboxUnavailable):
+            self.fail(exc)
 
     def take(self, claim: Claim) -> None:
         """Remember what was claimed."""
@@ -166,6 +171,7 @@ class Session:
 
         Raises:
             OutboxUnavailable: It was away for longer than the rules allow.
+            OutboxError: It refuses.
         """
         gives_up_at = boot_time() + self.patience
         while True:
@@ -185,8 +191,10 @@ class Session:
     async def _live(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 3)
-            with contextlib.suppress(OutboxUnavailable):  # the next sign of life tells
+            try:
                 await self.beat()
+            except OutboxError as exc:
+                self.note(exc)  # where it is away, the next sign of life tells
 
     async def beat(self) -> None:
         """Show life once, and look after the dead."""

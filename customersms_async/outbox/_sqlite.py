@@ -26,7 +26,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ._core.errors import OutboxUnavailable
+from ._core.errors import OutboxError, OutboxUnavailable
+from ._core.faults import from_sqlite
 from ._core.job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update, Wake
 from ._core.migrate import migrate
 from ._core.schema import with_prefix
@@ -148,7 +149,9 @@ class _Thread:
         if self._connection is None:
             try:
                 self._connection = self._connect()
-            except (sqlite3.Error, OSError) as exc:
+            except sqlite3.Error as exc:
+                raise _refusal(exc) from exc
+            except OSError as exc:
                 raise _unavailable(exc) from exc
         return self._connection
 
@@ -181,7 +184,7 @@ def _transact(connection: sqlite3.Connection, job: Job[Result], prefix: str) -> 
     except Undo as undo:
         return undo.answer  # type: ignore[return-value]  # the job's own answer
     except sqlite3.Error as exc:
-        raise _unavailable(exc) from exc
+        raise _refusal(exc) from exc
     return result
 
 
@@ -258,6 +261,11 @@ def _make_private(path: str) -> None:
     """Make the file for its owner alone where there is none; its side files get the same mode."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _refusal(exc: sqlite3.Error) -> OutboxError:
+    code = getattr(exc, "sqlite_errorcode", None)  # what the module says itself has none
+    return from_sqlite(type(exc).__name__, code, str(exc))
 
 
 def _unavailable(exc: Exception) -> OutboxUnavailable:

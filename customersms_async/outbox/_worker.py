@@ -26,16 +26,14 @@ from ..client import CustomerSMS, endpoint_of, stream_batches
 from ..errors import BulkInterrupted
 from ._batch_source import Feed
 from ._campaign import Host
-from ._core.campaigns import QUEUE, find, hold
-from ._core.errors import CampaignHeld, OutboxUnavailable
+from ._core.campaigns import QUEUE, QUEUE_NAME, find, hold
+from ._core.engine import Named
+from ._core.errors import OutboxError
 from ._core.guards import PAUSED
 from ._journal import OutboxJournal
 from ._session import Session
 
 __all__ = ["Worker"]
-
-#: What the queue is called in logs.
-_NAME: Final = "queue of enqueue()"
 
 #: Seconds between two tries of a run that could not begin.
 _TRY_AGAIN: Final = 1.0
@@ -100,7 +98,7 @@ class Worker:
             try:
                 await self._run(is_urgent=is_urgent)
                 self._said = None
-            except (CampaignHeld, OutboxUnavailable, BulkInterrupted) as exc:
+            except (OutboxError, BulkInterrupted) as exc:
                 self._say(f"does not send: {exc}")
                 await self._wait()
 
@@ -141,9 +139,9 @@ class Worker:
     async def _session(self) -> Session:
         sms = self._sms
         return Session(
-            engine=self._host.engine,
+            engine=Named(self._host.engine, QUEUE_NAME),
             campaign=await self._host.engine.run(find(QUEUE, time.time())),
-            name=_NAME,
+            name=QUEUE_NAME,
             lease=self._host.lease,
             patience=self._rules.outage,
             credits=lambda: None if sms.credits is None else sms.credits.amount,
@@ -159,4 +157,4 @@ class Worker:
         if what != self._said:
             self._said = what
             extra = {"event": "outbox.worker"}
-            _logger.error("the worker of the %s %s", _NAME, what, extra=extra)
+            _logger.error("the worker of the %s %s", QUEUE_NAME, what, extra=extra)

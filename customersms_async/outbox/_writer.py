@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from ._core.add import OpenBatches, add
-from ._core.engine import Engine
+from ._core.engine import Runner
 from ._core.rows import Added, Row
 
 __all__ = ["Writer"]
@@ -27,7 +27,7 @@ class Writer:
         added: What was done so far.
     """
 
-    def __init__(self, engine: Engine, campaign: int, open_batches: OpenBatches) -> None:
+    def __init__(self, engine: Runner, campaign: int, open_batches: OpenBatches) -> None:
         self.added = Added()
         self._engine = engine
         self._campaign = campaign

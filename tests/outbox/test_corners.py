@@ -12,7 +12,7 @@ import pytest
 
 from customersms_async import ConfigurationError, Message, Outcome, Status
 from customersms_async._ports.journal import Batch
-from customersms_async.outbox import Outbox, OutboxUnavailable
+from customersms_async.outbox import Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._connections import carry_out, carry_out_async, find_owner
 from customersms_async.outbox._core import claim as _claim
 from customersms_async.outbox._core import resolve as _resolve
@@ -170,7 +170,7 @@ async def test_a_database_that_lacks_a_table(tmp_path):
     connection.commit()
     connection.close()
 
-    with pytest.raises(OutboxUnavailable, match="no such table"):
+    with pytest.raises(OutboxError, match=r"no such table.*outbox\.schema\(\)"):
         async with Outbox(path):
             pass
 

@@ -17,6 +17,7 @@ from .migrate import read_meta
 __all__ = [
     "PLACE",
     "QUEUE",
+    "QUEUE_NAME",
     "CampaignStatus",
     "bind",
     "count",
@@ -29,6 +30,9 @@ __all__ = [
 
 #: The name of the campaign that `enqueue` writes to.
 QUEUE: Final = ""
+
+#: What the queue is called in logs and errors.
+QUEUE_NAME: Final = "queue of enqueue()"
 
 #: Where the data lay when it was made, or adopted; see `Engine.identity`.
 PLACE: Final = "place"

@@ -8,20 +8,60 @@ Rules that every engine keeps, and the contract suite checks:
 2. What was committed survives the death of the process and of the machine.
 3. A job that is cancelled is carried out whole or not at all, and ends in bounded time.
 4. Where the database cannot be asked, `OutboxUnavailable` is raised, and the next job tries again.
+   Where it refuses, `OutboxError` names the cure.
 """
 
 from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
+from .errors import OutboxError
 from .job import Job
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Named", "Runner"]
 
 Result = TypeVar("Result")
 
 
-class Engine(Protocol):
+class Runner(Protocol):
+    """What carries jobs out."""
+
+    async def run(self, job: Job[Result]) -> Result:
+        """
+        Carry a job out in one transaction.
+
+        Raises:
+            OutboxUnavailable: The database cannot be asked; whether the job was committed is not
+                known.
+            OutboxError: It refuses the statements of the job.
+        """
+        ...
+
+
+class Named:
+    """
+    Carries the jobs of one campaign out, and names it in what is raised.
+
+    Args:
+        runner: What carries them out.
+
+        campaign: The name.
+    """
+
+    def __init__(self, runner: Runner, campaign: str) -> None:
+        self._runner = runner
+        self._campaign = campaign
+
+    async def run(self, job: Job[Result]) -> Result:
+        """Carry a job out; see `Runner.run`."""
+        try:
+            return await self._runner.run(job)
+        except OutboxError as exc:
+            exc.campaign = self._campaign
+            raise
+
+
+class Engine(Runner, Protocol):
     """
     A database.
 
@@ -40,16 +80,6 @@ class Engine(Protocol):
         Raises:
             OutboxUnavailable: It cannot be reached.
             OutboxError: A newer release has written it.
-        """
-        ...
-
-    async def run(self, job: Job[Result]) -> Result:
-        """
-        Carry a job out in one transaction.
-
-        Raises:
-            OutboxUnavailable: The database cannot be asked; whether the job was committed is not
-                known.
         """
         ...
 

@@ -4,7 +4,7 @@ What an outbox refuses, and why. Nothing was sent by the call that raises one of
 ::
 
     CustomerSMSError
-    └─ OutboxError
+    └─ OutboxError             the database refuses; the text names the cure
        ├─ OutboxUnavailable     the database cannot be asked; try again
        └─ CampaignHeld          .campaign .code: a person has to decide; the text says how
 """
@@ -17,7 +17,18 @@ __all__ = ["CampaignHeld", "OutboxError", "OutboxUnavailable"]
 
 
 class OutboxError(CustomerSMSError):
-    """The root of what an outbox raises on purpose."""
+    """
+    The root of what an outbox raises on purpose; by itself, what another try would not mend.
+
+    Attributes:
+        campaign: The name of the campaign that was at work, or None.
+    """
+
+    campaign: str | None = None
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        return said if self.campaign is None else f"campaign {self.campaign!r}: {said}"
 
 
 class OutboxUnavailable(OutboxError):
@@ -29,7 +40,6 @@ class CampaignHeld(OutboxError):
     A campaign may not be sent until a person has decided.
 
     Attributes:
-        campaign: Its name.
         code: Why: ``PAUSED``, ``CRASHED``, ``STALE``, ``CANCELLED``, ``COPIED``,
             ``OTHER_ACCOUNT`` or ``OTHER_ENDPOINT``.
         reason: What happened, and the call that goes on.
@@ -37,7 +47,7 @@ class CampaignHeld(OutboxError):
 
     def __init__(self, campaign: str, code: str, reason: str) -> None:
         super().__init__(campaign, code, reason)
-        self.campaign = campaign
+        self.campaign: str = campaign
         self.code = code
         self.reason = reason
 

@@ -1,0 +1,97 @@
+"""
+Which failures of a database may pass by themselves, and what a person does about the others. Pure.
+
+Rules of this module:
+
+1. Away is what another try may find mended: connections, shutdowns, restarts, full disks, locks,
+   conflicts between transactions. Everything else is an error that names its cure at once.
+2. A database's own words are repeated only where they name tables, files or rights. Others may
+   quote a row, with its number and its text.
+
+Codes of PostgreSQL: https://www.postgresql.org/docs/current/errcodes-appendix.html
+Codes of SQLite: https://www.sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .errors import OutboxError, OutboxUnavailable
+
+__all__ = ["from_postgres", "from_sqlite"]
+
+#: 08 connections, 40 conflicts, 53 resources, 57 shutdowns and cancelled statements, 58 the disk;
+#: a server that is a standby by now; transactions, statements and locks that took too long; a
+#: statement that was prepared before a migration.
+_PASSES: Final = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04", "55P03", "0A000")
+_DROPPED: Final = "57P04"
+
+#: Classes whose words quote no row: sign-in, name of the database, syntax and rights.
+_SAFE: Final = ("28", "3D", "3F", "42", "57")
+
+#: BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
+_SQLITE_PASSES: Final = frozenset([5, 6, 7, 9, 10, 13, 14, 15])
+
+_RESTORE: Final = (
+    "its tables were changed or dropped by hand: restore them (outbox.schema() gives their SQL), "
+    "or give the outbox another prefix"
+)
+_SIGN_IN: Final = "check user, password and name of the database in the URL"
+_REPORT: Final = "this is a fault of the outbox or of its database: keep both, and report it"
+
+_POSTGRES_CURES: Final = {
+    "28": _SIGN_IN,
+    "3D": _SIGN_IN,
+    "57P04": _SIGN_IN,
+    "42501": "grant the user of the URL the rights on the outbox's tables, and on their schema",
+    "42": _RESTORE,
+    "3F": _RESTORE,
+}
+
+#: ERROR (SQL), PERM, READONLY, CORRUPT, NOTADB.
+_SQLITE_CURES: Final = {
+    1: _RESTORE,
+    3: "let this user read and write the file and its folder",
+    8: "let this user write to the file and its folder",
+    11: "the file is damaged: put a backup in its place, and call outbox.adopt()",
+    26: "the file is damaged, or no database: put a backup in its place, or choose another path",
+}
+
+
+def from_postgres(kind: str, code: str, said: str) -> OutboxError:
+    """
+    Give the error to be raised for one of PostgreSQL's.
+
+    Args:
+        kind: The name of its class.
+
+        code: Its SQLSTATE; empty where the connection failed.
+
+        said: Its words, without the detail.
+    """
+    if code != _DROPPED and (not code or code.startswith(_PASSES)):
+        return OutboxUnavailable(f"the outbox's database cannot be asked ({kind}: {said})")
+    words = f"{kind}: {said}" if code.startswith(_SAFE) else f"{kind}, SQLSTATE {code}"
+    cures = (_POSTGRES_CURES.get(code[:size]) for size in (5, 2))
+    cure = next(filter(None, cures), _REPORT)
+    return OutboxError(f"the outbox's database refuses its statements ({words}); {cure}")
+
+
+def from_sqlite(kind: str, code: int | None, said: str) -> OutboxError:
+    """
+    Give the error to be raised for one of SQLite's.
+
+    Args:
+        kind: The name of its class.
+
+        code: Its extended result code; None where it is the module's own.
+
+        said: Its words, which name tables and columns, and never quote a row.
+    """
+    primary = None if code is None else code & 0xFF
+    if primary in _SQLITE_PASSES:
+        return OutboxUnavailable(f"the outbox's database file cannot be used ({kind}: {said})")
+    cure = _SQLITE_CURES.get(primary or 0, _REPORT)
+    return OutboxError(
+        f"the outbox's database file refuses its statements ({kind}: {said}); {cure}"
+    )

@@ -1,0 +1,136 @@
+"""What a database refuses: an error at once, which names the campaign and the cure."""
+
+import asyncio
+import traceback
+
+import pytest
+
+from customersms_async import Message, StopRules
+from customersms_async.outbox import Campaign, OutboxError, OutboxUnavailable
+from customersms_async.outbox._core.faults import from_postgres, from_sqlite
+from customersms_async.outbox._core.job import Change, Insert
+from tests.support.outbox_gateway import BATCH, Ledger, StrikingHost, work
+
+
+@pytest.mark.parametrize(
+    "code", ["", "08006", "40001", "53100", "57P01", "57P03", "58030", "25006", "55P03", "0A000"]
+)
+def test_what_may_pass_on_postgresql(code):
+    """Connections, shutdowns, full disks, conflicts and locks are tried again."""
+    assert isinstance(from_postgres("SomeError", code, "words"), OutboxUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        ("28P01", "check user, password"),
+        ("3D000", "name of the database"),
+        ("57P04", "name of the database"),
+        ("42501", "grant the user"),
+        ("42P01", r"outbox\.schema\(\)"),
+        ("23505", "report it"),
+        ("XX001", "report it"),
+    ],
+)
+def test_what_does_not_pass_on_postgresql(code, cure):
+    """Each kind names what a person does about it."""
+    error = from_postgres("SomeError", code, "words")
+
+    assert not isinstance(error, OutboxUnavailable)
+    with pytest.raises(OutboxError, match=cure):
+        raise error
+
+
+@pytest.mark.parametrize("code", ["22P02", "23505", "XX000"])
+def test_words_that_may_quote_a_row_are_left_out(code):
+    """A number or a text in them would lie in a log."""
+    assert "+12125550101" not in str(from_postgres("SomeError", code, "bad +12125550101"))
+
+
+@pytest.mark.parametrize("code", [5, 6, 10, 13, 14, 10 | 4 << 8])
+def test_what_may_pass_on_sqlite(code):
+    """A lock, a full disk and a file that cannot be reached are tried again."""
+    assert isinstance(from_sqlite("OperationalError", code, "words"), OutboxUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        (1, r"outbox\.schema\(\)"),
+        (8 | 3 << 8, "write to the file"),
+        (11, "put a backup"),
+        (26, "another path"),
+        (19, "report it"),
+        (None, "report it"),
+    ],
+)
+def test_what_does_not_pass_on_sqlite(code, cure):
+    """Each kind names what a person does about it."""
+    error = from_sqlite("DatabaseError", code, "words")
+
+    assert not isinstance(error, OutboxUnavailable)
+    with pytest.raises(OutboxError, match=cure):
+        raise error
+
+
+async def fill(engine, count=4 * BATCH):
+    """Add some numbers."""
+    await engine.open()
+    campaign = Campaign(StrikingHost(engine), "tonight")
+    messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(count)]
+    await campaign.add(messages, batch_size=BATCH)
+    return campaign
+
+
+def drop(table):
+    """Drop a table."""
+    yield Change(f"DROP TABLE {table}")
+
+
+async def test_a_table_that_is_gone(engine):
+    """The error names campaign, table and cure."""
+    campaign = await fill(engine)
+    await engine.run(drop("sms_batch"))
+
+    with pytest.raises(OutboxError) as caught:
+        await campaign.status()
+
+    said = str(caught.value)
+    assert not isinstance(caught.value, OutboxUnavailable)
+    assert "tonight" == caught.value.campaign
+    assert said.startswith("campaign 'tonight': ")
+    assert "_batch" in said
+    assert "outbox.schema()" in said
+
+
+@pytest.mark.parametrize("table", ["sms_worker", "sms_message"])
+async def test_a_table_that_goes_in_the_middle_of_a_run(make_engine, table):
+    """The run ends at once, though its rules would wait an hour for a database that is away."""
+    engine = make_engine()
+    await fill(engine)
+
+    async def strike(point, number):
+        if (point, number) == ("received", 2):
+            await engine.run(drop(table))
+
+    async with Ledger(strike, takes=0.05) as ledger, asyncio.timeout(20):
+        with pytest.raises(OutboxError, match="refuses its statements") as caught:
+            await work(make_engine(), ledger.endpoint, stop=StopRules(outage=3600), max_in_flight=1)
+
+    assert not isinstance(caught.value, OutboxUnavailable)
+    assert {1} >= set(ledger.sent.values())
+
+
+async def test_a_violation_quotes_no_row(engine):
+    """Neither the error nor what it came from has the row."""
+    await fill(engine, 1)
+
+    with pytest.raises(OutboxError) as caught:
+        await engine.run(_same_ref())
+
+    assert "4711" not in "".join(traceback.format_exception(caught.value))
+
+
+def _same_ref():
+    row = (1, "row-0", "+12125554711")
+    yield Insert("sms_message", ("campaign", "ref", "phone"), [row, row])
