@@ -140,6 +140,7 @@ async def _settle_one(engine: Engine, campaign: int, found: Claim) -> None:
         size=len(found.phones),
         request="abc-1",
         wall=now,
+        over_at=now + 60,
         credits=None,
         budget=None,
     )

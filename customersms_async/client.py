@@ -392,7 +392,7 @@ def stream_batches(
     return Bulk(run(BatchReader(batches), chosen))
 
 
-def endpoint_of(client: CustomerSMS) -> str:
-    """Return the URL that a client sends to."""
-    common = client._common  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
-    return common.network.endpoint
+def route_of(client: CustomerSMS) -> tuple[str, Callable[[int], float]]:
+    """Return the URL that a client sends to, and what tells how long a request may take."""
+    common, context = client._common, client._context  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
+    return common.network.endpoint, context.timeout_for

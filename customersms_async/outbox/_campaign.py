@@ -23,7 +23,7 @@ from attrs import evolve
 from .._bulk.stop_rules import StopRules
 from .._values.status import Status
 from .._values.validation import check_count
-from ..client import CustomerSMS, endpoint_of, stream_batches
+from ..client import CustomerSMS, route_of, stream_batches
 from ..outcomes import Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
@@ -47,9 +47,6 @@ __all__ = ["Campaign", "Host"]
 
 #: Batches of a campaign that are cancelled in one transaction.
 _AT_ONCE: Final = 1000
-
-#: Seconds that a request can take at most: that of 10,000 numbers, by the client's own reckoning.
-_LONGEST_REQUEST: Final = 120.0
 
 
 class Host(Protocol):
@@ -176,7 +173,7 @@ class Campaign:
             deadline=check_deadline(deadline),
             batch_size=check_count("batch_size", batch_size, 1),
         )
-        await run.begin(self._host.place, sms.account, endpoint_of(sms))
+        await run.begin(self._host.place, sms.account)
         try:
             await self._run(sms, run, feed, rules, max_in_flight=max_in_flight, drain=drain)
         finally:
@@ -243,14 +240,14 @@ class Campaign:
         """
         Queue messages again that are unknown or rejected.
 
-        An unknown one waits until nothing of its first request can be under way any more. It may
-        reach a person twice: the first request may have been carried out.
+        An unknown one waits until nothing of its first request can be under way any more: the
+        lease, and the ``request_timeout`` of the client that sent it. It may reach a person twice:
+        the first request may have been carried out.
 
         Returns:
             The refs about which nothing was done, since they are not there or have another fate.
         """
-        rest = self._host.lease + _LONGEST_REQUEST
-        job = send_again(await self._find(), _refs(refs), time.time(), rest)
+        job = send_again(await self._find(), _refs(refs), time.time())
         return await self._engine.run(job)
 
     async def pause(self, reason: str | None = None) -> None:
@@ -310,6 +307,7 @@ class Campaign:
         return self._id
 
     async def _session(self, sms: CustomerSMS, rules: StopRules) -> Session:
+        endpoint, longest = route_of(sms)
         return Session(
             engine=self._engine,
             campaign=await self._find(),
@@ -317,6 +315,8 @@ class Campaign:
             lease=self._host.lease,
             patience=rules.outage,
             credits=lambda: None if sms.credits is None else sms.credits.amount,
+            endpoint=endpoint,
+            longest=longest,
         )
 
 

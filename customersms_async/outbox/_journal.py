@@ -152,14 +152,15 @@ class OutboxJournal:
         """Ask the fence; None where that cannot be known."""
         if not await self.pay():
             return None
-        session = self._session
+        session, wall, size = self._session, time.time(), len(batch.phones)
         wish = Fence(
             campaign=session.campaign,
             token=unit.token,
             batches=unit.batches,
-            size=len(batch.phones),
+            size=size,
             request=batch.request or "",
-            wall=time.time(),
+            wall=wall,
+            over_at=wall + session.lease + session.longest(size),
             credits=session.credits(),
             budget=self._budget,
         )

@@ -79,6 +79,8 @@ class Session:
         lease: Seconds that a claim lasts without a sign of life.
         patience: Seconds for which a database that is away is waited for.
         credits: Gives the last balance that was heard, or None.
+        endpoint: The URL that the run sends to.
+        longest: Gives the seconds that one request with so many numbers may take.
         token: This worker's, at present.
         state: The campaign's, as of the last sign of life.
         word: What ended the run, or None.
@@ -95,6 +97,8 @@ class Session:
     lease: float
     patience: float
     credits: Callable[[], int | None]
+    endpoint: str
+    longest: Callable[[int], float]
     token: str = field(factory=lambda: secrets.token_hex(8))
     state: str = OPEN
     word: str | None = None
@@ -105,7 +109,7 @@ class Session:
     pay: Callable[[], Awaitable[object]] = _no_debt
     _heart: asyncio.Task[None] | None = None
 
-    async def begin(self, place: str, account: str, endpoint: str) -> None:
+    async def begin(self, place: str, account: str) -> None:
         """
         Inherit from the dead, ask the guards, bind the campaign, and begin to live.
 
@@ -113,13 +117,13 @@ class Session:
             CampaignHeld: A person has to decide first.
         """
         await self.engine.run(reap(self.campaign, time.time(), is_gone))
-        await self.engine.run(self._start(place, account, endpoint))
+        await self.engine.run(self._start(place, account))
         self._heart = asyncio.create_task(self._live())
 
-    def _start(self, place: str, account: str, endpoint: str) -> Job[None]:
+    def _start(self, place: str, account: str) -> Job[None]:
         known = yield from facts(self.campaign, place)
-        check_start(known, account, endpoint, time.time())
-        yield from bind(self.campaign, account, endpoint)
+        check_start(known, account, self.endpoint, time.time())
+        yield from bind(self.campaign, account, self.endpoint)
         yield from register(self.campaign, self.token, self.lease, this_process())
         yield from beat(self.campaign, self.token, self.lease, time.time())
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import queue
 import re
@@ -31,6 +32,7 @@ from ._core.faults import from_sqlite
 from ._core.job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update, Wake
 from ._core.migrate import migrate
 from ._core.schema import with_prefix
+from ._folder import find_hazard, read_mounts
 from ._lease import machine_clock
 
 __all__ = ["SqliteEngine", "carry_out"]
@@ -45,6 +47,8 @@ _LOOK_EVERY: Final = 0.05
 
 _LIST = re.compile(r"= ANY\(\?\)")
 _FOR_UPDATE = re.compile(r" FOR UPDATE( SKIP LOCKED)?")
+
+_logger = logging.getLogger("customersms_async")
 
 
 class SqliteEngine:
@@ -69,7 +73,8 @@ class SqliteEngine:
         self._seen = 0
 
     async def open(self) -> None:
-        """Open the file, and bring the tables up to date."""
+        """Open the file, and bring the tables up to date; warn where it should not lie."""
+        await asyncio.to_thread(_warn_of_folder, self.path)
         self._thread = _Thread(self._connect)
         await self.run(migrate(self.kind, self.prefix))
 
@@ -255,6 +260,15 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _inode(path: str) -> str:
     return f"inode {Path(path).stat().st_ino}"
+
+
+def _warn_of_folder(path: str) -> None:
+    if hazard := find_hazard(Path(path).resolve(), read_mounts()):
+        what = (
+            "the outbox's database file lies on %s, where locks may fail and a message may be sent "
+            "twice; put it on a disk of this machine, or use postgresql://"
+        )
+        _logger.warning(what, hazard, extra={"event": "outbox.folder"})
 
 
 def _make_private(path: str) -> None:

@@ -22,7 +22,7 @@ from attrs import evolve
 
 from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
-from ..client import CustomerSMS, endpoint_of, stream_batches
+from ..client import CustomerSMS, route_of, stream_batches
 from ..errors import BulkInterrupted
 from ._batch_source import Feed
 from ._campaign import Host
@@ -104,7 +104,7 @@ class Worker:
 
     async def _run(self, *, is_urgent: bool) -> None:
         session = await self._session()
-        await session.begin(self._host.place, self._sms.account, endpoint_of(self._sms))
+        await session.begin(self._host.place, self._sms.account)
         self._sessions.add(session)
         try:
             await self._send(session, is_urgent=is_urgent)
@@ -138,6 +138,7 @@ class Worker:
 
     async def _session(self) -> Session:
         sms = self._sms
+        endpoint, longest = route_of(sms)
         return Session(
             engine=Named(self._host.engine, QUEUE_NAME),
             campaign=await self._host.engine.run(find(QUEUE, time.time())),
@@ -145,6 +146,8 @@ class Worker:
             lease=self._host.lease,
             patience=self._rules.outage,
             credits=lambda: None if sms.credits is None else sms.credits.amount,
+            endpoint=endpoint,
+            longest=longest,
         )
 
     async def _wait(self) -> None:

@@ -7,6 +7,7 @@ import datetime as dt
 import shutil
 import sqlite3
 import stat
+import time
 
 import pytest
 
@@ -20,6 +21,7 @@ from customersms_async import (
     StopRules,
 )
 from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxUnavailable
+from customersms_async.outbox._core.job import Query
 from customersms_async.plan import Refusal
 from tests.support.outbox_gateway import KEY, Ledger
 
@@ -28,9 +30,10 @@ def people(count, text="hi"):
     return [Message(f"+1212{n:07}", text, f"row-{n}") for n in range(count)]
 
 
-def client(ledger, key=KEY, endpoint=None):
+def client(ledger, key=KEY, endpoint=None, **options):
     endpoint = endpoint or ledger.endpoint
-    return CustomerSMS(key, endpoint=endpoint, limiter=LocalLimiter(Rate(10_000, per=1.0)))
+    limiter = LocalLimiter(Rate(10_000, per=1.0))
+    return CustomerSMS(key, endpoint=endpoint, limiter=limiter, **options)
 
 
 @pytest.fixture
@@ -155,6 +158,32 @@ async def test_a_lost_answer_is_unknown_until_somebody_decides(make_outbox):
     assert (["row-9"], ["row-0"]) == (left, not_done)
     assert (1, 1, 1) == (status.sent, status.unknown, status.queued)
     assert 1 == ledger.requests
+
+
+async def test_sent_again_after_the_longest_request(make_outbox):
+    """A client that waits ten minutes for an answer may have a request under way for as long."""
+
+    async def lose(point, number):
+        if point == "done":
+            raise ConnectionResetError
+
+    async with (
+        Ledger(lose) as ledger,
+        make_outbox() as outbox,
+        client(ledger, request_timeout=600) as sms,
+    ):
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(1))
+        began_at = time.time()
+        await campaign.send(sms)
+        await campaign.send_again(["row-0"])
+        rows = await outbox.engine.run(_openings())
+
+    assert 600 + outbox.lease < rows[0] - began_at < 700 + outbox.lease
+
+
+def _openings():
+    return [opens for (opens,) in (yield Query("SELECT max(opens_at) FROM sms_batch"))]
 
 
 async def test_refs_are_a_list(make_outbox):

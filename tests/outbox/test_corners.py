@@ -33,6 +33,8 @@ def make_session(steps: Steps, **options) -> Session:
         lease=30.0,
         patience=1.0,
         credits=lambda: None,
+        endpoint="http://127.0.0.1/api.php",
+        longest=lambda _: 30.0,
         **options,
     )
 
@@ -102,7 +104,7 @@ async def test_a_late_answer_that_contradicts_a_decision_is_told(engine, caplog)
     steps = Steps(engine)
     _, journal, batch = await fenced(steps)
     await steps.reap()
-    await engine.run(_resolve.send_again(steps.id, ["row-0"], time.time(), 60.0))
+    await engine.run(_resolve.send_again(steps.id, ["row-0"], time.time()))
 
     await journal.settle(sent(batch))
 

@@ -152,7 +152,7 @@ async def test_what_was_turned_away_may_be_tried_again(steps):
 
 
 async def test_what_is_dropped_is_queued_again(steps):
-    """Another worker may claim it."""
+    """It may be claimed at once: its request has not left, and nothing is waited out."""
     claim = await sending(steps)
 
     await steps.drop(claim)
@@ -322,7 +322,7 @@ async def test_a_late_answer_does_not_overrule_a_person(steps):
     """The decision stands, and the contradiction is told."""
     claim = await sending(steps, lease=-1.0)
     await steps.reap()
-    await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW, 60.0))
+    await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW))
 
     assert 1 == await steps.settle(claim)
     assert ["queued", "sent", "sent"] == await steps.states()
@@ -345,7 +345,7 @@ async def test_sent_again_when_nothing_can_be_under_way(steps):
     claim = await sending(steps)
     await steps.settle(claim, Status.UNKNOWN)
 
-    left = await steps.engine.run(_resolve.send_again(steps.id, ["row-0", "x"], NOW, 60.0))
+    left = await steps.engine.run(_resolve.send_again(steps.id, ["row-0", "x"], NOW))
 
     assert ["x"] == left
     assert None is await steps.claim(wall=NOW + 59)
@@ -357,7 +357,7 @@ async def test_rejected_is_sent_again_at_once(steps):
     claim = await sending(steps)
     await steps.settle(claim, Status.REJECTED, "NO_ROUTE")
 
-    await steps.engine.run(_resolve.send_again(steps.id, ["row-1"], NOW, 60.0))
+    await steps.engine.run(_resolve.send_again(steps.id, ["row-1"], NOW))
 
     assert ["rejected", "queued", "rejected"] == await steps.states()
     assert (claim.messages[1],) == tuple((await steps.claim()).messages)
@@ -368,7 +368,7 @@ async def test_sent_is_never_sent_again(steps):
     claim = await sending(steps)
     await steps.settle(claim)
 
-    assert ["row-0"] == await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW, 60.0))
+    assert ["row-0"] == await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW))
 
 
 async def test_cancelled_are_those_that_wait(steps):

@@ -60,6 +60,7 @@ class Steps:
             size=len(claim.phones),
             request="abc-1",
             wall=NOW,
+            over_at=NOW + 60,
             credits=1000,
             budget=budget,
         )

@@ -48,6 +48,7 @@ class Fence:
         size: Its messages.
         request: The short name of the attempt.
         wall: The wall clock, in seconds.
+        over_at: When nothing of it can be under way any more, by the same clock.
         credits: The last balance that was heard, or None.
         budget: Credits that the campaign may cost, or None.
     """
@@ -58,6 +59,7 @@ class Fence:
     size: int
     request: str
     wall: float
+    over_at: float
     credits: int | None
     budget: int | None
 
@@ -74,9 +76,18 @@ def fence(wish: Fence) -> Job[Pass]:
         return Pass.TOO_DEAR
     before, after = only(Move.SEND)
     touched = yield Change(
-        "UPDATE sms_batch SET state = ?, request = ?, left_at = ?, credits_before = ?"
-        " WHERE id = ANY(?) AND state = ? AND token = ?",
-        (after, wish.request, wish.wall, wish.credits, list(wish.batches), before, wish.token),
+        "UPDATE sms_batch SET state = ?, request = ?, left_at = ?, opens_at = ?,"
+        " credits_before = ? WHERE id = ANY(?) AND state = ? AND token = ?",
+        (
+            after,
+            wish.request,
+            wish.wall,
+            wish.over_at,
+            wish.credits,
+            list(wish.batches),
+            before,
+            wish.token,
+        ),
     )
     if touched != len(wish.batches):
         raise Undo(Pass.TAKEN)

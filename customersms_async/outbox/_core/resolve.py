@@ -2,7 +2,7 @@
 Jobs that carry out a person's decision: sent after all, send it again, cancel, forget. Pure.
 
 Rule of this module: what was unknown is sent again only when nothing of its first request can be
-under way any more: the new batch opens after the longest request and the lease of its worker.
+under way any more: the new batch opens at the instant that the fence has left in the old one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]
     return [ref for ref in refs if ref not in done]
 
 
-def send_again(campaign: int, refs: Sequence[str], wall: float, rest: float) -> Job[list[str]]:
+def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     """
     Queue messages again that ended as unknown or rejected.
 
@@ -45,19 +45,17 @@ def send_again(campaign: int, refs: Sequence[str], wall: float, rest: float) -> 
 
         wall: The wall clock, in seconds.
 
-        rest: Seconds after the fence of an unknown request in which it may still be under way.
-
     Returns:
         The refs for which that is not possible; nothing was done about them.
     """
     found = yield from _find(campaign, refs)
     chosen = [row for row in found if row[2] in MOVES[Move.SEND_AGAIN]]
     changes: Counter[State] = Counter()
-    for row_id, _, status, left_at in chosen:
+    for row_id, _, status, over_at in chosen:
         state = State(status)
         step(Move.SEND_AGAIN, state)
         changes[state] -= 1
-        opens_at = (left_at or 0.0) + rest if state is State.UNKNOWN else 0.0
+        opens_at = over_at if state is State.UNKNOWN else 0.0
         yield from queue_again(campaign, [row_id], opens_at)
         yield from record(campaign, [row_id], "send_again", state, wall)
     yield from count(campaign, changes)
@@ -98,7 +96,7 @@ def purge(before: float, most: int) -> Job[int]:
 
 def _find(campaign: int, refs: Sequence[str]) -> Job[list[Record]]:
     found = yield Query(
-        "SELECT m.id, m.ref, m.status, b.left_at FROM sms_message m"
+        "SELECT m.id, m.ref, m.status, b.opens_at FROM sms_message m"
         " LEFT JOIN sms_batch b ON b.id = m.batch WHERE m.campaign = ? AND m.ref = ANY(?)",
         (campaign, list(refs)),
     )

@@ -111,7 +111,8 @@ def turn_away(campaign: int, token: str, batches: Sequence[int], wall: float) ->
     """
     before, after = only(Move.TURN_AWAY)
     touched = yield Change(
-        "UPDATE sms_batch SET state = ? WHERE id = ANY(?) AND state = ? AND token = ?",
+        "UPDATE sms_batch SET state = ?, opens_at = 0"
+        " WHERE id = ANY(?) AND state = ? AND token = ?",
         (after, list(batches), before, token),
     )
     if touched:

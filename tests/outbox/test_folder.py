@@ -1,0 +1,60 @@
+"""A database file on a network folder, or in one that is kept in step, is warned of."""
+
+from pathlib import Path
+
+import pytest
+
+from customersms_async.outbox import Outbox, _folder
+from customersms_async.outbox._folder import find_hazard
+
+MOUNTS = r"""
+22 1 0:20 / / rw,relatime - ext4 /dev/sda1 rw
+40 22 0:35 / /mnt/shared\040files rw shared:1 - nfs4 server:/export rw
+41 22 0:36 / /mnt/far rw - fuse.sshfs ada@server: rw
+42 40 0:37 / /mnt/shared\040files/fast rw - xfs /dev/sdb1 rw
+43 22 0:38 / /srv rw - ext4 /dev/sdc1 rw
+44 43 0:39 / /srv rw - cifs //server/srv rw
+""".strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "hazard"),
+    [
+        ("/home/ada/tonight.db", None),
+        ("/mnt/shared files/tonight.db", "a network folder (nfs4)"),
+        ("/mnt/shared files/fast/tonight.db", None),
+        ("/mnt/far/a/tonight.db", "a network folder (fuse.sshfs)"),
+        ("/srv/tonight.db", "a network folder (cifs)"),
+        ("//server/share/tonight.db", "a network folder"),
+        ("/home/ada/Dropbox/tonight.db", "a folder that a program keeps in step (Dropbox)"),
+        (
+            "/home/ada/OneDrive - School/x/a.db",
+            "a folder that a program keeps in step (OneDrive - School)",
+        ),
+        ("/home/ada/dropbox", None),
+    ],
+)
+def test_where_a_file_should_not_lie(path, hazard):
+    """The deepest mount decides, and of two at one place the later one."""
+    assert hazard == find_hazard(Path(path), MOUNTS)
+
+
+def test_a_system_that_does_not_tell(monkeypatch, tmp_path):
+    """Nothing is known of its mounts, and nothing is warned of."""
+    monkeypatch.setattr(_folder, "_MOUNTS", tmp_path / "mountinfo")
+
+    assert None is find_hazard(tmp_path / "a.db", _folder.read_mounts())
+
+
+async def test_an_outbox_warns_of_its_folder(tmp_path, caplog):
+    """It says what may happen, and what to use instead; a file that lies well is not spoken of."""
+    folder = tmp_path / "Dropbox"
+    folder.mkdir()
+
+    async with Outbox(tmp_path / "a.db"), Outbox(folder / "a.db"):
+        pass
+
+    (record,) = caplog.records
+    assert ("outbox.folder", "WARNING") == (record.event, record.levelname)
+    assert "(Dropbox)" in record.message
+    assert "postgresql://" in record.message
