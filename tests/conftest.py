@@ -25,6 +25,7 @@ SLOW = {
     "test_local_fork.py",
     "test_plugin.py",
     "test_readme.py",
+    "test_recorded_session.py",
     "test_secrets.py",
     "test_shared_limiter.py",
     "test_shared_limiters.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from .. import codes
 from .._plan.bad_row import Refusal
@@ -18,8 +19,8 @@ class Problems:
     """
     Gathers refusals, and shows one class of them at a time: that which should be mended first.
 
-    It shows at most twenty rows, and keeps no more than it shows. Rows that were skipped on
-    purpose are no problem.
+    It shows at most twenty rows, those with the same reason in one line, and keeps no more than it
+    shows. Rows that were skipped on purpose are no problem.
     """
 
     def __init__(self) -> None:
@@ -45,9 +46,23 @@ class Problems:
         if not self._counts:
             return []
         code = min(self._counts, key=ORDER.index)
-        lines = [str(refusal) for refusal in self._shown[code]]
-        if more := self._counts[code] - len(lines):
+        shown = self._shown[code]
+        lines = _by_reason(shown)
+        if more := self._counts[code] - len(shown):
             lines.append(f"and {more:,} more like these")
         if others := self.count - self._counts[code]:
             lines.append(f"and {others:,} with something else, shown once these are mended")
         return lines
+
+
+def _by_reason(refusals: Iterable[Refusal]) -> list[str]:
+    rows: dict[str, list[Refusal]] = {}
+    for refusal in refusals:
+        rows.setdefault(refusal.reason, []).append(refusal)
+    return [_line(reason, alike) for reason, alike in rows.items()]
+
+
+def _line(reason: str, alike: Sequence[Refusal]) -> str:
+    if len(alike) == 1:
+        return str(alike[0])
+    return f"rows {', '.join(str(refusal.row) for refusal in alike)}: each {reason}"

@@ -76,7 +76,8 @@ def _kind(people: Recipients) -> str:
     if people.delimiter is None:
         return "a workbook"
     names = {",": "commas", ";": "semicolons", "\t": "tabs"}
-    return f"{people.encoding} with {names.get(people.delimiter, repr(people.delimiter))}"
+    parted_by = names.get(people.delimiter, repr(people.delimiter))
+    return f"{people.encoding.removesuffix('-sig')} with {parted_by}"
 
 
 def _samples(plan: Plan) -> Iterator[str]:

@@ -433,11 +433,20 @@ def test_one_class_of_problems_at_a_time():
     lines = problems.lines()
 
     assert 56 == problems.count
-    assert ["row 2: has 3 cells", "row 21: has 3 cells"] == [lines[0], lines[19]]
     assert [
+        f"rows {', '.join(map(str, range(2, 22)))}: each has 3 cells",
         "and 8 more like these",
         "and 28 with something else, shown once these are mended",
-    ] == lines[20:]
+    ] == lines
+
+
+def test_rows_with_the_same_reason():
+    """They stand in one line, in the order in which the reasons were met."""
+    problems = Problems()
+    for row, reason in [(2, "has letters"), (5, "is too long"), (7, "has letters")]:
+        problems.add(Refusal(row, "INVALID_PHONE", reason))
+
+    assert ["rows 2, 7: each has letters", "row 5: is too long"] == problems.lines()
 
 
 def test_few_problems():

@@ -8,9 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
 
 import pytest
 
@@ -21,7 +19,6 @@ from customersms_async.cli.manage import summary
 from customersms_async.cli.progress import shown
 from customersms_async.outbox import CampaignStatus, Outbox, enqueue
 from tests.support.commands import numbers, start, wait_for
-from tests.support.messy_lists import messy_rows, write_as
 
 A, B, C = "+12125551234", "+13235554567", "+442071838750"
 REJECTED, LOST = "+12126660001", "+12126660002"
@@ -403,44 +400,6 @@ def test_watching(write, run, sms_sandbox):
 
 
 # --- Interruptions --------------------------------------------------------------------------------
-
-
-def interrupt_after(sandbox, how_many):
-    """Press Ctrl-C once some messages have arrived."""
-
-    def press():
-        wait_for(lambda: len(sandbox.messages) >= how_many)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=press)
-    thread.start()
-    return thread
-
-
-@pytest.mark.parametrize("kind", ["utf-8-sig", "utf-16", "cp1252", "xlsx"])
-def test_a_whole_evening(run, sms_sandbox, tmp_path, kind):
-    """Check, try, confirm, Ctrl-C, look, go on, export: 5,000 messy rows, whatever the file."""
-    people = tmp_path / "people"
-    write_as(people, list(messy_rows(5_000)), kind)
-    text = ("--text", "We meet on {day}")
-    status, (line,), _ = run("check", people, *text, "--json")
-    plan = json.loads(line)
-    assert (Exit.PARTIAL, True) == (status, plan["recipients"] > 3_000)
-
-    assert Exit.OK == run("bulk", people, *text, "--test-to", C)[0]
-    sms_sandbox.set_faults(latency="0.05")
-    thread = interrupt_after(sms_sandbox, 200)
-    assert Exit.INTERRUPTED == run("bulk", people, *text, "--confirm", plan["token"])[0]
-    thread.join()
-    sms_sandbox.clear_faults()
-    assert " 0 unknown, " in run("status", people)[1][0]
-    assert Exit.PARTIAL == run("bulk", people, *text)[0]
-    rows = list(csv.reader(run("export", people)[1]))[1:]
-
-    fates = Counter(row[4] for row in rows)
-    assert (plan["recipients"], plan["bad"] + plan["doubles"]) == (fates["sent"], fates["not_sent"])
-    sent = Counter((m.phone, m.text) for m in sms_sandbox.messages if m.phone != C)
-    assert (plan["recipients"], {1}) == (len(sent), set(sent.values()))
 
 
 def test_kill(run, write, sms_sandbox):
