@@ -15,6 +15,7 @@ from tests.support.virtual_time import VirtualTimeLoop
 
 #: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` leaves them out.
 SLOW = {
+    "test_applications.py",
     "test_cli.py",
     "test_cli_bulk.py",
     "test_cli_ends.py",
@@ -24,6 +25,7 @@ SLOW = {
     "test_fuzz.py",
     "test_local_fork.py",
     "test_plugin.py",
+    "test_queues.py",
     "test_readme.py",
     "test_recorded_session.py",
     "test_secrets.py",

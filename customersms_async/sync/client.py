@@ -97,7 +97,7 @@ class CustomerSMS:
         api_key: str | NotGiven = NOT_GIVEN,
         *,
         endpoint: str | NotGiven = NOT_GIVEN,
-        limiter: Limiter | NotGiven = NOT_GIVEN,
+        limiter: Limiter | str | NotGiven = NOT_GIVEN,
         request_timeout: float | None = None,
         send_timeout: float = 30.0,
         retries: int = 3,

@@ -1,10 +1,17 @@
 """The same for an application of aiohttp's, in coroutines."""
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from tests.examples.login_aiohttp import make_app
+from examples.login_aiohttp import make_app
 
 ADA = "+12125550123"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(monkeypatch, tmp_path):
+    """The application keeps its codes in the folder that it runs in."""
+    monkeypatch.chdir(tmp_path)
 
 
 async def test_login(sms_sandbox):

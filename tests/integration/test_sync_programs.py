@@ -34,6 +34,16 @@ sms = CustomerSMS()
 sms.send("+12125550001", "two")
 print("sent 2")
 """,
+    "a limiter in a file": """
+import atexit, customersms_async.sync.background, tempfile
+folder = tempfile.mkdtemp()
+sms = CustomerSMS(limiter=f"sqlite:///{folder}/sms.limit")
+sms.send("+12125550001", "one", timeout=20)
+# Before the file's own, as under gunicorn, which has finalizers from before our import.
+atexit.unregister(customersms_async.sync.background._process.end)
+atexit.register(customersms_async.sync.background._process.end)
+print("sent 1")
+""",
     "an error at the end": """
 sms.send("+12125550001", "one")
 print("sent 1")

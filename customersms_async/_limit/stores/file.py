@@ -49,12 +49,18 @@ class FileStore:
         """Close the file and end the thread."""
         self._calls.close()
         if self._end.detach():
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+            await self._submit(self._database.close)
             self._thread.shutdown(wait=False)
 
     async def _in_thread(self, work: Callable[[], _Answer]) -> _Answer:
-        loop = asyncio.get_running_loop()
-        return await self._calls.make(lambda: loop.run_in_executor(self._thread, work))
+        return await self._calls.make(lambda: self._submit(work))
+
+    async def _submit(self, work: Callable[[], _Answer]) -> _Answer:
+        try:
+            result = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except RuntimeError:  # the interpreter is shutting down, and the thread has ended
+            return work()
+        return await result
 
 
 def _end(database: Database, thread: ThreadPoolExecutor, process: int) -> None:

@@ -1,0 +1,61 @@
+"""
+Messages from a queue, with arq.
+
+    arq examples.codes_arq.WorkerSettings
+
+arq runs a job at least once: one that was cut off, by a crash or by a shutdown that took too long,
+runs again. So each job leaves a mark in Redis before it sends, and a job that finds its own mark
+sends nothing: what became of the message is unknown, as it was in flight when the mark's writer
+ended. What was not sent for certain takes the mark away, and comes back later.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from arq import Retry
+from arq.connections import RedisSettings
+
+from customersms_async import CustomerSMS, NotSent, OutcomeUnknown, Rejected
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
+DAY = 86_400  # seconds for which a mark is kept; longer than any job may wait
+
+
+async def startup(ctx: dict[str, Any]) -> None:
+    """Open a client, whose limit all workers share."""
+    ctx["sms"] = await CustomerSMS(limiter=REDIS_URL).__aenter__()
+
+
+async def shutdown(ctx: dict[str, Any]) -> None:
+    """Close the client."""
+    await ctx["sms"].aclose()
+
+
+async def send_code(ctx: dict[str, Any], phone: str, text: str) -> str:
+    """Send a message; the result is what became of it."""
+    redis, mark = ctx["redis"], f"sms-sent:{ctx['job_id']}"
+    if not await redis.set(mark, "", nx=True, ex=DAY):
+        return "unknown"
+    try:
+        await ctx["sms"].send(phone, text, timeout=5)
+    except NotSent as error:
+        await redis.delete(mark)
+        raise Retry(defer=max(1.0, getattr(error, "retry_after", 5.0))) from None
+    except Rejected as error:
+        return f"rejected: {error.code}"
+    except OutcomeUnknown:
+        return "unknown"
+    return "sent"
+
+
+class WorkerSettings:
+    """What the command `arq` reads."""
+
+    functions: ClassVar = [send_code]
+    on_startup = startup
+    on_shutdown = shutdown
+    redis_settings = RedisSettings.from_dsn(REDIS_URL)
+    job_completion_wait = 60  # seconds after SIGTERM for jobs that have begun
+    max_tries = 1_000  # refusals for want of time are no failures

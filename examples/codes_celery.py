@@ -1,0 +1,43 @@
+"""
+Messages from a queue, with Celery.
+
+    celery -A examples.codes_celery worker --concurrency 2
+
+The broker, the results and the limit that all workers share are in one Redis, at REDIS_URL.
+
+A task is taken off the queue before it begins (Celery's default, `acks_late=False`), so that a
+worker that dies leaves a message unsent and never sends it twice. What was not sent for certain is
+tried again; what is unknown is not. On SIGTERM Celery ends the tasks that have begun, and leaves
+the others in the queue.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery, Task
+
+from customersms_async import NotSent, OutcomeUnknown, Rejected
+from customersms_async.sync import CustomerSMS
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
+
+app = Celery("codes", broker=REDIS_URL, backend=REDIS_URL)
+app.conf.worker_prefetch_multiplier = 1
+sms = CustomerSMS(limiter=REDIS_URL)  # opens nothing before the first task of each child
+
+
+@app.task(bind=True, max_retries=None)  # type: ignore[untyped-decorator]  # Celery has no types
+def send_code(task: Task[[str, str], str], phone: str, text: str) -> str:
+    """Send a message; the result is what became of it."""
+    try:
+        sms.send(phone, text, timeout=5)
+    except NotSent as error:  # the queue is long, or the gateway away: nothing went out
+        later: Any = getattr(error, "retry_after", 5.0)
+        raise task.retry(countdown=max(1.0, later)) from None
+    except Rejected as error:
+        return f"rejected: {error.code}"
+    except OutcomeUnknown:
+        return "unknown"
+    return "sent"

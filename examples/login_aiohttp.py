@@ -1,0 +1,70 @@
+"""
+Login by a code in a text message, with aiohttp.web.
+
+    python -m examples.login_aiohttp 8000
+
+On SIGTERM aiohttp takes no new connections, waits for what it has taken, and closes the client.
+"""
+
+import sys
+from collections.abc import AsyncGenerator
+
+from aiohttp import web
+
+from customersms_async import CustomerSMS, InvalidPhone, OutcomeUnknown, SendError
+from customersms_async.phones import normalize_phone
+from examples.login_codes import LoginCodes
+
+SMS = web.AppKey("SMS", CustomerSMS)
+CODES = web.AppKey("CODES", LoginCodes)
+
+
+async def open_both(app: web.Application) -> AsyncGenerator[None, None]:
+    """Keep one client as long as the application runs; its key is in the environment."""
+    async with CustomerSMS() as sms:
+        app[SMS], app[CODES] = sms, LoginCodes()
+        await sms.ready()
+        yield
+    app[CODES].close()
+
+
+async def health(_: web.Request) -> web.Response:
+    """Say that the application serves."""
+    return web.json_response({"ok": True})
+
+
+async def login(request: web.Request) -> web.Response:
+    """Send a code."""
+    try:
+        number = normalize_phone((await request.json())["phone"])
+        code = request.app[CODES].make(number)
+        await request.app[SMS].send(number, f"Your code is {code}", timeout=5)
+    except InvalidPhone as error:
+        return web.json_response({"detail": error.reason}, status=422)
+    except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
+        detail = "if no code arrives within a minute, ask for a new one"
+        return web.json_response({"detail": detail}, status=202)
+    except SendError as error:
+        return web.json_response({"detail": error.code}, status=503)
+    return web.json_response({"detail": "a code is on its way"}, status=202)
+
+
+async def verify(request: web.Request) -> web.Response:
+    """Check a code; each works once."""
+    given = await request.json()
+    if not request.app[CODES].check(normalize_phone(given["phone"]), given["code"]):
+        return web.json_response({"detail": "this is not the code"}, status=403)
+    return web.json_response({"welcome": True})
+
+
+def make_app() -> web.Application:
+    """Make the application."""
+    app = web.Application()
+    app.cleanup_ctx.append(open_both)
+    app.add_routes([web.post("/login", login), web.post("/verify", verify)])
+    app.add_routes([web.get("/health", health)])
+    return app
+
+
+if __name__ == "__main__":
+    web.run_app(make_app(), host="127.0.0.1", port=int(sys.argv[1]))

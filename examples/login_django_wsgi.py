@@ -1,0 +1,68 @@
+"""
+Login by a code in a text message, with Django under WSGI, in one file.
+
+    CUSTOMERSMS_LIMITER=sqlite:///sms.limit \
+        gunicorn examples.login_django_wsgi:application --workers 2 --threads 8
+
+The synchronous client may be made at import: it opens nothing before its first call, and each
+worker that gunicorn forks has a loop of its own. On SIGTERM gunicorn lets its threads end their
+requests; the client closes when the worker exits.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from customersms_async import InvalidPhone, OutcomeUnknown, SendError
+from customersms_async.phones import normalize_phone
+from customersms_async.sync import CustomerSMS
+from examples.login_codes import LoginCodes
+
+settings.configure(
+    ALLOWED_HOSTS=["127.0.0.1", "testserver"],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY=secrets.token_hex(),
+)
+sms = CustomerSMS()
+codes = LoginCodes()
+
+
+def health(_: HttpRequest) -> JsonResponse:
+    """Say that the worker serves."""
+    return JsonResponse({"ok": True})
+
+
+@require_POST
+def login(request: HttpRequest) -> JsonResponse:
+    """Send a code."""
+    try:
+        number = normalize_phone(json.loads(request.body)["phone"])
+        sms.send(number, f"Your code is {codes.make(number)}", timeout=5)
+    except InvalidPhone as error:
+        return JsonResponse({"detail": error.reason}, status=422)
+    except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
+        detail = "if no code arrives within a minute, ask for a new one"
+        return JsonResponse({"detail": detail}, status=202)
+    except SendError as error:
+        return JsonResponse({"detail": error.code}, status=503)
+    return JsonResponse({"detail": "a code is on its way"}, status=202)
+
+
+@require_POST
+def verify(request: HttpRequest) -> JsonResponse:
+    """Check a code; each works once."""
+    given = json.loads(request.body)
+    if not codes.check(normalize_phone(given["phone"]), given["code"]):
+        return JsonResponse({"detail": "this is not the code"}, status=403)
+    return JsonResponse({"welcome": True})
+
+
+urlpatterns = [path("health", health), path("login", login), path("verify", verify)]
+application = get_wsgi_application()

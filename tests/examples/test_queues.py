@@ -1,0 +1,142 @@
+"""The workers of examples/ on a real Valkey: under load, ended in the middle, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+from arq import create_pool
+from arq.connections import RedisSettings
+from arq.jobs import Job
+from celery import Celery
+
+from tests.support.application import SECONDS, Arrivals, judge, running
+from tests.support.store import StoreServer
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
+
+PHONES = [f"+1212555{n:04}" for n in range(60)]
+TEXT = "Your code is 4711"
+CELERY = [
+    "celery",
+    "-A",
+    "examples.codes_celery",
+    "worker",
+    "--concurrency",
+    "2",
+    "--pool",
+    "prefork",
+]
+ARQ = ["arq", "examples.codes_arq.WorkerSettings"]
+
+
+@pytest.fixture
+def store() -> Iterator[StoreServer]:
+    server = StoreServer()
+    server.start()
+    yield server
+    server.close()
+
+
+def spread(send: Callable[[str], object]) -> Mapping[str, object]:
+    """Ask for the messages evenly within `SECONDS`; give what each number was given."""
+    given = {}
+    for phone in PHONES:
+        given[phone] = send(phone)
+        time.sleep(SECONDS / len(PHONES))
+    return given
+
+
+def arrivals(sandbox) -> Arrivals:
+    """Let the gateway take its time, and tell of the 20th message."""
+    latency = Arrivals(0.4, 20)
+    sandbox.set_faults(latency=latency)
+    return latency
+
+
+def until(condition: Callable[[], bool], seconds: float = 90) -> None:
+    ends_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends_at, "in vain"
+        threading.Event().wait(0.05)
+
+
+@pytest.mark.sms_sandbox(limit=100)
+def test_celery(sms_sandbox, store, tmp_path):
+    """Tasks that began are ended, the others wait for the next worker; each message goes once."""
+    app = Celery("client", broker=store.url, backend=store.url)
+    environment, reached = {"REDIS_URL": store.url}, arrivals(sms_sandbox).reached
+
+    def told() -> Mapping[str, str]:
+        return {
+            phone: result.result if result.state == "SUCCESS" else "nothing"
+            for phone, result in results.items()
+        }
+
+    with running(tmp_path, CELERY, environment) as worker:
+        results = spread(lambda phone: app.send_task(
+            "examples.codes_celery.send_code", (phone, TEXT)
+        ))  # fmt: skip
+        assert reached.wait(60), worker.log
+        worker.terminate()
+        assert (0, []) == (worker.wait(), judge(told(), sms_sandbox)), worker.log
+    begun = len(sms_sandbox.messages)
+
+    sms_sandbox.clear_faults()
+    with running(tmp_path, CELERY, environment) as worker:
+        until(lambda: len(sms_sandbox.messages) == len(PHONES))
+        until(lambda: "nothing" not in told().values())
+        worker.terminate()
+        assert 0 == worker.wait()
+
+    assert 20 <= begun < len(PHONES)
+    assert {"sent": len(PHONES)} == Counter(told().values())
+    assert ([], (), ()) == (
+        judge(told(), sms_sandbox),
+        sms_sandbox.refused,
+        sms_sandbox.duplicates(),
+    )
+    app.close()
+
+
+@pytest.mark.filterwarnings("ignore:Call to .* deprecated:DeprecationWarning")  # arq's call
+@pytest.mark.sms_sandbox(limit=100)
+async def test_arq(sms_sandbox, store, tmp_path):
+    """Jobs that began are ended, the others wait for the next worker; each message goes once."""
+    environment, latency = {"REDIS_URL": store.url}, arrivals(sms_sandbox)
+    pool = await create_pool(RedisSettings.from_dsn(store.url))
+    jobs: dict[str, Job] = {}
+
+    async def told() -> Mapping[str, str]:
+        infos = {phone: await job.result_info() for phone, job in jobs.items()}
+        return {phone: info.result if info else "nothing" for phone, info in infos.items()}
+
+    with running(tmp_path, ARQ, environment) as worker:
+        for phone in PHONES:
+            job = await pool.enqueue_job("send_code", phone, TEXT)
+            assert job is not None
+            jobs[phone] = job
+            await asyncio.sleep(SECONDS / len(PHONES) / 4)
+        assert await asyncio.to_thread(latency.reached.wait, 60), worker.log
+        worker.terminate()
+        code = await asyncio.to_thread(worker.wait)
+        assert [] == judge(await told(), sms_sandbox), worker.log
+    assert code in {0, -15}, worker.log
+
+    sms_sandbox.clear_faults()
+    with running(tmp_path, ARQ, environment) as worker:
+        for job in jobs.values():
+            await job.result(timeout=90, poll_delay=0.05)
+        worker.terminate()
+        await asyncio.to_thread(worker.wait)
+    said = await told()
+    await pool.aclose()
+
+    assert {"sent": len(PHONES)} == Counter(said.values())
+    assert [] == judge(said, sms_sandbox)
+    assert ((), ()) == (sms_sandbox.refused, sms_sandbox.duplicates())

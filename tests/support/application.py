@@ -1,0 +1,168 @@
+"""A web application as it is served: started for real, put under load, and ended by SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+
+from customersms_async.sandbox import SmsSandbox
+
+__all__ = ["SECONDS", "Arrivals", "Service", "judge", "log_in", "running", "told"]
+
+ROOT = Path(__file__).parents[2]
+
+#: Seconds of load before the end; 30 by hand: ``CUSTOMERSMS_LOAD_SECONDS=30``.
+SECONDS = float(os.environ.get("CUSTOMERSMS_LOAD_SECONDS", "5"))
+
+
+#: How many messages a person has, by what the application told them; "nothing" is no answer.
+FITTING = {"sent": {1}, "not sent": {0}, "unknown": {0, 1}, "nothing": {0}}
+
+
+class Arrivals:
+    """
+    Latency of a gateway that tells of one arrival; each is in flight for *seconds*.
+
+    Attributes:
+        reached: Set at the arrival with the number *count*.
+    """
+
+    def __init__(self, seconds: float, count: int) -> None:
+        self._seconds = seconds
+        self._left = count
+        self.reached = threading.Event()
+
+    def __call__(self) -> float:
+        self._left -= 1
+        if self._left == 0:
+            self.reached.set()
+        return self._seconds
+
+
+class Service:
+    """A process, with the folder that it works in."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+        self._process = process
+        self.url = url
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text("utf-8")
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def terminate(self) -> None:
+        """Ask it to end, as an orchestrator does."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds: float = 30) -> int:
+        """Give its exit code."""
+        return self._process.wait(seconds)
+
+    async def is_up(self, within: float = 40) -> None:
+        """Wait until it answers."""
+        async with asyncio.timeout(within), aiohttp.ClientSession() as session:
+            while not await _answers(session, f"{self.url}/health"):
+                assert self.is_running, self.log
+                await asyncio.sleep(0.05)
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@contextmanager
+def running(
+    folder: Path, words: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """Run a module with ``{port}`` filled in; what is still there at the end is killed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    log = folder / "application.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *(word.format(port=port) for word in words)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Service(process, f"http://127.0.0.1:{port}", log)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+async def log_in(session: aiohttp.ClientSession, service: Service, phone: str) -> str:
+    """Ask for a code; say what the person was told."""
+    try:
+        async with session.post(f"{service.url}/login", json={"phone": phone}) as answer:
+            if answer.status != 202:
+                return "not sent"
+            detail = (await answer.json())["detail"]
+            return "sent" if detail == "a code is on its way" else "unknown"
+    except aiohttp.ClientError:
+        return "nothing"
+
+
+async def told(
+    service: Service, arrivals: Arrivals, *, steadily: int, at_once: int
+) -> dict[str, str]:
+    """
+    Let people log in, first steadily and then all at once, and end the application meanwhile.
+
+    Args:
+        service: The application.
+        arrivals: At the gateway; once they have reached their number, SIGTERM is sent.
+        steadily: People within `SECONDS`.
+        at_once: People after that, at the same moment.
+
+    Returns:
+        What each number was told.
+    """
+    phones = [f"+1212555{n:04}" for n in range(steadily + at_once)]
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        tasks = {}
+        for n, phone in enumerate(phones):
+            tasks[phone] = asyncio.create_task(log_in(session, service, phone))
+            if n < steadily:
+                await asyncio.sleep(SECONDS / steadily)
+        assert await asyncio.to_thread(arrivals.reached.wait, 30)
+        service.terminate()
+        await asyncio.gather(*tasks.values())
+    return {phone: task.result() for phone, task in tasks.items()}
+
+
+def judge(said: Mapping[str, str], sandbox: SmsSandbox) -> list[str]:
+    """Compare what people were told with the gateway's ledger, and say what is wrong."""
+    ledger = Counter(message.phone for message in sandbox.messages)
+    return [
+        f"{phone} was told {word!r} and has {ledger[phone]} messages"
+        for phone, word in said.items()
+        if ledger[phone] not in FITTING[word]
+    ]
