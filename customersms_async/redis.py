@@ -47,7 +47,7 @@ class RedisLimiter(SharedLimiter):
     `LimiterUnavailable`, and bulk runs wait. A server that is new, was restarted, or took over from
     another grants nothing for 3 s, in which the members bring what they remember. Set
     ``maxmemory-policy noeviction``. The user needs the commands EVAL, EVALSHA, TIME, HMGET, HSET,
-    HDEL, HGET and PEXPIRE, and on Redis 6.2 with replicas INFO.
+    HGET and PEXPIRE, and on Redis 6.2 with replicas INFO.
 
     Args:
         redis: A URL such as ``redis://localhost:6379/0``, or a `redis.asyncio.Redis` of the event

@@ -49,8 +49,7 @@ class Seen:
     What a store holds for one account, at one instant.
 
     Attributes:
-        value: The bytes that the last swap wrote; None for an account that was never written, or
-            was removed.
+        value: The bytes that the last swap wrote; None for an account that was never written.
         token: Stands for this very value: no two swaps write the same token. Opaque, at most 32
             bytes.
         now: The store's clock in seconds, when it gave this answer. Only differences mean anything;
@@ -110,7 +109,7 @@ class Store(Protocol):
         ...
 
     async def swap(
-        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+        self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
         """
         Replace the value of *account* if it is still the one that *base* shows.
@@ -120,7 +119,7 @@ class Store(Protocol):
 
             base: What *value* was computed from: an answer of this store for this account.
 
-            value: The new value, any bytes up to 1 MB; None removes the account.
+            value: The new value, any bytes up to 1 MB.
 
             within: Seconds of the store's clock after ``base.now`` in which the swap may be carried
                 out; later, or where the clock stepped back, it is refused. None: at any time.

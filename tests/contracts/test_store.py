@@ -148,16 +148,6 @@ async def test_a_value_is_any_bytes(store, value):
     assert value == (await store.read("a")).value
 
 
-async def test_a_removed_account_reads_as_never_written(store):
-    """None removes, once; the base from before is no longer good, and writing starts again."""
-    base = await write(store, b"one")
-    removed = await store.swap("a", base, None)
-
-    assert (True, None) == (removed.done, (await store.read("a")).value)
-    assert not (await store.swap("a", base, b"two")).done
-    assert (await store.swap("a", removed.seen, b"three")).done
-
-
 async def test_a_swap_that_comes_too_late_is_refused(store):
     """With *within*, a swap that reaches the store later changes nothing."""
     base = await write(store, b"one")

@@ -148,7 +148,7 @@ class InVirtualTime:
         return await self._travel(lambda: self._read(account))
 
     async def swap(
-        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+        self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
         async def carry_out() -> Swap:
             if not in_time(base, self._place.now(), within):

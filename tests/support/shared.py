@@ -62,7 +62,7 @@ class Server(MemoryStore):
     async def read(self, account: str) -> Seen:
         return await self._after_a_trip(lambda: MemoryStore.read(self, account))
 
-    async def swap(self, account: str, base: Seen, value: bytes | None, **options: Any) -> Swap:
+    async def swap(self, account: str, base: Seen, value: bytes, **options: Any) -> Swap:
         answer = await self._after_a_trip(
             lambda: MemoryStore.swap(self, account, base, value, **options)
         )

@@ -1,4 +1,4 @@
-"""The clock that all processes of one machine share, and what tells one boot from another."""
+"""The clock that all processes of one machine share, and what tells boots and files apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["boot", "now"]
+__all__ = ["boot", "file_id", "now"]
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -30,3 +30,12 @@ def boot(boot_id: Path = _BOOT_ID) -> str:
         return boot_id.read_text("ascii").strip()
     except OSError:
         return ""
+
+
+def file_id(path: Path) -> str:
+    """Name the file that is there now; "" where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_dev}-{found.st_ino}"

@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from ..._ports.store import Seen, Swap
@@ -30,7 +31,7 @@ class FileStore:
 
     def __init__(self, path: str, settled: float = 0) -> None:
         self._calls = Calls(path, at_once=1)
-        self._database = Database(path, settled)
+        self._database = Database(Path(path), settled)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="customersms-file")
         # For an event loop that ends without closing its store.
         self._end = weakref.finalize(self, _end, self._database, self._thread, os.getpid())
@@ -40,7 +41,7 @@ class FileStore:
         return await self._in_thread(lambda: self._database.read(account))
 
     async def swap(
-        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+        self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
         """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
         return await self._in_thread(lambda: self._database.swap(account, base, value, within))

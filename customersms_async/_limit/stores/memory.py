@@ -36,7 +36,7 @@ class MemoryStore:
             return self._seen(account)
 
     async def swap(
-        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+        self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
         """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
         with self._lock:
@@ -44,7 +44,7 @@ class MemoryStore:
             same = (seen.run, seen.token) == (base.run, base.token)
             done = same and in_time(base, seen.now, within)
             if done:
-                self._replace(account, value)
+                self._held[account] = value, b"%d" % next(self._numbers)
             return Swap(done, self._seen(account))
 
     async def aclose(self) -> None:
@@ -53,12 +53,6 @@ class MemoryStore:
     def _seen(self, account: str) -> Seen:
         value, token = self._held.get(account, (None, b""))
         return Seen(value, token, self._clock(), _RUN, self._since)
-
-    def _replace(self, account: str, value: bytes | None) -> None:
-        if value is None:
-            self._held.pop(account, None)
-        else:
-            self._held[account] = value, b"%d" % next(self._numbers)
 
 
 def in_time(base: Seen, now: float, within: float | None) -> bool:

@@ -20,12 +20,13 @@ _Answer = TypeVar("_Answer")
 _CALLS_AT_ONCE: Final = 4
 _ANY_TIME: Final = (float("-inf"), float("inf"))
 
-
 #: A connection of asyncpg, which has no types.
 _Connection = Any
 
 #: What is done with a connection, and the error for which it is done again.
 _Work = Callable[[_Connection, Exception | None], Awaitable[_Answer]]
+
+_connect: Callable[[str], Awaitable[_Connection]] = cast("Any", asyncpg).connect
 
 
 class PostgresStore:
@@ -49,14 +50,12 @@ class PostgresStore:
 
     async def read(self, account: str) -> Seen:
         """Return what is held; see `Store.read`."""
-
-        async def look(connection: _Connection, _lost: Exception | None) -> Seen:
-            return await self._look(connection, account)
-
-        return await self._calls.make(lambda: self._do(look))
+        return await self._calls.make(
+            lambda: self._do(lambda connection, _lost: self._look(connection, account))
+        )
 
     async def swap(
-        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+        self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
         """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
         token = os.urandom(16)
@@ -121,8 +120,3 @@ class PostgresStore:
         else:
             self._idle.append(connection)
         return answer
-
-
-async def _connect(url: str) -> _Connection:
-    connect: Callable[[str], Awaitable[_Connection]] = cast("Any", asyncpg).connect
-    return await connect(url)

@@ -60,19 +60,19 @@ class RedisStore:
         return _seen(answer, answer[2])
 
     async def swap(
-        self, account: str, base: Seen, value: bytes | None, *, within: float | None = None
+        self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
         """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
-        new = b"" if value is None else os.urandom(_TOKEN_SIZE) + value
+        new = os.urandom(_TOKEN_SIZE) + value
         first = round(base.now * 1e6)
         times = _ANY_TIME if within is None else (first, first + round(within * 1e6))
-        words = (base.run, base.token, *times, "HSET" if new else "HDEL", new)
+        words = (base.run, base.token, *times, new)
 
         async def change() -> Swap:
             answer, lost = await self._run(account, *words)
             held, done = answer[2:]
             # Where it was sent twice, the second call finds what the first one wrote.
-            if done or (new and held == new):
+            if done or held == new:
                 return Swap(done=True, seen=_seen(answer, new))
             if lost is not None:  # it may have been carried out, and replaced by another one
                 raise lost

@@ -26,8 +26,8 @@ from redis.exceptions import NoScriptError, ResponseError
 __all__ = ["Known", "Script"]
 
 #: KEYS: the hash. ARGV: 1 field, 2 word of a run that has ended, 3 life of the key in ms; to swap
-#: also 4 run and 5 token that it is based on, 6 first and 7 last µs of the clock, 8 HSET or HDEL,
-#: 9 new token and value. Tokens have 16 bytes.
+#: also 4 run and 5 token that it is based on, 6 first and 7 last µs of the clock, 8 new token and
+#: value. Tokens have 16 bytes.
 _SCRIPT: Final = """
 local key, time = KEYS[1], redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -39,7 +39,7 @@ if not run or (word ~= id and word == ARGV[2]) then
 end
 local done = ARGV[4] == run and ARGV[5] == string.sub(held or '', 1, 16)
   and now >= ARGV[6] + 0 and now <= ARGV[7] + 0
-if done then redis.call(ARGV[8], key, ARGV[1], ARGV[9]) end
+if done then redis.call('HSET', key, ARGV[1], ARGV[8]) end
 if done or not held then redis.call('PEXPIRE', key, ARGV[3]) end
 return {string.format('%.0f', now), run, not done and held, done}
 """
@@ -70,7 +70,7 @@ class Script:
         Args:
             name: The field of the account.
 
-            swap: Arguments 4 to 9; none to read.
+            swap: Arguments 4 to 8; none to read.
 
         Returns:
             Clock in µs, run, token and value that are held where it did not swap, whether it did.

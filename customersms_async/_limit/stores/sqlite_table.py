@@ -23,8 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from attrs import define, field
+
 from ..._ports.store import TIMEOUT, Seen, Swap
-from .boot_clock import boot, now
+from .boot_clock import boot, file_id, now
 from .memory import in_time
 
 __all__ = ["Database"]
@@ -40,36 +42,30 @@ CREATE TABLE IF NOT EXISTS held (account TEXT PRIMARY KEY, value BLOB NOT NULL, 
 """
 
 
+@define(eq=False)
 class Database:
-    """
-    The file, which is opened by the first call.
+    """The file, which is opened by the first call; for the arguments, see `FileStore`."""
 
-    Args:
-        path: Where it is, or will be made, readable by its owner alone.
-
-        settled: Seconds after the boot of the machine until requests from before count no more.
-    """
-
-    def __init__(self, path: str, settled: float) -> None:
-        self._path = Path(path)
-        self._settled = settled
-        self._opened: sqlite3.Connection | None = None
-        self._inode = ""
+    _path: Path
+    _settled: float
+    _opened: sqlite3.Connection | None = field(init=False, default=None)
+    _inode: str = field(init=False, default="")
 
     def read(self, account: str) -> Seen:
         """Return what is held; see `Store.read`."""
         with self._transaction() as opened:
             return self._seen(opened, account)
 
-    def swap(self, account: str, base: Seen, value: bytes | None, within: float | None) -> Swap:
+    def swap(self, account: str, base: Seen, value: bytes, within: float | None) -> Swap:
         """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
         with self._transaction() as opened:
             seen = self._seen(opened, account)
             same = (seen.run, seen.token) == (base.run, base.token)
-            if not (same and in_time(base, seen.now, within)):
-                return Swap(done=False, seen=seen)
-            _replace(opened, account, value)
-            return Swap(done=True, seen=self._seen(opened, account))
+            done = same and in_time(base, seen.now, within)
+            if done:
+                row = (account, value, os.urandom(16))
+                opened.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", row)
+            return Swap(done, self._seen(opened, account))
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -89,7 +85,7 @@ class Database:
             raise
 
     def _open(self) -> sqlite3.Connection:
-        inode = _inode(self._path)
+        inode = file_id(self._path)
         if self._opened is None or inode != self._inode:
             self.close()
             self._opened = sqlite3.connect(
@@ -98,7 +94,7 @@ class Database:
             if not inode:
                 self._path.chmod(0o600)  # while it is empty
             _set_up(self._opened)
-            self._inode = _inode(self._path)
+            self._inode = file_id(self._path)
         return self._opened
 
     def _seen(self, opened: sqlite3.Connection, account: str) -> Seen:
@@ -124,33 +120,14 @@ class Database:
         return f"{this_boot} {self._inode} {at!r}", since
 
 
-def _set_up(opened: sqlite3.Connection) -> None:
+def _set_up(opened: sqlite3.Connection) -> object:
     """Make the tables; other processes may be doing the same."""
     ends_at = time.monotonic() + _PATIENCE
     while True:
         try:
-            opened.executescript(_SET_UP)
+            return opened.executescript(_SET_UP)
         except sqlite3.OperationalError:
             # Connections that change the mode at once fail instead of waiting for each other.
             if time.monotonic() > ends_at:
                 raise
             time.sleep(0.005)
-        else:
-            return
-
-
-def _replace(opened: sqlite3.Connection, account: str, value: bytes | None) -> None:
-    if value is None:
-        opened.execute("DELETE FROM held WHERE account = ?", (account,))
-    else:
-        row = (account, value, os.urandom(16))
-        opened.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", row)
-
-
-def _inode(path: Path) -> str:
-    """Name the file that is there now; "" where there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return ""
-    return f"{found.st_dev}-{found.st_ino}"
