@@ -251,17 +251,12 @@ class Law:
             at = max(at, (state.due if is_bulk else state.send_due) + ahead * interval)
         return at
 
-    def _used(self, state: AccountState, now: float) -> float | None:
-        """Say how many requests a period we used, by what the last one saw; None at the limit."""
+    def _used(self, state: AccountState, now: float) -> int | None:
+        """Return how many requests we used in the last period; None at the limit."""
         leases = state.leases.values()
-        starts = [lease.at for lease in leases if lease.at <= now]
-        reserved = sum(lease.at > now and lease.opens > now for lease in leases)  # and used before
-        count = len(starts) + reserved + len(state.ended)
-        if count >= self._limit:
-            return None
-        began_at = min([now, *starts, *(opens - self.period for opens, _ in state.ended[:1])])
-        age = min(now - began_at, self.rules.per)
-        return min(count * self.rules.per / age, self._limit) if age > 0 else self._limit
+        reserved = sum(lease.at > now >= lease.opens for lease in leases)  # slots never used before
+        count = len(leases) + len(state.ended) - reserved
+        return None if count >= self._limit else count
 
     def _spare(self, state: AccountState, now: float, *, is_overdue: bool = False) -> int:
         """Say how many slots a bulk run leaves."""

@@ -5,9 +5,9 @@ Rules of this module:
 
 1. The *pause* holds everyone on the key. It grows only by requests that were let go since it began.
 2. *Caution* follows: all leave one by one and a little slower, and regain burst and pace slowly.
-3. Refusals below our own count mean that others use the key. The *share* of bulk runs becomes 80 %
-   of what was really used, at most once a period and only for requests let go since the last cut,
-   and grows by 2 % of the limit a period. Single messages are not bound by it.
+3. Refusals below our own count mean that others use the key. The *share* of bulk runs becomes 90 %
+   of what was used in the last period, at most once a period and only for requests let go since the
+   last cut, and grows by 2 % of the limit a period. Single messages are not bound by it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ LONGEST_OWN_PAUSE: Final = 60.0
 _CAUTIOUS_PACE: Final = 0.95
 _PACE: Final = 0.98
 
-_CUT: Final = 0.8
+_CUT: Final = 0.9
+_LEFT: Final = 0.3  # of the share by one cut: who has just begun has used little
 _GROWTH: Final = 0.02  # of the limit, a period
 _LEAST: Final = 0.05  # of the limit
 
@@ -51,7 +52,7 @@ class Refusals:
         now: float,
         granted_at: float,
         retry_after: float | None,
-        used: float | None,
+        used: int | None,
     ) -> None:
         """
         Take in a refusal.
@@ -65,7 +66,7 @@ class Refusals:
 
             retry_after: Seconds that the gateway asked for, or None.
 
-            used: Requests a period that we used; None where our own count is at the limit.
+            used: Requests that we used in the last period; None where that is the limit.
         """
         if granted_at >= state.pause_began_at:
             state.pause_began_at = now
@@ -79,7 +80,8 @@ class Refusals:
         if used is not None:
             state.refused_by_others += 1
             if granted_at > state.share_at and now >= state.share_at + self._per:
-                state.share = max(self._least, _CUT * min(self.share(state, now), used))
+                share = self.share(state, now)
+                state.share = max(self._least, min(_CUT * share, max(_CUT * used, _LEFT * share)))
                 state.share_at = now
 
     def share(self, state: AccountState, now: float) -> float:

@@ -10,6 +10,7 @@ import itertools
 
 import pytest
 
+from benchmarks.limit.alone import beside_each_other
 from benchmarks.limit.contestants import Ours
 from benchmarks.limit.server import COUNT, Network, departures, look
 from tests.support.places import KINDS
@@ -62,3 +63,13 @@ async def test_a_counted_window_refuses_nothing_without_pacing(make_limiter, see
 
     assert dict.fromkeys(WINDOWS, 0) == {rule: sight.refused[rule] for rule in WINDOWS}
     assert sight.last_left <= 550
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_processes_that_share_nothing_learn_their_shares(asks):
+    """Four with the default limiter use the key in equal parts, and are refused little."""
+    seen = await beside_each_other(4, 1, spread=30.0, asks=asks)
+
+    assert seen.used >= 90
+    assert seen.refused <= 4
+    assert seen.fairness >= 0.85

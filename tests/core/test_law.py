@@ -307,7 +307,7 @@ def test_a_refusal_of_a_dead_lease_makes_no_pause_grow():
 
 
 def test_the_share_is_what_was_used():
-    """80 % of it, at most once a period, for requests that were let go since."""
+    """90 % of it, at most once a period, for requests that were let go since."""
     one = law(100)
     state = AccountState.new(one.rules)
     for number in range(50):
@@ -318,31 +318,31 @@ def test_the_share_is_what_was_used():
     share = state.share
     one.refused(state, "1", at, 0.0)
 
-    assert 0.8 * 50 * 60 / 59 == pytest.approx(share)
+    assert 0.9 * 50 == pytest.approx(share)
     assert share == state.share
     assert 2 == state.refused_by_others
 
 
-def test_the_share_has_a_floor():
-    """However little was used, bulk runs keep five requests of a hundred."""
-    one = law(100)
-    state = AccountState.new(one.rules)
-    reserve(one, state, "a", NOW)
-
-    one.refused(state, "a", NOW + 59, 0.0)
-
-    assert 5.0 == state.share
-
-
-def test_a_refusal_in_the_first_instant_says_nothing_of_the_share():
-    """Who has only begun may have used as much as it likes."""
+def test_one_refusal_leaves_three_tenths_of_the_share():
+    """Who has just begun has used little, which says nothing of what it may use."""
     one = law(100)
     state = AccountState.new(one.rules)
     reserve(one, state, "a", NOW)
 
     one.refused(state, "a", NOW, 0.0)
 
-    assert 80.0 == state.share
+    assert 30.0 == state.share
+
+
+def test_the_share_has_a_floor():
+    """However often it is refused, bulk runs keep five requests of a hundred."""
+    one = law(100)
+    state = AccountState.new(one.rules)
+    for minute in range(1, 4):
+        reserve(one, state, str(minute), NOW + 61 * minute)
+        one.refused(state, str(minute), NOW + 61 * minute, 0.0)
+
+    assert 5.0 == state.share
 
 
 # --- What is to come ------------------------------------------------------------------------------
