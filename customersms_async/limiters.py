@@ -98,11 +98,12 @@ class LocalLimiter:
         ticket: Ticket | None = None,
     ) -> Slot:
         """Wait for a slot; see `Limiter.acquire`."""
-        if self._clock() >= self._sweeps_at:
+        now = self._clock()
+        if now >= self._sweeps_at:
             self._forget_the_idle()
         known = self._accounts.get(account) or self._account(account)
         if lane is _SEND:
-            slot = known.take_at_once(longest, ticket)
+            slot = known.take_at_once(now, longest, ticket)
             if slot is not None:
                 return slot
         return await known.member().acquire(lane, longest, patience, ticket)

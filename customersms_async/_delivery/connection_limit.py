@@ -17,17 +17,24 @@ import contextlib
 import math
 import threading
 from collections import deque
+from typing import Protocol
 
 from attrs import define, field
 
 from .. import codes
-from .._ports.limiter import Lane, Limiter, Slot, Ticket
+from .._ports.limiter import Lane, Slot, Ticket
 from ..errors import WaitTooLong
 
-__all__ = ["CappedLimiter", "Room"]
+__all__ = ["Ask", "Room"]
 
 #: Seconds for which a slot is kept without a place.
 _MOMENT = 1.0
+
+
+class Ask(Protocol):
+    """Waits for a slot; see `Limiter.acquire`."""
+
+    async def __call__(self, *, patience: float | None, ticket: Ticket | None) -> Slot: ...
 
 
 @define(eq=False)
@@ -71,6 +78,43 @@ class Room:
             raise
         return True
 
+    async def wait_with(self, slot: Slot, ask: Ask, patience: float | None) -> Slot:
+        """
+        Wait for a place, and for another slot where this one was kept for a moment in vain.
+
+        Args:
+            slot: The slot in hand; it is given back where no place comes in a moment.
+
+            ask: Gives another slot.
+
+            patience: Seconds since the slot was asked for, after which both are of no use.
+
+        Returns:
+            The slot, this one or another; there is a place for it.
+
+        Raises:
+            WaitTooLong: No place came in time; the slot was given back.
+        """
+        now = asyncio.get_running_loop().time
+        ends_at = math.inf if patience is None else now() + patience - slot.waited
+        while not (self.take() or await self._comes_with(slot, ends_at - now())):
+            left = ends_at - now()
+            if left <= 0:
+                detail = "as many requests are under way as max_connections allows"
+                raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+            slot = await ask(patience=None if left == math.inf else left, ticket=slot.ticket)
+        return slot
+
+    async def _comes_with(self, slot: Slot, left: float) -> bool:
+        """Wait for a place as long as the slot may be kept; else give it back."""
+        has_place = False
+        try:
+            has_place = await self.wait(slot.ticket.lane, max(min(left, _MOMENT), 0.0))
+        finally:
+            if not has_place:
+                slot.unused()
+        return has_place
+
     def give_back(self) -> None:
         """Free a place, or hand it to the next in line."""
         with self._lock:
@@ -93,89 +137,3 @@ class Room:
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-class _CappedSlot:
-    """A slot with a place: see `Slot`."""
-
-    __slots__ = ("_room", "_slot")
-
-    def __init__(self, slot: Slot, room: Room) -> None:
-        self._slot = slot
-        self._room = room
-
-    @property
-    def ticket(self) -> Ticket:
-        return self._slot.ticket
-
-    @property
-    def waited(self) -> float:
-        return self._slot.waited
-
-    def answered(self) -> None:
-        self._room.give_back()
-        self._slot.answered()
-
-    def lost(self) -> None:
-        self._room.give_back()
-        self._slot.lost()
-
-    def unused(self) -> None:
-        self._room.give_back()
-        self._slot.unused()
-
-    def refused(self, retry_after: float | None) -> float:
-        self._room.give_back()
-        return self._slot.refused(retry_after)
-
-
-@define(eq=False)
-class CappedLimiter:
-    """A limiter whose slots have a place."""
-
-    limiter: Limiter
-    room: Room
-
-    async def acquire(
-        self,
-        account: str,
-        lane: Lane,
-        *,
-        longest: float,
-        patience: float | None = None,
-        ticket: Ticket | None = None,
-    ) -> Slot:
-        """Wait for a slot and a place; see `Limiter.acquire`."""
-        slot = await self.limiter.acquire(
-            account, lane, longest=longest, patience=patience, ticket=ticket
-        )
-        if self.room.take():
-            return _CappedSlot(slot, self.room)
-        return await self._wait_for_room(account, lane, slot, longest, patience)
-
-    async def _wait_for_room(
-        self, account: str, lane: Lane, slot: Slot, longest: float, patience: float | None
-    ) -> Slot:
-        """Wait for a place, and for another slot where this one was kept for a moment in vain."""
-        now = asyncio.get_running_loop().time
-        ends_at = math.inf if patience is None else now() + patience - slot.waited
-        while not (self.room.take() or await self._finds_room(slot, lane, ends_at - now())):
-            left = ends_at - now()
-            if left <= 0:
-                detail = "as many requests are under way as max_connections allows"
-                raise WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
-            patience = None if left == math.inf else left
-            slot = await self.limiter.acquire(
-                account, lane, longest=longest, patience=patience, ticket=slot.ticket
-            )
-        return _CappedSlot(slot, self.room)
-
-    async def _finds_room(self, slot: Slot, lane: Lane, left: float) -> bool:
-        """Wait for a place as long as the slot may be kept; else give it back."""
-        has_room = False
-        try:
-            has_room = await self.room.wait(lane, max(min(left, _MOMENT), 0.0))
-        finally:
-            if not has_room:
-                slot.unused()
-        return has_room

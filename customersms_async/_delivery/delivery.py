@@ -25,7 +25,7 @@ from .._values.status import SENT, Status, Verdict
 from .._wire.codec import encode_request
 from .claim_gate import Gate
 from .context import DeliveryContext
-from .reply_reader import ReplyReader
+from .reply_reader import read_reply
 from .reporting import log_not_sent, tell, warn_of_unknown
 from .result import DeliveryResult
 from .retry import backoff, of_failure
@@ -81,7 +81,6 @@ class Delivery:
         "_gate",
         "_lane",
         "_number",
-        "_replies",
         "_text",
         "_time",
         "_transport",
@@ -111,17 +110,12 @@ class Delivery:
         self._transport = context.transport()
         self._text = text
         self._lane = lane
-        now = context.clock.now()
-        self._asked_at = now
+        self._asked_at = now = context.clock.now()
+        attempt = context.timeout_for(len(phones))
         self._time = TimeBudget(
-            answers=context.answers,
-            account=context.key.account,
-            within=patience,
-            ends_at=now + patience,
-            attempt=context.timeout_for(len(phones)),
+            context.answers, context.key.account, patience, now + patience, attempt
         )
         self._turn = Turn(context, lane, self._time)
-        self._replies = ReplyReader(context, text, self._turn)
         self._attempt: Attempt | None = None
         self._ended: DeliveryResult | None = None
         self.halted: str | None = None
@@ -195,11 +189,11 @@ class Delivery:
         if isinstance(slot, DeliveryResult):
             return slot
         if self.halted is not None or self.is_left():  # a limiter may swallow a cancellation
-            slot.unused()
+            self._turn.give_up(slot)
             self.halt(codes.CANCELLED)
             return self._turn.end(self.halted or codes.CANCELLED)
-        if not self._time.is_enough(self.context.clock.now()):
-            slot.unused()
+        if not self._time.is_enough(self.context.clock.now(), self._turn.asked_at):
+            self._turn.give_up(slot)
             detail = "its turn came when too little time was left for the answer"
             return self._turn.end(codes.TIME_IS_OVER, detail)
         self._number = next(self.context.numbers)
@@ -211,13 +205,13 @@ class Delivery:
         try:
             self.phones = await gate.admit(self._number)
         except BaseException:
-            slot.unused()
+            self._turn.give_up(slot)
             raise
         self._asked_for = self.context.clock.now() - begins_at
         ended = self._end_after_asking()
         if ended is None:
             return slot
-        slot.unused()
+        self._turn.give_up(slot)
         return ended
 
     def _end_after_asking(self) -> DeliveryResult | None:
@@ -251,7 +245,9 @@ class Delivery:
                 timeout=min(self._time.attempt - self._asked_for, self._time.ends_at - granted_at),
                 most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(self.phones),
             )
-            ended = self._replies.read(self.phones, attempt, slot, reply)
+            ended = read_reply(
+                self._turn, self.phones, self._text, attempt=attempt, slot=slot, reply=reply
+            )
         except TransportFailure as exc:
             ended = self._failed(attempt, slot, exc)
         except BaseException:
@@ -259,23 +255,17 @@ class Delivery:
             self._delay = None
             self._tell(slot, self._failed(attempt, slot, None), granted_at)
             raise
+        finally:
+            context.room.give_back()
         self.handed_over += attempt.is_started
         self._attempt, self._ended = None, ended
-        self._learn(attempt, ended, granted_at)
-        self._delay = self._delay_after(ended)
+        if self._lane is _SEND and attempt.is_started:  # a batch takes longer than a message
+            took = context.clock.now() - granted_at
+            context.answers.heard(took) if ended.cause is None else context.answers.lost(took)
+        self._delay = None if ended.verdicts is SENT else self._delay_after(ended)
         if ended.verdicts is not SENT or context.on_request is not None:
             self._tell(slot, ended, granted_at)
         return ended
-
-    def _learn(self, attempt: Attempt, ended: DeliveryResult, granted_at: float) -> None:
-        """Learn how long answers take; a batch takes longer than a message."""
-        if self._lane is not _SEND or not attempt.is_started:
-            return
-        took = self.context.clock.now() - granted_at
-        if ended.cause is None:
-            self.context.answers.heard(took)
-        else:
-            self.context.answers.lost(took)
 
     def _tell(self, slot: Slot, ended: DeliveryResult, granted_at: float) -> None:
         """Let logs and the caller's hook know of an attempt that has ended."""
@@ -319,9 +309,7 @@ class Delivery:
 
     def _delay_after(self, ended: DeliveryResult) -> float | None:
         """Say after how many seconds to try again; None where it ends here."""
-        if ended.verdicts is SENT or ended.first.status is not Status.NOT_SENT:
-            return None
-        if self.halted is not None:
+        if ended.first.status is not Status.NOT_SENT or self.halted is not None:
             return None
         if self._gate is not None or ended.first.code == codes.RATE_LIMITED:
             return 0.0  # uses up no retry: the pause and the caller's time are the bounds

@@ -44,6 +44,7 @@ if sys.version_info >= (3, 12):
 
 
 def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start a task."""
     return _make_task(coroutine, loop=asyncio.get_running_loop())
 
 

@@ -22,7 +22,7 @@ from .._values.validation import (
 )
 from ..phones import ParsePhone
 from .answer_time import AnswerTime
-from .connection_limit import CappedLimiter, Room
+from .connection_limit import Room
 from .context import DeliveryContext
 from .in_flight import InFlight
 
@@ -92,7 +92,8 @@ class Common:
         return DeliveryContext(
             key=key,
             transport=self.network.transport,
-            limiter=CappedLimiter(settings.limiter, self.room),
+            limiter=settings.limiter,
+            room=self.room,
             clock=self.clock,
             retries=settings.retries,
             request_timeout=settings.request_timeout,

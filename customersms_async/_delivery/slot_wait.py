@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from attrs import define
@@ -10,6 +11,7 @@ from .. import codes
 from .._ports.limiter import Lane, Slot
 from .._values.status import Status, Verdict
 from ..errors import LimiterUnavailable, WaitTooLong
+from .connection_limit import Ask
 from .context import DeliveryContext
 from .result import DeliveryResult
 from .retry import PATIENCE_WITH_REFUSALS
@@ -34,6 +36,7 @@ class Turn:
         refused_at: When it was first turned away since the last acceptance, or None.
         retry_after: Seconds after which another call makes sense.
         refusals: How often it was turned away for the rate.
+        asked_at: When it last asked for a slot.
     """
 
     context: DeliveryContext
@@ -43,21 +46,29 @@ class Turn:
     refused_at: float | None = None
     retry_after: float = 0.0
     refusals: int = 0
+    asked_at: float = 0.0
 
     async def wait(self) -> Slot | DeliveryResult:
-        """Wait for a slot; return the result of the request if it cannot use one."""
+        """
+        Wait for a slot and a place; return the result of the request if it cannot use them.
+
+        The place is given back by `give_up`, or once the attempt has ended.
+        """
+        context = self.context
         while True:
-            context = self.context
             accepted_at = context.accepted_at
             try:
                 longest, patience = self._bounds()
-                self.slot = await context.limiter.acquire(
+                self.slot = slot = await context.limiter.acquire(
                     context.key.account,
                     self.lane,
                     longest=longest,
                     patience=patience,
                     ticket=None if self.slot is None else self.slot.ticket,
                 )
+                if context.room.take():
+                    return slot
+                self.slot = await context.room.wait_with(slot, self._ask(longest), patience)
             except WaitTooLong as exc:
                 if not self._may_ask_again(accepted_at):
                     return self._too_late(exc)
@@ -65,6 +76,18 @@ class Turn:
                 return self.end(exc.code, exc.detail, cause=exc)
             else:
                 return self.slot
+
+    def _ask(self, longest: float) -> Ask:
+        """Give the way to a slot in the stead of one that went back."""
+        context = self.context
+        return functools.partial(
+            context.limiter.acquire, context.key.account, self.lane, longest=longest
+        )
+
+    def give_up(self, slot: Slot) -> None:
+        """Give back a slot that was not used, and its place."""
+        slot.unused()
+        self.context.room.give_back()
 
     def end(
         self, code: str, detail: str | None = None, *, cause: Exception | None = None
@@ -88,13 +111,14 @@ class Turn:
             WaitTooLong: Any slot would come too late.
         """
         time, now = self.time, self.context.clock.now()
+        self.asked_at = now
         patience = time.patience(now)
         if self.refused_at is not None:
             patience = min(patience, self._bears_until(self.refused_at) - now)
         if patience <= 0:
             raise self._no_time(now)
         left = time.ends_at - now
-        longest = time.attempt if time.attempt < left else max(left, 0.0)
+        longest = min(left, time.attempt)
         return longest, None if patience == math.inf else patience
 
     def _no_time(self, now: float) -> WaitTooLong:

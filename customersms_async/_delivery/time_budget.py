@@ -14,7 +14,7 @@ __all__ = ["TimeBudget"]
 _SLACK = 0.025
 
 
-@define(eq=False, kw_only=True)
+@define(eq=False)
 class TimeBudget:
     """
     The time one message has. Instants are monotonic seconds.
@@ -60,8 +60,14 @@ class TimeBudget:
             return min(self.probe_wait, self.left(now))
         return self.ends_at - now - kept
 
-    def is_enough(self, now: float) -> bool:
-        """Whether an attempt that starts at this instant can expect its answer in time."""
+    def is_enough(self, now: float, asked_at: float = -math.inf) -> bool:
+        """
+        Whether an attempt that starts at this instant can expect its answer in time.
+
+        It can where there was time when it asked for its slot, and the slot came at once.
+        """
+        if now - asked_at < _SLACK and now < self.ends_at:
+            return True
         left = self.ends_at - now
         return left > 0 and left + _SLACK >= self.kept()
 

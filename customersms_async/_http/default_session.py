@@ -80,7 +80,8 @@ def keeps_idle_briefly(session: aiohttp.ClientSession) -> bool:
 
 def is_closed_soon(headers: Mapping[str, str]) -> bool:
     """Whether the server will close the idle connection before we would stop reusing it."""
-    hint = _HINT.search(headers.get("Keep-Alive", ""))
+    named = headers.get("Keep-Alive")
+    hint = None if named is None else _HINT.search(named)
     return hint is not None and int(hint[1]) < _LONGEST_IDLE + _IDLE_MARGIN
 
 

@@ -21,6 +21,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload
+from yarl import URL
 
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
 from .default_session import borrow_session, is_closed_soon, keeps_idle_briefly
@@ -44,7 +45,7 @@ class AiohttpTransport:
 
     def __init__(self, session: aiohttp.ClientSession, endpoint: str, *, is_own: bool) -> None:
         self._session = session
-        self._endpoint = endpoint
+        self._endpoint = URL(endpoint)
         self._is_own = is_own
         self._watch = Watch()
 

@@ -68,6 +68,11 @@ class End(Enum):
     UNUSED = "unused"
 
 
+#: Looked up once: a member of an enumeration costs as much as a call.
+_ANSWERED: Final = End.ANSWERED
+_LOST: Final = End.LOST
+
+
 class Law:
     """What may be done with an `AccountState` of these rules."""
 
@@ -149,11 +154,12 @@ class Law:
         if state.first_death <= now or (ended and ended[0][0] <= now):
             self.tidy(state, now)
         free = self._limit - len(state.leases) - len(ended)
-        spare = self._spare(state, now, is_overdue=is_overdue) if lease.is_bulk else 0
+        is_bulk = lease.is_bulk
+        spare = self._spare(state, now, is_overdue=is_overdue) if is_bulk else 0
         behind, opens, moved = spare - free, now, None
         if behind >= 0:
             opens = ended[behind][0] if behind < len(ended) else math.inf
-            if free == 0 and ahead and not lease.is_bulk:
+            if free == 0 and ahead and not is_bulk:
                 moved = self._movable(state, now + frozen, opens)
                 opens = opens if moved is None else moved.opens
         at = self._instant(state, now, lease, opens)
@@ -166,12 +172,12 @@ class Law:
             del ended[behind]
         lease.opens = opens
         self._begin(state, lease, at)
-        if lease.is_bulk or state.refused_at > _NEVER:
+        if is_bulk or state.refused_at > _NEVER:
             self._charge(state, now, lease, spare)
         else:  # the short way
             lease.charge = self._interval
-            saved = at - self._saved
-            state.due = min((max(state.due, saved)) + self._interval, now + self.period)
+            due = max(state.due, at - self._saved) + self._interval
+            state.due = min(due, now + self.period)
         return None
 
     def renew(self, state: AccountState, now: float, lease: Lease) -> None:
@@ -181,10 +187,10 @@ class Law:
     def end(self, state: AccountState, lease_id: str, how: End, heard_at: float) -> None:
         """Take in how a request ended, as it was heard at this instant."""
         lease = state.leases.pop(lease_id, None)
-        if how is End.ANSWERED:
+        if how is _ANSWERED:
             state.pause_step = 0.0
             self._close(state, lease, lease_id, heard_at)
-        elif how is End.LOST:
+        elif how is _LOST:
             self._close(state, lease, lease_id, heard_at + self._grace)
         elif lease is not None:
             state.due -= lease.charge

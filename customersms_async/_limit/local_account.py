@@ -36,6 +36,9 @@ from .wait_queue import too_late, usage_of, warn_of_others
 __all__ = ["LocalAccount"]
 
 _NEVER: Final = math.inf
+#: Looked up once: a member of an enumeration costs as much as a call.
+_ANSWERED: Final = End.ANSWERED
+_UNUSED: Final = End.UNUSED
 
 
 class LocalAccount:
@@ -82,7 +85,7 @@ class LocalAccount:
             self._resting[id(known)] = self._members[known]
         self._members = {**running, member.loop: member}
 
-    def take_at_once(self, longest: float, ticket: Ticket | None) -> LeasedSlot | None:
+    def take_at_once(self, now: float, longest: float, ticket: Ticket | None) -> LeasedSlot | None:
         """Grant a slot to a single message where none waits: the short way."""
         with lock:
             bulks = 0
@@ -92,7 +95,6 @@ class LocalAccount:
                 bulks += member.bulks_waiting
             if bulks and self._passed >= PASSED_AT_MOST:
                 return None
-            now = self.clock()
             lease = Lease(str(next(self._ids)), False, now, now, now, longest)  # noqa: FBT003
             if self._law.reserve(self._state, now, lease) is not None:
                 return None
@@ -155,12 +157,12 @@ class LocalAccount:
                 return
             now = self.clock()
             self._take_in(lease, how, now)
-            if self._members and (how is End.UNUSED or now + self._law.period < self._looks_at):
+            if self._members and (how is _UNUSED or now + self._law.period < self._looks_at):
                 self._take_in_and_serve()
 
     def _take_in(self, lease: Lease, how: End, now: float) -> None:
         self._law.end(self._state, lease.id, how, now)
-        if how is End.ANSWERED:
+        if how is _ANSWERED:
             self._held += (now - lease.at - self._held) / 8
 
     def refused(self, lease: Lease, retry_after: float | None) -> float:

@@ -28,7 +28,11 @@ from .wait_queue import insert, out_of_patience
 
 __all__ = ["Desk", "LeasedSlot", "Member", "Waiter"]
 
+#: Looked up once: a member of an enumeration costs as much as a call.
 _SEND: Final = Lane.SEND
+_ANSWERED: Final = End.ANSWERED
+_LOST: Final = End.LOST
+_UNUSED: Final = End.UNUSED
 
 
 class Desk(Protocol):
@@ -99,13 +103,13 @@ class LeasedSlot:
         return self.granted_at - self.asked_at
 
     def answered(self) -> None:
-        self._desk.end(self.lease, End.ANSWERED)
+        self._desk.end(self.lease, _ANSWERED)
 
     def lost(self) -> None:
-        self._desk.end(self.lease, End.LOST)
+        self._desk.end(self.lease, _LOST)
 
     def unused(self) -> None:
-        self._desk.end(self.lease, End.UNUSED)
+        self._desk.end(self.lease, _UNUSED)
 
     def refused(self, retry_after: float | None) -> float:
         return self._desk.refused(self.lease, retry_after)

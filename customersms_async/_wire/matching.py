@@ -22,7 +22,7 @@ from .._values.refusal_words import Family, family_of, reason
 from .._values.status import SENT, Status, Verdict
 from .codec import Answered, Entry, TurnedAway
 
-__all__ = ["Match", "match"]
+__all__ = ["Match", "match_by_digits", "match_in_order"]
 
 _DECIMALS = re.compile(r"(?<=[0-9]{7})\.0+$")  # of a number that became a float on the way
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -61,29 +61,8 @@ def _is_for_rate(verdict: Verdict) -> bool:
     return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.RATE
 
 
-def match(
-    phones: Sequence[str], answer: Answered, clean: Callable[[str], str], sent: str = ""
-) -> Match:
-    """
-    Find the fate of each number.
-
-    Args:
-        phones: The numbers of the request, in E.164 and in order.
-
-        answer: The answer that was read.
-
-        clean: Removes secrets from an error text.
-
-        sent: The text of the message, which an error may echo.
-    """
-    in_order = _match_in_order(phones, answer.entries)
-    return in_order or _match_by_digits(
-        phones, answer, lambda entry: _rejection(entry, clean, sent)
-    )
-
-
-def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
-    """Handle the usual answer: all accepted, in the order and spelling of the request."""
+def match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
+    """Match the usual answer: all accepted, in the order and spelling of the request."""
     if len(phones) == len(entries) == 1:  # a list of one costs more than the one
         only = entries[0]
         if only.phone == phones[0] and only.success:
@@ -95,9 +74,25 @@ def _match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | 
     return Match(SENT, message_ids) if len(message_ids) == len(entries) else None
 
 
-def _match_by_digits(
-    phones: Sequence[str], answer: Answered, reject: Callable[[Entry], Verdict]
+def match_by_digits(
+    phones: Sequence[str], answer: Answered, clean: Callable[[str], str], sent: str = ""
 ) -> Match:
+    """
+    Match any answer: find the fate of each number by its digits.
+
+    Args:
+        phones: The numbers of the request, in E.164 and in order.
+
+        answer: The answer that was read.
+
+        clean: Removes secrets from an error text.
+
+        sent: The text of the message, which an error may echo.
+    """
+
+    def reject(entry: Entry) -> Verdict:
+        return _rejection(entry, clean, sent)
+
     asked: defaultdict[str, list[int]] = defaultdict(list)
     for place, phone in enumerate(phones):
         asked[phone[1:]].append(place)

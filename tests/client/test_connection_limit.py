@@ -3,24 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 
 import pytest
 
-from customersms_async import ConfigurationError, LocalLimiter, Rate, WaitTooLong
-from customersms_async._delivery.connection_limit import CappedLimiter, Room
+from customersms_async import ConfigurationError, LocalLimiter, Rate, SendError, WaitTooLong
+from customersms_async._delivery.connection_limit import Room
 from customersms_async._environment import most_connections
 from tests.support.callers import BULK, SEND, now, queue_up, take
-from tests.support.memory import MemoryTransport, accepts, phones
+from tests.support.memory import (
+    MemoryTransport,
+    accepts,
+    cannot_connect,
+    connects_slowly,
+    loses_answer,
+    phones,
+    refuses,
+    turns_away,
+)
 
 pytestmark = pytest.mark.virtual_time
 
 PHONE = "+12125550000"
 
 
-def capped(places, limit=100, per=60.0, **options):
-    """Make a limiter with so many places."""
-    options = {"burst": limit, "reserve": 0, "clock": asyncio.get_running_loop().time} | options
-    return CappedLimiter(LocalLimiter(Rate(limit, per=per), **options), Room(places))
+class Placed:
+    """A slot with a place, which both end at once."""
+
+    def __init__(self, slot, room):
+        self.slot = slot
+        self.room = room
+        self.ticket = slot.ticket
+        self.waited = slot.waited
+
+    def answered(self):
+        self.room.give_back()
+        self.slot.answered()
+
+    def unused(self):
+        self.room.give_back()
+        self.slot.unused()
+
+
+class Capped:
+    """A limiter with a few places, used as a request uses them: the slot first, then its place."""
+
+    def __init__(self, places, limit=100):
+        clock = asyncio.get_running_loop().time
+        self.limiter = LocalLimiter(Rate(limit, per=60.0), burst=limit, reserve=0, clock=clock)
+        self.room = Room(places)
+
+    async def acquire(self, account, lane, *, longest, patience=None, ticket=None):
+        ask = functools.partial(self.limiter.acquire, account, lane, longest=longest)
+        slot = await ask(patience=patience, ticket=ticket)
+        if not self.room.take():
+            slot = await self.room.wait_with(slot, ask, patience)
+        return Placed(slot, self.room)
 
 
 async def test_no_more_than_so_many_are_under_way_over_all_accounts(make_client):
@@ -39,7 +78,7 @@ async def test_no_more_than_so_many_are_under_way_over_all_accounts(make_client)
 
 async def test_messages_go_ahead_of_bulk_runs_for_a_place():
     """A message that waits for a place has it before a bulk request that came first."""
-    limiter, served = capped(1), []
+    limiter, served = Capped(1), []
     slot = await take(limiter)
     tasks = queue_up(limiter, BULK, ["bulk"], served)
     await asyncio.sleep(0.1)
@@ -52,23 +91,37 @@ async def test_messages_go_ahead_of_bulk_runs_for_a_place():
     assert ["send", "bulk"] == [name for name, _ in served]
 
 
-@pytest.mark.parametrize("end", ["answered", "lost", "unused"])
-async def test_each_end_frees_a_place(end):
+@pytest.mark.parametrize(
+    "first",
+    [accepts(), loses_answer(), cannot_connect(), turns_away("1"), refuses("INVALID_API_KEY")],
+    ids=["answered", "lost", "not started", "turned away", "refused"],
+)
+async def test_each_end_frees_a_place(make_client, first):
     """However a request ends, the next one has its place."""
-    limiter = capped(1)
-    slot = await take(limiter)
-    getattr(slot, end)()
+    gateway = MemoryTransport(first, then=accepts())
+    client = make_client(gateway, max_connections=1, retries=0)
 
-    again = await take(limiter)
+    with contextlib.suppress(SendError):
+        await client.send(PHONE, "hello", timeout=9)
 
-    assert 0.0 == again.waited
-    assert 1.0 == again.refused(1.0)
-    assert 1 == limiter.room.free
+    assert PHONE == (await client.send(PHONE, "hello", timeout=9)).phone
+
+
+async def test_a_cancelled_request_frees_its_place(make_client):
+    """A request that is cancelled before its first byte, or in flight, keeps no place."""
+    gateway = MemoryTransport(connects_slowly(5.0), then=accepts())
+    client = make_client(gateway, max_connections=1)
+    sending = asyncio.create_task(client.send(PHONE, "hello"))
+    await asyncio.sleep(0.1)
+    sending.cancel()
+    await asyncio.wait([sending])
+
+    assert PHONE == (await client.send(PHONE, "hello", timeout=1)).phone
 
 
 async def test_a_slot_is_not_kept_without_a_place():
     """A slot goes back after a second without a place, and its request keeps its ticket."""
-    limiter = capped(1)
+    limiter = Capped(1)
     slot = await take(limiter)
     waiting = asyncio.create_task(take(limiter))
     await asyncio.sleep(2.5)
@@ -82,7 +135,7 @@ async def test_a_slot_is_not_kept_without_a_place():
 
 async def test_a_place_that_comes_too_late():
     """Who has no place within its patience is refused, and its slot is free again."""
-    limiter, began_at = capped(1), now()
+    limiter, began_at = Capped(1), now()
     await take(limiter)
 
     with pytest.raises(WaitTooLong, match="max_connections"):
@@ -94,7 +147,7 @@ async def test_a_place_that_comes_too_late():
 
 async def test_cancelled_while_it_waits_for_a_place():
     """Who is cancelled in line, or just as its place came, takes neither place nor slot along."""
-    limiter = capped(1)
+    limiter = Capped(1)
     slot = await take(limiter)
     gone = asyncio.create_task(take(limiter))
     just = asyncio.create_task(take(limiter))

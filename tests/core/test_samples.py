@@ -8,7 +8,7 @@ from customersms_async._delivery.retry import of_refusal
 from customersms_async._values.redaction import Redactor
 from customersms_async._values.status import Status, Verdict
 from customersms_async._wire.codec import Answered, read_answer
-from customersms_async._wire.matching import match
+from customersms_async._wire.matching import match_by_digits, match_in_order
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -139,7 +139,7 @@ def read(name, status):
     if not isinstance(answer, Answered):
         verdict = of_refusal(answer, None)
         return fate(verdict), fate(verdict), getattr(answer, "credits", None), 0
-    matched = match(ASKED, answer, clean_text)
+    matched = match_in_order(ASKED, answer.entries) or match_by_digits(ASKED, answer, clean_text)
     verdicts = matched.verdicts
     if isinstance(verdicts, Verdict):
         verdicts = [verdicts] * len(ASKED)
