@@ -20,6 +20,7 @@ SLOW = {
     "test_cli.py",
     "test_cli_bulk.py",
     "test_cli_ends.py",
+    "test_cli_secrets.py",
     "test_columns.py",
     "test_command_line_page.py",
     "test_demo.py",

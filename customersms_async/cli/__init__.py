@@ -28,8 +28,8 @@ Commands:
 {commands}
 
 customersms COMMAND --help says more about one of them.
-customersms --install-completion completes commands and options in this shell.
-The key is taken from CUSTOMERSMS_API_KEY, from a file (--key-file) or from a prompt.
+customersms --install-completion lets this shell complete commands and options.
+The key comes from CUSTOMERSMS_API_KEY, a file (--key-file) or a prompt.
 """
 
 

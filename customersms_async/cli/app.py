@@ -26,7 +26,7 @@ def make_app() -> App:
     app = App(
         name="customersms",
         help="Text messages by the customersms.pro gateway.",
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=False),
         help_format="plaintext",
         result_action="return_value",
         exit_on_error=False,

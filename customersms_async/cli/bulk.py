@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -25,7 +26,7 @@ from .check import details, headline
 from .confirmation_file import Accepted
 from .connection import Connection
 from .consent import Changed, agree, check_unchanged
-from .console import complain, result, result_json, say
+from .console import complain, fitted, result, result_json, say
 from .exits import Exit, worst
 from .export import result_rows, write_rows
 from .interrupts import interruptible
@@ -34,6 +35,7 @@ from .progress import shown
 from .results import check_output
 from .selection import ListOptions, Selection, look_through
 from .send import send_samples
+from .stop_words import stop_line
 from .time_parsing import read_hours, read_until
 
 __all__ = ["bulk"]
@@ -112,7 +114,7 @@ def bulk(
     is_new = Accepted.read(file, place.name(file)) is None
     is_seen = bool(confirm or test_to) or not is_new
     for line in (*headline(people, plan), *(() if is_seen else details(plan, problems))):
-        say(line)
+        say(fitted(line, sys.stderr))
     if test_to is not None:
         return send_samples(connection, plan, test_to, options.country)
     connection.announce(plan.recipients if is_new else 0)
@@ -156,8 +158,10 @@ class _Job:
             ended = await self._send(campaign, sms)
             now = await campaign.status()
             is_told = await self._tell(campaign, out, as_json=as_json)
-        result_line = say if as_json else result
-        result_line(summary(now))
+        if as_json:
+            say(fitted(summary(now), sys.stderr))
+        else:
+            result(fitted(summary(now), sys.stdout))
         if now.unknown:
             say(_ABOUT_UNKNOWN.format(self.file))
         exits = _exits(now, added, self.plan, ended)
@@ -203,7 +207,7 @@ class _Job:
 def _exits(now: CampaignStatus, added: Added, plan: Plan, ended: Progress | Exit) -> list[Exit]:
     exits = [ended] if isinstance(ended, Exit) else []
     if isinstance(ended, Progress) and ended.stopped is not None:
-        say(f"stopped: {ended.stopped}")
+        say(stop_line(ended.stopped))
         is_key = family_of(ended.stopped) is Family.KEY
         exits.append(Exit.KEY if is_key else Exit.STOPPED)
     if now.unknown:

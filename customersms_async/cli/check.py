@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from ..outcomes import Message
 from ..plan import Plan
 from ..recipients import Problems, Recipients, Refusal
 from ..segments import count
-from .console import result, result_json, say
+from .console import fitted, result, result_json, say
 from .exits import Exit
 from .results import check_output, write_table
 from .segments import shown
@@ -46,7 +47,7 @@ def check(
         result_json({**plan.to_dict(), "token": token, "problems": problems.lines()})
     else:
         for line in (*headline(people, plan), *details(plan, problems)):
-            result(line)
+            result(fitted(line, sys.stdout))
         result()
         result(f"To send exactly this: customersms bulk {file} ... --confirm {token}")
     if bad is not None:
@@ -89,10 +90,10 @@ def _samples(plan: Plan) -> Iterator[str]:
     if samples:
         yield ""
     for message, names in samples.values():
-        text = message.text.replace("\n", "\n    ")
+        text = message.text
         cut = text if len(text) <= _MOST_OF_A_TEXT else text[:_MOST_OF_A_TEXT] + "..."
-        yield f"The {', the '.join(names)} ({message.ref}; {count(message.text)}):"
-        yield f"    {cut}"
+        yield f"The {', the '.join(names)} ({message.ref}; {count(text)}):"
+        yield from (f"    {line}" for line in cut.split("\n"))
 
 
 def _forcing(plan: Plan) -> Iterator[str]:

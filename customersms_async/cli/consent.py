@@ -91,6 +91,7 @@ def _ask(plan: Plan, selection: Selection) -> None:
     if not sys.stdin.isatty():
         msg = f"nobody can be asked; say --yes, or --confirm {selection.token}"
         raise UsageError(msg)
+    say("")
     say(f"Type yes to send {plan.recipients:,} messages, anything else to leave it.")
     if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
         msg = "left; nothing was sent"

@@ -6,8 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from typing import Final, TextIO
 
-__all__ = ["complain", "forget_output", "result", "result_json", "say"]
+__all__ = ["complain", "fitted", "forget_output", "result", "result_json", "say"]
+
+#: From how many spaces on a line is a text, which goes on below its beginning.
+_OF_A_TEXT: Final = 4
 
 
 def result(line: str = "") -> None:
@@ -18,6 +22,27 @@ def result(line: str = "") -> None:
 def result_json(values: Mapping[str, object]) -> None:
     """Write a result as one line of JSON."""
     result(json.dumps(values, ensure_ascii=False))
+
+
+def fitted(line: str, stream: TextIO) -> str:
+    """
+    Break a line between words where it is too long for a terminal; elsewhere, leave it as it is.
+
+    Not for lines with a command in them: what is copied from a terminal has its breaks.
+    """
+    if not stream.isatty():
+        return line
+    import shutil  # noqa: PLC0415  # only a terminal needs these two
+    import textwrap  # noqa: PLC0415
+
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    return textwrap.fill(
+        line,
+        shutil.get_terminal_size().columns - 1,
+        subsequent_indent=indent if len(indent) >= _OF_A_TEXT else f"{indent}  ",
+        replace_whitespace=False,
+        break_on_hyphens=False,
+    )
 
 
 def say(line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
@@ -13,7 +14,7 @@ from cyclopts import Parameter
 from ..outbox import Campaign, CampaignStatus
 from .campaign_location import File, Place
 from .connection import Connection
-from .console import result, result_json, say
+from .console import fitted, result, result_json, say
 from .exits import Exit, UsageError
 
 __all__ = ["pause", "resolve", "resume", "status", "summary"]
@@ -42,7 +43,7 @@ def status(
             if json:
                 result_json(asdict(now))
             else:
-                result(summary(now))
+                result(fitted(summary(now), sys.stdout))
             if not (watch and _waiting(now)):
                 return Exit.OK
             await asyncio.sleep(_LOOK_AGAIN)

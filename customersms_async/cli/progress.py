@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncGenerator
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..outbox import Campaign, CampaignStatus
 from .console import say
@@ -26,11 +27,18 @@ __all__ = ["shown"]
 _LOOK_AGAIN: Final = 0.5
 _SPEAK_AGAIN: Final = 60.0
 
+#: Terminals on which nothing that was shown can be shown anew.
+_NO_BAR: Final = ("dumb", "unknown")
+
+#: Columns of a terminal. With what stands beside it there is room for ``^C``, which terminals show
+#: at the end of the line; where that went on in the next, the bar could not be taken away.
+_WIDTH: Final = 30
+
 
 @contextlib.asynccontextmanager
 async def shown(campaign: Campaign) -> AsyncGenerator[None]:
     """Show how far *campaign* is, as long as the block runs."""
-    show = _bar if sys.stderr.isatty() else _lines
+    show = _bar if sys.stderr.isatty() and os.environ.get("TERM") not in _NO_BAR else _lines
     task = asyncio.create_task(show(campaign))
     try:
         yield
@@ -47,17 +55,18 @@ async def _lines(campaign: Campaign) -> None:
 
 async def _bar(campaign: Campaign) -> None:
     columns = (
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        BarColumn(bar_width=_WIDTH),
+        TextColumn("{task.completed:,} of {task.total:,},"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left{task.description}"),
     )
+    now = await campaign.status()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("", total=_total(now))
         while True:
-            now = await campaign.status()
             bar.update(task, completed=_settled(now), total=_total(now), description=_said(now))
             await asyncio.sleep(_LOOK_AGAIN)
+            now = await campaign.status()
 
 
 def _settled(now: CampaignStatus) -> int:
@@ -73,4 +82,4 @@ def _said(now: CampaignStatus) -> str:
     words = [f"{now.unknown:,} unknown"] if now.unknown else []
     words += [f"{now.rejected:,} rejected"] if now.rejected else []
     words += [now.state] if now.state != "open" else []
-    return ", ".join(words)
+    return "".join(f", {word}" for word in words)

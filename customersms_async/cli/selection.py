@@ -45,7 +45,10 @@ class ListOptions:
         str | None, _option("What stands between two cells: one character, or tab.")
     ] = None
     batch_size: Annotated[
-        int, Parameter(help="Numbers in one request, at most.", validator=Number(gte=1))
+        int,
+        Parameter(
+            help="Numbers in one request, at most; 100 if not given.", validator=Number(gte=1)
+        ),
     ] = 100
 
     def open(self, file: Path) -> Recipients:

@@ -143,7 +143,7 @@ def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
     status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", tmp_path / "key")
 
     assert Exit.KEY == status
-    assert "stopped: INVALID_API_KEY" == err[-1]
+    assert err[-1].startswith("stopped: INVALID_API_KEY: the gateway refused the key; ")
     assert 5 > len(sms_sandbox.requests)
     status, _out, err = run("bulk", people, *TEXT)
     assert Exit.STOPPED == status

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import io
+import logging
 import os
 import signal
 import stat
@@ -11,9 +12,12 @@ import pytest
 
 from customersms_async.cli.confirmation_file import Accepted
 from customersms_async.cli.consent import Changed, agree, check_unchanged
+from customersms_async.cli.console import fitted
 from customersms_async.cli.exits import UsageError
 from customersms_async.cli.interrupts import interruptible
+from customersms_async.cli.log_lines import told
 from customersms_async.cli.selection import ListOptions, Selection
+from customersms_async.cli.stop_words import stop_line
 from customersms_async.cli.time_parsing import read_hours, read_until
 from customersms_async.plan import Plan
 
@@ -130,7 +134,7 @@ def test_a_person_is_asked(people, monkeypatch, capsys, line):
     confirm(people)
 
     assert (
-        "Type yes to send 2,000 messages, anything else to leave it.\n" == capsys.readouterr().err
+        "\nType yes to send 2,000 messages, anything else to leave it.\n" == capsys.readouterr().err
     )
 
 
@@ -266,3 +270,76 @@ def test_a_system_without_signals():
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         assert 7 == runner.run(interruptible(work(), print))
+
+
+# --- What stands on a terminal --------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_line_is_broken_between_words(monkeypatch):
+    """It goes on further in than it began; elsewhere than on a terminal it is left as it is."""
+    monkeypatch.setenv("COLUMNS", "20")
+    line = "  rows 2, 3: each has no number"
+
+    assert "  rows 2, 3: each\n    has no number" == fitted(line, Terminal())
+    assert line == fitted(line, io.StringIO())
+
+
+def test_a_text_goes_on_below_its_beginning(monkeypatch):
+    """As it does on a telephone."""
+    monkeypatch.setenv("COLUMNS", "20")
+
+    assert "    We open at\n    nine" == fitted("    We open at nine", Terminal())
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("NO_CREDITS", "the account has too few credits; top it up, then the same command goes on"),
+        ("INVALID_API_KEY", "the gateway refused the key; set the right one, then"),
+        ("MESSAGE_BLOCKED", "the gateway refused requests in a row; mend what it says, then"),
+    ],
+)
+def test_what_stopped_a_run(word, said):
+    """The word stands first, then what to do."""
+    assert stop_line(word).startswith(f"stopped: {word}: {said}")
+
+
+# --- What the library logs ------------------------------------------------------------------------
+
+
+def log(level, event, message, *arguments, **facts):
+    logging.getLogger("customersms_async").log(
+        level, message, *arguments, extra={"event": event, **facts}
+    )
+
+
+def test_log_lines_for_a_person(capsys):
+    """What a run waits for and why, without the hash of the account."""
+    with told():
+        log(logging.INFO, "bulk.resumed", "bulk run of account %s %s", "a1b2", "goes on after 5 s")
+        log(logging.ERROR, "outbox.owed", "campaign %r %s", "x", "cannot write")
+        log(logging.WARNING, "limit.shared", "refused below %d", 7)
+        facts = {"answers": 2, "numbers": 1_200, "seconds": 84.0}
+        log(logging.WARNING, "bulk.draining", "waits", **facts)
+
+    assert [
+        "the run goes on after 5 s",
+        "the run cannot write",
+        "refused below 7",
+        "waiting for 2 answers, up to 84 s; Ctrl-C again gives up (1,200 unknown)",
+    ] == capsys.readouterr().err.splitlines()
+
+
+def test_log_lines_that_say_nothing_new(capsys):
+    """Fates and progress are shown by the command itself; afterwards nothing is shown."""
+    with told():
+        log(logging.WARNING, "request.unknown", "unknown")
+        log(logging.INFO, "bulk.progress", "progress")
+    log(logging.INFO, "bulk.resumed", "too late %s", "x")
+
+    assert "" == capsys.readouterr().err
