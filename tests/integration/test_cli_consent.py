@@ -291,7 +291,7 @@ def test_a_line_is_broken_between_words(monkeypatch):
 
 def test_a_text_goes_on_below_its_beginning(monkeypatch):
     """As it does on a telephone."""
-    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("COLUMNS", "16")
 
     assert "    We open at\n    nine" == fitted("    We open at nine", Terminal())
 
