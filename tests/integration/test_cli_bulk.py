@@ -448,7 +448,7 @@ def test_a_bar_on_a_terminal(write, sms_sandbox):
     seen = read_all(ours)
     out, _ = process.communicate()
 
-    assert b"/2" in seen
+    assert b" of 2," in seen
     assert out.startswith("1 sent, 1 rejected, ")
 
 
@@ -460,7 +460,7 @@ def test_what_is_out_of_the_ordinary(sms_sandbox, tmp_path):
     ours, theirs = os.openpty()
     process = start(people, sms_sandbox, stderr=theirs)
     os.close(theirs)
-    shown_there = read_all(ours, lambda: main(["pause", str(people)]), when=b"1/3")
+    shown_there = read_all(ours, lambda: main(["pause", str(people)]), when=b"1 of 3")
     process.send_signal(signal.SIGINT)
     shown_there += read_all(ours)
     process.communicate()
