@@ -18,7 +18,7 @@ SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage covered lint types build browser pictures fuzz crash bench bench-limit test-full test-all test-oldest test-uvloop format constraints clean
+.PHONY: help demo test coverage covered lint types build docs browser pictures fuzz crash bench bench-limit test-full test-all test-oldest test-uvloop format constraints clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -128,6 +128,11 @@ build: $(READY)  ## build wheel and sdist; install the wheel into an empty envir
 	@$(UV) pip install -q --python .venvs/wheel/bin/python $(PINS) dist/*.whl
 	@cd .venvs && wheel/bin/python -I -W error -c "$$USE_THE_WHEEL"
 
+
+docs: $(TOOLS)  ## build the site of docs/ into build/site, strictly and without the network
+	$(SAY) "Building the site"
+	@$(BIN)/python -m docs.site stage build/docs
+	@$(BIN)/zensical build --clean --strict
 
 browser:  ## install the Chromium that the tests of the inbox drive, where apt can and there is none
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \

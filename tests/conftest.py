@@ -24,6 +24,7 @@ SLOW = {
     "test_columns.py",
     "test_command_line_page.py",
     "test_demo.py",
+    "test_docs.py",
     "test_fuzz.py",
     "test_local_fork.py",
     "test_plugin.py",

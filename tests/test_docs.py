@@ -1,0 +1,206 @@
+"""The pages of docs/: each block of code runs, each link leads on, nothing is left out."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import customersms_async
+from customersms_async import codes
+from docs.site import MODULES, filled, nav, stage
+from tests.test_readme import PAGES, blocks, name_of
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+LINK = re.compile(r"\]\(([^)\s#:]*)(?:#([^)\s]+))?\)")
+
+#: Commands of ``sh`` blocks, and what runs them.
+RUN_BY = {
+    "make demo": "tests/test_demo.py",
+    "make test": "Makefile",  # CI runs this file by it
+    "pip install .": "Makefile",  # `make build` installs what this builds
+    "python -m customersms_async.sandbox --limit 100": "tests/integration/test_sandbox_command.py",
+}
+#: What runs the blocks of each other language; ``py`` has its own tests below.
+KINDS = {
+    "python": "tests/test_readme.py",
+    "text": "tests/test_readme.py",
+    "console": "tests/test_command_line_page.py",
+    "csv": "tests/test_command_line_page.py",
+    "mermaid": "tests/outbox/test_states.py",
+    "sh": "tests/test_docs.py",
+    "py": "tests/test_docs.py",
+}
+EVENT = re.compile(r"(request|send|answer|bulk|client|limit|hook|session|outbox)\.[a-z_]+")
+VARIABLE = re.compile(r"CUSTOMERSMS_[A-Z_]+")
+
+
+def slug(headline: str) -> str:
+    """Give the anchor of a headline, as GitHub and the site make it."""
+    return re.sub(r"[^\w\- ]", "", headline.lower()).strip().replace(" ", "-")
+
+
+def dead_links(page: Path, text: str) -> list[str]:
+    """Give the relative links of a page whose file or headline is not there."""
+    dead = []
+    for target, anchor in LINK.findall(text):
+        file = page.parent / target if target else page
+        if not file.exists():
+            dead.append(target)
+        elif anchor and anchor not in anchors(text if file == page else file.read_text("utf-8")):
+            dead.append(f"{target}#{anchor}")
+    return dead
+
+
+def anchors(text: str) -> set[str]:
+    return {slug(headline) for headline in re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files_and_headlines(page: Path) -> None:
+    """Each relative link names a file that is there, and a headline of it."""
+    assert [] == dead_links(page, page.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("link", ["nowhere.md", "runs.md#nothing", "#nothing"])
+def test_a_dead_link_is_seen(link: str) -> None:
+    """A page without the file or the headline that it names is found."""
+    page = DOCS / "messages.md"
+
+    assert [link] == dead_links(page, f"{page.read_text('utf-8')}\n[more]({link})")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_is_run_somewhere(page: Path) -> None:
+    """Blocks are of languages that a test runs, and commands of a shell are known one by one."""
+    shell = [line for kind, text in blocks(page) if kind == "sh" for line in text.splitlines()]
+    commands = {line.partition("#")[0].strip() for line in shell}
+
+    assert {kind for kind, _ in blocks(page)} <= KINDS.keys()
+    assert commands <= RUN_BY.keys()
+
+
+@pytest.mark.parametrize("page", [*KINDS.values(), *RUN_BY.values()])
+def test_what_runs_them_is_there(page: str) -> None:
+    """The tests that are said to run blocks exist."""
+    assert (ROOT / page).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_in_pages_are_the_files(page: Path) -> None:
+    """A program that a page shows is the one that the suite runs: `python -m docs.site`."""
+    text = page.read_text("utf-8")
+    shown = {block for kind, block in blocks(page) if kind == "py"}
+    files = {path.read_text("utf-8") for path in ROOT.glob("examples/*.py")}
+
+    assert text == filled(text)
+    assert not shown - files or page.name == "sandbox.md"
+
+
+def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
+    """The tests that docs/sandbox.md shows pass in any folder, by the plugin alone."""
+    (program,) = [text for kind, text in blocks(DOCS / "sandbox.md") if kind == "py"]
+    (tmp_path / "test_login.py").write_text(program, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "test_login.py"],
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+
+    assert (0, True) == (done.returncode, "2 passed" in done.stdout), done.stdout
+
+
+def test_every_page_is_in_the_site() -> None:
+    """No page is forgotten in the navigation, and none is named that is not there."""
+    listed = [page for pages in nav().values() for page in pages]
+    made = {"api.md", "codes.md", "sandbox-http.md"}
+
+    assert sorted(listed) == sorted(made | {page.name for page in DOCS.glob("*.md")})
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site") / "docs"
+    stage(folder)
+    return folder
+
+
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    """Each name of each public module has its headline."""
+    page = (site / "api.md").read_text("utf-8")
+    headlines = set(re.findall(r"^### (\w+)$", page, flags=re.MULTILINE))
+
+    assert {name for name in customersms_async.__all__ if name != "NOT_GIVEN"} <= headlines
+    assert set(MODULES) == set(re.findall(r"^## ([\w.]+)$", page, flags=re.MULTILINE))
+
+
+def test_the_reference_has_no_broken_markup(site: Path) -> None:
+    """Every block that is opened is closed, and its Python can be read."""
+    page = (site / "api.md").read_text("utf-8")
+    fragments = re.findall(r"^```py\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+
+    assert 0 == len(re.findall(r"^```", page, flags=re.MULTILINE)) % 2
+    assert len(fragments) > 10
+    for fragment in fragments:
+        ast.parse("async def _():\n" + textwrap.indent(fragment, "    "))
+
+
+def test_every_code_is_listed(site: Path) -> None:
+    """The page of codes has each word of `customersms_async.codes`."""
+    page = (site / "codes.md").read_text("utf-8")
+    words = {value for name, value in vars(codes).items() if name == value}
+
+    assert words == set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE))
+
+
+def test_llms_txt_lists_every_page(site: Path) -> None:
+    """It begins as the convention asks, and leads to each page with a sentence about it."""
+    lines = (site / "llms.txt").read_text("utf-8").splitlines()
+    entries = [
+        re.match(r"- \[(.+)\]\((.+)\.html\): (.+)", line) for line in lines if line[:1] == "-"
+    ]
+
+    assert ["# customersms-async", ""] == lines[:2]
+    assert lines[2].startswith("> ")
+    assert None not in entries
+    assert [page for pages in nav().values() for page in pages] == [
+        f"{entry[2]}.md" for entry in entries if entry
+    ]
+
+
+def source_strings() -> set[str]:
+    """Give all strings of the package, without the sandbox and docstrings of more than a word."""
+    trees = [
+        ast.parse(path.read_text("utf-8"))
+        for path in (ROOT / "customersms_async").rglob("*.py")
+        if "sandbox" not in path.parts
+    ]
+    constants = (
+        node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)
+    )
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+def test_every_event_of_the_log_is_listed() -> None:
+    """docs/options.md has each event that a record may carry."""
+    events = {text for text in source_strings() if EVENT.fullmatch(text)} - {"limit.db"}
+
+    assert set() == {event for event in events if event not in (DOCS / "options.md").read_text()}
+
+
+def test_every_variable_is_listed() -> None:
+    """docs/environment.md has each variable that the package reads."""
+    known = set(VARIABLE.findall((DOCS / "environment.md").read_text("utf-8")))
+
+    assert {text for text in source_strings() if VARIABLE.fullmatch(text)} <= known
