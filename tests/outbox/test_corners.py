@@ -168,7 +168,7 @@ async def test_a_database_that_lacks_a_table(tmp_path):
     path = tmp_path / "a.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE sms_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-    connection.execute("INSERT INTO sms_meta VALUES ('schema', '1')")
+    connection.execute("INSERT INTO sms_meta VALUES ('schema', '2')")
     connection.commit()
     connection.close()
 

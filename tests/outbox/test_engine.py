@@ -55,7 +55,7 @@ async def test_opened_at_the_same_time(make_engine):
 
     await asyncio.gather(*(engine.open() for engine in engines))
 
-    assert ["1"] * 3 == [await engine.run(read_meta("schema")) for engine in engines]
+    assert ["2"] * 3 == [await engine.run(read_meta("schema")) for engine in engines]
 
 
 async def test_a_newer_schema_is_refused(make_engine):

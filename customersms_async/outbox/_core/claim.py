@@ -249,5 +249,9 @@ def _lose(campaign: int, tokens: Sequence[str], wall: float) -> Job[int]:
         "UPDATE sms_batch SET state = ?, code = ?, ended_at = ? WHERE id = ANY(?)",
         (DONE, WORKER_DIED, wall, batches),
     )
-    yield Change("UPDATE sms_campaign SET unknown = unknown + ? WHERE id = ?", (lost, campaign))
+    yield Change(
+        "UPDATE sms_campaign SET unknown = unknown + ?, unheard = unheard + ?, lost_at = ?"
+        " WHERE id = ?",
+        (lost, lost, wall, campaign),
+    )
     return lost

@@ -113,7 +113,13 @@ CREATE TABLE sms_event (
 CREATE INDEX sms_event_message ON sms_event (campaign, message)
 """
 
-MIGRATIONS: Final = (_FIRST,)
+#: What the newest balance may not have told; see `Purse`.
+_PURSE: Final = """
+ALTER TABLE sms_campaign ADD COLUMN unheard {big} NOT NULL DEFAULT 0;
+ALTER TABLE sms_campaign ADD COLUMN lost_at {real} NOT NULL DEFAULT 0
+"""
+
+MIGRATIONS: Final = (_FIRST, _PURSE)
 
 _TYPES: Final = {
     "sqlite": {"id": "INTEGER PRIMARY KEY", "big": "INTEGER", "real": "REAL", "fill": ""},

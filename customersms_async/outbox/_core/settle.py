@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from attrs import field, frozen
+from attrs import astuple, field, frozen
 
 from ..._values.status import Status
 from .claim import WORKER_DIED, give_back
 from .guards import CANCELLED
 from .job import Change, Insert, Job, NewIds, Query, Update
+from .price import Answer, Purse
 from .states import DONE, Move, State, only, settled, step
 
 __all__ = [
@@ -184,25 +185,30 @@ def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[Non
     if is_late:
         changes[State.UNKNOWN] -= len(fates)
     yield from count(told.campaign, changes)
-    yield from _learn_price(told, changes[State.SENT])
+    yield from _learn_price(told, changes[State.SENT], 0 if is_late else changes[State.UNKNOWN])
 
 
-def _learn_price(told: Settlement, sent: int) -> Job[None]:
+def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[None]:
     """Keep the balance, and the dearest price that its fall can mean."""
-    if told.credits is None:
+    charged = accepted + unknown
+    if not charged:
         return
     rows = yield Query(
-        "SELECT credits, price, (SELECT coalesce(sum(size), 0) FROM sms_batch"
-        " WHERE campaign = ? AND state = ? AND state <> 'done') FROM sms_campaign WHERE id = ?",
-        (told.campaign, State.SENDING, told.campaign),
+        "SELECT c.credits, c.price, c.unheard, c.lost_at, b.credits_before, b.left_at,"
+        " (SELECT coalesce(sum(size), 0) FROM sms_batch"
+        " WHERE campaign = ? AND state = ? AND state <> 'done')"
+        " FROM sms_campaign c JOIN sms_batch b ON b.id = ? WHERE c.id = ?",
+        (told.campaign, State.SENDING, told.batches[0], told.campaign),
     )
-    before, price, in_flight = rows[0]
-    causes = sent + int(in_flight)
-    if before is not None and before > told.credits and causes:
-        price = max(price, (before - told.credits) / causes)
+    *known, before, left_at, in_flight = rows[0]
+    purse = Purse(*known)
+    if told.credits is None or not accepted:
+        purse = purse.lose(charged, told.wall)
+    else:
+        purse = purse.hear(Answer(told.credits, before, left_at, charged, int(in_flight)))
     yield Change(
-        "UPDATE sms_campaign SET credits = ?, price = ? WHERE id = ?",
-        (told.credits, price, told.campaign),
+        "UPDATE sms_campaign SET credits = ?, price = ?, unheard = ?, lost_at = ? WHERE id = ?",
+        (*astuple(purse), told.campaign),
     )
 
 
