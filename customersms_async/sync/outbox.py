@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypedDict, TypeVar, Unpack, cast
 
 from .._bulk.stop_rules import StopRules
+from .._ports.limiter import Limiter
 from .._values.status import Status
 from ..outbox import Added, CampaignStatus, Worker
 from ..outbox import Campaign as AsyncCampaign
@@ -104,6 +105,11 @@ class Outbox:
         while self._workers:
             await self._workers.pop().__aexit__(None, None, None)
         await self._outbox.aclose()
+
+    @property
+    def limiter(self) -> Limiter:
+        """The gateway's limit, shared by all who open this outbox: ``CustomerSMS(limiter=...)``."""
+        return self._outbox.limiter
 
     def campaign(self, name: str) -> Campaign:
         """Give the campaign of this name."""

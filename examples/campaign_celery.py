@@ -1,0 +1,36 @@
+"""
+A campaign by Celery beat: every five minutes, send what is left of it.
+
+    celery -A examples.campaign_celery worker --beat
+
+Celery may run a task twice, or lose one with its worker: what was sent stands in the outbox, so the
+next task goes on and doubles nobody. Two tasks at once share the work. OUTBOX is a path, or a
+``postgresql://`` URL where the workers are on several machines.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+from customersms_async.recipients import read
+from customersms_async.sync import CustomerSMS
+from customersms_async.sync.outbox import Outbox
+
+TEXT = "Hi {name}, the parents' evening is on 3 December at 19:00."
+SECONDS = float(os.environ.get("SEND_EVERY", "300"))
+
+app = Celery("campaigns", broker=os.environ.get("BROKER_URL", "redis://localhost:6379/0"))
+
+
+@app.task(name="send_tonight", ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+def send_tonight() -> None:
+    """Add what is new in the list, and send what is left."""
+    with Outbox(os.environ["OUTBOX"]) as outbox, CustomerSMS(limiter=outbox.limiter) as sms:
+        campaign = outbox.campaign("parents-evening-2026-12")
+        campaign.add(read("people.csv", text=TEXT))
+        campaign.send(sms)
+
+
+app.conf.beat_schedule = {"tonight": {"task": "send_tonight", "schedule": SECONDS}}
