@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 PROCESSES ?= 2
 CONSTRAINTS ?= constraints.txt
 FUZZ_SECONDS ?= 120
+PYTHONS ?= 3.11 3.12 3.13 3.14 3.15
 TYPESCRIPT ?= 5.9.3
 
 BIN    := $(VENV)/bin
@@ -117,11 +118,13 @@ asyncio.run(main())
 endef
 export USE_THE_WHEEL
 
-build: $(READY)  ## build wheel and sdist; install the wheel into an empty environment and use it
+build: $(TOOLS)  ## build wheel and sdist and check both; use the wheel in an empty environment
 	$(SAY) "Building"
 	@rm -rf dist
 	@$(UV) build -q --python $(BIN)/python $(addprefix --build-constraints ,$(CONSTRAINTS))
 	@ls dist | sed 's/^/  /'
+	@$(BIN)/check-wheel-contents dist/*.whl
+	@$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
 	$(SAY) "Using the wheel in an empty environment"
 	@rm -rf .venvs/wheel
 	@$(UV) venv -q --python $(BIN)/python .venvs/wheel
@@ -191,20 +194,22 @@ test-oldest: $(READY)  ## run the suite on the oldest versions of the dependenci
 	@$(UV) pip install -q --python .venvs/oldest/bin/python -c .venvs/oldest.txt -e '.[redis]' --group tests
 	@.venvs/oldest/bin/python -m pytest -q $(PYTEST_ARGS)
 
-test-all: $(READY)  ## run the suite on each Python 3.11, 3.12 and 3.13 that is on this machine
-	@failed=; \
-	for version in 3.11 3.12 3.13; do \
+test-all: $(READY)  ## run the suite on each Python of PYTHONS that is on this machine, and list the others
+	@failed=; untested=; \
+	for version in $(PYTHONS); do \
 	  found=; \
 	  for python in python$$version "$$HOME"/.pyenv/versions/$$version*/bin/python; do \
 	    "$$python" -c 'import venv' 2>/dev/null && found=$$python && break; \
 	  done; \
-	  if [ -z "$$found" ]; then printf '· Python %s is not here: left out\n' $$version; continue; fi; \
+	  if [ -z "$$found" ]; then untested="$$untested $$version"; continue; fi; \
 	  printf '· Running the tests on %s\n' "$$("$$found" --version)"; \
 	  $(UV) venv -q --allow-existing --python "$$found" .venvs/$$version && \
 	  $(UV) pip install -q --python .venvs/$$version/bin/python $(PINS) -e '.[redis]' --group tests && \
 	  .venvs/$$version/bin/python -m pytest -q -p no:cacheprovider $(PYTEST_ARGS) || failed="$$failed $$version"; \
 	done; \
+	if [ -n "$$untested" ]; then echo "Untested, since not on this machine:$$untested"; fi; \
 	if [ -n "$$failed" ]; then echo "Failed on:$$failed"; exit 1; fi
+
 
 
 # --- Housekeeping ---------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -35,13 +37,13 @@ def python(code: str) -> str:
     return done.stdout
 
 
-def build(target: str, directory: Path) -> Path:
+def build(target: str, directory: Path, source: Path = ROOT) -> Path:
     """Build a wheel or an sdist, and say where it is."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(directory)],
         capture_output=True,
         check=True,
-        cwd=ROOT,
+        cwd=source,
         timeout=120,
     )
     return next(directory.iterdir())
@@ -109,25 +111,74 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path):
 @pytest.mark.parametrize(
     "path",
     [
+        "CHANGELOG.md",
         "LICENSE",
-        "Makefile",
         "README.md",
-        "constraints.txt",
+        "SECURITY.md",
         "customersms_async/py.typed",
-        "examples/recipients.csv",
+        "docs/start.md",
         "pyproject.toml",
-        "tests/test_packaging.py",
     ],
 )
-def test_sdist_holds_what_it_takes_to_test_it(path: str, sdist_names: set[str]):
-    """Whoever packages the library for a system finds the tests and what they need."""
-    assert f"customersms_async-{PROJECT['version']}/{path}" in sdist_names
+def test_sdist_holds_what_it_takes_to_build_and_read_it(path: str, sdist: Path):
+    """Sources, licence and pages are in the archive; tests are in the repository."""
+    with tarfile.open(sdist) as archive:
+        assert f"customersms_async-{PROJECT['version']}/{path}" in archive.getnames()
+
+
+def test_sdist_is_small(sdist: Path):
+    """The archive has less than half a megabyte."""
+    assert 500_000 > sdist.stat().st_size
 
 
 @pytest.fixture(scope="module")
-def sdist_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    with tarfile.open(build("sdist", tmp_path_factory.mktemp("sdist"))) as sdist:
-        return set(sdist.getnames())
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sdist", tmp_path_factory.mktemp("sdist"))
+
+
+def test_wheel_is_reproducible(tmp_path: Path):
+    """Built elsewhere, by other hands and at another time, the wheel is the same bit for bit."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "customersms_async", copy / "customersms_async")
+    for path in copy.rglob("*.py"):
+        path.chmod(0o600)
+        os.utime(path, (1e9, 1e9))
+
+    here = build("wheel", tmp_path / "here")
+    there = build("wheel", tmp_path / "there", copy)
+
+    assert here.read_bytes() == there.read_bytes()
+
+
+VERSIONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
+
+
+def test_every_python_is_named_in_the_same_way():
+    """Classifiers, the workflow and `make test-all` know the same releases of Python."""
+    classifiers = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+    workflow = (ROOT / ".github/workflows/test.yml").read_text("utf-8")
+    (matrix,) = re.findall(r"python: \[(.*)\]", workflow)
+    (tested,) = re.findall(
+        r"^PYTHONS \?= (.*)$", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE
+    )
+
+    assert VERSIONS == classifiers
+    assert VERSIONS == [word.strip(' "') for word in matrix.split(",")]
+    assert VERSIONS == tested.split()
+
+
+@pytest.mark.parametrize("name", ["test", "publish"])
+def test_workflows_pin_what_they_use(name: str):
+    """Each action is named by the hash of a commit, and nothing is granted by default."""
+    text = (ROOT / f".github/workflows/{name}.yml").read_text("utf-8")
+    actions = re.findall(r"uses: (\S+)", text)
+
+    assert actions
+    assert all(re.fullmatch(r"[\w/.-]+@[0-9a-f]{40}", action) for action in actions)
+    assert "\npermissions: {}\n" in text
 
 
 def test_public_names_are_sorted_and_there():
