@@ -121,11 +121,9 @@ class LocalLimiter:
     def _account(self, name: str) -> LocalAccount:
         account = self._accounts.get(name)
         if account is None:
-            with lock:
-                account = self._accounts.get(name)
-                if account is None:
-                    account = LocalAccount(name, self._law, self._clock)
-                    self._accounts[name] = account
+            with lock:  # another thread may have made it by now
+                made = LocalAccount(name, self._law, self._clock)
+                account = self._accounts.setdefault(name, made)
         return account
 
     def _forget_the_idle(self) -> None:

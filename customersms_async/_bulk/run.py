@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Protocol
+from typing import Protocol, cast
 
 from .. import codes
 from .._delivery.context import DeliveryContext
@@ -137,8 +137,7 @@ class Run:
 
     async def join(self) -> None:
         """Wait for the end, once it was started; a cancellation ends the wait, not the run."""
-        if self._lifecycle.task is not None:
-            await asyncio.wait([self._lifecycle.task])
+        await asyncio.wait([cast("asyncio.Task[None]", self._lifecycle.task)])
 
     async def drain_for(self, cancelled: asyncio.CancelledError, *, is_told: bool = False) -> None:
         """
@@ -206,11 +205,6 @@ class Run:
             self._lifecycle.halt_and_drain(codes.STOPPED, seconds)
         else:
             self.stop()
-
-    async def ended(self) -> None:
-        """Wait for its end, where it lives in the running event loop."""
-        if self._loop is not None and _is_running(self._loop):
-            await self.join()
 
 
 def _is_running(loop: asyncio.AbstractEventLoop) -> bool:

@@ -51,6 +51,55 @@ async def test_the_end_of_the_loop_ends_a_note(make_client):
     assert repr(client).endswith(": 0 tasks, 0 runs>")
 
 
+async def stop_and_cancel_all(client, bulk, *spared):
+    """Stop a run, and cancel every task while it waits for one last thing."""
+    await asyncio.sleep(1)
+    bulk.stop()
+    await asyncio.sleep(1)
+    assert repr(client).endswith(" 1 runs>")
+    for task in asyncio.all_tasks() - {asyncio.current_task(), *spared}:
+        task.cancel()
+
+
+async def test_a_run_that_is_cancelled_gives_up_its_notes(make_client):
+    """Where its own task is cancelled, what the journal still writes is cancelled as well."""
+    journal, writing = MemoryJournal(), []
+
+    async def refuse(outcomes):
+        writing.append(asyncio.current_task())
+        await asyncio.sleep(1000)
+
+    journal.refuse = refuse
+    client = make_client(MemoryTransport())
+    async with client.stream_many(["bad"] * 9, "hi", journal=journal) as bulk:
+        await asyncio.sleep(1)
+        await stop_and_cancel_all(client, bulk, *writing)
+
+    assert 1003 == pytest.approx(now())
+    assert (9, 0) == (bulk.progress.not_sent, bulk.progress.waiting)
+    assert writing[0].cancelled()
+
+
+async def test_the_end_of_the_loop_ends_the_wait_for_an_input(make_client):
+    """What an input gives as it is closed has its fate, and the journal is not asked any more."""
+
+    async def numbers():
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.1)
+            yield "bad"
+        finally:
+            await asyncio.sleep(1000)
+
+    client = make_client(MemoryTransport())
+    async with client.stream_many(numbers(), "hi", journal=MemoryJournal(takes=1000)) as bulk:
+        await stop_and_cancel_all(client, bulk)
+
+    assert 1002 == pytest.approx(now())
+    assert (1, 0) == (bulk.progress.not_sent, bulk.progress.waiting)
+
+
 async def test_a_release_that_fails_ends_the_run(make_client):
     """What was turned away is not sent, and the journal's error is told."""
     journal = MemoryJournal()
@@ -122,7 +171,7 @@ async def test_a_large_batch_is_filled_from_several_readings(make_client):
 
 
 async def test_a_generator_that_swallows_its_cancellation(make_client):
-    """What it gives all the same, as it is closed, has its fate."""
+    """What it still gives as it is closed has its fate."""
     given = phones(4)
 
     async def numbers():
@@ -130,6 +179,7 @@ async def test_a_generator_that_swallows_its_cancellation(make_client):
         try:
             await asyncio.sleep(1000)
         except asyncio.CancelledError:
+            await asyncio.sleep(0.1)
             yield given[1]
         yield given[2]
 

@@ -2,5 +2,7 @@
 
 from hypothesis import settings
 
-settings.register_profile("patient", deadline=None)
+from tests.support.sizes import sized
+
+settings.register_profile("patient", deadline=None, max_examples=sized(60, 500))
 settings.load_profile("patient")
