@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from .._bulk.stop_rules import StopRules
 from .._values.refusal_words import Family, family_of
 from ..client import CustomerSMS
-from ..outbox import Added, Campaign, CampaignHeld, CampaignStatus
+from ..outbox import Campaign, CampaignHeld, CampaignStatus
 from ..outbox._core.hours import read_hours as check_hours
-from ..outcomes import Progress
+from ..outcomes import Message, Progress
 from ..plan import Plan
 from ..recipients import Recipients
 from .campaign_location import Place
@@ -28,8 +28,9 @@ from .connection import Connection
 from .consent import Changed, agree, check_unchanged
 from .console import complain, fitted, result, result_json, say
 from .exits import Exit, worst
-from .export import result_rows, write_rows
+from .export import result_rows, results, write_rows
 from .interrupts import interruptible
+from .list_rows import compare, list_rows
 from .manage import summary
 from .progress import shown
 from .results import check_output
@@ -118,7 +119,7 @@ def bulk(
     if test_to is not None:
         return send_samples(connection, plan, test_to, options.country)
     connection.announce(plan.recipients if is_new else 0)
-    wanted = Accepted(Selection.of(file, options), options)
+    wanted = Accepted(Selection.of(file, options), options, plan.bad + plan.skipped)
     job = _Job(file, people, plan, wanted, terms, place, is_new)
     try:
         agree(file, place.name(file), wanted, plan, yes=yes, token=confirm)
@@ -151,21 +152,44 @@ class _Job:
     async def _work(self, connection: Connection, out: Path | None, *, as_json: bool) -> Exit:
         async with self.place.open(self.file) as outbox, connection.open() as sms:
             campaign = self.place.of(outbox, self.file)
-            added = await campaign.add(self.people, batch_size=self.accepted.options.batch_size)
-            check_unchanged(self.file, self.accepted)
+            await self._bring_up_to_date(campaign)
             if not self.is_new:
                 connection.announce((await campaign.status()).queued)
             ended = await self._send(campaign, sms)
             now = await campaign.status()
             is_told = await self._tell(campaign, out, as_json=as_json)
         if as_json:
-            say(fitted(summary(now), sys.stderr))
+            say(fitted(summary(now, self.accepted.bad), sys.stderr))
         else:
-            result(fitted(summary(now), sys.stdout))
+            result(fitted(summary(now, self.accepted.bad), sys.stdout))
         if now.unknown:
             say(_ABOUT_UNKNOWN.format(self.file))
-        exits = _exits(now, added, self.plan, ended)
+        exits = _exits(now, self.plan, ended)
         return worst(exits if is_told else [*exits, Exit.ERROR])
+
+    async def _bring_up_to_date(self, campaign: Campaign) -> None:
+        """
+        Let the campaign be what the list is now.
+
+        Raises:
+            Changed: The list was saved while it was read; nothing of it was sent.
+        """
+        lines = [line async for line in campaign.lines()]
+        found = compare(self.people, lines) if lines else None
+        edited = frozenset[str]() if found is None else found.edited
+        new = (
+            evolve(row.item, ref=row.ref)
+            for row in list_rows(self.people)
+            if isinstance(row.item, Message) and row.ref not in edited
+        )
+        await campaign.add(new, batch_size=self.accepted.options.batch_size)
+        check_unchanged(self.file, self.accepted)
+        gone = [] if found is None else [line for line in found.gone if line.status == "queued"]
+        left = await campaign.withdraw([line.ref or "" for line in gone])
+        if taken_out := len(gone) - len(left):
+            say(f"no longer in the list, so not sent: {taken_out:,} that waited")
+        if edited:
+            say(f"edited after they were sent, so not sent again: {len(edited):,}")
 
     async def _send(self, campaign: Campaign, sms: CustomerSMS) -> Progress | Exit:
         """Send what waits; where that is no progress, what the exit status has to say."""
@@ -189,8 +213,8 @@ class _Job:
     async def _tell(self, campaign: Campaign, out: Path | None, *, as_json: bool) -> bool:
         """Write the results; tell whether that was possible."""
         if as_json:
-            async for line in campaign.lines():
-                result_json(line.to_dict())
+            async for one in results(campaign, self.people):
+                result_json(one.to_dict())
         if out is None:
             return True
         try:
@@ -204,7 +228,7 @@ class _Job:
         say(f"interrupted; go on with the same command: customersms bulk {self.file} ...")
 
 
-def _exits(now: CampaignStatus, added: Added, plan: Plan, ended: Progress | Exit) -> list[Exit]:
+def _exits(now: CampaignStatus, plan: Plan, ended: Progress | Exit) -> list[Exit]:
     exits = [ended] if isinstance(ended, Exit) else []
     if isinstance(ended, Progress) and ended.stopped is not None:
         say(stop_line(ended.stopped))
@@ -212,7 +236,7 @@ def _exits(now: CampaignStatus, added: Added, plan: Plan, ended: Progress | Exit
         exits.append(Exit.KEY if is_key else Exit.STOPPED)
     if now.unknown:
         exits.append(Exit.UNKNOWN)
-    if now.rejected or now.queued or plan.bad or added.conflicts:
+    if now.rejected or now.queued or plan.bad:
         exits.append(Exit.PARTIAL)
     return exits
 

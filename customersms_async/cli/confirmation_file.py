@@ -37,10 +37,18 @@ class BrokenConfirmation(CustomerSMSError):
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a person has confirmed for a list, and with which options it was read."""
+    """
+    What a person has confirmed for a list.
+
+    Attributes:
+        selection: What it was.
+        options: How it was read.
+        bad: How many of its rows are no part of its campaign, since nothing can be sent for them.
+    """
 
     selection: Selection
     options: ListOptions
+    bad: int = 0
 
     @classmethod
     def read(cls, file: Path, campaign: str) -> Accepted | None:
@@ -57,13 +65,13 @@ class Accepted:
             options: dict[str, Any] = kept["options"]
             for name in ("text_file", "skip"):
                 options[name] = Path(options[name]) if options[name] else None
-            return cls(Selection(**kept["selection"]), ListOptions(**options))
+            return cls(Selection(**kept["selection"]), ListOptions(**options), kept["bad"])
         except (KeyError, TypeError) as exc:
             raise BrokenConfirmation(beside(file, _ENDING)) from exc
 
     def write(self, file: Path, campaign: str) -> None:
         """Remember it."""
-        mine = {"selection": asdict(self.selection), "options": asdict(self.options)}
+        mine = asdict(self)
         path = beside(file, _ENDING)
         part = path.with_name(f".{path.name}.part")
         part.touch(_ONLY_OWNER)

@@ -6,10 +6,11 @@ import asyncio
 import csv
 import datetime as dt
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
+from attrs import frozen
 from cyclopts import Parameter
 
 from ..outbox import Campaign, Line
@@ -20,9 +21,10 @@ from .campaign_location import File, Place
 from .confirmation_file import Accepted
 from .console import say
 from .exits import Exit, UsageError
+from .list_rows import ListRow, compare, list_rows
 from .results import check_output, harmless, write_table
 
-__all__ = ["export", "result_rows"]
+__all__ = ["Result", "export", "list_of", "result_rows", "results", "write_rows"]
 
 #: What is added to the columns of a list.
 _ADDED: Final = (
@@ -35,6 +37,8 @@ _ADDED: Final = (
     "at",
     "duplicate_of",
 )
+_EDITED: Final = "with the text that the row had before"
+
 _FATES: Final = ("sent", "rejected", "not_sent", "unknown", "queued", "claimed", "sending")
 
 
@@ -54,7 +58,7 @@ def export(
         raise UsageError(msg)
     check_output("--out", out, file)
     place = place or Place()
-    people = _list_of(file, place)
+    people = list_of(file, place)
 
     async def write() -> Exit:
         async with place.existing(file) as outbox:
@@ -74,7 +78,7 @@ def write_rows(rows: Sequence[Sequence[str]], out: Path | None) -> None:
     say(f"{len(rows) - 1:,} rows are in {out}")
 
 
-def _list_of(file: Path | None, place: Place) -> Recipients | None:
+def list_of(file: Path | None, place: Place) -> Recipients | None:
     """Open the list as it was read when it was confirmed; None where there is none."""
     accepted = None if file is None else Accepted.read(file, place.name(file))
     return None if file is None or accepted is None else accepted.options.open(file)
@@ -94,21 +98,100 @@ async def result_rows(
 
         only: The fate that is wanted; None for all rows.
     """
-    lines = {line.ref or str(line.id): line async for line in _first_lines(campaign)}
-    names = {line.id: ref for ref, line in lines.items()}
+    columns = ("ref", "phone") if people is None else people.columns
+    yield [*columns, *_ADDED]
+    async for result in results(campaign, people):
+        if only in (None, result.status):
+            yield [*result.cells, *result.added()]
+
+
+async def results(campaign: Campaign, people: Recipients | None) -> AsyncIterator[Result]:
+    """Give what became of each row of a list, and below it what is in no row of it."""
+    lines = [line async for line in _first_lines(campaign)]
     if people is None:
-        yield ["ref", "phone", *_ADDED]
-    else:
-        yield [*people.columns, *_ADDED]
-        for ref, cells, message in _listed(people):
-            line = lines.pop(ref, None)
-            if only is None or (line is not None and line.status == only):
-                yield [*cells, *_cells(line, message, names)]
-    width = 2 if people is None else len(people.columns)
-    for ref, line in lines.items():
-        if only in (None, line.status):
-            whose = [harmless(ref), harmless(line.phone), *[""] * width][:width]
-            yield [*whose, *_cells(line, None, names)]
+        names = {line.id: line.ref or str(line.id) for line in lines}
+        for line in lines:
+            yield Result([harmless(names[line.id]), harmless(line.phone)], line, names)
+        return
+    found = compare(people, lines)
+    for row in list_rows(people):
+        yield Result(row.cells, found.of(row), found.names, row, is_edited=row.ref in found.edited)
+    place = people.columns.index(people.phone_column)
+    for line in (*(one for one in found.gone if one.status != "not_sent"), *found.others):
+        cells = [""] * len(people.columns)
+        cells[place] = harmless(line.phone)
+        yield Result(cells, line, found.names)
+
+
+@frozen
+class Result:
+    """
+    What became of one row.
+
+    Attributes:
+        cells: The cells of the list.
+        line: What the campaign knows of it; None where it is bad, or was not added yet.
+        names: How a person knows the rows of the list, by the ids of their lines.
+        row: The row; None where the list has none for it.
+        is_edited: Whether the row had another text when it was sent.
+    """
+
+    cells: list[str]
+    line: Line | None
+    names: Mapping[int, str]
+    row: ListRow | None = None
+    is_edited: bool = False
+
+    @property
+    def status(self) -> str:
+        """Its fate; empty where it has none yet."""
+        if self._refusal is not None:
+            return "not_sent"
+        return "" if self.line is None else self.line.status
+
+    def added(self) -> list[str]:
+        """Give what stands behind the cells of the list."""
+        if (bad := self._refusal) is not None:
+            return ["not_sent", bad.code, harmless(bad.reason), *[""] * (len(_ADDED) - 3)]
+        if (line := self.line) is None:
+            return [""] * len(_ADDED)
+        return [
+            line.status,
+            harmless(line.code or ""),
+            harmless(_EDITED if self.is_edited else line.detail or ""),
+            harmless(line.message_id or ""),
+            line.request or "",
+            self._segments,
+            _instant(line.left_at),
+            self._doubled or "",
+        ]
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the same as types that JSON has."""
+        name = {} if self.row is None else {"ref": self.row.name}
+        if (bad := self._refusal) is not None:
+            reason = {"code": bad.code, "detail": bad.reason}
+            return {**name, "phone": bad.phone, "status": "not_sent", **reason}
+        if self.line is None:
+            return {**name, "status": None}
+        detail = {"detail": _EDITED} if self.is_edited else {}
+        return {**self.line.to_dict(), **name, **detail, "duplicate_of": self._doubled}
+
+    @property
+    def _refusal(self) -> Refusal | None:
+        item = None if self.row is None else self.row.item
+        return item if isinstance(item, Refusal) else None
+
+    @property
+    def _segments(self) -> str:
+        if self.row is None or self.is_edited or not isinstance(self.row.item, Message):
+            return ""
+        return str(count(self.row.item.text).segments)
+
+    @property
+    def _doubled(self) -> str | None:
+        doubled = None if self.line is None else self.line.duplicate_of
+        return None if doubled is None else self.names.get(doubled)
 
 
 async def _first_lines(campaign: Campaign) -> AsyncIterator[Line]:
@@ -118,32 +201,6 @@ async def _first_lines(campaign: Campaign) -> AsyncIterator[Line]:
         if line.ref is None or line.ref not in seen:
             yield line
         seen.add(line.ref or "")
-
-
-def _listed(people: Recipients) -> Iterator[tuple[str, list[str], Message | Refusal]]:
-    """Give each row of the list: its reference, its cells under the header, and what it is."""
-    width = len(people.columns)
-    for (number, cells), message in zip(people.rows(), people, strict=True):
-        yield f"row-{number}", [*cells[:width], *[""] * (width - len(cells))], message
-
-
-def _cells(
-    line: Line | None, message: Message | Refusal | None, names: Mapping[int, str]
-) -> list[str]:
-    if line is None:
-        return [""] * len(_ADDED)
-    text = message.text if isinstance(message, Message) else ""
-    doubled = "" if line.duplicate_of is None else names.get(line.duplicate_of, "")
-    return [
-        line.status,
-        harmless(line.code or ""),
-        harmless(line.detail or ""),
-        harmless(line.message_id or ""),
-        line.request or "",
-        str(count(text).segments) if text else "",
-        _instant(line.left_at),
-        doubled,
-    ]
 
 
 def _instant(seconds: float | None) -> str:

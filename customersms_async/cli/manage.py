@@ -12,10 +12,14 @@ from attrs import asdict
 from cyclopts import Parameter
 
 from ..outbox import Campaign, CampaignStatus
+from ..recipients import Recipients
 from .campaign_location import File, Place
+from .confirmation_file import Accepted
 from .connection import Connection
 from .console import fitted, result, result_json, say
 from .exits import Exit, UsageError
+from .export import list_of
+from .list_rows import compare, list_rows
 
 __all__ = ["pause", "resolve", "resume", "status", "summary"]
 
@@ -36,14 +40,16 @@ def status(
     json: Annotated[bool, Parameter(help="Print lines of JSON.")] = False,
 ) -> Exit:
     """Say how far a list is."""
+    accepted = None if file is None else Accepted.read(file, (place or Place()).name(file))
+    bad = 0 if accepted is None else accepted.bad
 
     async def look(campaign: Campaign) -> Exit:
         while True:
             now = await campaign.status()
             if json:
-                result_json(asdict(now))
+                result_json({**asdict(now), "bad": bad})
             else:
-                result(fitted(summary(now), sys.stdout))
+                result(fitted(summary(now, bad), sys.stdout))
             if not (watch and _waiting(now)):
                 return Exit.OK
             await asyncio.sleep(_LOOK_AGAIN)
@@ -107,11 +113,15 @@ def resolve(
     if (sent is None) == (again is None):
         msg = "say which rows: --sent 17,20-25, or --again 17,20-25"
         raise UsageError(msg)
-    refs = _refs(sent or again or "")
+    names = _names(sent or again or "")
+    people = list_of(file, place or Place())
 
     async def settle(campaign: Campaign) -> Exit:
-        left = await (campaign.mark_sent(refs) if sent else campaign.send_again(refs))
-        resolved = len(refs) - len(left)
+        refs = names if people is None else await _refs_of(names, people, campaign)
+        known = [ref for ref in refs if ref is not None]
+        done = set(known) - set(await (campaign.mark_sent if sent else campaign.send_again)(known))
+        left = [name for name, ref in zip(names, refs, strict=True) if ref not in done]
+        resolved = len(names) - len(left)
         say("1 row resolved" if resolved == 1 else f"{resolved:,} rows resolved")
         if left:
             say(f"nothing done about {', '.join(left[:20])}: not there, or not unknown")
@@ -120,13 +130,20 @@ def resolve(
     return _with(file, place, settle)
 
 
-def summary(now: CampaignStatus) -> str:
-    """Say in one line how a campaign stands."""
+def summary(now: CampaignStatus, bad: int = 0) -> str:
+    """
+    Say in one line how a list stands.
+
+    Args:
+        now: Its campaign.
+
+        bad: How many of its rows are no part of that.
+    """
     parts = [
         f"{now.sent:,} sent",
         f"{now.rejected:,} rejected",
         f"{now.unknown:,} unknown",
-        f"{now.not_sent:,} not sent",
+        f"{now.not_sent + bad:,} not sent",
         f"{_waiting(now):,} waiting",
     ]
     if now.credits is not None:
@@ -140,7 +157,14 @@ def _waiting(now: CampaignStatus) -> int:
     return now.queued + now.claimed + now.sending
 
 
-def _refs(rows: str) -> list[str]:
+async def _refs_of(names: list[str], people: Recipients, campaign: Campaign) -> list[str | None]:
+    """Give how a campaign knows some rows of a list; None for those that it does not know."""
+    found = compare(people, [line async for line in campaign.lines()])
+    refs = {row.name: line.ref for row in list_rows(people) if (line := found.of(row))}
+    return [refs.get(name) for name in names]
+
+
+def _names(rows: str) -> list[str]:
     numbers: list[int] = []
     for part in rows.replace(" ", "").split(","):
         found = _ROWS.fullmatch(part)

@@ -34,7 +34,7 @@ from ._core.engine import Engine, Named
 from ._core.guards import CANCELLED, PAUSED
 from ._core.hours import check_deadline, read_hours
 from ._core.read import PAGE, Line, page
-from ._core.resolve import cancel_some, mark_sent, send_again
+from ._core.resolve import cancel_some, mark_sent, send_again, withdraw
 from ._core.rows import Added
 from ._export import as_csv
 from ._journal import OutboxJournal
@@ -249,6 +249,16 @@ class Campaign:
         """
         job = send_again(await self._find(), _refs(refs), time.time())
         return await self._engine.run(job)
+
+    async def withdraw(self, refs: Iterable[str]) -> list[str]:
+        """
+        Take messages out that wait: they become ``NOT_SENT`` with the code ``WITHDRAWN``.
+
+        Returns:
+            The refs about which nothing was done, since they are not there or do not wait.
+        """
+        job = withdraw(await self._find(), _refs(refs), time.time())
+        return await self._host.engine.run(job)
 
     async def pause(self, reason: str | None = None) -> None:
         """Let nothing new leave, at any process; runs wait for `resume`."""

@@ -197,6 +197,10 @@ class Campaign:
         """Queue unknown or rejected messages again; give the refs about which that is not so."""
         return _call(lambda: self._campaign.send_again(refs))
 
+    def withdraw(self, refs: Iterable[str]) -> list[str]:
+        """Take messages out that wait; see `customersms_async.outbox.Campaign.withdraw`."""
+        return _call(lambda: self._campaign.withdraw(refs))
+
     def pause(self, reason: str | None = None) -> None:
         """Let nothing new leave, at any process."""
         _call(lambda: self._campaign.pause(reason))

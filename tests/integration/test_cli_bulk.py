@@ -221,7 +221,7 @@ def test_rows_that_came_or_went_later(run, write, sms_sandbox):
     _, out, _ = run("export", write(A, B))
     people = write(A, B, C, "+12025550123")
 
-    assert [A, B, "row-4"] == [row[0] for row in csv.reader(out)][1:]
+    assert [A, B, f"'{C}"] == [row[0] for row in csv.reader(out)][1:]
     fates = [row[2] for row in csv.reader(run("export", people)[1])][1:]
     assert ["sent", "sent", "sent", ""] == fates
 

@@ -371,6 +371,38 @@ async def test_sent_is_never_sent_again(steps):
     assert ["row-0"] == await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW))
 
 
+async def test_withdrawn_is_what_waits(steps):
+    """It is taken out of its batch, and those beside it are sent."""
+    await steps.open()
+    await steps.add(make_rows(3))
+    await steps.register()
+
+    left = await steps.engine.run(_resolve.withdraw(steps.id, ["row-1", "nobody"], NOW))
+
+    assert ["nobody"] == left
+    assert ["queued", "not_sent", "queued"] == await steps.states()
+    assert (2, 1) == ((await steps.counts()).queued, (await steps.counts()).not_sent)
+    assert 2 == len((await steps.claim()).messages)
+
+
+async def test_withdrawn_to_the_last(steps):
+    """A batch of nobody is not claimed."""
+    await steps.open()
+    await steps.add(make_rows(2))
+    await steps.register()
+
+    assert [] == await steps.engine.run(_resolve.withdraw(steps.id, ["row-0", "row-1"], NOW))
+    assert (0, 2) == ((await steps.counts()).queued, (await steps.counts()).not_sent)
+    assert None is await steps.claim()
+
+
+async def test_what_has_begun_is_not_withdrawn(steps):
+    """A worker has it."""
+    await sending(steps)
+
+    assert ["row-0"] == await steps.engine.run(_resolve.withdraw(steps.id, ["row-0"], NOW))
+
+
 async def test_cancelled_are_those_that_wait(steps):
     """What is under way ends as it ends."""
     await sending(steps)

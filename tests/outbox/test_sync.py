@@ -71,6 +71,7 @@ def test_a_campaign_from_its_list_to_its_export(outbox, sms, ledger, tmp_path):
         campaign.mark_sent(["row-1"]),
         campaign.send_again(["row-1"]),
     )
+    assert ["row-1"] == campaign.withdraw(["row-1"])
     assert 6 == outbox.purge(older_than=dt.timedelta(seconds=-1))
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
-from .job import Change, Job, Query, Record, Update
+from .job import Change, Insert, Job, NewIds, Query, Record, Update
 from .settle import cancel_queued, count, queue_again, record
-from .states import MOVES, Move, State, only, step
+from .states import DONE, MOVES, Move, State, only, step
 
-__all__ = ["cancel_some", "mark_sent", "purge", "send_again"]
+__all__ = ["cancel_some", "mark_sent", "purge", "send_again", "withdraw"]
+
+#: The word for a message that somebody took out before it left.
+_WITHDRAWN: Final = "WITHDRAWN"
 
 
 def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
@@ -74,6 +78,39 @@ def cancel_some(campaign: int, most: int) -> Job[int]:
     batches = [batch for (batch,) in found]
     yield from cancel_queued(campaign, batches)
     return len(batches)
+
+
+def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
+    """
+    Settle messages that wait as not sent, without those beside them.
+
+    Returns:
+        The refs that do not wait, or are not there; nothing was done about them.
+    """
+    before, after = only(Move.CANCEL)
+    found = yield Query(
+        "SELECT m.id, m.ref, m.batch FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
+        " WHERE m.campaign = ? AND m.ref = ANY(?) AND b.state = ? FOR UPDATE",
+        (campaign, list(refs), before),
+    )
+    if not found:
+        return list(refs)
+    (new,) = yield NewIds("sms_batch", 1)
+    line = (new, campaign, DONE, len(found), "", _WITHDRAWN)
+    yield Insert("sms_batch", ("id", "campaign", "state", "size", "text", "code"), [line])
+    fates = [(row_id, new, after, _WITHDRAWN) for row_id, *_ in found]
+    yield Update(("batch", "status", "code"), fates)
+    batches = sorted({batch for _, _, batch in found})
+    yield Change(
+        "UPDATE sms_batch SET size = (SELECT count(*) FROM sms_message"
+        " WHERE sms_message.batch = sms_batch.id) WHERE id = ANY(?)",
+        (batches,),
+    )
+    yield Change("DELETE FROM sms_batch WHERE id = ANY(?) AND size = 0", (batches,))
+    yield from count(campaign, {State.NOT_SENT: len(found)})
+    yield from record(campaign, [row_id for row_id, *_ in found], "withdraw", before, wall)
+    done = {ref for _, ref, _ in found}
+    return [ref for ref in refs if ref not in done]
 
 
 def purge(before: float, most: int) -> Job[int]:

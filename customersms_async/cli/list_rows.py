@@ -1,0 +1,129 @@
+"""
+The rows of a list, as a campaign knows them.
+
+Rules of this module:
+
+1. A row is known by what it sends: its number and its text. A row may move, and a bad one may be
+   mended, and each is sent once all the same.
+2. Bad rows are no part of a campaign: what is mended would stand there twice.
+3. Whoever was sent another text of the same list does not get a second one because a row was
+   edited afterwards.
+4. What waits and is no longer in the list is not sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from attrs import frozen
+
+from ..outbox import Line
+from ..outcomes import Message
+from ..recipients import Recipients, Refusal
+
+__all__ = ["Comparison", "ListRow", "compare", "list_rows"]
+
+#: Fates of rows after which an edited one is not sent as well.
+_HANDED_OVER: Final = ("sent", "unknown")
+
+
+class ListRow(NamedTuple):
+    """
+    One row of a list.
+
+    Attributes:
+        number: As a spreadsheet shows it.
+        cells: Its cells, as many as there are columns.
+        item: What it is.
+        ref: How its campaign knows it; empty where it is bad.
+    """
+
+    number: int
+    cells: list[str]
+    item: Message | Refusal
+    ref: str
+
+    @property
+    def name(self) -> str:
+        """How a person knows it."""
+        return f"row-{self.number}"
+
+
+@frozen
+class Comparison:
+    """
+    A list beside its campaign.
+
+    Attributes:
+        lines: What the campaign knows of a row, by its ref.
+        names: How a person knows the rows of the list, by the ids of their lines.
+        edited: Refs of rows whose line speaks of an earlier text to the same number.
+        gone: Lines of this list that no row belongs to any more.
+        others: Lines that are of no row of this list.
+    """
+
+    lines: Mapping[str, Line]
+    names: Mapping[int, str]
+    edited: frozenset[str]
+    gone: list[Line]
+    others: list[Line]
+
+    def of(self, row: ListRow) -> Line | None:
+        """Give the line of a row; None where it is bad, or was not added yet."""
+        return self.lines.get(row.ref)
+
+
+def list_rows(people: Recipients) -> Iterator[ListRow]:
+    """Read a list; the same row has the same ref wherever it stands."""
+    width, seen, prefix = len(people.columns), Counter[str](), _prefix(people)
+    for (number, cells), item in zip(people.rows(), people, strict=True):
+        padded = [*cells[:width], *[""] * (width - len(cells))]
+        yield ListRow(number, padded, item, _ref(item, prefix, seen))
+
+
+def compare(people: Recipients, lines: Iterable[Line]) -> Comparison:
+    """
+    Find the lines of a campaign that speak of the rows of a list.
+
+    Args:
+        people: The list.
+
+        lines: All lines of the campaign.
+    """
+    left = {line.ref or str(line.id): line for line in lines}
+    rows = {row.ref: (row.name, row.item.phone) for row in list_rows(people) if row.ref}
+    known = {ref: left.pop(ref) for ref in rows if ref in left}
+    prefix = _prefix(people)
+    mine = [line for ref, line in left.items() if ref.startswith(prefix)]
+    earlier = {line.phone: line for line in mine if line.status in _HANDED_OVER}
+    new = ((ref, phone) for ref, (_, phone) in rows.items() if ref not in known)
+    edited = {ref: earlier.pop(phone) for ref, phone in new if phone in earlier}
+    found = {line.id for line in edited.values()}
+    return Comparison(
+        {**known, **edited},
+        {line.id: rows[ref][0] for ref, line in known.items()},
+        frozenset(edited),
+        [line for line in mine if line.id not in found],
+        [line for ref, line in left.items() if not ref.startswith(prefix)],
+    )
+
+
+def _prefix(people: Recipients) -> str:
+    """Part the rows of a list from those of another in the same campaign."""
+    return f"list-{_digest(people.path.name, size=4)}-"
+
+
+def _ref(item: Message | Refusal, prefix: str, seen: Counter[str]) -> str:
+    if isinstance(item, Refusal):
+        return ""
+    content = _digest(f"{item.phone}\n{item.text}", size=8)
+    seen[content] += 1
+    again = "" if seen[content] == 1 else f"-{seen[content]}"
+    return f"{prefix}{content}{again}"
+
+
+def _digest(text: str, *, size: int) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
