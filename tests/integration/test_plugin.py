@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,8 @@ import pytest
 PYTEST = [sys.executable, "-W", "error", "-m", "pytest", "-q", "--strict-markers"]
 PYTEST += ["-W", "error", "-p", "no:cacheprovider"]
 #: What lets pytest run without the plugins that are here besides, and without what they import.
-WITHOUT_OTHERS = [
-    word
-    for plugin in ("anyio", "xdist", "hypothesispytest", "valkey")
-    for word in ("-p", f"no:{plugin}")
-]
+WITHOUT_OTHERS = [f"-pno:{plugin}" for plugin in ("anyio", "xdist", "hypothesispytest", "valkey")]
+WITH_XDIST = [option for option in WITHOUT_OTHERS if option != "-pno:xdist"]
 
 SEND = """
 import json, os, sys, urllib.request
@@ -31,8 +29,10 @@ def send(phone="+12125551234", text="Your code is 4711"):
 """
 
 
-def run_pytest(folder: Path, source: str, *options: str) -> str:
-    """Run pytest on a test module in a folder of its own."""
+def run_pytest(
+    folder: Path, source: str, *options: str, without: Sequence[str] = WITHOUT_OTHERS
+) -> str:
+    """Run pytest on a test module in a folder of its own, which takes half the time alone."""
     folder.joinpath("test_it.py").write_text(SEND + source, encoding="utf-8")
     environment = {
         name: value
@@ -40,7 +40,7 @@ def run_pytest(folder: Path, source: str, *options: str) -> str:
         if not name.startswith(("CUSTOMERSMS_", "PYTEST_"))
     }
     done = subprocess.run(
-        [*PYTEST, *options],
+        [*PYTEST, *without, *options],
         capture_output=True,
         check=False,
         cwd=folder,
@@ -122,7 +122,7 @@ class TestMarkers:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> str:
     """Give what pytest says of a whole project of tests that use the fixture."""
-    return run_pytest(tmp_path_factory.mktemp("project"), PROJECT, "-rA")
+    return run_pytest(tmp_path_factory.mktemp("project"), PROJECT, "-rA", without=())
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_before():
 def test_with(sms_sandbox):
     assert "customersms_async.sandbox" in sys.modules
     assert "customersms_async.client" not in sys.modules
-""", *WITHOUT_OTHERS)  # fmt: skip
+""")
 
     assert {"passed": 2} == counts(output), output
 
@@ -170,7 +170,7 @@ def test_alone(sms_sandbox, n):
     send()
     assert len(sms_sandbox.messages) == 1
     assert os.environ["PYTEST_XDIST_WORKER"].startswith("gw")
-""", "-n", "2")  # fmt: skip
+""", "-n", "2", without=WITH_XDIST)  # fmt: skip
 
     assert {"passed": 8} == counts(output), output
 
@@ -207,34 +207,22 @@ def app():
 """
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param(
-            """
+APPLICATIONS = {
+    "by the marker alone": """
 @pytest.mark.sms_sandbox(limit=5)
 def test_it(app):
     assert app == seen() and app[0].startswith("cspro_test_")
 """,
-            id="by the marker alone",
-        ),
-        pytest.param(
-            """
+    "named second": """
 def test_it(app, sms_sandbox):
     assert belongs_to(sms_sandbox, app)
 """,
-            id="named second",
-        ),
-        pytest.param(
-            """
+    "used second": """
 @pytest.mark.usefixtures("app", "sms_sandbox")
 def test_it(request):
     assert belongs_to(*map(request.getfixturevalue, ("sms_sandbox", "app")))
 """,
-            id="used second",
-        ),
-        pytest.param(
-            """
+    "an application that every test has": """
 @pytest.fixture(autouse=True)
 def app():
     return seen()
@@ -243,10 +231,7 @@ def app():
 def test_it(app):
     assert app[0].startswith("cspro_test_")
 """,
-            id="an application that every test has",
-        ),
-        pytest.param(
-            """
+    "set up by a method": """
 @pytest.mark.sms_sandbox
 class TestIt:
     def setup_method(self):
@@ -255,10 +240,7 @@ class TestIt:
     def test_it(self):
         assert self.app[0].startswith("cspro_test_")
 """,
-            id="set up by a method",
-        ),
-        pytest.param(
-            """
+    "a fixture that adds to this one": """
 @pytest.fixture
 def sms_sandbox(sms_sandbox):
     sms_sandbox.mine = True
@@ -267,20 +249,26 @@ def sms_sandbox(sms_sandbox):
 def test_it(app, sms_sandbox):
     assert belongs_to(sms_sandbox, app) and sms_sandbox.mine
 """,
-            id="a fixture that adds to this one",
-        ),
-    ],
-)
-def test_an_application_of_a_fixture_has_the_sandbox(run, source):
-    """A fixture that reads the environment never sees the real key, whatever the order."""
-    output = run(APPLICATION + source)
-
-    assert {"passed": 1} == counts(output), output
+}
 
 
-def test_wider_fixtures_come_first(run):
-    """What a session makes is there before the sandbox, as pytest has it."""
-    output = run("""
+@pytest.fixture(scope="module")
+def applications(tmp_path_factory) -> str:
+    """Give what pytest says of all of them, each in a module of one project."""
+    folder = tmp_path_factory.mktemp("applications")
+    for number, source in enumerate(APPLICATIONS.values()):
+        module = SEND + APPLICATION + source
+        folder.joinpath(f"test_{number}.py").write_text(module, encoding="utf-8")
+    return run_pytest(folder, "", "-rA")
+
+
+@pytest.mark.parametrize("number", range(len(APPLICATIONS)), ids=APPLICATIONS)
+def test_an_application_of_a_fixture_has_the_sandbox(applications, number):
+    """A fixture that reads the environment never sees the real key, in any order."""
+    assert f"PASSED test_{number}.py::" in applications, applications
+
+
+SEVERAL = """
 made = []
 
 @pytest.fixture(scope="session", autouse=True)
@@ -291,27 +279,15 @@ def first():
 def second():
     made.append(os.environ.get("CUSTOMERSMS_API_KEY"))
 
-def test_it(sms_sandbox, second, first):
+def test_wider(sms_sandbox, second, first):
     assert made == [None, None]
-""")
 
-    assert {"passed": 1} == counts(output), output
-
-
-def test_a_marker_of_one_case(run):
-    """Only the case that has the marker gets an account."""
-    output = run("""
 @pytest.mark.parametrize("has", [pytest.param(True, marks=pytest.mark.sms_sandbox), False])
-def test_it(has):
+def test_one_case(has):
     assert has is ("CUSTOMERSMS_API_KEY" in os.environ)
-""")
+"""
 
-    assert {"passed": 2} == counts(output), output
-
-
-def test_a_test_that_has_no_fixtures(run, tmp_path):
-    """An item of another plugin, that is no function, is left alone."""
-    tmp_path.joinpath("conftest.py").write_text("""
+OTHER_ITEMS = """
 import pytest
 
 class Page(pytest.File):
@@ -324,14 +300,30 @@ class Line(pytest.Item):
 
 def pytest_collect_file(file_path, parent):
     return Page.from_parent(parent, path=file_path) if file_path.suffix == ".page" else None
-""", encoding="utf-8")  # fmt: skip
-    tmp_path.joinpath("it.page").write_text("", encoding="utf-8")
-    output = run("""
-def test_it(sms_sandbox):
-    send()
-""")
+"""
 
-    assert {"passed": 2} == counts(output), output
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory) -> str:
+    """Give what pytest says of a project with other fixtures, other items and a marker."""
+    folder = tmp_path_factory.mktemp("several")
+    folder.joinpath("conftest.py").write_text(OTHER_ITEMS, encoding="utf-8")
+    folder.joinpath("it.page").write_text("", encoding="utf-8")
+    return run_pytest(folder, SEVERAL, "-rA")
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        pytest.param("test_it.py::test_wider", id="what a session makes is there before it"),
+        pytest.param("test_it.py::test_one_case[True]", id="the case that has the marker has it"),
+        pytest.param("test_it.py::test_one_case[False]", id="another case has none"),
+        pytest.param("it.page::line", id="an item of another plugin is left alone"),
+    ],
+)
+def test_beside_other_fixtures_and_items(several, test):
+    """What the id of this case says holds where the fixture is one of several things."""
+    assert f"PASSED {test}" in several, several
 
 
 def test_a_fixture_of_the_same_name(run):
