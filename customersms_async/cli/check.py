@@ -13,13 +13,16 @@ from ..outcomes import Message
 from ..plan import Plan
 from ..recipients import Problems, Recipients, Refusal
 from ..segments import count
-from .console import fitted, result, result_json, say
+from .console import fitted, result, result_json, say, typed
 from .exits import Exit
 from .results import check_output, write_table
 from .segments import shown
 from .selection import ListOptions, Selection, look_through
 
 __all__ = ["check", "details", "headline"]
+
+#: What stands in the reason where a number is written as within its country.
+_NO_COUNTRY = "has no country code"
 
 #: Characters that force UCS-2 of which a person reads.
 _MOST_CHARS = 8
@@ -49,7 +52,9 @@ def check(
         for line in (*headline(people, plan), *details(plan, problems)):
             result(fitted(line, sys.stdout))
         result()
-        result(f"To send exactly this: customersms bulk {file} ... --confirm {token}")
+        words = ["customersms", "bulk", str(file), *options.words(), "--confirm", token]
+        result("To send exactly this:")
+        result(f"  {typed(words)}")
     if bad is not None:
         write_table(bad, _bad_rows(people))
         say(f"{plan.bad:,} bad rows are in {bad}")
@@ -68,7 +73,10 @@ def details(plan: Plan, problems: Problems) -> Iterator[str]:
     if problems.count:
         yield ""
         yield "Rows that cannot be sent to:"
-        yield from (f"  {line}" for line in problems.lines())
+        lines = problems.lines()
+        yield from (f"  {line}" for line in lines)
+        if any(_NO_COUNTRY in line for line in lines):
+            yield "  or name the country of such numbers, like --country US"
     yield from _samples(plan)
     yield from _forcing(plan)
 

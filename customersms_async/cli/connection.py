@@ -24,6 +24,7 @@ from .._ports.limiter import Limiter
 from .._ports.network_guard import limiter_in_force
 from .._values.validation import check_endpoint, is_this_machine
 from ..client import CustomerSMS
+from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ..phones import ParsePhone, national, normalize_phone
 from .console import say
@@ -81,8 +82,11 @@ class Connection:
     def _key(self) -> str | NotGiven:
         if self.key_file is not None:
             return self.key_file.read_text("utf-8", errors="replace").strip()
-        if os.environ.get("CUSTOMERSMS_API_KEY") or not sys.stdin.isatty():
+        if os.environ.get("CUSTOMERSMS_API_KEY"):
             return NOT_GIVEN
+        if not sys.stdin.isatty():
+            msg = "there is no key; set CUSTOMERSMS_API_KEY, or name a file with it by --key-file"
+            raise ConfigurationError(msg)
         return getpass.getpass("API key: ", stream=sys.stderr).strip()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TextIO
 
-__all__ = ["complain", "fitted", "forget_output", "result", "result_json", "say"]
+__all__ = ["complain", "fitted", "forget_output", "result", "result_json", "say", "typed"]
 
 #: From how many spaces on a line is a text, which goes on below its beginning.
 _OF_A_TEXT: Final = 4
@@ -43,6 +43,14 @@ def fitted(line: str, stream: TextIO) -> str:
         replace_whitespace=False,
         break_on_hyphens=False,
     )
+
+
+def typed(words: Sequence[str]) -> str:
+    """Write a command as a person can type it, in the shell of this system."""
+    import shlex  # noqa: PLC0415  # few commands show another one
+    import subprocess  # noqa: PLC0415  # for its quoting; nothing is run
+
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def say(line: str) -> None:

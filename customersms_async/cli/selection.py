@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -51,6 +51,12 @@ class ListOptions:
         ),
     ] = 100
 
+    def words(self) -> list[str]:
+        """Give them as they are typed."""
+        given = ((one.name, getattr(self, one.name), one.default) for one in fields(self))
+        typed = ((name, value) for name, value, default in given if value != default)
+        return [word for name, value in typed for word in (_flag(name), str(value))]
+
     def open(self, file: Path) -> Recipients:
         """
         Open the list.
@@ -74,6 +80,10 @@ class ListOptions:
             encoding=self.encoding,
             delimiter=_delimiter(self.delimiter),
         )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _delimiter(written: str | None) -> str | None:

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import resource
+import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -291,7 +293,8 @@ def test_check(run, people):
         "Characters that make 2 of them longer:",
         "  – EN DASH in 2, write '-'",
         "",
-        f"To send exactly this: customersms bulk {people} ... --confirm {token}",
+        "To send exactly this:",
+        f"  customersms bulk {people} --text 'Hi {{name}} – {{day}}' --confirm {token}",
     ] == out
 
 
@@ -306,6 +309,45 @@ def test_check_of_a_good_list(run, tmp_path):
     assert "The first, the longest, the dearest (row-2; 1 segment, GSM-7, 7 of 160):" == out[4]
 
 
+def test_numbers_without_a_country(run, tmp_path):
+    """The option that reads them is named below the reason."""
+    path = tmp_path / "local.csv"
+    path.write_text("phone\n(212) 555-1234\n")
+    _, out, _ = run("check", path, "--text", "Hi")
+
+    assert "  or name the country of such numbers, like --country US" in out
+    assert Exit.OK == run("check", path, "--text", "Hi", "--country", "US")[0]
+
+
+def test_the_command_that_check_shows(run, people, tmp_path, sms_sandbox):
+    """It can be typed as it is, with all options of the list."""
+    (tmp_path / "stop.csv").write_text(f"{A}\n")
+    options = ("--text", "It's {day}", "--skip", tmp_path / "stop.csv", "--batch-size", "7")
+    _, out, _ = run("check", people, *options)
+    status, *_ = run(*shlex.split(out[-1])[1:])
+
+    assert Exit.PARTIAL == status
+    assert ["It's Tuesday", "It's Monday"] == [message.text for message in sms_sandbox.messages]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_completion(tmp_path):
+    """One command installs it, and a new shell completes commands and options."""
+    mine = {"HOME": str(tmp_path), "SHELL": shutil.which("bash")}
+    done = in_a_process("--install-completion", **mine)
+    ask = (
+        '. "$HOME/.bashrc"; COMP_WORDS=(customersms bu); COMP_CWORD=1; '
+        '$(complete -p customersms | sed "s/.*-F \\([^ ]*\\).*/\\1/"); echo "${COMPREPLY[@]}"'
+    )
+    shell = ["bash", "--norc", "--noprofile", "-c", ask]
+    found = subprocess.run(
+        shell, env={**os.environ, **mine}, capture_output=True, text=True, check=False
+    )
+
+    assert (Exit.OK, "") == (done.returncode, done.stderr)
+    assert ("bulk", "") == (found.stdout.strip(), found.stderr)
+
+
 def test_check_of_a_list_of_nobody(run, tmp_path):
     """There is no sample to be shown."""
     path = tmp_path / "nobody.csv"
@@ -314,7 +356,7 @@ def test_check_of_a_list_of_nobody(run, tmp_path):
 
     assert Exit.OK == status
     assert ["0 messages, 0 requests, 0 min, 0 segments, 0 bad, 0 doubles"] == out[1:2]
-    assert 5 == len(out)
+    assert 6 == len(out)
 
 
 def test_check_of_a_workbook(run, tmp_path):
@@ -598,7 +640,8 @@ def test_no_key(run, monkeypatch):
     status, _, err = run("send", A, "--text", "Hi", *endpoint)
 
     assert Exit.ERROR == status
-    assert ["customersms: api_key is missing; give it, or set CUSTOMERSMS_API_KEY"] == err
+    said = "there is no key; set CUSTOMERSMS_API_KEY, or name a file with it by --key-file"
+    assert [f"customersms: {said}"] == err
 
 
 def test_the_key_is_asked_for_at_a_terminal(sms_sandbox):
