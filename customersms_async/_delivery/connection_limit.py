@@ -68,15 +68,12 @@ class Room:
                 return True
             queue.append(future)
         try:
-            async with asyncio.timeout(seconds):
-                await future
-        except TimeoutError:
-            return self._leave(queue, future)
+            await asyncio.wait([future], timeout=seconds)
         except BaseException:
             if self._leave(queue, future):
                 self.give_back()
             raise
-        return True
+        return future.done() or self._leave(queue, future)
 
     async def wait_with(self, slot: Slot, ask: Ask, patience: float | None) -> Slot:
         """

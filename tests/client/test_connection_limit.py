@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import sys
 
 import pytest
 
@@ -193,6 +194,13 @@ def test_a_closed_loop_in_line_takes_no_place():
 def test_the_default_is_well_below_the_limit_of_files():
     """At most half of the files that the process may open are used for connections."""
     assert 1 <= most_connections() <= 500
+
+
+def test_the_default_where_no_limit_of_files_can_be_asked(monkeypatch):
+    """Windows has no module for it, and none is needed there."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+
+    assert 500 == most_connections()
 
 
 async def test_a_nonsense_number_of_connections_is_refused(make_client):
