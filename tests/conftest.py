@@ -16,6 +16,7 @@ from tests.support.virtual_time import VirtualTimeLoop
 
 #: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` leaves them out.
 SLOW = {
+    "test_accessibility.py",
     "test_applications.py",
     "test_cli.py",
     "test_cli_bulk.py",

@@ -20,6 +20,11 @@ We'll write again when it leaves:
 • 2 × oak shelf
 • 1 × lamp"""
 
+LONG = (
+    "Dear Ada, your order F-93 left our house this morning. It comes tomorrow between nine and "
+    "noon, by a driver who rings twice. If nobody is at home, it goes to the shop at the corner."
+)
+
 SHOP = [
     (CUSTOMER, LOGIN.format("481 902")),
     ("+447700900142", "Your parcel is out for delivery today between 14:00 and 16:00 📦"),
@@ -30,6 +35,7 @@ MORE = [
     ("+33639980114", "Votre commande est prête — à retirer au comptoir dès 10 h."),
     ("+13235550199", "<script>alert('hello')</script> is a text like any other 🙂"),
     (CUSTOMER, PAID),
+    (CUSTOMER, LONG),
     ("+819055501442", "ご予約を承りました。明日10時にお待ちしております🙏"),
 ]
 CLINIC = [

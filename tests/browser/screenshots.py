@@ -48,8 +48,7 @@ def shoot(folder: Path) -> None:
         thread.call(lambda: sandbox.set_faults(**FAULTS))
         camera.take("faults", "#/+966505550164", "f", wanted=".panel .group-of")
         camera.take("help", "#/+13235550199", "?", wanted="#help kbd")
-        page.resize(1000, 760)
-        camera.take("medium", "#/requests")
+        shoot_widths(camera)
         shoot_narrow(camera, lost)
         print(*page.complaints(), sep="\n")
 
@@ -61,6 +60,17 @@ def shoot_wide(camera: Camera, request: str) -> None:
         camera.page.driver.get(f"{camera.page.url}/{request}")
         camera.page.one("#detail pre")
         camera.page.driver.save_screenshot(str(camera.folder / f"{theme}-request.png"))
+    camera.page.prefer(color_scheme="light")
+
+
+def shoot_widths(camera: Camera) -> None:
+    """Take each width in both colours, with a conversation."""
+    for width, height in ((360, 740), (768, 1024), (1440, 900)):
+        camera.page.resize(width, height, is_phone=width < 500)
+        for theme in ("light", "dark"):
+            camera.page.prefer(color_scheme=theme)
+            camera.take(f"{width}-{theme}", f"#/{lively.CUSTOMER}", wanted=".bubble")
+            camera.take(f"{width}-{theme}-requests", "#/requests", wanted=".request")
     camera.page.prefer(color_scheme="light")
 
 

@@ -1,7 +1,7 @@
 // A row of filters, each with the number of what it would leave.
 
-import { fill, h } from "./dom.js";
-import { count } from "./words.js";
+import { h, replaceChildren } from "./dom.js";
+import { count } from "./format.js";
 
 /**
  * @template T
@@ -39,7 +39,7 @@ export class Chips {
     this.#shown = stamp;
     const { place } = this;
     const focused = [...place.children].indexOf(/** @type {Element} */ (document.activeElement));
-    fill(place, this.#chips());
+    replaceChildren(place, this.#chips());
     const again = place.children[Math.min(focused, place.children.length - 1)];
     if (focused >= 0 && again instanceof HTMLElement) again.focus();
   }

@@ -1,6 +1,6 @@
 // Dark or light: as the reader's system has it, until they choose; theme.js remembers the choice.
 
-import { at } from "./dom.js";
+import { byId } from "./dom.js";
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -25,6 +25,6 @@ export function followColours() {
 
 function name() {
   const words = isDark() ? "Light" : "Dark";
-  at("theme-button").textContent = words;
-  at("theme-button").title = `${words} colours (t)`;
+  byId("theme-button").textContent = words;
+  byId("theme-button").title = `${words} colours (t)`;
 }

@@ -1,10 +1,10 @@
 // One request in full: what is known of it, and what went over the wire.
 
 import { call, Objection } from "./api.js";
-import { fill, h } from "./dom.js";
-import { copyAndSay } from "./speech.js";
-import { count, counted, duration, phoneIn, time } from "./words.js";
-import { outcome } from "./wire.js";
+import { h, replaceChildren } from "./dom.js";
+import { copyAndSay } from "./toasts.js";
+import { count, counted, duration, phoneIn, time } from "./format.js";
+import { outcome } from "./requests.js";
 
 /** @typedef {import("./store.js").SandboxRequest} SandboxRequest */
 /** @typedef {SandboxRequest & {raw_request: string | null, raw_answer: string | null}} Full */
@@ -40,12 +40,12 @@ export class Detail {
     this.place.hidden = id === null;
     if (id === this.#id) return;
     this.#id = id;
-    if (id === null) return fill(this.place);
+    if (id === null) return replaceChildren(this.place);
     this.place.setAttribute("aria-busy", "true");
     const shown = await this.#read(id);
     if (this.#id !== id) return;
     this.place.removeAttribute("aria-busy");
-    fill(this.place, shown);
+    replaceChildren(this.place, shown);
     this.place.scrollTop = 0;
   }
 
@@ -151,12 +151,12 @@ export class Detail {
         h("p", { class: "none" }, "It has been forgotten: the newest 32 MB are held."),
       );
     const block = h("pre", { tabindex: "0", "aria-label": `${title}, as it went over the wire` });
-    fill(block, pretty(raw));
+    replaceChildren(block, pretty(raw));
     const toggle = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, "Raw");
     toggle.addEventListener("click", () => {
       const isRaw = toggle.getAttribute("aria-pressed") === "false";
       toggle.setAttribute("aria-pressed", String(isRaw));
-      fill(block, isRaw ? [raw] : pretty(raw));
+      replaceChildren(block, isRaw ? [raw] : pretty(raw));
     });
     const copied = h(
       "button",

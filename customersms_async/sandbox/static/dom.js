@@ -34,7 +34,7 @@ function present(children) {
  * @param {string} id
  * @returns {HTMLElement}
  */
-export function at(id) {
+export function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no #${id}`);
   return found;
@@ -46,7 +46,7 @@ export function at(id) {
  * @param {HTMLElement} element
  * @param {string} text
  */
-export function say(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -54,7 +54,7 @@ export function say(element, text) {
  * @param {HTMLElement} element
  * @param {...(Child | Child[])} children
  */
-export function fill(element, ...children) {
+export function replaceChildren(element, ...children) {
   element.replaceChildren(...present(children.flat()));
 }
 

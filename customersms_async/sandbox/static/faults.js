@@ -2,9 +2,8 @@
 // any other program can make; what is shown is what the sandbox answered.
 
 import { call } from "./api.js";
-import { inWords } from "./causes.js";
-import { at, fill, h } from "./dom.js";
-import { toast } from "./speech.js";
+import { byId, h, replaceChildren } from "./dom.js";
+import { toast } from "./toasts.js";
 import {
   byChance,
   clock,
@@ -14,8 +13,8 @@ import {
   limitOf,
   nextRequests,
   tidy,
-} from "./switches.js";
-import { mailboxName } from "./words.js";
+} from "./faultForm.js";
+import { faultsInWords, mailboxName } from "./format.js";
 
 /**
  * @typedef {object} Faults
@@ -66,7 +65,7 @@ export class FaultPanel {
       },
       "×",
     );
-    fill(
+    replaceChildren(
       dialog,
       h("header", { class: "panel-head" }, this.#title, close),
       this.#errors,
@@ -83,15 +82,15 @@ export class FaultPanel {
     if (this.isOpen) return this.close();
     for (const part of this.#form.children) part.classList.remove("is-edited");
     this.dialog.show();
-    at("faults-button").setAttribute("aria-expanded", "true");
+    byId("faults-button").setAttribute("aria-expanded", "true");
     await this.read();
     this.#form.querySelector("select")?.focus();
   }
 
   close() {
     this.dialog.close();
-    at("faults-button").setAttribute("aria-expanded", "false");
-    at("faults-button").focus();
+    byId("faults-button").setAttribute("aria-expanded", "false");
+    byId("faults-button").focus();
   }
 
   /** @param {string} fault */
@@ -156,7 +155,7 @@ export class FaultPanel {
     this.#showBand();
     if (!this.isOpen || !this.#faults || !this.#limit) return;
     const { script, standing, probabilities, seed, latency } = this.#faults;
-    fill(
+    replaceChildren(
       this.#title,
       "Faults",
       h(
@@ -200,21 +199,21 @@ export class FaultPanel {
     const focused = place.contains(document.activeElement)
       ? document.activeElement?.getAttribute("name")
       : null;
-    fill(place, build());
+    replaceChildren(place, build());
     const again = focused && place.querySelector(`[name="${focused}"]`);
     if (again instanceof HTMLElement) again.focus();
   }
 
   /** The band that says, whether or not the panel is open, that something goes wrong on purpose. */
   #showBand() {
-    const band = at("standing");
-    const words = inWords(this.#common, this.#faults);
+    const band = byId("standing");
+    const words = faultsInWords(this.#common, this.#faults);
     band.hidden = words.length === 0;
     const stamp = words.join("|");
     if (band.dataset.stamp === stamp) return;
     band.dataset.stamp = stamp;
     const off = h("button", { type: "button", onclick: () => this.allOff() }, "Switch off");
-    fill(
+    replaceChildren(
       band,
       h("b", {}, "Faults on"),
       h(

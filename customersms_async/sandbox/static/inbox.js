@@ -6,18 +6,21 @@
 import { Chips } from "./chips.js";
 import { followColours, turnColours } from "./colours.js";
 import { Detail } from "./detail.js";
-import { at, say } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { FaultPanel } from "./faults.js";
 import { Feed } from "./feed.js";
+import { download, messagesOf } from "./export.js";
 import { listen, showSheet } from "./keys.js";
-import { Minute } from "./minute.js";
+import { Gauge } from "./gauge.js";
 import { NUMBER_FILTERS, Numbers, showMailboxes } from "./numbers.js";
-import { announce, copyAndSay, toast } from "./speech.js";
+import { announce, copyAndSay, toast } from "./toasts.js";
 import { showStart } from "./start.js";
 import { Store } from "./store.js";
 import { ThreadView } from "./thread.js";
-import { time } from "./words.js";
-import { REQUEST_FILTERS, Wire } from "./wire.js";
+import { counted, time } from "./format.js";
+import { REQUEST_FILTERS, RequestList } from "./requests.js";
+import { Router } from "./router.js";
+import { RenderScheduler } from "./scheduler.js";
 
 /** @typedef {import("./store.js").Message} Message */
 
@@ -34,24 +37,24 @@ const state = {
   isGone: false,
 };
 
-const minute = new Minute(at("minute"));
+const gauge = new Gauge(byId("minute"));
 const numbers = new Numbers((phone) => go(`#/${phone}`));
-const wire = new Wire((id) => go(`#/request/${id}`));
-const thread = new ThreadView(at("thread"), store, { copyCode, back: () => go("#/") });
+const requests = new RequestList((id) => go(`#/request/${id}`));
+const thread = new ThreadView(byId("thread"), store, { copyCode, back: () => go("#/") });
 const panel = new FaultPanel(dialog("faults"), {
   mailbox: () => store.mailbox,
   accounts: () => [...store.accounts.values()],
 });
-const detail = new Detail(at("detail"), {
+const detail = new Detail(byId("detail"), {
   close: closeRequest,
   meaning: (fault) => panel.meaning(fault),
 });
-const search = /** @type {HTMLInputElement} */ (at("search"));
+const search = /** @type {HTMLInputElement} */ (byId("search"));
 const feed = new Feed(store, { changed, loaded, arrived, answered, set: rereadFaults, connected });
 
 /** @param {string} id */
 function dialog(id) {
-  return /** @type {HTMLDialogElement} */ (at(id));
+  return /** @type {HTMLDialogElement} */ (byId(id));
 }
 
 // --- What the sandbox says ------------------------------------------------------------------------
@@ -59,7 +62,7 @@ function dialog(id) {
 let wasLoaded = false;
 
 function loaded() {
-  for (const { list } of [numbers, wire, thread]) list.forget();
+  for (const { list } of [numbers, requests, thread]) list.forget();
   void detail.refresh();
   panel.read().catch(() => undefined);
   render();
@@ -70,7 +73,7 @@ function loaded() {
 /** @param {Message[]} messages */
 function arrived(messages) {
   announce(messages);
-  if (!at("standing").hidden) rereadFaults();
+  if (!byId("standing").hidden) rereadFaults();
 }
 
 /** @param {number} id */
@@ -90,13 +93,16 @@ function rereadFaults() {
 /** @param {boolean} isOpen */
 function connected(isOpen) {
   document.body.classList.toggle("is-gone", !isOpen);
-  const link = at("link");
+  const link = byId("link");
   link.classList.toggle("is-open", isOpen);
-  say(link, isOpen ? "Live" : "Gone");
+  setText(link, isOpen ? "Live" : "Gone");
   const since = time(new Date().toISOString());
   if (!isOpen && !state.isGone)
-    say(at("gone"), `The sandbox has not answered since ${since}. Trying again every second.`);
-  at("gone").hidden = isOpen;
+    setText(
+      byId("gone"),
+      `The sandbox has not answered since ${since}. Trying again every second.`,
+    );
+  byId("gone").hidden = isOpen;
   if (isOpen && state.isGone) toast("The sandbox is back");
   state.isGone = !isOpen;
   changed();
@@ -115,32 +121,23 @@ let beat = 0;
 setInterval(() => {
   beat += 1;
   const isDue = !still.matches || beat % 5 === 0;
-  if (isDue && !document.hidden && feed.isLoaded) drawMinute();
+  if (isDue && !document.hidden && feed.isLoaded) drawGauge();
 }, 200);
 
-function drawMinute() {
+function drawGauge() {
   const account = feed.fullest;
-  minute.show(account, store.mailbox === null && store.accounts.size > 1);
+  gauge.show(account, store.mailbox === null && store.accounts.size > 1);
   const now = Date.now() + feed.ahead;
-  minute.draw(store.requests, (one) => store.shows(one), now, account?.usage.per ?? 60);
+  gauge.draw(store.requests, (one) => store.shows(one), now, account?.usage.per ?? 60);
 }
 
 // --- What is shown --------------------------------------------------------------------------------
 
-let pending = 0;
-let cost = 0;
+const scheduler = new RenderScheduler(render);
 
-/** Show everything in a moment: soon if that is cheap, later if it is dear. */
+/** Show everything in a moment. */
 function changed() {
-  pending ||= window.setTimeout(
-    () => {
-      pending = 0;
-      const start = performance.now();
-      render();
-      cost = performance.now() - start;
-    },
-    Math.min(400, Math.max(16, cost * 5)),
-  );
+  scheduler.request();
 }
 
 function render() {
@@ -148,19 +145,19 @@ function render() {
   const isEmpty = !store.messages.length && !store.requests.length;
   document.body.dataset.view = state.view;
   document.body.classList.toggle("is-empty", isEmpty);
-  at("start").hidden = !isEmpty;
-  if (isEmpty) showStart(at("start"), [...store.accounts.keys()]);
+  byId("start").hidden = !isEmpty;
+  if (isEmpty) showStart(byId("start"), [...store.accounts.keys()]);
   showMailboxes(store, chooseMailbox);
   showChips();
   const shown = numbers.show(store, { query: state.query, filter: numberChips.chosen });
-  wire.show(store, { query: state.query, filter: requestChips.chosen });
+  requests.show(store, { query: state.query, filter: requestChips.chosen });
   const phone = state.phone ?? shown[0]?.phone ?? null;
   const found = phone ? store.threads.get(phone) : undefined;
   numbers.select(phone);
-  wire.select(state.request);
+  requests.select(state.request);
   thread.show(found, phone, state.phone === null);
   void detail.show(state.request);
-  drawMinute();
+  drawGauge();
   if (found && !document.hidden && thread.isInSight) store.see(found);
   showTitle();
 }
@@ -170,8 +167,8 @@ function showTitle() {
   document.title = `${state.isGone ? "⚠ " : ""}${unseen ? `(${unseen}) ` : ""}SMS inbox`;
 }
 
-const numberChips = new Chips(at("number-chips"), NUMBER_FILTERS, changed);
-const requestChips = new Chips(at("request-chips"), REQUEST_FILTERS, changed);
+const numberChips = new Chips(byId("number-chips"), NUMBER_FILTERS, changed);
+const requestChips = new Chips(byId("request-chips"), REQUEST_FILTERS, changed);
 
 function showChips() {
   const requests = () => store.requests.filter((one) => store.shows(one));
@@ -194,26 +191,18 @@ function copyCode({ code }) {
 
 // --- Where the reader is --------------------------------------------------------------------------
 
+const router = new Router(arrive);
+
 /** @param {string} hash */
 function go(hash) {
-  if (location.hash === hash) route();
-  else location.hash = hash;
+  router.go(hash);
 }
 
-/** Go somewhere without a step back to where one was. @param {string} hash */
-function slide(hash) {
-  history.replaceState(null, "", hash);
-  route();
-}
-
-function route() {
-  const place = location.hash.replace(/^#\/?/, "").replace("%2B", "+");
-  const request = /^request\/([0-9]+)$/.exec(place);
-  const phone = /^\+?([0-9]+)$/.exec(place);
-  if (request) [state.view, state.request] = ["request", Number(request[1])];
-  else if (place === "requests") [state.view, state.request] = ["requests", null];
-  else if (phone) [state.view, state.phone] = ["thread", `+${phone[1]}`];
-  else [state.view, state.phone] = ["home", null];
+/** @param {import("./router.js").Place} place */
+function arrive({ view, phone, request }) {
+  state.view = view;
+  if (view === "thread" || view === "home") state.phone = phone ?? null;
+  else state.request = request ?? null;
   const tab = state.view.startsWith("request") ? "requests" : "home";
   for (const one of document.querySelectorAll("[data-tab]")) {
     if (one.matches(`[data-tab="${tab}"]`)) one.setAttribute("aria-current", "page");
@@ -227,8 +216,8 @@ function route() {
 function reveal() {
   const place = numbers.list.items.findIndex((one) => one.phone === state.phone);
   if (place >= 0) numbers.list.reveal(place);
-  const index = wire.list.items.findIndex((one) => one.id === state.request);
-  if (index >= 0) wire.list.reveal(index);
+  const index = requests.list.items.findIndex((one) => one.id === state.request);
+  if (index >= 0) requests.list.reveal(index);
 }
 
 function closeRequest() {
@@ -240,7 +229,7 @@ function closeRequest() {
 /** @param {"numbers" | "requests"} name */
 function focusList(name) {
   state.list = name;
-  (name === "numbers" ? numbers : wire).list.scroller.focus();
+  (name === "numbers" ? numbers : requests).list.scroller.focus();
 }
 
 /** @param {(index: number, last: number) => number} step */
@@ -255,18 +244,18 @@ function move(step) {
           step,
         )
       ];
-    if (next) slide(`#/${next.phone}`);
+    if (next) router.slide(`#/${next.phone}`);
   } else {
-    const { items } = wire.list;
+    const { items } = requests.list;
     const next =
       items[
         bounded(
-          items.findIndex((one) => one.id === wire.selected),
+          items.findIndex((one) => one.id === requests.selected),
           items.length,
           step,
         )
       ];
-    if (next) slide(`#/request/${next.id}`);
+    if (next) router.slide(`#/request/${next.id}`);
   }
 }
 
@@ -292,8 +281,8 @@ function arrow(step) {
 
 function enter() {
   if (state.list === "requests") {
-    if (wire.selected !== null) go(`#/request/${wire.selected}`);
-    at("detail").focus();
+    if (requests.selected !== null) go(`#/request/${requests.selected}`);
+    byId("detail").focus();
   } else if (numbers.selected) {
     go(`#/${numbers.selected}`);
     thread.scroller.focus();
@@ -328,9 +317,19 @@ function seeAll() {
   changed();
 }
 
+/** Give what the list shows that the reader is in, by mailbox, search and filter. */
+function exportShown() {
+  const isAboutRequests = state.list === "requests" || state.view.startsWith("request");
+  const rows = isAboutRequests ? [...requests.list.items] : messagesOf([...numbers.list.items]);
+  const what = isAboutRequests ? "request" : "message";
+  if (!rows.length) return toast("There is nothing to export");
+  download(`sms-${what}s.json`, rows);
+  return toast(`${counted(rows.length, what)} exported`);
+}
+
 function turn() {
   turnColours();
-  drawMinute();
+  drawGauge();
 }
 
 const next = (/** @type {number} */ index) => index + 1;
@@ -359,19 +358,20 @@ listen({
   m: nextMailbox,
   u: seeAll,
   f: () => void panel.toggle(),
+  e: exportShown,
   t: turn,
   Escape: escape,
   "?": () => showSheet(dialog("help")),
 });
 
 search.addEventListener("input", () => setQuery(search.value));
-at("numbers").addEventListener("focusin", () => (state.list = "numbers"));
-at("wire").addEventListener("focusin", () => (state.list = "requests"));
-at("faults-button").addEventListener("click", () => void panel.toggle());
-at("theme-button").addEventListener("click", turn);
-at("help-button").addEventListener("click", () => showSheet(dialog("help")));
+byId("numbers").addEventListener("focusin", () => (state.list = "numbers"));
+byId("wire").addEventListener("focusin", () => (state.list = "requests"));
+byId("faults-button").addEventListener("click", () => void panel.toggle());
+byId("export-button").addEventListener("click", exportShown);
+byId("theme-button").addEventListener("click", turn);
+byId("help-button").addEventListener("click", () => showSheet(dialog("help")));
 document.addEventListener("visibilitychange", changed);
-window.addEventListener("hashchange", route);
 followColours();
-route();
+router.read();
 feed.start();

@@ -1,6 +1,6 @@
 // The keyboard.
 
-import { fill, h } from "./dom.js";
+import { h, replaceChildren } from "./dom.js";
 
 /** @type {[string[], string][]} */
 const SHEET = [
@@ -14,6 +14,7 @@ const SHEET = [
   [["c"], "copy the last code"],
   [["m"], "next mailbox"],
   [["u"], "mark all as seen"],
+  [["e"], "export what the list shows"],
   [["f"], "faults"],
   [["t"], "light or dark"],
   [["Esc"], "close, empty the search, follow the newest"],
@@ -57,7 +58,7 @@ export function showSheet(dialog) {
     { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() },
     "×",
   );
-  fill(
+  replaceChildren(
     dialog,
     h("header", { class: "panel-head" }, h("h2", { id: "help-title" }, "Keys"), close),
     h("dl", { class: "sheet-keys" }, keys),

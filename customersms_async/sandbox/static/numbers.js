@@ -1,8 +1,8 @@
 // The left column: mailboxes, and the numbers that were written to.
 
-import { at, fill, h } from "./dom.js";
+import { byId, h, replaceChildren } from "./dom.js";
 import { VirtualList } from "./list.js";
-import { count, counted, mailboxName, phoneIn, time } from "./words.js";
+import { count, counted, mailboxName, phoneIn, time } from "./format.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").Thread} Thread */
@@ -26,7 +26,7 @@ export class Numbers {
     /** @type {string | null} */
     this.selected = null;
     /** @type {VirtualList<Thread>} */
-    this.list = new VirtualList(at("number-list"), {
+    this.list = new VirtualList(byId("number-list"), {
       height: 62,
       isFixed: true,
       edge: "top",
@@ -184,10 +184,10 @@ export function showMailboxes(store, choose) {
     accounts.map((one) => [one.account, one.credits, one.messages, one.usage]),
     store.mailbox,
   ]);
-  const place = at("mailboxes");
+  const place = byId("mailboxes");
   if (place.dataset.stamp === stamp) return;
   const focused = [...place.children].indexOf(/** @type {Element} */ (document.activeElement));
-  fill(place, all, rows);
+  replaceChildren(place, all, rows);
   place.dataset.stamp = stamp;
   if (focused >= 0)
     /** @type {HTMLElement} */ (place.children[focused] ?? place.children[0]).focus();

@@ -1,4 +1,4 @@
-// How many segments a text takes (3GPP TS 23.038: the GSM 7-bit alphabet and its extension table;
+// How a text is cut into segments (3GPP TS 23.038: the GSM 7-bit alphabet and its extension table;
 // TS 23.040: 160 and 153 septets, 70 and 67 UTF-16 units).
 
 const BASIC = new Set(
@@ -12,6 +12,8 @@ const EXTENDED = new Set("\f^{}\\[~]|€");
  * @property {number} units septets, or UTF-16 units
  * @property {number} room units that fit in that many segments
  * @property {number} segments
+ * @property {number[]} joints where each segment but the first begins, as places in the string
+ * @property {string[]} forcing the characters that are not in the GSM 7-bit alphabet, each once
  */
 
 /**
@@ -20,29 +22,40 @@ const EXTENDED = new Set("\f^{}\\[~]|€");
  */
 export function sizeOf(text) {
   const characters = [...text];
-  const isPlain = characters.every((one) => BASIC.has(one) || EXTENDED.has(one));
+  const forcing = [...new Set(characters.filter((one) => !BASIC.has(one) && !EXTENDED.has(one)))];
+  const isPlain = !forcing.length;
   const widths = characters.map((one) => (isPlain ? (EXTENDED.has(one) ? 2 : 1) : one.length));
   const [single, part] = isPlain ? [160, 153] : [70, 67];
   const units = widths.reduce((sum, width) => sum + width, 0);
-  const segments = units <= single ? 1 : packed(widths, part);
+  const joints = units <= single ? [] : jointsOf(characters, widths, part);
+  const segments = joints.length + 1;
   return {
     alphabet: isPlain ? "GSM-7" : "UCS-2",
     units,
     room: segments === 1 ? single : segments * part,
     segments,
+    joints,
+    forcing,
   };
 }
 
 /**
  * Fill segments in order; an escape sequence or a surrogate pair is not torn apart.
+ * @param {string[]} characters
  * @param {number[]} widths
  * @param {number} room
  */
-function packed(widths, room) {
-  let [segments, used] = [1, 0];
-  for (const width of widths) {
-    if (used + width > room) [segments, used] = [segments + 1, 0];
-    used += width;
-  }
-  return segments;
+function jointsOf(characters, widths, room) {
+  /** @type {number[]} */
+  const joints = [];
+  let [used, place] = [0, 0];
+  characters.forEach((character, index) => {
+    if (used + widths[index] > room) {
+      joints.push(place);
+      used = 0;
+    }
+    used += widths[index];
+    place += character.length;
+  });
+  return joints;
 }

@@ -1,7 +1,7 @@
 // What an empty inbox says: how to send to it.
 
-import { fill, h } from "./dom.js";
-import { copyAndSay } from "./speech.js";
+import { h, replaceChildren } from "./dom.js";
+import { copyAndSay } from "./toasts.js";
 
 /** The account that the command line opens if none is named, as answers mask it. */
 const USUAL = { masked: "cspro_…c7916b", key: "cspro_sandbox" };
@@ -14,7 +14,7 @@ export function showStart(place, accounts) {
   const key = accounts.includes(USUAL.masked) ? USUAL.key : "cspro_…";
   if (place.dataset.key === key) return;
   place.dataset.key = key;
-  fill(
+  replaceChildren(
     place,
     h("h2", {}, "Nothing has been sent yet"),
     h(

@@ -1,9 +1,19 @@
 // The middle: what one phone received, as the phone shows it, and what never reached it.
 
-import { fill, h, say } from "./dom.js";
+import { h, replaceChildren, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
 import { sizeOf } from "./segments.js";
-import { count, counted, day, dayKey, mailboxName, phoneIn, time, withCode } from "./words.js";
+import {
+  count,
+  counted,
+  day,
+  dayKey,
+  forcingInWords,
+  mailboxName,
+  markedText,
+  phoneIn,
+  time,
+} from "./format.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").Thread} Thread */
@@ -42,7 +52,7 @@ export class ThreadView {
       "‹",
     );
     const words = h("div", { class: "thread-words" }, this.#title, this.#about);
-    fill(
+    replaceChildren(
       place,
       h("header", { class: "thread-head" }, back, words, this.#code),
       this.#scroller,
@@ -86,9 +96,9 @@ export class ThreadView {
     const wasAtEdge = this.list.isAtEdge;
     this.#scroller.hidden = !thread;
     this.#none.hidden = Boolean(thread);
-    say(this.#none, phone ? "Nothing has been sent to this number." : "No number fits.");
-    if (isOther) fill(this.#title, phone && phoneIn(phone));
-    say(this.#about, thread ? about(thread, isFollowed) : "");
+    setText(this.#none, phone ? "Nothing has been sent to this number." : "No number fits.");
+    if (isOther) replaceChildren(this.#title, phone && phoneIn(phone));
+    setText(this.#about, thread ? about(thread, isFollowed) : "");
     this.#showCode(thread?.coded ?? null);
     this.list.show(thread ? [...thread.entries] : [], isOther);
     if (isOther) this.#more.hidden = true;
@@ -117,7 +127,7 @@ export class ThreadView {
       h("span", { class: "digits" }, inGroups(message.code ?? "")),
       h("kbd", { "aria-hidden": "true" }, "c"),
     );
-    fill(this.#code, h("span", { class: "last-code-label" }, "Last code"), button);
+    replaceChildren(this.#code, h("span", { class: "last-code-label" }, "Last code"), button);
   }
 
   /** @param {Entry} entry */
@@ -150,7 +160,7 @@ export class ThreadView {
     return h(
       "article",
       { class: `bubble${isLost ? " is-lost" : ""}${message.is_duplicate ? " is-duplicate" : ""}` },
-      h("p", { class: "text", dir: "auto" }, withCode(shortened(message.text))),
+      h("p", { class: "text", dir: "auto" }, markedText(shortened(message.text), size)),
       message.is_duplicate &&
         h(
           "p",
@@ -177,6 +187,7 @@ export class ThreadView {
             title: `${count(size.units)} of ${count(size.room)} ${size.alphabet === "GSM-7" ? "septets" : "UTF-16 units"}`,
           },
           `${counted(size.segments, "segment")} · ${counted([...message.text].length, "character")} · ${size.alphabet}`,
+          h("span", { class: "forced" }, forcingInWords(size)),
         ),
         this.store.accounts.size > 1 && h("span", {}, mailboxName(message.account)),
         requestLink(message.request),

@@ -1,9 +1,8 @@
 // The parts of the fault panel: each shows what is set, and sets it.
 
 import { button, group, number, onEnter } from "./fields.js";
-import { shortly } from "./causes.js";
 import { h } from "./dom.js";
-import { counted, duration, mailboxName } from "./words.js";
+import { counted, duration, mailboxName, shortly } from "./format.js";
 
 /** @typedef {import("./faults.js").FaultPanel} Panel */
 /** @typedef {import("./faults.js").Limit} Limit */

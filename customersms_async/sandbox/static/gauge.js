@@ -1,8 +1,8 @@
 // The budget: a gauge that fills, and a strip of the last minute on which each request drifts away.
 
 import { isDark } from "./colours.js";
-import { fill, h, say } from "./dom.js";
-import { count, duration, mailboxName } from "./words.js";
+import { h, replaceChildren, setText } from "./dom.js";
+import { count, duration, mailboxName } from "./format.js";
 
 /** @typedef {import("./store.js").Account} Account */
 /** @typedef {import("./store.js").SandboxRequest & {ms?: number}} Timed */
@@ -18,7 +18,7 @@ const MARKS = /** @type {const} */ ([
   ["lost", "--lost", 1],
 ]);
 
-export class Minute {
+export class Gauge {
   #used = h("strong", { class: "minute-used" });
   #of = h("span", { class: "minute-of" });
   #note = h("span", { class: "minute-note" });
@@ -55,7 +55,7 @@ export class Minute {
       this.#refused,
       this.#note,
     );
-    fill(place, words, this.#meter, this.#tape);
+    replaceChildren(place, words, this.#meter, this.#tape);
   }
 
   /**
@@ -70,14 +70,14 @@ export class Minute {
     const most = capacity ?? documented.limit;
     const shown = Math.max(0, Math.ceil(used - 1e-6));
     this.#freesAt = performance.now() + usage.retry_after * 1000;
-    say(this.#used, count(shown));
-    say(
+    setText(this.#used, count(shown));
+    setText(
       this.#of,
       limit === null
         ? `${shown === 1 ? "request" : "requests"} in ${duration(per)}`
         : `of ${count(most)} in ${duration(per)}`,
     );
-    say(this.#refused, `${count(usage.refused)} refused`);
+    setText(this.#refused, `${count(usage.refused)} refused`);
     this.#refused.hidden = usage.refused === 0;
     this.#notice(free, usage, isNamed ? `${mailboxName(account.account)}: ` : "");
     if (account.account !== this.#shown) this.#meter.classList.add("is-other");
@@ -103,13 +103,13 @@ export class Minute {
   #notice(free, { used, documented }, name) {
     if (free === null) {
       const over = Math.ceil(used - documented.limit);
-      say(
+      setText(
         this.#note,
         `${name}no limit here; the gateway has ${documented.limit}${over > 0 ? `, ${count(over)} above it` : ""}`,
       );
     } else {
       const seconds = Math.max(0, (this.#freesAt - performance.now()) / 1000);
-      say(
+      setText(
         this.#note,
         `${name}${free > 0 ? `${count(free)} free` : `free again in ${duration(Math.ceil(seconds))}`}`,
       );

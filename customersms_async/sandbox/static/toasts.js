@@ -1,7 +1,7 @@
 // What the page says by itself: a line at its foot, and news for a screen reader.
 
-import { at, copy, say } from "./dom.js";
-import { counted } from "./words.js";
+import { byId, copy, setText } from "./dom.js";
+import { counted } from "./format.js";
 
 /** @typedef {import("./store.js").Message} Message */
 
@@ -15,9 +15,9 @@ let toasting = 0;
 
 /** @param {string} words */
 export function toast(words) {
-  const place = at("toast");
+  const place = byId("toast");
   place.hidden = false;
-  say(place, words);
+  setText(place, words);
   clearTimeout(toasting);
   toasting = window.setTimeout(() => (place.hidden = true), STAYS);
 }
@@ -40,7 +40,7 @@ export function announce(messages) {
   if (!messages.length) return;
   news = news.concat(messages);
   telling ||= window.setTimeout(() => {
-    say(at("news"), inWords(news));
+    setText(byId("news"), inWords(news));
     [news, telling] = [[], 0];
   }, GATHERED);
 }

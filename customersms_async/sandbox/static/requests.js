@@ -1,9 +1,9 @@
 // The right column: requests as they came in.
 
-import { at, h } from "./dom.js";
+import { byId, h } from "./dom.js";
 import { VirtualList } from "./list.js";
 import { isNumber } from "./numbers.js";
-import { count, duration, phoneIn, time } from "./words.js";
+import { count, duration, phoneIn, time } from "./format.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").SandboxRequest} SandboxRequest */
@@ -25,13 +25,13 @@ export const FATES = {
   lost: "answer lost",
 };
 
-export class Wire {
+export class RequestList {
   /** @param {(id: number) => void} open */
   constructor(open) {
     /** @type {number | null} */
     this.selected = null;
     /** @type {VirtualList<SandboxRequest>} */
-    this.list = new VirtualList(at("request-list"), {
+    this.list = new VirtualList(byId("request-list"), {
       height: 58,
       isFixed: true,
       edge: "top",

@@ -1,0 +1,47 @@
+// Where the reader is, as the address of the page says it after its hash.
+
+/**
+ * @typedef {object} Place
+ * @property {"home" | "thread" | "requests" | "request"} view
+ * @property {string} [phone] of a thread
+ * @property {number} [request] of a request
+ */
+
+/**
+ * @param {string} hash
+ * @returns {Place}
+ */
+export function placeOf(hash) {
+  const path = hash.replace(/^#\/?/, "").replace("%2B", "+");
+  const request = /^request\/([0-9]+)$/.exec(path);
+  const phone = /^\+?([0-9]+)$/.exec(path);
+  if (request) return { view: "request", request: Number(request[1]) };
+  if (path === "requests") return { view: "requests" };
+  if (phone) return { view: "thread", phone: `+${phone[1]}` };
+  return { view: "home" };
+}
+
+export class Router {
+  /** @param {(place: Place) => void} arrive called at each place that the reader comes to */
+  constructor(arrive) {
+    this.arrive = arrive;
+    window.addEventListener("hashchange", () => this.read());
+  }
+
+  /** Tell of the place of the address. */
+  read() {
+    this.arrive(placeOf(location.hash));
+  }
+
+  /** @param {string} hash */
+  go(hash) {
+    if (location.hash === hash) this.read();
+    else location.hash = hash;
+  }
+
+  /** Go somewhere without a step back to where one was. @param {string} hash */
+  slide(hash) {
+    history.replaceState(null, "", hash);
+    this.read();
+  }
+}
