@@ -283,11 +283,12 @@ async def enter_limiter(limiter: Limiter) -> None:
 
 
 async def leave_limiter(limiter: Limiter) -> None:
-    """Tell how requests ended and close it, if it was made from an address."""
-    if isinstance(limiter, SharedLimiter) and limiter in _users:
+    """Tell how requests ended, and close a limiter that was made from an address and is left."""
+    if not isinstance(limiter, SharedLimiter):
+        return
+    if limiter in _users:
         _users[limiter] = max(_users[limiter] - 1, 0)
-        if not _users[limiter]:
-            await limiter.aclose()
+    await (limiter.flush() if _users.get(limiter, 1) else limiter.aclose())
 
 
 def observable(limiter: Limiter) -> ObservableLimiter:

@@ -379,19 +379,19 @@ class SharedAccount:
         return usage_of(self._law, state, now, self.member.waiting, view.received - view.now)
 
     async def aclose(self) -> None:
-        """Turn away those who wait, and tell the store how requests ended, if it is there."""
+        """Turn away those who wait, and tell how requests ended."""
         self._tell_all(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), "the limiter was closed"))
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait([self._pump])
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Tell the store how requests ended, if it is there."""
         with contextlib.suppress(StoreAway, OtherOptions, UnreadableState):
             for _ in range(5):
-                if self._ends:
-                    await self._flush()
-
-    async def _flush(self) -> None:
-        view = self._sight.view
-        if view is None or self._sight.known is not None:
-            await self._look()
-        else:
-            await self._swap(view, self._plan(view, view.least(self.clock()), list(self._ends)))
+                view, ends = self._sight.view, list(self._ends)
+                if ends and (view is None or self._sight.known is not None):
+                    await self._look()
+                elif ends and view is not None:
+                    await self._swap(view, self._plan(view, view.least(self.clock()), ends))

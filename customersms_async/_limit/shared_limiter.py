@@ -169,6 +169,16 @@ class SharedLimiter:
             await asyncio.sleep(left)
             await self.ready()
 
+    async def flush(self) -> None:
+        """
+        Tell the store how the requests of this event loop ended, without waiting for the next one.
+
+        A client does so when it is closed. Where the store does not answer, it is told later.
+        """
+        here = self._loops.get(asyncio.get_running_loop())
+        if here is not None:
+            await asyncio.gather(*(account.flush() for account in here.accounts.values()))
+
     async def aclose(self) -> None:
         """
         Tell the store how requests ended, and close what this event loop has opened.

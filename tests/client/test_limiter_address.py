@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from customersms_async import ConfigurationError, CustomerSMS, FileLimiter, LocalLimiter
@@ -9,6 +11,8 @@ from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
 from customersms_async.sandbox import Sandbox
 from tests.support.callers import now
+from tests.support.memory import MemoryTransport, make_client_in_memory
+from tests.support.shared import InMemory, Server
 
 
 @pytest.mark.parametrize(
@@ -57,6 +61,26 @@ async def test_the_last_client_closes_a_limiter(tmp_path):
             usage = await sms.usage()
 
     assert (1, 0) == (usage.busy, usage.in_flight)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_a_client_that_is_closed_tells_how_its_requests_ended(is_away):
+    """A limiter that was passed in is not closed; what its store cannot be told now waits."""
+    server = Server()
+    one, other = InMemory(server), InMemory(server)
+    sms = make_client_in_memory(MemoryTransport(), limiter=one)
+    await sms.send("+12125550123", "Your code is 4711")
+    server.is_away = is_away
+
+    await sms.aclose()
+
+    server.is_away = False
+    usage = await other.usage(sms.account)
+    assert (1, int(is_away)) == (usage.busy, usage.in_flight)
+    await asyncio.sleep(2)
+    assert 0 == (await other.usage(sms.account)).in_flight
+    await sms.send("+12125550123", "Your code is 4712")
 
 
 def test_an_argument_goes_before_the_variable(monkeypatch):
