@@ -181,7 +181,7 @@ bench: $(BENCH)/.ready  ## measure all that the README says beside our peers, in
 	$(call MEASURE,benchmarks/bench_*.py)
 	@$(BENCH)/bin/python -m benchmarks.pages
 
-bench-limit: $(BENCH)/.ready  ## measure the rate limiter beside its peers, in two minutes
+bench-limit: $(BENCH)/.ready  ## measure the rate limiter: beside its peers, shared, and under attack, in an hour
 	$(call MEASURE,benchmarks/bench_limit*.py)
 
 # The other parts, each by itself: make bench-duplicates, bench-send, bench-bulk, …

@@ -1,9 +1,9 @@
 """
 A gateway that notes when each request arrived, in a process of its own on 127.0.0.1.
 
-It accepts every number and answers 5 to 50 ms later. Run as a program it prints its port, serves
-until its standard input is closed, and prints what it has noted: one JSON line for each request,
-with the instant in seconds and the numbers.
+It accepts every number and answers 5 to 50 ms later, or as late as it is told. Run as a program it
+prints its port, serves until its standard input is closed, and prints what it has noted: one JSON
+line for each request, with the instant in seconds and the numbers.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ class Log:
 
 
 @contextmanager
-def gateway() -> Iterator[Log]:
-    """Run the gateway in a process of its own, and read at its end what it saw."""
+def gateway(least: float = 0.005, most: float = 0.05) -> Iterator[Log]:
+    """Run the gateway, which answers after so many seconds, and read at its end what it saw."""
+    words = [sys.executable, "-m", __name__, str(least), str(most)]
     with subprocess.Popen(
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         log = Log(f"http://127.0.0.1:{process.stdout.readline().strip()}{_PATH}")
@@ -66,14 +67,14 @@ def gateway() -> Iterator[Log]:
         log.arrivals = [Arrival(*json.loads(line)) for line in lines.splitlines()]
 
 
-async def _serve() -> None:
+async def _serve(least: float, most: float) -> None:
     seen: list[tuple[float, list[str]]] = []
 
     async def answer(request: web.Request) -> web.Response:
         phone = (await request.json())["phone"]
         phones = [phone] if isinstance(phone, str) else phone
         seen.append((time.monotonic(), phones))
-        await asyncio.sleep(random.uniform(0.005, 0.05))
+        await asyncio.sleep(random.uniform(least, most))
         results = [{"phone": one, "success": True, "message_id": f"msg_{one}"} for one in phones]
         return web.json_response({"success": True, "results": results})
 
@@ -90,4 +91,4 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(*map(float, sys.argv[1:])))

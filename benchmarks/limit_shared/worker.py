@@ -23,10 +23,9 @@ from customersms_async.outcomes import Status
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
 
-__all__ = ["RATE", "Task", "Worker", "phone_of", "worker_of"]
+__all__ = ["LIMIT", "Task", "Worker", "phone_of", "worker_of"]
 
-#: So that thirty seconds are six periods.
-RATE = Rate(100, per=5)
+LIMIT = 100
 
 
 @frozen
@@ -41,6 +40,7 @@ class Task:
         endpoint: URL of the gateway.
         seconds: How long it sends.
         skew: By how many seconds its clocks are wrong.
+        per: The period in seconds, which holds 100 requests at most.
         jobs_per_second: Jobs that begin, each in an event loop of its own; 0 for one bulk run.
     """
 
@@ -50,6 +50,7 @@ class Task:
     endpoint: str
     seconds: float
     skew: float
+    per: float = 5.0
     jobs_per_second: float = 0.0
 
 
@@ -94,7 +95,12 @@ class Worker:
         return json.loads(seen) if seen else {}
 
 
-LIMITERS = {"file": FileLimiter, "postgres": PostgresLimiter, "redis": RedisLimiter}
+LIMITERS = {
+    "file": FileLimiter,
+    "postgres": PostgresLimiter,
+    "redis": RedisLimiter,
+    "redis-plain": RedisLimiter,
+}
 
 
 class _Counted:
@@ -116,7 +122,7 @@ class _Counted:
 
 
 def _limiter(task: Task) -> Any:
-    limiter = LIMITERS[task.kind](task.store, RATE)
+    limiter = LIMITERS[task.kind](task.store, Rate(LIMIT, per=task.per))
     open_store = limiter._open_store  # noqa: SLF001 - what it asks is counted
     limiter._open_store = lambda: _Counted(open_store())  # noqa: SLF001
     return limiter

@@ -13,6 +13,25 @@ __all__ = ["Calls"]
 _Answer = TypeVar("_Answer")
 
 _LONGEST_TEXT = 200
+_PARTS = 10
+
+
+class _Patience:
+    """Ends a call after `TIMEOUT`; an event loop that is late takes one part of it at most."""
+
+    def __init__(self, time: asyncio.Timeout) -> None:
+        self._time = time
+        self._loop = asyncio.get_running_loop()
+        self._left = _PARTS
+        self._wait()
+
+    def _wait(self) -> None:
+        self._left -= 1
+        then = self._wait if self._left else self._end
+        self.timer = self._loop.call_later(TIMEOUT / _PARTS, then)
+
+    def _end(self) -> None:
+        self._time.reschedule(self._loop.time())
 
 
 class Calls:
@@ -51,8 +70,12 @@ class Calls:
             if now() < self._asks_again_at:
                 raise StoreAway(self._failure)
             try:
-                async with asyncio.timeout(TIMEOUT):
-                    return await call()
+                async with asyncio.timeout(None) as time:
+                    patience = _Patience(time)
+                    try:
+                        return await call()
+                    finally:
+                        patience.timer.cancel()
             except Exception as exc:
                 # Any kind: a driver or a client that was passed in may raise anything.
                 failure = f"{self._place}: {self._describe(exc)}"

@@ -5,7 +5,7 @@ A bulk run asks for all that it can get, 16 requests in flight for each member. 
 Poisson process of a part of the rate, and begin 0, 20, 40 or 120 s after it; answers take 0.1 to
 0.5 s. One member is a `LocalLimiter`; eight share a store whose ways take 0.5 to 2.5 ms each.
 
-``python -m benchmarks.bench_codes`` measures at least 20,000 codes a cell.
+``python -m benchmarks.bench_limit_codes`` measures at least 20,000 codes a cell.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def main(least: int = 20_000) -> int:
     alone = Seen()
     _virtual.run(lambda: measure(1, 0.0, 0, 0, alone))
     result = Result(
-        name="codes",
+        name="limit_codes",
         title="Codes beside a bulk run that has just begun, at 100 a minute",
         packages=("customersms-async", "aiolimiter"),
         tables={"waits": Table("Waits", rows, f"In slots of {SLOT:.2f} s; `reserve=1`.")},

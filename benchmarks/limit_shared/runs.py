@@ -1,0 +1,212 @@
+"""
+Runs of several processes that share a key: real time, real sockets and real servers.
+
+Each process is a bulk run of its own, with clocks that are wrong by up to ten seconds; something
+happens ten seconds after they began. The gateway counts the requests.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import redis
+from attrs import define, field
+
+from benchmarks._results import Row
+from benchmarks.limit_shared.gateway import Arrival, gateway
+from benchmarks.limit_shared.worker import LIMIT, Task, Worker, worker_of
+from tests.support.postgres import PostgresServer
+from tests.support.store import StoreServer
+from tests.support.stores import without_info
+
+__all__ = ["PROCESSES", "Place", "Seen", "Worker", "nothing", "place", "run"]
+
+PROCESSES = 8
+SECONDS = 30.0
+
+#: After so many seconds something happens.
+_HAPPENS_AFTER = 10.0
+
+#: Seconds after a loss in which the gate opens again, or has failed to.
+_LOOKS_FOR = 12.0
+
+
+@define
+class Place:
+    """
+    Where the members of one run meet.
+
+    Attributes:
+        kind: Of the store.
+        address: What the limiter is given.
+        server: What can be killed and started again, or None.
+    """
+
+    kind: str
+    address: str
+    server: Any = None
+
+    @property
+    def microseconds(self) -> float:
+        """Time that Redis has spent on the calls of its script."""
+        with redis.Redis.from_url(self.address) as client:
+            return float(client.info("commandstats")["cmdstat_evalsha"]["usec"])
+
+
+@contextmanager
+def place(kind: str) -> Iterator[Place]:
+    """Give a new store of *kind*."""
+    if kind == "file":
+        with tempfile.TemporaryDirectory() as folder:
+            yield Place(kind, str(Path(folder) / "sms.limit"))
+        return
+    here = Place(kind, "", PostgresServer() if kind == "postgres" else StoreServer())
+    here.server.start()
+    here.address = without_info(here.server.url) if kind == "redis-plain" else here.server.url
+    try:
+        yield here
+    finally:
+        here.server.close()
+
+
+@define
+class Seen:
+    """
+    What one run showed.
+
+    Attributes:
+        name: What happened in it.
+        kind: Of the store.
+        processes: How many there were.
+        per: The period in seconds, which holds 100 requests at most.
+        began_at: When they were told to begin.
+        arrivals: The requests, as the gateway counted them.
+        workers: What each process saw; nothing for one that was killed.
+        killed: The number of the process that was killed, or None.
+        back_at: When the server was there again, or None.
+        microseconds: Time that Redis has spent, or 0.
+    """
+
+    name: str
+    kind: str
+    processes: int
+    per: float
+    began_at: float = 0.0
+    arrivals: Sequence[Arrival] = ()
+    workers: Sequence[dict[str, Any]] = ()
+    killed: int | None = None
+    back_at: float | None = None
+    microseconds: float = 0.0
+    _instants: list[float] = field(init=False, factory=list)
+
+    def close(self, arrivals: Sequence[Arrival]) -> None:
+        """Take in what the gateway saw."""
+        self.arrivals = arrivals
+        self._instants = sorted(arrival.at for arrival in arrivals)
+
+    @property
+    def busiest(self) -> int:
+        """The most arrivals in any half-open period."""
+        return max(
+            sum(at <= other < at + self.per for other in self._instants) for at in self._instants
+        )
+
+    @property
+    def used(self) -> float:
+        """Of the budget of whole periods from the first request on, in percent."""
+        began_at = self._instants[0]
+        seconds = (self._instants[-1] - began_at) // self.per * self.per
+        used = sum(at < began_at + seconds for at in self._instants)
+        return 100 * used / (seconds / self.per * LIMIT)
+
+    @property
+    def trips(self) -> float:
+        """Calls of the store for each request, of the processes that lived to tell."""
+        total = Counter[str]()
+        for seen in self.workers:
+            total.update({word: seen[word] for word in ("calls", "requests") if seen})
+        return total["calls"] / total["requests"]
+
+    @property
+    def fairness(self) -> float:
+        """Jain's index of the processes that lived on: 1 where all have the same."""
+        counts = Counter(worker_of(one.phones[0]) for one in self.arrivals)
+        shares = [counts[worker] for worker in range(self.processes) if worker != self.killed]
+        return sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
+
+    @property
+    def closed_for(self) -> float:
+        """Seconds from the store's return to the end of the longest rest that follows."""
+        if self.back_at is None:
+            return 0.0
+        until = self.back_at + _LOOKS_FOR
+        after = [at for at in self._instants if self.back_at <= at < until]
+        rests = pairwise([self.back_at, *after, *([] if after else [until])])
+        return max(rests, key=lambda rest: rest[1] - rest[0])[1] - self.back_at
+
+    @property
+    def first_after(self) -> float:
+        """Seconds from the beginning to the first request."""
+        return self._instants[0] - self.began_at
+
+    @property
+    def row(self) -> Row:
+        """Give the row of the table."""
+        return {
+            "store": self.kind,
+            "what happened": self.name,
+            "processes": self.processes,
+            "per, s": self.per,
+            "most in any period": self.busiest,
+            "of the budget, %": self.used,
+            "store calls a grant": self.trips,
+            "server time a grant, µs": self.microseconds / len(self.arrivals) or None,
+            "fairness (Jain)": self.fairness,
+            "first request after, s": self.first_after,
+        }
+
+
+Happens = Callable[[Seen, Place, list[Worker]], None]
+
+
+def run(
+    name: str,
+    kind: str,
+    happens: Happens,
+    *,
+    processes: int = PROCESSES,
+    per: float = 5.0,
+    seconds: float = SECONDS,
+) -> Seen:
+    """Let all processes send, and something happen meanwhile."""
+    seen = Seen(name, kind, processes, per)
+    with place(kind) as here:
+        with gateway() as log:
+            tasks = [
+                Task(
+                    number, kind, here.address, log.url, seconds, 20 * number / processes - 10, per
+                )
+                for number in range(processes)
+            ]
+            workers = [Worker.start(task) for task in tasks]
+            seen.began_at = time.monotonic()
+            for worker in workers:
+                worker.begin()
+            time.sleep(_HAPPENS_AFTER)
+            happens(seen, here, workers)
+            seen.workers = [worker.end() for worker in workers]
+        seen.close(log.arrivals)
+        if kind == "redis":
+            seen.microseconds = here.microseconds
+    return seen
+
+
+def nothing(_seen: Seen, _place: Place, _workers: list[Worker]) -> None:
+    """Let them send."""
