@@ -42,6 +42,8 @@ class Task:
         skew: By how many seconds its clocks are wrong.
         per: The period in seconds, which holds 100 requests at most.
         jobs_per_second: Jobs that begin, each in an event loop of its own; 0 for one bulk run.
+        burst: Of the limiter; None for its default.
+        most: Requests of the bulk run.
     """
 
     number: int
@@ -52,6 +54,8 @@ class Task:
     skew: float
     per: float = 5.0
     jobs_per_second: float = 0.0
+    burst: int | None = None
+    most: int = 10_000
 
 
 def phone_of(worker: int, index: int) -> str:
@@ -122,7 +126,7 @@ class _Counted:
 
 
 def _limiter(task: Task) -> Any:
-    limiter = LIMITERS[task.kind](task.store, Rate(LIMIT, per=task.per))
+    limiter = LIMITERS[task.kind](task.store, Rate(LIMIT, per=task.per), burst=task.burst)
     open_store = limiter._open_store  # noqa: SLF001 - what it asks is counted
     limiter._open_store = lambda: _Counted(open_store())  # noqa: SLF001
     return limiter
@@ -136,7 +140,7 @@ def _put_clocks_wrong(skew: float) -> None:
 
 
 def _phones(task: Task) -> Iterator[str]:
-    return (phone_of(task.number, index) for index in range(10_000))
+    return (phone_of(task.number, index) for index in range(task.most))
 
 
 async def _send(task: Task) -> dict[str, Any]:
