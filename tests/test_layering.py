@@ -30,7 +30,6 @@ FILES = {
 }
 #: Files of `_limit` that decide and touch nothing.
 PURE_LIMIT = {"_limit." + name for name in ("account_state", "config", "law", "serialization")} | {
-    "_limit.pause",
     "_limit.rate_refusals",
     "_limit.shared_decisions",
     "_limit.store_view",

@@ -11,7 +11,7 @@ from .._values.validation import check_count, check_seconds, is_number
 from ..errors import ConfigurationError
 from .account_state import Rules
 
-__all__ = ["GRACE", "Rate", "Terms", "read_rules"]
+__all__ = ["GRACE", "Rate", "read_rules"]
 
 #: Seconds after the end of a request whose answer was lost, in which the server may still count it.
 GRACE: Final = 5.0
@@ -44,48 +44,6 @@ def read_rules(rate: object, burst: object, reserve: object, grace: object) -> R
         check_count("reserve", reserve, 0, rate.limit - 1),
         float(check_seconds("grace", grace, or_zero=True)),
     )
-
-
-@frozen
-class Terms:
-    """
-    The terms of a limiter.
-
-    Attributes:
-        rate: The limit.
-        burst: Requests of bulk runs that may leave at once.
-        reserve: Slots that bulk runs leave to single messages.
-        grace: Seconds after the end of a request whose answer was lost, in which the server may
-            still count it.
-    """
-
-    rate: Rate
-    burst: int
-    reserve: int
-    grace: float
-
-    @classmethod
-    def read(cls, rate: object, burst: object, reserve: object, grace: object) -> Terms:
-        """
-        Check what a caller gave; None stands for the default of the rate and of the burst.
-
-        Raises:
-            ConfigurationError: *rate* is no `Rate`, *burst* or *reserve* does not fit it, or
-                *grace* is no duration.
-        """
-        if rate is None:
-            rate = Rate()
-        if not isinstance(rate, Rate):
-            msg = f"rate must be a Rate like Rate(100, per=60), not {type(rate).__name__}"
-            raise ConfigurationError(msg)
-        if burst is None:
-            burst = max(1, rate.limit * _BURST_PERCENT // 100)
-        return cls(
-            rate,
-            check_count("burst", burst, 1, rate.limit),
-            check_count("reserve", reserve, 0, rate.limit - 1),
-            check_seconds("grace", grace, or_zero=True),
-        )
 
 
 def _positive(name: str, value: object) -> None:
