@@ -30,7 +30,7 @@ def killed_again_and_again(seed: int = 1) -> Seen:
         seen.began_at = time.monotonic()
         for life in range(KILLS + 1):
             tasks = [Task(number, "file", path, log.url, 10.0, 0.0) for number in range(PROCESSES)]
-            workers = [Worker.start(task) for task in tasks]
+            workers = Worker.start(*tasks)
             for worker in workers:
                 worker.begin()
             if life < KILLS:
@@ -48,11 +48,11 @@ def one_after_another() -> tuple[Seen, int]:
     with tempfile.TemporaryDirectory() as folder, gateway() as log:
         path = str(Path(folder) / "sms.limit")
         seen.began_at = time.monotonic()
-        one = Worker.start(Task(0, "file", path, log.url, 60.0, 0.0, 60.0, burst=LIMIT, most=60))
+        (one,) = Worker.start(Task(0, "file", path, log.url, 60.0, 0.0, 60.0, burst=LIMIT, most=60))
         one.begin()
         first = one.end()
         time.sleep(10)
-        other = Worker.start(Task(1, "file", path, log.url, 75.0, 0.0, 60.0, burst=LIMIT))
+        (other,) = Worker.start(Task(1, "file", path, log.url, 75.0, 0.0, 60.0, burst=LIMIT))
         other.begin()
         seen.workers = [first, other.end()]
     seen.close(log.arrivals)

@@ -41,7 +41,7 @@ def jobs(kind: str, overload: float) -> Row:
             Task(n, kind, here.address, "", seconds, 0.0, jobs_per_second=each)
             for n in range(workers)
         ]
-        running = [Worker.start(task) for task in tasks]
+        running = Worker.start(*tasks)
         for worker in running:
             worker.begin()
         granted = sum(worker.end()["requests"] for worker in running)

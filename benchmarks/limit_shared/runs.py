@@ -195,7 +195,7 @@ def run(
                 )
                 for number in range(processes)
             ]
-            workers = [Worker.start(task) for task in tasks]
+            workers = Worker.start(*tasks)
             seen.began_at = time.monotonic()
             for worker in workers:
                 worker.begin()
@@ -205,6 +205,7 @@ def run(
         seen.close(log.arrivals)
         if kind == "redis":
             seen.microseconds = here.microseconds
+    print(kind, name, seen.busiest, round(seen.used, 1), round(seen.closed_for, 2), flush=True)
     return seen
 
 

@@ -75,17 +75,19 @@ class Worker:
     process: subprocess.Popen[str]
 
     @classmethod
-    def start(cls, task: Task) -> Worker:
-        """Start it, and wait until it is ready to begin."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(asdict(task))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        return cls(process)
+    def start(cls, *tasks: Task) -> list[Worker]:
+        """Start some, and wait until all are ready to begin."""
+        workers = [cls._of(task) for task in tasks]
+        for worker in workers:
+            assert worker.process.stdout is not None
+            assert worker.process.stdout.readline() == "ready\n"
+        return workers
+
+    @classmethod
+    def _of(cls, task: Task) -> Worker:
+        words = [sys.executable, "-m", __name__, json.dumps(asdict(task))]
+        pipe = subprocess.PIPE
+        return cls(subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True))
 
     def begin(self) -> None:
         """Let it send."""
