@@ -280,6 +280,19 @@ async def test_a_new_store_calls_the_roll():
     assert now() - began_at <= 3.1
 
 
+async def test_a_new_account_in_a_store_that_runs_is_served_at_once():
+    """Only a new store calls the roll; a new account costs a look and a swap."""
+    one, _, server = pair()
+    server.trip = lambda: 0.002
+    await take(one)
+    began_at = now()
+
+    slots = [await one.acquire(f"account-{n}", SEND, longest=1) for n in range(3)]
+
+    assert 3 * 2 * 0.004 + 0.001 >= now() - began_at
+    assert max(slot.waited for slot in slots) <= 0.01
+
+
 async def test_entering_begins_the_roll_call():
     """The block of a limiter may be entered while its store is away."""
     server = Server(is_new=True)
