@@ -15,8 +15,7 @@ import os
 from celery import Celery
 
 from customersms_async.recipients import read
-from customersms_async.sync import CustomerSMS
-from customersms_async.sync.outbox import Outbox
+from customersms_async.sync import CustomerSMS, Outbox
 
 TEXT = "Hi {name}, the parents' evening is on 3 December at 19:00."
 SECONDS = float(os.environ.get("SEND_EVERY", "300"))

@@ -15,8 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from customersms_async.outbox import OutboxError
 from customersms_async.recipients import read
-from customersms_async.sync import CustomerSMS
-from customersms_async.sync.outbox import Outbox
+from customersms_async.sync import CustomerSMS, Outbox
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types

@@ -16,12 +16,28 @@ All clients of a process share one event loop, which starts with the first call,
 own. They may be used from any thread, in a forked child as well, and a program that ends without
 closing them ends quietly. Coroutines await the asynchronous client instead: a call in a thread that
 runs an event loop is refused.
+
+`Outbox` and its `Campaign` are those of `customersms_async.outbox`, without `await`.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .bulk import Bulk
 from .client import CustomerSMS
 
-__all__ = ["Bulk", "CustomerSMS"]
+if TYPE_CHECKING:
+    from .outbox import Campaign, Outbox
+
+__all__ = ["Bulk", "Campaign", "CustomerSMS", "Outbox"]
 
 for _public in (Bulk, CustomerSMS):
     _public.__module__ = __name__
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # the class that is asked for
+    """Load the outbox when it is first asked for: it takes as long as all the rest."""
+    if name in ("Campaign", "Outbox"):
+        return getattr(import_module(f"{__name__}.outbox"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

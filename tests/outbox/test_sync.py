@@ -12,8 +12,7 @@ import pytest
 
 from customersms_async import LocalLimiter, Message, Rate, Status
 from customersms_async.outbox import Added, CampaignHeld, enqueue
-from customersms_async.sync import CustomerSMS
-from customersms_async.sync.outbox import Outbox
+from customersms_async.sync import CustomerSMS, Outbox
 from tests.support.outbox_gateway import KEY, Ledger
 
 
