@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Coroutine, Sequence
+from typing import Annotated, Final, TypeVar
 
 from attrs import frozen
 from cyclopts import Parameter
 
 from .._values.status import Status
+from ..client import CustomerSMS
 from ..errors import AuthenticationError, OutOfCredits, SendError
 from ..outcomes import Receipt
 from ..phones import checked
 from ..plan import Plan
 from .connection import Connection, parser_of
-from .console import result, result_json
+from .console import result, result_json, say
 from .exits import Exit, worst
+from .interrupts import interruptible
 
 __all__ = ["send", "send_samples"]
+
+Result = TypeVar("Result")
+
+_WAITS: Final = "waiting for what is under way; Ctrl-C again gives up"
 
 
 def send(
@@ -56,7 +63,9 @@ def _send(
     as_json: bool = False,
 ) -> Exit:
     connection.announce(len(texts))
-    fates = asyncio.run(_send_all(connection, texts, timeout))
+    fates = asyncio.run(_unless_interrupted(_send_all(connection, texts, timeout)))
+    if fates is None:
+        return Exit.INTERRUPTED
     for fate in fates:
         if as_json:
             result_json(fate.to_dict())
@@ -102,6 +111,13 @@ def _behind(sign: str, said: str | None) -> str:
     return f"{sign}{said}" if said else ""
 
 
+async def _unless_interrupted(work: Coroutine[object, object, Result]) -> Result | None:
+    """Carry out *work*; None where it was interrupted, and the log has told what became of it."""
+    with contextlib.suppress(asyncio.CancelledError):
+        return await interruptible(work, lambda: say(_WAITS))
+    return None
+
+
 async def _send_all(
     connection: Connection, texts: Sequence[tuple[str, str]], timeout: float | None
 ) -> list[_Fate]:
@@ -113,4 +129,16 @@ async def _send_all(
             except SendError as error:
                 return _Fate(phone, error)
 
-        return await asyncio.gather(*itertools.starmap(send_one, texts))
+        try:
+            return await asyncio.gather(*itertools.starmap(send_one, texts))
+        except asyncio.CancelledError:
+            await _wait_or_give_up(sms)
+            raise
+
+
+async def _wait_or_give_up(sms: CustomerSMS) -> None:
+    """Wait for what is under way; at a second interruption, no longer."""
+    try:
+        await sms.aclose()
+    except asyncio.CancelledError:
+        await sms.aclose(drain=0)

@@ -30,13 +30,16 @@ def worker(
 async def _work(url: str, connection: Connection) -> Exit:
     async with Outbox(url) as outbox, connection.open() as sms:
         work = _send(outbox, sms)
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await interruptible(work, lambda: say("ends, once what is under way is answered"))
-        await sms.aclose(drain=0)  # what is under way after a second Ctrl-C is given up
+        except asyncio.CancelledError:
+            await sms.aclose(drain=0)  # what is under way after a second Ctrl-C is given up
+            return Exit.INTERRUPTED
     return Exit.OK
 
 
 async def _send(outbox: Outbox, sms: CustomerSMS) -> None:
     async with outbox.worker(sms):
         say("sending what is enqueued; Ctrl-C ends it")
-        await asyncio.Event().wait()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()

@@ -1,13 +1,19 @@
 """How a command ends: each exit status and what is said with it, and Ctrl-C once and twice."""
 
+import os
 import re
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
 
 import pytest
 
+from customersms_async import Message
 from customersms_async.cli import main
 from customersms_async.cli.exits import Exit
+from customersms_async.outbox import enqueue
 from tests.support.commands import numbers, start, wait_for
 
 A, B = "+12125551234", "+13235554567"
@@ -317,3 +323,55 @@ def test_what_a_container_or_a_closed_terminal_sends(tmp_path, sms_sandbox, numb
     assert Exit.INTERRUPTED == process.returncode
     assert "waiting for 1 answer, up to " in err
     assert out.startswith("1 sent, ")
+
+
+def start_command(sandbox, *words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "customersms_async", *words],
+        env={
+            **os.environ,
+            "CUSTOMERSMS_API_KEY": sandbox.key,
+            "CUSTOMERSMS_ENDPOINT": sandbox.endpoint,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_while_one_message_is_under_way(sms_sandbox, times):
+    """It says what it waits for and how the message ended; the second time it does not wait."""
+    sms_sandbox.set_faults(latency="2" if times == 1 else "60")
+    process = start_command(sms_sandbox, "send", A, "--text", "Hi", "--timeout", "70")
+    wait_for(lambda: sms_sandbox.messages)
+    process.send_signal(signal.SIGINT)
+    first = process.stderr.readline()
+    if times == 2:
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    sms_sandbox.clear_faults()
+
+    assert "waiting for what is under way; Ctrl-C again gives up\n" == first
+    assert (Exit.INTERRUPTED, "") == (process.returncode, out)
+    assert ("sent" if times == 1 else "unknown") in err
+    assert A not in err
+
+
+def test_ctrl_c_twice_at_a_worker(sms_sandbox, tmp_path):
+    """It leaves at once, and its status says so."""
+    url = tmp_path / "queue.db"
+    sms_sandbox.set_faults(latency="60")
+    process = start_command(sms_sandbox, "worker", "--outbox", str(url))
+    process.stderr.readline()
+    with sqlite3.connect(url) as connection:
+        enqueue(connection, Message(A, "Hi", ref="order-7"))
+    connection.close()
+    wait_for(lambda: sms_sandbox.messages)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    process.communicate(timeout=20)
+    sms_sandbox.clear_faults()
+
+    assert Exit.INTERRUPTED == process.returncode
