@@ -26,6 +26,10 @@ RUN_BY = {
     "make demo": "tests/test_demo.py",
     "make test": "Makefile",  # CI runs this file by it
     "pip install .": "Makefile",  # `make build` installs what this builds
+    "pip install '.[cli]'": "Makefile",
+    "python3 -m venv .venv": "Makefile",  # which makes its environments so
+    ". .venv/bin/activate": "Makefile",
+    "customersms --install-completion": "tests/integration/test_cli.py",
     "python -m customersms_async.sandbox --limit 100": "tests/integration/test_sandbox_command.py",
 }
 #: What runs the blocks of each other language; ``py`` has its own tests below.
