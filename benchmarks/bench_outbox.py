@@ -50,6 +50,7 @@ class Figures:
 
     Attributes:
         rows: Rows that went in, per second.
+        cpu_in: Microseconds of CPU for each of them, of this process and of a server.
         memory: MB that the process grew by meanwhile.
         resume: Seconds to open the outbox and claim the first batch again.
         cpu: Microseconds of CPU for a settled number: of the database's thread, or of the server.
@@ -57,6 +58,7 @@ class Figures:
     """
 
     rows: float
+    cpu_in: float
     memory: float
     resume: float
     cpu: float
@@ -89,8 +91,10 @@ async def measure(
     """Put rows in, find them again, and settle some numbers."""
     engine = make_engine()
     await engine.open()
-    before, began_at = memory(), time.perf_counter()
+    server = cpu if engine.kind == "postgresql" else float
+    before, began_at, used_in = memory(), time.perf_counter(), time.process_time() + server()
     await Campaign(Host(engine), "bench").add(people(rows))
+    used_in = time.process_time() + server() - used_in
     took, grown = time.perf_counter() - began_at, memory() - before
     await engine.aclose()
     engine = make_engine()
@@ -101,6 +105,7 @@ async def measure(
     await engine.aclose()
     return Figures(
         rows / took,
+        used_in / rows * 1e6,
         grown,
         resume,
         used / settled * 1e6,
@@ -213,6 +218,7 @@ def _row(name: str, figures: Figures) -> Row:
     return {
         "database": name,
         "rows in per s": figures.rows,
+        "CPU a row in, us": figures.cpu_in,
         "memory grown, MB": figures.memory,
         "found again, s": figures.resume,
         "CPU a number, us": figures.cpu,
@@ -225,6 +231,7 @@ def _peer_row(name: str, figures: tuple[float, float]) -> Row:
     return {
         "database": name,
         "rows in per s": rows,
+        "CPU a row in, us": None,
         "memory grown, MB": None,
         "found again, s": None,
         "CPU a number, us": cpu,
@@ -254,7 +261,8 @@ def main() -> int:
     postgres, peer_postgres = asyncio.run(on_postgres(chosen.rows, chosen.settle))
     note = (
         f"{chosen.rows:,} rows of one text go in, {chosen.settle:,} are claimed, fenced, settled "
-        "by hundreds, without a gateway. CPU: of the database's own thread (SQLite) or of the "
+        "by hundreds, without a gateway. CPU of a row in: all of this process, and of a "
+        "server. CPU of a number: of the database's own thread (SQLite) or of the "
         "server (PostgreSQL); for SQLAlchemy on SQLite, of the whole process. SQLAlchemy writes "
         "the same rows with no check for doubles."
     )

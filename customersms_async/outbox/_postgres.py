@@ -186,8 +186,8 @@ async def _step(connection: _Connection, step: Step, prefix: str) -> object:
             name = with_prefix(table, prefix)
             await connection.copy_records_to_table(name, records=rows, columns=columns)
         case Update(columns, rows) if rows:
-            lists = map(list, zip(*rows, strict=True))
-            await connection.execute(_updating(tuple(columns), prefix), *lists)
+            *lists, ids = map(list, zip(*rows, strict=True))
+            await connection.execute(_updating(tuple(columns), prefix), ids, *lists)
         case NewIds(table, count):
             return await _new_ids(connection, with_prefix(table, prefix), count)
         case Wake(channel):
@@ -201,9 +201,20 @@ async def _step(connection: _Connection, step: Step, prefix: str) -> object:
     return None
 
 
-async def _new_ids(connection: _Connection, table: str, count: int) -> list[int]:
-    sql = "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2)"
-    return [row[0] for row in await connection.fetch(sql, table, count)]
+#: The sequence is looked up once, not for each row.
+_IDS: Final = (
+    "SELECT nextval((SELECT pg_get_serial_sequence($1, 'id')::regclass)) AS id"
+    " FROM generate_series(1, $2)"
+)
+
+
+async def _new_ids(connection: _Connection, table: str, count: int) -> Sequence[int]:
+    """Reserve ids; a range, where nobody else has reserved some meanwhile."""
+    sql = f"SELECT min(id), max(id) FROM ({_IDS}) AS ids"  # noqa: S608  # the text above
+    ((first, last),) = await connection.fetch(sql, table, count)
+    if count and last - first + 1 == count:
+        return range(first, last + 1)
+    return [row[0] for row in await connection.fetch(_IDS, table, count)]
 
 
 def _touched(said: str) -> int:

@@ -45,6 +45,15 @@ _PATIENCE: Final = 10.0
 #: Seconds between two looks at what others have written.
 _LOOK_EVERY: Final = 0.05
 
+#: A log of 64 MB: rows that are added touch the same pages of an index again and again, and each
+#: of these pages is copied into the file once a checkpoint.
+_PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "cache_size = -65536",
+    "wal_autocheckpoint = 16384",
+)
+
 _LIST = re.compile(r"= ANY\(\?\)")
 _FOR_UPDATE = re.compile(r" FOR UPDATE( SKIP LOCKED)?")
 
@@ -113,7 +122,7 @@ class SqliteEngine:
     def _connect(self) -> sqlite3.Connection:
         _make_private(self.path)
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection
 
@@ -212,7 +221,7 @@ def _step(connection: sqlite3.Connection, step: Step, prefix: str) -> object:
         case Insert(table, columns, rows):
             connection.executemany(_inserting(table, tuple(columns), prefix), rows)
         case Update(columns, rows):
-            connection.executemany(_updating(tuple(columns), prefix), map(_id_last, rows))
+            connection.executemany(_updating(tuple(columns), prefix), rows)
         case NewIds(table, count):
             return _new_ids(connection, with_prefix(table, prefix), count)
         case Now():
@@ -229,10 +238,6 @@ def _new_ids(connection: sqlite3.Connection, table: str, count: int) -> range:
 
 def _bound(args: Sequence[object]) -> list[object]:
     return [json.dumps(arg) if isinstance(arg, list) else arg for arg in args]
-
-
-def _id_last(row: Sequence[object]) -> Sequence[object]:
-    return (*row[1:], row[0])
 
 
 @lru_cache(256)

@@ -163,3 +163,20 @@ async def test_the_place_of_the_data_has_a_name(make_engine):
     await second.open()
 
     assert await first.identity() == await second.identity()
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+async def test_ids_that_are_not_in_one_piece(engine):
+    """Where others take ids from between, each is asked for."""
+
+    def reserve():
+        yield Change("ALTER TABLE sms_batch ALTER COLUMN id SET INCREMENT BY 2")
+        ids = yield NewIds("sms_batch", 3)
+        none = yield NewIds("sms_batch", 0)
+        return list(ids), list(none)
+
+    await engine.open()
+    ids, none = await engine.run(reserve())
+
+    assert [0, 2, 4] == [one - ids[0] for one in ids]
+    assert [] == none

@@ -7,7 +7,7 @@ that come later in the same `add`, as long as no worker has claimed it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from attrs import define, field
@@ -70,10 +70,8 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
     for row, row_id in zip(rows, ids, strict=True):
         row.id = row_id
     new, added = sort_out(rows, refs, contents)
-    placed = yield from _place(campaign, new, open_batches)
-    yield Insert(
-        "sms_message", MESSAGE, [_message(campaign, row, placed.get(row.id)) for row in new]
-    )
+    yield from _place(campaign, new, open_batches)
+    yield Insert("sms_message", MESSAGE, [_message(campaign, row) for row in new])
     refused = len(new) - added.queued
     yield Change(
         "UPDATE sms_campaign SET total = total + ?, not_sent = not_sent + ?,"
@@ -107,38 +105,38 @@ def _known_refs(campaign: int, refs: Sequence[str]) -> Job[dict[str, Existing]]:
     return {ref: Existing(row_id, content) for ref, row_id, content in found}
 
 
-def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[dict[int, int]]:
-    """Put those that will be sent into batches; give the batch of each by its id."""
-    groups: dict[str, list[int]] = {}
+def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[None]:
+    """Put those that will be sent into batches."""
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.verdict is None:
-            groups.setdefault(row.text, []).append(row.id)
-    placed: dict[int, int] = {}
-    fresh: list[tuple[str, list[int]]] = []
-    for text, ids in groups.items():
-        batch, taken = yield from _fill_up(text, ids, open_batches)
-        placed.update((row_id, batch) for row_id in ids[:taken])
-        rest = ids[taken:]
-        size = open_batches.batch_size
-        fresh += [(text, rest[at : at + size]) for at in range(0, len(rest), size)]
+            groups.setdefault(row.text, []).append(row)
+    size, fresh = open_batches.batch_size, list[list[Row]]()
+    for text, members in groups.items():
+        batch, taken = yield from _fill_up(text, len(members), open_batches)
+        _put_into(batch, members[:taken])
+        fresh += [members[at : at + size] for at in range(taken, len(members), size)]
     batches = yield NewIds("sms_batch", len(fresh))
+    placed = list(zip(batches, fresh, strict=True))
     state = step(Move.ADD, None)
-    lines = [
-        (b, campaign, state, len(ids), text) for b, (text, ids) in zip(batches, fresh, strict=True)
-    ]
+    lines = [(batch, campaign, state, len(rows), rows[0].text) for batch, rows in placed]
     yield Insert("sms_batch", _BATCH, lines)
-    for batch, (text, ids) in zip(batches, fresh, strict=True):
-        placed.update((row_id, batch) for row_id in ids)
-        open_batches.put(text, batch, len(ids))
-    return placed
+    for batch, members in placed:
+        _put_into(batch, members)
+        open_batches.put(members[0].text, batch, len(members))
 
 
-def _fill_up(text: str, ids: Sequence[int], open_batches: OpenBatches) -> Job[tuple[int, int]]:
+def _put_into(batch: int, rows: Iterable[Row]) -> None:
+    for row in rows:
+        row.batch = batch
+
+
+def _fill_up(text: str, count: int, open_batches: OpenBatches) -> Job[tuple[int, int]]:
     """Put some into the batch that is not full; give it, and how many it took."""
     if (found := open_batches.get(text)) is None:
         return 0, 0
     batch, size = found
-    more = min(open_batches.batch_size - size, len(ids))
+    more = min(open_batches.batch_size - size, count)
     touched = yield Change(
         "UPDATE sms_batch SET size = size + ? WHERE id = ? AND state = ? AND size = ?",
         (more, batch, step(Move.ADD, None), size),
@@ -149,9 +147,9 @@ def _fill_up(text: str, ids: Sequence[int], open_batches: OpenBatches) -> Job[tu
     return batch, more
 
 
-def _message(campaign: int, row: Row, batch: int | None) -> tuple[object, ...]:
-    head = (row.id, campaign, batch, row.content, row.duplicate_of, row.ref, row.phone)
-    if row.verdict is None:
-        return (*head, None, None, None)
-    state = step(Move.REFUSE, None)
-    return (*head, state, row.verdict.code, row.verdict.detail)
+def _message(campaign: int, row: Row) -> tuple[object, ...]:
+    if (verdict := row.verdict) is None:
+        content, ref = row.content, row.ref
+        return (row.id, campaign, row.batch, content, None, ref, row.phone, None, None, None)
+    why = (step(Move.REFUSE, None), verdict.code, verdict.detail)
+    return (row.id, campaign, None, row.content, row.duplicate_of, row.ref, row.phone, *why)

@@ -175,7 +175,7 @@ def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
     columns = ("id", "campaign", "state", "size", "urgent", "text", "token")
     line = (new, campaign, State.CLAIMED, len(ids), urgent, text, token)
     yield Insert("sms_batch", columns, [line])
-    yield Update(("batch",), [(row_id, new) for row_id in ids])
+    yield Update(("batch",), [(new, row_id) for row_id in ids])
     yield Change(
         "UPDATE sms_batch SET size = (SELECT count(*) FROM sms_message"
         " WHERE sms_message.batch = sms_batch.id) WHERE id = ANY(?)",

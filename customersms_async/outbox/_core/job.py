@@ -75,7 +75,7 @@ class Insert:
 
 @frozen
 class Update:
-    """Write *columns* of the messages whose id each of *rows* begins with."""
+    """Write *columns* of the messages whose id each of *rows* ends with."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]

@@ -31,7 +31,7 @@ def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]
     before, after = only(Move.MARK_SENT)
     found = yield from _find(campaign, refs)
     ids = [row_id for row_id, _, status, *_ in found if status == before]
-    yield Update(("status",), [(row_id, after) for row_id in ids])
+    yield Update(("status",), [(after, row_id) for row_id in ids])
     yield from count(campaign, {State.UNKNOWN: -len(ids), State.SENT: len(ids)})
     yield from record(campaign, ids, "mark_sent", before, wall)
     done = {ref for _, ref, status, *_ in found if status == before}

@@ -52,6 +52,7 @@ class Row:
         content: Stands for phone and text; see `content_of`.
         duplicate_of: The id of the row that it doubles.
         id: Its id, once it has one.
+        batch: The batch in which it is sent, once it is in one.
     """
 
     ref: str | None
@@ -61,6 +62,7 @@ class Row:
     content: int = 0
     duplicate_of: int | None = None
     id: int = 0
+    batch: int | None = None
 
     @property
     def conflict_ref(self) -> str:
@@ -160,27 +162,42 @@ def sort_out(
         The rows to be written, each with the verdict that it ends with, and the counts.
     """
     seen = _Seen(dict(refs), dict(contents))
-    new = [row for row in rows if seen.take(row)]
-    return new, Added(**seen.counts)
+    return seen.take_all(rows), Added(**seen.counts)
 
 
 class _Seen:
     """What is in the campaign, growing with each row that is taken."""
 
-    def __init__(self, refs: dict[str, Existing], contents: dict[int, int]) -> None:
+    def __init__(self, refs: dict[str, Existing | Row], contents: dict[int, int]) -> None:
         self._refs = refs
         self._contents = contents
         words = ("queued", "known", "duplicates", "bad", "skipped", "conflicts")
         self.counts: dict[str, int] = dict.fromkeys(words, 0)
 
-    def take(self, row: Row) -> bool:
+    def take_all(self, rows: Iterable[Row]) -> list[Row]:
+        """Give those that are to be written; most are new in every way, and take the short way."""
+        refs, contents, new, queued = self._refs, self._contents, list[Row](), 0
+        for row in rows:
+            ref, content = row.ref, row.content
+            is_new = row.verdict is None and content not in contents
+            if is_new and ref is not None and ref not in refs:
+                refs[ref] = row
+                contents[content] = row.id
+                queued += 1
+                new.append(row)
+            elif self._take(row):
+                new.append(row)
+        self.counts["queued"] += queued
+        return new
+
+    def _take(self, row: Row) -> bool:
         """Decide about a row; tell whether it is to be written."""
         word = self._decide(row)
         self.counts[word] += 1
         if word == "known":
             return False
         if row.ref is not None:
-            self._refs[row.ref] = Existing(row.id, row.content)
+            self._refs[row.ref] = row
         if row.ref is None or word == "queued":
             self._contents.setdefault(row.content, row.id)
         return True
@@ -195,7 +212,7 @@ class _Seen:
             return "duplicates"
         return _kind(row.verdict)
 
-    def _decide_known(self, row: Row, known: Existing) -> str:
+    def _decide_known(self, row: Row, known: Existing | Row) -> str:
         if known.content == row.content:
             return "known"
         row.ref = row.conflict_ref
