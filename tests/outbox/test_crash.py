@@ -11,13 +11,16 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 
 import pytest
 
 from customersms_async import Message, Status, StopRules
 from customersms_async.outbox import Campaign
+from customersms_async.sandbox import Sandbox
 from tests.support.outbox_gateway import (
     BATCH,
+    KEY,
     LEASE,
     Ledger,
     Striking,
@@ -134,6 +137,29 @@ async def test_killed_while_the_gateway_has_it(make_engine, when):
         await work(make_engine(), ledger.endpoint)
 
     assert BATCH <= compare(ledger, await fates(make_engine()))
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_while_answers_are_lost(make_engine, point):
+    """The gateway carries out and drops the connection now and then: unknown, and no more."""
+    await fill(make_engine())
+    async with Sandbox(
+        keys={KEY: 1_000_000}, probabilities={"answer-lost": 0.25}, seed=7, latency=0.01
+    ) as sandbox:
+        struck = Striking(make_engine(), point, 3)
+        pid = in_a_child(lambda: work(struck, sandbox.endpoint, max_in_flight=AT_ONCE))
+        assert signal.SIGKILL == await ended(pid)
+
+        progress = await work(make_engine(), sandbox.endpoint)
+
+    found = await fates(make_engine())
+    got = Counter(message.phone for message in sandbox.messages)
+    unknown = {phone for phone, status in found.items() if status is Status.UNKNOWN}
+    lost = sum(request.fault == "answer-lost" for request in sandbox.requests)
+    assert progress.complete
+    assert (NUMBERS, ()) == (len(found), sandbox.duplicates())
+    assert set(found) - unknown <= set(got)
+    assert (lost + AT_ONCE) * BATCH >= len(unknown)
 
 
 @pytest.mark.parametrize("point", ["before fence", "after fence", "before settle"])

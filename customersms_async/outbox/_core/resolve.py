@@ -98,7 +98,7 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     (new,) = yield NewIds("sms_batch", 1)
     line = (new, campaign, DONE, len(found), "", _WITHDRAWN)
     yield Insert("sms_batch", ("id", "campaign", "state", "size", "text", "code"), [line])
-    fates = [(row_id, new, after, _WITHDRAWN) for row_id, *_ in found]
+    fates = [(new, after, _WITHDRAWN, row_id) for row_id, *_ in found]
     yield Update(("batch", "status", "code"), fates)
     batches = sorted({batch for _, _, batch in found})
     yield Change(

@@ -41,6 +41,12 @@ __all__ = [
 #: What is written of a message when its fate is known.
 _COLUMNS: Final = ("status", "code", "detail", "message_id")
 
+#: What is counted of a campaign, in this order.
+_COUNTED: Final = (State.SENT, State.REJECTED, State.NOT_SENT, State.UNKNOWN)
+_COUNTS: Final = (
+    "sent = sent + ?, rejected = rejected + ?, not_sent = not_sent + ?, unknown = unknown + ?"
+)
+
 #: How a message ended; those of one request that ended alike mostly stand side by side.
 _END: Final = attrgetter("status", "goes_back")
 
@@ -190,8 +196,9 @@ def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[Non
     yield from queue_again(told.campaign, back, 0.0)
     if is_late:
         changes[State.UNKNOWN] -= len(fates)
-    yield from count(told.campaign, changes)
-    yield from _learn_price(told, changes[State.SENT], 0 if is_late else changes[State.UNKNOWN])
+    unknown = 0 if is_late else changes[State.UNKNOWN]
+    purse = yield from _learn_price(told, changes[State.SENT], unknown)
+    yield from count(told.campaign, changes, purse)
 
 
 def _lines(state: State, fates: Iterable[Fate]) -> list[tuple[object, ...]]:
@@ -199,11 +206,11 @@ def _lines(state: State, fates: Iterable[Fate]) -> list[tuple[object, ...]]:
     return [(word, fate.code, fate.detail, fate.message_id, fate.id) for fate in fates]
 
 
-def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[None]:
-    """Keep the balance, and the dearest price that its fall can mean."""
+def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[Purse | None]:
+    """Give the balance and the dearest price that its fall can mean; None where it is the same."""
     charged = accepted + unknown
     if not charged:
-        return
+        return None
     rows = yield Query(
         "SELECT c.credits, c.price, c.unheard, c.lost_at, b.credits_before, b.left_at,"
         " (SELECT coalesce(sum(size), 0) FROM sms_batch"
@@ -214,28 +221,23 @@ def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[None]:
     *known, before, left_at, in_flight = rows[0]
     purse = Purse(*known)
     if told.credits is None or not accepted:
-        purse = purse.lose(charged, told.wall)
+        return purse.lose(charged, told.wall)
+    return purse.hear(Answer(told.credits, before, left_at, charged, int(in_flight)))
+
+
+def count(
+    campaign: int, changes: Counter[State] | dict[State, int], purse: Purse | None = None
+) -> Job[None]:
+    """Move the counts of a campaign, and write what is known of the account."""
+    more = [changes.get(state, 0) for state in _COUNTED]
+    if purse is None:
+        yield Change(f"UPDATE sms_campaign SET {_COUNTS} WHERE id = ?", (*more, campaign))  # noqa: S608  # the text above
     else:
-        purse = purse.hear(Answer(told.credits, before, left_at, charged, int(in_flight)))
-    yield Change(
-        "UPDATE sms_campaign SET credits = ?, price = ?, unheard = ?, lost_at = ? WHERE id = ?",
-        (*astuple(purse), told.campaign),
-    )
-
-
-def count(campaign: int, changes: Counter[State] | dict[State, int]) -> Job[None]:
-    """Move the counts of a campaign."""
-    yield Change(
-        "UPDATE sms_campaign SET sent = sent + ?, rejected = rejected + ?,"
-        " not_sent = not_sent + ?, unknown = unknown + ? WHERE id = ?",
-        (
-            changes.get(State.SENT, 0),
-            changes.get(State.REJECTED, 0),
-            changes.get(State.NOT_SENT, 0),
-            changes.get(State.UNKNOWN, 0),
-            campaign,
-        ),
-    )
+        yield Change(
+            f"UPDATE sms_campaign SET {_COUNTS}, credits = ?, price = ?, unheard = ?, lost_at = ?"  # noqa: S608  # the text above
+            " WHERE id = ?",
+            (*more, *astuple(purse), campaign),
+        )
 
 
 def queue_again(campaign: int, ids: Sequence[int], opens_at: float) -> Job[None]:
