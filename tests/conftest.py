@@ -36,7 +36,6 @@ SLOW = {
     "test_queues.py",
     "test_readme.py",
     "test_recorded_session.py",
-    "test_recorded_session.py",
     "test_secrets.py",
     "test_shared_limiter.py",
     "test_shared_limiters.py",
