@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -270,6 +272,20 @@ def test_an_endpoint_that_is_none(endpoint):
     """What no client would take is refused here too."""
     with pytest.raises(ConfigurationError, match="endpoint must be a URL"):
         Telemetry(endpoint)
+
+
+def test_it_says_which_extra_it_needs():
+    """Without the API of OpenTelemetry, the import fails with the command that helps."""
+    program = (
+        "import sys; sys.modules['opentelemetry.metrics'] = None; "
+        "import customersms_async.opentelemetry"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+
+    assert 1 == done.returncode
+    assert done.stderr.strip().endswith("pip install 'customersms-async[opentelemetry]'")
 
 
 @pytest.mark.virtual_time
