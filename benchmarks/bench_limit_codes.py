@@ -144,6 +144,7 @@ def _row(members: int, share: float, seen: Seen) -> Row:
     return {
         "members": members,
         "codes, % of the rate": round(100 * share),
+        "codes": len(seen.waits),
         "p50, slots": slots(50),
         "p99, slots": slots(99),
         "longest, slots": slots(100),

@@ -83,6 +83,17 @@ async def test_a_client_that_is_closed_tells_how_its_requests_ended(is_away):
     await sms.send("+12125550123", "Your code is 4712")
 
 
+@pytest.mark.virtual_time
+async def test_a_client_that_sent_nothing_has_nothing_to_tell():
+    """To close it asks no store."""
+    server = Server()
+    sms = make_client_in_memory(MemoryTransport(), limiter=InMemory(server))
+
+    await sms.aclose()
+
+    assert 0 == server.calls
+
+
 def test_an_argument_goes_before_the_variable(monkeypatch):
     """Who passes a limiter does not use that of the environment."""
     monkeypatch.setenv("CUSTOMERSMS_LIMITER", "redis://localhost")
