@@ -42,7 +42,7 @@ _SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
 _DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30)
 _WAITS: Final = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 
-#: The conventions' word for an error that has none of its own.
+#: The conventions' word for an error without a code.
 _OTHER: Final = "_OTHER"
 
 _Attributes = dict[str, str | int]

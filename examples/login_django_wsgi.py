@@ -5,7 +5,7 @@ Login by a code in a text message, with Django under WSGI, in one file.
         gunicorn examples.login_django_wsgi:application --workers 2 --threads 8
 
 The synchronous client may be made at import: it opens nothing before its first call, and each
-worker that gunicorn forks has a loop of its own. On SIGTERM gunicorn lets its threads end their
+worker that gunicorn forks has its own loop. On SIGTERM gunicorn lets its threads end their
 requests; the client closes when the worker exits.
 """
 
