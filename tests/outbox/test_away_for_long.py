@@ -13,6 +13,7 @@ from customersms_async import Message
 from customersms_async.outbox import Campaign
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
+from tests.support.crash_notes import note
 from tests.support.outbox_gateway import BATCH, Ledger, StrikingHost, work
 from tests.support.postgres import PostgresServer
 
@@ -47,6 +48,9 @@ async def run(make_engine, leave, come_back):
 
 def judge(progress, ledger):
     """A process that lives knows what it sent: nobody is unknown."""
+    doubled = sum(count > 1 for count in ledger.sent.values())
+    lost = NUMBERS - len(ledger.sent)
+    note(sent=progress.sent, unknown=progress.unknown, doubled=doubled, lost=lost)
     assert (NUMBERS, 0, True) == (progress.sent, progress.unknown, progress.complete)
     assert (NUMBERS, {1}) == (len(ledger.sent), set(ledger.sent.values()))
 
