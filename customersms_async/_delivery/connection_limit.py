@@ -119,7 +119,7 @@ class Room:
                 while queue:
                     future = queue.popleft()
                     with contextlib.suppress(RuntimeError):  # its loop was closed
-                        future.get_loop().call_soon_threadsafe(_wake, future)
+                        future.get_loop().call_soon_threadsafe(future.set_result, None)
                         return
             self.free += 1
 
@@ -129,8 +129,3 @@ class Room:
             queue.remove(future)
             return False
         return True
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
