@@ -172,10 +172,9 @@ class Result:
         if (bad := self._refusal) is not None:
             reason = {"code": bad.code, "detail": bad.reason}
             return {**name, "phone": bad.phone, "status": "not_sent", **reason}
-        if self.line is None:
-            return {**name, "status": None}
+        known = {"status": None} if self.line is None else self.line.to_dict()
         detail = {"detail": _EDITED} if self.is_edited else {}
-        return {**self.line.to_dict(), **name, **detail, "duplicate_of": self._doubled}
+        return {**known, **name, **detail, "duplicate_of": self._doubled}
 
     @property
     def _refusal(self) -> Refusal | None:

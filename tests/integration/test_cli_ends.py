@@ -1,11 +1,13 @@
 """How a command ends: each exit status and what is said with it, and Ctrl-C once and twice."""
 
+import contextlib
 import os
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -323,6 +325,32 @@ def test_what_a_container_or_a_closed_terminal_sends(tmp_path, sms_sandbox, numb
     assert Exit.INTERRUPTED == process.returncode
     assert "waiting for 1 answer, up to " in err
     assert out.startswith("1 sent, ")
+
+
+def test_ctrl_c_before_anything_leaves(run, people, sms_sandbox):
+    """The outbox is busy with something else, and the command need not wait for that."""
+    run("bulk", people, *TEXT, "--yes")
+    with contextlib.closing(sqlite3.connect(f"{people}.sms.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        status, out, err = run("bulk", people, *TEXT)
+        timer.join()
+
+    assert (Exit.INTERRUPTED, []) == (status, out)
+    assert err[-1].startswith("interrupted; go on with the same command: ")
+    assert 2 == len(sms_sandbox.messages)
+
+
+def test_results_that_cannot_be_written(run, people, sms_sandbox):
+    """What was sent stays sent; the status and the error say how to have them."""
+    people.with_name(".out.csv.part").mkdir()
+    status, out, err = run("bulk", people, *TEXT, "--yes", "--out", people.with_name("out.csv"))
+
+    assert Exit.ERROR == status
+    assert out[0].startswith("2 sent, ")
+    assert f"write the results by: customersms export {people} --out FILE" in err[-1]
+    assert 2 == len(sms_sandbox.messages)
 
 
 def start_command(sandbox, *words):
