@@ -17,6 +17,9 @@ __all__ = ["interruptible"]
 
 Result = TypeVar("Result")
 
+#: Seconds in which what is carried out takes notice of the first signal.
+_A_MOMENT: Final = 0.1
+
 #: Those of Windows are not among them: there, Python's own interruption cancels the task.
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -41,7 +44,10 @@ async def interruptible(
     def interrupt() -> None:
         nonlocal count
         count += 1
-        if count == 1 and on_first is not None:
+        if count > 1:  # one that comes at once must not be taken for a part of the first
+            asyncio.get_running_loop().call_later(_A_MOMENT, task.cancel)
+            return
+        if on_first is not None:
             on_first()
         task.cancel()
 

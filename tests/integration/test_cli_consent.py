@@ -209,7 +209,7 @@ def test_an_instant():
 # --- Interruptions --------------------------------------------------------------------------------
 
 
-async def signals(*, how_many):
+async def signals(*, how_many, apart=0.01):
     """Run work that waits once when it is cancelled; give what became of it."""
     seen = []
 
@@ -219,7 +219,7 @@ async def signals(*, how_many):
         except asyncio.CancelledError:
             seen.append("cancelled")
             try:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05 if how_many == 1 else 20)
                 seen.append("waited")
             except asyncio.CancelledError:
                 seen.append("given up")
@@ -228,7 +228,7 @@ async def signals(*, how_many):
     def send_next(left):
         os.kill(os.getpid(), signal.SIGINT)
         if left > 1:
-            asyncio.get_running_loop().call_later(0.01, send_next, left - 1)
+            asyncio.get_running_loop().call_later(apart, send_next, left - 1)
 
     asyncio.get_running_loop().call_later(0.01, send_next, how_many)
     with pytest.raises(asyncio.CancelledError):
@@ -244,6 +244,11 @@ def test_the_first_signal_waits():
 def test_the_second_signal_gives_up():
     """It is told once."""
     assert ["told", "cancelled", "given up"] == asyncio.run(signals(how_many=2))
+
+
+def test_two_signals_at_once():
+    """They are two, though the first was not taken notice of yet."""
+    assert ["told", "cancelled", "given up"] == asyncio.run(signals(how_many=2, apart=0))
 
 
 def test_work_that_ends_by_itself():
