@@ -6,7 +6,7 @@ Rules of this module:
 1. A row is known by what it sends: its number and its text. A row may move, and a bad one may be
    mended, and each is sent once all the same.
 2. Bad rows are no part of a campaign: what is mended would stand there twice.
-3. Whoever was sent another text of the same list does not get a second one because a row was
+3. A person who was sent another text of the same list does not get a second one because a row was
    edited afterwards.
 4. What waits and is no longer in the list is not sent.
 """

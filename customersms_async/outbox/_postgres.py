@@ -252,7 +252,7 @@ def _updating(columns: tuple[str, ...], prefix: str) -> str:
 
 
 def _refusal(exc: Exception) -> OutboxError:
-    """Sort a failure by its SQLSTATE; what asyncpg cannot encode has a code of its own here."""
+    """Sort a failure by its SQLSTATE; what asyncpg cannot encode has a separate code here."""
     code = "22000" if isinstance(exc, ValueError) else getattr(exc, "sqlstate", None)
     said = str(exc).partition("\n")[0]
     return from_postgres(type(exc).__name__, code or "", said)

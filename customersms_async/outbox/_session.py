@@ -80,7 +80,7 @@ class Session:
         patience: Seconds for which a database that is away is waited for.
         credits: Gives the last balance that was heard, or None.
         endpoint: The URL that the run sends to.
-        longest: Gives the seconds that one request with so many numbers may take.
+        longest: Gives the seconds that a request with a given count of numbers may take.
         token: This worker's, at present.
         state: The campaign's, as of the last sign of life.
         word: What ended the run, or None.

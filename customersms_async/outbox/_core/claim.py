@@ -5,7 +5,7 @@ A worker is one run of `Campaign.send`. It owns what it has claimed by its token
 over; each sign of life moves that on. A worker that was declared dead finds its token gone, and
 takes a new one; what it had claimed under the old one is no longer its own.
 
-Rule of this module: whatever is claimed has a worker in the table, or nobody would inherit it. So a
+Rule of this module: everything claimed has a worker in the table, or nobody would inherit it. So a
 claim asks for its worker, and locks it, in its own transaction.
 """
 
