@@ -227,8 +227,10 @@ async def signals(*, how_many, apart=0.01):
 
     def send_next(left):
         os.kill(os.getpid(), signal.SIGINT)
-        if left > 1:
+        if left > 1 and apart:
             asyncio.get_running_loop().call_later(apart, send_next, left - 1)
+        elif left > 1:
+            send_next(left - 1)
 
     asyncio.get_running_loop().call_later(0.01, send_next, how_many)
     with pytest.raises(asyncio.CancelledError):
