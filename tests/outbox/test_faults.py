@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from customersms_async import Message, StopRules
-from customersms_async.outbox import Campaign, OutboxError, OutboxUnavailable
+from customersms_async.outbox import Campaign, Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._core.faults import from_postgres, from_sqlite
 from customersms_async.outbox._core.job import Change, Insert
 from tests.support.outbox_gateway import BATCH, Ledger, StrikingHost, work
@@ -134,3 +134,15 @@ async def test_a_violation_quotes_no_row(engine):
 def _same_ref():
     row = (1, "row-0", "+12125554711")
     yield Insert("sms_message", ("campaign", "ref", "phone"), [row, row])
+
+
+async def test_a_file_that_is_no_database(tmp_path):
+    """The error names what to put in its place, and nothing is written into the file."""
+    path = tmp_path / "a.db"
+    path.write_text("a letter, not a database " * 100)
+
+    with pytest.raises(OutboxError, match="choose another path"):
+        async with Outbox(path):
+            pass
+
+    assert path.read_text().startswith("a letter")

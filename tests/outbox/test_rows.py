@@ -2,7 +2,7 @@
 
 import pytest
 
-from customersms_async import Status
+from customersms_async import Message, Status
 from customersms_async._values.status import Verdict
 from customersms_async.outbox._core.rows import (
     Added,
@@ -12,6 +12,8 @@ from customersms_async.outbox._core.rows import (
     shown_ref,
     sort_out,
 )
+from customersms_async.outbox._row_reader import read_rows
+from customersms_async.phones import normalize_phone
 
 BAD = Verdict(Status.NOT_SENT, "INVALID_PHONE", "is empty")
 OUT = Verdict(Status.NOT_SENT, "SKIPPED", None)
@@ -102,3 +104,17 @@ def test_counts_add_up_and_say_what_occurred():
 def test_no_ref_is_shown_as_none():
     """What had no ref has none afterwards."""
     assert shown_ref(None) is None
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_rows_are_read_in_chunks(is_async):
+    """So that a list of any size takes the memory of one chunk."""
+    given = (Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(25_000))
+
+    async def as_they_come():
+        for message in given:
+            yield message
+
+    rows = read_rows(as_they_come() if is_async else given, normalize_phone)
+
+    assert [10_000, 10_000, 5_000] == [len(chunk) async for chunk in rows]
