@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Final
 
 from .console import say
@@ -29,7 +29,7 @@ _OF_A_RUN: Final = ("bulk.", "outbox.")
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def told() -> Generator[None]:
     """Show what is logged, as long as the block runs."""
     handler, level = _Lines(), _logger.level
     _logger.addHandler(handler)
