@@ -444,6 +444,21 @@ async def test_closing_while_the_store_is_away():
     assert 0 == (await usage_of(one)).in_flight
 
 
+async def test_closing_after_a_loss_leaves_the_rest_to_the_next_loop():
+    """Nothing is told to a store that has just forgotten; the ends are kept."""
+    one, _, server = pair()
+    slot = await take(one)
+    server.forget()
+    slot.answered()
+
+    await one.aclose()
+
+    await one.ready()
+    await asyncio.sleep(2)
+    usage = await usage_of(one)
+    assert (1, 0) == (usage.busy, usage.in_flight)
+
+
 class OnOneStore(SharedLimiter):
     """A limiter whose loops all use one store in memory."""
 

@@ -141,6 +141,16 @@ async def test_a_call_is_one_trip_and_asks_for_no_info(server, admin, open_store
     assert 2 >= calls["cmdstat_info"]  # ours, and that of the test
 
 
+async def test_calls_that_come_together_ask_once_who_the_server_is(server, admin, open_store):
+    """The first one asks, and the others wait for what it hears."""
+    store = open_store(server.url)
+
+    await asyncio.gather(*(store.read("a") for _ in range(5)))
+
+    calls = await admin.info("commandstats")
+    assert (5, 1) == tuple(calls[f"cmdstat_{name}"]["calls"] for name in ("evalsha", "eval"))
+
+
 async def test_after_a_lost_connection_the_server_is_asked_who_it_is(server, admin, open_store):
     """A server that keeps its scripts over a restart is known by its own name."""
     store = open_store(server.url)
