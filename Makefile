@@ -69,7 +69,7 @@ demo: $(READY)  ## a campaign of 2,183 rows, killed in the middle and finished, 
 # With COVERAGE=1 it counts lines and branches as well, for `make covered`.
 test: $(READY)  ## run the whole suite
 	$(SAY) "Running the tests"
-	@$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n $(PROCESSES) --dist loadfile --max-worker-restart=0 $(PYTEST_ARGS)
+	@$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart=0 $(PYTEST_ARGS)
 
 
 # --- What CI asks besides -------------------------------------------------------------------------
