@@ -47,7 +47,7 @@ class CampaignHeld(OutboxError):
 
     def __init__(self, campaign: str, code: str, reason: str) -> None:
         super().__init__(campaign, code, reason)
-        self.campaign = campaign
+        self.campaign: str | None = campaign
         self.code = code
         self.reason = reason
 
