@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PYTEST_ARGS ?=
-PROCESSES ?= 2
+PROCESSES ?= 4
 CONSTRAINTS ?= constraints.txt
 FUZZ_SECONDS ?= 120
 PYTHONS ?= 3.11 3.12 3.13 3.14 3.15
@@ -65,7 +65,8 @@ $(BENCH)/.ready: pyproject.toml constraints.txt | $(UV)
 demo: $(READY)  ## a campaign of 2,183 rows, killed in the middle and finished, beside a gateway's ledger
 	@$(BIN)/python examples/demo.py
 
-# In two processes, each file in one of them; where one dies of a test that hangs, the run ends.
+# In four processes, since many tests wait; each file in one of them. Where one process dies of a
+# test that hangs, the run ends.
 # With COVERAGE=1 it counts lines and branches as well, for `make covered`.
 test: $(READY)  ## run the whole suite
 	$(SAY) "Running the tests"
