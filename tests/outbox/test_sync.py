@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import customersms_async.sync
 from customersms_async import LocalLimiter, Message, Rate, Status
 from customersms_async.outbox import Added, CampaignHeld, enqueue
 from customersms_async.sync import CustomerSMS, Outbox
@@ -134,3 +135,9 @@ def test_it_shows_itself(tmp_path):
     assert "<sync Outbox on sqlite>" == repr(outbox)
     assert "<sync Campaign 'x'>" == repr(outbox.campaign("x"))
     assert "CREATE TABLE sms_message" in outbox.schema()
+
+
+def test_an_unknown_name_of_the_module():
+    """Names are loaded when they are asked for; one that does not exist is an error as usual."""
+    with pytest.raises(AttributeError, match="has no attribute 'Outbx'"):
+        _ = customersms_async.sync.Outbx
