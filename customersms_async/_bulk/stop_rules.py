@@ -177,7 +177,7 @@ def decide_action(result: DeliveryResult, rules: StopRules, counts: RunCounts) -
 
         counts: What is known of all requests that have ended, this one included.
     """
-    for rule in _RULES_AFTER_SENT if result.verdicts is SENT else _RULES:
+    for rule in _RULES:
         if word := rule(result, rules, counts):
             return Decision(Action.STOP, word)
     return _GO_ON[_speed(result)]
@@ -276,6 +276,3 @@ _RULES: Final[tuple[_Rule, ...]] = (
     _too_many_rejected,
     _given_up,
 )
-
-#: Those that may hold after a request whose numbers were all sent.
-_RULES_AFTER_SENT: Final[tuple[_Rule, ...]] = (_no_credits, _budget_spent, _too_many_rejected)

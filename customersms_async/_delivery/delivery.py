@@ -192,7 +192,7 @@ class Delivery:
             self._turn.give_up(slot)
             self.halt(codes.CANCELLED)
             return self._turn.end(self.halted or codes.CANCELLED)
-        if not self._time.is_enough(self.context.clock.now(), self._turn.asked_at):
+        if not self._time.is_enough(self.context.clock.now()):
             self._turn.give_up(slot)
             detail = "its turn came when too little time was left for the answer"
             return self._turn.end(codes.TIME_IS_OVER, detail)
@@ -261,7 +261,8 @@ class Delivery:
         self._attempt, self._ended = None, ended
         if self._lane is _SEND and attempt.is_started:  # a batch takes longer than a message
             took = context.clock.now() - granted_at
-            context.answers.heard(took) if ended.cause is None else context.answers.lost(took)
+            learn = context.answers.heard if ended.cause is None else context.answers.lost
+            learn(took)
         self._delay = None if ended.verdicts is SENT else self._delay_after(ended)
         if ended.verdicts is not SENT or context.on_request is not None:
             self._tell(slot, ended, granted_at)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from .._ports.limiter import Slot
 from .._ports.transport import Attempt, Reply
 from .._values.redaction import Redactor
-from .._values.status import SENT
 from .._wire.codec import Answered, Refused, TurnedAway, Unreadable, read_answer
-from .._wire.matching import Match, match_by_digits, match_in_order
+from .._wire.matching import match_by_digits, match_in_order
 from .._wire.retry_after import asked_pause
-from .context import DeliveryContext
 from .result import DeliveryResult
 from .retry import backoff_for_rate, of_failure, of_refusal
 from .slot_wait import Turn
@@ -49,29 +47,22 @@ def read_reply(
         redactor = Redactor(context.key.reveal(), text, phones)
         return _refused(turn, redactor, answer, attempt=attempt, slot=slot, reply=reply)
     found = match_in_order(phones, answer.entries)
-    if found is not None:
-        slot.answered()
-        _accepted(turn, answer.credits)
-        return DeliveryResult(SENT, found.message_ids, attempt.number, answer.credits)
-    redactor = Redactor(context.key.reveal(), text, phones)
-    by_digits = match_by_digits(phones, answer, redactor.clean, text)
-    if by_digits.turned_away is not None:
-        away = by_digits.turned_away
-        return _refused(turn, redactor, away, attempt=attempt, slot=slot, reply=reply)
-    if by_digits.is_foreign:
+    if found is None:
+        redactor = Redactor(context.key.reveal(), text, phones)
+        found = match_by_digits(phones, answer, redactor.clean, text)
+        if found.turned_away is not None:
+            away = found.turned_away
+            return _refused(turn, redactor, away, attempt=attempt, slot=slot, reply=reply)
+    if found.is_foreign:
         reply.discard()
         slot.lost()
     else:
         slot.answered()
         _accepted(turn, answer.credits)
-    return _result(turn, by_digits, attempt, answer.credits)
-
-
-def _result(turn: Turn, found: Match, attempt: Attempt, credits_left: int | None) -> DeliveryResult:
     if found.surplus:
         what = f"{found.surplus} entries were not asked for"
-        turn.context.warn("answer.surplus", attempt.number, what)
-    return DeliveryResult(found.verdicts, found.message_ids, attempt.number, credits_left)
+        context.warn("answer.surplus", attempt.number, what)
+    return DeliveryResult(found.verdicts, found.message_ids, attempt.number, answer.credits)
 
 
 def _refused(
@@ -101,7 +92,7 @@ def _refused(
 
 
 def _accepted(turn: Turn, credits_left: int | None) -> None:
-    context: DeliveryContext = turn.context
+    context = turn.context
     context.accepted_at = context.clock.now()
     turn.refused_at = None
     if credits_left is not None:

@@ -36,7 +36,6 @@ class Turn:
         refused_at: When it was first turned away since the last acceptance, or None.
         retry_after: Seconds after which another call makes sense.
         refusals: How often it was turned away for the rate.
-        asked_at: When it last asked for a slot.
     """
 
     context: DeliveryContext
@@ -46,7 +45,6 @@ class Turn:
     refused_at: float | None = None
     retry_after: float = 0.0
     refusals: int = 0
-    asked_at: float = 0.0
 
     async def wait(self) -> Slot | DeliveryResult:
         """
@@ -111,7 +109,6 @@ class Turn:
             WaitTooLong: Any slot would come too late.
         """
         time, now = self.time, self.context.clock.now()
-        self.asked_at = now
         patience = time.patience(now)
         if self.refused_at is not None:
             patience = min(patience, self._bears_until(self.refused_at) - now)

@@ -60,14 +60,8 @@ class TimeBudget:
             return min(self.probe_wait, self.left(now))
         return self.ends_at - now - kept
 
-    def is_enough(self, now: float, asked_at: float = -math.inf) -> bool:
-        """
-        Whether an attempt that starts at this instant can expect its answer in time.
-
-        It can where there was time when it asked for its slot, and the slot came at once.
-        """
-        if now - asked_at < _SLACK and now < self.ends_at:
-            return True
+    def is_enough(self, now: float) -> bool:
+        """Whether an attempt that starts at this instant can expect its answer in time."""
         left = self.ends_at - now
         return left > 0 and left + _SLACK >= self.kept()
 
