@@ -25,22 +25,7 @@ REJECTED, LOST = "+12126660001", "+12126660002"
 TEXT = ("--text", "Hi {name}")
 
 
-@pytest.fixture(autouse=True)
-def _memory_of_the_limit(tmp_path_factory, monkeypatch):
-    """Commands in processes of their own remember what was sent, and not in the user's home."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command line in this process: its status, and the lines of both streams."""
-
-    def run_main(*words):
-        status = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return status, out.splitlines(), err.splitlines()
-
-    return run_main
+pytestmark = pytest.mark.usefixtures("memory_of_the_limit")
 
 
 @pytest.fixture

@@ -5,24 +5,11 @@ import json
 
 import pytest
 
-from customersms_async.cli import main
 from customersms_async.cli.exits import Exit
 from tests.support.commands import numbers
 
 A, B, C, D = "+12125551234", "+13235554567", "+442071838750", "+12025550123"
 LOST = "+12126660002"
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command line in this process: its status, and the lines of both streams."""
-
-    def run_main(*words):
-        status = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return status, out.splitlines(), err.splitlines()
-
-    return run_main
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import time
 import pytest
 
 from customersms_async import Message
-from customersms_async.cli import main
 from customersms_async.cli.exits import Exit
 from customersms_async.outbox import enqueue
 from tests.support.commands import numbers, start, wait_for
@@ -22,22 +21,7 @@ A, B = "+12125551234", "+13235554567"
 TEXT = ("--text", "Hi {name}")
 
 
-@pytest.fixture(autouse=True)
-def _memory_of_the_limit(tmp_path_factory, monkeypatch):
-    """Commands in processes of their own remember what was sent, and not in the user's home."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command line in this process: its status, and the lines of both streams."""
-
-    def run_main(*words):
-        status = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return status, out.splitlines(), err.splitlines()
-
-    return run_main
+pytestmark = pytest.mark.usefixtures("memory_of_the_limit")
 
 
 @pytest.fixture
