@@ -7,6 +7,7 @@ no circle arises. A file that no room claims fails the suite.
 """
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -288,6 +289,29 @@ def test_every_folder_says_what_it_is_for(name):
 def test_no_file_is_longer_than_a_room():
     """No file has more than 400 lines."""
     assert [] == [name for name, source in SOURCES.items() if source.count("\n") > 400]
+
+
+def test_a_store_is_small():
+    """No store has more than 120 lines: it keeps bytes, and the law decides."""
+    stores = {name: text for name, text in SOURCES.items() if name.startswith("_limit.stores.")}
+
+    assert {"file", "memory", "postgres", "redis"} <= {name.rpartition(".")[2] for name in stores}
+    assert [] == [name for name, source in stores.items() if source.count("\n") > 120]
+
+
+def test_what_a_store_runs_in_its_server_is_small():
+    """No script and no statement has more than fifteen lines."""
+    texts = [
+        node.value.strip()
+        for name, source in SOURCES.items()
+        if name.startswith("_limit.stores.")
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    scripts = [text for text in texts if re.search(r"redis\.call|SELECT|INSERT|UPDATE", text)]
+
+    assert len(scripts) >= 7
+    assert [] == [script for script in scripts if script.count("\n") >= 15]
 
 
 def test_the_top_of_the_package_can_be_read_at_a_glance():

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from customersms_async import LimiterUnavailable, Rate, WaitTooLong
 from customersms_async._limit.shared_limiter import SharedLimiter
-from customersms_async._limit.stores.memory import in_time
+from customersms_async._limit.stores.memory import may_replace
 from customersms_async._ports.store import TIMEOUT, Seen, StoreAway, Swap
 from tests.support.callers import BULK, KEY, SEND
 
@@ -74,8 +74,7 @@ class BadStore:
     async def swap(self, account, base, value, *, within=None):
         def carry_out():
             seen = self._seen(account)
-            same = (seen.run, seen.token) == (base.run, base.token)
-            done = same and in_time(base, seen.now, within)
+            done = may_replace(base, seen, within)
             if done:
                 self.held[account] = value, b"%d" % next(self._numbers)
             return Swap(done, self._seen(account))

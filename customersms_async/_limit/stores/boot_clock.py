@@ -1,4 +1,10 @@
-"""The clock that all processes of one machine share, and what tells boots and files apart."""
+"""
+The clock that all processes of one machine share, and how long a file's memory can be trusted.
+
+The clock runs on while the machine sleeps and starts again when it boots, so the boot is part of a
+run. So is the file's inode: a file that was deleted or replaced is another store. A power cut may
+take the last commits; so after a boot, a run begins when what was sent before counts no more.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["boot", "file_id", "now"]
+from attrs import frozen
+
+__all__ = ["Run", "boot", "file_id", "now", "run_at"]
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -39,3 +47,48 @@ def file_id(path: Path) -> str:
     except FileNotFoundError:
         return ""
     return f"{found.st_dev}-{found.st_ino}"
+
+
+@frozen
+class Run:
+    """
+    One life of a file's memory.
+
+    Attributes:
+        boot: The boot of the machine.
+        inode: The file.
+        began: When the run began, in seconds of the machine's clock.
+        since: From when on nothing matters that was forgotten before.
+    """
+
+    boot: str
+    inode: str
+    began: float
+    since: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.boot} {self.inode} {self.began!r}"
+
+
+def run_at(at: float, stored: Run | None, this_boot: str, inode: str, settled: float) -> Run:
+    """
+    Return the run of this instant: the one that is *stored*, or the next where that has ended.
+
+    Args:
+        at: The machine's clock.
+
+        stored: What the file holds.
+
+        this_boot: The boot of the machine.
+
+        inode: The file.
+
+        settled: Seconds after the boot until requests from before count no more.
+    """
+    if stored is None:
+        return Run(this_boot, inode, at, since=at)
+    # A clock that is behind the beginning of the run was started again with the machine.
+    if stored.boot != this_boot or stored.began > at:
+        return Run(this_boot, inode, at, since=max(at, settled))
+    return stored if stored.inode == inode else Run(this_boot, inode, at, since=at)

@@ -41,8 +41,7 @@ class MemoryStore:
         """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
         with self._lock:
             seen = self._seen(account)
-            same = (seen.run, seen.token) == (base.run, base.token)
-            done = same and in_time(base, seen.now, within)
+            done = may_replace(base, seen, within)
             if done:
                 self._held[account] = value, b"%d" % next(self._numbers)
             return Swap(done, self._seen(account))
@@ -53,6 +52,12 @@ class MemoryStore:
     def _seen(self, account: str) -> Seen:
         value, token = self._held.get(account, (None, b""))
         return Seen(value, token, self._clock(), _RUN, self._since)
+
+
+def may_replace(base: Seen, seen: Seen, within: float | None) -> bool:
+    """Say whether a swap that is based on *base* may be carried out on what is *seen* now."""
+    is_same = (seen.run, seen.token) == (base.run, base.token)
+    return is_same and in_time(base, seen.now, within)
 
 
 def in_time(base: Seen, now: float, within: float | None) -> bool:

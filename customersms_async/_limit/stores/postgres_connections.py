@@ -1,0 +1,64 @@
+"""Connections to PostgreSQL that are kept while nobody needs them, and replaced when they break."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import asyncpg  # type: ignore[import-untyped]  # it has no types
+
+from ..._ports.store import TIMEOUT
+
+__all__ = ["Connection", "Connections"]
+
+_Answer = TypeVar("_Answer")
+
+#: A connection of asyncpg, which has no types.
+Connection = Any
+
+#: What is done with a connection, and the error for which it is done again.
+_Work = Callable[[Connection, Exception | None], Awaitable[_Answer]]
+
+_connect: Callable[[str], Awaitable[Connection]] = cast("Any", asyncpg).connect
+
+
+class Connections:
+    """The connections of one event loop to the database at *url*."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[Connection] = []
+        self._are_closed = False
+
+    async def do(self, work: _Work[_Answer]) -> _Answer:
+        """Do *work*; where it fails on a connection that lay idle, once more on a new one."""
+        lost = None
+        if self._idle:
+            try:
+                return await self._use(self._idle.pop(), work, lost)
+            except Exception as exc:  # noqa: BLE001 - asyncpg has many for a closed connection
+                lost = exc
+                # A server that was restarted has closed all of them, and few know it yet.
+                while self._idle:
+                    self._idle.pop().terminate()
+        return await self._use(await _connect(self._url), work, lost)
+
+    async def aclose(self) -> None:
+        """Close those that lie idle, and each of the others when its work is done."""
+        self._are_closed = True
+        while self._idle:
+            await self._idle.pop().close(timeout=TIMEOUT)
+
+    async def _use(
+        self, connection: Connection, work: _Work[_Answer], lost: Exception | None
+    ) -> _Answer:
+        try:
+            answer = await work(connection, lost)
+        except BaseException:
+            connection.terminate()
+            raise
+        if self._are_closed:
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+        return answer
