@@ -1,5 +1,6 @@
 """The iterable of a synchronous bulk run is read in its caller's thread, and nothing is lost."""
 
+import itertools
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -180,12 +181,16 @@ def test_a_generator_whose_end_raises(sms):
 
     def numbers() -> Iterator[str]:
         try:
-            yield from NUMBERS
+            for n in itertools.count():
+                if n == 1:
+                    bulk.stop()
+                yield f"+1212{n:07d}"
         finally:
             raise OSError("cannot be closed")
 
-    with pytest.raises(BulkInterrupted) as caught:
-        sms.send_many(numbers(), "Hello", stop_after=0.001)
+    bulk = sms.stream_many(numbers(), "Hello")
+    with pytest.raises(BulkInterrupted) as caught, bulk:
+        bulk.finish()
 
     assert isinstance(caught.value.__cause__, OSError)
 
