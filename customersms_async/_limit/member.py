@@ -35,7 +35,19 @@ _LOST: Final = End.LOST
 _UNUSED: Final = End.UNUSED
 
 
-class Desk(Protocol):
+class Endings(Protocol):
+    """Hears how requests end."""
+
+    def end(self, lease: Lease, how: End) -> None:
+        """Take in how a request ended."""
+        ...
+
+    def refused(self, lease: Lease, retry_after: float | None) -> float:
+        """Take in a refusal for the rate; give the seconds until the pause ends."""
+        ...
+
+
+class Desk(Endings, Protocol):
     """Grants slots: an account in memory, or a member of one in a store."""
 
     def clock(self) -> float:
@@ -71,14 +83,6 @@ class Desk(Protocol):
         """Let a holder go that comes late; False where its lease has run out."""
         ...
 
-    def end(self, lease: Lease, how: End) -> None:
-        """Take in how a request ended."""
-        ...
-
-    def refused(self, lease: Lease, retry_after: float | None) -> float:
-        """Take in a refusal for the rate; give the seconds until the pause ends."""
-        ...
-
 
 class LeasedSlot:
     """Permission to send one request; see `Slot`."""
@@ -86,7 +90,7 @@ class LeasedSlot:
     __slots__ = ("_desk", "_place", "asked_at", "granted_at", "lease")
 
     def __init__(
-        self, desk: Desk, lease: Lease, place: int, asked_at: float, granted_at: float
+        self, desk: Endings, lease: Lease, place: int, asked_at: float, granted_at: float
     ) -> None:
         self._desk = desk
         self._place = place
@@ -155,6 +159,16 @@ class Waiter:
         self.asked_at = asked_at
         self.gives_up_at = gives_up_at
         self.member = member
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still waits for an answer."""
+        return self.is_waiting and not self.future.done()
+
+    def refuse(self, error: Exception) -> None:
+        """End its wait with *error*, unless it has ended."""
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class _Turn:
@@ -243,7 +257,7 @@ class Member:
             bulk = self.bulk
             return None if bulk is None or bulk.future.done() else bulk
         sends = self.sends
-        while sends and (not sends[0].is_waiting or sends[0].future.done()):
+        while sends and not sends[0].is_open:
             sends.popleft()
         return sends[0] if sends else None
 
@@ -342,7 +356,7 @@ class Member:
         try:
             if patience is not None and not future.done():
                 left = waiter.asked_at + patience - desk.clock()
-                timer = self.loop.call_later(left, _give_up, future, patience)
+                timer = self.loop.call_later(left, _give_up, waiter, patience)
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
@@ -356,6 +370,5 @@ class Member:
             self._pass_turn(waiter)
 
 
-def _give_up(future: asyncio.Future[LeasedSlot], patience: float) -> None:
-    if not future.done():
-        future.set_exception(out_of_patience(patience))
+def _give_up(waiter: Waiter, patience: float) -> None:
+    waiter.refuse(out_of_patience(patience))

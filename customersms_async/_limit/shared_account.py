@@ -74,7 +74,7 @@ class SharedAccount:
         self._places = itertools.count()
         self._serials = itertools.count(1)
         self._ends: list[Ended] = []
-        self._sight = Sight(planner.name, planner.remembers)
+        self._sight = Sight(planner.remembers)
         self._lost: dict[int, Plan[Waiter]] = {}  # plans whose swaps have no answer, by serial
         self._passed = 0  # messages that had slots while a bulk request asked in vain, in a row
         self._held = 0.0
@@ -174,7 +174,7 @@ class SharedAccount:
                 wait = await self._round()
             except StoreAway as exc:
                 wait = BACK_OFF
-                self._must_look = self._must_look or bool(self._sight.awaited)
+                self._must_look = self._must_look or bool(self._lost)
                 self._tell_senders(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), str(exc)))
             except Exception as exc:  # noqa: BLE001  # a caller hears of it, or would wait for ever
                 wait = _POLL
@@ -192,27 +192,28 @@ class SharedAccount:
         """Give those without a slot: messages in their order, and the head of the bulk runs."""
         bulk = self.member.first(is_bulk=True)
         bulks = [] if bulk is None else [bulk]
-        sends = [one for one in self.member.sends if one.is_waiting and not one.future.done()]
+        sends = [one for one in self.member.sends if one.is_open]
         found = bulks + sends if self._passed >= PASSED_AT_MOST else sends + bulks
         return [one for one in found if not self._reserved.holds(one)]
 
     async def _round(self) -> float:
         """Look or write once; give the seconds until the next round."""
-        view = self._sight.view
+        view, known = self._sight.view, self._sight.known
         if view is None or self._must_look:
             self._must_look = False
-            return await self._look()
-        if self._sight.known is not None:
-            return await self._bring(view, self._sight.known)
-        now = view.least(self.clock())
-        opens_at = self._planner.opens_at(view)
-        if now < opens_at:  # no reservation is final before
-            return self._wait_for_opening(view, opens_at)
-        if self._is_time_to_confirm(view):
-            return await self._look()
-        return await self._write(view, now)
+            await self._look()
+        elif known is not None:
+            await self._bring(view, known)
+        elif view.least(self.clock()) < self._planner.opens_at(view):
+            return self._wait_for_opening(view)  # no reservation is final before
+        elif self._is_time_to_confirm(view):
+            await self._look()
+        else:
+            return await self._write(view, view.least(self.clock()))
+        return 0.0
 
-    def _wait_for_opening(self, view: View, opens_at: float) -> float:
+    def _wait_for_opening(self, view: View) -> float:
+        opens_at = self._planner.opens_at(view)
         at = view.passed_at(opens_at)
         for one in self._asking():
             if at > one.gives_up_at:
@@ -225,7 +226,8 @@ class SharedAccount:
         is_overdue = self._passed >= PASSED_AT_MOST
         self._planner.reserve(plan, view, now, asking, is_overdue=is_overdue)
         if len(plan.granted) < len(asking) and view.received < self.clock() - _FRESH:
-            return await self._look()  # what others have written may help
+            await self._look()  # what others have written may help
+            return 0.0
         self._judge(view, plan, now)
         is_urgent = plan.granted or any(end.is_refused for end in ends)
         if is_urgent or (ends and self.clock() >= self._tells_at(ends)):
@@ -272,16 +274,14 @@ class SharedAccount:
         now = self.clock()
         return view.received < now and any(at <= now for at in self._reserved.confirmations(view))
 
-    async def _look(self) -> float:
+    async def _look(self) -> View:
         sent = self.clock()
-        self._see(await self.here.store.read(self.name), sent)
-        return 0.0
+        return self._see(await self.here.store.read(self.name), sent)
 
-    async def _bring(self, view: View, known: AccountState) -> float:
+    async def _bring(self, view: View, known: AccountState) -> None:
         state = self._planner.bring(view, copy(known), is_old=self._sight.is_old)
         if state is None or await self._put(view, state):
             self._sight.brought()
-        return 0.0
 
     async def _put(self, view: View, state: AccountState, within: float | None = None) -> bool:
         """Let the store swap *state* in; say whether it did."""
@@ -292,9 +292,7 @@ class SharedAccount:
 
     async def _swap(self, view: View, plan: Plan[Waiter]) -> None:
         self._lost[plan.serial] = plan
-        self._sight.awaited.append(plan.serial)
         await self._put(view, plan.state, FREEZE if plan.has_overtaken else None)
-        self._sight.give_up(plan.serial)
         self._lost.pop(plan.serial, None)
 
     def _carried_out(self, plan: Plan[Waiter]) -> None:
@@ -308,25 +306,26 @@ class SharedAccount:
         for one, lease in plan.granted:
             one.lease = lease
             self._passed = 0 if lease.is_bulk else self._passed + 1
-            if one.is_waiting and not one.future.done():
+            if one.is_open:
                 self._reserved.add(one)
             else:
                 self._note(Ended(lease.id, End.UNUSED, self.clock()))
 
     # --- What the store holds ---------------------------------------------------------------------
 
-    def _see(self, seen: Seen, sent: float, *, is_ours: bool = False) -> None:
+    def _see(self, seen: Seen, sent: float, *, is_ours: bool = False) -> View:
         """Take in an answer of the store."""
-        serial = self._sight.take_in(seen, sent, self.clock(), is_ours=is_ours)
-        if serial in self._lost:
-            self._carried_out(self._lost[serial])
-        view, known = self._sight.view, self._sight.known
-        assert view is not None  # noqa: S101  # it has just been taken in
+        view = self._sight.take_in(seen, sent, self.clock(), is_ours=is_ours)
+        plan = self._lost.get(view.serial_of(self._planner.name))
+        if plan is not None:
+            self._carried_out(plan)
+        known = self._sight.known
         if known is not None and self._law.is_idle(copy(known), view.now):
             self._sight.brought()  # nothing is left to remember
         if self._sight.known is None and view.now >= self._planner.opens_at(view):
             self._reserved.look(view, self._again)
         self.here.heard(seen)
+        return view
 
     def _again(self, lease: Lease) -> Lease:
         new = self.next_lease(lease.longest, is_bulk=lease.is_bulk)
@@ -344,20 +343,18 @@ class SharedAccount:
     def _refuse(self, view: View, one: Waiter, at: float) -> None:
         now = self.clock()
         state = self._planner.state_of(view)
-        error = too_late(state, view.least(now), at, one.gives_up_at - now)
-        if not one.future.done():
-            one.future.set_exception(error)
+        one.refuse(too_late(state, view.least(now), at, one.gives_up_at - now))
 
     def _tell_senders(self, error: Exception) -> None:
         for one in list(self.member.sends):
-            if one.is_waiting and not one.future.done() and not self._reserved.is_final(one):
-                one.future.set_exception(error)
+            if one.is_waiting and not self._reserved.is_final(one):
+                one.refuse(error)
 
     def _tell_all(self, error: Exception) -> None:
         self._tell_senders(error)
         bulk = self.member.first(is_bulk=True)
         if bulk is not None:
-            bulk.future.set_exception(error)
+            bulk.refuse(error)
 
     def is_idle(self) -> bool:
         """Whether it can be forgotten."""
@@ -370,9 +367,7 @@ class SharedAccount:
 
     async def usage(self) -> Usage:
         """Look, and say how the account stands; instants are the member's."""
-        await self._look()
-        view = self._sight.view
-        assert view is not None  # noqa: S101  # it has just looked
+        view = await self._look()
         now = view.least(self.clock())
         state = self._planner.state_of(view)
         self._planner.tell(state, view, self._ends)

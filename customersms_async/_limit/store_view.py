@@ -17,7 +17,7 @@ import math
 from typing import Final
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from .._ports.store import Seen
 from .account_state import AccountState
@@ -62,6 +62,10 @@ class View:
     def passed_at(self, instant: float) -> float:
         """Return the member's clock when an instant of the account has passed for certain."""
         return self.received + (instant - self.now)
+
+    def serial_of(self, member: str) -> int:
+        """Return the number of the last swap of a *member*; 0 where none is remembered."""
+        return 0 if self.state is None else self.state.serials.get(member, (0, 0.0))[0]
 
 
 def tell_time(
@@ -149,22 +153,18 @@ class Sight:
     What a member knows of an account from all answers of the store together.
 
     Attributes:
-        name: The member's name in the state.
         remembers: Seconds for which the state names every member that has written.
         view: The newest answer.
         known: The state before a loss of the store's memory, until the store has it again.
         is_old: Whether the loss was no change of the store's run, so that versions mean nothing.
-        awaited: Serials of the swaps whose answers were lost.
     """
 
-    name: str
     remembers: float
     view: View | None = None
     known: AccountState | None = None
     is_old: bool = False
-    awaited: list[int] = field(factory=list[int])
 
-    def take_in(self, seen: Seen, sent: float, received: float, *, is_ours: bool = False) -> int:
+    def take_in(self, seen: Seen, sent: float, received: float, *, is_ours: bool = False) -> View:
         """
         Take in an answer of the store.
 
@@ -178,7 +178,7 @@ class Sight:
             is_ours: Whether it is what this member has just written.
 
         Returns:
-            The serial of a swap that was carried out though its answer was lost, or 0.
+            The newest view: this answer, unless a newer one was heard before.
 
         Raises:
             UnreadableState: The value was not written by this version of the package.
@@ -189,20 +189,11 @@ class Sight:
         if last is not None and _lacks(state, seen, last, now - self.remembers):
             is_old = seen.run == last.seen.run
             if is_old and sent < last.received:
-                return 0  # it was overtaken on its way
+                return last  # it was overtaken on its way
             if not is_ours and self.known is None:
                 self.known, self.is_old = last.state, is_old
         self.view = View(seen, state, now, sent, received)
-        serial = 0 if state is None else state.serials.get(self.name, (0, 0.0))[0]
-        if serial not in self.awaited:
-            return 0
-        self.awaited.clear()
-        return serial
-
-    def give_up(self, serial: int) -> None:
-        """Wait no more for this swap: the store has said how it went."""
-        if serial in self.awaited:
-            self.awaited.remove(serial)
+        return self.view
 
     def brought(self) -> None:
         """Take in that the store knows what was known before its loss."""

@@ -10,51 +10,48 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import math
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
-from attrs import define, frozen
-
 from .. import codes
-from .._ports.limiter import LONGEST_PAUSE, Lane, Ticket, Usage
+from .._ports.limiter import Lane, Ticket, Usage
 from ..errors import WaitTooLong
-from .rate_refusals import FIRST_PAUSE, LONGEST_OWN_PAUSE
+from .account_state import AccountState, Lease, Rules
+from .law import End
+from .member import LeasedSlot
+from .rate_refusals import Refusals
 
 __all__ = ["UnlimitedLimiter"]
 
+_RULES: Final = Rules(sys.maxsize, 1.0, sys.maxsize, 0, 0.0)
 
-@define(eq=False)
+
 class _Account:
-    """
-    What is known of an account.
+    """What is known of an account; ends its slots."""
 
-    Attributes:
-        paused_until: Before this instant nothing leaves; seconds of the limiter's clock.
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._state = AccountState.new(_RULES)
+        self._refusals = Refusals(_RULES)
+        self.waiting = 0
+        self.in_flight = 0
 
-        waiting: Callers that wait for that.
+    @property
+    def paused_until(self) -> float:
+        return self._state.paused_until
 
-        in_flight: Slots whose request has not ended.
-    """
+    def end(self, lease: Lease, how: End) -> None:  # noqa: ARG002  # no slot is used again
+        self.in_flight -= 1
+        if how is End.ANSWERED:
+            self._state.pause_step = 0.0
 
-    paused_until: float = -math.inf
-    waiting: int = 0
-    in_flight: int = 0
-    _pause_began_at: float = -math.inf
-    _step: float = 0.0
-
-    def refused(self, now: float, granted_at: float, retry_after: float | None) -> None:
-        if granted_at >= self._pause_began_at:  # else it tells nothing new
-            self._pause_began_at = now
-            self._step = min(max(2 * self._step, FIRST_PAUSE), LONGEST_OWN_PAUSE)
-        seconds = self._step if retry_after is None else min(retry_after, LONGEST_PAUSE)
-        self.paused_until = max(self.paused_until, now + seconds)
-
-    def accepted(self) -> None:
-        self._step = 0.0
+    def refused(self, lease: Lease, retry_after: float | None) -> float:
+        now = self._clock()
+        self.in_flight -= 1
+        self._refusals.refused(self._state, now, lease.at, retry_after, used=None)
+        return self.paused_until - now
 
 
 class UnlimitedLimiter:
@@ -70,7 +67,7 @@ class UnlimitedLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ahead = 0.0
-        self._accounts: Final = defaultdict[str, _Account](_Account)
+        self._accounts: Final = dict[str, _Account]()
         self._places: Final = itertools.count()
         self._sleepers: Final = set[asyncio.Future[None]]()
 
@@ -90,12 +87,12 @@ class UnlimitedLimiter:
         account: str,
         lane: Lane,
         *,
-        longest: float,  # noqa: ARG002  # of no use without a window
+        longest: float,
         patience: float | None = None,
         ticket: Ticket | None = None,
-    ) -> UnlimitedSlot:
+    ) -> LeasedSlot:
         """Wait for the end of a pause; see `Limiter.acquire`."""
-        asked_at, known = self.now(), self._accounts[account]
+        asked_at, known = self.now(), self._account(account)
         if known.paused_until > asked_at:
             known.waiting += 1
             try:
@@ -103,13 +100,14 @@ class UnlimitedLimiter:
             finally:
                 known.waiting -= 1
         known.in_flight += 1
-        granted_at = self.now()
-        place = ticket or Ticket(lane, next(self._places))
-        return UnlimitedSlot(place, granted_at - asked_at, granted_at, self, known)
+        at = self.now()
+        lease = Lease("", lane is Lane.BULK, at, at, at, longest)
+        place = next(self._places) if ticket is None else ticket.place
+        return LeasedSlot(known, lease, place, asked_at, at)
 
     async def usage(self, account: str) -> Usage:
         """Say how *account* stands; its limit is the largest number."""
-        known = self._accounts[account]
+        known = self._account(account)
         return Usage(
             limit=sys.maxsize,
             busy=known.in_flight,
@@ -123,6 +121,10 @@ class UnlimitedLimiter:
 
     async def ready(self) -> None:
         """Return at once: slots can always be had."""
+
+    def _account(self, name: str) -> _Account:
+        known = self._accounts.get(name)
+        return known or self._accounts.setdefault(name, _Account(self.now))
 
     async def _sleep(self, known: _Account, deadline: float | None) -> None:
         while True:
@@ -147,30 +149,3 @@ def _check_patience(wait: float, deadline: float | None, now: float) -> None:
 def _wake(sleeper: asyncio.Future[None]) -> None:
     if not sleeper.done():
         sleeper.set_result(None)
-
-
-@frozen(eq=False)
-class UnlimitedSlot:
-    """Permission to send one request; see `Slot`."""
-
-    ticket: Ticket
-    waited: float
-    _granted_at: float
-    _limiter: UnlimitedLimiter
-    _account: _Account
-
-    def answered(self) -> None:
-        self._account.in_flight -= 1
-        self._account.accepted()
-
-    def lost(self) -> None:
-        self._account.in_flight -= 1
-
-    def unused(self) -> None:
-        self._account.in_flight -= 1
-
-    def refused(self, retry_after: float | None) -> float:
-        now = self._limiter.now()
-        self._account.in_flight -= 1
-        self._account.refused(now, self._granted_at, retry_after)
-        return self._account.paused_until - now

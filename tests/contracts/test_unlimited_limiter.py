@@ -48,7 +48,7 @@ async def test_a_refusal_pauses_the_account():
 
     assert (7.0, 7.0) == (pause, loop.time() - began_at)
     assert [7.0, 7.0] == [one.waited for one in waited]
-    assert slot.ticket is waited[1].ticket
+    assert slot.ticket == waited[1].ticket
 
 
 async def test_pauses_grow_until_a_request_is_accepted():

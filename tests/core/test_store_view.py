@@ -53,7 +53,7 @@ def test_foreign_bytes_are_refused(value, said):
 
 def test_the_first_answer_sets_the_clock():
     """A member that knows nothing believes the store."""
-    sight = Sight("me", 96.0)
+    sight = Sight(96.0)
 
     sight.take_in(seen(), 1.0, 1.5)
 
@@ -69,7 +69,7 @@ def test_the_first_answer_sets_the_clock():
 )
 def test_a_clock_that_was_set(now, clock):
     """A step back is made up, a step forward is cut to what the member's own clock allows."""
-    sight = Sight("me", 96.0)
+    sight = Sight(96.0)
     sight.take_in(seen(state()), 1.0, 1.5)
 
     sight.take_in(seen(state(version=1), now=now), 11.4, 11.5)
@@ -79,7 +79,7 @@ def test_a_clock_that_was_set(now, clock):
 
 def test_the_offset_in_the_value_counts():
     """What one member has made up for, every other one knows."""
-    sight = Sight("me", 96.0)
+    sight = Sight(96.0)
 
     sight.take_in(seen(state(offset=100.0, clock=5050.0)), 1.0, 1.5)
 
@@ -88,7 +88,7 @@ def test_the_offset_in_the_value_counts():
 
 def test_the_clock_of_another_run_goes_on_where_the_last_one_was():
     """Another machine's clock may show anything; what has passed here has passed there."""
-    sight = Sight("me", 96.0)
+    sight = Sight(96.0)
     sight.take_in(seen(state()), 1.0, 1.5)
 
     sight.take_in(seen(now=3.0, run="two"), 11.5, 12.0)
@@ -101,7 +101,7 @@ def test_the_clock_of_another_run_goes_on_where_the_last_one_was():
 
 def test_another_run_is_a_loss():
     """What was known before is to be brought."""
-    sight, known = Sight("me", 96.0), state(version=3)
+    sight, known = Sight(96.0), state(version=3)
     sight.take_in(seen(known), 1.0, 1.5)
 
     sight.take_in(seen(run="two"), 2.0, 2.5)
@@ -124,7 +124,7 @@ def test_another_run_is_a_loss():
 )
 def test_a_value_that_lacks_what_was_seen_before_is_a_loss(held):
     """An old copy is known by what it lacks, ours or another member's, however far it went on."""
-    sight = Sight("me", 96.0)
+    sight = Sight(96.0)
     known = state(version=9, serials={"me": (4, 4990.0), "other": (8, 4980.0)})
     sight.take_in(seen(known), 1.0, 1.5)
 
@@ -135,7 +135,7 @@ def test_a_value_that_lacks_what_was_seen_before_is_a_loss(held):
 
 def test_a_member_that_was_forgotten_is_no_loss():
     """After a look-back without a word, a member is taken off the list."""
-    sight = Sight("me", 96.0)
+    sight = Sight(96.0)
     sight.take_in(seen(state(version=9, serials={"old": (8, 4900.0)})), 1.0, 1.5)
 
     sight.take_in(seen(state(version=10)), 2.0, 2.5)
@@ -145,7 +145,7 @@ def test_a_member_that_was_forgotten_is_no_loss():
 
 def test_an_answer_that_was_overtaken_is_dropped():
     """An older value that is heard after a newer one changes nothing."""
-    sight, newer = Sight("me", 96.0), state(version=9)
+    sight, newer = Sight(96.0), state(version=9)
     sight.take_in(seen(newer), 1.0, 2.0)
 
     sight.take_in(seen(state(version=8)), 1.5, 2.5)
@@ -157,7 +157,7 @@ def test_an_answer_that_was_overtaken_is_dropped():
 
 def test_a_late_answer_of_another_run_counts():
     """Versions of two runs are not compared."""
-    sight = Sight("me", 96.0)
+    sight = Sight(96.0)
     sight.take_in(seen(state(version=9)), 1.0, 2.0)
 
     sight.take_in(seen(state(version=1), run="two"), 1.5, 2.5)
@@ -167,22 +167,12 @@ def test_a_late_answer_of_another_run_counts():
 
 def test_a_swap_whose_answer_was_lost_is_found():
     """The store's value carries the member's serial."""
-    sight = Sight("me", 96.0)
-    sight.take_in(seen(state()), 1.0, 1.5)
-    sight.awaited += [4, 5]
+    sight = Sight(96.0)
 
-    assert 5 == sight.take_in(seen(state(version=1, serials={"me": (5, 1.0)})), 2.0, 2.5)
-    assert [] == sight.awaited
+    assert 0 == sight.take_in(seen(), 1.0, 1.5).serial_of("me")
+    assert 0 == sight.take_in(seen(state()), 1.0, 1.5).serial_of("me")
 
-
-def test_a_swap_that_the_store_has_spoken_of_is_awaited_no_more():
-    """Refused, it cannot be carried out later."""
-    sight = Sight("me", 96.0, awaited=[4])
-
-    sight.give_up(4)
-    sight.give_up(4)
-
-    assert [] == sight.awaited
+    assert 5 == sight.take_in(seen(state(serials={"me": (5, 1.0)})), 2.0, 2.5).serial_of("me")
 
 
 # --- Merging --------------------------------------------------------------------------------------
