@@ -8,6 +8,7 @@ saw, as JSON. The clock of the process is wrong by the seconds that it is given.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import subprocess
@@ -18,7 +19,15 @@ from typing import Any
 
 from attrs import asdict, define, frozen
 
-from customersms_async import CustomerSMS, FileLimiter, Lane, LimiterUnavailable, Rate, WaitTooLong
+from customersms_async import (
+    CustomerSMS,
+    FileLimiter,
+    Lane,
+    LimiterUnavailable,
+    LocalLimiter,
+    Rate,
+    WaitTooLong,
+)
 from customersms_async.outcomes import Status
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
@@ -41,7 +50,8 @@ class Task:
         seconds: How long it sends.
         skew: By how many seconds its clocks are wrong.
         per: The period in seconds, which holds 100 requests at most.
-        jobs_per_second: Jobs that begin, each in an event loop of its own; 0 for one bulk run.
+        jobs_per_second: Jobs that begin, one after another; 0 for one bulk run.
+        is_loop_per_job: Whether each job has an event loop of its own.
         burst: Of the limiter; None for its default.
         most: Requests of the bulk run.
     """
@@ -54,6 +64,7 @@ class Task:
     skew: float
     per: float = 5.0
     jobs_per_second: float = 0.0
+    is_loop_per_job: bool = False
     burst: int | None = None
     most: int = 10_000
 
@@ -128,6 +139,8 @@ class _Counted:
 
 
 def _limiter(task: Task) -> Any:
+    if task.kind == "local":
+        return LocalLimiter(Rate(LIMIT, per=task.per), burst=task.burst)
     limiter = LIMITERS[task.kind](task.store, Rate(LIMIT, per=task.per), burst=task.burst)
     open_store = limiter._open_store  # noqa: SLF001 - what it asks is counted
     limiter._open_store = lambda: _Counted(open_store())  # noqa: SLF001
@@ -163,33 +176,67 @@ async def _send(task: Task) -> dict[str, Any]:
 
 
 def _send_by_jobs(task: Task) -> dict[str, Any]:
-    """Begin a job now and then, each with an event loop, a limiter and 0.3 s of patience."""
-    limiter, dice, granted = _limiter(task), random.Random(task.number), 0
+    """Do jobs one after another, each with 0.3 s of patience, and count those that had a slot."""
+    limiter = _limiter(task)
     print("ready", flush=True)
     sys.stdin.readline()
     asyncio.run(_wait_until_ready(limiter))
-    began_at = next_at = time.monotonic()
-    while next_at < began_at + task.seconds:
-        time.sleep(max(0.0, next_at - time.monotonic()))
-        granted += asyncio.run(_job(limiter, dice))
+    work = _in_a_loop_each if task.is_loop_per_job else _in_one_loop
+    return {"sent": [], "requests": work(task, limiter), "calls": _Counted.calls}
+
+
+def _in_a_loop_each(task: Task, limiter: Any) -> int:
+    async def work() -> bool:
+        async with _entered(limiter):
+            return await _job(limiter, dice)
+
+    granted, dice = 0, random.Random(task.number)
+    for wait in _waits(task):
+        time.sleep(wait)
+        granted += asyncio.run(work())
+    return granted
+
+
+def _in_one_loop(task: Task, limiter: Any) -> int:
+    async def work() -> int:
+        granted, dice = 0, random.Random(task.number)
+        async with _entered(limiter):
+            for wait in _waits(task):
+                await asyncio.sleep(wait)
+                granted += await _job(limiter, dice)
+        return granted
+
+    return asyncio.run(work())
+
+
+def _waits(task: Task) -> Iterator[float]:
+    """Give the seconds until the next job is to begin, the same jobs for the same worker."""
+    dice = random.Random(1_000 + task.number)
+    next_at = time.monotonic()
+    ends_at = next_at + task.seconds
+    while max(next_at, time.monotonic()) < ends_at:
+        yield max(0.0, next_at - time.monotonic())
         next_at += dice.expovariate(task.jobs_per_second)
-    return {"sent": [], "requests": granted, "calls": _Counted.calls}
+
+
+def _entered(limiter: Any) -> Any:
+    """Enter *limiter*, if it can be."""
+    return limiter if hasattr(limiter, "__aenter__") else contextlib.nullcontext()
 
 
 async def _wait_until_ready(limiter: Any) -> None:
-    async with limiter:
+    async with _entered(limiter):
         await limiter.ready()
 
 
 async def _job(limiter: Any, dice: random.Random) -> bool:
-    async with limiter:
-        try:
-            slot = await limiter.acquire("account", Lane.SEND, longest=1.0, patience=0.3)
-        except (WaitTooLong, LimiterUnavailable):
-            return False
-        await asyncio.sleep(dice.uniform(0.005, 0.05))
-        slot.answered()
-        return True
+    try:
+        slot = await limiter.acquire("account", Lane.SEND, longest=1.0, patience=0.3)
+    except (WaitTooLong, LimiterUnavailable):
+        return False
+    await asyncio.sleep(dice.uniform(0.005, 0.05))
+    slot.answered()
+    return True
 
 
 def _main(task: Task) -> None:

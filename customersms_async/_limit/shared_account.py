@@ -88,6 +88,7 @@ class SharedAccount:
         self._reserved = Reservations(here.loop, self.clock, self._hand_over)
         self._wakes = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def move_to(self, here: Here) -> None:
         """Go on in another loop, since the one before was closed."""
@@ -153,7 +154,11 @@ class SharedAccount:
     def _start_soon(self) -> None:
         # By a timer: a task that is made while the event loop ends would be left over.
         if self._pump is None or self._pump.done():
-            self.here.loop.call_later(_SOON, self._start)
+            self.here.loop.call_later(_SOON, self._start_to_tell)
+
+    def _start_to_tell(self) -> None:
+        if self._ends:  # else a flush came first
+            self._start()
 
     # --- The pump ---------------------------------------------------------------------------------
 
@@ -164,7 +169,7 @@ class SharedAccount:
         self._start()
 
     def _start(self) -> None:
-        if self._pump is None or self._pump.done():
+        if not self._is_closed and (self._pump is None or self._pump.done()):
             self._pump = self.here.loop.create_task(self._run())
 
     async def _run(self) -> None:
@@ -374,7 +379,8 @@ class SharedAccount:
         return usage_of(self._law, state, now, self.member.waiting, view.received - view.now)
 
     async def aclose(self) -> None:
-        """Turn away those who wait, and tell how requests ended."""
+        """Turn away those who wait, and tell how requests ended; the next loop tells the rest."""
+        self._is_closed = True
         self._tell_all(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), "the limiter was closed"))
         if self._pump is not None:
             self._pump.cancel()

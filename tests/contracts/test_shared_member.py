@@ -444,6 +444,45 @@ async def test_closing_while_the_store_is_away():
     assert 0 == (await usage_of(one)).in_flight
 
 
+@pytest.mark.parametrize(
+    ("end", "is_away"), [("flush", False), ("aclose", False), ("aclose", True)]
+)
+async def test_nothing_begins_after_the_end(end, is_away):
+    """A task that began while the event loop ends would be left over, half done."""
+    one, _, server = pair()
+    slot = await take(one)
+    await asyncio.sleep(2.5)  # its task has ended
+    server.is_away = is_away
+    slot.answered()
+    await getattr(one, end)()
+    loop, begun = asyncio.get_running_loop(), []
+
+    def note(loop, coro, **options):
+        begun.append(coro.__qualname__)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    loop.set_task_factory(note)
+    await asyncio.sleep(0.1)
+
+    assert [] == begun
+    assert {asyncio.current_task()} == asyncio.all_tasks()
+
+
+async def test_a_slot_that_ends_after_its_limiter_was_closed():
+    """The next use tells it."""
+    one, _, server = pair()
+    slot = await take(one)
+    await one.aclose()
+    slot.answered()
+    await asyncio.sleep(2)
+    server.calls = 0
+
+    usage = await usage_of(one)
+
+    assert (1, 0) == (usage.busy, usage.in_flight)
+    assert 1 == server.calls
+
+
 async def test_closing_after_a_loss_leaves_the_rest_to_the_next_loop():
     """Nothing is told to a store that has just forgotten; the ends are kept."""
     one, _, server = pair()
