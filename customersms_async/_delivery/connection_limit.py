@@ -19,8 +19,6 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from attrs import define, field
-
 from .. import codes
 from .._ports.limiter import Lane, Slot, Ticket
 from ..errors import WaitTooLong
@@ -37,36 +35,52 @@ class Ask(Protocol):
     async def __call__(self, *, patience: float | None, ticket: Ticket | None) -> Slot: ...
 
 
-@define(eq=False)
 class Room:
     """
     Places for requests under way, for any thread and event loop.
 
-    Attributes:
-        free: Places that are free.
+    A place that is free is an item of a list, and nearly always one is: to take it from the list
+    or to put it back is one step for all threads, and needs no lock. Who gets in line looks once
+    more for a place, and who puts one back looks at the line afterwards, so that no place is free
+    beside a line.
+
+    Args:
+        places: How many requests may be under way.
     """
 
-    free: int
-    _lock: threading.RLock = field(factory=threading.RLock, init=False)
-    _sends: deque[asyncio.Future[None]] = field(factory=deque[asyncio.Future[None]], init=False)
-    _bulks: deque[asyncio.Future[None]] = field(factory=deque[asyncio.Future[None]], init=False)
+    __slots__ = ("_bulks", "_free", "_lock", "_sends")
+
+    def __init__(self, places: int) -> None:
+        self._free: list[None] = [None] * places
+        self._lock = threading.Lock()
+        self._sends = deque[asyncio.Future[None]]()
+        self._bulks = deque[asyncio.Future[None]]()
+
+    @property
+    def free(self) -> int:
+        """Places that are free."""
+        return len(self._free)
 
     def take(self) -> bool:
         """Take a place where one is free."""
-        with self._lock:
-            if self.free <= 0:
-                return False
-            self.free -= 1
-            return True
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Free a place, for the next in line where there is one."""
+        self._free.append(None)
+        if self._sends or self._bulks:
+            self._serve()
 
     async def wait(self, lane: Lane, seconds: float) -> bool:
         """Wait for a place; say whether there was one in time."""
         future = asyncio.get_running_loop().create_future()
         queue = self._sends if lane is Lane.SEND else self._bulks
-        with self._lock:
-            if self.take():
-                return True
-            queue.append(future)
+        queue.append(future)
+        self._serve()
         try:
             await asyncio.wait([future], timeout=seconds)
         except BaseException:
@@ -112,16 +126,15 @@ class Room:
                 slot.unused()
         return has_place
 
-    def give_back(self) -> None:
-        """Free a place, or hand it to the next in line."""
+    def _serve(self) -> None:
+        """Hand places to those in line, as long as there are both."""
         with self._lock:
-            for queue in (self._sends, self._bulks):
-                while queue:
-                    future = queue.popleft()
-                    with contextlib.suppress(RuntimeError):  # its loop was closed
-                        future.get_loop().call_soon_threadsafe(future.set_result, None)
-                        return
-            self.free += 1
+            while (queue := self._sends or self._bulks) and self.take():
+                future = queue.popleft()
+                try:
+                    future.get_loop().call_soon_threadsafe(future.set_result, None)
+                except RuntimeError:  # its loop was closed
+                    self._free.append(None)
 
     def _leave(self, queue: deque[asyncio.Future[None]], future: asyncio.Future[None]) -> bool:
         """Leave the line; say whether a place was handed over meanwhile."""

@@ -79,6 +79,7 @@ class Delivery:
         "_delay",
         "_ended",
         "_gate",
+        "_granted_at",
         "_lane",
         "_number",
         "_text",
@@ -110,7 +111,7 @@ class Delivery:
         self._transport = context.transport()
         self._text = text
         self._lane = lane
-        self._asked_at = now = context.clock.now()
+        self._asked_at = self._granted_at = now = context.clock.now()
         attempt = context.timeout_for(len(phones))
         self._time = TimeBudget(
             context.answers, context.key.account, patience, now + patience, attempt
@@ -134,6 +135,8 @@ class Delivery:
                     ended, self._delay = slot, None
                 else:
                     ended = await self._try_once(slot)
+                    if ended.verdicts is SENT:
+                        return ended
                 if self._delay is None and not self._is_for_gate(ended):
                     return ended if slot is not ended else self._end_without_attempt(ended)
                 if not await self._wait_for_next_try(ended):
@@ -192,7 +195,8 @@ class Delivery:
             self._turn.give_up(slot)
             self.halt(codes.CANCELLED)
             return self._turn.end(self.halted or codes.CANCELLED)
-        if not self._time.is_enough(self.context.clock.now()):
+        self._granted_at = now = self.context.clock.now()
+        if not self._time.is_enough(now):
             self._turn.give_up(slot)
             detail = "its turn came when too little time was left for the answer"
             return self._turn.end(codes.TIME_IS_OVER, detail)
@@ -207,7 +211,8 @@ class Delivery:
         except BaseException:
             self._turn.give_up(slot)
             raise
-        self._asked_for = self.context.clock.now() - begins_at
+        self._granted_at = self.context.clock.now()
+        self._asked_for = self._granted_at - begins_at
         ended = self._end_after_asking()
         if ended is None:
             return slot
@@ -232,17 +237,17 @@ class Delivery:
 
     async def _try_once(self, slot: Slot) -> DeliveryResult:
         context = self.context
-        granted_at = context.clock.now()
         attempt = self._attempt = Attempt(self._number)
         self._number = 0
         if self._gate is not None:
             attempt.may_start = self._gate.may_start
         spelled = self.phones[0] if self._lane is _SEND else self.phones
+        left = self._time.ends_at - self._granted_at
         try:
             reply = await self._transport.post(
                 Body(encode_request(context.key, spelled, self._text)),
                 attempt,
-                timeout=min(self._time.attempt - self._asked_for, self._time.ends_at - granted_at),
+                timeout=min(self._time.attempt - self._asked_for, left),
                 most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(self.phones),
             )
             ended = read_reply(
@@ -253,22 +258,22 @@ class Delivery:
         except BaseException:
             # Cancelled, or a bug in the transport: the slot must be released in any case.
             self._delay = None
-            self._tell(slot, self._failed(attempt, slot, None), granted_at)
+            self._tell(slot, self._failed(attempt, slot, None))
             raise
         finally:
             context.room.give_back()
         self.handed_over += attempt.is_started
         self._attempt, self._ended = None, ended
         if self._lane is _SEND and attempt.is_started:  # a batch takes longer than a message
-            took = context.clock.now() - granted_at
+            took = context.clock.now() - self._granted_at
             learn = context.answers.heard if ended.cause is None else context.answers.lost
             learn(took)
         self._delay = None if ended.verdicts is SENT else self._delay_after(ended)
         if ended.verdicts is not SENT or context.on_request is not None:
-            self._tell(slot, ended, granted_at)
+            self._tell(slot, ended)
         return ended
 
-    def _tell(self, slot: Slot, ended: DeliveryResult, granted_at: float) -> None:
+    def _tell(self, slot: Slot, ended: DeliveryResult) -> None:
         """Let logs and the caller's hook know of an attempt that has ended."""
         if ended.verdicts is not SENT and not self.is_left():  # else its caller's side logs it
             warn_of_unknown(self.context, ended, len(self.phones))
@@ -279,7 +284,7 @@ class Delivery:
             numbers=len(self.phones),
             is_final=self._delay is None and not self._is_for_gate(ended),
             waited=slot.waited,
-            took=self.context.clock.now() - granted_at,
+            took=self.context.clock.now() - self._granted_at,
         )
 
     def _end_without_attempt(self, ended: DeliveryResult) -> DeliveryResult:

@@ -41,6 +41,7 @@ _make_task: Callable[..., asyncio.Task[Any]] = asyncio.Task
 if sys.version_info >= (3, 12):
     # It begins at once, which saves a turn of the loop.
     _make_task = functools.partial(asyncio.Task, eager_start=True)
+_BEGINS_AT_ONCE: Final = sys.version_info >= (3, 12)
 
 
 def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -67,23 +68,39 @@ class InFlight:
     bulks: dict[OpenRun, DeliveryContext] = field(factory=dict[OpenRun, DeliveryContext])
     _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
-    def spawn(
+    def spawn(self, context: DeliveryContext, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that belongs to the client, until it ends."""
+        task = _start(coroutine)
+        self.tasks[task] = context
+        task.add_done_callback(self.forget)
+        return task
+
+    def begin(
         self,
         context: DeliveryContext,
         coroutine: Coroutine[Any, Any, T],
-        ended: Callable[[], None] | None = None,
+        unbegun: Callable[[asyncio.Task[T]], None],
     ) -> asyncio.Task[T]:
-        """Start a task that belongs to the client; call *ended* when it has, even if cancelled."""
+        """
+        Start a task that belongs to the client until it calls `forget`, which costs no callback.
+
+        Args:
+            context: That of its client.
+
+            coroutine: What it does; it removes *unbegun* from its task's callbacks at first.
+
+            unbegun: Called where the task is cancelled before that.
+        """
         task = _start(coroutine)
-        self.tasks[task] = context
-
-        def forget(task: asyncio.Task[T]) -> None:
-            self.tasks.pop(task, None)
-            if ended is not None:
-                ended()
-
-        task.add_done_callback(forget)
+        if not task.done():
+            self.tasks[task] = context
+        if not _BEGINS_AT_ONCE:
+            task.add_done_callback(unbegun)
         return task
+
+    def forget(self, task: asyncio.Task[Any]) -> None:
+        """Let go of a task, at its end."""
+        self.tasks.pop(task, None)
 
     async def close(self, seconds: float | None, context: DeliveryContext | None = None) -> None:
         """

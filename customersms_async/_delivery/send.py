@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Callable
 
 from .. import codes
 from .._values.redaction import mask_phone
@@ -26,6 +27,7 @@ __all__ = ["deliver"]
 _logger = logging.getLogger("customersms_async")
 
 _Answer = asyncio.Future[DeliveryResult]
+_Callback = Callable[[asyncio.Task[None]], None]
 
 
 async def deliver(delivery: Delivery, in_flight: InFlight) -> DeliveryResult:
@@ -38,8 +40,9 @@ async def deliver(delivery: Delivery, in_flight: InFlight) -> DeliveryResult:
     """
     answer: _Answer = asyncio.get_running_loop().create_future()
     delivery.is_left = answer.cancelled
-    run, ended = _run(delivery, answer), functools.partial(_answer_all_the_same, delivery, answer)
-    task = in_flight.spawn(delivery.context, run, ended)
+    unbegun = functools.partial(_end_cancelled, delivery, answer, in_flight)
+    run = _run(delivery, answer, in_flight, unbegun)
+    task = in_flight.begin(delivery.context, run, unbegun)
     try:
         return await answer
     except asyncio.CancelledError as exc:
@@ -47,19 +50,31 @@ async def deliver(delivery: Delivery, in_flight: InFlight) -> DeliveryResult:
         raise
 
 
-async def _run(delivery: Delivery, answer: _Answer) -> None:
+async def _run(
+    delivery: Delivery, answer: _Answer, in_flight: InFlight, unbegun: _Callback
+) -> None:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # for the type checkers: a coroutine runs in a task
+    task.remove_done_callback(unbegun)
     try:
         delivered = await delivery.run()
+        if not answer.done():
+            answer.set_result(delivered)
     except Exception as exc:  # noqa: BLE001  # passed on to the caller, unless it has left
         if not answer.done():
             answer.set_exception(exc)
-    else:
-        if not answer.done():
-            answer.set_result(delivered)
+    except BaseException:  # it was cancelled: the client was closed, or the event loop ends
+        _end_cancelled(delivery, answer, in_flight, task)
+        raise
+    finally:
+        in_flight.forget(task)
 
 
-def _answer_all_the_same(delivery: Delivery, answer: _Answer) -> None:
-    """Answer for a task that was cancelled: the client was closed, or the event loop ends."""
+def _end_cancelled(
+    delivery: Delivery, answer: _Answer, in_flight: InFlight, task: asyncio.Task[None]
+) -> None:
+    """Answer for a task that was cancelled."""
+    in_flight.forget(task)
     if not answer.done():
         answer.set_result(delivery.abandoned())
 

@@ -33,11 +33,6 @@ class NotAllowed(Exception):
     """The body may not start: the attempt was called off, or it was written once already."""
 
 
-def _always() -> bool:
-    """Allow it."""
-    return True
-
-
 def _do_nothing() -> None:
     """There is no connection to drop."""
 
@@ -53,13 +48,13 @@ class Attempt:
         number: Its number among the client's attempts, from 1.
         is_started: Whether the body has begun to be written.
         is_called_off: Whether it may no longer begin.
-        may_start: Asked right before the first byte; where it says no, nothing leaves.
+        may_start: Asked right before the first byte; where it says no, nothing leaves. None allows.
     """
 
     number: int
     is_started: bool = False
     is_called_off: bool = False
-    may_start: Callable[[], bool] = field(default=_always, repr=False)
+    may_start: Callable[[], bool] | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """
@@ -69,7 +64,9 @@ class Attempt:
             NotAllowed: It was called off, may no longer start, or something writes the body a
                 second time.
         """
-        if self.is_called_off or self.is_started or not self.may_start():
+        if self.is_called_off or self.is_started:
+            raise NotAllowed
+        if self.may_start is not None and not self.may_start():
             raise NotAllowed
         self.is_started = True
 
