@@ -1,8 +1,8 @@
 """
 Slots that a member has reserved for its callers, until they leave.
 
-A reservation is looked at again shortly before its instant. From `FREEZE` seconds before it on, it
-is final: no other member may move it, by the store's own clock.
+A reservation that is due soon is final, since no other member may move it (`View.final_until`). Any
+other is looked at again shortly before its instant.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Reservations:
                 waiter.lease = again(waiter.lease)
                 continue
             waiter.lease = lease
-            if lease.at <= view.now + FREEZE:
+            if lease.at <= view.final_until:
                 self._let_go(view, waiter)
 
     def _let_go(self, view: View, waiter: Waiter) -> None:

@@ -9,8 +9,8 @@ Rules of this module:
 
 1. Nothing counts before the store has said so. A swap whose answer is lost is looked for in what
    the store holds next: it carries the member's serial.
-2. A slot that is reserved for later is looked at again shortly before. What the store holds then is
-   final: from `FREEZE` seconds before its instant on, a reservation is not moved.
+2. A slot that is reserved for later is looked at again shortly before its instant. What the store
+   holds then is final, and so is what is due soon when it is reserved (`View.final_until`).
 3. While the store is away, single messages are told so and bulk runs wait.
 4. What a loop that was closed has left untold is told by the next one, under the same name.
 """

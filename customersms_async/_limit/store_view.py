@@ -63,6 +63,18 @@ class View:
         """Return the member's clock when an instant of the account has passed for certain."""
         return self.received + (instant - self.now)
 
+    @property
+    def final_until(self) -> float:
+        """
+        Return the instant up to which nobody moves a reservation any more.
+
+        A message that takes one looks at the store no more than `FREEZE` seconds before it writes,
+        and then leaves alone what is due within twice that. Nobody who has seen this value looked
+        before it was planned, so what was due soon by then was never to be had.
+        """
+        planned_at = -math.inf if self.state is None else self.state.clock
+        return max(self.now + FREEZE, planned_at + 2 * FREEZE)
+
     def serial_of(self, member: str) -> int:
         """Return the number of the last swap of a *member*; 0 where none is remembered."""
         return 0 if self.state is None else self.state.serials.get(member, (0, 0.0))[0]

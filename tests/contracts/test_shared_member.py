@@ -410,6 +410,20 @@ async def test_idle_accounts_are_forgotten():
     assert {} == here.accounts
 
 
+@pytest.mark.parametrize(("opens_in", "calls"), [(0.45, 1), (0.55, 2)])
+async def test_a_slot_that_opens_soon_costs_one_call(opens_in, calls):
+    """A reservation that nobody could move any more when it was made is not looked at again."""
+    one, _, server = pair(1, opens_in - 0.1, reserve=0)
+    await usage_of(one)
+    await asyncio.sleep(0.1)
+    (await take(one)).answered()
+    before, asked_at = server.calls, now()
+
+    await take(one)
+
+    assert (calls, opens_in) == (server.calls - before, pytest.approx(now() - asked_at))
+
+
 # --- Loops that end -------------------------------------------------------------------------------
 
 

@@ -175,6 +175,18 @@ def test_a_swap_whose_answer_was_lost_is_found():
     assert 5 == sight.take_in(seen(state(serials={"me": (5, 1.0)})), 2.0, 2.5).serial_of("me")
 
 
+@pytest.mark.parametrize(
+    ("held", "final_until"),
+    [(None, 5000.25), (state(clock=4990.0), 5000.25), (state(clock=4999.9), 5000.4)],
+    ids=["empty", "written long ago", "just written"],
+)
+def test_what_is_due_soon_after_the_last_swap_is_final(held, final_until):
+    """Who takes a slot looks before it writes, and takes none that is due soon by then."""
+    view = Sight(96.0).take_in(seen(held), 1.0, 1.5)
+
+    assert final_until == pytest.approx(view.final_until)
+
+
 # --- Merging --------------------------------------------------------------------------------------
 
 
