@@ -14,6 +14,7 @@ from arq import create_pool
 from arq.connections import RedisSettings
 from arq.jobs import Job
 from celery import Celery
+from celery.result import AsyncResult
 
 from tests.support.application import SECONDS, Arrivals, judge, running
 from tests.support.store import StoreServer
@@ -21,6 +22,7 @@ from tests.support.store import StoreServer
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
 
 PHONES = [f"+1212555{n:04}" for n in range(60)]
+STEADILY = 20
 TEXT = "Your code is 4711"
 CELERY = [
     "celery",
@@ -43,18 +45,15 @@ def store() -> Iterator[StoreServer]:
     server.close()
 
 
-def spread(send: Callable[[str], object]) -> Mapping[str, object]:
-    """Ask for the messages evenly within `SECONDS`; give what each number was given."""
-    given = {}
-    for phone in PHONES:
-        given[phone] = send(phone)
-        time.sleep(SECONDS / len(PHONES))
-    return given
+def pauses() -> Iterator[tuple[str, float]]:
+    """Give each number and the seconds after it: some steadily within `SECONDS`, then all else."""
+    for n, phone in enumerate(PHONES):
+        yield phone, SECONDS / STEADILY if n < STEADILY else 0.0
 
 
 def arrivals(sandbox) -> Arrivals:
-    """Let the gateway take its time, and tell of the 20th message."""
-    latency = Arrivals(0.4, 20)
+    """Let the gateway take its time, and tell of a message of those that came all at once."""
+    latency = Arrivals(0.4, STEADILY + 5)
     sandbox.set_faults(latency=latency)
     return latency
 
@@ -71,6 +70,7 @@ def test_celery(sms_sandbox, store, tmp_path):
     """Tasks that began are ended, the others wait for the next worker; each message goes once."""
     app = Celery("client", broker=store.url, backend=store.url)
     environment, reached = {"REDIS_URL": store.url}, arrivals(sms_sandbox).reached
+    results: dict[str, AsyncResult] = {}
 
     def told() -> Mapping[str, str]:
         return {
@@ -79,13 +79,13 @@ def test_celery(sms_sandbox, store, tmp_path):
         }
 
     with running(tmp_path, CELERY, environment) as worker:
-        results = spread(lambda phone: app.send_task(
-            "examples.codes_celery.send_code", (phone, TEXT)
-        ))  # fmt: skip
+        for phone, pause in pauses():
+            results[phone] = app.send_task("examples.codes_celery.send_code", (phone, TEXT))
+            time.sleep(pause)
         assert reached.wait(60), worker.log
         worker.terminate()
         assert (0, []) == (worker.wait(), judge(told(), sms_sandbox)), worker.log
-    begun = len(sms_sandbox.messages)
+    assert STEADILY < len(sms_sandbox.messages) < len(PHONES)
 
     sms_sandbox.clear_faults()
     with running(tmp_path, CELERY, environment) as worker:
@@ -94,7 +94,6 @@ def test_celery(sms_sandbox, store, tmp_path):
         worker.terminate()
         assert 0 == worker.wait()
 
-    assert 20 <= begun < len(PHONES)
     assert {"sent": len(PHONES)} == Counter(told().values())
     assert ([], (), ()) == (
         judge(told(), sms_sandbox),
@@ -117,16 +116,17 @@ async def test_arq(sms_sandbox, store, tmp_path):
         return {phone: info.result if info else "nothing" for phone, info in infos.items()}
 
     with running(tmp_path, ARQ, environment) as worker:
-        for phone in PHONES:
+        for phone, pause in pauses():
             job = await pool.enqueue_job("send_code", phone, TEXT)
             assert job is not None
             jobs[phone] = job
-            await asyncio.sleep(SECONDS / len(PHONES) / 4)
+            await asyncio.sleep(pause)
         assert await asyncio.to_thread(latency.reached.wait, 60), worker.log
         worker.terminate()
         code = await asyncio.to_thread(worker.wait)
         assert [] == judge(await told(), sms_sandbox), worker.log
     assert code in {0, -15}, worker.log
+    assert STEADILY < len(sms_sandbox.messages) < len(PHONES)
 
     sms_sandbox.clear_faults()
     with running(tmp_path, ARQ, environment) as worker:
