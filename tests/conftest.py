@@ -39,6 +39,7 @@ SLOW = {
     "test_secrets.py",
     "test_shared_limiter.py",
     "test_shared_limiters.py",
+    "test_shell_blocks.py",
     "test_limiter_race.py",
     "test_stream_with_signals.py",
     "test_sync_programs.py",
