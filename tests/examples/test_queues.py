@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -16,7 +17,7 @@ from arq.jobs import Job
 from celery import Celery
 from celery.result import AsyncResult
 
-from tests.support.application import SECONDS, Arrivals, judge, running
+from tests.support.application import SECONDS, Arrivals, Service, judge, running
 from tests.support.store import StoreServer
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
@@ -58,6 +59,18 @@ def arrivals(sandbox) -> Arrivals:
     return latency
 
 
+@contextlib.contextmanager
+def ended_at(reached: threading.Event, worker: Service) -> Iterator[None]:
+    """Send SIGTERM to the worker as soon as the gateway has that message, in mid-enqueuing too."""
+    ending = threading.Thread(target=lambda: reached.wait(60) and worker.terminate())
+    ending.start()
+    try:
+        yield
+    finally:
+        ending.join()
+    assert reached.is_set(), worker.log
+
+
 def until(condition: Callable[[], bool], seconds: float = 90) -> None:
     ends_at = time.monotonic() + seconds
     while not condition():
@@ -79,11 +92,10 @@ def test_celery(sms_sandbox, store, tmp_path):
         }
 
     with running(tmp_path, CELERY, environment) as worker:
-        for phone, pause in pauses():
-            results[phone] = app.send_task("examples.codes_celery.send_code", (phone, TEXT))
-            time.sleep(pause)
-        assert reached.wait(60), worker.log
-        worker.terminate()
+        with ended_at(reached, worker):
+            for phone, pause in pauses():
+                results[phone] = app.send_task("examples.codes_celery.send_code", (phone, TEXT))
+                time.sleep(pause)
         assert (0, []) == (worker.wait(), judge(told(), sms_sandbox)), worker.log
     assert STEADILY < len(sms_sandbox.messages) < len(PHONES)
 
@@ -116,13 +128,12 @@ async def test_arq(sms_sandbox, store, tmp_path):
         return {phone: info.result if info else "nothing" for phone, info in infos.items()}
 
     with running(tmp_path, ARQ, environment) as worker:
-        for phone, pause in pauses():
-            job = await pool.enqueue_job("send_code", phone, TEXT)
-            assert job is not None
-            jobs[phone] = job
-            await asyncio.sleep(pause)
-        assert await asyncio.to_thread(latency.reached.wait, 60), worker.log
-        worker.terminate()
+        with ended_at(latency.reached, worker):
+            for phone, pause in pauses():
+                job = await pool.enqueue_job("send_code", phone, TEXT)
+                assert job is not None
+                jobs[phone] = job
+                await asyncio.sleep(pause)
         code = await asyncio.to_thread(worker.wait)
         assert [] == judge(await told(), sms_sandbox), worker.log
     assert code in {0, -15}, worker.log
