@@ -6,15 +6,17 @@ Rules of this module:
 1. One job is one transaction, begun with the write lock (``BEGIN IMMEDIATE``) and ended in the
    thread: no await ever holds the lock, so no process starves another.
 2. ``synchronous = FULL``: a committed fence is there after a power cut, or a number could be
-   sent twice.
-3. A job that nobody waits for any more is carried out to its end; its result is dropped.
+   sent twice. `Light` jobs alone wait for no disk; the log keeps the order of commits, so that
+   whatever is kept keeps all before it.
+3. Many rows are written by one statement: SQLite works without the interpreter's lock meanwhile,
+   and the event loop runs.
+4. A job that nobody waits for any more is carried out to its end; its result is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import queue
@@ -22,20 +24,23 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from ._core.errors import OutboxError, OutboxUnavailable
 from ._core.faults import from_sqlite
-from ._core.job import Change, Insert, Job, NewIds, Now, Query, Step, Undo, Update, Wake
+from ._core.job import Change, Insert, Job, Light, NewIds, Now, Query, Step, Undo, Update, Wake
 from ._core.migrate import migrate
 from ._core.schema import with_prefix
 from ._folder import find_hazard, read_mounts
 from ._lease import machine_clock
 
-__all__ = ["SqliteEngine", "carry_out"]
+__all__ = ["SqliteEngine"]
 
 Result = TypeVar("Result")
 
@@ -54,6 +59,15 @@ _PRAGMAS: Final = (
     "wal_autocheckpoint = 16384",
 )
 
+#: Rows in one statement.
+_BLOCKS: Final = (2000, 100, 1)
+
+#: ``UPDATE … FROM`` is there since then.
+_HAS_UPDATE_FROM: Final = sqlite3.sqlite_version_info >= (3, 33)
+
+_AS_EVER: Final = contextlib.nullcontext()
+
+_IN_LIST: Final = "IN (SELECT value FROM json_each(?))"
 _LIST = re.compile(r"= ANY\(\?\)")
 _FOR_UPDATE = re.compile(r" FOR UPDATE( SKIP LOCKED)?")
 
@@ -187,27 +201,41 @@ def _raiser(future: asyncio.Future[Any], exc: BaseException) -> Callable[[], Non
 
 def _transact(connection: sqlite3.Connection, job: Job[Result], prefix: str) -> Result:
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = carry_out(connection, job, prefix)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
-                connection.execute("ROLLBACK")
-            raise
+        first = job.send(None)
+        with _lightly(connection) if isinstance(first, Light) else _AS_EVER:
+            return _commit(connection, job, first, prefix)
     except Undo as undo:
         return undo.answer  # type: ignore[return-value]  # the job's own answer
     except sqlite3.Error as exc:
         raise _refusal(exc) from exc
+
+
+@contextlib.contextmanager
+def _lightly(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let a commit not wait for the disk; a script, since a statement would be prepared once."""
+    connection.executescript("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.executescript("PRAGMA synchronous = FULL")
+
+
+def _commit(connection: sqlite3.Connection, job: Job[Result], first: Step, prefix: str) -> Result:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = _carry_out(connection, job, first, prefix)
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
+            connection.execute("ROLLBACK")
+        raise
     return result
 
 
-def carry_out(connection: sqlite3.Connection, job: Job[Result], prefix: str) -> Result:
-    """Carry the steps of a job out, in a transaction that the caller has begun and will end."""
-    answer: object = None
+def _carry_out(connection: sqlite3.Connection, job: Job[Result], step: Step, prefix: str) -> Result:
     try:
         while True:
-            answer = _step(connection, job.send(answer), prefix)
+            step = job.send(_step(connection, step, prefix))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]  # the job's own result
 
@@ -215,19 +243,19 @@ def carry_out(connection: sqlite3.Connection, job: Job[Result], prefix: str) -> 
 def _step(connection: sqlite3.Connection, step: Step, prefix: str) -> object:
     match step:
         case Query(sql, args):
-            return connection.execute(_written(sql, prefix), _bound(args)).fetchall()
+            return _execute(connection, sql, args, prefix).fetchall()
         case Change(sql, args):
-            return connection.execute(_written(sql, prefix), _bound(args)).rowcount
+            return _execute(connection, sql, args, prefix).rowcount
         case Insert(table, columns, rows):
-            connection.executemany(_inserting(table, tuple(columns), prefix), rows)
+            _insert(connection, with_prefix(table, prefix), tuple(columns), rows)
         case Update(columns, rows):
-            connection.executemany(_updating(tuple(columns), prefix), rows)
+            _update(connection, tuple(columns), rows, prefix)
         case NewIds(table, count):
             return _new_ids(connection, with_prefix(table, prefix), count)
         case Now():
             return machine_clock()
-        case Wake():
-            pass  # who waits looks by itself
+        case Wake() | Light():
+            pass  # who waits looks by itself; and it was seen to before
     return None
 
 
@@ -236,20 +264,73 @@ def _new_ids(connection: sqlite3.Connection, table: str, count: int) -> range:
     return range(last + 1, last + 1 + count)
 
 
-def _bound(args: Sequence[object]) -> list[object]:
-    return [json.dumps(arg) if isinstance(arg, list) else arg for arg in args]
+def _execute(
+    connection: sqlite3.Connection, sql: str, args: Sequence[object], prefix: str
+) -> sqlite3.Cursor:
+    """Execute a statement; a list of one is a value, which costs half of what a list does."""
+    lists = [arg for arg in args if isinstance(arg, list)]
+    if all(len(items) == 1 for items in lists):
+        bound = [arg[0] if isinstance(arg, list) else arg for arg in args]
+        return connection.execute(_written(sql, prefix, "= ?"), bound)
+    bound = [_json(arg) if isinstance(arg, list) else arg for arg in args]
+    return connection.execute(_written(sql, prefix, _IN_LIST), bound)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 @lru_cache(256)
-def _written(sql: str, prefix: str) -> str:
-    sql = _LIST.sub("IN (SELECT value FROM json_each(?))", _FOR_UPDATE.sub("", sql))
+def _written(sql: str, prefix: str, among: str) -> str:
+    return with_prefix(_LIST.sub(among, _FOR_UPDATE.sub("", sql)), prefix)
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    table: str,
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[object]],
+) -> None:
+    most, at = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(columns), 0
+    for size in (size for size in _BLOCKS if size <= most):
+        sql = _inserting(table, columns, size)
+        for _ in range((len(rows) - at) // size):
+            connection.execute(sql, list(chain.from_iterable(rows[at : at + size])))
+            at += size
+
+
+@lru_cache(64)
+def _inserting(table: str, columns: tuple[str, ...], size: int) -> str:
+    """Write an INSERT; OR FAIL, else SQLite copies each page first, for a statement that fails."""
+    marks = f"({', '.join('?' * len(columns))})"
+    lines = ", ".join([marks] * size)
+    return f"INSERT OR FAIL INTO {table} ({', '.join(columns)}) VALUES {lines}"  # noqa: S608  # names of ours
+
+
+def _update(
+    connection: sqlite3.Connection,
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[object]],
+    prefix: str,
+) -> None:
+    """Write rows that differ in the last column alone in one statement; others one by one."""
+    same = rows[0][:-2] if rows else ()
+    if len(rows) > 1 and _HAS_UPDATE_FROM and all(row[:-2] == same for row in rows):
+        told = _json({row[-1]: row[-2] for row in rows})
+        connection.execute(_updating_alike(columns, prefix), [*same, told])
+    else:
+        connection.executemany(_updating(columns, prefix), rows)
+
+
+@lru_cache(8)
+def _updating_alike(columns: tuple[str, ...], prefix: str) -> str:
+    changes = ", ".join(f"{column} = ?" for column in columns[:-1])
+    changes = f"{changes}, {columns[-1]}" if changes else columns[-1]
+    sql = (
+        f"UPDATE OR FAIL sms_message SET {changes} = told.value"  # noqa: S608  # names of ours
+        " FROM json_each(?) AS told WHERE sms_message.id = told.key"
+    )
     return with_prefix(sql, prefix)
-
-
-@lru_cache(32)
-def _inserting(table: str, columns: tuple[str, ...], prefix: str) -> str:
-    marks = ", ".join("?" * len(columns))
-    return with_prefix(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", prefix)  # noqa: S608  # names of ours
 
 
 @lru_cache(8)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from customersms_async.outbox._core.errors import OutboxError
-from customersms_async.outbox._core.job import Change, Insert, NewIds, Query, Undo
+from customersms_async.outbox._core.job import Change, Insert, Light, NewIds, Query, Undo, Update
 from customersms_async.outbox._core.migrate import read_meta, write_meta
 from tests.support.outbox import Steps, make_rows
 
@@ -180,3 +180,76 @@ async def test_ids_that_are_not_in_one_piece(engine):
 
     assert [0, 2, 4] == [one - ids[0] for one in ids]
     assert [] == none
+
+
+def each(*steps):
+    """Carry steps out, and give the answer of the last one."""
+    answer = None
+    for step in steps:
+        answer = yield step
+    return answer
+
+
+def add_messages(count):
+    """Write so many messages into batches of three."""
+    columns = ("id", "campaign", "batch", "phone")
+    yield Insert("sms_message", columns, [(n, 1, n // 3, f"+1{n}") for n in range(1, count + 1)])
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 2345])
+async def test_any_number_of_rows_is_written(engine, count):
+    """Rows go in, in as many statements as it takes, each of them once and as it was given."""
+    await engine.open()
+    await engine.run(add_messages(count))
+
+    query = "SELECT count(*), min(id), max(id), sum(batch), min(phone) FROM sms_message"
+    ((*seen, batches, phone),) = await engine.run(each(Query(query)))
+
+    assert [count, 1, count] == seen
+    assert (sum(n // 3 for n in range(1, count + 1)), "+11") == (batches, phone)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("sent", "m-1", 1), ("sent", "m-2", 2), ("sent", None, 3)],
+        [("sent", "m-1", 1), ("rejected", "m-2", 2), ("sent", "ü'\"", 3)],
+        [("sent", "m-2", 2)],
+    ],
+    ids=["alike", "different", "one"],
+)
+async def test_messages_are_written_each_with_its_own(engine, rows):
+    """Whether the rows are alike or not, each message gets what stands in its row, no other one."""
+    await engine.open()
+    await engine.run(add_messages(4))
+
+    await engine.run(each(Update(("status", "message_id"), rows)))
+    told = await engine.run(
+        each(Query("SELECT status, message_id, id FROM sms_message WHERE status IS NOT NULL"))
+    )
+
+    assert rows == sorted((tuple(row) for row in told), key=lambda row: row[-1])
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_only_a_light_job_does_not_wait_for_the_disk(engine):
+    """A claim's commit waits for no disk (1), that of every job after it does (2)."""
+    await engine.open()
+
+    light = await engine.run(each(Light(), Query("PRAGMA synchronous")))
+    after = await engine.run(each(Query("PRAGMA synchronous")))
+
+    assert ([(1,)], [(2,)]) == (light, after)
+
+
+async def test_a_light_job_is_committed(make_engine):
+    """What a light job has written is there for others at once, and what it takes back is not."""
+    first, second = make_engine(), make_engine()
+    await first.open()
+    await second.open()
+
+    await first.run(each(Light(), Insert("sms_meta", ("name", "value"), [("light", "yes")])))
+    with pytest.raises(OutboxError):
+        await first.run(each(Light(), Change("UPDATE sms_meta SET value = NULL")))
+
+    assert "yes" == await second.run(read_meta("light"))

@@ -7,7 +7,7 @@ that come later in the same `add`, as long as no worker has claimed it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from attrs import define, field
@@ -16,17 +16,17 @@ from .job import Change, Insert, Job, NewIds, Query
 from .rows import Added, Existing, Row, sort_out
 from .states import Move, step
 
-__all__ = ["MESSAGE", "OpenBatches", "add"]
+__all__ = ["OpenBatches", "add"]
 
-#: The columns of a message that is written for the first time.
-MESSAGE: Final = (
+#: The columns of a message that will be sent, and of one that will not.
+_QUEUED: Final = ("id", "campaign", "batch", "content", "ref", "phone")
+_REFUSED: Final = (
     "id",
     "campaign",
-    "batch",
     "content",
-    "duplicate_of",
     "ref",
     "phone",
+    "duplicate_of",
     "status",
     "code",
     "detail",
@@ -71,8 +71,14 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
         row.id = row_id
     new, added = sort_out(rows, refs, contents)
     yield from _place(campaign, new, open_batches)
-    yield Insert("sms_message", MESSAGE, [_message(campaign, row) for row in new])
-    refused = len(new) - added.queued
+    queued = [
+        (row.id, campaign, row.batch, row.content, row.ref, row.phone)
+        for row in new
+        if row.verdict is None
+    ]
+    yield Insert("sms_message", _QUEUED, queued)
+    if refused := len(new) - len(queued):
+        yield Insert("sms_message", _REFUSED, list(_refused(campaign, new)))
     yield Change(
         "UPDATE sms_campaign SET total = total + ?, not_sent = not_sent + ?,"
         " duplicates = duplicates + ? WHERE id = ?",
@@ -147,9 +153,9 @@ def _fill_up(text: str, count: int, open_batches: OpenBatches) -> Job[tuple[int,
     return batch, more
 
 
-def _message(campaign: int, row: Row) -> tuple[object, ...]:
-    if (verdict := row.verdict) is None:
-        content, ref = row.content, row.ref
-        return (row.id, campaign, row.batch, content, None, ref, row.phone, None, None, None)
-    why = (step(Move.REFUSE, None), verdict.code, verdict.detail)
-    return (row.id, campaign, None, row.content, row.duplicate_of, row.ref, row.phone, *why)
+def _refused(campaign: int, rows: Iterable[Row]) -> Iterator[tuple[object, ...]]:
+    state = step(Move.REFUSE, None).value
+    for row in rows:
+        if (verdict := row.verdict) is not None:
+            why = (row.duplicate_of, state, verdict.code, verdict.detail)
+            yield (row.id, campaign, row.content, row.ref, row.phone, *why)

@@ -5,8 +5,12 @@ A worker is one run of `Campaign.send`. It owns what it has claimed by its token
 over; each sign of life moves that on. A worker that was declared dead finds its token gone, and
 takes a new one; what it had claimed under the old one is no longer its own.
 
-Rule of this module: everything claimed has a worker in the table, or nobody would inherit it. So a
-claim asks for its worker, and locks it, in its own transaction.
+Rules of this module:
+
+1. Everything claimed has a worker in the table, or nobody would inherit it. So a claim asks for its
+   worker, and locks it, in its own transaction.
+2. A claim is light. A power cut that takes it back ends its worker too, before the fence, and what
+   was claimed is queued; a fence that is kept keeps the claim before it.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from .job import Change, Insert, Job, NewIds, Now, Query, Record, Update
+from .job import Change, Insert, Job, Light, NewIds, Now, Query, Record, Update
 from .states import DONE, Move, State, only, step
 
 __all__ = [
@@ -142,6 +146,7 @@ def claim(
     Returns:
         What was claimed; None where nothing waits, or the worker was declared dead.
     """
+    yield Light()
     if not (yield from _is_alive(token)):
         return None
     before, state = only(Move.CLAIM)

@@ -10,7 +10,8 @@ Rules of this module:
 1. SQL is written once. ``?`` stands for an argument, and ``= ANY(?)`` takes a list.
    ``FOR UPDATE …`` is for engines with several writers; the others leave it out.
 2. A job touches nothing but the database, so that it may be run again after a conflict.
-3. `Undo` takes back all that a job has done, and is an answer, not a failure.
+3. A job has a step, and touches nothing before it; `Light` is the first one or none.
+4. `Undo` takes back all that a job has done, and is an answer, not a failure.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = [
     "Change",
     "Insert",
     "Job",
+    "Light",
     "NewIds",
     "Now",
     "Query",
@@ -38,6 +40,15 @@ __all__ = [
 Record: TypeAlias = Sequence[Any]
 
 Result = TypeVar("Result")
+
+
+@frozen
+class Light:
+    """
+    Say that a power cut may take the job back: the next one that is not light keeps it.
+
+    The death of a process never does.
+    """
 
 
 @frozen
@@ -93,7 +104,7 @@ class Wake:
     channel: str
 
 
-Step: TypeAlias = Query | Change | NewIds | Insert | Update | Now | Wake
+Step: TypeAlias = Light | Query | Change | NewIds | Insert | Update | Now | Wake
 
 #: A transaction: yields steps, gets their answers, returns its result.
 Job: TypeAlias = Generator[Step, Any, Result]

@@ -184,7 +184,7 @@ def _agrees(fate: Fate, status: str | None, is_ours: bool) -> bool:  # noqa: FBT
 
 def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[None]:
     rows, back, changes = list[Sequence[object]](), list[int](), Counter[State]()
-    for (status, goes_back), members in groupby(fates, _END):
+    for (status, goes_back), members in _by_end(fates):
         state = settled(status, goes_back=goes_back, is_late=is_late)
         before = len(rows) + len(back)
         if state is State.QUEUED:
@@ -199,6 +199,16 @@ def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[Non
     unknown = 0 if is_late else changes[State.UNKNOWN]
     purse = yield from _learn_price(told, changes[State.SENT], unknown)
     yield from count(told.campaign, changes, purse)
+
+
+def _by_end(fates: Sequence[Fate]) -> Iterable[tuple[tuple[Status, bool], Iterable[Fate]]]:
+    """Group those that ended alike; mostly that is all of a request, which is seen at once."""
+    if not fates:
+        return ()
+    status, goes_back = end = _END(fates[0])
+    if all(fate.status is status and fate.goes_back is goes_back for fate in fates):
+        return ((end, fates),)
+    return groupby(fates, _END)
 
 
 def _lines(state: State, fates: Iterable[Fate]) -> list[tuple[object, ...]]:
