@@ -1,31 +1,31 @@
 """
 A million rows in an outbox, on SQLite and on PostgreSQL, beside the same work on SQLAlchemy async.
 
-    python -m benchmarks.bench_outbox [--rows 1000000] [--settle 100000]
+    python -m benchmarks.bench_outbox [--rows 1000000] [--settle 100000] [--codes 200]
 
 Rows in, a campaign found again, and what the database does for each number that is claimed, fenced
-and settled. The results go to ``benchmarks/results``: ``outbox.json`` and ``outbox.md``. It fails
-where a bound is missed.
+and settled. Then three workers of one campaign, one of them killed, beside a process that sends
+login codes. In four minutes; the results go to ``benchmarks/results``: ``outbox.json`` and
+``outbox.md``. It fails where a bound is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import resource
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 from attrs import frozen
 
 from benchmarks._results import Bound, Result, Row, Table
-from benchmarks.outbox.alchemy import measure_alchemy
-from customersms_async import Message, Status
+from benchmarks.outbox.alchemy import Peer, measure_alchemy
+from customersms_async import FileLimiter, Message, Status
 from customersms_async.outbox import Campaign
 from customersms_async.outbox._core.campaigns import count, find
 from customersms_async.outbox._core.claim import Claim, claim, register
@@ -35,7 +35,14 @@ from customersms_async.outbox._core.job import Job, Query
 from customersms_async.outbox._core.settle import Fate, Settlement, settle
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
+from customersms_async.postgres import PostgresLimiter
 from tests.support.postgres import PostgresServer
+from tests.support.workers_beside_codes import LATENCY, RATE, SHARE, SLOT, Seen, watch
+
+SQLITE, POSTGRES = "SQLite", "PostgreSQL"
+
+#: Slots that 99 of 100 codes may wait, at this share and with members in several processes.
+MOST_SLOTS = 3.5
 
 #: A text like that of a real campaign.
 TEXT = (
@@ -51,9 +58,10 @@ class Figures:
     Attributes:
         rows: Rows that went in, per second.
         cpu_in: Microseconds of CPU for each of them, of this process and of a server.
-        memory: MB that the process grew by meanwhile.
+        memory: MB that the process grew by while the last quarter of the rows went in.
         resume: Seconds to open the outbox and claim the first batch again.
         cpu: Microseconds of CPU for a settled number: of the database's thread, or of the server.
+        cpu_all: The same of this process and of a server.
         wal: Bytes of write-ahead log for a settled number; None where it is not known.
     """
 
@@ -62,6 +70,7 @@ class Figures:
     memory: float
     resume: float
     cpu: float
+    cpu_all: float
     wal: float | None
 
 
@@ -75,14 +84,26 @@ class Host:
         self.engine = engine
 
 
-def people(rows: int) -> Iterator[Message]:
-    """Give so many people one text."""
-    return (Message(f"+1{2_000_000_000 + n}", TEXT, f"row-{n}") for n in range(rows))
+class People:
+    """So many people who get one text, and this process's memory once most of them are read."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self.memory_at_most = 0.0
+
+    def __iter__(self) -> Iterator[Message]:
+        most = self._rows * 3 // 4
+        yield from self._some(0, most)
+        self.memory_at_most = memory()
+        yield from self._some(most, self._rows)
+
+    def _some(self, first: int, end: int) -> Iterator[Message]:
+        return (Message(f"+1{2_000_000_000 + n}", TEXT, f"row-{n}") for n in range(first, end))
 
 
 def memory() -> float:
-    """Give the most memory that this process had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Give the memory that this process has, in MB."""
+    return psutil.Process().memory_info().rss / 1e6
 
 
 async def measure(
@@ -92,24 +113,26 @@ async def measure(
     engine = make_engine()
     await engine.open()
     server = cpu if engine.kind == "postgresql" else float
-    before, began_at, used_in = memory(), time.perf_counter(), time.process_time() + server()
-    await Campaign(Host(engine), "bench").add(people(rows))
+    people, began_at, used_in = People(rows), time.perf_counter(), time.process_time() + server()
+    await Campaign(Host(engine), "bench").add(people)
     used_in = time.process_time() + server() - used_in
-    took, grown = time.perf_counter() - began_at, memory() - before
+    took, grown = time.perf_counter() - began_at, memory() - people.memory_at_most
     await engine.aclose()
     engine = make_engine()
     resume = await _resume(engine)
-    wal, used = await _wal(engine), cpu()
+    wal, used, here = await _wal(engine), cpu(), time.process_time()
     settled = await _settle(engine, numbers)
-    used, wal_after = cpu() - used, await _wal(engine)
+    used, here, wal_after = cpu() - used, time.process_time() - here, await _wal(engine)
+    is_remote = engine.kind == "postgresql"
     await engine.aclose()
     return Figures(
-        rows / took,
-        used_in / rows * 1e6,
-        grown,
-        resume,
-        used / settled * 1e6,
-        None if wal is None or wal_after is None else (wal_after - wal) / settled,
+        rows=rows / took,
+        cpu_in=used_in / rows * 1e6,
+        memory=grown,
+        resume=resume,
+        cpu=used / settled * 1e6,
+        cpu_all=(here + used * is_remote) / settled * 1e6,
+        wal=None if wal is None or wal_after is None else (wal_after - wal) / settled,
     )
 
 
@@ -175,11 +198,6 @@ def own_thread() -> float:
     return time.clock_gettime(time.pthread_getcpuclockid(thread.ident or 0))
 
 
-def this_process() -> float:
-    """Give the CPU seconds of this process, with all that SQLAlchemy does in it."""
-    return time.process_time()
-
-
 def server_cpu(data: Path) -> Callable[[], float]:
     """Give what counts the CPU seconds of a server and of its connections."""
 
@@ -192,26 +210,42 @@ def server_cpu(data: Path) -> Callable[[], float]:
     return used
 
 
-async def on_sqlite(rows: int, numbers: int) -> tuple[Figures, tuple[float, float]]:
-    """Measure ours, and the peer, each in a file of its own."""
+def on_sqlite(rows: int, numbers: int) -> tuple[Figures, Peer]:
+    """Measure ours, and the peer, each in its own file."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "outbox.db"))
-        ours = await measure(lambda: SqliteEngine(path, "sms_"), rows, numbers, own_thread)
-        url = f"sqlite+aiosqlite:///{folder}/peer.db"
-        return ours, await measure_alchemy(url, numbers, this_process)
+        ours = measure(lambda: SqliteEngine(path, "sms_"), rows, numbers, own_thread)
+        peer = measure_alchemy(f"sqlite+aiosqlite:///{folder}/peer.db", numbers, float)
+        return asyncio.run(ours), asyncio.run(peer)
 
 
-async def on_postgres(rows: int, numbers: int) -> tuple[Figures, tuple[float, float]]:
+def on_postgres(server: PostgresServer, rows: int, numbers: int) -> tuple[Figures, Peer]:
     """Measure ours, and the peer, on one server."""
-    server = PostgresServer()
-    server.start()
-    try:
-        cpu = server_cpu(server.data)
-        ours = await measure(lambda: PostgresEngine(server.url, "sms_"), rows, numbers, cpu)
-        url = server.url.replace("postgresql://", "postgresql+asyncpg://")
-        return ours, await measure_alchemy(url, numbers, cpu)
-    finally:
-        server.close()
+    cpu = server_cpu(server.data)
+    ours = measure(lambda: PostgresEngine(server.url, "sms_"), rows, numbers, cpu)
+    url = server.url.replace("postgresql://", "postgresql+asyncpg://")
+    return asyncio.run(ours), asyncio.run(measure_alchemy(url, numbers, cpu))
+
+
+async def beside_codes(server: PostgresServer, codes: int) -> Mapping[str, Seen]:
+    """Let workers run beside login codes on both databases at once: they mostly wait."""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        path, limit = str(Path(one, "outbox.db")), str(Path(one, "limit"))
+        seen = await asyncio.gather(
+            watch(
+                lambda: SqliteEngine(path, "sms_"),
+                lambda: FileLimiter(limit, RATE),
+                codes,
+                Path(one),
+            ),
+            watch(
+                lambda: PostgresEngine(server.url, "codes_"),
+                lambda: PostgresLimiter(server.url, RATE, table="codes_limit"),
+                codes,
+                Path(other),
+            ),
+        )
+    return dict(zip((SQLITE, POSTGRES), seen, strict=True))
 
 
 def _row(name: str, figures: Figures) -> Row:
@@ -223,32 +257,85 @@ def _row(name: str, figures: Figures) -> Row:
         "found again, s": figures.resume,
         "CPU a number, us": figures.cpu,
         "WAL a number, B": figures.wal,
+        "all CPU a number, us": figures.cpu_all,
+        "÷ ours": 1.0,
     }
 
 
-def _peer_row(name: str, figures: tuple[float, float]) -> Row:
-    rows, cpu = figures
+def _peer_row(name: str, peer: Peer, ours: Figures) -> Row:
     return {
         "database": name,
-        "rows in per s": rows,
+        "rows in per s": peer.rows,
         "CPU a row in, us": None,
         "memory grown, MB": None,
         "found again, s": None,
-        "CPU a number, us": cpu,
+        "CPU a number, us": peer.cpu,
         "WAL a number, B": None,
+        "all CPU a number, us": peer.cpu_all,
+        "÷ ours": peer.cpu_all / ours.cpu_all,
     }
 
 
-def _bounds(sqlite: Figures, postgres: Figures) -> list[Bound]:
+def _part(waits: Sequence[float], percent: int) -> float:
+    return waits[len(waits) * percent // 100] / SLOT
+
+
+def _codes_row(name: str, seen: Seen) -> Row:
+    return {
+        "database": name,
+        "codes": len(seen.waits),
+        "p50, slots": _part(seen.waits, 50),
+        "p99, slots": _part(seen.waits, 99),
+        "longest, slots": seen.waits[-1] / SLOT,
+        "campaign": seen.numbers,
+        "sent": seen.status.sent,
+        "unknown": seen.status.unknown,
+        "doubled": seen.doubled,
+        "refused": seen.refused,
+    }
+
+
+def _bounds(sqlite: Figures, postgres: Figures, codes: Mapping[str, Seen]) -> list[Bound]:
     return [
         Bound("SQLite: us to put a row in", 1e6 / sqlite.rows, 20),
         Bound("PostgreSQL: us to put a row in", 1e6 / postgres.rows, 1e6 / 30_000),
+        Bound("SQLite: MB grown by the last quarter of the rows", sqlite.memory, 8),
+        Bound("PostgreSQL: MB grown by the last quarter of the rows", postgres.memory, 8),
         Bound("SQLite: s until found again", sqlite.resume, 1),
         Bound("PostgreSQL: s until found again", postgres.resume, 1),
         Bound("SQLite: us of its thread for a settled number", sqlite.cpu, 11),
         Bound("PostgreSQL: us of the server for a settled number", postgres.cpu, 31),
         Bound("PostgreSQL: bytes of WAL for a settled number", postgres.wal or 0, 260),
+        *(
+            Bound(f"{name}: slots that 99 of 100 codes wait", _part(seen.waits, 99), MOST_SLOTS)
+            for name, seen in codes.items()
+        ),
+        *(
+            Bound(f"{name}: refused, doubled and lost beside codes", _wrong(seen), 0)
+            for name, seen in codes.items()
+        ),
     ]
+
+
+def _wrong(seen: Seen) -> int:
+    lost = seen.numbers - seen.status.sent - seen.status.unknown
+    return seen.refused + seen.doubled + lost
+
+
+NOTE = (
+    "{rows:,} rows of one text go in, {numbers:,} are claimed, fenced and settled by hundreds, one "
+    "after the other, without a gateway, on this disk. Memory: of this process, while the last "
+    "quarter of the rows goes in. CPU of a row in, and all CPU of a number: this process and the "
+    "server. CPU of a number: the database's own thread (SQLite) or the server (PostgreSQL). "
+    "SQLAlchemy writes {numbers:,} rows of the same kind, with no check for doubles."
+)
+NOTE_ON_CODES = (
+    "Three workers of one campaign in three processes, the first of them killed after a quarter; a "
+    "fourth process sends login codes at random instants, at {share:.0%} of the rate. All share "
+    "one limit of {limit} requests in {per:.0f} s: the gateway's, in a fifth of the time. Waits in "
+    "slots of that limit, from asking to the answer, less the {latency:.0f} ms that the gateway "
+    "takes."
+)
 
 
 def main() -> int:
@@ -256,29 +343,45 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--settle", type=int, default=100_000)
+    options.add_argument("--codes", type=int, default=200)
+    options.add_argument("--dry", action="store_true", help="print, and write no results")
     chosen = options.parse_args()
-    sqlite, peer_sqlite = asyncio.run(on_sqlite(chosen.rows, chosen.settle))
-    postgres, peer_postgres = asyncio.run(on_postgres(chosen.rows, chosen.settle))
-    note = (
-        f"{chosen.rows:,} rows of one text go in, {chosen.settle:,} are claimed, fenced, settled "
-        "by hundreds, without a gateway. CPU of a row in: all of this process, and of a "
-        "server. CPU of a number: of the database's own thread (SQLite) or of the "
-        "server (PostgreSQL); for SQLAlchemy on SQLite, of the whole process. SQLAlchemy writes "
-        "the same rows with no check for doubles."
-    )
+    server = PostgresServer()
+    server.start()
+    try:
+        sqlite, peer_sqlite = on_sqlite(chosen.rows, chosen.settle)
+        postgres, peer_postgres = on_postgres(server, chosen.rows, chosen.settle)
+        codes = asyncio.run(beside_codes(server, chosen.codes))
+    finally:
+        server.close()
     rows = [
-        _row("SQLite", sqlite),
-        _peer_row("SQLAlchemy async on aiosqlite", peer_sqlite),
-        _row("PostgreSQL", postgres),
-        _peer_row("SQLAlchemy async on asyncpg", peer_postgres),
+        _row(SQLITE, sqlite),
+        _peer_row("SQLAlchemy async on aiosqlite", peer_sqlite, sqlite),
+        _row(POSTGRES, postgres),
+        _peer_row("SQLAlchemy async on asyncpg", peer_postgres, postgres),
     ]
-    return Result(
+    note = NOTE.format(rows=chosen.rows, numbers=chosen.settle)
+    on_codes = NOTE_ON_CODES.format(
+        share=SHARE, limit=RATE.limit, per=RATE.per, latency=LATENCY * 1000
+    )
+    result = Result(
         name="outbox",
         title="A million rows in an outbox",
-        packages=("customersms-async", "asyncpg", "sqlalchemy"),
-        tables={"outbox": Table("In, found again, settled", rows, note)},
-        bounds=_bounds(sqlite, postgres),
-    ).publish()
+        packages=("customersms-async", "asyncpg", "sqlalchemy", "aiosqlite"),
+        tables={
+            "outbox": Table("In, found again, settled", rows, note),
+            "codes": Table(
+                "Three workers beside login codes",
+                [_codes_row(name, seen) for name, seen in codes.items()],
+                on_codes,
+            ),
+        },
+        bounds=_bounds(sqlite, postgres, codes),
+    )
+    if chosen.dry:
+        print(result.to_markdown())
+        return 0
+    return result.publish()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
+from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 META = sa.MetaData()
@@ -29,19 +30,35 @@ MESSAGE = sa.Table(
 SIZE = 100
 
 
-async def measure_alchemy(url: str, numbers: int, cpu: Callable[[], float]) -> tuple[float, float]:
-    """Give rows in per second, and microseconds of CPU for each number that is settled."""
+@frozen
+class Peer:
+    """
+    What was measured.
+
+    Attributes:
+        rows: Rows that went in, per second.
+        cpu: Microseconds of the server's CPU for a settled number; None where there is none.
+        cpu_all: The same of this process and of the server.
+    """
+
+    rows: float
+    cpu: float | None
+    cpu_all: float
+
+
+async def measure_alchemy(url: str, numbers: int, server: Callable[[], float]) -> Peer:
+    """Put numbers in, and settle all of them."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.run_sync(META.create_all)
     began_at = time.perf_counter()
     await _add(engine, numbers)
-    rows, used = numbers / (time.perf_counter() - began_at), cpu()
+    rows, used, here = numbers / (time.perf_counter() - began_at), server(), time.process_time()
     for batch in range(numbers // SIZE):
         await _settle(engine, batch + 1)
-    used = cpu() - used
+    used, here = server() - used, time.process_time() - here
     await engine.dispose()
-    return rows, used / numbers * 1e6
+    return Peer(rows, used / numbers * 1e6 or None, (here + used) / numbers * 1e6)
 
 
 async def _add(engine: AsyncEngine, numbers: int) -> None:

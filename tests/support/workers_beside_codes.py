@@ -1,0 +1,148 @@
+"""Three workers of one campaign, one of them killed, beside a process that sends login codes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from customersms_async import CustomerSMS, FileLimiter, Message, Rate
+from customersms_async.outbox import Campaign
+from customersms_async.outbox._core.campaigns import CampaignStatus
+from customersms_async.outbox._core.engine import Engine
+from customersms_async.postgres import PostgresLimiter
+from customersms_async.sandbox import Sandbox
+from tests.support.outbox_gateway import BATCH, KEY, StrikingHost, in_a_child, work
+
+__all__ = ["LATENCY", "RATE", "SHARE", "SLOT", "Seen", "watch"]
+
+#: A limiter that processes share.
+Shared: TypeAlias = FileLimiter | PostgresLimiter
+
+#: As at the gateway, in a fifth of the time; and the seconds from one request to the next.
+RATE: Final = Rate(100, per=12.0)
+SLOT: Final = 12.0 / 98
+
+#: Which part of the rate are codes, and seconds that the gateway takes.
+SHARE: Final = 0.3
+LATENCY: Final = 0.05
+
+#: Numbers for each code, so that the campaign outlasts them.
+NUMBERS_A_CODE: Final = 14
+PATIENCE: Final = 60.0
+
+
+@frozen
+class Seen:
+    """
+    What was seen.
+
+    Attributes:
+        ended: How the workers and the process with the codes ended.
+        first: Seconds of the first code, beside a store that is new.
+        waits: Seconds that the others waited for their slot, sorted.
+        numbers: Of the campaign.
+        status: Of the campaign.
+        doubled: Messages that the gateway accepted twice.
+        refused: Requests that it refused.
+        reached: Numbers of the campaign that it accepted.
+    """
+
+    ended: Sequence[int]
+    first: float
+    waits: Sequence[float]
+    numbers: int
+    status: CampaignStatus
+    doubled: int
+    refused: int
+    reached: int
+
+
+async def watch(
+    make_engine: Callable[[], Engine],
+    make_limiter: Callable[[], Shared],
+    codes: int,
+    folder: Path,
+) -> Seen:
+    """Let all of them run, with so many codes, until the campaign is sent."""
+    engine, numbers = make_engine(), codes * NUMBERS_A_CODE
+    await engine.open()
+    campaign = Campaign(StrikingHost(engine, 2.0), "tonight")
+    people = (Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(numbers))
+    await campaign.add(people, batch_size=BATCH)
+    out = folder / "codes"
+    async with Sandbox(
+        keys={KEY: 10**6}, limit=RATE.limit, per=RATE.per, latency=LATENCY
+    ) as sandbox:
+        children = [
+            in_a_child(lambda: _send_campaign(make_engine(), make_limiter(), sandbox.endpoint))
+            for _ in range(3)
+        ]
+        children.append(
+            in_a_child(lambda: _send_codes(make_limiter(), sandbox.endpoint, codes, out))
+        )
+        await _until_sent(campaign, numbers // 4)
+        os.kill(children[0], signal.SIGKILL)
+        ended = [await _buried(pid) for pid in children]
+        status = await campaign.status()
+    await engine.aclose()
+    first, *waits = (float(line) for line in out.read_text("utf-8").split())
+    return Seen(
+        ended=ended,
+        first=first,
+        waits=sorted(waits),
+        numbers=numbers,
+        status=status,
+        doubled=len(list(sandbox.duplicates())),
+        refused=len(sandbox.refused),
+        reached=sum(message.phone.startswith("+1212") for message in sandbox.messages),
+    )
+
+
+async def _send_campaign(engine: Engine, limiter: Shared, endpoint: str) -> None:
+    """Work on the campaign as one process of several does."""
+    async with limiter:
+        await work(engine, endpoint, limiter, max_in_flight=4, lease=2.0)
+
+
+async def _send_codes(limiter: Shared, endpoint: str, codes: int, out: Path) -> None:
+    """Send one code, then the others at random instants, and write down how long each waited."""
+    dice = random.Random(1)
+    async with limiter, CustomerSMS(KEY, endpoint=endpoint, limiter=limiter) as sms:
+
+        async def send(number: int) -> float:
+            began_at = time.monotonic()
+            await sms.send(f"+1646555{number:04}", "Your code is 4711", timeout=10)
+            return time.monotonic() - began_at - LATENCY
+
+        waits = [await send(0)]
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for number in range(1, codes + 1):
+                tasks.append(group.create_task(send(number)))
+                await asyncio.sleep(dice.expovariate(SHARE / SLOT))
+        waits += [task.result() for task in tasks]
+    await asyncio.to_thread(out.write_text, "\n".join(map(str, waits)), "utf-8")
+
+
+async def _until_sent(campaign: Campaign, count: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while (await campaign.status()).sent < count:  # noqa: ASYNC110  # of other processes
+            await asyncio.sleep(0.05)
+
+
+async def _buried(pid: int) -> int:
+    """Wait for the end of a process; give its status."""
+    async with asyncio.timeout(4 * PATIENCE):
+        while True:
+            found, how = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  # it does not wait
+            if found:
+                return how
+            await asyncio.sleep(0.05)
