@@ -42,7 +42,7 @@ from tests.support.workers_beside_codes import LATENCY, RATE, SHARE, SLOT, Seen,
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
 
 #: Slots that 99 of 100 codes may wait, at this share and with members in several processes.
-MOST_SLOTS = 3.5
+MOST_SLOTS = 3.0
 
 #: A text like that of a real campaign.
 TEXT = (

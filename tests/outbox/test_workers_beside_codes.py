@@ -10,19 +10,17 @@ import pytest
 from customersms_async import FileLimiter
 from customersms_async.postgres import PostgresLimiter
 from tests.support.outbox_gateway import BATCH
-from tests.support.sizes import IS_FULL, sized
+from tests.support.sizes import sized
 from tests.support.workers_beside_codes import RATE, SLOT, watch
 
-CODES = sized(30, 250)
+CODES = sized(20, 250)
 
 #: Seconds for which a new store waits for what its members remember.
 ROLL_CALL = 3.0
 
-#: Slots that 99 of 100 codes wait at most, at 30 % of the rate and with members in processes.
-MOST_SLOTS = 3.5
-
-#: Seconds that a machine takes which runs the rest of the suite meanwhile.
-BUSY = 1.5
+#: Slots that 99 of 100 codes wait at most on a quiet machine, at 20 % of the rate and with members
+#: in several processes; and the seconds that a machine takes which runs the rest of the suite.
+MOST_SLOTS, BUSY = 3.0, 1.5
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,4 +51,4 @@ async def test_three_workers_beside_login_codes(make_engine, make_limiter, tmp_p
     assert CODES == len(seen.waits)
     assert ROLL_CALL + 1.0 > seen.first
     p99 = seen.waits[len(seen.waits) * 99 // 100]
-    assert MOST_SLOTS * SLOT + (0.0 if IS_FULL else BUSY) > p99, seen.waits
+    assert MOST_SLOTS * SLOT + BUSY > p99, seen.waits

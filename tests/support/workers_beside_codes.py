@@ -31,11 +31,11 @@ RATE: Final = Rate(100, per=12.0)
 SLOT: Final = 12.0 / 98
 
 #: Which part of the rate are codes, and seconds that the gateway takes.
-SHARE: Final = 0.3
+SHARE: Final = 0.2
 LATENCY: Final = 0.05
 
 #: Numbers for each code, so that the campaign outlasts them.
-NUMBERS_A_CODE: Final = 14
+NUMBERS_A_CODE: Final = 24
 PATIENCE: Final = 60.0
 
 
