@@ -3,7 +3,8 @@ The tables of figures in README and docs/figures.md, from the result files: ``ma
 
 Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: rows of
 one table, word for word as a file of ``benchmarks/results`` has them. ``<!-- results glance -->``
-is one figure of each promise, ours and others', as `GLANCE` names them.
+is one figure of each promise, ours and others', as `GLANCE` names them. `benchmarks.prose` has the
+figures within sentences.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from benchmarks import prose
 from benchmarks._results import Row, Spread, Table, shown
 
 __all__ = ["PAGES", "filled", "main"]
@@ -209,6 +211,9 @@ def main() -> None:
     """Write the figures into the pages."""
     for page in PAGES:
         page.write_text(filled(page.read_text("utf-8")), "utf-8")
+    for name in prose.PROSE_PAGES:
+        page = ROOT / name
+        page.write_text(prose.filled(name, page.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import prose
 from benchmarks.pages import PAGES as PAGES_WITH_FIGURES
 from benchmarks.pages import filled
 from customersms_async.sandbox import Sandbox
@@ -101,6 +102,34 @@ def test_figures_are_those_of_the_result_files(page: Path) -> None:
 
     assert text == filled(text)
     assert "<!-- results " in text
+
+
+@pytest.mark.parametrize("name", prose.PROSE_PAGES)
+def test_figures_in_sentences_are_those_of_the_result_files(name: str) -> None:
+    """Each figure of a benchmark in a sentence is what its result file has: `benchmarks.pages`."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+
+    assert text == prose.filled(name, text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_figure_stands_without_its_source(page: Path) -> None:
+    """What looks measured in a sentence is filled from a result file, or something holds it."""
+    assert [] == prose.unsourced(name_of(page), page.read_text(encoding="utf-8"))
+
+
+def test_a_figure_without_a_source_is_seen() -> None:
+    """A number with a unit of measurement that nothing holds is found; one in code is not."""
+    text = "It takes 7 µs,\nor 8\n% of it.\n```text\n9 bytes.\n```\n"
+
+    assert ["7 µs", "8 %"] == prose.unsourced("docs/new.md", text)
+
+
+def test_what_holds_other_figures_is_there() -> None:
+    """The files that are said to hold a figure exist, and so does the figure on its page."""
+    for (page, figure), holder in prose.HELD.items():
+        assert (ROOT / holder).exists()
+        assert figure in " ".join((ROOT / page).read_text(encoding="utf-8").split())
 
 
 def test_first_screen() -> None:
