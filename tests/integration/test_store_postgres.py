@@ -81,6 +81,18 @@ async def test_a_restarted_server_is_another_run(server, open_store):
     assert before.since < swap.seen.since
 
 
+async def test_a_restart_breaks_every_connection_once(server, open_store):
+    """Of several connections that lie idle, one call finds out for all, and is made again."""
+    store = open_store()
+    await asyncio.gather(*(store.read("a") for _ in range(4)))
+    server.stop()
+    server.start()
+
+    await store.read("a")
+
+    assert 1 == len(store._connections._idle)
+
+
 async def test_what_was_acknowledged_outlasts_a_crash(server, open_store):
     """A server that is killed has every swap that it said was carried out."""
     store = open_store()
