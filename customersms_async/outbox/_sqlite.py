@@ -34,7 +34,7 @@ import msgspec
 
 from ._core.errors import OutboxError, OutboxUnavailable
 from ._core.faults import from_sqlite
-from ._core.job import Change, Insert, Job, Light, NewIds, Now, Query, Step, Undo, Update, Wake
+from ._core.job import Change, Insert, Job, Light, NewIds, Now, Query, Step, Undo, Update
 from ._core.migrate import migrate
 from ._core.schema import with_prefix
 from ._folder import find_hazard, read_mounts
@@ -254,8 +254,8 @@ def _step(connection: sqlite3.Connection, step: Step, prefix: str) -> object:
             return _new_ids(connection, with_prefix(table, prefix), count)
         case Now():
             return machine_clock()
-        case Wake() | Light():
-            pass  # who waits looks by itself; and it was seen to before
+        case _:
+            pass  # `Wake`: who waits looks by itself; `Light`: it was heeded before BEGIN
     return None
 
 
