@@ -47,13 +47,15 @@ Result = TypeVar("Result")
 #: Seconds that a job waits for another process's transaction.
 _PATIENCE: Final = 10.0
 
+#: Seconds between two tries to make a log of a file that others open, too.
+_BUSY_AGAIN: Final = 0.01
+
 #: Seconds between two looks at what others have written.
 _LOOK_EVERY: Final = 0.05
 
 #: A log of 64 MB: rows that are added touch the same pages of an index again and again, and each
 #: of these pages is copied into the file once a checkpoint.
 _PRAGMAS: Final = (
-    "journal_mode = WAL",
     "synchronous = FULL",
     "cache_size = -65536",
     "wal_autocheckpoint = 16384",
@@ -136,6 +138,7 @@ class SqliteEngine:
     def _connect(self) -> sqlite3.Connection:
         _make_private(self.path)
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        _keep_a_log(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection
@@ -366,6 +369,25 @@ def _make_private(path: str) -> None:
 def _refusal(exc: sqlite3.Error) -> OutboxError:
     code = getattr(exc, "sqlite_errorcode", None)  # what the module says itself has none
     return from_sqlite(type(exc).__name__, code, str(exc))
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """
+    Write ahead into a log.
+
+    Where others open a new file at the same instant, SQLite does not wait for them but says that
+    it is busy.
+    """
+    gives_up_at = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > gives_up_at:
+                raise
+            time.sleep(_BUSY_AGAIN)
+        else:
+            return
 
 
 def _unavailable(exc: Exception) -> OutboxUnavailable:

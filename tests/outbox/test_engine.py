@@ -1,6 +1,7 @@
 """The contract of an engine: what a transaction is, on every database."""
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -56,6 +57,21 @@ async def test_opened_at_the_same_time(make_engine):
     await asyncio.gather(*(engine.open() for engine in engines))
 
     assert ["2"] * 3 == [await engine.run(read_meta("schema")) for engine in engines]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_new_file_that_another_is_making(engine, database):
+    """It is waited for, though SQLite itself says at once that it is busy."""
+    other = sqlite3.connect(database[0], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    opening = asyncio.create_task(engine.open())
+    await asyncio.wait([opening], timeout=0.1)
+    other.execute("COMMIT")
+    other.close()
+    await opening
+
+    assert "2" == await engine.run(read_meta("schema"))
 
 
 async def test_a_newer_schema_is_refused(make_engine):
