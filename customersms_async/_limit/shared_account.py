@@ -1,9 +1,9 @@
 """
 One account of a shared limiter, as one event loop of one process deals with it: a *member*.
 
-A task, the *pump*, runs while somebody waits or an end is untold. In each round it makes a plan on
-what it knows of the account (see `shared_plan`) and lets the store swap it in; where another member
-came first, it looks at what that wrote and plans again. So a quiet key costs one trip a grant.
+A task, the *pump*, runs while somebody waits or an end is untold. In each round it plans on what it
+knows (see `shared_decisions`) and lets the store swap the plan in; where another member came first,
+it plans again on what that one wrote. So a quiet key costs one trip a grant.
 
 Rules of this module:
 
@@ -23,10 +23,8 @@ import itertools
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from .. import codes
 from .._ports.limiter import Usage
 from .._ports.store import BACK_OFF, Seen, Store, StoreAway
-from ..errors import LimiterUnavailable
 from .account_state import AccountState, Lease
 from .law import PASSED_AT_MOST, End
 from .member import LeasedSlot, Member, Waiter
@@ -34,7 +32,7 @@ from .reservations import Reservations
 from .serialization import UnreadableState, encode
 from .shared_decisions import AHEAD, Ended, OtherOptions, Plan, Planner, copy
 from .store_view import FREEZE, Sight, View
-from .wait_queue import too_late, usage_of, warn_of_others
+from .wait_queue import too_late, unavailable, usage_of, warn_of_others
 
 __all__ = ["Here", "SharedAccount"]
 
@@ -107,6 +105,9 @@ class SharedAccount:
         """Do nothing: they are judged when the store has been looked at."""
 
     def join(self, waiter: Waiter) -> None:
+        if self._is_closed:  # it stood behind one that was turned away
+            waiter.refuse(unavailable())
+            return
         self.member.add(waiter)
         self.wake()
 
@@ -180,7 +181,7 @@ class SharedAccount:
             except StoreAway as exc:
                 wait = BACK_OFF
                 self._must_look = self._must_look or bool(self._lost)
-                self._tell_senders(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), str(exc)))
+                self._tell_senders(unavailable(str(exc)))
             except Exception as exc:  # noqa: BLE001  # a caller hears of it, or would wait for ever
                 wait = _POLL
                 self._tell_all(exc)
@@ -381,7 +382,7 @@ class SharedAccount:
     async def aclose(self) -> None:
         """Turn away those who wait, and tell how requests ended; the next loop tells the rest."""
         self._is_closed = True
-        self._tell_all(LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), "the limiter was closed"))
+        self._tell_all(unavailable())
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait([self._pump])

@@ -21,7 +21,6 @@ from typing import Final, Self
 
 from attrs import define, field
 
-from .. import codes
 from .._ports.limiter import Lane, Slot, Ticket, Usage
 from .._ports.store import Seen, Store, StoreAway
 from ..errors import LimiterUnavailable
@@ -30,6 +29,7 @@ from .fork_lock import forget_in_children
 from .law import Law
 from .shared_account import SharedAccount
 from .shared_decisions import LONGEST, Planner
+from .wait_queue import unavailable
 
 __all__ = ["SharedLimiter"]
 
@@ -155,7 +155,7 @@ class SharedLimiter:
         try:
             return await self._account(account).usage()
         except StoreAway as exc:
-            raise _unavailable(exc) from exc
+            raise unavailable(str(exc)) from exc
 
     async def ready(self) -> None:
         """
@@ -235,7 +235,7 @@ class SharedLimiter:
         try:
             seen = await self._here().store.read("")
         except StoreAway as exc:
-            raise _unavailable(exc) from exc
+            raise unavailable(str(exc)) from exc
         return seen.since + self._roll_call - seen.now
 
     def _account(self, name: str) -> SharedAccount:
@@ -266,7 +266,3 @@ class SharedLimiter:
         for name, account in here.accounts.items():
             if not account.is_idle():
                 self._untold[name] = account
-
-
-def _unavailable(exc: StoreAway) -> LimiterUnavailable:
-    return LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), str(exc))

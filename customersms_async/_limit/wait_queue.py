@@ -9,11 +9,18 @@ from typing import TypeVar
 
 from .. import codes
 from .._ports.limiter import Usage
-from ..errors import WaitTooLong
+from ..errors import LimiterUnavailable, WaitTooLong
 from .account_state import AccountState
 from .law import Law
 
-__all__ = ["insert", "out_of_patience", "too_late", "usage_of", "warn_of_others"]
+__all__ = [
+    "insert",
+    "out_of_patience",
+    "too_late",
+    "unavailable",
+    "usage_of",
+    "warn_of_others",
+]
 
 _logger = logging.getLogger("customersms_async")
 
@@ -33,6 +40,11 @@ def out_of_patience(patience: float) -> WaitTooLong:
     """Make the error of a caller whose time is over."""
     detail = f"its turn did not come within {patience:.1f} s"
     return WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
+
+
+def unavailable(why: str = "the limiter was closed") -> LimiterUnavailable:
+    """Make the error of a caller that nobody can serve, and say why."""
+    return LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), why)
 
 
 def too_late(state: AccountState, now: float, at: float, patience: float) -> WaitTooLong:

@@ -431,7 +431,7 @@ async def test_closing_tells_the_ends_and_those_who_wait():
     """What was heard is told, whoever waits is turned away, and the limiter may be used again."""
     one, other, _ = pair(2, 60.0, reserve=0)
     slot, _ = await take_all(one, 2)
-    waiting = [asyncio.create_task(take(one, lane)) for lane in (SEND, BULK)]
+    waiting = [asyncio.create_task(take(one, lane)) for lane in (SEND, BULK, BULK, BULK)]
     await asyncio.sleep(1)
     slot.answered()
 
@@ -440,8 +440,9 @@ async def test_closing_tells_the_ends_and_those_who_wait():
 
     usage = await usage_of(other)
     assert (2, 1) == (usage.busy, usage.in_flight)
-    told = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [LimiterUnavailable] * 2 == list(map(type, told))
+    async with asyncio.timeout(1):
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [LimiterUnavailable] * 4 == list(map(type, told))
     assert 2 == (await usage_of(one)).busy
 
 
