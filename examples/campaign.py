@@ -3,7 +3,8 @@ A spreadsheet of people, each with a personal text: run it again, however it end
 
     python examples/campaign.py people.csv result.csv
 
-Key and endpoint come from CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT.
+Key and endpoint come from CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT. What was sent in the last
+minute is remembered from one run to the next with CUSTOMERSMS_LIMITER=sqlite:///tonight.limit.
 """
 
 import asyncio
