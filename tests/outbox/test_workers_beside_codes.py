@@ -11,16 +11,17 @@ from customersms_async import FileLimiter
 from customersms_async.postgres import PostgresLimiter
 from tests.support.outbox_gateway import BATCH
 from tests.support.sizes import sized
-from tests.support.workers_beside_codes import RATE, SLOT, watch
+from tests.support.workers_beside_codes import FAST, watch
 
 CODES = sized(20, 250)
 
 #: Seconds for which a new store waits for what its members remember.
 ROLL_CALL = 3.0
 
-#: Slots that 99 of 100 codes wait at most on a quiet machine, at 20 % of the rate and with members
-#: in several processes; and the seconds that a machine takes which runs the rest of the suite.
-MOST_SLOTS, BUSY = 3.0, 1.5
+#: Slots that 99 of 100 codes wait at most, and the seconds more of a machine that runs the rest
+#: of the suite. A reservation stays where it is for half a second, four slots of this fast limit;
+#: `benchmarks.bench_outbox` measures at the gateway's own, where it is less than one.
+MOST_SLOTS, BUSY = 7.0, 1.0
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,8 +34,8 @@ def make_limiter(kind, database, tmp_path):
     """Make the limiters of all processes, in the database or beside it."""
     url, prefix = database
     if kind == "sqlite":
-        return lambda: FileLimiter(str(tmp_path / "limit"), RATE)
-    return lambda: PostgresLimiter(url, RATE, table=f"{prefix}limit")
+        return lambda: FileLimiter(str(tmp_path / "limit"), FAST)
+    return lambda: PostgresLimiter(url, FAST, table=f"{prefix}limit")
 
 
 async def test_three_workers_beside_login_codes(make_engine, make_limiter, tmp_path):
@@ -51,4 +52,4 @@ async def test_three_workers_beside_login_codes(make_engine, make_limiter, tmp_p
     assert CODES == len(seen.waits)
     assert ROLL_CALL + 1.0 > seen.first
     p99 = seen.waits[len(seen.waits) * 99 // 100]
-    assert MOST_SLOTS * SLOT + BUSY > p99, seen.waits
+    assert MOST_SLOTS + BUSY * 98 / FAST.per > p99, seen.waits
