@@ -4,7 +4,7 @@ A spreadsheet of people, each with a personal text: run it again, however it end
     python examples/campaign.py people.csv result.csv
 
 Key and endpoint come from CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT. What was sent in the last
-minute is remembered from one run to the next with CUSTOMERSMS_LIMITER=sqlite:///tonight.limit.
+minute is remembered from one run to the next, in tonight.db.limit.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ TEXT = "Hi {name}, the parents' evening is on 3 December at 19:00."
 
 async def main(people: str, result: str) -> None:
     """Add the list, say what it will be, send what is left, and write down who got it."""
-    async with Outbox("tonight.db") as outbox, CustomerSMS() as sms:
+    async with Outbox("tonight.db") as outbox, CustomerSMS(limiter=outbox.limiter) as sms:
         campaign = outbox.campaign("parents-evening-2026-12")
         print(await campaign.add(read(people, text=TEXT)))
         print(await campaign.plan())
