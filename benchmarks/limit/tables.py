@@ -267,7 +267,7 @@ def priorities() -> Part:
     )
     bounds = [
         Bound(f"LocalLimiter: {what}", _figure(rows[0][what]), most)
-        for what, most in ((P99, 1.3), (RUSH, 0.1), (IN_A_ROW, 9))
+        for what, most in ((P99, 1.3), (RUSH, 0.1), (IN_A_ROW, 10))
     ]
     return Part({"priorities": Table(title, rows, note)}, bounds)
 

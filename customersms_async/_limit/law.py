@@ -143,8 +143,9 @@ class Law:
 
             frozen: Seconds before its instant in which a reservation stays where it is.
 
-            is_overdue: Whether enough messages passed by this bulk request that it need not leave
-                a reserve.
+            is_overdue: Whether enough messages passed by this bulk request that it need neither
+                leave a reserve nor keep the pace, which messages that come as fast as the limit
+                allows would move away for ever.
 
         Returns:
             None where it is done; else the instant at which to ask again, infinity where all slots
@@ -162,7 +163,7 @@ class Law:
             if free == 0 and ahead and not is_bulk:
                 moved = self._movable(state, now + frozen, opens)
                 opens = opens if moved is None else moved.opens
-        at = self._instant(state, now, lease, opens)
+        at = self._instant(state, now, lease, opens, is_overdue=is_overdue)
         if at > now + ahead or at == math.inf:
             return at
         if moved is not None:
@@ -271,10 +272,12 @@ class Law:
             spare = max(spare, self._limit - math.ceil(self.refusals.share(state, now)))
         return min(spare, self._limit - 1)
 
-    def _instant(self, state: AccountState, now: float, lease: Lease, opens: float) -> float:
+    def _instant(
+        self, state: AccountState, now: float, lease: Lease, opens: float, *, is_overdue: bool
+    ) -> float:
         """Say when all gates are open: slot, pause, and the pace where it counts."""
         at = max(opens, state.paused_until, state.opens_at)
-        if lease.is_bulk and self._is_paced and state.due > at:
+        if lease.is_bulk and self._is_paced and state.due > at and not is_overdue:
             at = state.due
         if state.refused_at > _NEVER and self.refusals.is_cautious(state, now):
             return max(at, state.send_due)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import groupby
 
 import pytest
 
-from customersms_async import WaitTooLong
-from tests.support.callers import BULK, SEND, names, now, queue_up, take, take_all, usage_of
+from customersms_async import LocalLimiter, WaitTooLong
+from tests.support.callers import (
+    BULK,
+    SEND,
+    names,
+    now,
+    queue_up,
+    served_beside_messages,
+    take,
+    take_all,
+    usage_of,
+)
 
 pytestmark = pytest.mark.virtual_time
 
@@ -69,6 +80,17 @@ async def test_one_grant_in_ten_goes_to_a_bulk_run(make_limiter):
     await asyncio.gather(*tasks)
 
     assert [9, 19, 29, 39] == [place for place, name in enumerate(names(served)) if name == "bulk"]
+
+
+async def test_a_bulk_run_that_keeps_its_pace_has_its_tenth():
+    """Messages as fast as the limit allows do not move a bulk run's pace away for ever."""
+    limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
+
+    served = await served_beside_messages(limiter, limiter)
+
+    in_a_row = [len(list(run)) for lane, run in groupby(served) if lane is SEND]
+    assert 10 >= max(in_a_row)
+    assert 0.095 <= served.count(BULK) / len(served)
 
 
 async def test_a_ticket_keeps_its_place(make_limiter):

@@ -9,7 +9,18 @@ from collections import Counter
 import pytest
 
 from customersms_async import ConfigurationError, LimiterUnavailable, WaitTooLong
-from tests.support.callers import BULK, KEY, SEND, names, now, queue_up, take, take_all, usage_of
+from tests.support.callers import (
+    BULK,
+    KEY,
+    SEND,
+    names,
+    now,
+    queue_up,
+    served_beside_messages,
+    take,
+    take_all,
+    usage_of,
+)
 from tests.support.sizes import sized
 
 pytestmark = pytest.mark.virtual_time
@@ -96,6 +107,14 @@ async def test_a_bulk_run_of_another_process_does_not_starve(make_shared):
 
     places = [place for place, name in enumerate(names(served)) if name == "bulk"]
     assert places[-1] <= 5 + 5 * 20
+
+
+@pytest.mark.parametrize("place", ["memory"], indirect=True)
+async def test_messages_at_the_whole_rate_leave_a_part_to_another_process(make_shared):
+    """A bulk run keeps its reservation, however many messages other processes send."""
+    served = await served_beside_messages(make_shared(), make_shared())
+
+    assert 0.04 <= served.count(BULK) / len(served)
 
 
 async def test_within_a_process_who_comes_first_is_served_first(make_shared):

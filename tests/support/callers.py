@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 from customersms_async import Lane
 
@@ -50,3 +51,28 @@ def queue_up(limiter, lane, names, into, **options):
 
 def names(served):
     return [name for name, _ in served]
+
+
+async def served_beside_messages(sends, bulks):
+    """Send messages as fast as the limit allows beside a bulk run; give who was served."""
+    served, dice = [], random.Random(1)
+
+    async def one(limiter, lane):
+        slot = await take(limiter, lane)
+        served.append(lane)
+        await asyncio.sleep(dice.uniform(0.02, 1.0))
+        slot.answered()
+
+    async def run():
+        while True:
+            await one(bulks, BULK)
+
+    tasks = [asyncio.create_task(run()) for _ in range(8)]
+    await asyncio.sleep(20)
+    for _ in range(1_000):
+        tasks.append(asyncio.create_task(one(sends, SEND)))
+        await asyncio.sleep(0.6)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return served[60:]
