@@ -26,8 +26,8 @@ ROUND_TRIP = 0.25
 PEOPLE = (1_000, 10_000, 100_000)
 SIZES = (1, 10, 100, 1_000)
 MOST = 1.03
-#: How the default paces a bulk run.
-BURST, PACE = 9, 0.98
+#: How the default paces a bulk run, and the slots that it leaves to single messages.
+BURST, PACE, RESERVE = 9, 0.98, 1
 
 
 def least_seconds(requests: int) -> float:
@@ -43,7 +43,7 @@ class Run:
     Attributes:
         people: Numbers.
         size: Numbers a request.
-        unpaced: Seconds to the last answer, with ``LocalLimiter(burst=100)``.
+        unpaced: Seconds to the last answer, with ``LocalLimiter(burst=100, reserve=0)``.
         paced: The same with the default.
     """
 
@@ -64,8 +64,9 @@ class Run:
 
     @property
     def least_paced(self) -> float:
-        """The same at the default's own pace: nine at once, and then 98 a minute."""
-        return max(0, self.requests - BURST) * PER / (PACE * LIMIT)
+        """The same at the default's own pace: nine at once, then 98 a minute, 99 in any of 60 s."""
+        paced = max(0, self.requests - BURST) * PER / (PACE * LIMIT)
+        return max(paced, PER * ((self.requests - 1) // (LIMIT - RESERVE)))
 
     @property
     def row(self) -> Row:
@@ -76,7 +77,7 @@ class Run:
             "a request": self.size,
             "requests": self.requests,
             "least, s": least,
-            "burst=100, s": self.unpaced,
+            "burst=100, reserve=0, s": self.unpaced,
             "÷ least": self.unpaced / least,
             "default, s": self.paced,
             "default ÷ least": self.paced / least,
@@ -84,12 +85,13 @@ class Run:
         }
 
 
-def seconds(people: int, size: int, burst: int | None) -> float:
+def seconds(people: int, size: int, *, is_paced: bool) -> float:
     """Send to so many people; give the seconds until the last answer."""
+    options = {} if is_paced else {"burst": LIMIT, "reserve": 0}
 
     async def main() -> float:
         clock = asyncio.get_running_loop().time
-        limiter = LocalLimiter(Rate(LIMIT, per=PER), burst=burst, clock=clock)
+        limiter = LocalLimiter(Rate(LIMIT, per=PER), clock=clock, **options)
         transport = MemoryTransport(then=accepts(ROUND_TRIP))
         began_at = clock()
         async with make_client_in_memory(transport, limiter=limiter) as sms:
@@ -103,7 +105,12 @@ def seconds(people: int, size: int, burst: int | None) -> float:
 def measure() -> list[Run]:
     """Reach all, in each way."""
     return [
-        Run(people, size, seconds(people, size, LIMIT), seconds(people, size, None))
+        Run(
+            people,
+            size,
+            unpaced=seconds(people, size, is_paced=False),
+            paced=seconds(people, size, is_paced=True),
+        )
         for people in PEOPLE
         for size in SIZES
     ]
@@ -117,7 +124,7 @@ def _bounds(runs: Sequence[Run]) -> list[Bound]:
     held_up = [run for run in runs if run.requests > LIMIT]
     longest = max(runs, key=lambda run: run.requests)
     return [
-        *(bound("burst=100", run, run.unpaced, run.least) for run in held_up),
+        *(bound("burst=100, reserve=0", run, run.unpaced, run.least) for run in held_up),
         bound("default", longest, longest.paced, longest.least),
         *(
             bound("default, to its own pace", run, run.paced, run.least_paced)
@@ -139,7 +146,7 @@ def draw(runs: Sequence[Run], circumstances: str) -> None:
             axes,
             "How long it takes to reach everybody at 100 requests a minute",
             "Lines: the least that the limit allows, by the numbers of a request. "
-            "Dots: send_many; rings: send_many with burst=100.",
+            "Dots: send_many; rings: send_many with burst=100 and reserve=0.",
         )
         box = (0.75 / _plot.WIDTH, 0.80 / height, (_plot.WIDTH - 2.1) / _plot.WIDTH, 2.35 / height)
         lines = figure.add_axes(box, xlim=(800, 1.3e5), ylim=(0.13, 2e5))
@@ -179,12 +186,14 @@ def main() -> int:
     note = (
         f"Virtual time; the gateway answers after {ROUND_TRIP} s. Least: a hundred requests leave "
         "at once, a hundred more each 60 s, and the last is answered. The default paces a bulk "
-        "run, nine at once and then 98 a minute, which pleases servers that dislike bursts; "
-        "`LocalLimiter(burst=100)` does not. A run begins with one request in flight and doubles "
-        "with each answer, up to 16, which is why a run that fits into one burst takes several "
-        "round trips. Held to 1.03 × the least and a round trip are the runs that the limit holds "
-        "up: with burst=100 all of more than 100 requests; with the default the longest, where "
-        "the first minute no longer counts, and all of 100 and more to the least of its own pace."
+        "run, nine at once and then 98 a minute, which pleases servers that dislike bursts, and "
+        "leaves one slot to single messages, so that the last of a hundred requests waits for the "
+        "first slot that comes back; `LocalLimiter(burst=100, reserve=0)` does neither. A run "
+        "begins with one request in flight and doubles with each answer, up to 16, which is why "
+        "one that fits into one burst takes several round trips. Held to 1.03 × the least and a "
+        "round trip are the runs that the limit holds up: with burst=100, reserve=0 all of more "
+        "than 100 requests; with the default the longest, where the first minute no longer counts, "
+        "and all of 100 and more to the least of its own pace."
     )
     result = Result(
         name="reach",
