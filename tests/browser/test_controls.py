@@ -181,13 +181,12 @@ def test_filters(filled, live):
     """A chip leaves what it names, and says how many there are."""
     live.fail_next("answer-lost")
     live.send("Lost", OTHER_PHONE)
-    chip = filled.one("#number-chips [data-filter=lost]")
-    words = chip.text
-    chip.click()
+    words = filled.until(lambda: filled.one("#number-chips [data-filter=lost]").text)
+    filled.click("#number-chips [data-filter=lost]")
     filled.until(lambda: len(filled.all(".number")) == 1)
-    filled.one("#number-chips [data-filter=codes]").click()
+    filled.click("#number-chips [data-filter=codes]")
     filled.until(lambda: chosen(filled) == PHONE)
-    filled.one("#request-chips [data-filter=lost]").click()
+    filled.click("#request-chips [data-filter=lost]")
 
     assert "Lost1" == words.replace("\n", "").replace(" ", "")
     assert filled.until(lambda: filled.texts(".request .outcome") == ["answer lost"])
@@ -244,7 +243,7 @@ def test_the_help_sheet(filled):
 def test_all_seen(page, live):
     """U marks everything as seen."""
     live.post({"One": [PHONE]})
-    page.one(".number").click()
+    page.click(".number")
     live.post({"Two": [OTHER_PHONE], "Three": [ODD_NUMBER]})
     page.until(lambda: page.driver.title == "(2) SMS inbox")
     page.press("u")
@@ -315,16 +314,16 @@ def test_a_phone_shows_one_column(filled):
     filled.all(".number")[2].click()
     filled.one(".bubble")
     steps.append(filled.script(columns))
-    filled.one(".request-link").click()
+    filled.click(".request-link")
     filled.one("#detail pre")
     is_alone = not filled.all("#request-list")[0].is_displayed()
     steps.append(filled.script(columns))
     filled.driver.back()
     filled.one(".bubble")
-    filled.one(".back").click()
+    filled.click(".back")
     filled.one("#number-list")
     steps.append(filled.script(columns))
-    filled.one("[data-tab=requests]").click()
+    filled.click("[data-tab=requests]")
     filled.one("#request-list")
     steps.append(filled.script(columns))
 

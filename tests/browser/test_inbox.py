@@ -115,7 +115,7 @@ def test_an_answer_that_was_lost(page, live):
     live.fail_next("answer-lost")
     said = live.send("Your code is 4711")
     remark = page.one(".bubble .remark.lost").text
-    page.one(".request.is-lost").click()
+    page.click(".request.is-lost")
     detail = page.until(lambda: "Answer" in page.text("#detail") and page.text("#detail"))
 
     assert "OutcomeUnknown" == said
@@ -166,7 +166,7 @@ def test_a_request_in_full(page, live):
     page.open("#/request/1")
     page.one("#detail pre")
     pretty = page.text("#detail")
-    page.one(".raw .quiet[aria-pressed]").click()
+    page.click(".raw .quiet[aria-pressed]")
     raw = page.text("#detail")
 
     assert "POST /sms_system/api.php HTTP/1.1" in pretty
@@ -202,11 +202,11 @@ def test_a_mailbox_for_each_key(page, live):
 def test_the_title_counts_what_nobody_saw(page, live):
     """It goes back once the conversation has been opened."""
     live.send("One")
-    page.one(".number").click()
+    page.click(".number")
     live.send("Two", OTHER_PHONE)
     live.send("Three", OTHER_PHONE)
     page.until(lambda: page.driver.title == "(2) SMS inbox")
-    page.one(".number.is-unseen").click()
+    page.click(".number.is-unseen")
 
     assert page.until(lambda: page.driver.title == "SMS inbox")
 

@@ -301,7 +301,9 @@ async def test_a_name_that_is_not_resolved_for_a_while() -> None:
         endpoint = sandbox.endpoint.replace("127.0.0.1", "gateway.localhost")
         sms = CustomerSMS(KEY, endpoint=endpoint, limiter=unpaced(), session=http)
         run = asyncio.create_task(sms.send_many(numbers()[:2_000], "hi", batch_size=20))
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(30):
+            while len(sandbox.messages) < 200:  # noqa: ASYNC110  # the sandbox tells nobody
+                await asyncio.sleep(0.005)
         resolver.is_away = True
         await asyncio.sleep(AWAY)
         assert not run.done()

@@ -118,6 +118,15 @@ class Page:
         """Wait for an element that can be seen."""
         return self.until(lambda: next(filter(WebElement.is_displayed, self.all(selector)), None))
 
+    def click(self, selector: str) -> None:
+        """Click an element that can be seen; once more where it was drawn anew meanwhile."""
+
+        def is_clicked() -> bool:
+            self.one(selector).click()
+            return True
+
+        self.until(is_clicked)
+
     def text(self, selector: str) -> str:
         return self.script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
 
