@@ -139,11 +139,20 @@ docs: $(TOOLS)  ## build the site of docs/ into build/site, strictly and without
 	@$(BIN)/python -m docs.site stage build/docs
 	@$(BIN)/zensical build --clean --strict
 
-browser: $(READY) .venvs/axe-$(AXE)/package/axe.min.js  ## install what the tests of the inbox drive: Chromium, where apt can, and axe-core
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
-	  printf '· Installing Chromium\n'; \
+browser: $(READY) .venvs/axe-$(AXE)/package/axe.min.js  ## install what tests drive, where apt can: Chromium, curl, Node, PHP; and axe-core
+	@$(call INSTALL,chromium:chromium chromedriver:chromium-driver)
+	@$(call INSTALL,curl:curl node:nodejs php:php-cli) || printf '· Their tests are skipped\n'
+	@php -m 2>/dev/null | grep -qx curl || apt-get install -y -qq --no-install-recommends php-curl >/dev/null || true
+
+# Of pairs of a command and its package, those packages whose command is not there.
+define INSTALL
+	wanted=; \
+	for pair in $(1); do command -v $${pair%:*} >/dev/null || wanted="$$wanted $${pair#*:}"; done; \
+	test -z "$$wanted" || { \
+	  printf '· Installing%s\n' "$$wanted"; \
 	  apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$wanted >/dev/null; }
+endef
 
 .venvs/axe-$(AXE)/package/axe.min.js: | $(READY)
 	@mkdir -p $(@D)
