@@ -52,7 +52,7 @@ class Room:
 
     def __init__(self, places: int) -> None:
         self._free: list[None] = [None] * places
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finaliser may end a request in the midst of serving
         self._sends = deque[asyncio.Future[None]]()
         self._bulks = deque[asyncio.Future[None]]()
 
@@ -130,10 +130,10 @@ class Room:
         """Hand places to those in line, as long as there are both."""
         with self._lock:
             while (queue := self._sends or self._bulks) and self.take():
-                future = queue.popleft()
                 try:
+                    future = queue.popleft()
                     future.get_loop().call_soon_threadsafe(future.set_result, None)
-                except RuntimeError:  # its loop was closed
+                except (IndexError, RuntimeError):  # a finaliser was first; or its loop was closed
                     self._free.append(None)
 
     def _leave(self, queue: deque[asyncio.Future[None]], future: asyncio.Future[None]) -> bool:

@@ -164,6 +164,26 @@ async def test_cancelled_while_it_waits_for_a_place():
     assert 0 == (await limiter.limiter.usage("account-1")).in_flight
 
 
+async def test_a_place_that_comes_back_while_another_is_handed_over():
+    """The garbage collector may end a request in any step; both who wait get a place."""
+    room, loop = Room(2), asyncio.get_running_loop()
+    assert [True, True] == [room.take(), room.take()]
+    waiting = [asyncio.create_task(room.wait(SEND, 1.0)) for _ in range(2)]
+    await asyncio.sleep(0)
+    hand_over = loop.call_soon_threadsafe
+
+    def collect(*args):
+        loop.call_soon_threadsafe = hand_over
+        room.give_back()
+        return hand_over(*args)
+
+    loop.call_soon_threadsafe = collect
+    room.give_back()
+
+    assert [True, True] == await asyncio.gather(*waiting)
+    assert 0 == room.free
+
+
 async def test_a_place_that_comes_free_while_one_gets_in_line():
     """A place is looked for once more before anybody waits."""
     room = Room(1)
