@@ -24,11 +24,11 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 import msgspec
 
@@ -214,7 +214,7 @@ def _transact(connection: sqlite3.Connection, job: Job[Result], prefix: str) -> 
 
 
 @contextlib.contextmanager
-def _lightly(connection: sqlite3.Connection) -> Iterator[None]:
+def _lightly(connection: sqlite3.Connection) -> Generator[None]:
     """Let a commit not wait for the disk; a script, since a statement would be prepared once."""
     connection.executescript("PRAGMA synchronous = NORMAL")
     try:
@@ -271,12 +271,15 @@ def _execute(
     connection: sqlite3.Connection, sql: str, args: Sequence[object], prefix: str
 ) -> sqlite3.Cursor:
     """Execute a statement; a list of one is a value, which costs half of what a list does."""
-    lists = [arg for arg in args if isinstance(arg, list)]
-    if all(len(items) == 1 for items in lists):
-        bound = [arg[0] if isinstance(arg, list) else arg for arg in args]
+    if all(len(arg) == 1 for arg in args if _is_list(arg)):
+        bound = [arg[0] if _is_list(arg) else arg for arg in args]
         return connection.execute(_written(sql, prefix, "= ?"), bound)
-    bound = [_json(arg) if isinstance(arg, list) else arg for arg in args]
+    bound = [_json(arg) if _is_list(arg) else arg for arg in args]
     return connection.execute(_written(sql, prefix, _IN_LIST), bound)
+
+
+def _is_list(arg: object) -> TypeGuard[list[object]]:
+    return isinstance(arg, list)
 
 
 def _json(value: object) -> str:
