@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 
 import pytest
@@ -461,7 +462,7 @@ async def test_a_forgotten_await_warns(make_client):
 
     with pytest.warns(RuntimeWarning, match=r"send_many.*never awaited"):
         client.send_many(phones(3), "hi")
-    assert all(map(asyncio.iscoroutinefunction, (client.send_many, client.send_messages)))
+    assert all(map(inspect.iscoroutinefunction, (client.send_many, client.send_messages)))
 
 
 async def test_a_failure_of_the_network_is_no_exception(make_client):
