@@ -40,6 +40,7 @@ from ._ports.limiter import Lane, Limiter, Usage
 from ._ports.transport import Network
 from ._values.api_key import ApiKey, read_key
 from ._values.columns import Columns
+from ._values.safe_repr import safe_repr
 from ._values.status import SENT, Status
 from ._values.validation import check_endpoint, check_seconds
 from ._wire.codec import check_text
@@ -342,6 +343,7 @@ class CustomerSMS:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    @safe_repr
     def __repr__(self) -> str:
         common = self._common
         under_way = f"{len(common.in_flight.tasks)} tasks, {len(common.in_flight.bulks)} runs"

@@ -25,6 +25,7 @@ from ._limit.stores.file import FileStore
 from ._ports.limiter import Lane, Limiter, ObservableLimiter, Slot, Ticket, Usage
 from ._ports.network_guard import limiter_in_force
 from ._ports.store import Store
+from ._values.safe_repr import safe_repr
 from .errors import ConfigurationError
 
 __all__ = [
@@ -115,6 +116,7 @@ class LocalLimiter:
     async def ready(self) -> None:
         """Return at once: a limiter in memory has nothing to wait for."""
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<LocalLimiter {self.rate.limit} per {self.rate.per:g} s>"
 

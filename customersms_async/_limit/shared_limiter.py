@@ -23,6 +23,7 @@ from attrs import define, field
 
 from .._ports.limiter import Lane, Slot, Ticket, Usage
 from .._ports.store import Seen, Store, StoreAway
+from .._values.safe_repr import safe_repr
 from ..errors import LimiterUnavailable
 from .config import GRACE, Rate, read_rules
 from .fork_lock import forget_in_children
@@ -209,6 +210,7 @@ class SharedLimiter:
     ) -> None:
         await self.aclose()
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.rate.limit} per {self.rate.per:g} s>"
 

@@ -17,6 +17,7 @@ from typing import Final, Self, cast
 
 from .._bulk.stop_rules import StopRules
 from .._limit.shared_limiter import SharedLimiter
+from .._values.safe_repr import safe_repr
 from .._values.validation import check_count, check_seconds
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
@@ -180,6 +181,7 @@ class Outbox:
         """Give the SQL that makes the tables, for a migration tool of your own."""
         return schema_text(self._engine.kind, self._engine.prefix)
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Outbox on {self._engine.kind}>"
 

@@ -86,6 +86,8 @@ class Sandbox(SandboxOptions):
             await running.runner.cleanup()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_service"):  # its constructor has refused an argument
+            return "<Sandbox that was not made>"
         where = "not running" if self._running is None else self._running.url
         mailboxes = self._service.handler.mailboxes
         return f"<Sandbox {where}, {outlined(mailboxes.messages, mailboxes.requests)}>"

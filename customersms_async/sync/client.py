@@ -19,6 +19,7 @@ from .._environment import NOT_GIVEN, NotGiven, find_key
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter, Usage
 from .._values.api_key import ApiKey, read_key
+from .._values.safe_repr import safe_repr
 from ..client import CustomerSMS as AsyncCustomerSMS
 from ..errors import ConfigurationError
 from ..outcomes import Credits, Message, Outcome, Receipt, Report
@@ -295,6 +296,7 @@ class CustomerSMS:
     ) -> None:
         self.close()
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<sync {repr(self._client).removeprefix('<')}"
 

@@ -23,6 +23,7 @@ from typing import Any, Final, Self, TypedDict, TypeVar, Unpack, cast
 
 from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Limiter
+from .._values.safe_repr import safe_repr
 from .._values.status import Status
 from ..outbox import Added, CampaignStatus, Worker
 from ..outbox import Campaign as AsyncCampaign
@@ -138,6 +139,7 @@ class Outbox:
         """Give the SQL that makes the tables."""
         return self._outbox.schema()
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<sync {repr(self._outbox).removeprefix('<')}"
 
@@ -221,6 +223,7 @@ class Campaign:
         """Write every row with its fate and the evidence; give how many there are."""
         return _call(lambda: self._campaign.export(path))
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<sync {repr(self._campaign).removeprefix('<')}"
 
