@@ -16,6 +16,8 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
+import email.utils
+from collections.abc import Mapping
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -92,12 +94,12 @@ class AiohttpTransport:
             reply = Reply(
                 response.status,
                 content.read_nowait() if is_here else await _gather(content, most),
-                response.headers,
+                _headers_of(response),
                 payload.drop_connection,
             )
-        except BaseException:
-            response.release()
-            raise
+        finally:
+            if response.connection is not None:  # not read whole, or switched to another protocol
+                response.release()
         if is_closed_soon(reply.headers):
             payload.drop_connection()
         return reply
@@ -151,6 +153,19 @@ class _MarkedPayload(BytesPayload):
 
     def __repr__(self) -> str:
         return "<request body>"
+
+
+def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """
+    Return the headers; without a date, with the time of receipt, so that others can be read by it.
+
+    Source: RFC 9110, section 6.6.1.
+    """
+    if "Date" in response.headers:
+        return response.headers
+    headers = response.headers.copy()
+    headers["Date"] = email.utils.formatdate(usegmt=True)
+    return headers
 
 
 async def _gather(content: aiohttp.StreamReader, most: int) -> bytes:

@@ -7,10 +7,11 @@ absent; it is never guessed, and never affects its neighbours.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Final, TypeAlias, cast
+from typing import Final, Never, TypeAlias, cast
 
 import msgspec
 
@@ -28,17 +29,34 @@ _LONE_SURROGATE: Final = re.compile(
 #: Three decimals are left out: in Italy ``1.234`` is a thousand, elsewhere it is about one.
 _BALANCE: Final = re.compile(r"\s*-?[0-9]{1,15}(?:\.(?:[0-9]{1,2}|[0-9]{4,9}))?\s*", re.ASCII)
 _NO_BALANCE: Final = 1e15
+_MOST_DIGITS: Final = 20  # `int` refuses thousands of them
 
 _decoder: Final = msgspec.json.Decoder()
 
 
 def decode(body: str) -> object:
-    """Decode JSON; `msgspec.UNSET` where it is none."""
+    """Decode JSON, with numbers of any size; `msgspec.UNSET` where it is none."""
     try:
         return _decoder.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        plain = _LONE_SURROGATE.sub(r"\\ufffd", body)
-        return decode(plain) if plain != body else msgspec.UNSET
+        return _decode_at_leisure(_LONE_SURROGATE.sub(r"\\ufffd", body))
+
+
+def _decode_at_leisure(body: str) -> object:
+    """Decode with the standard library, which takes numbers beyond a double as infinite."""
+    try:
+        return json.loads(body, parse_int=_whole, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return msgspec.UNSET
+
+
+def _whole(number: str) -> float:
+    return int(number) if len(number) <= _MOST_DIGITS else float(number)
+
+
+def _refuse(constant: str) -> Never:
+    """NaN and Infinity are not JSON."""
+    raise ValueError(constant)
 
 
 def objects_in(body: str) -> Iterator[Object]:

@@ -395,12 +395,24 @@ def test_a_balance_of_any_numeric_type(balance, amount):
             "٩٨",
             "nan",
         ),
-        *(1e300, 10**15, "9" * 5_000),
+        *(1e300, 10**15, 10**400, "9" * 5_000),
     ],
 )
 def test_a_balance_that_is_none(balance):
     """What is no number, or reads differently in two countries, is absent and spoils nothing."""
     answer = read(success=True, results=[entry()], remaining_credits=balance)
+
+    assert [ANN] == [e.phone for e in answer.entries]
+    assert answer.credits is None
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 5_000])
+@pytest.mark.parametrize("name", ["remaining_credits", "total_numbers", "more"])
+def test_numbers_beyond_any_type(name, number):
+    """A number that is too large for its type spoils nothing beside it."""
+    text = f'{{"success": 1, "results": [{json.dumps(entry())}], "{name}": {number}}}'
+
+    answer = read_answer(200, text.encode())
 
     assert [ANN] == [e.phone for e in answer.entries]
     assert answer.credits is None

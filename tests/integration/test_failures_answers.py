@@ -1,9 +1,12 @@
 """Answers that are odd, against raw TCP servers: statuses, bodies, sizes and `Retry-After`."""
 
+import asyncio
+import gc
 import gzip
 import json
 import time
 import tracemalloc
+from email.utils import formatdate
 
 import aiohttp
 import pytest
@@ -137,6 +140,18 @@ async def test_a_bulk_run_at_a_status():
         assert [[phone] for phone in phones] == [request.phones for request in server.requests]
 
 
+async def test_an_answer_that_changes_the_protocol(recwarn):
+    """The connection of a 101, which never ends, is let go with the answer."""
+    asyncio.get_running_loop().set_debug(True)  # aiohttp warns of what is left open
+    switch = b"HTTP/1.1 101 No\r\nUpgrade: x\r\n\r\n"
+    async with RawServer(answering(switch)) as server, client(server.url) as sms:
+        with pytest.raises(OutcomeUnknown):
+            await sms.send(PHONE, TEXT)
+        gc.collect()
+
+    assert [] == [str(warning.message) for warning in recwarn]
+
+
 # --- Turned away for the rate ---------------------------------------------------------------------
 
 NOW = "Date: Wed, 21 Oct 2015 07:28:00 GMT"
@@ -159,13 +174,13 @@ RETRY_AFTER = {
     "a date without a zone": ([NOW, "Retry-After: Wed, 21 Oct 2015 07:28:30"], 30),
     "a far date": ([NOW, "Retry-After: Fri, 21 Oct 2016 07:28:00 GMT"], 600),
     "a date that is none": ([NOW, "Retry-After: Wed, 99 Oct 2015 07:28:30 GMT"], OWN),
-    "a date and no clock": (["Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"], OWN),
+    "a far date and no clock": (["Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"], 600),
 }
 
 
 @pytest.mark.parametrize(("headers", "seconds"), RETRY_AFTER.values(), ids=RETRY_AFTER)
 async def test_retry_after(headers, seconds):
-    """A pause is ASCII digits or a date by the server's own clock, at most ten minutes."""
+    """A pause is ASCII digits or a date, by the server's own clock if it tells it, up to 600 s."""
     limiter = LocalLimiter(Rate(1000, per=1))
     async with RawServer(answering(http(429, "", *headers))) as server:
         async with client(server.url, limiter=limiter) as sms:
@@ -177,6 +192,17 @@ async def test_retry_after(headers, seconds):
         assert seconds == pytest.approx(caught.value.retry_after, abs=0.2)
         assert seconds == pytest.approx(paused_until - time.monotonic(), abs=0.2)
         assert 1 == len(server.requests)
+
+
+async def test_a_date_without_the_servers_clock():
+    """Where a server does not tell its time, the instant at which its answer came stands for it."""
+    asked = f"Retry-After: {formatdate(time.time() + 30, usegmt=True)}"
+    async with RawServer(answering(http(429, "", asked))) as server:
+        async with client(server.url) as sms:
+            with pytest.raises(RateLimited) as caught:
+                await sms.send(PHONE, TEXT, timeout=0.5)
+
+        assert 30 == pytest.approx(caught.value.retry_after, abs=2)  # dates are whole seconds
 
 
 @pytest.mark.parametrize(
