@@ -104,7 +104,7 @@ class LocalLimiter:
             self._forget_the_idle()
         known = self._accounts.get(account) or self._account(account)
         if lane is _SEND or not known.is_paced:
-            slot = known.take_at_once(now, longest, ticket, is_bulk=lane is not _SEND)
+            slot = known.take_at_once(lane, now, longest, ticket)
             if slot is not None:
                 return slot
         return await known.member().acquire(lane, longest, patience, ticket)

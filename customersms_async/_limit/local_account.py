@@ -7,8 +7,9 @@ Rules of this module:
    serves the waiters of all loops; a slot is granted in the thread of its own loop.
 2. Slots are not reserved ahead here: the state can be read at any time, so each is granted when it
    opens, to the first in line. There is one timer in each loop in which somebody waits.
-3. The garbage collector or a signal may end a request in the midst of a decision: it is then noted,
-   and taken in when the decision is complete.
+3. How requests ended is noted without the lock, and taken in by the next decision; an end that
+   frees a slot before anybody would look decides at once. The garbage collector or a signal may end
+   a request in the midst of a decision, which then takes it in as it completes.
 4. A loop that is closed, dropped or rests hurts nobody: who waits in it is neither counted nor
    served until it runs again, and what is in flight there ends by itself.
 5. A forked child has the state of its parent, and none of its callers.
@@ -23,10 +24,11 @@ import math
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 from weakref import WeakValueDictionary
 
-from .._ports.limiter import Ticket, Usage
+from .._ports.limiter import Lane, Ticket, Usage
 from .account_state import AccountState, Lease
 from .fork_lock import forget_in_children, lock
 from .law import PASSED_AT_MOST, End, Law
@@ -39,6 +41,7 @@ _NEVER: Final = math.inf
 #: Looked up once: a member of an enumeration costs as much as a call.
 _ANSWERED: Final = End.ANSWERED
 _UNUSED: Final = End.UNUSED
+_SEND: Final = Lane.SEND
 
 
 class LocalAccount:
@@ -51,14 +54,13 @@ class LocalAccount:
         #: Whether bulk requests wait in a bucket before they ask.
         self.is_paced = law.rules.burst < law.rules.limit
         self._state = AccountState.new(law.rules)
-        self._ids = itertools.count()
-        self._places = itertools.count()
+        self._numbers = itertools.count()  # of places, and of leases
         self._passed = 0  # single messages that went ahead of a waiting bulk run, in a row
         self._held = 0.0  # seconds for which a request in flight holds its slot, on average
-        self._uses = -2  # the lease that would have been next when it was last seen idle
-        self._looks_at = _NEVER  # when the next slot opens, as last seen
+        self._uses = -2  # the number that came next when it was last seen idle
+        self._looks_at = -_NEVER  # when the next slot opens, as last seen; -inf if nobody waits
         self._is_busy = False
-        self._noted: deque[tuple[Lease, End]] = deque()
+        self._ends: deque[tuple[Lease, End, float]] = deque()
         # Replaced and never changed, since other threads walk it without the lock.
         self._members: dict[AbstractEventLoop, Member] = {}
         # By the id of its loop, for as long as somebody waits in it.
@@ -88,32 +90,41 @@ class LocalAccount:
         self._members = {**running, member.loop: member}
 
     def take_at_once(
-        self, now: float, longest: float, ticket: Ticket | None, *, is_bulk: bool
+        self, lane: Lane, now: float, longest: float, ticket: Ticket | None
     ) -> LeasedSlot | None:
         """Grant a slot where nobody waits who is served before: the short way."""
         with lock:
-            bulks = 0
+            bulks, is_bulk = 0, lane is not _SEND
             for loop, member in self._members.items():
-                if member.sends_waiting or not loop.is_running():
+                if member.sends or not loop.is_running():
                     return None
-                bulks += member.bulks_waiting
+                bulks += len(member.bulks)
             if bulks and (is_bulk or self._passed >= PASSED_AT_MOST):
                 return None
-            lease = Lease(str(next(self._ids)), is_bulk, now, now, now, longest)
-            if self._law.reserve(self._state, now, lease) is not None:
-                return None
+            number = next(self._numbers)
+            lease = Lease(str(number), is_bulk, now, now, now, longest)
+            self._is_busy = True
+            try:
+                self._take_in()
+                if self._law.reserve(self._state, now, lease) is not None:
+                    return None
+            finally:
+                self._is_busy = False
+                if self._ends:  # told in this very moment
+                    self._serve()
             self._passed = self._passed + 1 if bulks else 0
-            place = next(self._places) if ticket is None else ticket.place
+            place = number if ticket is None else ticket.place
             return LeasedSlot(self, lease, place, now, now)
 
     def next_place(self) -> int:
-        return next(self._places)
+        return next(self._numbers)
 
     def next_lease(self, longest: float, *, is_bulk: bool) -> Lease:
-        return Lease(str(next(self._ids)), is_bulk, 0.0, 0.0, 0.0, longest)
+        return Lease(str(next(self._numbers)), is_bulk, 0.0, 0.0, 0.0, longest)
 
     def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
         with lock:
+            self._take_in()
             now = self.clock()
             ahead = self._ahead_of(place, is_bulk=is_bulk)
             at = self._law.earliest(self._state, now, ahead, is_bulk=is_bulk, held=self._held)
@@ -123,8 +134,8 @@ class LocalAccount:
     def _ahead_of(self, place: int, *, is_bulk: bool) -> int:
         """Count who is served before *place*, if nobody else comes."""
         members = [member for member in self._members.values() if member.waiting]
-        sends = sum(member.sends_waiting for member in members)
-        bulks = sum(member.bulks_waiting for member in members)
+        sends = sum(len(member.sends) for member in members)
+        bulks = sum(len(member.bulks) for member in members)
         if is_bulk:
             return bulks + min(sends, PASSED_AT_MOST * (bulks + 1))
         ahead = sum(member.sends_before(place) for member in members)
@@ -134,16 +145,19 @@ class LocalAccount:
         with lock:
             self._register(waiter.member)
             waiter.member.add(waiter)
-            self._take_in_and_serve()
+
+    def serve(self) -> None:
+        with lock:
+            self._serve()
 
     def leave(self, waiter: Waiter) -> None:
         with lock:
             waiter.member.remove(waiter)
-            if waiter.lease.is_bulk and self._bulks_waiting() <= 1:
-                self._passed = 0  # nobody else was passed by
+            if not self._bulks_waiting():
+                self._passed = 0  # nobody was passed by
 
     def _bulks_waiting(self) -> int:
-        return sum(member.bulks_waiting for member in self._members.values())
+        return sum(len(member.bulks) for member in self._members.values())
 
     def confirm(self, slot: LeasedSlot) -> bool:
         with lock:
@@ -155,95 +169,92 @@ class LocalAccount:
     # --- How it ends ------------------------------------------------------------------------------
 
     def end(self, lease: Lease, how: End) -> None:
-        with lock:
-            if self._is_busy:
-                self._noted.append((lease, how))
-                return
-            now = self.clock()
-            self._take_in(lease, how, now)
-            if self._members and (how is _UNUSED or now + self._law.period < self._looks_at):
-                self._take_in_and_serve()
-
-    def _take_in(self, lease: Lease, how: End, now: float) -> None:
-        self._law.end(self._state, lease.id, how, now)
-        if how is _ANSWERED:
-            self._held += (now - lease.at - self._held) / 8
+        now = self.clock()
+        self._ends.append((lease, how, now))
+        # What frees no slot sooner than one that is awaited is taken in by the next who looks.
+        if how is _UNUSED or now + self._law.period < self._looks_at:
+            with lock:
+                self._serve()
 
     def refused(self, lease: Lease, retry_after: float | None) -> float:
         with lock:
+            self._take_in()
             now, state = self.clock(), self._state
             is_others = self._law.refused(state, lease.id, now, retry_after)
             if is_others and state.refused_by_others == 1:
                 warn_of_others(self._name, state.share)
-            self._take_in_and_serve()
+            self._serve()
             return state.paused_until - now
 
-    def _take_in_and_serve(self) -> None:
-        """Take in the ends that were noted, and grant what slots there are."""
+    def _take_in(self) -> None:
+        """Take in the ends that were told."""
+        ends = self._ends
+        while ends:
+            lease, how, heard_at = ends.popleft()
+            self._law.end(self._state, lease.id, how, heard_at)
+            if how is _ANSWERED:
+                self._held += (heard_at - lease.at - self._held) / 8
+
+    def _serve(self) -> None:
+        """Take in the ends that were told, and grant what slots there are."""
         if self._is_busy:
             return
         self._is_busy = True
         try:
             while True:
+                self._take_in()
                 now = self.clock()
-                while self._noted:
-                    self._take_in(*self._noted.popleft(), now)
-                look_at = self._serve(now) if self._is_waited_for() else _NEVER
-                if not self._noted:
+                self._looks_at = self._grant_all(now)
+                if not self._ends:
                     break
         finally:
             self._is_busy = False
-        self._looks_at = look_at
-        self._look_at(look_at, now)
+        if self._looks_at > now:
+            self._look_at(self._looks_at, now)
 
-    def _is_waited_for(self) -> bool:
-        return any(one.sends or one.bulk for one in self._members.values())
-
-    def _serve(self, now: float) -> float:
-        """Grant slots while there are any; say when to look again."""
+    def _grant_all(self, now: float) -> float:
+        """Grant slots while there are any; say when to look again, -inf where nobody waits."""
         while True:
-            look_at = _NEVER
+            look_at = -_NEVER
             is_overdue = self._passed >= PASSED_AT_MOST
-            for is_bulk in (is_overdue, not is_overdue):
-                waiter = self._first(is_bulk=is_bulk)
-                if waiter is None:
-                    continue
+            for waiter in self._first_in_line(is_overdue=is_overdue):
                 at = self._law.reserve(self._state, now, waiter.lease, is_overdue=is_overdue)
                 if at is None:
                     self._grant(waiter, now)
                     break
-                look_at = min(look_at, at, self._state.first_death)
+                at = min(at, self._state.first_death)
+                look_at = at if look_at < 0 else min(look_at, at)
             else:
                 return look_at
 
-    def _first(self, *, is_bulk: bool) -> Waiter | None:
-        """Give the first of a lane, of all loops that run."""
-        found = None
+    def _first_in_line(self, *, is_overdue: bool) -> list[Waiter]:
+        """Give the first of each lane, of all loops that run, as they are to be served."""
+        send = bulk = None
         for loop, member in self._members.items():
-            first = member.first(is_bulk=is_bulk)
-            if first and (found is None or first.place < found.place) and loop.is_running():
-                found = first
-        return found
+            if loop.is_running():
+                send = _earlier(send, member.first(is_bulk=False))
+                bulk = _earlier(bulk, member.first(is_bulk=True))
+        pair = (bulk, send) if is_overdue else (send, bulk)
+        return [one for one in pair if one is not None]
 
     def _grant(self, waiter: Waiter, now: float) -> None:
-        lease, loop = waiter.lease, waiter.member.loop
+        lease, member = waiter.lease, waiter.member
+        member.remove(waiter)
         is_passing = not lease.is_bulk and self._bulks_waiting() > 0
         self._passed = self._passed + 1 if is_passing else 0
         slot = LeasedSlot(self, lease, waiter.place, waiter.asked_at, now)
-        if _running_loop() is loop:
-            waiter.member.granted(waiter)
-            waiter.future.set_result(slot)
+        if _running_loop() is member.loop:
+            member.hand_over(waiter, slot)
             return
-        waiter.member.remove(waiter)
         try:
-            loop.call_soon_threadsafe(_hand_over, waiter, slot)
+            member.loop.call_soon_threadsafe(member.hand_over, waiter, slot)
         except RuntimeError:  # closed in this very moment
             slot.unused()
 
     def _look_at(self, at: float, now: float) -> None:
         """Let each loop in which somebody waits look when the next slot opens."""
         for loop, member in self._members.items():
-            if not (at < member.looks_at and (member.sends or member.bulk)):
+            if not (at < member.looks_at and (member.sends or member.bulk is not None)):
                 continue
             if _running_loop() is loop:
                 self._arm(member, at, now)
@@ -264,21 +275,23 @@ class LocalAccount:
     def _look_again(self, member: Member) -> None:
         with lock:
             self._register(member)
-            self._take_in_and_serve()
+            self._serve()
 
     # --- How it stands ----------------------------------------------------------------------------
 
     def was_idle_before(self) -> bool:
         """Whether it was idle when this was asked last, and has not been used since."""
         with lock:
+            self._take_in()
             is_waited_for = any(one.waiting for one in self._members.values())
             is_idle = not is_waited_for and self._law.is_idle(self._state, self.clock())
-            uses = next(self._ids) if is_idle else -1
+            uses = next(self._numbers) if is_idle else -1
             was_idle, self._uses = uses == self._uses + 1, uses
             return is_idle and was_idle
 
     def usage(self) -> Usage:
         with lock:
+            self._take_in()
             now = self.clock()
             waiting = sum(member.waiting for member in self._members.values())
             return usage_of(self._law, self._state, now, waiting)
@@ -290,12 +303,10 @@ class LocalAccount:
         self._is_busy = False
 
 
-def _hand_over(waiter: Waiter, slot: LeasedSlot) -> None:
-    waiter.member.granted(waiter)
-    if waiter.future.done():
-        slot.unused()
-    else:
-        waiter.future.set_result(slot)
+def _earlier(one: Waiter | None, other: Waiter | None) -> Waiter | None:
+    if one is None or other is None:
+        return one or other
+    return min(one, other, key=attrgetter("place"))
 
 
 def _running_loop() -> AbstractEventLoop | None:

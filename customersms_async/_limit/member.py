@@ -14,17 +14,21 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import math
+from bisect import insort
 from collections import deque
+from operator import attrgetter
 from typing import Final, Protocol
 
+import msgspec
 from aiolimiter import AsyncLimiter
 
 from .._ports.limiter import Lane, Ticket
 from .account_state import SLACK, Lease, Rules
 from .law import End
-from .wait_queue import insert, out_of_patience
+from .wait_queue import out_of_patience
 
 __all__ = ["Desk", "LeasedSlot", "Member", "Waiter"]
 
@@ -33,6 +37,8 @@ _SEND: Final = Lane.SEND
 _ANSWERED: Final = End.ANSWERED
 _LOST: Final = End.LOST
 _UNUSED: Final = End.UNUSED
+
+_PLACE: Final = attrgetter("place")
 
 
 class Endings(Protocol):
@@ -72,11 +78,15 @@ class Desk(Endings, Protocol):
         ...
 
     def join(self, waiter: Waiter) -> None:
-        """Let *waiter* be served; its future may be done at once."""
+        """Let *waiter* stand in its line; its future may be done at once."""
+        ...
+
+    def serve(self) -> None:
+        """Grant what slots there are, since another caller asks."""
         ...
 
     def leave(self, waiter: Waiter) -> None:
-        """Forget *waiter*, however it ended."""
+        """Forget *waiter*, which got no slot or did not use it."""
         ...
 
     def confirm(self, slot: LeasedSlot) -> bool:
@@ -84,86 +94,61 @@ class Desk(Endings, Protocol):
         ...
 
 
-class LeasedSlot:
+class LeasedSlot(msgspec.Struct, eq=False):
     """Permission to send one request; see `Slot`."""
 
-    __slots__ = ("_desk", "_place", "asked_at", "granted_at", "lease")
-
-    def __init__(
-        self, desk: Endings, lease: Lease, place: int, asked_at: float, granted_at: float
-    ) -> None:
-        self._desk = desk
-        self._place = place
-        self.lease = lease
-        self.asked_at = asked_at
-        self.granted_at = granted_at
+    desk: Endings
+    lease: Lease
+    place: int
+    asked_at: float
+    granted_at: float
 
     @property
     def ticket(self) -> Ticket:
-        return Ticket(Lane.BULK if self.lease.is_bulk else _SEND, self._place)
+        return Ticket(Lane.BULK if self.lease.is_bulk else _SEND, self.place)
 
     @property
     def waited(self) -> float:
         return self.granted_at - self.asked_at
 
     def answered(self) -> None:
-        self._desk.end(self.lease, _ANSWERED)
+        self.desk.end(self.lease, _ANSWERED)
 
     def lost(self) -> None:
-        self._desk.end(self.lease, _LOST)
+        self.desk.end(self.lease, _LOST)
 
     def unused(self) -> None:
-        self._desk.end(self.lease, _UNUSED)
+        self.desk.end(self.lease, _UNUSED)
 
     def refused(self, retry_after: float | None) -> float:
-        return self._desk.refused(self.lease, retry_after)
+        return self.desk.refused(self.lease, retry_after)
 
 
-class Waiter:
+class Waiter(msgspec.Struct, eq=False):
     """
     A caller who waits for a slot.
 
     Attributes:
+        member: Where it waits.
         future: Done with its slot, with an error, or with its cancellation.
         lease: What it asks for.
         place: Its place among those of its lane.
         asked_at: When it came; monotonic seconds.
-        gives_up_at: Until when a slot is of use.
-        member: Where it waits.
-        is_waiting: Whether its member counts it.
+        gives_up_at: Until when a slot is of use, for a message.
+        is_new: Whether it has not been granted a slot before.
+        turn: Done when a bulk request that had to wait for its turn may ask.
         is_judged: Whether its chances were looked at.
-        has_turn: Whether it is the head of the bulk queue.
     """
 
-    __slots__ = (
-        "asked_at",
-        "future",
-        "gives_up_at",
-        "has_turn",
-        "is_judged",
-        "is_waiting",
-        "lease",
-        "member",
-        "place",
-    )
-
-    def __init__(
-        self, member: Member, lease: Lease, place: int, asked_at: float, gives_up_at: float
-    ) -> None:
-        self.future: asyncio.Future[LeasedSlot] = member.loop.create_future()
-        self.is_waiting = False
-        self.is_judged = False
-        self.has_turn = lease.is_bulk
-        self.lease = lease
-        self.place = place
-        self.asked_at = asked_at
-        self.gives_up_at = gives_up_at
-        self.member = member
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it still waits for an answer."""
-        return self.is_waiting and not self.future.done()
+    member: Member
+    future: asyncio.Future[LeasedSlot]
+    lease: Lease
+    place: int
+    asked_at: float
+    gives_up_at: float
+    is_new: bool
+    turn: asyncio.Future[None] | None = None
+    is_judged: bool = False
 
     def refuse(self, error: Exception) -> None:
         """End its wait with *error*, unless it has ended."""
@@ -171,54 +156,14 @@ class Waiter:
             self.future.set_exception(error)
 
 
-class _Turn:
-    """Lets one bulk request of a loop ask at a time; the others wait in the order of places."""
-
-    __slots__ = ("_is_taken", "_loop", "_queue", "count")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._is_taken = False
-        self.count = 0  # who asks or waits
-
-    async def enter(self, place: int) -> None:
-        self.count += 1
-        if not self._is_taken:
-            self._is_taken = True
-            return
-        future = self._loop.create_future()
-        insert(self._queue, (place, future), place, _place_of)
-        try:
-            await future
-        except asyncio.CancelledError:
-            if future.cancelled():
-                self.count -= 1
-            else:  # the turn had come
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        self.count -= 1
-        while self._queue:
-            _, future = self._queue.popleft()
-            if not future.done():
-                future.set_result(None)
-                return
-        self._is_taken = False
-
-
-def _place_of(entry: tuple[int, object]) -> int:
-    return entry[0]
-
-
 class Member:
     """
     The callers of one account in one event loop.
 
     Attributes:
-        sends: Single messages that wait, in their order; those who left are skipped lazily.
-        bulk: The head of the bulk queue while it waits for a slot.
+        sends: Single messages that wait, in their order.
+        bulks: Requests of bulk runs that wait, in their order.
+        bulk: The one of them that asks for a slot.
         timer: Looks again when a slot opens.
         looks_at: When that is; infinity without one.
     """
@@ -228,11 +173,11 @@ class Member:
         self._rules = rules
         self.loop = loop
         self.sends: deque[Waiter] = deque()
+        self.bulks: deque[Waiter] = deque()
         self.bulk: Waiter | None = None
         self.timer: asyncio.TimerHandle | None = None
-        self.looks_at = float("inf")
-        self.sends_waiting = 0
-        self._turn = _Turn(loop)
+        self.looks_at = math.inf
+        self._first: Waiter | None = None  # of the bulk requests: it asks, or waits for a token
         self._has_token = False
 
     @functools.cached_property
@@ -242,133 +187,131 @@ class Member:
         return AsyncLimiter(burst, burst * per / limit) if burst < limit else None
 
     @property
-    def bulks_waiting(self) -> int:
-        """Requests of bulk runs that wait."""
-        return self._turn.count
-
-    @property
     def waiting(self) -> int:
         """Callers that wait; none in a loop that does not run."""
-        return self.sends_waiting + self.bulks_waiting if self.loop.is_running() else 0
+        return len(self.sends) + len(self.bulks) if self.loop.is_running() else 0
 
     def first(self, *, is_bulk: bool) -> Waiter | None:
-        """Give the first of a lane, or None where nobody waits."""
+        """Give the first of a lane who asks, or None where nobody does."""
         if is_bulk:
             bulk = self.bulk
             return None if bulk is None or bulk.future.done() else bulk
-        sends = self.sends
-        while sends and not sends[0].is_open:
-            sends.popleft()
-        return sends[0] if sends else None
+        for send in self.sends:
+            if not send.future.done():
+                return send
+        return None
 
     def sends_before(self, place: int) -> int:
         """Count the single messages that wait before *place*."""
         if not self.sends or self.sends[-1].place < place:
-            return self.sends_waiting
-        return sum(one.place < place for one in self.sends if one.is_waiting)
+            return len(self.sends)
+        return sum(one.place < place for one in self.sends)
 
     def add(self, waiter: Waiter) -> None:
-        """Put *waiter* in its place."""
-        waiter.is_waiting = True
-        if waiter.lease.is_bulk:
-            self.bulk = waiter
-            return
-        self.sends_waiting += 1
-        insert(self.sends, waiter, waiter.place, lambda one: one.place)
+        """Put *waiter* in its place, which is nearly always the last."""
+        line = self.bulks if waiter.lease.is_bulk else self.sends
+        if line and line[-1].place > waiter.place:
+            insort(line, waiter, key=_PLACE)
+        else:
+            line.append(waiter)
 
     def remove(self, waiter: Waiter) -> None:
-        """Count *waiter* no longer."""
-        if not waiter.is_waiting:
-            return
-        waiter.is_waiting = False
-        if waiter.lease.is_bulk:
+        """Let *waiter* stand in line no longer."""
+        line = self.bulks if waiter.lease.is_bulk else self.sends
+        if waiter is self.bulk:
             self.bulk = None
-        else:
-            self.sends_waiting -= 1
+        with contextlib.suppress(ValueError):
+            line.remove(waiter)
 
-    def granted(self, waiter: Waiter) -> None:
-        """Let the next bulk request ask, now that *waiter* gets its slot."""
-        self.remove(waiter)
+    def hand_over(self, waiter: Waiter, slot: LeasedSlot) -> None:
+        """Give *waiter* its slot, unless it has gone."""
         if waiter.lease.is_bulk:
             self._has_token = False
-            self._pass_turn(waiter)
+        if waiter.future.done():
+            slot.unused()
+        else:
+            waiter.future.set_result(slot)
 
     async def acquire(
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
     ) -> LeasedSlot:
         """Wait for a slot; see `Limiter.acquire`."""
-        asked_at = self._desk.clock()
-        place = self._desk.next_place() if ticket is None else ticket.place
+        desk, future = self._desk, self.loop.create_future()
+        asked_at, is_bulk = desk.clock(), lane is not _SEND
+        place = desk.next_place() if ticket is None else ticket.place
         if patience is not None:
-            self._desk.refuse_the_hopeless(place, patience, is_bulk=lane is not _SEND)
-        if lane is _SEND:
-            return await self._wait(longest, place, asked_at, patience)
-        is_new = ticket is None
-        if patience is None:
-            return await self._wait(longest, place, asked_at, None, is_new=is_new)
+            desk.refuse_the_hopeless(place, patience, is_bulk=is_bulk)
+        lease = desk.next_lease(longest, is_bulk=is_bulk)
+        ends_at = math.inf if patience is None or is_bulk else asked_at + patience
+        waiter = Waiter(self, future, lease, place, asked_at, ends_at, ticket is None)
+        if patience is None or not is_bulk:
+            return await self._wait(waiter)
         try:
             async with asyncio.timeout(patience):
-                return await self._wait(longest, place, asked_at, None, is_new=is_new)
+                return await self._wait(waiter)
         except TimeoutError:
             raise out_of_patience(patience) from None
 
-    async def _take_turn(self, place: int, *, is_new: bool) -> None:
-        """Become the head of the bulk queue, with a token of the bucket."""
-        await self._turn.enter(place)
-        try:
-            if is_new and not self._has_token and self._bucket is not None:
-                await self._bucket.acquire()
-        except BaseException:
-            self._turn.leave()
-            raise
-        self._has_token = True
-
-    def _pass_turn(self, waiter: Waiter) -> None:
-        if waiter.has_turn:
-            waiter.has_turn = False
-            self._turn.leave()
-
-    async def _wait(
-        self,
-        longest: float,
-        place: int,
-        asked_at: float,
-        patience: float | None,
-        *,
-        is_new: bool | None = None,
-    ) -> LeasedSlot:
-        """Wait for a slot; a bulk request, which says whether it *is_new*, in its turn."""
-        desk, is_bulk = self._desk, is_new is not None
+    async def _wait(self, waiter: Waiter) -> LeasedSlot:
+        """Wait for a slot, and for another where that came too late to be used."""
+        desk, lease = self._desk, waiter.lease
         while True:
-            if is_new is not None:
-                await self._take_turn(place, is_new=is_new)
-            lease = desk.next_lease(longest, is_bulk=is_bulk)
-            gives_up_at = math.inf if patience is None else asked_at + patience
-            waiter = Waiter(self, lease, place, asked_at, gives_up_at)
-            slot = await self._grant_of(waiter, patience)
+            desk.join(waiter)
+            try:
+                slot = await (self._ask_in_turn if lease.is_bulk else self._ask)(waiter)
+            except BaseException:
+                self._leave(waiter)
+                raise
             if desk.clock() - slot.granted_at <= SLACK or desk.confirm(slot):
                 return slot
+            waiter.lease = desk.next_lease(lease.longest, is_bulk=lease.is_bulk)
+            waiter.future, waiter.is_judged = self.loop.create_future(), False
 
-    async def _grant_of(self, waiter: Waiter, patience: float | None) -> LeasedSlot:
-        desk, future = self._desk, waiter.future
-        timer = None
-        desk.join(waiter)
+    async def _ask_in_turn(self, waiter: Waiter) -> LeasedSlot:
         try:
-            if patience is not None and not future.done():
-                left = waiter.asked_at + patience - desk.clock()
-                timer = self.loop.call_later(left, _give_up, waiter, patience)
-            return await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled() and future.exception() is None:
-                self._has_token |= waiter.lease.is_bulk
-                future.result().unused()
-            raise
+            await self._take_turn(waiter)
+            if waiter.is_new and not self._has_token and self._bucket is not None:
+                await self._bucket.acquire()
+            self._has_token = True
+            self.bulk = waiter
+            return await self._ask(waiter)
         finally:
-            if timer is not None:
-                timer.cancel()
-            desk.leave(waiter)
             self._pass_turn(waiter)
 
+    async def _ask(self, waiter: Waiter) -> LeasedSlot:
+        self._desk.serve()
+        if waiter.gives_up_at == math.inf or waiter.future.done():
+            return await waiter.future
+        left = waiter.gives_up_at - self._desk.clock()
+        error = out_of_patience(waiter.gives_up_at - waiter.asked_at)
+        timer = self.loop.call_later(left, waiter.refuse, error)
+        try:
+            return await waiter.future
+        finally:
+            timer.cancel()
 
-def _give_up(waiter: Waiter, patience: float) -> None:
-    waiter.refuse(out_of_patience(patience))
+    async def _take_turn(self, waiter: Waiter) -> None:
+        """Become the one bulk request of this loop that asks."""
+        if self._first is None:
+            self._first = waiter
+        else:
+            waiter.turn = self.loop.create_future()
+            await waiter.turn
+
+    def _pass_turn(self, waiter: Waiter) -> None:
+        if self._first is not waiter:
+            return
+        for one in self.bulks:
+            if one.turn is not None and not one.turn.done():
+                self._first = one
+                one.turn.set_result(None)
+                return
+        self._first = None
+
+    def _leave(self, waiter: Waiter) -> None:
+        """Give a slot back that was granted in the very moment in which *waiter* gave up."""
+        self._desk.leave(waiter)
+        future = waiter.future
+        if future.done() and not future.cancelled() and future.exception() is None:
+            self._has_token |= waiter.lease.is_bulk
+            future.result().unused()

@@ -105,11 +105,13 @@ class SharedAccount:
         """Do nothing: they are judged when the store has been looked at."""
 
     def join(self, waiter: Waiter) -> None:
-        if self._is_closed:  # it stood behind one that was turned away
-            waiter.refuse(unavailable())
-            return
         self.member.add(waiter)
-        self.wake()
+
+    def serve(self) -> None:
+        if self._is_closed:  # it stood behind one that was turned away
+            self._tell_all(unavailable())
+        else:
+            self.wake()
 
     def leave(self, waiter: Waiter) -> None:
         self.member.remove(waiter)
@@ -198,7 +200,7 @@ class SharedAccount:
         """Give those without a slot: messages in their order, and the head of the bulk runs."""
         bulk = self.member.first(is_bulk=True)
         bulks = [] if bulk is None else [bulk]
-        sends = [one for one in self.member.sends if one.is_open]
+        sends = [one for one in self.member.sends if not one.future.done()]
         found = bulks + sends if self._passed >= PASSED_AT_MOST else sends + bulks
         return [one for one in found if not self._reserved.holds(one)]
 
@@ -312,7 +314,7 @@ class SharedAccount:
         for one, lease in plan.granted:
             one.lease = lease
             self._passed = 0 if lease.is_bulk else self._passed + 1
-            if one.is_open:
+            if not one.future.done():
                 self._reserved.add(one)
             else:
                 self._note(Ended(lease.id, End.UNUSED, self.clock()))
@@ -339,12 +341,9 @@ class SharedAccount:
         return new
 
     def _hand_over(self, one: Waiter, granted_at: float) -> None:
-        self.member.granted(one)
+        self.member.remove(one)
         slot = LeasedSlot(self, one.lease, one.place, min(one.asked_at, granted_at), granted_at)
-        if one.future.done():
-            slot.unused()
-        else:
-            one.future.set_result(slot)
+        self.member.hand_over(one, slot)
 
     def _refuse(self, view: View, one: Waiter, at: float) -> None:
         now = self.clock()
@@ -353,7 +352,7 @@ class SharedAccount:
 
     def _tell_senders(self, error: Exception) -> None:
         for one in list(self.member.sends):
-            if one.is_waiting and not self._reserved.is_final(one):
+            if not self._reserved.is_final(one):
                 one.refuse(error)
 
     def _tell_all(self, error: Exception) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable
-from typing import TypeVar
 
 from .. import codes
 from .._ports.limiter import Usage
@@ -14,7 +11,6 @@ from .account_state import AccountState
 from .law import Law
 
 __all__ = [
-    "insert",
     "out_of_patience",
     "too_late",
     "unavailable",
@@ -23,17 +19,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("customersms_async")
-
-T = TypeVar("T")
-
-
-def insert(queue: deque[T], newcomer: T, place: int, place_of: Callable[[T], int]) -> None:
-    """Put *newcomer* in its place; nearly always that is the end."""
-    if not queue or place_of(queue[-1]) <= place:
-        queue.append(newcomer)
-        return
-    index = next(i for i, one in enumerate(queue) if place_of(one) > place)
-    queue.insert(index, newcomer)
 
 
 def out_of_patience(patience: float) -> WaitTooLong:
