@@ -72,8 +72,9 @@ def _guesses(sample: bytes) -> list[str]:
 def _fault(path: Path, encoding: str) -> str | None:
     """Decode the whole file, a little at a time; say where that fails."""
     try:
+        "x".encode(encoding)  # `codecs` has more, such as hex, that are none of texts
         decoder = codecs.getincrementaldecoder(encoding)()
-    except LookupError:
+    except (LookupError, ValueError):
         return f"{encoding!r}, which is no encoding"
     done = 0
     with path.open("rb") as file:
@@ -81,8 +82,8 @@ def _fault(path: Path, encoding: str) -> str | None:
             piece = file.read(_AT_ONCE)
             try:
                 decoder.decode(piece, not piece)
-            except UnicodeDecodeError as exc:
-                return f"{encoding} near byte {done + exc.start:,}"
+            except UnicodeError as exc:  # of UTF-16 without a mark, it has no place
+                return f"{encoding} near byte {done + getattr(exc, 'start', 0):,}"
             done += len(piece)
             if not piece:
                 return None

@@ -62,6 +62,7 @@ class ApiKey:
 _WRAPPED: Final = (
     (re.compile(r"\s.*|.*\s", re.DOTALL), "has white space around it; take it away"),
     (re.compile(r"[\"'`].*|.*[\"'`]"), "has quotes around it, as an env file has; take them away"),
+    (re.compile(r"[A-Z_]*API_KEY=.*"), "has the name of a variable before it; take it away"),
     (re.compile(r"\$[{(\w].*|%\w+%|\{\{.*|<.*>"), "is a placeholder that nothing has filled in"),
 )
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from ..outbox import Campaign, Outbox
-from .confirmation_file import OUTBOX, beside
+from ..outbox import Campaign, CampaignStatus, Outbox
+from .confirmation_file import OUTBOX, Accepted, beside
 from .exits import UsageError
 
 __all__ = ["File", "Place"]
+
+_NOTHING_NAMED: Final = "name a list, or an outbox and a campaign: --outbox URL --campaign NAME"
 
 File = Annotated[Path | None, Parameter(help="The list. Its campaign lies beside it.")]
 
@@ -41,8 +43,7 @@ class Place:
         if self.outbox is not None:
             return Outbox(self.outbox)
         if file is None:
-            msg = "name a list, or an outbox and a campaign: --outbox URL --campaign NAME"
-            raise UsageError(msg)
+            raise UsageError(_NOTHING_NAMED)
         return Outbox(beside(file, OUTBOX))
 
     def name(self, file: Path | None) -> str:
@@ -53,6 +54,8 @@ class Place:
             UsageError: Neither a list nor a campaign is named.
         """
         name = self.campaign or (None if file is None else file.name)
+        if name is None and self.outbox is None:
+            raise UsageError(_NOTHING_NAMED)
         if name is None:
             msg = "name the campaign as well: --campaign NAME"
             raise UsageError(msg)
@@ -84,11 +87,32 @@ class Place:
             raise UsageError(self._none_yet(file))
         return self.open(file)
 
+    async def begun(self, outbox: Outbox, file: Path | None) -> Campaign:
+        """
+        Give a campaign that was begun.
+
+        Raises:
+            UsageError: Nothing was, under this name.
+        """
+        campaign = self.of(outbox, file)
+        is_listed = file is not None and Accepted.read(file, campaign.name) is not None
+        if is_listed or _has_rows(await campaign.status()):
+            return campaign
+        if self.campaign is None:
+            raise UsageError(self._none_yet(file))
+        msg = f"there is no campaign {campaign.name!r} in that outbox; --campaign must name one"
+        raise UsageError(msg)
+
     def _none_yet(self, file: Path | None) -> str:
         if self.outbox is not None or file is None:
             return f"there is no outbox at {self.outbox}"
         there = "" if file.exists() else "; there is no such list either"
         return f"nothing of {file.name} was sent yet; begin with: customersms bulk {file}{there}"
+
+
+def _has_rows(now: CampaignStatus) -> bool:
+    waiting = now.queued + now.claimed + now.sending
+    return bool(waiting + now.sent + now.rejected + now.not_sent + now.unknown)
 
 
 def _path_of(url: str | None) -> Path | None:

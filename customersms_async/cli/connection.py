@@ -7,6 +7,7 @@ option, which others on the machine can read in the list of processes, and which
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import getpass
 import os
@@ -81,13 +82,20 @@ class Connection:
 
     def _key(self) -> str | NotGiven:
         if self.key_file is not None:
-            return self.key_file.read_text("utf-8", errors="replace").strip()
+            return _text_of(self.key_file).strip()
         if os.environ.get("CUSTOMERSMS_API_KEY"):
             return NOT_GIVEN
         if not sys.stdin.isatty():
             msg = "there is no key; set CUSTOMERSMS_API_KEY, or name a file with it by --key-file"
             raise ConfigurationError(msg)
         return getpass.getpass("API key: ", stream=sys.stderr).strip()
+
+
+def _text_of(file: Path) -> str:
+    """Read a small file as editors and shells of Windows write it, too: with a byte-order mark."""
+    content = file.read_bytes()
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
 
 
 def _limit_file() -> Path | None:

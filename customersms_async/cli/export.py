@@ -62,7 +62,8 @@ def export(
 
     async def write() -> Exit:
         async with place.existing(file) as outbox:
-            rows = [row async for row in result_rows(place.of(outbox, file), people, only)]
+            campaign = await place.begun(outbox, file)
+            rows = [row async for row in result_rows(campaign, people, only)]
         write_rows(rows, out)
         return Exit.OK
 

@@ -86,9 +86,9 @@ def resume(
 
     async def go_on() -> Exit:
         async with place.existing(file) as outbox:
-            campaign = place.of(outbox, file)
             if moved:
                 await outbox.adopt()
+            campaign = await place.begun(outbox, file)
             if new_key:
                 async with (connection or Connection()).open() as sms:
                     await campaign.adopt(sms)
@@ -181,6 +181,6 @@ def _with(file: File, place: Place | None, work: Callable[[Campaign], Awaitable[
 
     async def run() -> Exit:
         async with chosen.existing(file) as outbox:
-            return await work(chosen.of(outbox, file))
+            return await work(await chosen.begun(outbox, file))
 
     return asyncio.run(run())

@@ -76,6 +76,7 @@ def test_the_account_is_a_short_hash():
         (7, "must be a string, not int"),
         ("", "is empty"),
         (CANARY + "\n", "has white space around it"),
+        (f"CUSTOMERSMS_API_KEY={CANARY}", "has the name of a variable before it; take it away"),
         (" " + CANARY, "has white space around it"),
         (CANARY + "\r\n", "has white space around it"),
         (f'"{CANARY}"', "has quotes around it, as an env file has; take them away"),

@@ -139,6 +139,19 @@ def test_an_encoding_that_is_named(write):
             ),
         ),
         (
+            b"phone",
+            {"encoding": "hex"},
+            (
+                "is not 'hex', which is no encoding; "
+                "say which with encoding=, or save it again as CSV UTF-8"
+            ),
+        ),
+        (
+            b"phone\n",
+            {"encoding": "utf-16"},
+            "is not utf-16 near byte 0; say which with encoding=, or save it again as CSV UTF-8",
+        ),
+        (
             "phone".encode("utf-16") + b"x",
             {},
             "is not utf-16 near byte 13; say which with encoding=, or save it again as CSV UTF-8",

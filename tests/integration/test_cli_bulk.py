@@ -294,7 +294,11 @@ def test_resolve(run, write, sms_sandbox):
                 "sending, not 'lost'"
             ),
         ),
-        (["status"], "name the campaign as well: --campaign NAME"),
+        (
+            ["status"],
+            "name a list, or an outbox and a campaign: --outbox URL --campaign NAME",
+        ),
+        (["status", "--outbox", "{}.db"], "name the campaign as well: --campaign NAME"),
         (
             ["status", "--campaign", "x"],
             "name a list, or an outbox and a campaign: --outbox URL --campaign NAME",
@@ -308,6 +312,29 @@ def test_command_lines_that_make_no_sense(run, write, words, said):
     status, _, err = run(*(word.format(people) for word in words))
 
     assert (Exit.USAGE, f"customersms: {said.format(people)}") == (status, err[0])
+
+
+@pytest.mark.parametrize("command", ["status", "pause", "resume", "export", "resolve --sent 2"])
+def test_a_campaign_that_is_not_there(run, write, command, sms_sandbox):
+    """A name with a slip is told, and is not taken for a campaign without messages."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes")
+    status, _, err = run(*command.split(), "--outbox", f"{people}.sms.db", "--campaign", "peolpe")
+
+    said = "customersms: there is no campaign 'peolpe' in that outbox; --campaign must name one"
+    assert (Exit.USAGE, said) == (status, err[0])
+
+
+def test_a_list_whose_confirmation_is_lost(run, write, sms_sandbox):
+    """Its campaign is found by what is in it; without one, the list was not begun."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes")
+    people.with_name(f"{people.name}.sms.json").unlink()
+
+    assert Exit.OK == run("status", people)[0]
+    other = people.with_name("other.csv")
+    people.with_name(f"{people.name}.sms.db").rename(f"{other}.sms.db")
+    assert Exit.USAGE == run("status", other)[0]
 
 
 def test_status(run, write, sms_sandbox):

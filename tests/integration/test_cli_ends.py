@@ -76,6 +76,15 @@ def test_a_key_file_that_holds_none(run, people, sms_sandbox):
     ) == err[-1]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_key_file_of_any_editor(run, people, sms_sandbox, encoding):
+    """Editors and shells of Windows put a mark before the key, and a line end behind it."""
+    key = people.with_name("key")
+    key.write_text(f"{sms_sandbox.key}\r\n", encoding=encoding)
+
+    assert Exit.OK == run("send", A, "--text", "Hi", "--key-file", key)[0]
+
+
 def test_an_endpoint_that_is_none(run, people):
     """It is refused before the list counts as confirmed."""
     status, _, err = run("bulk", people, *TEXT, "--yes", "--endpoint", "nonsense")

@@ -143,7 +143,7 @@ async def test_a_bulk_run_at_a_status():
 async def test_an_answer_that_changes_the_protocol(recwarn):
     """The connection of a 101, which never ends, is let go with the answer."""
     asyncio.get_running_loop().set_debug(True)  # aiohttp warns of what is left open
-    switch = b"HTTP/1.1 101 No\r\nUpgrade: x\r\n\r\n"
+    switch = b"HTTP/1.1 101 No\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
     async with RawServer(answering(switch)) as server, client(server.url) as sms:
         with pytest.raises(OutcomeUnknown):
             await sms.send(PHONE, TEXT)
