@@ -8,10 +8,10 @@ What can go wrong, sorted by the question that matters: may something have been 
     ├─ InvalidPhone (ValueError) · InvalidMessage (ValueError)
     ├─ BulkInterrupted · BulkFailed                  .report
     └─ SendError                                     .status .code .phones .detail
-       ├─ NotSent          safe to send again
+       ├─ NotSent          safe to send again        .retry_after
        │  ├─ ConnectFailed (ConnectionError)
        │  ├─ WaitTooLong
-       │  ├─ RateLimited                             .retry_after
+       │  ├─ RateLimited
        │  └─ LimiterUnavailable
        ├─ Rejected         the gateway said no
        │  ├─ AuthenticationError
@@ -182,9 +182,16 @@ class SendError(CustomerSMSError):
 
 
 class NotSent(SendError):
-    """Never handed over, or turned away before it was carried out: it is safe to send again."""
+    """
+    Never handed over, or turned away before it was carried out: it is safe to send again.
+
+    Attributes:
+        retry_after: Seconds after which another call makes sense, as known when this was raised; 0
+            where nobody can say.
+    """
 
     status = Status.NOT_SENT
+    retry_after: float = 0.0
 
 
 class ConnectFailed(NotSent, ConnectionError):

@@ -42,7 +42,7 @@ async def send_code(ctx: dict[str, Any], phone: str, text: str) -> str:
         await ctx["sms"].send(phone, text, timeout=5)
     except NotSent as error:
         await redis.delete(mark)
-        raise Retry(defer=max(1.0, getattr(error, "retry_after", 5.0))) from None
+        raise Retry(defer=error.retry_after or 5.0) from None
     except Rejected as error:
         return f"rejected: {error.code}"
     except OutcomeUnknown:

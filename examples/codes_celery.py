@@ -14,7 +14,6 @@ the others in the queue.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from celery import Celery, Task
 
@@ -34,8 +33,7 @@ def send_code(task: Task[[str, str], str], phone: str, text: str) -> str:
     try:
         sms.send(phone, text, timeout=5)
     except NotSent as error:  # the queue is long, or the gateway away: nothing went out
-        later: Any = getattr(error, "retry_after", 5.0)
-        raise task.retry(countdown=max(1.0, later)) from None
+        raise task.retry(countdown=error.retry_after or 5.0) from None
     except Rejected as error:
         return f"rejected: {error.code}"
     except OutcomeUnknown:

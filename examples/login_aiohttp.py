@@ -6,12 +6,13 @@ Login by a code in a text message, with aiohttp.web.
 On SIGTERM aiohttp takes no new connections, waits for what it has taken, and closes the client.
 """
 
+import math
 import sys
 from collections.abc import AsyncGenerator
 
 from aiohttp import web
 
-from customersms_async import CustomerSMS, InvalidPhone, OutcomeUnknown, SendError
+from customersms_async import CustomerSMS, InvalidPhone, NotSent, OutcomeUnknown, SendError
 from customersms_async.phones import normalize_phone
 from examples.login_codes import LoginCodes
 
@@ -44,8 +45,11 @@ async def login(request: web.Request) -> web.Response:
     except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
         detail = "if no code arrives within a minute, ask for a new one"
         return web.json_response({"detail": detail}, status=202)
-    except SendError as error:
-        return web.json_response({"detail": error.code}, status=503)
+    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+        wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
+        return web.json_response({"detail": error.code}, status=503, headers=wait)
+    except SendError as error:  # the gateway said no, to the number or to us
+        return web.json_response({"detail": error.code}, status=502)
     return web.json_response({"detail": "a code is on its way"}, status=202)
 
 

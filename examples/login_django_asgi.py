@@ -11,6 +11,7 @@ server, by the lifespan protocol of ASGI, and keeps the client in between.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,7 +22,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from customersms_async import CustomerSMS, InvalidPhone, OutcomeUnknown, SendError
+from customersms_async import CustomerSMS, InvalidPhone, NotSent, OutcomeUnknown, SendError
 from customersms_async.phones import normalize_phone
 from examples.login_codes import LoginCodes
 
@@ -50,8 +51,11 @@ async def login(request: HttpRequest) -> JsonResponse:
     except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
         detail = "if no code arrives within a minute, ask for a new one"
         return JsonResponse({"detail": detail}, status=202)
-    except SendError as error:
-        return JsonResponse({"detail": error.code}, status=503)
+    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+        wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
+        return JsonResponse({"detail": error.code}, status=503, headers=wait)
+    except SendError as error:  # the gateway said no, to the number or to us
+        return JsonResponse({"detail": error.code}, status=502)
     return JsonResponse({"detail": "a code is on its way"}, status=202)
 
 

@@ -12,6 +12,7 @@ requests; the client closes when the worker exits.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from customersms_async import InvalidPhone, OutcomeUnknown, SendError
+from customersms_async import InvalidPhone, NotSent, OutcomeUnknown, SendError
 from customersms_async.phones import normalize_phone
 from customersms_async.sync import CustomerSMS
 from examples.login_codes import LoginCodes
@@ -50,8 +51,11 @@ def login(request: HttpRequest) -> JsonResponse:
     except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
         detail = "if no code arrives within a minute, ask for a new one"
         return JsonResponse({"detail": detail}, status=202)
-    except SendError as error:
-        return JsonResponse({"detail": error.code}, status=503)
+    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+        wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
+        return JsonResponse({"detail": error.code}, status=503, headers=wait)
+    except SendError as error:  # the gateway said no, to the number or to us
+        return JsonResponse({"detail": error.code}, status=502)
     return JsonResponse({"detail": "a code is on its way"}, status=202)
 
 

@@ -7,6 +7,7 @@ The limiter's file is what lets both workers share the limit of the key. On SIGT
 the requests that it has taken, and then the client is closed: nobody is left without an answer.
 """
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -49,8 +50,9 @@ async def login(request: Request, phone: Annotated[str, Body(embed=True)]) -> di
         await request.app.state.sms.send(number, f"Your code is {code}", timeout=5)
     except InvalidPhone as error:
         raise HTTPException(422, error.reason) from None
-    except NotSent:  # overload, or no way to the gateway: trying again doubles nothing
-        raise HTTPException(503, "please try again in a minute") from None
+    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+        wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
+        raise HTTPException(503, error.code, wait) from None
     except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
         return {"detail": "if no code arrives within a minute, ask for a new one"}
     except SendError as error:  # the gateway said no, to the number or to us

@@ -11,9 +11,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 import customersms_async
-from customersms_async import codes
+from customersms_async import NOT_GIVEN, CustomerSMS, SendError, codes
+from customersms_async.sandbox import SmsSandbox
 from docs.site import MODULES, filled, nav, stage
 from tests.test_readme import PAGES, blocks, name_of
 
@@ -30,6 +32,7 @@ KINDS = {
     "mermaid": "tests/outbox/test_states.py",
     "sh": "tests/test_shell_blocks.py",
     "py": "tests/test_docs.py",
+    "yaml": "tests/test_docs.py",
 }
 EVENT = re.compile(r"(request|send|answer|bulk|client|limit|hook|session|outbox)\.[a-z_]+")
 VARIABLE = re.compile(r"CUSTOMERSMS_[A-Z_]+")
@@ -108,6 +111,40 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     )
 
     assert (0, True) == (done.returncode, "2 passed" in done.stdout), done.stdout
+
+
+ERRORS = re.findall(
+    r"^\| `(\w+)` \| `([^`]+)`", (DOCS / "sandbox.md").read_text("utf-8"), flags=re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("error", "line"), ERRORS, ids=[error for error, _ in ERRORS])
+async def test_each_error_comes_as_the_page_says(
+    error: str, line: str, sms_sandbox: SmsSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first failure of a test that begins with the line has the error."""
+    names = {**vars(customersms_async), "sms_sandbox": sms_sandbox, "monkeypatch": monkeypatch}
+    exec(line, names)  # a line of our own page
+    failed: list[str] = []
+    async with CustomerSMS(limiter=names.get("limiter", NOT_GIVEN), retries=0) as sms:
+        for _ in range(2):
+            try:
+                await sms.send("+12125550123", "Your code is 4711", timeout=2)
+            except SendError as exc:
+                failed.append(type(exc).__name__)
+
+    assert error == failed[0]
+    assert len(ERRORS) == 7
+
+
+def test_the_grace_of_a_pod_covers_its_shutdown() -> None:
+    """What happens before the end of a pod takes less time than Kubernetes gives it."""
+    (text,) = [text for kind, text in blocks(DOCS / "operations.md") if kind == "yaml"]
+    spec = yaml.safe_load(text)["spec"]
+    (container,) = spec["containers"]
+    waits = container["lifecycle"]["preStop"]["sleep"]["seconds"] + int(container["command"][-1])
+
+    assert waits < spec["terminationGracePeriodSeconds"]
 
 
 def test_every_page_is_in_the_site() -> None:

@@ -18,6 +18,7 @@ from customersms_async.sandbox._gateway.faults import (
     NOT_CARRIED_OUT,
     REJECTIONS,
     FaultPlan,
+    read_fault,
 )
 from customersms_async.sandbox._gateway.mailboxes import Mailboxes
 from customersms_async.sandbox._gateway.rate_budget import KeyLimit
@@ -303,3 +304,17 @@ def test_odd_fields():
             "parts": "1",
         },
     ] == [document["results"][0], document["results"][2]]
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("answer_lost", "(did you mean 'answer-lost'?)"),
+        ("rate-limited(70)", "(did you mean 'rate-limited'; its seconds go into retry_after?)"),
+        ("xyz", "not 'xyz'"),
+    ],
+)
+def test_a_misspelt_fault_is_guessed(given, hint):
+    """Whoever mistypes a fault hears which was probably meant."""
+    with pytest.raises(ValueError, match=re.escape(hint) + "$"):
+        read_fault(given)

@@ -30,4 +30,4 @@ async def test_a_gateway_that_says_no(sms_sandbox):
     async with TestClient(TestServer(make_app())) as client:
         answer = await client.post("/login", json={"phone": ADA})
 
-        assert (503, {"detail": "MESSAGE_BLOCKED"}) == (answer.status, await answer.json())
+        assert (502, {"detail": "MESSAGE_BLOCKED"}) == (answer.status, await answer.json())

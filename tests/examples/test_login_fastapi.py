@@ -43,6 +43,16 @@ def test_no_credits(sms_sandbox):
     assert () == sms_sandbox.messages
 
 
+@pytest.mark.sms_sandbox(standing="rate-limited")
+def test_a_busy_gateway(sms_sandbox):
+    """The person may try again, and the browser is told when."""
+    with TestClient(app) as client:
+        answer = client.post("/login", json={"phone": ADA})
+
+    assert (503, True) == (answer.status_code, int(answer.headers["Retry-After"]) > 0)
+    assert () == sms_sandbox.messages
+
+
 @pytest.mark.sms_sandbox(standing="reset-before")
 def test_a_number_that_is_none(sms_sandbox):
     """Nothing is asked of the gateway for what is no number."""

@@ -10,6 +10,7 @@ A magic number ends in ``666`` and four digits, after any country code:
 ``+12126660002`` is a number whose answer is always lost. `MAGIC_NUMBERS` is the whole table.
 """
 
+import difflib
 import enum
 from collections.abc import Mapping
 
@@ -216,4 +217,14 @@ def read_fault(name: object) -> Fault | None:
         return _SHORT.get(text) or Fault(text)
     except ValueError:
         names = ", ".join(Fault)
-        raise ValueError(f"fault must be ok or one of {names}, not {name!r}") from None
+        hint = _hint(text)
+        raise ValueError(f"fault must be ok or one of {names}, not {name!r}{hint}") from None
+
+
+def _hint(text: str) -> str:
+    """Name the fault that was probably meant."""
+    meant = difflib.get_close_matches(text, list(Fault), 1)
+    if not meant:
+        return ""
+    seconds = "; its seconds go into retry_after" if "(" in text else ""
+    return f" (did you mean {meant[0].value!r}{seconds}?)"
