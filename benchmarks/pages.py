@@ -155,7 +155,7 @@ GLANCE = (
         },
     ),
     Glance(
-        "CPU of one number, 100 a request ÷ that of a loop over aiohttp that only counts",
+        "CPU of one number, 100 a request ÷ that of bare aiohttp, which keeps two counts",
         "bulk",
         "cpu",
         "100: ÷ two counts",

@@ -227,4 +227,4 @@ def _hint(text: str) -> str:
     if not meant:
         return ""
     seconds = "; its seconds go into retry_after" if "(" in text else ""
-    return f" (did you mean {meant[0].value!r}{seconds}?)"
+    return f" (did you mean {str(meant[0])!r}{seconds}?)"
