@@ -29,15 +29,25 @@ from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
 from ._batch_source import Feed
 from ._core.add import OpenBatches
-from ._core.campaigns import QUEUE_NAME, CampaignStatus, count, find, hold, rebind, resume
+from ._core.campaigns import (
+    QUEUE_NAME,
+    CampaignStatus,
+    count,
+    facts,
+    find,
+    hold,
+    rebind,
+    resume,
+)
 from ._core.engine import Engine, Named
-from ._core.guards import CANCELLED, PAUSED
+from ._core.guards import CANCELLED, PAUSED, check_start
 from ._core.hours import check_deadline, read_hours
 from ._core.read import PAGE, Line, page
 from ._core.resolve import cancel_some, mark_sent, send_again, withdraw
 from ._core.rows import Added
 from ._export import as_csv
 from ._journal import OutboxJournal
+from ._lease import is_gone
 from ._plan import plan_queued
 from ._row_reader import Addition, read_rows
 from ._session import Session
@@ -173,7 +183,7 @@ class Campaign:
             deadline=check_deadline(deadline),
             batch_size=check_count("batch_size", batch_size, 1),
         )
-        await run.begin(self._host.place, sms.account)
+        await run.begin(self._host.place)
         try:
             await self._run(sms, run, feed, rules, max_in_flight=max_in_flight, drain=drain)
         finally:
@@ -224,7 +234,21 @@ class Campaign:
 
     async def status(self) -> CampaignStatus:
         """Count its messages by state."""
-        return await self._engine.run(count(await self._find()))
+        return await self._engine.run(count(await self._find(), is_gone))
+
+    async def check(self, sms: CustomerSMS | None = None) -> None:
+        """
+        Ask the guards as `send` would, and send nothing.
+
+        Args:
+            sms: The client; without one, nothing is asked about account and endpoint.
+
+        Raises:
+            CampaignHeld: `send` would raise it, too.
+        """
+        account, endpoint = (None, None) if sms is None else (sms.account, route_of(sms)[0])
+        known = await self._engine.run(facts(await self._find(), self._host.place))
+        check_start(known, account, endpoint, time.time())
 
     async def mark_sent(self, refs: Iterable[str]) -> list[str]:
         """
@@ -327,6 +351,7 @@ class Campaign:
             credits=lambda: None if sms.credits is None else sms.credits.amount,
             endpoint=endpoint,
             longest=longest,
+            account=sms.account,
         )
 
 

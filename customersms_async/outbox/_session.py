@@ -27,7 +27,7 @@ from ._core.campaigns import bind, facts
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.engine import Runner
 from ._core.errors import OutboxError, OutboxUnavailable
-from ._core.guards import OPEN, check_start
+from ._core.guards import OPEN, check_binding, check_start
 from ._core.job import Job
 from ._lease import boot_time, is_gone, this_process
 
@@ -81,6 +81,7 @@ class Session:
         credits: Gives the last balance that was heard, or None.
         endpoint: The URL that the run sends to.
         longest: Gives the seconds that a request with a given count of numbers may take.
+        account: The account of its client.
         token: This worker's, at present.
         state: The campaign's, as of the last sign of life.
         word: What ended the run, or None.
@@ -99,6 +100,7 @@ class Session:
     credits: Callable[[], int | None]
     endpoint: str
     longest: Callable[[int], float]
+    account: str
     token: str = field(factory=lambda: secrets.token_hex(8))
     state: str = OPEN
     word: str | None = None
@@ -109,7 +111,7 @@ class Session:
     pay: Callable[[], Awaitable[object]] = _no_debt
     _heart: asyncio.Task[None] | None = None
 
-    async def begin(self, place: str, account: str) -> None:
+    async def begin(self, place: str) -> None:
         """
         Inherit from the dead, ask the guards, bind the campaign, and begin to live.
 
@@ -117,15 +119,22 @@ class Session:
             CampaignHeld: A person has to decide first.
         """
         await self.engine.run(reap(self.campaign, time.time(), is_gone))
-        await self.engine.run(self._start(place, account))
+        await self.engine.run(self._start(place))
         self._heart = asyncio.create_task(self._live())
 
-    def _start(self, place: str, account: str) -> Job[None]:
+    def _start(self, place: str) -> Job[None]:
         known = yield from facts(self.campaign, place)
-        check_start(known, account, self.endpoint, time.time())
-        yield from bind(self.campaign, account, self.endpoint)
+        check_start(known, self.account, self.endpoint, time.time())
+        yield from bind(self.campaign, self.account, self.endpoint)
         yield from register(self.campaign, self.token, self.lease, this_process())
         yield from beat(self.campaign, self.token, self.lease, time.time())
+
+    def _start_again(self, token: str) -> Job[None]:
+        """Live on under a new token, unless a run of another account has begun meanwhile."""
+        known = yield from facts(self.campaign, "")  # where it lies was asked when it began
+        check_binding(known, self.account, self.endpoint)
+        yield from bind(self.campaign, self.account, self.endpoint)
+        yield from register(self.campaign, token, self.lease, this_process())
 
     def join(self, stop: Callable[[], object], pay: Callable[[], Awaitable[object]]) -> None:
         """Know the run that has begun: how to stop it, and how to write what it owes."""
@@ -206,8 +215,7 @@ class Session:
         if state is None:
             self.log(logging.WARNING, "outbox.reborn", "was still for longer than its lease")
             token = secrets.token_hex(8)
-            job = register(self.campaign, token, self.lease, this_process())
-            await self.engine.run(job)
+            await self.engine.run(self._start_again(token))
             self.token = token
         else:
             self.state = state

@@ -104,7 +104,7 @@ class Worker:
 
     async def _run(self, *, is_urgent: bool) -> None:
         session = await self._session()
-        await session.begin(self._host.place, self._sms.account)
+        await session.begin(self._host.place)
         self._sessions.add(session)
         try:
             await self._send(session, is_urgent=is_urgent)
@@ -148,6 +148,7 @@ class Worker:
             credits=lambda: None if sms.credits is None else sms.credits.amount,
             endpoint=endpoint,
             longest=longest,
+            account=sms.account,
         )
 
     async def _wait(self) -> None:

@@ -191,6 +191,11 @@ class Campaign:
         """Count its messages by state."""
         return _call(self._campaign.status)
 
+    def check(self, sms: CustomerSMS | None = None) -> None:
+        """Ask the guards as `send` would, and send nothing."""
+        client = None if sms is None else asynchronous(sms)
+        _call(lambda: self._campaign.check(client))
+
     def mark_sent(self, refs: Iterable[str]) -> list[str]:
         """Say of unknown messages that they were sent; give the refs about which that is not so."""
         return _call(lambda: self._campaign.mark_sent(refs))

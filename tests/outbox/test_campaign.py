@@ -23,6 +23,7 @@ from customersms_async import (
 from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxUnavailable
 from customersms_async.outbox._core.job import Query
 from customersms_async.plan import Refusal
+from tests.support.outbox import Steps
 from tests.support.outbox_gateway import KEY, Ledger
 
 
@@ -315,6 +316,41 @@ async def test_it_is_bound_to_its_account_and_endpoint(make_outbox):
                 await campaign.send(elsewhere)
 
     assert 2 == progress.sent
+
+
+async def test_a_campaign_of_which_nothing_left_takes_another_key_and_endpoint(make_outbox):
+    """A wrong key or address at the first try doubles nothing, so nobody has to be asked."""
+    over = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    async with Ledger() as ledger, make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(1))
+        async with client(ledger, "cspro_other_key_1", "http://127.0.0.1:9/api.php") as wrong:
+            await campaign.send(wrong, deadline=over)
+            async with client(ledger) as sms:
+                await campaign.check(sms)
+                progress = await campaign.send(sms)
+            with pytest.raises(CampaignHeld, match="OTHER_ENDPOINT"):
+                await campaign.check(wrong)
+        await campaign.check()
+
+    assert 1 == progress.sent
+
+
+async def test_what_a_dead_worker_was_sending_is_counted_apart(make_outbox, engine):
+    """Before the next run makes it unknown, whoever asks how it stands is told."""
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        steps = await Steps(engine, "tonight", "died").open()
+        await steps.register(lease=-1.0)
+        await steps.fence(await steps.claim())
+        await campaign.add(people(5))
+        mine = Steps(engine, "tonight", "lives")
+        mine.id = steps.id
+        await mine.fence(await mine.claim())
+        now = await campaign.status()
+
+    assert (5, 3, 0, 0) == (now.sending, now.abandoned, now.unknown, now.queued)
 
 
 async def test_a_copied_database_asks_first(tmp_path):

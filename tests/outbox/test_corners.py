@@ -12,8 +12,9 @@ import pytest
 
 from customersms_async import ConfigurationError, Message, Outcome, Status
 from customersms_async._ports.journal import Batch
-from customersms_async.outbox import Outbox, OutboxError, OutboxUnavailable
+from customersms_async.outbox import CampaignHeld, Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._connections import carry_out, carry_out_async, find_owner
+from customersms_async.outbox._core import campaigns as _campaigns
 from customersms_async.outbox._core import claim as _claim
 from customersms_async.outbox._core import resolve as _resolve
 from customersms_async.outbox._core.add import OpenBatches
@@ -34,6 +35,7 @@ def make_session(steps: Steps, **options) -> Session:
         patience=1.0,
         credits=lambda: None,
         endpoint="http://127.0.0.1/api.php",
+        account="acct",
         longest=lambda _: 30.0,
         **options,
     )
@@ -97,6 +99,19 @@ async def test_a_worker_that_was_declared_dead_takes_a_new_token(engine, caplog)
     assert "outbox.reborn" in [getattr(record, "event", "") for record in caplog.records]
     await session.beat()
     assert "open" == session.state
+
+
+async def test_a_worker_that_was_still_does_not_go_on_beside_another_account(engine):
+    """A run with another key has begun meanwhile, and the campaign is bound to that."""
+    steps = await Steps(engine).open()
+    session = make_session(steps)
+    await engine.run(_claim.register(steps.id, session.token, -1.0))
+    await steps.reap()
+    await engine.run(_campaigns.bind(steps.id, "other", session.endpoint))
+    await steps.register()
+
+    with pytest.raises(CampaignHeld, match="OTHER_ACCOUNT"):
+        await session.beat()
 
 
 async def test_a_late_answer_that_contradicts_a_decision_is_told(engine, caplog):

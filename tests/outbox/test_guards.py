@@ -4,7 +4,12 @@ import attrs
 import pytest
 
 from customersms_async.outbox._core.errors import CampaignHeld
-from customersms_async.outbox._core.guards import CampaignFacts, check_budget, check_start
+from customersms_async.outbox._core.guards import (
+    CampaignFacts,
+    check_binding,
+    check_budget,
+    check_start,
+)
 
 FRESH = CampaignFacts(
     name="parents",
@@ -51,6 +56,33 @@ def test_a_guard_names_campaign_and_cure(change, code, cure):
     assert code == caught.value.code
     assert "'parents'" in str(caught.value)
     assert cure in str(caught.value)
+
+
+BEGUN = attrs.evolve(FRESH, account="a", endpoint="https://x", seen_at=NOW)
+
+
+def test_what_nobody_got_takes_another_account_and_endpoint():
+    """A wrong key or a wrong address at the first try has sent nothing that could be doubled."""
+    untouched = attrs.evolve(BEGUN, is_untouched=True)
+
+    check_start(untouched, "b", "https://y", NOW)
+    check_binding(untouched, "b", "https://y")
+
+
+def test_without_a_client_only_the_campaign_is_looked_at():
+    """Whoever only asks how it stands may have no key at hand."""
+    check_start(BEGUN, None, None, NOW)
+
+    with pytest.raises(CampaignHeld, match="PAUSED"):
+        check_start(attrs.evolve(BEGUN, state="paused"), None, None, NOW)
+
+
+def test_a_run_that_lives_on_is_held_to_the_binding():
+    """Another one may have begun with another key while it stood still."""
+    check_binding(BEGUN, "a", "https://x")
+
+    with pytest.raises(CampaignHeld, match="OTHER_ACCOUNT"):
+        check_binding(BEGUN, "b", "https://x")
 
 
 def test_the_reason_of_a_pause_is_told():

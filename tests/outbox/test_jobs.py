@@ -467,7 +467,6 @@ async def test_the_guards_know_crashes_and_binding(steps):
         await steps.fence(await steps.claim())
         await steps.reap()
     await steps.engine.run(_campaigns.bind(steps.id, "a", "http://x"))
-    await steps.engine.run(_campaigns.bind(steps.id, "b", "http://y"))
 
     facts = await steps.engine.run(_campaigns.facts(steps.id, "here"))
     assert (2, "a", "http://x", False) == (

@@ -100,7 +100,10 @@ def test_held_adopted_and_cancelled(outbox, sms):
     campaign.pause("lunch")
     with pytest.raises(CampaignHeld, match="lunch"):
         campaign.send(sms)
+    with pytest.raises(CampaignHeld, match="lunch"):
+        campaign.check()
     campaign.resume()
+    campaign.check(sms)
     campaign.adopt(sms)
     outbox.adopt()
 

@@ -6,12 +6,14 @@ The queue of `enqueue` is a campaign as well, with a name that no caller can cho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from attrs import frozen
 
+from .claim import dead, nobody_is
 from .guards import CANCELLED, OPEN, PAUSED, CampaignFacts
-from .job import Change, Job, Query
+from .job import Change, Job, Now, Query
 from .migrate import read_meta
 
 __all__ = [
@@ -48,6 +50,8 @@ class CampaignStatus:
         queued: Messages that wait.
         claimed: Messages that a worker has read and not begun.
         sending: Messages whose request has not ended.
+        abandoned: How many of *sending* belong to a worker that has died: the next run makes them
+            unknown, unless their answer is told before.
         sent: Messages that the gateway accepted.
         rejected: Messages that the gateway refused.
         not_sent: Rows that will never be sent.
@@ -70,6 +74,7 @@ class CampaignStatus:
     requests: int
     credits: int | None
     price: float
+    abandoned: int = 0
 
 
 def find(name: str, now: float) -> Job[int]:
@@ -88,11 +93,12 @@ def find(name: str, now: float) -> Job[int]:
 def facts(campaign: int, place: str) -> Job[CampaignFacts]:
     """Collect what the guards look at."""
     rows = yield Query(
-        "SELECT name, state, reason, account, endpoint, crashes, seen_at FROM sms_campaign"
-        " WHERE id = ? FOR UPDATE",
+        "SELECT name, state, reason, account, endpoint, crashes, seen_at, sent + rejected + unknown"
+        " FROM sms_campaign WHERE id = ? FOR UPDATE",
         (campaign,),
     )
-    name, state, reason, account, endpoint, crashes, seen_at = rows[0]
+    name, state, reason, account, endpoint, crashes, seen_at, handed_over = rows[0]
+    lives = yield Query("SELECT 1 FROM sms_worker WHERE campaign = ? LIMIT 1", (campaign,))
     home = yield from read_meta(PLACE)
     return CampaignFacts(
         name=name,
@@ -103,13 +109,14 @@ def facts(campaign: int, place: str) -> Job[CampaignFacts]:
         crashes=crashes,
         seen_at=seen_at,
         is_copied=home not in (None, place),
+        is_untouched=not (handed_over or lives),
     )
 
 
 def bind(campaign: int, account: str, endpoint: str) -> Job[None]:
-    """Bind it to an account and an endpoint, where it is bound to none."""
+    """Bind it to the account and the endpoint that the guards have let pass."""
     yield Change(
-        "UPDATE sms_campaign SET account = ?, endpoint = ? WHERE id = ? AND account IS NULL",
+        "UPDATE sms_campaign SET account = ?, endpoint = ? WHERE id = ?",
         (account, endpoint, campaign),
     )
 
@@ -137,8 +144,15 @@ def resume(campaign: int) -> Job[bool]:
     return bool(touched)
 
 
-def count(campaign: int) -> Job[CampaignStatus]:
-    """Count its messages by state."""
+def count(campaign: int, is_gone: Callable[[str], bool] = nobody_is) -> Job[CampaignStatus]:
+    """
+    Count its messages by state; no state is changed.
+
+    Args:
+        campaign: Which campaign.
+
+        is_gone: Tells whether the process of a name is known to be gone.
+    """
     rows = yield Query(
         "SELECT state, sent, rejected, not_sent, unknown, duplicates, requests, credits, price"
         " FROM sms_campaign WHERE id = ?",
@@ -151,6 +165,8 @@ def count(campaign: int) -> Job[CampaignStatus]:
         (campaign,),
     )
     waiting = {word: int(size) for word, size in opened}
+    is_under_way = "sending" in waiting
+    abandoned = (yield from _abandoned(campaign, is_gone)) if is_under_way else 0
     return CampaignStatus(
         state=state,
         queued=waiting.get("queued", 0),
@@ -164,4 +180,18 @@ def count(campaign: int) -> Job[CampaignStatus]:
         requests=requests,
         credits=credits_left,
         price=price,
+        abandoned=abandoned,
     )
+
+
+def _abandoned(campaign: int, is_gone: Callable[[str], bool]) -> Job[int]:
+    run, now = yield Now()
+    workers = yield Query(
+        "SELECT token, process, run, until FROM sms_worker WHERE campaign = ?", (campaign,)
+    )
+    rows = yield Query(
+        "SELECT coalesce(sum(size), 0) FROM sms_batch WHERE campaign = ? AND state = 'sending'"
+        " AND state <> 'done' AND token = ANY(?)",
+        (campaign, dead(workers, run, now, is_gone)),
+    )
+    return int(rows[0][0])

@@ -28,8 +28,10 @@ __all__ = [
     "Claim",
     "beat",
     "claim",
+    "dead",
     "end_worker",
     "give_back",
+    "nobody_is",
     "reap",
     "register",
     "split",
@@ -47,7 +49,8 @@ _NEXT: Final = (
 )
 
 
-def _nobody_is(_: str) -> bool:
+def nobody_is(_: str) -> bool:
+    """Take every process for a living one."""
     return False
 
 
@@ -198,7 +201,7 @@ def _that_fit(found: Sequence[Record], most: int) -> Iterable[int]:
             yield batch
 
 
-def reap(campaign: int, wall: float, is_gone: Callable[[str], bool] = _nobody_is) -> Job[int]:
+def reap(campaign: int, wall: float, is_gone: Callable[[str], bool] = nobody_is) -> Job[int]:
     """
     Inherit from workers whose lease is over, or whose process is gone.
 
@@ -220,11 +223,7 @@ def reap(campaign: int, wall: float, is_gone: Callable[[str], bool] = _nobody_is
         " FOR UPDATE SKIP LOCKED",
         (campaign,),
     )
-    tokens = [
-        token
-        for token, process, its_run, until in workers
-        if its_run != run or until < now or is_gone(process)
-    ]
+    tokens = dead(workers, run, now, is_gone)
     if not tokens:
         return 0
     for token in tokens:
@@ -234,6 +233,17 @@ def reap(campaign: int, wall: float, is_gone: Callable[[str], bool] = _nobody_is
     if lost:
         yield Change("UPDATE sms_campaign SET crashes = crashes + 1 WHERE id = ?", (campaign,))
     return lost
+
+
+def dead(
+    workers: Iterable[Record], run: str, now: float, is_gone: Callable[[str], bool]
+) -> list[str]:
+    """Give the tokens of the workers whose lease is over, or whose process is gone."""
+    return [
+        token
+        for token, process, its_run, until in workers
+        if its_run != run or until < now or is_gone(process)
+    ]
 
 
 def _lose(campaign: int, tokens: Sequence[str], wall: float) -> Job[int]:

@@ -16,7 +16,15 @@ from attrs import frozen
 
 from .errors import CampaignHeld
 
-__all__ = ["CANCELLED", "OPEN", "PAUSED", "CampaignFacts", "check_budget", "check_start"]
+__all__ = [
+    "CANCELLED",
+    "OPEN",
+    "PAUSED",
+    "CampaignFacts",
+    "check_binding",
+    "check_budget",
+    "check_start",
+]
 
 # States of a campaign.
 OPEN: Final = "open"
@@ -45,6 +53,8 @@ class CampaignFacts:
         seen_at: The last sign of life of a run, in seconds of the wall clock; None before the
             first send and after `resume`.
         is_copied: Whether the database is not where it was made.
+        is_untouched: Whether nothing of it was handed over, and no run lives: then nobody can get
+            it twice, and it takes any account and endpoint.
     """
 
     name: str
@@ -55,41 +65,68 @@ class CampaignFacts:
     crashes: int
     seen_at: float | None
     is_copied: bool
+    is_untouched: bool = False
 
 
-def check_start(facts: CampaignFacts, account: str, endpoint: str, now: float) -> None:
+def check_start(
+    facts: CampaignFacts, account: str | None, endpoint: str | None, now: float
+) -> None:
     """
     Refuse to begin a run that a person should look at first.
 
     Args:
         facts: The campaign.
 
-        account: The account of the client that would send it.
+        account: The account of the client that would send it; None where none is known.
 
-        endpoint: The endpoint of that client.
+        endpoint: The endpoint of that client; None where none is known.
 
         now: Seconds of the wall clock.
 
     Raises:
         CampaignHeld: It may not be sent; ``.code`` says why.
     """
-    found = _binding(facts, account, endpoint) or _state(facts) or _history(facts, now)
+    found = (
+        _copied(facts)
+        or _binding(facts, account, endpoint)
+        or _state(facts)
+        or _history(facts, now)
+    )
     if found is not None:
         raise CampaignHeld(facts.name, *found)
 
 
-def _binding(facts: CampaignFacts, account: str, endpoint: str) -> tuple[str, str] | None:
-    if facts.is_copied:
-        return "COPIED", (
-            "this database is a copy or was moved to another disk, and the original may have sent "
-            "what is queued here; if this is the one that goes on, call outbox.adopt()"
-        )
-    if facts.endpoint not in (None, endpoint):
+def check_binding(facts: CampaignFacts, account: str, endpoint: str) -> None:
+    """
+    Refuse a client of another account or endpoint than that of the campaign.
+
+    Raises:
+        CampaignHeld: The campaign was begun with another one.
+    """
+    if (found := _binding(facts, account, endpoint)) is not None:
+        raise CampaignHeld(facts.name, *found)
+
+
+def _copied(facts: CampaignFacts) -> tuple[str, str] | None:
+    if not facts.is_copied:
+        return None
+    return "COPIED", (
+        "this database is a copy or was moved to another disk, and the original may have sent "
+        "what is queued here; if this is the one that goes on, call outbox.adopt()"
+    )
+
+
+def _binding(
+    facts: CampaignFacts, account: str | None, endpoint: str | None
+) -> tuple[str, str] | None:
+    if facts.is_untouched:
+        return None
+    if None not in (facts.endpoint, endpoint) and facts.endpoint != endpoint:
         return "OTHER_ENDPOINT", (
             f"it was begun at {facts.endpoint}, and this client sends to {endpoint}; give the "
             "client the same endpoint, or begin a campaign with another name"
         )
-    if facts.account not in (None, account):
+    if None not in (facts.account, account) and facts.account != account:
         return "OTHER_ACCOUNT", (
             f"it was begun with the key of account {facts.account}, and this client has that of "
             f"{account}; if the key was changed, call campaign.adopt(sms)"
