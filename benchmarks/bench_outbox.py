@@ -28,6 +28,7 @@ from benchmarks._results import Bound, Result, Row, Table
 from benchmarks.outbox.alchemy import Peer, measure_alchemy
 from customersms_async import FileLimiter, Message, Rate, Status
 from customersms_async.outbox import Campaign
+from customersms_async.outbox._batch_source import AT_ONCE
 from customersms_async.outbox._core.campaigns import count, find
 from customersms_async.outbox._core.claim import Claim, claim, register
 from customersms_async.outbox._core.engine import Engine
@@ -169,11 +170,11 @@ async def _settle(
     while settled < numbers:
         used_before, here_before, first = cpu(), time.process_time(), settled
         while settled < first + numbers / PARTS:
-            found = await engine.run(claim(campaign, "second", after=after, wall=time.time()))
-            assert found is not None
-            after = found.batches[0]
-            await _settle_one(engine, campaign, found)
-            settled += len(found.phones)
+            job = claim(campaign, "second", after=after, wall=time.time(), requests=AT_ONCE)
+            for found in await engine.run(job):
+                after = found.batches[0]
+                await _settle_one(engine, campaign, found)
+                settled += len(found.phones)
         used.append((cpu() - used_before) / (settled - first) * 1e6)
         here.append((time.process_time() - here_before) / (settled - first) * 1e6)
     return statistics.median(used), statistics.median(here), settled

@@ -27,7 +27,7 @@ from ..client import CustomerSMS, route_of, stream_batches
 from ..outcomes import Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
-from ._batch_source import Feed
+from ._batch_source import AT_ONCE, Feed
 from ._core.add import OpenBatches
 from ._core.campaigns import (
     QUEUE_NAME,
@@ -182,6 +182,7 @@ class Campaign:
             hours=read_hours(hours),
             deadline=check_deadline(deadline),
             batch_size=check_count("batch_size", batch_size, 1),
+            at_once=min(AT_ONCE, check_count("max_in_flight", max_in_flight, 1)),
         )
         await run.begin(self._host.place)
         try:

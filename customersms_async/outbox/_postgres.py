@@ -23,7 +23,20 @@ from typing import Any, Final, Protocol, TypeVar
 from ..errors import ConfigurationError
 from ._core.errors import OutboxError
 from ._core.faults import from_postgres
-from ._core.job import Change, Insert, Job, NewIds, Now, Query, Record, Step, Undo, Update, Wake
+from ._core.job import (
+    Change,
+    Gather,
+    Insert,
+    Job,
+    NewIds,
+    Now,
+    Query,
+    Record,
+    Step,
+    Undo,
+    Update,
+    Wake,
+)
 from ._core.migrate import migrate
 from ._core.schema import QUEUE_CHANNEL, with_prefix
 
@@ -180,6 +193,8 @@ async def _step(connection: _Connection, step: Step, prefix: str) -> object:
     match step:
         case Query(sql, args):
             return await connection.fetch(_written(sql, prefix), *args)
+        case Gather():
+            return await connection.fetch(_written(step.sql("array_agg"), prefix), step.keys)
         case Change(sql, args):
             return _touched(await connection.execute(_written(sql, prefix), *args))
         case Insert(table, columns, rows):

@@ -24,7 +24,7 @@ from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
 from ..client import CustomerSMS, route_of, stream_batches
 from ..errors import BulkInterrupted
-from ._batch_source import Feed
+from ._batch_source import AT_ONCE, Feed
 from ._campaign import Host
 from ._core.campaigns import QUEUE, QUEUE_NAME, find, hold
 from ._core.engine import Named
@@ -119,8 +119,13 @@ class Worker:
 
     async def _send(self, session: Session, *, is_urgent: bool) -> None:
         journal = OutboxJournal(session, self._rules.max_credits)
-        size = 1 if is_urgent else 100
-        feed = Feed(session=session, batch_size=size, is_urgent=is_urgent, is_endless=True)
+        feed = Feed(
+            session=session,
+            batch_size=1 if is_urgent else 100,
+            is_urgent=is_urgent,
+            is_endless=True,
+            at_once=1 if is_urgent else min(AT_ONCE, self._max_in_flight),
+        )
         bulk = stream_batches(
             self._sms,
             feed.batches(),

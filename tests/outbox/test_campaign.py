@@ -221,6 +221,32 @@ async def test_a_pause_holds_a_run_and_resume_lets_it_go_on(make_outbox):
     assert {1} == set(ledger.sent.values())
 
 
+async def test_a_pause_gives_back_what_was_claimed_ahead(make_outbox):
+    """While a run waits, others may have it, and it may be withdrawn."""
+    paused = asyncio.Event()
+
+    async def pause(point, number):
+        if number == 1 and point == "received":
+            async with make_outbox() as other:
+                await other.campaign("tonight").pause()
+            paused.set()
+
+    async with Ledger(pause) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(100), batch_size=5)
+        run = asyncio.create_task(campaign.send(sms, max_in_flight=4, batch_size=5))
+        await paused.wait()
+        await asyncio.sleep(0.3)
+        held = await campaign.status()
+        await campaign.resume()
+        progress = await run
+
+    assert (0, 100) == (held.claimed, held.queued + held.sent)
+    assert 0 < held.queued
+    assert (100, True) == (progress.sent, progress.complete)
+    assert {1} == set(ledger.sent.values())
+
+
 async def test_cancelled_is_for_good(make_outbox):
     """What waits is not sent, and says why."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
@@ -237,8 +263,9 @@ async def test_cancelled_is_for_good(make_outbox):
     assert 0 == ledger.requests
 
 
-async def test_cancelled_in_the_middle(make_outbox):
-    """A run that lives ends, and the rest is cancelled."""
+@pytest.mark.parametrize("max_in_flight", [1, 4])
+async def test_cancelled_in_the_middle(make_outbox, max_in_flight):
+    """A run that lives ends, and the rest is cancelled, though some was claimed ahead."""
 
     async def cancel(point, number):
         if number == 2 and point == "received":
@@ -248,10 +275,10 @@ async def test_cancelled_in_the_middle(make_outbox):
     async with Ledger(cancel) as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(50), batch_size=5)
-        progress = await campaign.send(sms, max_in_flight=1, batch_size=5)
+        progress = await campaign.send(sms, max_in_flight=max_in_flight, batch_size=5)
 
-    assert (10, 40) == (progress.sent, progress.not_sent)
-    assert 10 == ledger.sent.total()
+    assert 50 == progress.sent + progress.not_sent
+    assert progress.sent == ledger.sent.total() <= 5 * (1 + max_in_flight)
 
 
 async def test_outside_its_hours_nothing_leaves_and_the_deadline_ends_it(make_outbox):

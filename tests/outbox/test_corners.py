@@ -48,7 +48,7 @@ async def fenced(steps: Steps):
     session = make_session(steps)
     await steps.engine.run(_claim.register(steps.id, session.token, -1.0))
     job = _claim.claim(steps.id, session.token, after=0, wall=time.time())
-    claim = await steps.engine.run(job)
+    (claim,) = await steps.engine.run(job)
     session.take(claim)
     journal = OutboxJournal(session, None)
     batch = Batch(range(2), claim.phones, claim.text, claim.messages, request="a-1")

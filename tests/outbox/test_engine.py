@@ -6,7 +6,17 @@ import sqlite3
 import pytest
 
 from customersms_async.outbox._core.errors import OutboxError
-from customersms_async.outbox._core.job import Change, Insert, Light, NewIds, Query, Undo, Update
+from customersms_async.outbox._core.job import (
+    Change,
+    Gather,
+    Insert,
+    Light,
+    Many,
+    NewIds,
+    Query,
+    Undo,
+    Update,
+)
 from customersms_async.outbox._core.migrate import read_meta, write_meta
 from tests.support.outbox import Steps, make_rows
 
@@ -247,6 +257,19 @@ async def test_messages_are_written_each_with_its_own(engine, rows):
     assert rows == sorted((tuple(row) for row in told), key=lambda row: row[-1])
 
 
+async def test_rows_are_read_as_lists(engine):
+    """A list for each column of each key, in one order; nothing of a key that has no rows."""
+    await engine.open()
+    columns = ("id", "campaign", "batch", "phone")
+    rows = [(1, 1, 7, "+1,2"), (2, 1, 8, 'ü"'), (3, 1, 7, "+3"), (4, 1, 9, "+4")]
+    await engine.run(each(Insert("sms_message", columns, rows)))
+
+    told = await engine.run(each(Gather("sms_message", "batch", [7, 8, 99], ("id", "phone"))))
+
+    found = {batch: sorted(zip(ids, phones, strict=True)) for batch, ids, phones in told}
+    assert {7: [(1, "+1,2"), (3, "+3")], 8: [(2, 'ü"')]} == found
+
+
 @pytest.mark.parametrize("kind", ["sqlite"])
 async def test_only_a_light_job_does_not_wait_for_the_disk(engine):
     """A claim's commit waits for no disk (1), that of every job after it does (2)."""
@@ -256,6 +279,47 @@ async def test_only_a_light_job_does_not_wait_for_the_disk(engine):
     after = await engine.run(each(Query("PRAGMA synchronous")))
 
     assert ([(1,)], [(2,)]) == (light, after)
+
+
+class Looking:
+    """An engine that looks, at the end of each job, how its commit will wait for the disk."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.seen = {}
+
+    async def run(self, job):
+        return await self.engine.run(self._followed(job))
+
+    def _followed(self, job):
+        result = yield from job
+        ((self.seen[job.__name__],),) = yield Query("PRAGMA synchronous")
+        return result
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_of_a_request_the_fence_alone_waits_for_the_disk(engine):
+    """A power cut may make a settled message unknown, and never lets one be sent again."""
+    steps = await Steps(engine).open()
+    await steps.add(make_rows(2))
+    steps.engine = looking = Looking(engine)
+
+    claim = await steps.claim()
+    await steps.fence(claim)
+    await steps.settle(claim)
+
+    assert {"register": 2, "claim": 1, "fence": 2, "settle": 1} == looking.seen
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_the_log_is_long_only_while_rows_are_added(engine):
+    """So that it is written over and over, and does not grow."""
+    await engine.open()
+
+    added = await engine.run(each(Many(), Query("PRAGMA wal_autocheckpoint")))
+    after = await engine.run(each(Query("PRAGMA wal_autocheckpoint")))
+
+    assert ([(16384,)], [(1000,)]) == (added, after)
 
 
 async def test_a_light_job_is_committed(make_engine):

@@ -40,6 +40,34 @@ async def test_equal_texts_share_batches(steps):
     assert None is await steps.claim(after=second.batches[-1])
 
 
+async def test_several_requests_are_claimed_at_once(steps):
+    """As many as were asked for, each of one text, from the first batch on."""
+    await steps.open()
+    await steps.add([*make_rows(150), *make_rows(2, first=150, text="yo")])
+
+    claims = await steps.claim_several(2)
+    (last,) = await steps.claim_several(2, after=claims[-1].batches[0])
+
+    assert [("hi", 100), ("hi", 50), ("yo", 2)] == [
+        (claim.text, len(claim.phones)) for claim in (*claims, last)
+    ]
+
+
+async def test_small_batches_of_a_text_leave_together_though_others_stand_between(steps):
+    """Each number stays beside its message."""
+    await steps.open()
+    for first, text in enumerate(["hi", "yo", "hi", "ya", "yo"]):
+        await steps.add(make_rows(2, first=2 * first, text=text))
+
+    claims = await steps.claim_several(2)
+
+    lines = {line.id: line.phone for line in await steps.lines()}
+    assert [("hi", 4), ("yo", 4)] == [(claim.text, len(claim.phones)) for claim in claims]
+    for claim in claims:
+        assert [lines[row_id] for row_id in claim.messages] == list(claim.phones)
+    assert ["queued"] * 2 == [state for state in await steps.states() if state != "claimed"]
+
+
 async def test_a_batch_is_filled_up_by_later_rows(steps):
     """Chunks of one `add` do not leave gaps."""
     await steps.open()
@@ -122,6 +150,7 @@ async def test_a_held_campaign_passes_no_fence(steps, state):
     await steps.engine.run(_campaigns.hold(steps.id, state, None))
 
     assert Pass.HELD is await steps.fence(claim)
+    assert (0, 1) == ((await steps.counts()).requests, (await steps.counts()).claimed)
 
 
 async def test_the_budget_is_the_campaign_s(steps):
@@ -137,6 +166,7 @@ async def test_the_budget_is_the_campaign_s(steps):
     await steps.settle(second, credits_left=800)
     assert 2.0 == (await steps.counts()).price
     assert Pass.TOO_DEAR is await steps.fence(third, budget=599)
+    assert 2 == (await steps.counts()).requests  # what was refused did not leave
     assert Pass.GO is await steps.fence(third, budget=600)
 
 

@@ -47,10 +47,13 @@ class Steps:
         await self.engine.run(_claim.register(self.id, self.token, lease, process))
 
     async def claim(self, after=0, wall=NOW, **options):
+        return next(iter(await self.claim_several(1, after, wall, **options)), None)
+
+    async def claim_several(self, requests, after=0, wall=NOW, **options):
         if not self._is_registered:
             await self.register()
-        job = _claim.claim(self.id, self.token, after=after, wall=wall, **options)
-        return await self.engine.run(job)
+        options |= {"after": after, "wall": wall, "requests": requests}
+        return await self.engine.run(_claim.claim(self.id, self.token, **options))
 
     async def fence(self, claim, budget=None):
         wish = _fence.Fence(

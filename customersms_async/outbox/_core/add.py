@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import define, field
 
-from .job import Change, Insert, Job, NewIds, Query
+from .job import Change, Insert, Job, Many, NewIds, Query
 from .rows import Added, Existing, Row, sort_out
 from .states import Move, step
 
@@ -64,6 +64,7 @@ class OpenBatches:
 
 def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Added]:
     """Write the rows of a chunk that are new."""
+    yield Many()
     yield Query("SELECT id FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,))
     refs, contents = yield from _known(campaign, rows)
     ids = yield NewIds("sms_message", len(rows))

@@ -15,12 +15,13 @@ Rules of this module:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Final
 
 from attrs import field, frozen
 
-from .job import Change, Insert, Job, Light, NewIds, Now, Query, Record, Update
+from .job import Change, Gather, Insert, Job, Light, NewIds, Now, Query, Record, Update
 from .states import DONE, Move, State, only, step
 
 __all__ = [
@@ -128,10 +129,17 @@ def give_back(token: str, batches: Sequence[int] | None = None) -> Job[None]:
 
 
 def claim(
-    campaign: int, token: str, *, after: int, wall: float, urgent: bool = False, most: int = 100
-) -> Job[Claim | None]:
+    campaign: int,
+    token: str,
+    *,
+    after: int,
+    wall: float,
+    urgent: bool = False,
+    most: int = 100,
+    requests: int = 1,
+) -> Job[Sequence[Claim]]:
     """
-    Claim the next batch, and others of the same text while they fit into one request.
+    Claim the next batches, and with each the others of its text while they fit into one request.
 
     Args:
         campaign: Of which campaign.
@@ -146,28 +154,40 @@ def claim(
 
         most: Messages in one request.
 
+        requests: Requests at most that are claimed at once.
+
     Returns:
-        What was claimed; None where nothing waits, or the worker was declared dead.
+        What was claimed, by the first batch of each; nothing where nothing waits, or the worker
+        was declared dead.
     """
     yield Light()
     if not (yield from _is_alive(token)):
-        return None
+        return ()
     before, state = only(Move.CLAIM)
     args = (campaign, before, after, int(urgent), wall)
-    found = yield Query(_NEXT, (*args, 1))
-    if not found:
-        return None
-    if found[0][2] < most:
+    found = yield Query(_NEXT, (*args, requests))
+    if any(size < most for _, _, size in found):
         found = yield Query(_NEXT, (*args, _LOOK_AT))
-    text, batches = found[0][1], list(_that_fit(found, most))
+    units = list(islice(_units(found, most), requests))
+    batches = list(chain.from_iterable(units))
+    if not batches:
+        return ()
     yield Change(
         "UPDATE sms_batch SET state = ?, token = ? WHERE id = ANY(?)", (state, token, batches)
     )
-    messages = yield Query(
-        "SELECT id, phone FROM sms_message WHERE batch = ANY(?) ORDER BY id", (batches,)
-    )
-    ids, phones = zip(*messages, strict=True)
-    return Claim(token, batches, text, ids, phones)
+    rows = yield Gather("sms_message", "batch", batches, ("id", "phone"))
+    messages = {batch: (ids, phones) for batch, ids, phones in rows}
+    texts = {batch: text for batch, text, _ in found}
+    return [_claim(token, unit, texts[unit[0]], messages) for unit in units]
+
+
+def _claim(
+    token: str, unit: Sequence[int], text: str, messages: Mapping[int, tuple[list[int], list[str]]]
+) -> Claim:
+    if len(unit) == 1:
+        return Claim(token, unit, text, *messages[unit[0]])
+    ids, phones = zip(*(messages[batch] for batch in unit), strict=True)
+    return Claim(token, unit, text, *(list(chain.from_iterable(lists)) for lists in (ids, phones)))
 
 
 def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
@@ -190,6 +210,15 @@ def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
         (list(batches),),
     )
     return int(new)
+
+
+def _units(found: Sequence[Record], most: int) -> Iterator[list[int]]:
+    """Sort batches into requests, in the order of the first batch of each."""
+    rest = list(found)
+    while rest:
+        unit = list(_that_fit(rest, most))
+        yield unit
+        rest = list[Record](row for row in rest if row[0] not in unit)
 
 
 def _that_fit(found: Sequence[Record], most: int) -> Iterable[int]:

@@ -5,7 +5,8 @@ Rules that every engine keeps, and the contract suite checks:
 
 1. A job is one transaction: all of it is there afterwards, or nothing. It sees what every job
    before it has committed, and two jobs never claim the same batch.
-2. What was committed survives the death of the process and of the machine.
+2. What was committed survives the death of the process, and that of the machine but for `Light`
+   jobs, which the next other commit makes as safe as itself.
 3. A job that is cancelled is carried out whole or not at all, and ends in bounded time.
 4. Where the database cannot be asked, `OutboxUnavailable` is raised, and the next job tries again.
    Where it refuses, `OutboxError` names the cure.

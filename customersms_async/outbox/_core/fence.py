@@ -66,14 +66,14 @@ class Fence:
 
 def fence(wish: Fence) -> Job[Pass]:
     """Mark the batches as sending, or say why not."""
-    rows = yield Query(
-        "SELECT state, sent, price FROM sms_campaign WHERE id = ? FOR UPDATE", (wish.campaign,)
+    is_open = yield Change(
+        "UPDATE sms_campaign SET requests = requests + 1 WHERE id = ? AND state = ?",
+        (wish.campaign, OPEN),
     )
-    state, sent, price = rows[0]
-    if state != OPEN:
+    if not is_open:
         return Pass.HELD
-    if wish.budget is not None and not (yield from _fits(wish, sent, price)):
-        return Pass.TOO_DEAR
+    if wish.budget is not None and not (yield from _fits(wish)):
+        raise Undo(Pass.TOO_DEAR)
     before, after = only(Move.SEND)
     touched = yield Change(
         "UPDATE sms_batch SET state = ?, request = ?, left_at = ?, opens_at = ?,"
@@ -91,11 +91,13 @@ def fence(wish: Fence) -> Job[Pass]:
     )
     if touched != len(wish.batches):
         raise Undo(Pass.TAKEN)
-    yield Change("UPDATE sms_campaign SET requests = requests + 1 WHERE id = ?", (wish.campaign,))
     return Pass.GO
 
 
-def _fits(wish: Fence, sent: int, price: float) -> Job[bool]:
+def _fits(wish: Fence) -> Job[bool]:
+    ((sent, price),) = yield Query(
+        "SELECT sent, price FROM sms_campaign WHERE id = ?", (wish.campaign,)
+    )
     rows = yield Query(
         "SELECT coalesce(sum(size), 0) FROM sms_batch WHERE campaign = ? AND state = ?"
         " AND state <> 'done'",

@@ -7,6 +7,8 @@ Rules of this module:
 2. One that comes late, after its worker was declared dead, may still turn unknown into what is
    true. Where a person has decided meanwhile, the decision stands, and the contradiction is kept.
 3. What is safe to send again, and not bound to end in the same way, is queued again.
+4. A settlement is light: a power cut that takes it back leaves its messages unknown, to be decided
+   by a person. The next fence or sign of life keeps it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from attrs import astuple, field, frozen
 from ..._values.status import Status
 from .claim import WORKER_DIED, give_back
 from .guards import CANCELLED
-from .job import Change, Insert, Job, NewIds, Query, Update
+from .job import Change, Insert, Job, Light, NewIds, Query, Update
 from .price import Answer, Purse
 from .states import DONE, Move, State, only, settled, step
 
@@ -102,6 +104,7 @@ def settle(told: Settlement) -> Job[int]:
     Returns:
         How many contradict what a person has decided meanwhile.
     """
+    yield Light()
     code = told.fates[0].code
     touched = yield Change(
         "UPDATE sms_batch SET state = ?, ended_at = ?, code = ?, credits_after = ?"

@@ -1,0 +1,231 @@
+"""
+Jobs carried out on a connection to SQLite: a transaction, and each of its steps.
+
+Rule of this module: many rows are written by one statement. SQLite works without the interpreter's
+lock meanwhile, and the event loop runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final, TypeGuard, TypeVar
+
+import msgspec
+
+from ._core.errors import OutboxError
+from ._core.faults import from_sqlite
+from ._core.job import (
+    Change,
+    Gather,
+    Insert,
+    Job,
+    Light,
+    Many,
+    NewIds,
+    Now,
+    Query,
+    Step,
+    Undo,
+    Update,
+)
+from ._core.schema import with_prefix
+from ._lease import machine_clock
+
+__all__ = ["SqliteConnection", "refusal", "transact"]
+
+Result = TypeVar("Result")
+
+#: Pages of a log, after which it is copied into the file and begun anew: to write over pages costs
+#: half of what a log that grows does.
+_SHORT_LOG: Final = 1000
+
+#: Rows that are added touch the same pages of an index again and again, and each of these pages is
+#: copied into the file once a log; 64 MB.
+_LONG_LOG: Final = 16384
+
+#: Rows in one statement.
+_BLOCKS: Final = (2000, 100, 1)
+
+#: ``UPDATE … FROM`` is there since then.
+_HAS_UPDATE_FROM: Final = sqlite3.sqlite_version_info >= (3, 33)
+
+_IN_LIST: Final = "IN (SELECT value FROM json_each(?))"
+_LIST = re.compile(r"= ANY\(\?\)")
+_FOR_UPDATE = re.compile(r" FOR UPDATE( SKIP LOCKED)?")
+
+
+class SqliteConnection(sqlite3.Connection):
+    """A connection that remembers its pragmas."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  # sqlite3.connect's
+        super().__init__(*args, **options)
+        self._pragmas: dict[str, object] = {}
+
+    def keep(self, pragma: str, value: object) -> None:
+        """Set a pragma where it is another; by a script, since a statement is prepared once."""
+        if self._pragmas.get(pragma) != value:
+            self.executescript(f"PRAGMA {pragma} = {value}")
+            self._pragmas[pragma] = value
+
+
+def transact(connection: SqliteConnection, job: Job[Result], prefix: str) -> Result:
+    """
+    Carry a job out in a transaction.
+
+    Raises:
+        OutboxUnavailable: The file cannot be used; whether the job was committed is not known.
+        OutboxError: SQLite refuses a statement.
+    """
+    try:
+        first = job.send(None)
+        _prepare(connection, first)
+        return _commit(connection, job, first, prefix)
+    except Undo as undo:
+        return undo.answer  # type: ignore[return-value]  # the job's own answer
+    except sqlite3.Error as exc:
+        raise refusal(exc) from exc
+
+
+def _prepare(connection: SqliteConnection, first: Step) -> None:
+    connection.keep("synchronous", "NORMAL" if isinstance(first, Light) else "FULL")
+    connection.keep("wal_autocheckpoint", _LONG_LOG if isinstance(first, Many) else _SHORT_LOG)
+
+
+def _commit(connection: SqliteConnection, job: Job[Result], first: Step, prefix: str) -> Result:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = _carry_out(connection, job, first, prefix)
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _carry_out(connection: SqliteConnection, job: Job[Result], step: Step, prefix: str) -> Result:
+    try:
+        while True:
+            step = job.send(_step(connection, step, prefix))
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # the job's own result
+
+
+def _step(connection: SqliteConnection, step: Step, prefix: str) -> object:
+    match step:
+        case Query(sql, args):
+            return _execute(connection, sql, args, prefix).fetchall()
+        case Change(sql, args):
+            return _execute(connection, sql, args, prefix).rowcount
+        case Gather():
+            return _gather(connection, step, prefix)
+        case Insert(table, columns, rows):
+            _insert(connection, with_prefix(table, prefix), tuple(columns), rows)
+        case Update(columns, rows):
+            _update(connection, tuple(columns), rows, prefix)
+        case NewIds(table, count):
+            return _new_ids(connection, with_prefix(table, prefix), count)
+        case Now():
+            return machine_clock()
+        case _:
+            pass  # `Wake`: who waits looks by itself; `Light`, `Many`: heeded before BEGIN
+    return None
+
+
+def _new_ids(connection: SqliteConnection, table: str, count: int) -> range:
+    (last,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608  # a table of ours
+    return range(last + 1, last + 1 + count)
+
+
+def _gather(connection: SqliteConnection, step: Gather, prefix: str) -> list[list[Any]]:
+    found = _execute(connection, step.sql("json_group_array"), (step.keys,), prefix).fetchall()
+    return [[key, *map(msgspec.json.decode, lists)] for key, *lists in found]
+
+
+def _execute(
+    connection: SqliteConnection, sql: str, args: Sequence[object], prefix: str
+) -> sqlite3.Cursor:
+    """Execute a statement; a list of one is a value, which costs half of what a list does."""
+    if all(len(arg) == 1 for arg in args if _is_list(arg)):
+        bound = [arg[0] if _is_list(arg) else arg for arg in args]
+        return connection.execute(_written(sql, prefix, "= ?"), bound)
+    bound = [_json(arg) if _is_list(arg) else arg for arg in args]
+    return connection.execute(_written(sql, prefix, _IN_LIST), bound)
+
+
+def _is_list(arg: object) -> TypeGuard[list[object]]:
+    return isinstance(arg, list)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+@lru_cache(256)
+def _written(sql: str, prefix: str, among: str) -> str:
+    return with_prefix(_LIST.sub(among, _FOR_UPDATE.sub("", sql)), prefix)
+
+
+def _insert(
+    connection: SqliteConnection,
+    table: str,
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[object]],
+) -> None:
+    most, at = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(columns), 0
+    for size in (size for size in _BLOCKS if size <= most):
+        sql = _inserting(table, columns, size)
+        for _ in range((len(rows) - at) // size):
+            connection.execute(sql, list(chain.from_iterable(rows[at : at + size])))
+            at += size
+
+
+@lru_cache(64)
+def _inserting(table: str, columns: tuple[str, ...], size: int) -> str:
+    """Write an INSERT; OR FAIL, else SQLite copies each page first, for a statement that fails."""
+    marks = f"({', '.join('?' * len(columns))})"
+    lines = ", ".join([marks] * size)
+    return f"INSERT OR FAIL INTO {table} ({', '.join(columns)}) VALUES {lines}"  # noqa: S608  # names of ours
+
+
+def _update(
+    connection: SqliteConnection,
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[object]],
+    prefix: str,
+) -> None:
+    """Write rows that differ in the last column alone in one statement; others one by one."""
+    same = rows[0][:-2] if rows else ()
+    if len(rows) > 1 and _HAS_UPDATE_FROM and all(row[:-2] == same for row in rows):
+        told = _json({row[-1]: row[-2] for row in rows})
+        connection.execute(_updating_alike(columns, prefix), [*same, told])
+    else:
+        connection.executemany(_updating(columns, prefix), rows)
+
+
+@lru_cache(8)
+def _updating_alike(columns: tuple[str, ...], prefix: str) -> str:
+    changes = ", ".join(f"{column} = ?" for column in columns[:-1])
+    changes = f"{changes}, {columns[-1]}" if changes else columns[-1]
+    sql = (
+        f"UPDATE OR FAIL sms_message SET {changes} = told.value"  # noqa: S608  # names of ours
+        " FROM json_each(?) AS told WHERE sms_message.id = told.key"
+    )
+    return with_prefix(sql, prefix)
+
+
+@lru_cache(8)
+def _updating(columns: tuple[str, ...], prefix: str) -> str:
+    changes = ", ".join(f"{column} = ?" for column in columns)
+    return with_prefix(f"UPDATE sms_message SET {changes} WHERE id = ?", prefix)  # noqa: S608  # names of ours
+
+
+def refusal(exc: sqlite3.Error) -> OutboxError:
+    """Sort what SQLite says."""
+    code = getattr(exc, "sqlite_errorcode", None)  # what the module says itself has none
+    return from_sqlite(type(exc).__name__, code, str(exc))
