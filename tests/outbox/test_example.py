@@ -51,7 +51,7 @@ async def run(ledger, folder):
 
 @pytest.mark.slow
 async def test_killed_interrupted_and_run_again(tmp_path):
-    """Every row ends once: 6 people got it once, a double and 2 bad rows did not."""
+    """Every row ends once: 6 people got it once or are unknown, a double and 2 bad rows did not."""
     (tmp_path / "people.csv").write_text(PEOPLE, encoding="cp1252")
     signs = {2: signal.SIGKILL, 4: signal.SIGINT}
     running = []
@@ -72,8 +72,11 @@ async def test_killed_interrupted_and_run_again(tmp_path):
     with (tmp_path / "result.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = {row["ref"]: row for row in csv.DictReader(file)}
     assert {1} == set(ledger.sent.values())
-    assert 6 == len(ledger.sent)
-    statuses = [row["status"] for row in rows.values()]
-    assert (9, 3) == (len(rows), statuses.count("not_sent"))
-    assert 6 == statuses.count("sent") + statuses.count("unknown")
-    assert 2 >= statuses.count("unknown")
+    by_status = {status: [] for status in ("sent", "unknown", "not_sent")}
+    for row in rows.values():
+        by_status[row["status"]].append(row["phone"].strip("'"))
+    sent, unknown, not_sent = by_status.values()
+    assert (9, 3) == (len(rows), len(not_sent))
+    assert 6 == len(ledger.sent.keys() | unknown)  # one may have been killed before its first byte
+    assert ledger.sent.keys() >= set(sent)
+    assert 3 >= len(unknown)  # those under way when the second was received
