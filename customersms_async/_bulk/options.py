@@ -12,7 +12,7 @@ from .._ports.limiter import Lane
 from .._values.validation import check_count, check_seconds, check_seconds_or_none
 from ..errors import ConfigurationError
 from .reader import Phones, SkipFunction
-from .stop_rules import StopRules
+from .stop_rules import StopRules, check_rules
 
 __all__ = [
     "BulkOptions",
@@ -98,9 +98,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _are_rules(_: object, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, StopRules):
-        msg = f"{attribute.name} must be StopRules(...), not {type(value).__name__}"
-        raise ConfigurationError(msg)
+    check_rules(value, attribute.name)
 
 
 def _seconds_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -143,7 +141,7 @@ def choose(kind: type[SomeOptions], given: Mapping[str, Any]) -> SomeOptions:
         TypeError: There is no such option.
         ConfigurationError: One is out of its range.
     """
-    names = [attribute.name for attribute in fields(kind)]
+    names = [attribute.name for attribute in fields(kind) if attribute.name != "lane"]
     if unknown := given.keys() - names:
         msg = f"there is no option {min(unknown)!r}; the options are {', '.join(names)}"
         raise TypeError(msg)

@@ -27,7 +27,15 @@ from .._values.validation import check_count, check_seconds, is_number
 from ..errors import ConfigurationError
 from .credit_tracker import CreditTracker
 
-__all__ = ["Action", "Decision", "RunCounts", "StopRules", "affordable", "decide_action"]
+__all__ = [
+    "Action",
+    "Decision",
+    "RunCounts",
+    "StopRules",
+    "affordable",
+    "check_rules",
+    "decide_action",
+]
 
 #: A share of rejected numbers means nothing before this many have an answer.
 _FEWEST_FOR_A_SHARE: Final = 100
@@ -87,6 +95,19 @@ class StopRules:
     outage: float = field(default=600.0, validator=_seconds)
     min_credits: int = field(default=0, validator=_count)
     max_credits: int | None = field(default=None, validator=_count_or_none)
+
+
+def check_rules(value: object, name: str = "stop") -> StopRules:
+    """
+    Check what ends a run early, and return it.
+
+    Raises:
+        ConfigurationError: It is no `StopRules`.
+    """
+    if isinstance(value, StopRules):
+        return value
+    msg = f"{name} must be StopRules(...), not {type(value).__name__}"
+    raise ConfigurationError(msg)
 
 
 class Action(enum.Enum):

@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from attrs import evolve
 
-from .._bulk.stop_rules import StopRules
+from .._bulk.stop_rules import StopRules, check_rules
 from .._values.status import Status
 from .._values.validation import check_count
 from ..client import CustomerSMS, route_of, stream_batches
@@ -40,7 +40,8 @@ from ._core.campaigns import (
     resume,
 )
 from ._core.engine import Engine, Named
-from ._core.guards import CANCELLED, PAUSED, check_start
+from ._core.errors import CampaignHeld
+from ._core.guards import CANCELLED, IS_CANCELLED, PAUSED, check_start
 from ._core.hours import check_deadline, read_hours
 from ._core.read import PAGE, Line, page
 from ._core.resolve import cancel_some, mark_sent, send_again, withdraw
@@ -175,7 +176,7 @@ class Campaign:
             ConfigurationError: An option is out of its range.
             asyncio.CancelledError: It was cancelled; what was in flight was waited for.
         """
-        rules = stop or StopRules()
+        rules = StopRules() if stop is None else check_rules(stop)
         run = await self._session(sms, rules)
         feed = Feed(
             session=run,
@@ -224,7 +225,7 @@ class Campaign:
         Args:
             statuses: Only these fates; none for all.
         """
-        wanted = [status.value for status in statuses or Status]
+        wanted = [Status(status).value for status in statuses or Status]
         async for line in self._lines(wanted):
             yield line.outcome()
 
@@ -290,8 +291,14 @@ class Campaign:
         await self._engine.run(hold(await self._find(), PAUSED, reason))
 
     async def resume(self) -> None:
-        """Let it go on, for whichever reason a guard held it."""
-        await self._engine.run(resume(await self._find()))
+        """
+        Let it go on, for any reason for which a guard held it.
+
+        Raises:
+            CampaignHeld: It was cancelled, and that is for good.
+        """
+        if not await self._engine.run(resume(await self._find())):
+            raise CampaignHeld(self._name, *IS_CANCELLED)
 
     async def cancel(self) -> int:
         """

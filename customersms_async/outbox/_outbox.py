@@ -15,11 +15,11 @@ import time
 from types import TracebackType
 from typing import Final, Self, cast
 
-from .._bulk.stop_rules import StopRules
+from .._bulk.stop_rules import StopRules, check_rules
 from .._limit.shared_limiter import SharedLimiter
 from .._values.safe_repr import safe_repr
 from .._values.validation import check_count, check_seconds
-from ..client import CustomerSMS
+from ..client import CustomerSMS, route_of
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ._campaign import Campaign
@@ -28,6 +28,7 @@ from ._core.engine import Engine
 from ._core.job import Job
 from ._core.migrate import read_meta, write_meta
 from ._core.resolve import purge
+from ._core.rows import is_kept
 from ._core.schema import PREFIX, check_prefix, schema_text
 from ._lease import LEASE
 from ._postgres import PostgresEngine
@@ -132,7 +133,7 @@ class Outbox:
         Raises:
             ValueError: The name is empty or too long.
         """
-        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or "\0" in name:
+        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or not is_kept(name):
             msg = f"name must be a text of 1 to {_LONGEST_NAME} characters, not {name!r}"
             raise ValueError(msg)
         return Campaign(self, name)
@@ -155,8 +156,10 @@ class Outbox:
 
             max_in_flight: Requests under way at once.
         """
+        route_of(sms)  # refuses what is no client
         count = check_count("max_in_flight", max_in_flight, 1)
-        return Worker(self, sms, stop or StopRules(), count)
+        rules = StopRules() if stop is None else check_rules(stop)
+        return Worker(self, sms, rules, count)
 
     async def purge(self, *, older_than: dt.timedelta) -> int:
         """
@@ -205,7 +208,8 @@ def _make_engine(url: object, prefix: str) -> Engine:
     if isinstance(url, os.PathLike):
         url = os.fspath(cast("os.PathLike[str]", url))
     if not isinstance(url, str) or not url:
-        msg = f"url must be a path, sqlite:///... or postgresql://..., not {type(url).__name__}"
+        given = repr(url) if url == "" else type(url).__name__
+        msg = f"url must be a path, sqlite:///... or postgresql://..., not {given}"
         raise ConfigurationError(msg)
     scheme, found, rest = url.partition("://")
     if not found:

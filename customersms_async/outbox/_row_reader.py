@@ -22,7 +22,7 @@ from ..codes import INVALID_MESSAGE, INVALID_PHONE
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message
 from ..phones import ParsePhone, checked
-from ._core.rows import CONFLICT_MARK, Row, content_of
+from ._core.rows import CONFLICT_MARK, Row, content_of, is_kept
 
 __all__ = ["Addition", "check_ref", "make_row", "read_rows"]
 
@@ -87,7 +87,7 @@ def check_ref(ref: object) -> str:
     if not isinstance(ref, str):
         msg = f"ref must be a string, so that it is the same tomorrow, not {type(ref).__name__}"
         raise TypeError(msg)
-    if not 0 < len(ref) <= _LONGEST_REF or CONFLICT_MARK in ref or "\0" in ref:
+    if not 0 < len(ref) <= _LONGEST_REF or CONFLICT_MARK in ref or not is_kept(ref):
         msg = f"ref must be a plain text of 1 to {_LONGEST_REF} characters, not {ref[:40]!r}"
         raise ValueError(msg)
     return ref

@@ -9,7 +9,15 @@ import threading
 
 import pytest
 
-from customersms_async import ConfigurationError, CustomerSMS, LocalLimiter, Message, Rate, Status
+from customersms_async import (
+    ConfigurationError,
+    CustomerSMS,
+    Lane,
+    LocalLimiter,
+    Message,
+    Rate,
+    Status,
+)
 from customersms_async.sandbox import Sandbox
 from tests.support.callers import now
 from tests.support.memory import MemoryJournal, MemoryTransport, accepts
@@ -162,6 +170,8 @@ async def test_an_unknown_option_is_named_beside_the_known_ones() -> None:
 
     with pytest.raises(TypeError, match="no option 'timeout'; the options are batch_size, max"):
         await sms.send_many([], "hi", timeout=5)  # type: ignore[call-arg]  # that is the mistake
+    with pytest.raises(TypeError, match=r"no option 'lane'; (?!.*lane)"):  # of an outbox alone
+        await sms.send_many([], "hi", lane=Lane.SEND)  # type: ignore[call-arg]  # the same
 
 
 def test_a_run_that_is_never_entered_warns() -> None:

@@ -94,13 +94,14 @@ async def test_an_async_source_and_bad_rows(make_outbox):
     [
         ([Message("+12125550001", "hi", 17)], TypeError),
         ([Message("+12125550001", "hi", "")], ValueError),
+        ([Message("+12125550001", "hi", "a\ud800")], ValueError),
         (17, TypeError),
     ],
 )
 async def test_what_would_be_another_row_tomorrow_is_an_error(make_outbox, given, error):
     """A ref is a string, and messages can be iterated over."""
     async with make_outbox() as outbox:
-        with pytest.raises(error):
+        with pytest.raises(error, match="must be"):
             await outbox.campaign("tonight").add(given)
 
 
@@ -247,6 +248,36 @@ async def test_a_pause_gives_back_what_was_claimed_ahead(make_outbox):
     assert {1} == set(ledger.sent.values())
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("stop", 5, "stop must be StopRules"),
+        ("stop", {}, "stop must be StopRules"),
+        ("sms", None, "sms must be a customersms_async.CustomerSMS, not NoneType"),
+    ],
+)
+async def test_what_send_refuses(make_outbox, option, value, said):
+    """The error names what is wrong, before the campaign is begun."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        with pytest.raises((TypeError, ValueError), match=said):
+            await outbox.campaign("tonight").send(**{"sms": sms, option: value})
+        with pytest.raises((TypeError, ValueError), match=said):
+            async with outbox.worker(**{"sms": sms, option: value}):
+                pass
+
+
+async def test_fates_by_their_words(make_outbox):
+    """A word is as good as its `Status`, and another word is told."""
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add([Message("none", "hi", "a")])
+
+        assert ["a"] == [outcome.ref async for outcome in campaign.outcomes("not_sent")]
+        assert [] == [outcome.ref async for outcome in campaign.outcomes("unknown")]
+        with pytest.raises(ValueError, match="'lost' is not a valid Status"):
+            await anext(campaign.outcomes("lost"))
+
+
 async def test_cancelled_is_for_good(make_outbox):
     """What waits is not sent, and says why."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
@@ -257,6 +288,8 @@ async def test_cancelled_is_for_good(make_outbox):
         assert 0 == await campaign.cancel()
         with pytest.raises(CampaignHeld, match="another name"):
             await campaign.send(sms)
+        with pytest.raises(CampaignHeld, match="another name"):
+            await campaign.resume()
         codes = {outcome.code async for outcome in campaign.outcomes()}
 
     assert {"CANCELLED"} == codes
@@ -482,8 +515,8 @@ async def test_a_file_that_cannot_be_opened(tmp_path):
     ("given", "said"),
     [
         (17, "not int"),
-        ("", "must be a path"),
         ("mysql://user:secret@host/x", "not mysql://"),
+        ("", "not ''"),
     ],
 )
 def test_a_url_of_another_kind_is_refused(given, said):
@@ -494,7 +527,7 @@ def test_a_url_of_another_kind_is_refused(given, said):
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201, 17])
+@pytest.mark.parametrize("name", ["", "x" * 201, 17, "a\0", "a\ud800"])
 def test_a_name_is_a_text(name, tmp_path):
     """The empty name is the queue's."""
     with pytest.raises(ValueError, match="name must be"):

@@ -18,6 +18,7 @@ from .errors import CampaignHeld
 
 __all__ = [
     "CANCELLED",
+    "IS_CANCELLED",
     "OPEN",
     "PAUSED",
     "CampaignFacts",
@@ -30,6 +31,9 @@ __all__ = [
 OPEN: Final = "open"
 PAUSED: Final = "paused"
 CANCELLED: Final = "cancelled"
+
+#: The code and the reason of `CampaignHeld` for what was cancelled.
+IS_CANCELLED: Final = ("CANCELLED", "it was cancelled; begin a campaign with another name")
 
 #: Crashes in a row, each of which left unknowns, after which a person is asked.
 _MOST_CRASHES: Final = 2
@@ -136,7 +140,7 @@ def _binding(
 
 def _state(facts: CampaignFacts) -> tuple[str, str] | None:
     if facts.state == CANCELLED:
-        return "CANCELLED", "it was cancelled; begin a campaign with another name"
+        return IS_CANCELLED
     if facts.state == PAUSED:
         why = f" ({facts.reason})" if facts.reason else ""
         return "PAUSED", f"it was paused{why}; call campaign.resume()"

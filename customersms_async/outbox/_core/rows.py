@@ -14,6 +14,7 @@ Rules of this module:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -22,10 +23,21 @@ from attrs import define, field, frozen
 from ... import codes
 from ..._values.status import Status, Verdict
 
-__all__ = ["CONFLICT_MARK", "Added", "Existing", "Row", "content_of", "shown_ref", "sort_out"]
+__all__ = [
+    "CONFLICT_MARK",
+    "Added",
+    "Existing",
+    "Row",
+    "content_of",
+    "is_kept",
+    "shown_ref",
+    "sort_out",
+]
 
 #: Parts a ref from the content that contradicts an earlier one; no ref may hold it.
 CONFLICT_MARK: Final = "\x1f"
+
+_NOT_KEPT: Final = re.compile("[\0\ud800-\udfff]")
 
 _64_BITS: Final = (1 << 64) - 1
 
@@ -37,6 +49,11 @@ _REF_CONFLICT: Final = Verdict(
 _DUPLICATE: Final = Verdict(
     Status.NOT_SENT, codes.DUPLICATE, "the same phone and text under another ref"
 )
+
+
+def is_kept(text: str) -> bool:
+    """Whether both databases take *text*: PostgreSQL no NUL, and neither lone surrogates."""
+    return _NOT_KEPT.search(text) is None
 
 
 @define(eq=False)
