@@ -394,10 +394,7 @@ def stream_batches(
     return Bulk(run(BatchReader(batches), chosen))
 
 
-def route_of(client: object) -> tuple[str, Callable[[int], float]]:
+def route_of(client: CustomerSMS) -> tuple[str, Callable[[int], float]]:
     """Return the URL that a client sends to, and what tells how long a request may take."""
-    if not isinstance(client, CustomerSMS):
-        msg = f"sms must be a customersms_async.CustomerSMS, not {type(client).__name__}"
-        raise TypeError(msg)
     common, context = client._common, client._context  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
     return common.network.endpoint, context.timeout_for

@@ -66,6 +66,10 @@ class Forcing:
         """How often it appears in the text."""
         return len(self.positions)
 
+    def to_dict(self) -> dict[str, object]:
+        """Return character, name, count and swap, ready for JSON."""
+        return {"char": self.char, "name": self.name, "count": self.count, "swap": self.swap}
+
     def __str__(self) -> str:
         times = "" if self.count == 1 else f", {self.count} times"
         return f"{self.name}{times}: {self._advice()}"
@@ -136,6 +140,18 @@ class Segments:
     def segments_swapped(self) -> int:
         """How many segments `swapped` takes."""
         return count(self.swapped).segments
+
+    def to_dict(self) -> dict[str, object]:
+        """Return all but the text itself, ready for JSON."""
+        return {
+            "segments": self.segments,
+            "encoding": self.encoding,
+            "units": self.units,
+            "joints": list(self.joints),
+            "forcing": [forcing.to_dict() for forcing in self.forcing],
+            "swapped": self.swapped,
+            "segments_swapped": self.segments_swapped,
+        }
 
     def __str__(self) -> str:
         plural = "" if self.segments == 1 else "s"

@@ -39,6 +39,8 @@ def reason(exc: Exception) -> str:
     if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(exc.__cause__, OSError):
         # `exc.os_error` is missing from one of its kinds in older releases.
         return f"{type(exc).__name__}: {exc.__cause__.strerror or exc.__cause__}"
+    if isinstance(exc, aiohttp.ClientHttpProxyError):
+        return f"{type(exc).__name__}: HTTP status {exc.status}"
     if not isinstance(exc, _KNOWN):
         return _of_a_fault(exc)
     broken = next((one for one in _chain(exc) if isinstance(one, BadHttpMessage)), None)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import field, frozen
 
+from .._values.export import as_dict
 from .._values.redaction import mask_phone
 from .._values.status import Status, Verdict
 
@@ -31,6 +34,10 @@ class Refusal:
     def ref(self) -> str:
         """The same name that a good row has as `Message.ref`: ``row-17``."""
         return f"row-{self.row}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes and the ref as types that JSON has."""
+        return as_dict(self, also=["ref"])
 
     @property
     def verdict(self) -> Verdict:

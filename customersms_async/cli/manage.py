@@ -8,7 +8,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
-from attrs import asdict
 from cyclopts import Parameter
 
 from ..outbox import Campaign, CampaignStatus
@@ -47,7 +46,7 @@ def status(
         while True:
             now = await campaign.status()
             if json:
-                result_json({**asdict(now), "bad": bad})
+                result_json({**now.to_dict(), "bad": bad})
             else:
                 result(fitted(summary(now, bad), sys.stdout))
             if not (watch and _waiting(now)):

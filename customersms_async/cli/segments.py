@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..segments import Forcing, Segments, count
+from ..segments import Segments, count
 from .console import result, result_json
 from .exits import Exit
 
@@ -22,7 +22,7 @@ def segments(
     """Count the segments of a text, and say what makes it long."""
     counted = count(text)
     if json:
-        result_json(_values(counted))
+        result_json(counted.to_dict())
     else:
         _show(counted)
     return Exit.OK
@@ -41,19 +41,3 @@ def _show(counted: Segments) -> None:
 def shown(char: str) -> str:
     """Show a character, or nothing where it cannot be seen."""
     return char if char.isprintable() and not char.isspace() else " "
-
-
-def _values(counted: Segments) -> dict[str, object]:
-    return {
-        "segments": counted.segments,
-        "encoding": counted.encoding,
-        "units": counted.units,
-        "joints": list(counted.joints),
-        "forcing": list(map(_forcing, counted.forcing)),
-        "swapped": counted.swapped,
-        "segments_swapped": counted.segments_swapped,
-    }
-
-
-def _forcing(one: Forcing) -> dict[str, object]:
-    return {"char": one.char, "name": one.name, "count": one.count, "swap": one.swap}

@@ -51,7 +51,7 @@ from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
 from ._row_reader import Addition, read_rows
-from ._session import Session
+from ._session import Session, check_client
 from ._writer import Writer
 
 __all__ = ["Campaign", "Host"]
@@ -349,7 +349,7 @@ class Campaign:
         return self._id
 
     async def _session(self, sms: CustomerSMS, rules: StopRules) -> Session:
-        endpoint, longest = route_of(sms)
+        endpoint, longest = route_of(check_client(sms))
         return Session(
             engine=self._engine,
             campaign=await self._find(),

@@ -19,7 +19,7 @@ from .._bulk.stop_rules import StopRules, check_rules
 from .._limit.shared_limiter import SharedLimiter
 from .._values.safe_repr import safe_repr
 from .._values.validation import check_count, check_seconds
-from ..client import CustomerSMS, route_of
+from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ._campaign import Campaign
@@ -32,6 +32,7 @@ from ._core.rows import is_kept
 from ._core.schema import PREFIX, check_prefix, schema_text
 from ._lease import LEASE
 from ._postgres import PostgresEngine
+from ._session import check_client
 from ._sqlite import SqliteEngine
 from ._worker import Worker
 
@@ -156,10 +157,9 @@ class Outbox:
 
             max_in_flight: Requests under way at once.
         """
-        route_of(sms)  # refuses what is no client
         count = check_count("max_in_flight", max_in_flight, 1)
         rules = StopRules() if stop is None else check_rules(stop)
-        return Worker(self, sms, rules, count)
+        return Worker(self, check_client(sms), rules, count)
 
     async def purge(self, *, older_than: dt.timedelta) -> int:
         """

@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from attrs import define, field
 
 from .. import codes
+from ..client import CustomerSMS
 from ._core.campaigns import bind, facts
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.engine import Runner
@@ -31,7 +32,7 @@ from ._core.guards import OPEN, check_binding, check_start
 from ._core.job import Job
 from ._lease import boot_time, is_gone, this_process
 
-__all__ = ["Session", "Unit"]
+__all__ = ["Session", "Unit", "check_client"]
 
 Result = TypeVar("Result")
 
@@ -47,6 +48,20 @@ def _no_run() -> None:
 
 async def _no_debt() -> None:
     """Nothing is owed before a run has begun."""
+
+
+def check_client(sms: object) -> CustomerSMS:
+    """
+    Check what a campaign is sent with, and return it.
+
+    Raises:
+        TypeError: It is no client.
+    """
+    if isinstance(sms, CustomerSMS):
+        return sms
+    kind = f"{type(sms).__module__}.{type(sms).__qualname__}"
+    msg = f"sms must be a customersms_async.CustomerSMS, not {kind}"
+    raise TypeError(msg)
 
 
 @define(eq=False)

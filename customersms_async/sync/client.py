@@ -325,6 +325,15 @@ def _checked(key: ApiKey | ConfigurationError) -> str:
     return cast("str", key)
 
 
-def asynchronous(client: CustomerSMS) -> AsyncCustomerSMS:
-    """Return the client that does the work, for an outbox."""
+def asynchronous(client: object) -> AsyncCustomerSMS:
+    """
+    Return the client that does the work, for an outbox.
+
+    Raises:
+        TypeError: It is another thing, such as the asynchronous client.
+    """
+    if not isinstance(client, CustomerSMS):
+        kind = f"{type(client).__module__}.{type(client).__qualname__}"
+        msg = f"sms must be a customersms_async.sync.CustomerSMS, not {kind}"
+        raise TypeError(msg)
     return client._client  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict, TypeVar, Unpack, cast
@@ -25,7 +25,7 @@ from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Limiter
 from .._values.safe_repr import safe_repr
 from .._values.status import Status
-from ..outbox import Added, CampaignStatus, Worker
+from ..outbox import Added, CampaignStatus, Line, Worker
 from ..outbox import Campaign as AsyncCampaign
 from ..outbox import Outbox as AsyncOutbox
 from ..outcomes import Message, Outcome, Progress
@@ -38,7 +38,7 @@ __all__ = ["Campaign", "Outbox", "SendOptions"]
 
 T = TypeVar("T")
 
-#: Messages, or outcomes, that go from one thread to the other at once.
+#: Messages, outcomes or lines that go from one thread to the other at once.
 _AT_ONCE: Final = 500
 
 
@@ -180,12 +180,11 @@ class Campaign:
 
     def outcomes(self, *statuses: Status) -> Iterator[Outcome]:
         """Give what is settled, in the order in which it was added."""
-        outcomes = cast("AsyncGenerator[Outcome, None]", self._campaign.outcomes(*statuses))
-        try:
-            while some := _call(lambda: _take(outcomes)):
-                yield from some
-        finally:
-            _call(outcomes.aclose)
+        return _in_parts(self._campaign.outcomes(*statuses))
+
+    def lines(self) -> Iterator[Line]:
+        """Give all rows with the evidence, settled or not, in the order of their adding."""
+        return _in_parts(self._campaign.lines())
 
     def status(self) -> CampaignStatus:
         """Count its messages by state."""
@@ -255,10 +254,20 @@ def _read_some(iterator: Iterator[T]) -> tuple[list[T], Exception | None]:
     return some, None
 
 
-async def _take(outcomes: AsyncGenerator[Outcome, None]) -> list[Outcome]:
-    some: list[Outcome] = []
-    async for outcome in outcomes:
-        some.append(outcome)
+def _in_parts(items: AsyncIterator[T]) -> Iterator[T]:
+    """Hand over what the background gives, some at a time."""
+    generator = cast("AsyncGenerator[T, None]", items)
+    try:
+        while some := _call(lambda: _take(generator)):
+            yield from some
+    finally:
+        _call(generator.aclose)
+
+
+async def _take(items: AsyncGenerator[T, None]) -> list[T]:
+    some: list[T] = []
+    async for item in items:
+        some.append(item)
         if len(some) == _AT_ONCE:
             break
     return some

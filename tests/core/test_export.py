@@ -31,6 +31,8 @@ from customersms_async import (
 )
 from customersms_async._values.columns import Columns
 from customersms_async._values.status import SENT, Verdict
+from customersms_async.outbox import Added, CampaignStatus
+from customersms_async.recipients import Refusal
 
 ANN = "+12125551234"
 BLOCKED = Verdict(Status.REJECTED, "NUMBER_BLOCKED", "Il numero è bloccato")
@@ -74,6 +76,22 @@ USAGE = Usage(
     refused_by_others=0,
     share=100.0,
 )
+REFUSAL = Refusal(3, "EMPTY_CELL", "has nothing under 'Name'")
+ADDED = Added(queued=2, bad=1)
+STATUS = CampaignStatus(
+    state="open",
+    queued=1,
+    claimed=0,
+    sending=0,
+    sent=5,
+    rejected=0,
+    not_sent=0,
+    unknown=0,
+    duplicates=0,
+    requests=1,
+    credits=98,
+    price=1.5,
+)
 CREDITS = Credits(98, dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC))
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -83,7 +101,10 @@ def names(kind):
     return [field.name for field in attrs.fields(kind)]
 
 
-@pytest.mark.parametrize("value", [RECEIPT, CREDITS, RECORD, USAGE, Progress(sent=2)])
+@pytest.mark.parametrize(
+    "value",
+    [RECEIPT, CREDITS, RECORD, USAGE, Progress(sent=2), REFUSAL, ADDED, STATUS],
+)
 def test_a_value_as_json(value):
     """A value gives all its attributes under their names, in types that JSON has."""
     said = value.to_dict()

@@ -291,6 +291,17 @@ def test_the_size_is_one_line(text, line):
     assert line == str(count(text))
 
 
+def test_segments_as_json():
+    """All but the text can be written as JSON, with what forces UCS-2."""
+    said = count("caffè – ç").to_dict()
+
+    assert said == json.loads(json.dumps(said))
+    assert (1, "UCS-2", "caffè - c") == (said["segments"], said["encoding"], said["swapped"])
+    assert {"char": "ç", "name": "LATIN SMALL LETTER C WITH CEDILLA", "count": 1, "swap": "c"} == (
+        said["forcing"][1]
+    )
+
+
 def test_the_text_is_not_shown():
     """A repr is made for logs."""
     assert "secret" not in repr(count("secret"))

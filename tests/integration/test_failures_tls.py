@@ -243,6 +243,17 @@ async def test_a_proxy_makes_no_tunnel(authority, play):
         assert PHONE.encode() not in proxy.received
 
 
+async def test_why_a_proxy_makes_no_tunnel(authority):
+    """The proxy's status says what to mend; its text, which may hold anything, is not quoted."""
+    async with RawServer(answering(http(407, "who are you?"))) as proxy:
+        address = f"http://127.0.0.1:{proxy.port}"
+        async with trusting(authority, "https://gateway.invalid/", proxy=address, retries=0) as sms:
+            with pytest.raises(ConnectFailed) as caught:
+                await sms.send(PHONE, TEXT)
+
+    assert "ClientHttpProxyError: HTTP status 407" == caught.value.detail
+
+
 async def test_there_is_no_proxy(authority):
     """A proxy that cannot be reached got nothing: not sent."""
     proxy = f"http://127.0.0.1:{free_port()}"

@@ -253,7 +253,7 @@ async def test_a_pause_gives_back_what_was_claimed_ahead(make_outbox):
     [
         ("stop", 5, "stop must be StopRules"),
         ("stop", {}, "stop must be StopRules"),
-        ("sms", None, "sms must be a customersms_async.CustomerSMS, not NoneType"),
+        ("sms", None, "sms must be a customersms_async.CustomerSMS, not builtins.NoneType"),
     ],
 )
 async def test_what_send_refuses(make_outbox, option, value, said):

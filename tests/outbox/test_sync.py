@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import customersms_async
 import customersms_async.sync
 from customersms_async import LocalLimiter, Message, Rate, Status
 from customersms_async.outbox import Added, CampaignHeld, enqueue
@@ -66,6 +67,7 @@ def test_a_campaign_from_its_list_to_its_export(outbox, sms, ledger, tmp_path):
     progress = campaign.send(sms, max_in_flight=4)
     assert (600, 600, True) == (progress.sent, ledger.sent.total(), progress.complete)
     assert 600 == len(list(campaign.outcomes(Status.SENT))) == campaign.status().sent
+    assert [f"row-{n}" for n in range(600)] == [line.ref for line in campaign.lines()]
     assert 600 == campaign.export(tmp_path / "result.csv")
     assert (["row-1"], ["row-1"]) == (
         campaign.mark_sent(["row-1"]),
@@ -73,6 +75,13 @@ def test_a_campaign_from_its_list_to_its_export(outbox, sms, ledger, tmp_path):
     )
     assert ["row-1"] == campaign.withdraw(["row-1"])
     assert 6 == outbox.purge(older_than=dt.timedelta(seconds=-1))
+
+
+@pytest.mark.parametrize("wrong", [None, customersms_async.CustomerSMS("cspro_wrong")])
+def test_a_client_of_another_kind(outbox, wrong):
+    """The error names the one that is asked for, and the one that was given."""
+    with pytest.raises(TypeError, match=r"must be a customersms_async\.sync\.CustomerSMS, not "):
+        outbox.campaign("tonight").send(wrong)
 
 
 def test_an_iterable_that_raises(outbox):

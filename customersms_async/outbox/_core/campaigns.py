@@ -7,10 +7,11 @@ The queue of `enqueue` is a campaign as well, with a name that no caller can cho
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
+from ..._values.export import as_dict
 from .claim import dead, nobody_is
 from .guards import CANCELLED, OPEN, PAUSED, CampaignFacts
 from .job import Change, Job, Now, Query
@@ -75,6 +76,10 @@ class CampaignStatus:
     credits: int | None
     price: float
     abandoned: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes as types that JSON has."""
+        return as_dict(self)
 
 
 def find(name: str, now: float) -> Job[int]:

@@ -16,11 +16,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
 from ... import codes
+from ..._values.export import as_dict
 from ..._values.status import Status, Verdict
 
 __all__ = [
@@ -115,6 +116,10 @@ class Added:
     bad: int = 0
     skipped: int = 0
     conflicts: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the counts as types that JSON has."""
+        return as_dict(self)
 
     def __add__(self, other: Added) -> Added:
         return Added(
