@@ -130,14 +130,31 @@ def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
     assert Exit.KEY == status
     assert err[-1].startswith("stopped: INVALID_API_KEY: the gateway refused the key; ")
     assert 5 > len(sms_sandbox.requests)
-    status, _out, err = run("bulk", people, *TEXT)
-    assert Exit.STOPPED == status
-    assert f"customersms resume {people} --new-key" in err[-1]
-    assert Exit.OK == run("resume", people, "--new-key")[0]
     assert Exit.OK == run("bulk", people, *TEXT)[0]
     assert 30 == len(sms_sandbox.messages)
+    forget(request, "cspro_nobody")
+
+
+def test_a_changed_key(run, write, sms_sandbox, tmp_path, request):
+    """A list that was begun with another key waits until somebody says that it was changed."""
+    sms_sandbox.credits = 3
+    people = write(*numbers(6))
+    key = ("--key-file", tmp_path / "key")
+    key[1].write_text("cspro_nobody")
+
+    assert Exit.STOPPED == run("bulk", people, *TEXT, "--yes")[0]
+    status, _, err = run("bulk", people, *TEXT, *key)
+    assert Exit.STOPPED == status
+    assert f"customersms resume {people} --new-key" in err[-1]
+    assert Exit.OK == run("resume", people, "--new-key", *key)[0]
+    assert Exit.KEY == run("bulk", people, *TEXT, *key)[0]
+    forget(request, "cspro_nobody")
+
+
+def forget(request, key):
+    """Let the sandbox forget the requests of a key, which no test may leave behind."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
-    thread.call(lambda: thread.sandbox.clear("cspro_nobody"))
+    thread.call(lambda: thread.sandbox.clear(key))
 
 
 def test_no_credits(run, write, sms_sandbox):
