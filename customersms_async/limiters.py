@@ -199,9 +199,12 @@ class FileLimiter(SharedLimiter):
         return FileStore(self._path, self._settled)
 
 
+_NO_FILES: Final = ("", ":memory:")  # the latter would be a file of that name
+
+
 def _checked_path(given: object) -> str:
     path: object = os.fspath(cast("str", given)) if isinstance(given, str | os.PathLike) else None
-    if isinstance(path, str) and path:
+    if isinstance(path, str) and path not in _NO_FILES:
         return str(Path(path).absolute())  # the working directory may change
     msg = f"path must name a file, like /var/lib/app/sms.limit, not {given!r}"
     raise ConfigurationError(msg)

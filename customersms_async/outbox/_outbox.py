@@ -207,16 +207,16 @@ def _settle_down(place: str) -> Job[None]:
 def _make_engine(url: object, prefix: str) -> Engine:
     if isinstance(url, os.PathLike):
         url = os.fspath(cast("os.PathLike[str]", url))
-    if not isinstance(url, str) or not url:
-        given = repr(url) if url == "" else type(url).__name__
-        msg = f"url must be a path, sqlite:///... or postgresql://..., not {given}"
-        raise ConfigurationError(msg)
+    if not isinstance(url, str):
+        raise ConfigurationError(_not_a_place(type(url).__name__))
     scheme, found, rest = url.partition("://")
-    if not found:
-        return SqliteEngine(url, prefix)
-    if scheme == "sqlite":
-        return SqliteEngine(rest.removeprefix("/"), prefix)
-    if scheme in ("postgresql", "postgres"):
+    if found and scheme in ("postgresql", "postgres"):
         return PostgresEngine(url, prefix)
-    msg = f"url must be a path, sqlite:///... or postgresql://..., not {scheme}://..."
-    raise ConfigurationError(msg)
+    path = {"sqlite": rest.removeprefix("/")}.get(scheme, "") if found else url
+    if path in ("", ":memory:"):  # which would be a file of that name
+        raise ConfigurationError(_not_a_place(f"{scheme}://..." if found else repr(url)))
+    return SqliteEngine(path, prefix)
+
+
+def _not_a_place(given: str) -> str:
+    return f"url must be a path, sqlite:///... or postgresql://..., not {given}"

@@ -57,7 +57,7 @@ def test_a_plain_table_is_taken(table):
     assert PostgresLimiter(URLS[PostgresLimiter], table=table)
 
 
-@pytest.mark.parametrize("path", ["", b"/tmp/x", None, 7])
+@pytest.mark.parametrize("path", ["", ":memory:", b"/tmp/x", None, 7])
 def test_a_path_that_is_none_is_refused(path):
     """A limiter in a file needs a path."""
     with pytest.raises(ConfigurationError, match="path must name a file"):

@@ -517,6 +517,9 @@ async def test_a_file_that_cannot_be_opened(tmp_path):
         (17, "not int"),
         ("mysql://user:secret@host/x", "not mysql://"),
         ("", "not ''"),
+        (":memory:", "not ':memory:'"),
+        ("sqlite://", "not sqlite://"),
+        ("sqlite:///:memory:", "not sqlite://"),
     ],
 )
 def test_a_url_of_another_kind_is_refused(given, said):
