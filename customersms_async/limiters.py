@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NoReturn, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ._environment import NOT_GIVEN, NotGiven
@@ -115,6 +115,10 @@ class LocalLimiter:
 
     async def ready(self) -> None:
         """Return at once: a limiter in memory has nothing to wait for."""
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a limiter in memory is not pickled: a copy would count for itself; use a FileLimiter"
+        raise TypeError(msg)
 
     @safe_repr
     def __repr__(self) -> str:

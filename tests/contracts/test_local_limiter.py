@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import sys
 import threading
 import time
@@ -351,3 +352,9 @@ def test_a_waiter_of_a_loop_that_is_closed_in_the_midst_of_a_grant():
     slot.unused()
 
     assert 0 == usage_now(limiter).in_flight
+
+
+def test_a_limiter_in_memory_is_not_pickled():
+    """A copy in another process would count for itself, and both would be over the limit."""
+    with pytest.raises(TypeError, match="use a FileLimiter"):
+        pickle.dumps(LocalLimiter())

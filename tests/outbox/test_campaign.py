@@ -447,11 +447,17 @@ async def test_the_limit_is_shared_by_all_who_open_the_outbox(make_outbox):
 
 async def test_a_cancelled_run_waits_for_what_is_in_flight(make_outbox):
     """Ctrl-C makes nobody unknown, and the next run goes on."""
-    async with Ledger(takes=0.3) as ledger, make_outbox() as outbox, client(ledger) as sms:
+    is_there = asyncio.Event()
+
+    async def arrive(point, number):
+        if point == "received":
+            is_there.set()
+
+    async with Ledger(arrive, takes=0.3) as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(20), batch_size=5)
         run = asyncio.create_task(campaign.send(sms, batch_size=5, max_in_flight=1))
-        await asyncio.sleep(0.2)
+        await is_there.wait()
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
