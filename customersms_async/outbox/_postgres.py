@@ -36,6 +36,7 @@ from ._core.job import (
     Undo,
     Update,
     Wake,
+    scalars,
 )
 from ._core.migrate import migrate
 from ._core.schema import QUEUE_CHANNEL, with_prefix
@@ -107,6 +108,7 @@ class PostgresEngine:
             max_size=_CONNECTIONS,
             timeout=_PATIENCE,
             command_timeout=_PATIENCE,
+            reset=_leave_as_it_is,
         )
         await self.run(migrate(self.kind, self.prefix))
 
@@ -172,6 +174,10 @@ class PostgresEngine:
             pool.terminate()
 
 
+async def _leave_as_it_is(_: object) -> None:
+    """Reset no connection: a job changes nothing of it but for its own transaction."""
+
+
 def _identity() -> Job[Sequence[Record]]:
     rows: Sequence[Record] = yield Query(
         "SELECT (SELECT system_identifier FROM pg_control_system()), oid FROM pg_database"
@@ -192,17 +198,19 @@ async def _carry_out(connection: _Connection, job: Job[Result], prefix: str) -> 
 async def _step(connection: _Connection, step: Step, prefix: str) -> object:
     match step:
         case Query(sql, args):
-            return await connection.fetch(_written(sql, prefix), *args)
+            text, values = _statement(sql, args, prefix)
+            return await connection.fetch(text, *values)
         case Gather():
-            return await connection.fetch(_written(step.sql("array_agg"), prefix), step.keys)
+            text, values = _statement(step.sql("array_agg"), (step.keys,), prefix)
+            return await connection.fetch(text, *values)
         case Change(sql, args):
-            return _touched(await connection.execute(_written(sql, prefix), *args))
+            text, values = _statement(sql, args, prefix)
+            return _touched(await connection.execute(text, *values))
         case Insert(table, columns, rows):
             name = with_prefix(table, prefix)
             await connection.copy_records_to_table(name, records=rows, columns=columns)
-        case Update(columns, rows) if rows:
-            *lists, ids = map(list, zip(*rows, strict=True))
-            await connection.execute(_updating(tuple(columns), prefix), ids, *lists)
+        case Update(_, rows) if rows:
+            await _update(connection, step, prefix)
         case NewIds(table, count):
             return await _new_ids(connection, with_prefix(table, prefix), count)
         case Wake(channel):
@@ -214,6 +222,20 @@ async def _step(connection: _Connection, step: Step, prefix: str) -> object:
         case _:
             pass
     return None
+
+
+def _statement(sql: str, args: Sequence[object], prefix: str) -> tuple[str, Sequence[object]]:
+    if (values := scalars(args)) is None:
+        return _written(sql, prefix, "= ANY(?)"), args
+    return _written(sql, prefix, "= ?"), values
+
+
+async def _update(connection: _Connection, step: Update, prefix: str) -> None:
+    """Write rows; what they share is sent once."""
+    shared = step.shared or ()
+    *lists, ids = map(list, zip(*(row[len(shared) :] for row in step.rows), strict=True))
+    sql = _updating(tuple(step.columns), len(shared), prefix)
+    await connection.execute(sql, ids, *shared, *lists)
 
 
 #: The sequence is looked up once, not for each row.
@@ -239,8 +261,8 @@ def _touched(said: str) -> int:
 
 
 @lru_cache(256)
-def _written(sql: str, prefix: str) -> str:
-    return numbered(with_prefix(sql, prefix))
+def _written(sql: str, prefix: str, among: str) -> str:
+    return numbered(with_prefix(sql.replace("= ANY(?)", among), prefix))
 
 
 def numbered(sql: str) -> str:
@@ -255,13 +277,16 @@ def numbered(sql: str) -> str:
     return re.sub(r"\?", number, sql)
 
 
-@lru_cache(8)
-def _updating(columns: tuple[str, ...], prefix: str) -> str:
-    changes = ", ".join(f"{column} = told.{column}" for column in columns)
-    types = ", ".join(f"${n}::{_TYPES.get(c, 'text')}[]" for n, c in enumerate(columns, 2))
+@lru_cache(16)
+def _updating(columns: tuple[str, ...], shared: int, prefix: str) -> str:
+    """Write an UPDATE by ids ($1), whose first columns are the same for all rows."""
+    typed = [f"${n}::{_TYPES.get(column, 'text')}" for n, column in enumerate(columns, 2)]
+    values = [*typed[:shared], *(f"told.{column}" for column in columns[shared:])]
+    changes = ", ".join(map(" = ".join, zip(columns, values, strict=True)))
+    lists = ", ".join(f"{value}[]" for value in typed[shared:])
     sql = (
-        f"UPDATE sms_message SET {changes} FROM unnest($1::bigint[], {types})"  # noqa: S608  # names of ours
-        f" AS told (id, {', '.join(columns)}) WHERE sms_message.id = told.id"
+        f"UPDATE sms_message SET {changes} FROM unnest($1::bigint[], {lists})"  # noqa: S608  # names of ours
+        f" AS told (id, {', '.join(columns[shared:])}) WHERE sms_message.id = told.id"
     )
     return with_prefix(sql, prefix)
 

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, TypeGuard, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ from ._core.job import (
     Step,
     Undo,
     Update,
+    is_list,
+    scalars,
 )
 from ._core.schema import with_prefix
 from ._lease import machine_clock
@@ -126,8 +128,8 @@ def _step(connection: SqliteConnection, step: Step, prefix: str) -> object:
             return _gather(connection, step, prefix)
         case Insert(table, columns, rows):
             _insert(connection, with_prefix(table, prefix), tuple(columns), rows)
-        case Update(columns, rows):
-            _update(connection, tuple(columns), rows, prefix)
+        case Update():
+            _update(connection, step, prefix)
         case NewIds(table, count):
             return _new_ids(connection, with_prefix(table, prefix), count)
         case Now():
@@ -150,16 +152,10 @@ def _gather(connection: SqliteConnection, step: Gather, prefix: str) -> list[lis
 def _execute(
     connection: SqliteConnection, sql: str, args: Sequence[object], prefix: str
 ) -> sqlite3.Cursor:
-    """Execute a statement; a list of one is a value, which costs half of what a list does."""
-    if all(len(arg) == 1 for arg in args if _is_list(arg)):
-        bound = [arg[0] if _is_list(arg) else arg for arg in args]
-        return connection.execute(_written(sql, prefix, "= ?"), bound)
-    bound = [_json(arg) if _is_list(arg) else arg for arg in args]
+    if (values := scalars(args)) is not None:
+        return connection.execute(_written(sql, prefix, "= ?"), values)
+    bound = [_json(arg) if is_list(arg) else arg for arg in args]
     return connection.execute(_written(sql, prefix, _IN_LIST), bound)
-
-
-def _is_list(arg: object) -> TypeGuard[list[object]]:
-    return isinstance(arg, list)
 
 
 def _json(value: object) -> str:
@@ -193,19 +189,15 @@ def _inserting(table: str, columns: tuple[str, ...], size: int) -> str:
     return f"INSERT OR FAIL INTO {table} ({', '.join(columns)}) VALUES {lines}"  # noqa: S608  # names of ours
 
 
-def _update(
-    connection: SqliteConnection,
-    columns: tuple[str, ...],
-    rows: Sequence[Sequence[object]],
-    prefix: str,
-) -> None:
+def _update(connection: SqliteConnection, step: Update, prefix: str) -> None:
     """Write rows that differ in the last column alone in one statement; others one by one."""
-    same = rows[0][:-2] if rows else ()
-    if len(rows) > 1 and _HAS_UPDATE_FROM and all(row[:-2] == same for row in rows):
-        told = _json({row[-1]: row[-2] for row in rows})
-        connection.execute(_updating_alike(columns, prefix), [*same, told])
-    else:
+    rows, columns = step.rows, tuple(step.columns)
+    shared = step.shared if len(rows) > 1 and _HAS_UPDATE_FROM else None
+    if shared is None:
         connection.executemany(_updating(columns, prefix), rows)
+    else:
+        told = _json({row[-1]: row[-2] for row in rows})
+        connection.execute(_updating_alike(columns, prefix), [*shared, told])
 
 
 @lru_cache(8)

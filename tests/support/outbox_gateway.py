@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -99,6 +98,7 @@ class Striking:
         self._when, _, self._job = (point or "").partition(" ")
         self._left = turn
         self._sign = sign
+        self._running = 0
         self.kind, self.prefix = engine.kind, engine.prefix
 
     async def open(self):
@@ -115,17 +115,20 @@ class Striking:
         self._left -= is_it
         is_now = is_it and self._left == 0
         if is_now and self._when == "before":
-            self._strike()
-        result = await self._engine.run(job)
+            await self._strike()
+        self._running += 1
+        try:
+            result = await self._engine.run(job)
+        finally:
+            self._running -= 1
         if is_now and self._when == "after":
-            self._strike()
+            await self._strike()
         return result
 
-    def _strike(self):
-        if self._sign == signal.SIGSTOP:
-            time.sleep(
-                0.05
-            )  # a process that stands still within a transaction locks the others out
+    async def _strike(self):
+        """Strike; what would stand still within a transaction would lock the others out."""
+        while self._running and self._sign == signal.SIGSTOP:  # noqa: ASYNC110  # no one tells of it
+            await asyncio.sleep(0)
         os.kill(os.getpid(), self._sign)
 
 

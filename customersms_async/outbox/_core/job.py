@@ -17,7 +17,7 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from attrs import frozen
 
@@ -36,6 +36,8 @@ __all__ = [
     "Undo",
     "Update",
     "Wake",
+    "is_list",
+    "scalars",
 ]
 
 #: One row of an answer, by position.
@@ -120,6 +122,12 @@ class Update:
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
 
+    @property
+    def shared(self) -> Sequence[object] | None:
+        """What all rows have in all columns but the last one; None where they differ."""
+        first = self.rows[0][:-2]
+        return first if all(row[:-2] == first for row in self.rows) else None
+
 
 @frozen
 class Now:
@@ -150,3 +158,20 @@ class Undo(Exception):
     def __init__(self, answer: object) -> None:
         super().__init__()
         self.answer = answer
+
+
+def scalars(args: Sequence[object]) -> list[object] | None:
+    """
+    Give arguments with each list of one as its value; None where a list is longer, or empty.
+
+    ``= ?`` costs SQLite half of what ``= ANY(?)`` does, and PostgreSQL plans the latter anew each
+    time.
+    """
+    if all(len(arg) == 1 for arg in args if is_list(arg)):
+        return [arg[0] if is_list(arg) else arg for arg in args]
+    return None
+
+
+def is_list(arg: object) -> TypeGuard[list[object]]:
+    """Tell whether an argument stands for many values."""
+    return isinstance(arg, list)
