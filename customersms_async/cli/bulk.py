@@ -234,7 +234,7 @@ def _exits(now: CampaignStatus, plan: Plan, ended: Progress | Exit) -> list[Exit
         say(stop_line(ended.stopped))
         is_key = family_of(ended.stopped) is Family.KEY
         exits.append(Exit.KEY if is_key else Exit.STOPPED)
-    if now.unknown:
+    if now.unknown or now.abandoned:
         exits.append(Exit.UNKNOWN)
     if now.rejected or now.queued or plan.bad:
         exits.append(Exit.PARTIAL)

@@ -141,7 +141,7 @@ def summary(now: CampaignStatus, bad: int = 0) -> str:
     parts = [
         f"{now.sent:,} sent",
         f"{now.rejected:,} rejected",
-        f"{now.unknown:,} unknown",
+        f"{now.unknown + now.abandoned:,} unknown",  # as the next run will have it
         f"{now.not_sent + bad:,} not sent",
         f"{_waiting(now):,} waiting",
     ]
@@ -153,7 +153,7 @@ def summary(now: CampaignStatus, bad: int = 0) -> str:
 
 
 def _waiting(now: CampaignStatus) -> int:
-    return now.queued + now.claimed + now.sending
+    return now.queued + now.claimed + now.sending - now.abandoned
 
 
 async def _refs_of(names: list[str], people: Recipients, campaign: Campaign) -> list[str | None]:

@@ -400,6 +400,13 @@ def test_a_summary():
     )
 
 
+def test_a_summary_after_requests_were_given_up():
+    """What a run that has ended was sending is unknown, and waits for nothing."""
+    now = CampaignStatus(**{**NOW, "sending": 8, "abandoned": 7})
+
+    assert "1,000 sent, 0 rejected, 7 unknown, 0 not sent, 3 waiting" == summary(now)
+
+
 @pytest.mark.virtual_time
 async def test_a_line_a_minute(capsys):
     """Where there is no terminal, that is how far it is told."""
