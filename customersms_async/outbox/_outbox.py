@@ -92,8 +92,8 @@ class Outbox:
         return self._place
 
     async def __aenter__(self) -> Self:
-        await self._engine.open()
         try:
+            await self._engine.open()
             self._place = await self._engine.identity()
             await self._engine.run(_settle_down(self._place))
         except BaseException:

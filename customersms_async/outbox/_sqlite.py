@@ -111,8 +111,12 @@ class SqliteEngine:
         connection = sqlite3.connect(
             self.path, timeout=_PATIENCE, isolation_level=None, factory=SqliteConnection
         )
-        _keep_a_log(connection)
-        connection.keep("cache_size", -65536)
+        try:
+            _keep_a_log(connection)
+            connection.keep("cache_size", -65536)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import sys
+import threading
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from customersms_async import ConfigurationError, Message, Outcome, Status
@@ -243,3 +247,22 @@ async def test_a_step_that_a_caller_s_transaction_has_not():
     with pytest.raises(TypeError, match="Query is no step"):
         await carry_out_async(owner, job(), "sms_")
     connection.close()
+
+
+@pytest.mark.parametrize("content", [b"no database" * 500, None], ids=["another file", "newer"])
+async def test_what_cannot_be_opened_leaves_nothing_behind(tmp_path, content):
+    """A file that is refused is closed again, and no thread waits for it."""
+    path = tmp_path / "a.db"
+    if content is None:
+        async with Outbox(path):
+            pass
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("UPDATE sms_meta SET value = '1000' WHERE name = 'schema'")
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(OutboxError):
+        await Outbox(path).__aenter__()
+
+    assert "customersms-outbox" not in {thread.name for thread in threading.enumerate()}
+    assert path not in {Path(file.path) for file in psutil.Process().open_files()}
