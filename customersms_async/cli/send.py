@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeVar
 
 from attrs import frozen
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from .._values.status import Status
 from ..client import CustomerSMS
@@ -34,7 +35,9 @@ def send(
     /,
     *,
     text: Annotated[str, Parameter(help="The text.")],
-    timeout: Annotated[float | None, Parameter(help="Seconds for each, all in all.")] = None,
+    timeout: Annotated[
+        float | None, Parameter(help="Seconds for each, all in all.", validator=Number(gt=0))
+    ] = None,
     country: Annotated[
         str | None, Parameter(help="Two letters, like US, for numbers without a country code.")
     ] = None,

@@ -107,6 +107,10 @@ def test_the_sandbox_is_known_to_the_command_line():
     [
         (["chekc"], 'Unknown command "chekc". Did you mean "check"?'),
         (["segments"], "parameter TEXT requires an argument"),
+        (
+            ["send", A, "--text", "Hi", "--timeout", "0"],
+            'Invalid value "0.0" for --timeout. Must be > 0.',
+        ),
         (["segments", "Hi", "--jsn"], "Unknown option: --jsn. Did you mean --json?"),
     ],
 )
