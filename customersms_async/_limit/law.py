@@ -76,20 +76,6 @@ _LOST: Final = End.LOST
 class Law:
     """What may be done with an `AccountState` of these rules."""
 
-    __slots__ = (
-        "_after",
-        "_burst",
-        "_grace",
-        "_interval",
-        "_is_paced",
-        "_limit",
-        "_reserve",
-        "_saved",
-        "period",
-        "refusals",
-        "rules",
-    )
-
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.period = rules.per + MARGIN

@@ -277,6 +277,13 @@ class LocalAccount:
             self._register(member)
             self._serve()
 
+    def look_again(self) -> None:
+        """Serve those who wait, since the clock was moved."""
+        with lock:
+            for member in self._members.values():
+                member.looks_at = _NEVER
+            self._serve()
+
     # --- How it stands ----------------------------------------------------------------------------
 
     def was_idle_before(self) -> bool:

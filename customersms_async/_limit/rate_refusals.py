@@ -36,8 +36,6 @@ _LEAST: Final = 0.05  # of the limit
 class Refusals:
     """Pause, caution and share of an account with these rules."""
 
-    __slots__ = ("_burst", "_growth", "_least", "_limit", "_per", "_to_regain")
-
     def __init__(self, rules: Rules) -> None:
         self._limit = rules.limit
         self._per = rules.per

@@ -7,51 +7,27 @@ application meets the pause, and a test can move the clock past it.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import itertools
 import sys
 import time
 from collections.abc import Callable
 from typing import Final
 
-from .. import codes
-from .._ports.limiter import Lane, Ticket, Usage
-from ..errors import WaitTooLong
-from .account_state import AccountState, Lease, Rules
-from .law import End
-from .member import LeasedSlot
-from .rate_refusals import Refusals
+from .._ports.limiter import Lane, Slot, Ticket, Usage
+from .account_state import AccountState, Rules
+from .law import Law
+from .local_account import LocalAccount
 
 __all__ = ["UnlimitedLimiter"]
 
-_RULES: Final = Rules(sys.maxsize, 1.0, sys.maxsize, 0, 0.0)
+
+class _NoLimit(Law):
+    """The law, with a slot for everybody."""
+
+    def _used(self, state: AccountState, now: float) -> None:
+        """Say that the limit is used: a refusal does not tell that others use the key."""
 
 
-class _Account:
-    """What is known of an account; ends its slots."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._state = AccountState.new(_RULES)
-        self._refusals = Refusals(_RULES)
-        self.waiting = 0
-        self.in_flight = 0
-
-    @property
-    def paused_until(self) -> float:
-        return self._state.paused_until
-
-    def end(self, lease: Lease, how: End) -> None:  # noqa: ARG002  # no slot is used again
-        self.in_flight -= 1
-        if how is End.ANSWERED:
-            self._state.pause_step = 0.0
-
-    def refused(self, lease: Lease, retry_after: float | None) -> float:
-        now = self._clock()
-        self.in_flight -= 1
-        self._refusals.refused(self._state, now, lease.at, retry_after, used=None)
-        return self.paused_until - now
+_LAW: Final = _NoLimit(Rules(sys.maxsize, 0.001, sys.maxsize, 0, 0.0))
 
 
 class UnlimitedLimiter:
@@ -67,9 +43,7 @@ class UnlimitedLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ahead = 0.0
-        self._accounts: Final = dict[str, _Account]()
-        self._places: Final = itertools.count()
-        self._sleepers: Final = set[asyncio.Future[None]]()
+        self._accounts: Final = dict[str, LocalAccount]()
 
     def now(self) -> float:
         """Return the instant, in seconds of a clock that `advance` moves."""
@@ -78,9 +52,8 @@ class UnlimitedLimiter:
     def advance(self, seconds: float) -> None:
         """Move the clock forward by *seconds*, and with it the end of every pause."""
         self._ahead += seconds
-        for sleeper in list(self._sleepers):
-            with contextlib.suppress(RuntimeError):  # its loop was closed
-                sleeper.get_loop().call_soon_threadsafe(_wake, sleeper)
+        for account in list(self._accounts.values()):
+            account.look_again()
 
     async def acquire(
         self,
@@ -90,62 +63,19 @@ class UnlimitedLimiter:
         longest: float,
         patience: float | None = None,
         ticket: Ticket | None = None,
-    ) -> LeasedSlot:
+    ) -> Slot:
         """Wait for the end of a pause; see `Limiter.acquire`."""
-        asked_at, known = self.now(), self._account(account)
-        if known.paused_until > asked_at:
-            known.waiting += 1
-            try:
-                await self._sleep(known, None if patience is None else self._clock() + patience)
-            finally:
-                known.waiting -= 1
-        known.in_flight += 1
-        at = self.now()
-        lease = Lease("", lane is Lane.BULK, at, at, at, longest)
-        place = next(self._places) if ticket is None else ticket.place
-        return LeasedSlot(known, lease, place, asked_at, at)
+        known = self._account(account)
+        slot = known.take_at_once(lane, self.now(), longest, ticket)
+        return slot or await known.member().acquire(lane, longest, patience, ticket)
 
     async def usage(self, account: str) -> Usage:
         """Say how *account* stands; its limit is the largest number."""
-        known = self._account(account)
-        return Usage(
-            limit=sys.maxsize,
-            busy=known.in_flight,
-            in_flight=known.in_flight,
-            waiting=known.waiting,
-            next_free_at=self.now(),
-            paused_until=known.paused_until if known.paused_until > self.now() else None,
-            refused_by_others=0,
-            share=sys.maxsize,
-        )
+        return self._account(account).usage()
 
     async def ready(self) -> None:
         """Return at once: slots can always be had."""
 
-    def _account(self, name: str) -> _Account:
+    def _account(self, name: str) -> LocalAccount:
         known = self._accounts.get(name)
-        return known or self._accounts.setdefault(name, _Account(self.now))
-
-    async def _sleep(self, known: _Account, deadline: float | None) -> None:
-        while True:
-            sleeper = asyncio.get_running_loop().create_future()
-            self._sleepers.add(sleeper)  # before the look at the clock: no `advance` is missed
-            try:
-                wait = known.paused_until - self.now()
-                if wait <= 0:
-                    return
-                _check_patience(wait, deadline, self._clock())
-                await asyncio.wait((sleeper,), timeout=wait)
-            finally:
-                self._sleepers.discard(sleeper)
-
-
-def _check_patience(wait: float, deadline: float | None, now: float) -> None:
-    if deadline is not None and wait > deadline - now:
-        detail = f"the gateway's pause ends in {wait:.1f} s, and {deadline - now:.1f} s are left"
-        raise WaitTooLong(codes.PAUSED, (), detail, wait - (deadline - now))
-
-
-def _wake(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)
+        return known or self._accounts.setdefault(name, LocalAccount(name, _LAW, self.now))

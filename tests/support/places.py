@@ -16,10 +16,10 @@ from attrs import define, evolve, field
 
 from customersms_async import FileLimiter, Rate
 from customersms_async._limit.shared_limiter import SharedLimiter
-from customersms_async._limit.stores.memory import MemoryStore, in_time
 from customersms_async._ports.store import TIMEOUT, Seen, Store, StoreAway, Swap
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
+from tests.support.memory_store import MemoryStore, in_time
 from tests.support.store import BINARIES
 from tests.support.stores import Servers
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from customersms_async import Rate
 from customersms_async._limit.shared_limiter import SharedLimiter
-from customersms_async._limit.stores.memory import MemoryStore
 from customersms_async._ports.store import BACK_OFF, TIMEOUT, Seen, StoreAway, Swap
+from tests.support.memory_store import MemoryStore
 
 _runs = itertools.count()
 

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import redis
 
 from customersms_async._limit.stores.file import FileStore
-from customersms_async._limit.stores.memory import MemoryStore
 from customersms_async._limit.stores.postgres import PostgresStore
 from customersms_async._limit.stores.redis import RedisStore, connect
 from customersms_async._ports.store import Store
+from tests.support.memory_store import MemoryStore
 from tests.support.postgres import PostgresServer
 from tests.support.store import BINARIES, StoreServer
 

@@ -11,7 +11,6 @@ from attrs import astuple
 
 from ..._ports.store import Seen, Swap
 from .boot_clock import Run, boot, now, run_at
-from .memory import may_replace
 from .sqlite_file import SqliteFile
 
 __all__ = ["Database"]
@@ -38,7 +37,8 @@ class Database:
         """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
         with self._file.transaction() as opened:
             seen = self._seen(opened, account)
-            done = may_replace(base, seen, within)
+            is_same = (seen.run, seen.token) == (base.run, base.token)
+            done = is_same and (within is None or 0 <= seen.now - base.now <= within)
             if done:
                 row = (account, value, os.urandom(16))
                 opened.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", row)

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..._ports.store import Seen, Swap
+from customersms_async._ports.store import Seen, Swap
 
-__all__ = ["MemoryStore"]
+__all__ = ["MemoryStore", "in_time", "may_replace"]
 
 _RUN: Final = "memory"
 
