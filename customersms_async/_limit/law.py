@@ -91,7 +91,7 @@ class Law:
 
     def look_back(self, longest: float) -> float:
         """Say for how many seconds a request may keep a slot busy from its reservation on."""
-        return longest + SLACK + self._grace + self.period
+        return longest + self._after
 
     def tidy(self, state: AccountState, now: float) -> None:
         """Let go of the slots that are free again."""
@@ -140,8 +140,8 @@ class Law:
         ended = state.ended
         if state.first_death <= now or (ended and ended[0][0] <= now):
             self.tidy(state, now)
-        free = self._limit - len(state.leases) - len(ended)
         is_bulk = lease.is_bulk
+        free = self._limit - len(state.leases) - len(ended)
         if free > 0 and not is_bulk and state.refused_at == _NEVER and state.opens_at <= now:
             self._begin_at_once(state, lease, now)
             return None
@@ -253,8 +253,9 @@ class Law:
         """Say how many slots a bulk run leaves."""
         spare = 0 if is_overdue else self._reserve
         if state.share_at > _NEVER:
-            spare = max(spare, self._limit - math.ceil(self.refusals.share(state, now)))
-        return min(spare, self._limit - 1)
+            others = self._limit - math.ceil(self.refusals.share(state, now))
+            return min(max(spare, others), self._limit - 1)
+        return spare
 
     def _instant(
         self, state: AccountState, now: float, lease: Lease, opens: float, *, is_overdue: bool
@@ -263,23 +264,19 @@ class Law:
         at = max(opens, state.paused_until, state.opens_at)
         if lease.is_bulk and self._is_paced and state.due > at and not is_overdue:
             at = state.due
-        if state.refused_at > _NEVER and self.refusals.is_cautious(state, now):
-            return max(at, state.send_due)
-        return at
+        return max(at, state.send_due) if self._is_cautious(state, now) else at
 
     def _is_cautious(self, state: AccountState, now: float) -> bool:
         """Whether all leave one by one."""
         return state.refused_at > _NEVER and self.refusals.is_cautious(state, now)
 
     def _begin_at_once(self, state: AccountState, lease: Lease, now: float) -> None:
-        """Let a message leave that nothing holds up: the short way, without `min` and `max`."""
-        lease.opens = lease.at = now
-        lease.dies = dies = now + lease.longest + self._after
-        state.leases[lease.id] = lease
-        if dies < state.first_death:  # noqa: PLR1730  # a call costs as much as all of this
-            state.first_death = dies
+        """Let a message leave that nothing holds up: the short way."""
+        lease.opens = now
+        self._begin(state, lease, now)
         lease.charge = self._interval
         rested = now - self._saved
+        # Without `min` and `max`, which cost as much as all the rest.
         due = self._interval + (rested if rested > state.due else state.due)  # noqa: FURB136
         latest = now + self.period
         state.due = due if due < latest else latest  # noqa: FURB136
@@ -289,7 +286,8 @@ class Law:
         lease.at = at
         lease.dies = dies = at + lease.longest + self._after
         state.leases[lease.id] = lease
-        state.first_death = min(state.first_death, dies)
+        if dies < state.first_death:  # noqa: PLR1730  # `min` costs as much as all the rest
+            state.first_death = dies
 
     def _pace(self, state: AccountState, now: float) -> tuple[float, int]:
         """Give the seconds between two requests that are paced, and how many may go at once."""

@@ -24,7 +24,6 @@ import math
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -43,6 +42,9 @@ _ANSWERED: Final = End.ANSWERED
 _UNUSED: Final = End.UNUSED
 _SEND: Final = Lane.SEND
 
+#: None outside of any loop; the public function raises there.
+_running_loop: Final = asyncio._get_running_loop  # noqa: SLF001
+
 
 class LocalAccount:
     """A `Desk` of all event loops of the process."""
@@ -58,8 +60,9 @@ class LocalAccount:
         self._passed = 0  # single messages that went ahead of a waiting bulk run, in a row
         self._held = 0.0  # seconds for which a request in flight holds its slot, on average
         self._uses = -2  # the number that came next when it was last seen idle
-        self._looks_at = -_NEVER  # when the next slot opens, as last seen; -inf if nobody waits
-        self._is_busy = False
+        self._looks_at = -_NEVER  # when the next slot opens, as last seen; -inf if nobody asks
+        self._is_busy = False  # a decision is being made
+        self._must_serve = False  # an end came in its midst
         self._ends: deque[tuple[Lease, End, float]] = deque()
         # Replaced and never changed, since other threads walk it without the lock.
         self._members: dict[AbstractEventLoop, Member] = {}
@@ -110,7 +113,7 @@ class LocalAccount:
                     return None
             finally:
                 self._is_busy = False
-                if self._ends:  # told in this very moment
+                if self._must_serve:
                     self._serve()
             self._passed = self._passed + 1 if bulks else 0
             place = number if ticket is None else ticket.place
@@ -198,6 +201,7 @@ class LocalAccount:
     def _serve(self) -> None:
         """Take in the ends that were told, and grant what slots there are."""
         if self._is_busy:
+            self._must_serve = True
             return
         self._is_busy = True
         try:
@@ -208,34 +212,42 @@ class LocalAccount:
                 if not self._ends:
                     break
         finally:
-            self._is_busy = False
+            self._is_busy = self._must_serve = False
         if self._looks_at > now:
             self._look_at(self._looks_at, now)
 
     def _grant_all(self, now: float) -> float:
-        """Grant slots while there are any; say when to look again, -inf where nobody waits."""
+        """Grant slots while there are any; say when to look again, -inf where nobody asks."""
         while True:
-            look_at = -_NEVER
+            look_at = _NEVER
+            send, bulk = self._first_in_line()
             is_overdue = self._passed >= PASSED_AT_MOST
-            for waiter in self._first_in_line(is_overdue=is_overdue):
+            for waiter in (bulk, send) if is_overdue else (send, bulk):
+                if waiter is None:
+                    continue
                 at = self._law.reserve(self._state, now, waiter.lease, is_overdue=is_overdue)
                 if at is None:
                     self._grant(waiter, now)
                     break
-                at = min(at, self._state.first_death)
-                look_at = at if look_at < 0 else min(look_at, at)
+                look_at = min(look_at, at, self._state.first_death)
             else:
-                return look_at
+                return look_at if look_at < _NEVER or self._is_asked() else -_NEVER
 
-    def _first_in_line(self, *, is_overdue: bool) -> list[Waiter]:
-        """Give the first of each lane, of all loops that run, as they are to be served."""
+    def _is_asked(self) -> bool:
+        return any(member.sends or member.bulk for member in self._members.values())
+
+    def _first_in_line(self) -> tuple[Waiter | None, Waiter | None]:
+        """Give the first message and the first bulk request that ask, of all loops that run."""
         send = bulk = None
         for loop, member in self._members.items():
             if loop.is_running():
-                send = _earlier(send, member.first(is_bulk=False))
-                bulk = _earlier(bulk, member.first(is_bulk=True))
-        pair = (bulk, send) if is_overdue else (send, bulk)
-        return [one for one in pair if one is not None]
+                one = member.first_send() if member.sends else None
+                if one is not None and (send is None or one.place < send.place):
+                    send = one
+                one = member.first_bulk() if member.bulk else None
+                if one is not None and (bulk is None or one.place < bulk.place):
+                    bulk = one
+        return send, bulk
 
     def _grant(self, waiter: Waiter, now: float) -> None:
         lease, member = waiter.lease, waiter.member
@@ -254,25 +266,22 @@ class LocalAccount:
     def _look_at(self, at: float, now: float) -> None:
         """Let each loop in which somebody waits look when the next slot opens."""
         for loop, member in self._members.items():
-            if not (at < member.looks_at and (member.sends or member.bulk is not None)):
+            if not (at < member.looks_at and (member.sends or member.bulk)):
                 continue
             if _running_loop() is loop:
-                self._arm(member, at, now)
+                if member.timer is not None:
+                    member.timer.cancel()
+                member.looks_at = at
+                member.timer = loop.call_later(at - now, self._look_again, member)
             else:
                 with contextlib.suppress(RuntimeError):  # closed in this very moment
                     loop.call_soon_threadsafe(self._look_again, member)
 
-    def _arm(self, member: Member, at: float, now: float) -> None:
+    def _look_again(self, member: Member) -> None:
+        """Serve in a loop whose time has come, or to which another one gave a sign."""
         if member.timer is not None:
             member.timer.cancel()
-        member.looks_at = at
-        member.timer = member.loop.call_later(at - now, self._on_timer, member)
-
-    def _on_timer(self, member: Member) -> None:
         member.looks_at, member.timer = _NEVER, None
-        self._look_again(member)
-
-    def _look_again(self, member: Member) -> None:
         with lock:
             self._register(member)
             self._serve()
@@ -308,13 +317,3 @@ class LocalAccount:
         self._members = {}
         self._resting = WeakValueDictionary()
         self._is_busy = False
-
-
-def _earlier(one: Waiter | None, other: Waiter | None) -> Waiter | None:
-    if one is None or other is None:
-        return one or other
-    return min(one, other, key=attrgetter("place"))
-
-
-def _running_loop() -> AbstractEventLoop | None:
-    return asyncio._get_running_loop()  # noqa: SLF001

@@ -191,15 +191,17 @@ class Member:
         """Callers that wait; none in a loop that does not run."""
         return len(self.sends) + len(self.bulks) if self.loop.is_running() else 0
 
-    def first(self, *, is_bulk: bool) -> Waiter | None:
-        """Give the first of a lane who asks, or None where nobody does."""
-        if is_bulk:
-            bulk = self.bulk
-            return None if bulk is None or bulk.future.done() else bulk
+    def first_send(self) -> Waiter | None:
+        """Give the first message that asks."""
         for send in self.sends:
             if not send.future.done():
                 return send
         return None
+
+    def first_bulk(self) -> Waiter | None:
+        """Give the bulk request that asks."""
+        bulk = self.bulk
+        return None if bulk is None or bulk.future.done() else bulk
 
     def sends_before(self, place: int) -> int:
         """Count the single messages that wait before *place*."""

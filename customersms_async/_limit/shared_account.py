@@ -198,7 +198,7 @@ class SharedAccount:
 
     def _asking(self) -> list[Waiter]:
         """Give those without a slot: messages in their order, and the head of the bulk runs."""
-        bulk = self.member.first(is_bulk=True)
+        bulk = self.member.first_bulk()
         bulks = [] if bulk is None else [bulk]
         sends = [one for one in self.member.sends if not one.future.done()]
         found = bulks + sends if self._passed >= PASSED_AT_MOST else sends + bulks
@@ -308,7 +308,7 @@ class SharedAccount:
         self._lost.clear()
         told = set(plan.ends)
         self._ends = [end for end in self._ends if end not in told]
-        bulk = self.member.first(is_bulk=True)
+        bulk = self.member.first_bulk()
         if bulk is None or self._reserved.holds(bulk):
             self._passed = -len(plan.granted)  # nobody is passed by
         for one, lease in plan.granted:
@@ -357,7 +357,7 @@ class SharedAccount:
 
     def _tell_all(self, error: Exception) -> None:
         self._tell_senders(error)
-        bulk = self.member.first(is_bulk=True)
+        bulk = self.member.first_bulk()
         if bulk is not None:
             bulk.refuse(error)
 

@@ -228,6 +228,40 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
 
 
 @pytest.mark.virtual_time
+async def test_a_slot_that_ends_in_the_midst_of_a_grant_without_a_wait():
+    """A bulk request for which slots come free while a message is served has one at once."""
+    clock = asyncio.get_running_loop().time
+
+    async def run(step):
+        """End two slots at so many calls or returns after a message asks."""
+        limiter = LocalLimiter(Rate(3), burst=3, reserve=1, clock=clock)
+        slots = await take_all(limiter, 2)
+        waiting = asyncio.create_task(take(limiter, BULK))
+        await asyncio.sleep(0)
+        began_at, events = clock(), iter(range(1000))
+
+        def end():
+            for slot in slots:
+                slot.unused()
+
+        sys.setprofile(lambda *_: end() if next(events) == step else None)
+        await take(limiter)
+        sys.setprofile(None)
+        seen = next(events)
+        if seen <= step:
+            end()
+        await waiting
+        assert began_at == clock()
+        return seen
+
+    step = 0
+    while await run(step) > step:
+        step += 1
+
+    assert 10 < step
+
+
+@pytest.mark.virtual_time
 async def test_a_reserve_holds_though_a_bulk_run_was_passed_by_that_has_left():
     """Nobody waits, and just the reserve is free: it is not granted to the next bulk run."""
     limiter = LocalLimiter(Rate(10), burst=10, reserve=2, clock=asyncio.get_running_loop().time)
@@ -293,6 +327,7 @@ async def test_a_loop_that_was_busy_as_a_slot_was_granted(seconds, in_flight):
     first.unused()
 
     loop._selector_clock.now += seconds
+    usage_now(limiter)  # lets go of leases that have run out
     slot = await waiting
 
     assert in_flight == usage_now(limiter).in_flight

@@ -287,6 +287,29 @@ def test_a_loop_that_runs_on_is_served_by_its_own_timer_and_counted_again():
     assert 1 == count
 
 
+def test_a_loop_that_runs_on_is_served_after_an_end_that_it_did_not_see():
+    """An end in its own loop serves a waiter though an earlier one came while the loop rested."""
+    limiter = LocalLimiter(Rate(2, per=0.001))
+    resting = asyncio.new_event_loop()
+
+    async def leave():
+        slots = await take_all(limiter, 2)
+        waiting = asyncio.create_task(take(limiter))
+        await asyncio.sleep(0)
+        return slots, waiting
+
+    async def run_on():
+        second.answered()
+        (await asyncio.wait_for(waiting, LONG)).answered()
+
+    (first, second), waiting = resting.run_until_complete(leave())
+    first.answered()
+    resting.run_until_complete(run_on())
+    resting.close()
+
+    assert 0 == usage_now(limiter).in_flight
+
+
 def test_two_hundred_runs_keep_one_budget_and_no_loop_alive():
     """From run to run the budget is one, and at most the last loop is remembered."""
     limiter, loops = LocalLimiter(Rate(300), burst=1, clock=still), []
