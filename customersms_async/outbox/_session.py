@@ -24,12 +24,13 @@ from attrs import define, field
 
 from .. import codes
 from ..client import CustomerSMS
-from ._core.campaigns import bind, facts
+from ._core.campaigns import bind, count, facts
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.engine import Runner
 from ._core.errors import OutboxError, OutboxUnavailable
-from ._core.guards import OPEN, check_binding, check_start
+from ._core.guards import CANCELLED, OPEN, check_binding, check_start
 from ._core.job import Job
+from ._core.resolve import cancel_some
 from ._lease import boot_time, is_gone, this_process
 
 __all__ = ["Session", "Unit", "check_client"]
@@ -38,6 +39,9 @@ Result = TypeVar("Result")
 
 #: Seconds between two questions to a database that is away.
 _ASK_AGAIN: Final = 0.25
+
+#: Batches that are cancelled in one transaction.
+_AT_ONCE: Final = 1000
 
 _logger = logging.getLogger("customersms_async")
 
@@ -165,6 +169,12 @@ class Session:
         await self.pay()
         with contextlib.suppress(OutboxError):  # then its lease ends by itself
             await self.engine.run(end_worker(self.campaign, self.token))
+            await self._cancel_what_was_given_back()
+
+    async def _cancel_what_was_given_back(self) -> None:
+        if (await self.engine.run(count(self.campaign))).state == CANCELLED:
+            while await self.engine.run(cancel_some(self.campaign, _AT_ONCE)):
+                pass
 
     def end_with(self, word: str) -> None:
         """Let nothing new leave; the first reason stays."""

@@ -182,6 +182,21 @@ async def test_a_run_that_is_over_before_it_began(engine):
     await session.end()
 
 
+@pytest.mark.parametrize(("state", "then"), [("cancelled", "not_sent"), ("paused", "queued")])
+async def test_what_a_run_gives_back_at_its_end_is_cancelled_with_its_campaign(engine, state, then):
+    """Nothing waits in a campaign that will never go on; in any other it does."""
+    steps = await Steps(engine).open()
+    await steps.add(make_rows(2))
+    session = make_session(steps)
+    await engine.run(_claim.register(steps.id, session.token, 30.0))
+    await engine.run(_claim.claim(steps.id, session.token, after=0, wall=time.time()))
+    await engine.run(_campaigns.hold(steps.id, state, None))
+
+    await session.end()
+
+    assert [then] * 2 == await steps.states()
+
+
 async def test_a_database_that_lacks_a_table(tmp_path):
     """It is closed again, and the error says what is wrong."""
     path = tmp_path / "a.db"
