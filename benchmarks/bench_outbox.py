@@ -347,10 +347,10 @@ def _wrong(seen: Seen) -> int:
 
 NOTE = (
     "{rows:,} rows of one text go in, {numbers:,} are claimed, four requests at a time, and fenced "
-    "and settled by hundreds, one after the other, without a gateway, on this disk. Memory: of this process, while the last "
-    "quarter of the rows goes in. CPU of a row in, and all CPU of a number: this process and the "
-    "server. CPU of a number: the database's own thread (SQLite) or the server (PostgreSQL), the "
-    "median of ten parts. "
+    "and settled by hundreds, one after the other, without a gateway, on this disk. Memory: of "
+    "this process, while the last quarter of the rows goes in. CPU of a row in, and all CPU of a "
+    "number: this process and the server. CPU of a number: the database's own thread (SQLite) or "
+    "the server (PostgreSQL), the median of ten parts. "
     "SQLAlchemy writes {numbers:,} rows of the same kind, with no check for doubles."
 )
 NOTE_ON_CODES = (
