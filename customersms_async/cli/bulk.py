@@ -29,6 +29,7 @@ from .consent import Changed, agree, check_unchanged
 from .console import complain, fitted, result, result_json, say
 from .exits import Exit, worst
 from .export import result_rows, results, write_rows
+from .held import held_line
 from .interrupts import interruptible
 from .list_rows import compare, list_rows
 from .manage import summary
@@ -41,9 +42,7 @@ from .time_parsing import read_hours, read_until
 
 __all__ = ["bulk"]
 
-_ABOUT_UNKNOWN: Final = (
-    "nobody knows of the unknown whether they were sent: customersms export {} --only unknown"
-)
+_ABOUT_UNKNOWN: Final = "nobody knows of the unknown whether they were sent: {} --only unknown"
 
 
 @frozen
@@ -112,14 +111,17 @@ def bulk(
     check_output("--out", out, file)
     people = options.open(file)
     plan, problems = look_through(people, options.batch_size)
-    is_new = Accepted.read(file, place.name(file)) is None
+    wanted = Accepted(Selection.of(file, options), options, plan.bad + plan.skipped)
+    known = Accepted.read(file, place.name(file))
+    is_new = known is None
+    goes_on = known is not None and known.selection == wanted.selection
     is_seen = bool(confirm or test_to) or not is_new
-    for line in (*headline(people, plan), *(() if is_seen else details(plan, problems))):
+    about = headline(people, plan, is_all=not goes_on or bool(test_to))
+    for line in (*about, *(() if is_seen else details(plan, problems))):
         say(fitted(line, sys.stderr))
     if test_to is not None:
         return send_samples(connection, plan, test_to, options.country)
     connection.announce(plan.recipients if is_new else 0)
-    wanted = Accepted(Selection.of(file, options), options, plan.bad + plan.skipped)
     job = _Job(file, people, plan, wanted, terms, place, is_new)
     try:
         agree(file, place.name(file), wanted, plan, yes=yes, token=confirm)
@@ -154,7 +156,9 @@ class _Job:
             campaign = self.place.of(outbox, self.file)
             await self._bring_up_to_date(campaign)
             if not self.is_new:
-                connection.announce((await campaign.status()).queued)
+                now = await campaign.status()
+                say(fitted(self._goes_on(now, await campaign.plan()), sys.stderr))
+                connection.announce(now.queued + now.claimed)
             ended = await self._send(campaign, sms)
             now = await campaign.status()
             is_told = await self._tell(campaign, out, as_json=as_json)
@@ -163,8 +167,8 @@ class _Job:
         else:
             result(fitted(summary(now, self.accepted.bad), sys.stdout))
         if now.unknown:
-            say(_ABOUT_UNKNOWN.format(self.file))
-        exits = _exits(now, self.plan, ended)
+            say(_ABOUT_UNKNOWN.format(self.place.command("export", self.file)))
+        exits = _exits(now, self.plan, ended, self._other_key(now))
         return worst(exits if is_told else [*exits, Exit.ERROR])
 
     async def _bring_up_to_date(self, campaign: Campaign) -> None:
@@ -191,6 +195,18 @@ class _Job:
         if edited:
             say(f"edited after they were sent, so not sent again: {len(edited):,}")
 
+    def _goes_on(self, now: CampaignStatus, queued: Plan) -> str:
+        """Say what was done before and what is left; what a dead process had read is left, too."""
+        unknown, left = now.unknown + now.abandoned, now.queued + now.claimed
+        before = f"goes on: {now.sent:,} sent before"
+        before += f", {unknown:,} unknown" if unknown else ""
+        if not left:
+            return f"{before}, nothing is left"
+        requests = queued.requests - -now.claimed // self.accepted.options.batch_size
+        plan = evolve(queued, requests=requests)
+        noun = "request" if requests == 1 else "requests"
+        return f"{before}, {left:,} left, {requests:,} {noun}, {plan.minutes:,.0f} min"
+
     async def _send(self, campaign: Campaign, sms: CustomerSMS) -> Progress | Exit:
         """Send what waits; where that is no progress, what the exit status has to say."""
         try:
@@ -207,7 +223,7 @@ class _Job:
             self._say_how_to_go_on()
             return Exit.INTERRUPTED
         except CampaignHeld as held:
-            complain(_in_words_of_the_command(held, self.file))
+            complain(held_line(held, self.file, self.place))
             return Exit.STOPPED
 
     async def _tell(self, campaign: Campaign, out: Path | None, *, as_json: bool) -> bool:
@@ -220,18 +236,26 @@ class _Job:
         try:
             write_rows([row async for row in result_rows(campaign, self.people)], out)
         except OSError as exc:
-            complain(f"{exc}; write the results by: customersms export {self.file} --out FILE")
+            again = self.place.command("export", self.file, "--out", "FILE")
+            complain(f"{exc}; write the results by: {again}")
             return False
         return True
+
+    def _other_key(self, now: CampaignStatus) -> str | None:
+        """Name the command that lets it take another key; None where it takes any."""
+        is_begun = now.sent or now.rejected or now.unknown
+        return self.place.command("resume", self.file, "--new-key") if is_begun else None
 
     def _say_how_to_go_on(self) -> None:
         say(f"interrupted; go on with the same command: customersms bulk {self.file} ...")
 
 
-def _exits(now: CampaignStatus, plan: Plan, ended: Progress | Exit) -> list[Exit]:
+def _exits(
+    now: CampaignStatus, plan: Plan, ended: Progress | Exit, other_key: str | None
+) -> list[Exit]:
     exits = [ended] if isinstance(ended, Exit) else []
     if isinstance(ended, Progress) and ended.stopped is not None:
-        say(stop_line(ended.stopped))
+        say(stop_line(ended.stopped, other_key))
         is_key = family_of(ended.stopped) is Family.KEY
         exits.append(Exit.KEY if is_key else Exit.STOPPED)
     if now.unknown or now.abandoned:
@@ -239,16 +263,3 @@ def _exits(now: CampaignStatus, plan: Plan, ended: Progress | Exit) -> list[Exit
     if now.rejected or now.queued or plan.bad:
         exits.append(Exit.PARTIAL)
     return exits
-
-
-def _in_words_of_the_command(held: CampaignHeld, file: Path) -> str:
-    words = {
-        "campaign.resume()": f"customersms resume {file}",
-        "campaign.adopt(sms)": f"customersms resume {file} --new-key",
-        "outbox.adopt()": f"customersms resume {file} --moved",
-        "campaign.outcomes(Status.UNKNOWN)": f"customersms export {file} --only unknown",
-    }
-    text = str(held)
-    for call, command in words.items():
-        text = text.replace(f"call {call}", command).replace(call, command)
-    return text

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from ..outbox import Campaign, CampaignStatus, Outbox
 from .confirmation_file import OUTBOX, Accepted, beside
+from .console import typed
 from .exits import UsageError
 
 __all__ = ["File", "Place"]
@@ -60,6 +61,13 @@ class Place:
             msg = "name the campaign as well: --campaign NAME"
             raise UsageError(msg)
         return name
+
+    def command(self, name: str, file: Path | None, *options: str) -> str:
+        """Write a command about this campaign as it is typed."""
+        named = [] if file is None else [str(file)]
+        where = [] if self.outbox is None else ["--outbox", self.outbox]
+        which = [] if self.campaign is None else ["--campaign", self.campaign]
+        return typed(["customersms", name, *named, *where, *which, *options])
 
     def of(self, outbox: Outbox, file: Path | None) -> Campaign:
         """

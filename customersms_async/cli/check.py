@@ -61,9 +61,20 @@ def check(
     return Exit.PARTIAL if plan.bad else Exit.OK
 
 
-def headline(people: Recipients, plan: Plan) -> Iterator[str]:
-    """Say in three lines what a list is, and what sending it will be."""
+def headline(people: Recipients, plan: Plan, *, is_all: bool = True) -> Iterator[str]:
+    """
+    Say in three lines what a list is, and what sending it will be.
+
+    Args:
+        people: The list.
+
+        plan: Its plan.
+
+        is_all: Whether all of it will be sent; else only the first line, about the list, holds.
+    """
     yield f"{people.path.name}: {_kind(people)}, numbers in {people.phone_column!r}"
+    if not is_all:
+        return
     yield str(plan)
     yield f"credits: at least {plan.credits_at_least:,}"
 

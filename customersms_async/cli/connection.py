@@ -26,7 +26,7 @@ from .._ports.network_guard import limiter_in_force
 from .._values.validation import check_endpoint, is_this_machine
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
-from ..limiters import FileLimiter
+from ..limiters import FileLimiter, LocalLimiter
 from ..phones import ParsePhone, national, normalize_phone
 from .console import say
 from .log_lines import told
@@ -65,6 +65,25 @@ class Connection:
             yield await stack.enter_async_context(
                 CustomerSMS(key, endpoint=endpoint, limiter=limiter)
             )
+
+    @contextlib.asynccontextmanager
+    async def known(self) -> AsyncGenerator[CustomerSMS | None]:
+        """
+        Make a client that says which account and gateway are set, and sends nothing.
+
+        It is None where no key is set, or what is set cannot be used: nobody is asked for one.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            client = None
+            with contextlib.suppress(ConfigurationError, OSError):
+                if self.key_file is not None or os.environ.get("CUSTOMERSMS_API_KEY"):
+                    client = CustomerSMS(
+                        self._key(),
+                        endpoint=self.endpoint or NOT_GIVEN,
+                        limiter=LocalLimiter(),
+                    )
+                    await stack.enter_async_context(client)
+            yield client
 
     def announce(self, messages: int) -> None:
         """

@@ -10,20 +10,23 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from ..outbox import Campaign, CampaignStatus
+from ..outbox import Campaign, CampaignHeld, CampaignStatus
 from ..recipients import Recipients
 from .campaign_location import File, Place
 from .confirmation_file import Accepted
 from .connection import Connection
-from .console import fitted, result, result_json, say
+from .console import complain, fitted, result, result_json, say
 from .exits import Exit, UsageError
 from .export import list_of
+from .held import held_line
 from .list_rows import compare, list_rows
 
 __all__ = ["pause", "resolve", "resume", "status", "summary"]
 
 #: Seconds between two looks of ``--watch``.
 _LOOK_AGAIN: Final = 2.0
+
+_ABANDONED: Final = "left by a process that has died: {:,}; the next run counts them as unknown"
 
 #: Rows of a list, and ranges of them: 17,20-25.
 _ROWS: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
@@ -37,19 +40,24 @@ def status(
     place: Place | None = None,
     watch: Annotated[bool, Parameter(help="Look again until nothing waits.")] = False,
     json: Annotated[bool, Parameter(help="Print lines of JSON.")] = False,
+    connection: Connection | None = None,
 ) -> Exit:
     """Say how far a list is."""
-    accepted = None if file is None else Accepted.read(file, (place or Place()).name(file))
+    place, connection = place or Place(), connection or Connection()
+    accepted = None if file is None else Accepted.read(file, place.name(file))
     bad = 0 if accepted is None else accepted.bad
 
     async def look(campaign: Campaign) -> Exit:
         while True:
             now = await campaign.status()
+            held = await _held(campaign, connection) if _is_unfinished(now) else None
             if json:
-                result_json({**now.to_dict(), "bad": bad})
+                code = None if held is None else held.code
+                result_json({**now.to_dict(), "bad": bad, "held": code})
             else:
                 result(fitted(summary(now, bad), sys.stdout))
-            if not (watch and _waiting(now)):
+                _say_more(now, held, file, place)
+            if not (watch and now.queued + now.claimed + now.sending > now.abandoned):
                 return Exit.OK
             await asyncio.sleep(_LOOK_AGAIN)
 
@@ -61,7 +69,7 @@ def pause(file: File = None, /, *, place: Place | None = None) -> Exit:
 
     async def hold(campaign: Campaign) -> Exit:
         await campaign.pause()
-        say(f"paused; go on with: customersms resume {file or ''}".rstrip())
+        say(f"paused; go on with: {(place or Place()).command('resume', file)}")
         return Exit.OK
 
     return _with(file, place, hold)
@@ -92,6 +100,10 @@ def resume(
                 async with (connection or Connection()).open() as sms:
                     await campaign.adopt(sms)
             await campaign.resume()
+            held = await _held(campaign, connection or Connection())
+        if held is not None:
+            complain(held_line(held, file, place))
+            return Exit.STOPPED
         say("it may go on; the same customersms bulk sends what waits")
         return Exit.OK
 
@@ -143,8 +155,10 @@ def summary(now: CampaignStatus, bad: int = 0) -> str:
         f"{now.rejected:,} rejected",
         f"{now.unknown + now.abandoned:,} unknown",  # as the next run will have it
         f"{now.not_sent + bad:,} not sent",
-        f"{_waiting(now):,} waiting",
+        f"{now.queued + now.claimed:,} waiting",
     ]
+    if under_way := now.sending - now.abandoned:
+        parts.append(f"{under_way:,} under way")
     if now.credits is not None:
         parts.append(f"{now.credits:,} credits left")
     if now.state != "open":
@@ -152,8 +166,25 @@ def summary(now: CampaignStatus, bad: int = 0) -> str:
     return ", ".join(parts)
 
 
-def _waiting(now: CampaignStatus) -> int:
-    return now.queued + now.claimed + now.sending - now.abandoned
+def _is_unfinished(now: CampaignStatus) -> bool:
+    return bool(now.queued + now.claimed + now.sending)
+
+
+async def _held(campaign: Campaign, connection: Connection) -> CampaignHeld | None:
+    """Give what would hold the campaign, with the key and the gateway that are set."""
+    try:
+        async with connection.known() as sms:
+            await campaign.check(sms)
+    except CampaignHeld as held:
+        return held
+    return None
+
+
+def _say_more(now: CampaignStatus, held: CampaignHeld | None, file: File, place: Place) -> None:
+    if now.abandoned:
+        say(_ABANDONED.format(now.abandoned))
+    if held is not None:
+        say(f"held: {held_line(held, file, place)}")
 
 
 async def _refs_of(names: list[str], people: Recipients, campaign: Campaign) -> list[str | None]:

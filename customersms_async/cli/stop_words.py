@@ -21,11 +21,20 @@ _CURES: Final = {
         "requests in a row had no readable answer; look at the unknown before the same command"
     ),
 }
-_OF_THE_KEY: Final = f"the gateway refused the key; set the right one, {_SAME}"
+_OF_THE_KEY: Final = "the gateway refused the key; set the right one, "
 _REFUSED: Final = f"the gateway refused requests in a row; mend what it says, {_SAME}"
 
 
-def stop_line(word: str) -> str:
-    """Say what a run was stopped by, the word first, and what to do."""
-    cure = _OF_THE_KEY if family_of(word) is Family.KEY else _CURES.get(word, _REFUSED)
-    return f"stopped: {word}: {cure}"
+def stop_line(word: str, other_key: str | None = None) -> str:
+    """
+    Say what a run was stopped by, the word first, and what to do.
+
+    Args:
+        word: The word.
+
+        other_key: The command that lets the campaign take another key; None where it needs none.
+    """
+    if family_of(word) is Family.KEY:
+        then = _SAME if other_key is None else f"type {other_key}, {_SAME}"
+        return f"stopped: {word}: {_OF_THE_KEY}{then}"
+    return f"stopped: {word}: {_CURES.get(word, _REFUSED)}"

@@ -128,7 +128,8 @@ def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
     status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", tmp_path / "key")
 
     assert Exit.KEY == status
-    assert err[-1].startswith("stopped: INVALID_API_KEY: the gateway refused the key; ")
+    said = "the gateway refused the key; set the right one, then the same command goes on"
+    assert f"stopped: INVALID_API_KEY: {said}" == err[-1]
     assert 5 > len(sms_sandbox.requests)
     assert Exit.OK == run("bulk", people, *TEXT)[0]
     assert 30 == len(sms_sandbox.messages)
@@ -155,6 +156,76 @@ def forget(request, key):
     """Let the sandbox forget the requests of a key, which no test may leave behind."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
     thread.call(lambda: thread.sandbox.clear(key))
+
+
+def test_a_key_that_is_refused_later(run, write, sms_sandbox, tmp_path, request):
+    """Another one may be another account's, so the command that says it is not is named."""
+    people = write(*numbers(3))
+    run("bulk", people, *TEXT, "--yes", "--max-credits", "1")
+    (tmp_path / "key").write_text("cspro_nobody")
+    other = ("--key-file", tmp_path / "key")
+    held = run("bulk", people, *TEXT, *other)
+    asked = run("status", people, *other)
+    resumed = run("resume", people, *other)
+    run("resume", people, "--new-key", *other)
+    status, _, err = run("bulk", people, *TEXT, *other)
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    thread.call(lambda: thread.sandbox.clear("cspro_nobody"))
+    again = f"customersms resume {people} --new-key"
+
+    assert (Exit.STOPPED, Exit.OK, Exit.STOPPED) == (held[0], asked[0], resumed[0])
+    assert held[2][-1] == resumed[2][-1]
+    assert [f"held: {held[2][-1].removeprefix('customersms: ')}"] == asked[2]
+    assert again in held[2][-1]
+    assert Exit.KEY == status
+    assert err[-1].endswith(f"set the right one, type {again}, then the same command goes on")
+
+
+def test_another_gateway(run, write, sms_sandbox):
+    """A first try that sent nothing binds nothing; what was begun says where, and what to do."""
+    people = write(*numbers(3))
+    elsewhere = ("--endpoint", "http://127.0.0.1:9/api.php")
+    run("bulk", people, *TEXT, "--yes", *elsewhere, "--until", "2020-01-01T00:00")
+    status, out, _ = run("bulk", people, *TEXT, "--max-credits", "1")
+    held = run("resume", people, *elsewhere)
+    _, (line,), _ = run("status", people, *elsewhere, "--json")
+
+    assert (Exit.STOPPED, "1 sent") == (status, out[0][:6])
+    assert Exit.STOPPED == held[0]
+    assert f"it was begun at {sms_sandbox.endpoint}, and now it would go to http" in held[2][-1]
+    assert held[2][-1].endswith(
+        "; set CUSTOMERSMS_ENDPOINT (or --endpoint) to that, "
+        "or begin another campaign with --campaign NAME"
+    )
+    assert "OTHER_ENDPOINT" == json.loads(line)["held"]
+
+
+def test_a_campaign_elsewhere_is_named_in_what_goes_on(run, write, sms_sandbox, tmp_path):
+    """The command can be typed as it is."""
+    people = write(*numbers(2))
+    place = ("--outbox", tmp_path / "shared.db", "--campaign", "both")
+    run("bulk", people, *TEXT, "--yes", "--max-credits", "1", *place)
+    _, _, paused = run("pause", people, *place)
+    _, _, err = run("bulk", people, *TEXT, *place)
+    command = f"customersms resume {people} --outbox {tmp_path / 'shared.db'} --campaign both"
+
+    assert [f"paused; go on with: {command}"] == paused
+    assert err[-1].endswith(f"it was paused; {command}")
+
+
+def test_what_goes_on_says_what_is_left(run, write, sms_sandbox):
+    """The whole plan again would look like a list that begins anew."""
+    people = write(A, LOST, *numbers(3))
+    _, _, first = run("bulk", people, *TEXT, "--yes", "--max-credits", "2")
+    _, _, err = run("bulk", people, *TEXT)
+    _, _, last = run("bulk", people, *TEXT)
+
+    assert any(line.startswith("5 messages, ") for line in first)
+    assert [
+        "people.csv: utf-8 with commas, numbers in 'phone'",
+        "goes on: 1 sent before, 1 unknown, 3 left, 3 requests, 1 min",
+    ] == err[:2]
+    assert "goes on: 4 sent before, 1 unknown, nothing is left" == last[1]
 
 
 def test_no_credits(run, write, sms_sandbox):
@@ -391,8 +462,8 @@ NOW = {
 
 
 def test_a_summary():
-    """What waits is what has no fate; a balance stands there once one was heard."""
-    line = "1,000 sent, 0 rejected, 0 unknown, 0 not sent, 3 waiting"
+    """What is under way stands apart; a balance stands there once one was heard."""
+    line = "1,000 sent, 0 rejected, 0 unknown, 0 not sent, 2 waiting, 1 under way"
 
     assert line == summary(CampaignStatus(**NOW))
     assert f"{line}, 0 credits left, cancelled" == summary(
@@ -459,6 +530,24 @@ def test_kill(run, write, sms_sandbox):
     assert {"sent", "unknown"} >= {row[2] for row in rows}
     assert len(sent) == len(set(sent))
     assert set(numbers(24)) == set(sent) | unknown
+
+
+def test_status_after_kill(run, write, sms_sandbox):
+    """What was under way is told apart, and that its process has died, before another run."""
+    sms_sandbox.set_faults(latency="60")
+    people = write(*numbers(3))
+    process = start(people, sms_sandbox)
+    wait_for(lambda: sms_sandbox.messages)
+    alive = run("status", people)
+    process.kill()
+    process.communicate()
+    dead = run("status", people)
+    sms_sandbox.clear_faults()
+    line = "0 sent, 0 rejected, 0 unknown, 0 not sent, 2 waiting, 1 under way"
+
+    assert ([line], []) == alive[1:]
+    assert [line] == dead[1]
+    assert ["left by a process that has died: 1; the next run counts them as unknown"] == dead[2]
 
 
 def read_all(terminal, then=None, when=b""):

@@ -1,0 +1,27 @@
+"""Why a campaign may not be sent, and which command goes on, for a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..outbox import CampaignHeld
+from .campaign_location import Place
+
+__all__ = ["held_line"]
+
+
+def held_line(held: CampaignHeld, file: Path | None, place: Place) -> str:
+    """Say what happened, and name the command that goes on, as it is typed for this campaign."""
+    resume = place.command("resume", file)
+    words = {
+        "campaign.resume()": resume,
+        "campaign.adopt(sms)": f"{resume} --new-key",
+        "outbox.adopt()": f"{resume} --moved",
+        "campaign.outcomes(Status.UNKNOWN)": place.command("export", file, "--only", "unknown"),
+        "give the client the same endpoint": "set CUSTOMERSMS_ENDPOINT (or --endpoint) to that",
+        "begin a campaign with another name": "begin another campaign with --campaign NAME",
+    }
+    text = str(held).replace("this client sends to", "now it would go to")
+    for call, command in words.items():
+        text = text.replace(f"call {call}", command).replace(call, command)
+    return text
