@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import datetime as dt
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cyclopts import Parameter
 
 from ..outbox import Campaign, Line
-from ..outcomes import Message
+from ..outbox._export import EVIDENCE, evidence, harmless
 from ..recipients import Recipients, Refusal
-from ..segments import count
 from .campaign_location import File, Place
 from .confirmation_file import Accepted
 from .console import say
 from .exits import Exit, UsageError
 from .list_rows import ListRow, compare, list_rows
-from .results import check_output, harmless, write_table
+from .results import check_output, write_table
 
 __all__ = ["Result", "export", "list_of", "result_rows", "results", "write_rows"]
 
-#: What is added to the columns of a list.
-_ADDED: Final = (
-    "status",
-    "code",
-    "detail",
-    "message_id",
-    "request",
-    "segments",
-    "at",
-    "duplicate_of",
-)
 _EDITED: Final = "with the text that the row had before"
 
 _FATES: Final = ("sent", "rejected", "not_sent", "unknown", "queued", "claimed", "sending")
@@ -100,7 +87,7 @@ async def result_rows(
         only: The fate that is wanted; None for all rows.
     """
     columns = ("ref", "phone") if people is None else people.columns
-    yield [*columns, *_ADDED]
+    yield [*columns, *EVIDENCE]
     async for result in results(campaign, people):
         if only in (None, result.status):
             yield [*result.cells, *result.added()]
@@ -110,18 +97,20 @@ async def results(campaign: Campaign, people: Recipients | None) -> AsyncIterato
     """Give what became of each row of a list, and below it what is in no row of it."""
     lines = [line async for line in _first_lines(campaign)]
     if people is None:
-        names = {line.id: line.ref or str(line.id) for line in lines}
+        numbers = {line.id: line.id for line in lines}
         for line in lines:
-            yield Result([harmless(names[line.id]), harmless(line.phone)], line, names)
+            yield Result([harmless(line.ref or ""), harmless(line.phone)], line, numbers)
         return
     found = compare(people, lines)
     for row in list_rows(people):
-        yield Result(row.cells, found.of(row), found.names, row, is_edited=row.ref in found.edited)
+        yield Result(
+            row.cells, found.of(row), found.numbers, row, is_edited=row.ref in found.edited
+        )
     place = people.columns.index(people.phone_column)
     for line in (*(one for one in found.gone if one.status != "not_sent"), *found.others):
         cells = [""] * len(people.columns)
         cells[place] = harmless(line.phone)
-        yield Result(cells, line, found.names)
+        yield Result(cells, line, found.numbers)
 
 
 @frozen
@@ -132,14 +121,14 @@ class Result:
     Attributes:
         cells: The cells of the list.
         line: What the campaign knows of it; None where it is bad, or was not added yet.
-        names: How a person knows the rows of the list, by the ids of their lines.
+        numbers: The numbers of the rows of the table, by the ids of their lines.
         row: The row; None where the list has none for it.
         is_edited: Whether the row had another text when it was sent.
     """
 
     cells: list[str]
     line: Line | None
-    names: Mapping[int, str]
+    numbers: Mapping[int, int]
     row: ListRow | None = None
     is_edited: bool = False
 
@@ -153,19 +142,13 @@ class Result:
     def added(self) -> list[str]:
         """Give what stands behind the cells of the list."""
         if (bad := self._refusal) is not None:
-            return ["not_sent", bad.code, harmless(bad.reason), *[""] * (len(_ADDED) - 3)]
+            told = [str(bad.row), "not_sent", bad.code, harmless(bad.reason)]
+            return [*told, *[""] * (len(EVIDENCE) - len(told))]
         if (line := self.line) is None:
-            return [""] * len(_ADDED)
-        return [
-            line.status,
-            harmless(line.code or ""),
-            harmless(_EDITED if self.is_edited else line.detail or ""),
-            harmless(line.message_id or ""),
-            line.request or "",
-            self._segments,
-            _instant(line.left_at),
-            self._doubled or "",
-        ]
+            number = "" if self.row is None else str(self.row.number)
+            return [number, *[""] * (len(EVIDENCE) - 1)]
+        known = evolve(line, detail=_EDITED) if self.is_edited else line
+        return evidence(known, self._number(line), self._doubled)
 
     def to_dict(self) -> dict[str, object]:
         """Give the same as types that JSON has."""
@@ -175,23 +158,22 @@ class Result:
             return {**name, "phone": bad.phone, "status": "not_sent", **reason}
         known = {"status": None} if self.line is None else self.line.to_dict()
         detail = {"detail": _EDITED} if self.is_edited else {}
-        return {**known, **name, **detail, "duplicate_of": self._doubled}
+        doubled = self._doubled
+        double = {"duplicate_of": None if doubled is None else f"row-{doubled}"}
+        return {**known, **name, **detail, **double}
 
     @property
     def _refusal(self) -> Refusal | None:
         item = None if self.row is None else self.row.item
         return item if isinstance(item, Refusal) else None
 
-    @property
-    def _segments(self) -> str:
-        if self.row is None or self.is_edited or not isinstance(self.row.item, Message):
-            return ""
-        return str(count(self.row.item.text).segments)
+    def _number(self, line: Line) -> int | None:
+        return self.numbers.get(line.id) if self.row is None else self.row.number
 
     @property
-    def _doubled(self) -> str | None:
+    def _doubled(self) -> int | None:
         doubled = None if self.line is None else self.line.duplicate_of
-        return None if doubled is None else self.names.get(doubled)
+        return None if doubled is None else self.numbers.get(doubled)
 
 
 async def _first_lines(campaign: Campaign) -> AsyncIterator[Line]:
@@ -201,9 +183,3 @@ async def _first_lines(campaign: Campaign) -> AsyncIterator[Line]:
         if line.ref is None or line.ref not in seen:
             yield line
         seen.add(line.ref or "")
-
-
-def _instant(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(" ", "seconds")

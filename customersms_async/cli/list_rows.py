@@ -59,14 +59,14 @@ class Comparison:
 
     Attributes:
         lines: What the campaign knows of a row, by its ref.
-        names: How a person knows the rows of the list, by the ids of their lines.
+        numbers: The numbers of the rows of the list, by the ids of their lines.
         edited: Refs of rows whose line speaks of an earlier text to the same number.
         gone: Lines of this list that no row belongs to any more.
         others: Lines that are of no row of this list.
     """
 
     lines: Mapping[str, Line]
-    names: Mapping[int, str]
+    numbers: Mapping[int, int]
     edited: frozenset[str]
     gone: list[Line]
     others: list[Line]
@@ -94,7 +94,7 @@ def compare(people: Recipients, lines: Iterable[Line]) -> Comparison:
         lines: All lines of the campaign.
     """
     left = {line.ref or str(line.id): line for line in lines}
-    rows = {row.ref: (row.name, row.item.phone) for row in list_rows(people) if row.ref}
+    rows = {row.ref: (row.number, row.item.phone) for row in list_rows(people) if row.ref}
     known = {ref: left.pop(ref) for ref in rows if ref in left}
     prefix = _prefix(people)
     mine = [line for ref, line in left.items() if ref.startswith(prefix)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from ..outbox import Campaign, CampaignHeld, CampaignStatus
+from .._values.status import Status
+from ..outbox import Campaign, CampaignHeld, CampaignStatus, Line
 from ..recipients import Recipients
 from .campaign_location import File, Place
 from .confirmation_file import Accepted
@@ -20,6 +20,7 @@ from .exits import Exit, UsageError
 from .export import list_of
 from .held import held_line
 from .list_rows import compare, list_rows
+from .row_choice import chosen_rows
 
 __all__ = ["pause", "resolve", "resume", "status", "summary"]
 
@@ -28,9 +29,8 @@ _LOOK_AGAIN: Final = 2.0
 
 _ABANDONED: Final = "left by a process that has died: {:,}; the next run counts them as unknown"
 
-#: Rows of a list, and ranges of them: 17,20-25.
-_ROWS: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
-_MOST_ROWS: Final = 1_048_576
+#: Rows that are named of those about which nothing was done.
+_MOST_SHOWN: Final = 20
 
 
 def status(
@@ -115,27 +115,35 @@ def resolve(
     /,
     *,
     place: Place | None = None,
-    sent: Annotated[str | None, Parameter(help="Rows that were sent after all: 17,20-25.")] = None,
+    sent: Annotated[
+        str | None,
+        Parameter(help="Rows that were sent after all: 17,20-25, or all, or @FILE."),
+    ] = None,
     again: Annotated[
-        str | None, Parameter(help="Rows to send again; some may get it twice.")
+        str | None, Parameter(help="Rows to send again, in the same way; some may get it twice.")
     ] = None,
 ) -> Exit:
     """Say of unknown messages: sent after all, or send again."""
     if (sent is None) == (again is None):
         msg = "say which rows: --sent 17,20-25, or --again 17,20-25"
         raise UsageError(msg)
-    names = _names(sent or again or "")
+    chosen = chosen_rows(sent or again or "")
     people = list_of(file, place or Place())
 
     async def settle(campaign: Campaign) -> Exit:
-        refs = names if people is None else await _refs_of(names, people, campaign)
-        known = [ref for ref in refs if ref is not None]
+        lines = await _lines_by_row(people, campaign)
+        unknown = (row for row, line in lines.items() if line.status == Status.UNKNOWN)
+        rows = list(unknown if chosen is None else dict.fromkeys(chosen))
+        refs = {row: line.ref for row in rows if (line := lines.get(row)) is not None}
+        known = [ref for ref in refs.values() if ref is not None]
         done = set(known) - set(await (campaign.mark_sent if sent else campaign.send_again)(known))
-        left = [name for name, ref in zip(names, refs, strict=True) if ref not in done]
-        resolved = len(names) - len(left)
+        left = [f"row {row}" for row in rows if refs.get(row) not in done]
+        resolved = len(rows) - len(left)
         say("1 row resolved" if resolved == 1 else f"{resolved:,} rows resolved")
         if left:
-            say(f"nothing done about {', '.join(left[:20])}: not there, or not unknown")
+            more = f" and {len(left) - _MOST_SHOWN:,} more" if len(left) > _MOST_SHOWN else ""
+            named = ", ".join(left[:_MOST_SHOWN]) + more
+            say(f"nothing done about {named}: not there, or not unknown")
         return Exit.PARTIAL if left else Exit.OK
 
     return _with(file, place, settle)
@@ -187,23 +195,13 @@ def _say_more(now: CampaignStatus, held: CampaignHeld | None, file: File, place:
         say(f"held: {held_line(held, file, place)}")
 
 
-async def _refs_of(names: list[str], people: Recipients, campaign: Campaign) -> list[str | None]:
-    """Give how a campaign knows some rows of a list; None for those that it does not know."""
-    found = compare(people, [line async for line in campaign.lines()])
-    refs = {row.name: line.ref for row in list_rows(people) if (line := found.of(row))}
-    return [refs.get(name) for name in names]
-
-
-def _names(rows: str) -> list[str]:
-    numbers: list[int] = []
-    for part in rows.replace(" ", "").split(","):
-        found = _ROWS.fullmatch(part)
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if not first <= last <= _MOST_ROWS:
-            msg = f"rows must be like 17,20-25, not {rows!r}"
-            raise UsageError(msg)
-        numbers += range(first, last + 1)
-    return [f"row-{number}" for number in numbers]
+async def _lines_by_row(people: Recipients | None, campaign: Campaign) -> dict[int, Line]:
+    """Give what a campaign knows, by the numbers that `export` shows under ``row``."""
+    lines = [line async for line in campaign.lines()]
+    if people is None:
+        return {line.id: line for line in lines}
+    found = compare(people, lines)
+    return {row.number: line for row in list_rows(people) if (line := found.of(row))}
 
 
 def _with(file: File, place: Place | None, work: Callable[[Campaign], Awaitable[Exit]]) -> Exit:

@@ -19,12 +19,7 @@ from pathlib import Path
 from .confirmation_file import files_of
 from .exits import UsageError
 
-__all__ = ["check_output", "harmless", "write_table"]
-
-
-def harmless(text: str) -> str:
-    """Keep a spreadsheet from taking *text* for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
+__all__ = ["check_output", "write_table"]
 
 
 def check_output(option: str, out: Path | None, file: Path | None) -> None:

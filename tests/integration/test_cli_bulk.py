@@ -12,12 +12,13 @@ import time
 
 import pytest
 
-from customersms_async import Message
+from customersms_async import CustomerSMS, Message
 from customersms_async.cli import main
 from customersms_async.cli.exits import Exit
 from customersms_async.cli.manage import summary
 from customersms_async.cli.progress import shown
 from customersms_async.outbox import CampaignStatus, Outbox, enqueue
+from customersms_async.outbox._export import EVIDENCE
 from tests.support.commands import numbers, start, wait_for
 
 A, B, C = "+12125551234", "+13235554567", "+442071838750"
@@ -254,15 +255,32 @@ def test_results_in_a_file(run, write, sms_sandbox, tmp_path):
     header, *lines = table(tmp_path / "out.csv")
 
     assert f"4 rows are in {tmp_path / 'out.csv'}" in err
-    assert ["phone", "name", "status", "code", "detail"] == header[:5]
-    assert ["message_id", "request", "segments", "at", "duplicate_of"] == header[5:]
-    assert [A, "n2", "sent", ""] == lines[0][:4]
-    assert ["555", "n3", "not_sent", "INVALID_PHONE"] == lines[1][:4]
-    assert [A, "n4", "not_sent", "DUPLICATE"] == lines[2][:4]
-    assert [LOST, "n5", "unknown", "ANSWER_LOST"] == lines[3][:4]
-    assert ["1", "", "1", "1"] == [line[7] for line in lines]
-    assert ["", "", "row-2", ""] == [line[9] for line in lines]
-    assert "+00:00" in lines[0][8]
+    assert ["phone", "name", *EVIDENCE] == header
+    assert [A, "n2", "2", "sent", ""] == lines[0][:5]
+    assert ["555", "n3", "3", "not_sent", "INVALID_PHONE"] == lines[1][:5]
+    assert [A, "n4", "4", "not_sent", "DUPLICATE"] == lines[2][:5]
+    assert [LOST, "n5", "5", "unknown", "ANSWER_LOST"] == lines[3][:5]
+    rows = [dict(zip(header, line, strict=True)) for line in lines]
+    assert ["", "", "2", ""] == [row["duplicate_of"] for row in rows]
+    assert ["9999", "", "", "9999"] == [row["credits_after"] for row in rows]
+    assert rows[0]["left_at"] < rows[0]["ended_at"]
+
+
+def test_the_table_of_the_command_is_that_of_the_library(run, write, sms_sandbox, tmp_path):
+    """What stands behind the caller's own columns has the same names in both."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes", "--out", tmp_path / "ours.csv")
+
+    async def export():
+        async with Outbox(f"{people}.sms.db") as outbox:
+            await outbox.campaign("people.csv").export(tmp_path / "theirs.csv")
+
+    asyncio.run(export())
+    (ours, mine), (theirs, yours) = table(tmp_path / "ours.csv"), table(tmp_path / "theirs.csv")
+
+    assert (["phone", "name"], ["ref", "phone"]) == (ours[:2], theirs[:2])
+    assert list(EVIDENCE) == ours[2:] == theirs[2:]
+    assert mine[3:] == yours[3:]
 
 
 def test_results_as_json(run, write, sms_sandbox):
@@ -282,8 +300,8 @@ def test_export(run, write, sms_sandbox):
     status, out, _ = run("export", people, "--only", "unknown")
 
     assert Exit.OK == status
-    assert [["phone", "name", "status"], [LOST, "n3", "unknown"]] == [
-        row[:3] for row in csv.reader(out)
+    assert [["phone", "name", "row", "status"], [LOST, "n3", "3", "unknown"]] == [
+        row[:4] for row in csv.reader(out)
     ]
     assert 3 == len(run("export", people)[1])
 
@@ -295,7 +313,7 @@ def test_rows_that_came_or_went_later(run, write, sms_sandbox):
     people = write(A, B, C, "+12025550123")
 
     assert [A, B, f"'{C}"] == [row[0] for row in csv.reader(out)][1:]
-    fates = [row[2] for row in csv.reader(run("export", people)[1])][1:]
+    fates = [row[3] for row in csv.reader(run("export", people)[1])][1:]
     assert ["sent", "sent", "sent", ""] == fates
 
 
@@ -313,9 +331,10 @@ def test_export_of_an_outbox_without_a_list(run, tmp_path):
 
     assert Exit.OK == status
     assert 1 == len(run("export", "--outbox", url, "--campaign", "mine", "--only", "sent")[1])
-    assert [["ref", "phone", "status"], ["'=1+1", f"'{A}", "queued"], ["b", f"'{B}", "queued"]] == [
-        row[:3] for row in csv.reader(out)
-    ]
+    assert [["ref", "phone", "row", "status"], ["'=1+1", f"'{A}", "1", "queued"]] == [
+        row[:4] for row in csv.reader(out)
+    ][:2]
+    assert 3 == len(out)
 
 
 # --- status, pause, resume, resolve ---------------------------------------------------------------
@@ -360,10 +379,52 @@ def test_resolve(run, write, sms_sandbox):
     status, _, err = run("resolve", people, "--sent", "2-3")
 
     assert (Exit.PARTIAL, "1 row resolved") == (status, err[0])
-    assert "nothing done about row-3: not there, or not unknown" == err[1]
+    assert "nothing done about row 3: not there, or not unknown" == err[1]
     assert (Exit.OK, ["1 row resolved"]) == run("resolve", people, "--again", "4")[::2]
     _, (line,), _ = run("status", people)
     assert line.startswith("2 sent, 0 rejected, 0 unknown, 0 not sent, 1 waiting")
+
+
+@pytest.mark.parametrize("chosen", ["all", "ALL", "@{0}.rows", "@{0}.csv", "2-3, 5"])
+def test_resolve_many(run, write, sms_sandbox, chosen):
+    """All that is unknown, or the rows of a file: an exported table, or nothing but rows."""
+    people = write(LOST, LOST, A, LOST)
+    run("bulk", people, *TEXT, "--yes")
+    people.with_name("people.csv.rows").write_text("2\n3 , 5-5\n\n")
+    run("export", people, "--only", "unknown", "--out", f"{people}.csv")
+
+    assert (Exit.OK, ["3 rows resolved"]) == run(
+        "resolve", people, "--sent", chosen.format(people)
+    )[::2]
+    assert (Exit.OK, ["0 rows resolved"]) == run("resolve", people, "--again", "all")[::2]
+
+
+def test_very_many_rows_that_are_not_unknown(run, write, sms_sandbox):
+    """A few of them are named."""
+    people = write(A)
+    run("bulk", people, *TEXT, "--yes")
+    _, _, err = run("resolve", people, "--sent", "2-30")
+
+    assert err[-1].endswith("row 21 and 9 more: not there, or not unknown")
+
+
+def test_resolve_without_a_list(run, tmp_path, sms_sandbox):
+    """Rows have the numbers that are exported."""
+    url, place = tmp_path / "other.db", ("--campaign", "mine")
+
+    async def fill():
+        async with Outbox(url) as outbox, CustomerSMS() as sms:
+            campaign = outbox.campaign("mine")
+            await campaign.add([Message(A, "Hi", "ada"), Message(LOST, "Ho", "bob")])
+            await campaign.send(sms)
+
+    asyncio.run(fill())
+    _, out, _ = run("export", "--outbox", url, *place, "--only", "unknown")
+    row = next(csv.DictReader(out))["row"]
+
+    assert (Exit.OK, ["1 row resolved"]) == run("resolve", "--outbox", url, *place, "--sent", row)[
+        ::2
+    ]
 
 
 @pytest.mark.parametrize(
@@ -374,7 +435,7 @@ def test_resolve(run, write, sms_sandbox):
             ["resolve", "{}", "--sent", "1", "--again", "2"],
             "say which rows: --sent 17,20-25, or --again 17,20-25",
         ),
-        (["resolve", "{}", "--sent", "a"], "rows must be like 17,20-25, not 'a'"),
+        (["resolve", "{}", "--sent", "a"], "rows must be like 17,20-25, or all, or @FILE, not 'a'"),
         (
             ["export", "{}", "--only", "lost"],
             (
@@ -524,10 +585,10 @@ def test_kill(run, write, sms_sandbox):
     time.sleep(0.5)
     run("bulk", people, *TEXT)
     rows = list(csv.reader(run("export", people)[1]))[1:]
-    unknown = {row[0] for row in rows if row[2] == "unknown"}
+    unknown = {row[0] for row in rows if row[3] == "unknown"}
     sent = [message.phone for message in sms_sandbox.messages]
 
-    assert {"sent", "unknown"} >= {row[2] for row in rows}
+    assert {"sent", "unknown"} >= {row[3] for row in rows}
     assert len(sent) == len(set(sent))
     assert set(numbers(24)) == set(sent) | unknown
 

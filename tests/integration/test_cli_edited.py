@@ -77,7 +77,7 @@ def test_rows_that_moved(send, results):
         ("New", "sent", "", ""),
         ("Bob", "sent", "", ""),
         ("Anna", "sent", "", ""),
-        ("Anna", "not_sent", "the same phone and text under another ref", "row-4"),
+        ("Anna", "not_sent", "the same phone and text under another ref", "4"),
     ] == results()
 
 
@@ -124,7 +124,7 @@ def test_rows_that_were_not_added_yet(send, results, run, tmp_path):
 
     assert [("Anna", "sent", "", ""), ("Bob", "", "", "")] == results()
     status, _, err = run("resolve", people, "--sent", "3")
-    assert (Exit.PARTIAL, "nothing done about row-3: not there, or not unknown") == (
+    assert (Exit.PARTIAL, "nothing done about row 3: not there, or not unknown") == (
         status,
         err[1],
     )
@@ -140,5 +140,5 @@ def test_another_list_in_the_same_campaign(send, run, tmp_path):
     run("bulk", other, "--text", "Hi {name}", "--yes", *place)
     _, out, _ = run("export", other, *place)
 
-    assert [["Dora", "sent"], ["", "sent"]] == [row[1:3] for row in csv.reader(out)][1:3]
+    assert [["Dora", "2", "sent"], ["", "", "sent"]] == [row[1:4] for row in csv.reader(out)][1:3]
     assert 5 == len(out)

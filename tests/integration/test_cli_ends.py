@@ -137,7 +137,14 @@ def test_options_that_make_no_sense(run, people, sms_sandbox, options, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("resolve", "{}", "--sent", "20-17"), "rows must be like 17,20-25, not '20-17'"),
+        (
+            ("resolve", "{}", "--sent", "20-17"),
+            "rows must be like 17,20-25, or all, or @FILE, not '20-17'",
+        ),
+        (
+            ("resolve", "{}", "--sent", "@{}"),
+            "rows must be like 17,20-25, or all, or @FILE, not what stands in {}",
+        ),
         (("export", "{}", "--out", "{}"), "--out would write over {}; give it another name"),
         (
             ("status", "--outbox", "{}.none", "--campaign", "a"),

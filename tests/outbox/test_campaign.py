@@ -131,11 +131,11 @@ async def test_the_export_is_the_whole_list(make_outbox, tmp_path):
     raw = (tmp_path / "result.csv").read_bytes().decode()
     header, sent, bad, double = raw.removesuffix("\r\n").split("\r\n")
     assert 3 == count
-    assert raw.startswith("\ufeffrow,ref,phone,status")
-    assert "row-0,'+12120000000,sent,,,,m+12120000000" in sent
+    assert raw.startswith("\ufeffref,phone,row,status")
+    assert "row-0,'+12120000000,1,sent,,,,m+12120000000" in sent
     assert sent.endswith(",999999")
-    assert "'=bad,'=cmd(),not_sent,INVALID_PHONE" in bad
-    assert "again,'+12120000000,not_sent,DUPLICATE" in double
+    assert "'=bad,'=cmd(),2,not_sent,INVALID_PHONE" in bad
+    assert "again,'+12120000000,3,not_sent,DUPLICATE" in double
     assert header.endswith("credits_before,credits_after")
 
 
