@@ -279,7 +279,7 @@ def _place(name: str, address: str) -> str:
     # The address is not shown: it may hold a password.
     msg = (
         f"{name} must be a limiter or an address like sqlite:///sms.limit, ./sms.limit, "
-        "redis://localhost:6379/0 or postgresql://localhost/app; the text given is none"
+        "redis://localhost:6379/0 or postgresql://localhost/app; what was given is neither"
     )
     raise ConfigurationError(msg)
 

@@ -28,7 +28,15 @@ import msgspec
 
 from .errors import InvalidPhone
 
-__all__ = ["ParsePhone", "checked", "e164_digits", "national", "normalize_phone", "split_phones"]
+__all__ = [
+    "ParsePhone",
+    "checked",
+    "e164_digits",
+    "is_without_country",
+    "national",
+    "normalize_phone",
+    "split_phones",
+]
 
 #: Turns what was written into E.164 (``+12125551234``); raises `ValueError` for what is no number.
 ParsePhone = Callable[[str], str]
@@ -150,6 +158,11 @@ def checked(parse: ParsePhone, phone: object) -> str:
     if not (isinstance(parsed, str) and _E164.fullmatch(parsed)):
         raise InvalidPhone(phone, "parse_phone must return E.164, like '+12125551234'")
     return parsed
+
+
+def is_without_country(reason: str) -> bool:
+    """Tell whether a number was refused for want of a country code alone."""
+    return reason == _NO_COUNTRY
 
 
 def e164_digits(phones: Sequence[object]) -> list[int] | None:

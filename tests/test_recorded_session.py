@@ -31,10 +31,11 @@ MINE: Final = "+12025550199"
 
 #: What differs from one evening to the next, in a line that begins with it; and everywhere.
 IN_A_LINE: Final = re.compile(
-    r"^(waiting for .*|[\d,]+ sent, .* [1-9][\d,]* waiting.*)$", re.MULTILINE
+    r"^(waiting for .*|goes on: .*|[\d,]+ sent, .* [1-9][\d,]* waiting.*)$", re.MULTILINE
 )
 ANYWHERE: Final = re.compile(
-    r"msg_\d+|,[0-9a-f]{6}-\d+,|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00|[\d,]+ credits left"
+    r"msg_\d+|,[0-9a-f]{6}-\d+,|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\+00:00(,\d*,\d+(?=\n))?|"
+    r"[\d,]+ credits left"
 )
 NUMBER: Final = re.compile(r"\d[\d,]*")
 
@@ -124,7 +125,10 @@ def environment(sandbox, folder: Path) -> dict[str, str]:
 def compare(folder: Path, sandbox, plan: str) -> None:
     """Compare the results with the plan, and with what the gateway has accepted."""
     with (folder / "results.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+        header = file.readline()
+        delimiter = max(",;\t", key=header.count)
+        file.seek(0)
+        rows = list(csv.DictReader(file, delimiter=delimiter))
     fates = Counter(row["status"] for row in rows)
     found = re.search(r"^([\d,]+) messages, .* ([\d,]+) bad, ([\d,]+) doubles$", plan, re.MULTILINE)
     assert found is not None

@@ -75,7 +75,8 @@ def _fault(path: Path, encoding: str) -> str | None:
         "x".encode(encoding)  # `codecs` has more, such as hex, that are none of texts
         decoder = codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):
-        return f"{encoding!r}, which is no encoding"
+        msg = f"cannot be read as {encoding!r}: there is no such encoding; {_NAME_IT}"
+        raise RecipientsError(path, msg) from None
     done = 0
     with path.open("rb") as file:
         while True:

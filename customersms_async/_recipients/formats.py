@@ -15,6 +15,9 @@ __all__ = ["open_table"]
 _OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
 _PDF: Final = b"%PDF-"
 
+#: Images, programs and archives.
+_OTHERS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x7fELF", b"MZ", b"\x1f\x8b")
+
 _SAVE_IT: Final = "save it again as .xlsx or as CSV UTF-8"
 
 
@@ -39,6 +42,8 @@ def open_table(
         raise RecipientsError(path, msg)
     if begin.startswith(_PDF):
         raise RecipientsError(path, f"is a PDF; {_SAVE_IT}")
+    if begin.startswith(_OTHERS):
+        raise RecipientsError(path, f"is no list: an image, a program or an archive; {_SAVE_IT}")
     if not begin.startswith(b"PK"):
         return open_delimited(path, encoding, delimiter)
     if not _is_workbook(path):

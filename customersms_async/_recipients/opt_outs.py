@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 from pathlib import Path
+from typing import Final
 
 from ..errors import InvalidPhone
-from ..phones import ParsePhone, checked
+from ..phones import ParsePhone, checked, is_without_country
 from .headers import ColumnError, Columns, is_blank
+from .problems import in_one_line
 from .table import RecipientsError, Row, Table
 
 __all__ = ["read_opt_outs"]
+
+_NAME_IT: Final = "or say whose numbers these are with country="
 
 
 def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]:
@@ -25,14 +29,16 @@ def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]
     first = list(itertools.islice(rows, 1))
     place, has_header = _column(path, first[0].cells if first else [], parse)
     numbers: set[str] = set()
-    problems: list[str] = []
+    problems: dict[str, list[int]] = {}
     for row in itertools.chain(first[has_header:], rows):
         try:
             numbers.add(_number(row, place, parse))
         except InvalidPhone as exc:
-            problems.append(f"row {row.number} {exc.reason}")
+            problems.setdefault(exc.reason, []).append(row.number)
     if problems:
-        raise RecipientsError(path, *problems)
+        lines = [in_one_line(reason, its_rows) for reason, its_rows in problems.items()]
+        hint = [_NAME_IT] if any(map(is_without_country, problems)) else []
+        raise RecipientsError(path, *lines, *hint)
     return frozenset(numbers)
 
 

@@ -9,7 +9,7 @@ from .. import codes
 from .._plan.bad_row import Refusal
 from .rows import ORDER
 
-__all__ = ["Problems"]
+__all__ = ["Problems", "in_one_line"]
 
 #: Rows that are shown of one class.
 _MOST_SHOWN = 20
@@ -65,4 +65,12 @@ def _by_reason(refusals: Iterable[Refusal]) -> list[str]:
 def _line(reason: str, alike: Sequence[Refusal]) -> str:
     if len(alike) == 1:
         return str(alike[0])
-    return f"rows {', '.join(str(refusal.row) for refusal in alike)}: each {reason}"
+    return in_one_line(reason, [refusal.row for refusal in alike])
+
+
+def in_one_line(reason: str, rows: Sequence[int]) -> str:
+    """Name the first rows of those that have the same reason."""
+    if len(rows) == 1:
+        return f"row {rows[0]} {reason}"
+    more = f" and {len(rows) - _MOST_SHOWN:,} more" if len(rows) > _MOST_SHOWN else ""
+    return f"rows {', '.join(map(str, rows[:_MOST_SHOWN]))}{more}: each {reason}"

@@ -7,6 +7,8 @@ Rules of this module:
    digits: letters, extensions and what a spreadsheet spoilt are refused as everywhere.
 2. Lengths decide (``IS_POSSIBLE``), not the lists of ranges in use, which grow old. A number that
    can only be dialled locally is refused.
+3. A length that no mobile number of the country has must be that of a number in use: some countries
+   have numbers of five digits, and a part of a longer one would be taken for one of them.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ _REASONS: Final = {
     phonenumbers.ValidationResult.TOO_SHORT: "is too short for a number of {}",
     phonenumbers.ValidationResult.TOO_LONG: "is too long for a number of {}",
 }
+_MOBILE: Final = phonenumbers.PhoneNumberType.MOBILE
 _IMPOSSIBLE: Final = "is no number of {}"
 
 #: What people say for a country that ISO 3166 calls otherwise.
@@ -91,6 +94,8 @@ class National:
         except phonenumbers.NumberParseException as exc:
             raise InvalidPhone(phone, _IMPOSSIBLE.format(self.country)) from exc
         verdict = phonenumbers.is_possible_number_with_reason(number)
+        if verdict == _POSSIBLE and not phonenumbers.is_valid_number(number):
+            verdict = phonenumbers.is_possible_number_for_type_with_reason(number, _MOBILE)
         if verdict != _POSSIBLE:
             reason = _REASONS.get(verdict, _IMPOSSIBLE)
             raise InvalidPhone(phone, reason.format(self.country))

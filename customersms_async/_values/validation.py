@@ -163,7 +163,7 @@ def _url_parts(url: object) -> SplitResult | None:
 
 def _shown(url: object) -> str:
     """Name what was given; it is not quoted, since it may contain a password or the key."""
-    return f"{len(url)} characters that are none" if isinstance(url, str) else type(url).__name__
+    return f"a text of {len(url)} characters" if isinstance(url, str) else type(url).__name__
 
 
 def is_loopback(host: str) -> bool:

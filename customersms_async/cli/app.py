@@ -8,7 +8,8 @@ from typing import Final
 
 from cyclopts import App, CycloptsError, Parameter
 
-from ..errors import CustomerSMSError
+from ..errors import CustomerSMSError, InvalidPhone
+from ..phones import is_without_country
 from .commands import COMMANDS
 from .console import complain, forget_output
 from .exits import Exit, UsageError
@@ -16,7 +17,17 @@ from .exits import Exit, UsageError
 __all__ = ["make_app", "run"]
 
 #: How an error of the library names an argument that is an option here.
-_ARGUMENT: Final = re.compile(r"\b(phone|text|text_file|encoding|sheet|delimiter)=")
+_ARGUMENT: Final = re.compile(r"\b(phone|text|text_file|encoding|sheet|delimiter|country)=")
+
+#: What the library allows a program, and a command does not.
+_ANYWAY: Final = "; allow_insecure_http=True allows it"
+
+#: What is wrong with a file, in plain words.
+_FILES: Final[dict[type[Exception], str]] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "is a folder; name a file",
+    PermissionError: "may not be opened by you",
+}
 
 _INSTALL: Final = "--install-completion"
 
@@ -55,8 +66,8 @@ def run(words: list[str]) -> int:
     except BrokenPipeError:
         forget_output()
         return Exit.ERROR
-    except UsageError as exc:
-        complain(str(exc))
+    except (UsageError, InvalidPhone) as exc:  # lists have refusals: this number was typed
+        complain(_typed_number(exc) if isinstance(exc, InvalidPhone) else str(exc))
         return Exit.USAGE
     except (CustomerSMSError, ModuleNotFoundError, OSError) as exc:
         complain(_in_words_of_the_command(exc))
@@ -67,9 +78,15 @@ def run(words: list[str]) -> int:
 
 
 def _in_words_of_the_command(exc: Exception) -> str:
-    if isinstance(exc, FileNotFoundError) and exc.filename:
-        return f"{exc.filename}: there is no such file"
-    return _ARGUMENT.sub(_as_option, str(exc))
+    if isinstance(exc, OSError) and exc.filename and not isinstance(exc, CustomerSMSError):
+        return f"{exc.filename}: {_FILES.get(type(exc), exc.strerror)}"
+    return _ARGUMENT.sub(_as_option, str(exc).removesuffix(_ANYWAY))
+
+
+def _typed_number(exc: InvalidPhone) -> str:
+    """Show what was typed, as it was: it is on the person's own screen already."""
+    country = "; or name its country, like --country US" if is_without_country(exc.reason) else ""
+    return f"{exc.phone!r} {exc.reason}{country}"
 
 
 def _as_option(argument: re.Match[str]) -> str:

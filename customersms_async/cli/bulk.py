@@ -16,6 +16,7 @@ from cyclopts.validators import Number
 from .._bulk.stop_rules import StopRules
 from .._values.refusal_words import Family, family_of
 from ..client import CustomerSMS
+from ..errors import ConfigurationError
 from ..outbox import Campaign, CampaignHeld, CampaignStatus
 from ..outbox._core.hours import read_hours as check_hours
 from ..outcomes import Message, Progress
@@ -27,7 +28,7 @@ from .confirmation_file import Accepted
 from .connection import Connection
 from .consent import Changed, agree, check_unchanged
 from .console import complain, fitted, result, result_json, say
-from .exits import Exit, worst
+from .exits import Exit, UsageError, worst
 from .export import result_rows, results, write_rows
 from .held import held_line
 from .interrupts import interruptible
@@ -75,11 +76,14 @@ class RunOptions:
         Read what was typed.
 
         Raises:
-            UsageError: Hours or an instant are none.
-            ConfigurationError: There is no such hour or time zone.
+            UsageError: There is no such hour, time zone or instant.
         """
         hours = read_hours(self.hours)
-        check_hours(hours)
+        try:
+            check_hours(hours)
+        except ConfigurationError as exc:
+            msg = f"--{exc}"
+            raise UsageError(msg) from None
         return _Terms(StopRules(max_credits=self.max_credits), hours, read_until(self.until))
 
 
@@ -234,7 +238,7 @@ class _Job:
         if out is None:
             return True
         try:
-            write_rows([row async for row in result_rows(campaign, self.people)], out)
+            write_rows([row async for row in result_rows(campaign, self.people)], out, self.people)
         except OSError as exc:
             again = self.place.command("export", self.file, "--out", "FILE")
             complain(f"{exc}; write the results by: {again}")

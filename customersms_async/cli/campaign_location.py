@@ -6,6 +6,8 @@ Beside a list ``people.csv`` stands ``people.csv.sms.db``, its outbox.
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,7 +21,9 @@ from .exits import UsageError
 
 __all__ = ["File", "Place"]
 
-_NOTHING_NAMED: Final = "name a list, or an outbox and a campaign: --outbox URL --campaign NAME"
+_NOTHING_NAMED: Final = (
+    "name a list, like people.csv, or an outbox and a campaign: --outbox URL --campaign NAME"
+)
 
 File = Annotated[Path | None, Parameter(help="The list. Its campaign lies beside it.")]
 
@@ -88,11 +92,12 @@ class Place:
 
         Raises:
             UsageError: There is none beside the list, or nothing says where it is.
+            FileNotFoundError: There is no such list, or no such outbox.
         """
         self.name(file)
         path = _path_of(self.outbox) if self.outbox or file is None else beside(file, OUTBOX)
         if path is not None and not path.exists():
-            raise UsageError(self._none_yet(file))
+            raise self._none_yet(file, path)
         return self.open(file)
 
     async def begun(self, outbox: Outbox, file: Path | None) -> Campaign:
@@ -107,15 +112,16 @@ class Place:
         if is_listed or _has_rows(await campaign.status()):
             return campaign
         if self.campaign is None:
-            raise UsageError(self._none_yet(file))
+            raise self._none_yet(file, None)
         msg = f"there is no campaign {campaign.name!r} in that outbox; --campaign must name one"
         raise UsageError(msg)
 
-    def _none_yet(self, file: Path | None) -> str:
-        if self.outbox is not None or file is None:
-            return f"there is no outbox at {self.outbox}"
-        there = "" if file.exists() else "; there is no such list either"
-        return f"nothing of {file.name} was sent yet; begin with: customersms bulk {file}{there}"
+    def _none_yet(self, file: Path | None, path: Path | None) -> UsageError | FileNotFoundError:
+        missing = path if self.outbox is not None else file
+        if file is None or (missing is not None and not missing.exists()):
+            return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(missing))
+        again = self.command("bulk", file)
+        return UsageError(f"nothing of {file.name} was sent yet; begin with: {again}")
 
 
 def _has_rows(now: CampaignStatus) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -23,6 +23,10 @@ __all__ = ["check", "details", "headline"]
 
 #: What stands in the reason where a number is written as within its country.
 _NO_COUNTRY = "has no country code"
+
+#: How the library ends the line about other mistakes, and what a command can do about them.
+_LATER: Final = "shown once these are mended"
+_LATER_OR_NOW: Final = f"{_LATER}; check --bad FILE writes all of them into a table"
 
 #: Characters that force UCS-2 of which a person reads.
 _MOST_CHARS = 8
@@ -56,7 +60,7 @@ def check(
         result("To send exactly this:")
         result(f"  {typed(words)}")
     if bad is not None:
-        write_table(bad, _bad_rows(people))
+        write_table(bad, _bad_rows(people), people.delimiter or ",")
         say(f"{plan.bad:,} bad rows are in {bad}")
     return Exit.PARTIAL if plan.bad else Exit.OK
 
@@ -84,7 +88,7 @@ def details(plan: Plan, problems: Problems) -> Iterator[str]:
     if problems.count:
         yield ""
         yield "Rows that cannot be sent to:"
-        lines = problems.lines()
+        lines = [line.replace(_LATER, _LATER_OR_NOW) for line in problems.lines()]
         yield from (f"  {line}" for line in lines)
         if any(_NO_COUNTRY in line for line in lines):
             yield "  or name the country of such numbers, like --country US"

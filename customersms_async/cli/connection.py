@@ -27,11 +27,10 @@ from .._values.validation import check_endpoint, is_this_machine
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter, LocalLimiter
-from ..phones import ParsePhone, national, normalize_phone
 from .console import say
 from .log_lines import told
 
-__all__ = ["Connection", "parser_of"]
+__all__ = ["Connection"]
 
 
 @Parameter(name="*")
@@ -133,8 +132,3 @@ def _limit_file() -> Path | None:
         say(f"what is sent will not be remembered by later commands: {exc}")
         return None
     return path
-
-
-def parser_of(country: str | None) -> ParsePhone:
-    """Give what reads numbers."""
-    return normalize_phone if country is None else national(country)

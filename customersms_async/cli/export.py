@@ -51,18 +51,19 @@ def export(
         async with place.existing(file) as outbox:
             campaign = await place.begun(outbox, file)
             rows = [row async for row in result_rows(campaign, people, only)]
-        write_rows(rows, out)
+        write_rows(rows, out, people)
         return Exit.OK
 
     return asyncio.run(write())
 
 
-def write_rows(rows: Sequence[Sequence[str]], out: Path | None) -> None:
-    """Write a table to a file, or to the output."""
+def write_rows(rows: Sequence[Sequence[str]], out: Path | None, people: Recipients | None) -> None:
+    """Write a table to a file, or to the output; its cells are parted as those of the list."""
+    delimiter = "," if people is None else people.delimiter or ","
     if out is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+        csv.writer(sys.stdout, delimiter=delimiter, lineterminator="\n").writerows(rows)
         return
-    write_table(out, rows)
+    write_table(out, rows, delimiter)
     say(f"{len(rows) - 1:,} rows are in {out}")
 
 

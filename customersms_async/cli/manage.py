@@ -27,7 +27,7 @@ __all__ = ["pause", "resolve", "resume", "status", "summary"]
 #: Seconds between two looks of ``--watch``.
 _LOOK_AGAIN: Final = 2.0
 
-_ABANDONED: Final = "left by a process that has died: {:,}; the next run counts them as unknown"
+_ABANDONED: Final = "left under way by a process that has died: {:,}, counted as unknown"
 
 #: Rows that are named of those about which nothing was done.
 _MOST_SHOWN: Final = 20

@@ -5,7 +5,8 @@ Rules of this module:
 
 1. What came from the caller's list goes back untouched; what we add to it is made harmless where a
    spreadsheet would take it for a formula.
-2. UTF-8 with a byte-order mark, without which Excel reads something else.
+2. UTF-8 with a byte-order mark, without which Excel reads something else. Cells are parted as in
+   the list, since the same Excel has to open both.
 3. A file is replaced as a whole, or not at all; never the list, nor what is kept beside it.
 """
 
@@ -48,7 +49,7 @@ def check_output(option: str, out: Path | None, file: Path | None) -> None:
         raise UsageError(msg)
 
 
-def write_table(path: Path, rows: Iterable[Sequence[str]], delimiter: str = ",") -> None:
+def write_table(path: Path, rows: Iterable[Sequence[str]], delimiter: str) -> None:
     """Write *rows*, the header first; the file is there once all of it is."""
     part = path.with_name(f".{path.name}.part")
     try:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..segments import Segments, count
 from .console import result, result_json
-from .exits import Exit
+from .exits import Exit, UsageError
 
 __all__ = ["segments"]
 
@@ -20,6 +20,9 @@ def segments(
     json: Annotated[bool, Parameter(help="Print one line of JSON.")] = False,
 ) -> Exit:
     """Count the segments of a text, and say what makes it long."""
+    if not text:
+        msg = "the text is empty, and an empty text cannot be sent"
+        raise UsageError(msg)
     counted = count(text)
     if json:
         result_json(counted.to_dict())

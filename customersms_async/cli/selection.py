@@ -13,6 +13,7 @@ from cyclopts.validators import Number
 from ..outcomes import Message
 from ..plan import Plan, plan_messages
 from ..recipients import Problems, Recipients, Refusal, read
+from .country import parser_of
 from .exits import UsageError
 
 __all__ = ["ListOptions", "Selection", "look_through"]
@@ -62,7 +63,7 @@ class ListOptions:
         Open the list.
 
         Raises:
-            UsageError: Two options contradict each other, or a delimiter is none.
+            UsageError: Two options contradict each other, or one of them cannot be read.
             RecipientsError: The list cannot be used; the message says why.
             OSError: A file cannot be opened.
         """
@@ -74,7 +75,7 @@ class ListOptions:
             text=self.text,
             text_file=self.text_file,
             phone=self.phone,
-            country=self.country,
+            parse_phone=parser_of(self.country),
             skip=self.skip,
             sheet=self.sheet,
             encoding=self.encoding,

@@ -18,8 +18,9 @@ from ..errors import AuthenticationError, OutOfCredits, SendError
 from ..outcomes import Receipt
 from ..phones import checked
 from ..plan import Plan
-from .connection import Connection, parser_of
+from .connection import Connection
 from .console import result, result_json, say
+from .country import parser_of
 from .exits import Exit, worst
 from .interrupts import interruptible
 

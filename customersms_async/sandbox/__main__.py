@@ -7,6 +7,7 @@ Serve the sandbox from the command line, until Ctrl-C.
 import argparse
 import asyncio
 import contextlib
+import errno
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -56,9 +57,15 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             keys = _keys(options.key or [DEFAULT_KEY], options.credits)
             asyncio.run(_serve(_sandbox(options, keys), next(iter(keys))))
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{_said(error, options.port)}\n")
         return 1 if isinstance(error, OSError) else 2
     return 0
+
+
+def _said(error: OSError | ValueError, port: int) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {port} is in use; choose another with --port, or a free one with --port 0"
+    return str(error)
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -71,11 +71,19 @@ def test_a_length_that_no_number_has():
     assert "is no number of AD" == reason_for("AD", "1234567")
 
 
-def test_too_short_in_international_form():
-    """What theirs would allow is still held to the shortest number that can be sent to."""
-    assert "is too short; with its country code it has at least 7 digits" == reason_for(
-        "DE", "0304"
-    )
+@pytest.mark.parametrize("written", ["12345", "0171-12", "0171 12345", "0304"])
+def test_a_part_of_a_number(written):
+    """Some countries have numbers of five digits, so theirs alone would take a part for one."""
+    assert "is too short for a number of DE" == reason_for("DE", written)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("0191 1234567", "+491911234567"), ("030 1234567", "+49301234567")],
+)
+def test_lengths_decide(written, number):
+    """A range that nobody uses yet may be in use tomorrow; a short number must be in use."""
+    assert number == national("DE")(written)
 
 
 @pytest.mark.parametrize(

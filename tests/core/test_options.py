@@ -292,7 +292,10 @@ def test_junk_as_endpoint(url):
     """What is no absolute URL of http(s) is refused with an example, and is not quoted."""
     said = refusal(check_endpoint, url, allow_insecure_http=True)
 
-    assert f"endpoint must be a URL like https://host/path, not {len(url)} characters" in said
+    assert (
+        f"endpoint must be a URL like https://host/path, not a text of {len(url)} characters"
+        in said
+    )
     assert "secret" not in said
 
 

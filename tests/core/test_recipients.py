@@ -403,13 +403,24 @@ def test_opt_outs_of_the_caller(write):
         read(path, text="Hi", skip=["555"])
 
 
+NO_COUNTRY = (
+    "has no country code; begin with + or 00, like +12125551234; "
+    "or say whose numbers these are with country="
+)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (f"{A}\n2125551234\n", "row 2 has no country code; begin with + or 00, like +12125551234"),
+        (f"{A}\n2125551234\n", f"row 2 {NO_COUNTRY}"),
+        (f"{A}\n" + "555\n" * 3, f"rows 2, 3, 4: each {NO_COUNTRY}"),
+        (
+            f"{A}\n" + "555\n" * 30,
+            f"rows {', '.join(map(str, range(2, 22)))} and 10 more: each {NO_COUNTRY}",
+        ),
         (f'phone\n"{A}\n{B}\n', f"row 2 {BAD_QUOTES}"),
         ("a,b\n1,2\n", "say which column has the numbers with phone=; the columns are 'a', 'b'"),
-        ("555\n", "row 1 has no country code; begin with + or 00, like +12125551234"),
+        ("555\n", f"row 1 {NO_COUNTRY}"),
         ("name,phone\nAnna\n", "row 2 is empty; write it like +12125551234"),
     ],
 )

@@ -134,7 +134,7 @@ def test_an_encoding_that_is_named(write):
             b"phone",
             {"encoding": "utf-9"},
             (
-                "is not 'utf-9', which is no encoding; "
+                "cannot be read as 'utf-9': there is no such encoding; "
                 "say which with encoding=, or save it again as CSV UTF-8"
             ),
         ),
@@ -142,7 +142,7 @@ def test_an_encoding_that_is_named(write):
             b"phone",
             {"encoding": "hex"},
             (
-                "is not 'hex', which is no encoding; "
+                "cannot be read as 'hex': there is no such encoding; "
                 "say which with encoding=, or save it again as CSV UTF-8"
             ),
         ),

@@ -238,6 +238,13 @@ def test_segments_of_a_text(run):
     ] == out
 
 
+def test_an_empty_text(run):
+    """It has no segments, since it cannot be sent."""
+    said = "customersms: the text is empty, and an empty text cannot be sent"
+
+    assert (Exit.USAGE, [], [said]) == run("segments", "")
+
+
 def test_segments_as_json(run):
     """One line, with the same facts."""
     status, (line,), _ = run("segments", "--json", "a–b")
@@ -273,7 +280,10 @@ def test_check(run, people):
             "  row 6: has 4 cells under 3 columns; "
             "name each column, or quote cells with separators in them"
         ),
-        "  and 2 with something else, shown once these are mended",
+        (
+            "  and 2 with something else, shown once these are mended; "
+            "check --bad FILE writes all of them into a table"
+        ),
         "",
         "The first, the dearest (row-2; 1 segment, UCS-2, 16 of 70):",
         "    Hi Anna – Monday",
@@ -402,7 +412,7 @@ def test_bad_rows_in_a_file(run, people, tmp_path):
     """They stand there as they were, with row and reason behind them."""
     status, _, err = run("check", people, "--text", "Hi {name}", "--bad", tmp_path / "bad.csv")
     with (tmp_path / "bad.csv").open(encoding="utf-8-sig", newline="") as file:
-        header, *rows = csv.reader(file)
+        header, *rows = csv.reader(file, delimiter=";")
 
     assert (Exit.PARTIAL, [f"3 bad rows are in {tmp_path / 'bad.csv'}"]) == (status, err)
     assert ["Name", "Mobile", "Day", "row", "reason"] == header
@@ -417,7 +427,7 @@ def test_a_file_is_replaced_as_a_whole(run, people, tmp_path):
     """Where it cannot be written, nothing is left of it."""
     (tmp_path / "bad.csv").mkdir()
     with pytest.raises(OSError, match=r"bad\.csv"):
-        write_table(tmp_path / "bad.csv", [["phone"]])
+        write_table(tmp_path / "bad.csv", [["phone"]], ",")
 
     assert {"people.csv", "bad.csv"} == {path.name for path in tmp_path.iterdir()}
 
@@ -482,15 +492,57 @@ def test_what_has_changed(people):
             ),
         ),
         (["--text", " "], "text is empty; give at least one character that is not white space"),
-        (
-            ["--text", "Hi", "--country", "UK"],
-            "country must be two letters of ISO 3166, like 'US', not 'UK'; did you mean 'GB'?",
-        ),
     ],
 )
 def test_a_list_that_cannot_be_used(run, people, options, said):
     """The error names the option that mends it."""
     assert (Exit.ERROR, [], [f"customersms: {said}"]) == run("check", people, *options)
+
+
+@pytest.mark.parametrize(
+    "words", [["check", "{}", "--text", "Hi"], ["send", A, "--text", "Hi"]], ids=lambda it: it[0]
+)
+def test_a_country_that_is_none(run, people, words):
+    """What was typed and cannot be read makes no sense, wherever it is typed."""
+    words = [word.format(people) for word in words]
+    said = "--country must be two letters of ISO 3166, like 'US', not 'UK'; did you mean 'GB'?"
+
+    assert (Exit.USAGE, [], [f"customersms: {said}"]) == run(*words, "--country", "UK")
+
+
+def test_a_folder(run, tmp_path):
+    """It is no list, and the words are not those of the system."""
+    said = f"customersms: {tmp_path}: is a folder; name a file"
+
+    assert (Exit.ERROR, [], [said]) == run("check", tmp_path, "--text", "Hi")
+
+
+def test_an_image(run, tmp_path):
+    """It is no list, whatever its name says."""
+    (tmp_path / "people.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    status, _, err = run("check", tmp_path / "people.csv", "--text", "Hi")
+
+    assert Exit.ERROR == status
+    assert "people.csv: is no list: an image, a program or an archive; save it again" in err[0]
+
+
+def test_opt_outs_without_a_country(run, people, tmp_path):
+    """The rows with the same reason stand in one line, and the option that reads them is named."""
+    (tmp_path / "stop.csv").write_text("phone\n0171 1\n0171 2\n")
+    status, _, err = run("check", people, "--text", "Hi", "--skip", tmp_path / "stop.csv")
+
+    assert Exit.ERROR == status
+    said = "rows 2, 3: each has no country code; begin with + or 00, like +12125551234"
+    hint = "or say whose numbers these are with --country"
+    assert [f"customersms: stop.csv: {said}; {hint}"] == err
+
+
+def test_plain_http_to_another_machine(run, sms_sandbox):
+    """No option of the command allows it, so none is named."""
+    status, _, err = run("send", A, "--text", "Hi", "--endpoint", "http://example.com/api.php")
+
+    assert Exit.ERROR == status
+    assert err[0].endswith("where anyone on the way could read the key")
 
 
 def test_a_list_that_is_not_there(run, tmp_path):
@@ -573,8 +625,9 @@ def test_a_bad_number_sends_nothing(run, sms_sandbox):
     """All are read before the first is sent to."""
     status, out, err = run("send", A, "555", "--text", "Hi")
 
-    assert (Exit.ERROR, []) == (status, out)
-    assert "has no country code" in err[0]
+    assert (Exit.USAGE, []) == (status, out)
+    said = "'555' has no country code; begin with + or 00, like +12125551234"
+    assert f"customersms: {said}; or name its country, like --country US" == err[0]
     assert 0 == len(sms_sandbox.requests)
 
 

@@ -115,6 +115,8 @@ def test_a_file_that_is_not_there(run, people):
         (("--delimiter", '"'), "--delimiter must be one character"),
         (("--text-file", "{}"), "give --text or --text-file, not both"),
         (("--hours", "8-21"), "--hours must be like 08:00-21:00, not '8-21'"),
+        (("--hours", "25:00-26:00"), "--hours "),
+        (("--hours", "08:00-21:00 Europe/Nowhere"), "--hours "),
         (("--until", "soon"), "--until must be like 2026-12-24T20:00, not 'soon'"),
         (("--out", "{}"), "--out would write over {}; give it another name"),
         (("--out", "{}.sms.db"), "--out would write over {}.sms.db; give it another name"),
@@ -146,21 +148,7 @@ def test_options_that_make_no_sense(run, people, sms_sandbox, options, said):
             "rows must be like 17,20-25, or all, or @FILE, not what stands in {}",
         ),
         (("export", "{}", "--out", "{}"), "--out would write over {}; give it another name"),
-        (
-            ("status", "--outbox", "{}.none", "--campaign", "a"),
-            "there is no outbox at {}.none",
-        ),
-        (
-            ("status", "--outbox", "sqlite:///{}.none", "--campaign", "a"),
-            "there is no outbox at sqlite:///{}.none",
-        ),
-        (
-            ("status", "{}.none"),
-            (
-                "nothing of people.csv.none was sent yet; "
-                "begin with: customersms bulk {}.none; there is no such list either"
-            ),
-        ),
+        (("status", "{}"), "nothing of people.csv was sent yet; begin with: customersms bulk {}"),
     ],
 )
 def test_what_cannot_be_looked_at(run, people, words, said):
@@ -168,6 +156,25 @@ def test_what_cannot_be_looked_at(run, people, words, said):
     status, _, err = run(*(word.format(people) for word in words))
 
     assert (Exit.USAGE, [f"customersms: {said.format(people)}"]) == (status, err)
+    assert [people] == list(people.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "{}.none"),
+        ("status", "--outbox", "{}.none", "--campaign", "a"),
+        ("status", "--outbox", "sqlite:///{}.none", "--campaign", "a"),
+        ("check", "{}.none"),
+        ("bulk", "{}.none", *TEXT),
+        ("resolve", "{}", "--sent", "@{}.none"),
+    ],
+)
+def test_a_missing_file(run, people, words):
+    """It is named in the same words, with the same status, whichever command looks for it."""
+    status, _, err = run(*(word.format(people, name="{name}") for word in words))
+
+    assert (Exit.ERROR, [f"customersms: {people}.none: there is no such file"]) == (status, err)
     assert [people] == list(people.parent.iterdir())
 
 

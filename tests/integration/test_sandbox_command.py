@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
@@ -54,6 +55,16 @@ async def test_it_serves_until_it_is_interrupted(ending):
         "CUSTOMERSMS_ENDPOINT": f"{url}/sms_system/api.php",
     } == found
     assert (2, 0) == (answer["remaining_credits"], process.returncode)
+
+
+def test_a_port_that_is_in_use(capsys):
+    """It says what to do, without the words of the system."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        status = main(["--port", str(port)])
+
+    said = f"port {port} is in use; choose another with --port, or a free one with --port 0\n"
+    assert (1, said) == (status, capsys.readouterr().err)
 
 
 async def test_a_price_by_the_segment():

@@ -407,10 +407,19 @@ async def test_what_a_dead_worker_was_sending_is_counted_apart(make_outbox, engi
         await campaign.add(people(5))
         mine = Steps(engine, "tonight", "lives")
         mine.id = steps.id
-        await mine.fence(await mine.claim())
+        claimed = await mine.claim()
+        await mine.fence(claimed)
         now = await campaign.status()
 
+        async with Ledger() as ledger, client(ledger) as sms:
+            await mine.drop(claimed)
+            await campaign.send(sms)
+        unknown = [line async for line in campaign.lines() if line.status == Status.UNKNOWN]
+
     assert (5, 3, 0, 0) == (now.sending, now.abandoned, now.unknown, now.queued)
+    assert 3 == len(unknown)
+    said = ("WORKER_DIED", "its process ended, or stood still, while the request was under way")
+    assert {said} == {(line.code, line.detail) for line in unknown}
 
 
 async def test_a_copied_database_asks_first(tmp_path):

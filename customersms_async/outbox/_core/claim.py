@@ -41,6 +41,8 @@ __all__ = [
 #: The word for a message whose worker died while its request may have been under way.
 WORKER_DIED: Final = "WORKER_DIED"
 
+_DIED: Final = "its process ended, or stood still, while the request was under way"
+
 #: Batches that are looked at for equal texts.
 _LOOK_AT: Final = 200
 
@@ -286,8 +288,8 @@ def _lose(campaign: int, tokens: Sequence[str], wall: float) -> Job[int]:
     batches = [batch for batch, _ in found]
     lost = sum(int(size) for _, size in found)
     yield Change(
-        "UPDATE sms_message SET status = ?, code = ? WHERE batch = ANY(?)",
-        (step(Move.EXPIRE, State.SENDING), WORKER_DIED, batches),
+        "UPDATE sms_message SET status = ?, code = ?, detail = ? WHERE batch = ANY(?)",
+        (step(Move.EXPIRE, State.SENDING), WORKER_DIED, _DIED, batches),
     )
     yield Change(
         "UPDATE sms_batch SET state = ?, code = ?, ended_at = ? WHERE id = ANY(?)",

@@ -1,0 +1,26 @@
+"""Numbers of a country, as it was typed."""
+
+from __future__ import annotations
+
+from ..errors import ConfigurationError
+from ..phones import ParsePhone, national, normalize_phone
+from .exits import UsageError
+
+__all__ = ["parser_of"]
+
+
+def parser_of(country: str | None) -> ParsePhone:
+    """
+    Give what reads numbers.
+
+    Raises:
+        UsageError: There is no such country.
+        ModuleNotFoundError: phonenumbers is not installed.
+    """
+    if country is None:
+        return normalize_phone
+    try:
+        return national(country)
+    except ConfigurationError as exc:
+        msg = f"--{exc}"
+        raise UsageError(msg) from None
