@@ -123,7 +123,7 @@ def test_it_says_which_extra_it_needs(module, needs, said):
     done = subprocess.run(command, check=False, capture_output=True, text=True)
 
     assert 1 == done.returncode
-    assert done.stderr.strip().endswith(f"{said} 'customersms-async[{module}]'")
+    assert f"{said} 'customersms-async[{module}]'" in done.stderr
 
 
 def test_the_library_itself_needs_no_driver():
