@@ -35,12 +35,15 @@ class Failing:
         job: The name of the job.
 
         turns: At which of them, from 1.
+
+    Attributes:
+        runs: How many of these jobs there were.
     """
 
     def __init__(self, engine, when, job, turns=(2, 3)):
         self._engine = engine
         self._when, self._job, self._turns = when, job, turns
-        self._count = 0
+        self.runs = 0
         self.kind, self.prefix = engine.kind, engine.prefix
 
     async def open(self):
@@ -51,8 +54,8 @@ class Failing:
 
     async def run(self, job):
         is_it = job.__name__ == self._job
-        self._count += is_it
-        fails = is_it and self._count in self._turns
+        self.runs += is_it
+        fails = is_it and self.runs in self._turns
         if fails and self._when == "before":
             job.close()
             raise OutboxUnavailable("away")
@@ -66,8 +69,8 @@ class Slow(Failing):
     """An engine that takes its time for some jobs."""
 
     async def run(self, job):
-        self._count += job.__name__ == self._job
-        if job.__name__ == self._job and self._count in self._turns:
+        self.runs += job.__name__ == self._job
+        if job.__name__ == self._job and self.runs in self._turns:
             await asyncio.sleep(0.6 * LEASE)
         return await self._engine.run(job)
 
@@ -95,6 +98,18 @@ async def test_a_job_that_fails(make_engine, when, job):
 
     assert (NUMBERS, 0, True) == (progress.sent, progress.unknown, progress.complete)
     assert {1} == set(ledger.sent.values())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_heartbeat_that_fails(make_engine, when):
+    """A worker that cannot show life once goes on, and its lease does not end."""
+    await fill(make_engine())
+    async with Ledger(takes=0.3) as ledger:
+        engine = Failing(make_engine(), when, "beat", (1, 3))
+        progress = await work(engine, ledger.endpoint, lease=1.5, max_in_flight=1)
+
+    assert (NUMBERS, 0, True) == (progress.sent, progress.unknown, progress.complete)
+    assert engine.runs > 3
 
 
 async def test_what_is_owed_is_paid_before_anything_leaves(make_engine, caplog):
