@@ -299,11 +299,15 @@ async def test_cancelled_is_for_good(make_outbox):
 @pytest.mark.parametrize("max_in_flight", [1, 4])
 async def test_cancelled_in_the_middle(make_outbox, max_in_flight):
     """A run that lives ends, and the rest is cancelled, though some was claimed ahead."""
+    is_cancelled = asyncio.Event()
 
     async def cancel(point, number):
         if number == 2 and point == "received":
             async with make_outbox() as other:
                 await other.campaign("tonight").cancel()
+            is_cancelled.set()
+        if number > 2:
+            await is_cancelled.wait()
 
     async with Ledger(cancel) as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
