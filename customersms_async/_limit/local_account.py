@@ -23,7 +23,7 @@ import itertools
 import math
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -106,7 +106,7 @@ class LocalAccount:
                 return None
             number = next(self._numbers)
             lease = Lease(str(number), is_bulk, now, now, now, longest)
-            self._is_busy = True
+            self._is_busy = True  # as `_at_a_time` does, which costs as much as the grant
             try:
                 self._take_in()
                 if self._law.reserve(self._state, now, lease) is not None:
@@ -125,9 +125,21 @@ class LocalAccount:
     def next_lease(self, longest: float, *, is_bulk: bool) -> Lease:
         return Lease(str(next(self._numbers)), is_bulk, 0.0, 0.0, 0.0, longest)
 
-    def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
+    @contextlib.contextmanager
+    def _at_a_time(self) -> Generator[None]:
+        """Let what ends meanwhile, by a signal or the garbage collector, wait for this step."""
         with lock:
-            self._take_in()
+            self._is_busy = True
+            try:
+                self._take_in()
+                yield
+            finally:
+                self._is_busy = False
+                if self._must_serve:
+                    self._serve()
+
+    def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
+        with self._at_a_time():
             now = self.clock()
             ahead = self._ahead_of(place, is_bulk=is_bulk)
             at = self._law.earliest(self._state, now, ahead, is_bulk=is_bulk, held=self._held)
@@ -163,7 +175,7 @@ class LocalAccount:
         return sum(len(member.bulks) for member in self._members.values())
 
     def confirm(self, slot: LeasedSlot) -> bool:
-        with lock:
+        with self._at_a_time():
             if slot.lease.id not in self._state.leases:
                 return False
             self._law.renew(self._state, self.clock(), slot.lease)
@@ -180,13 +192,12 @@ class LocalAccount:
                 self._serve()
 
     def refused(self, lease: Lease, retry_after: float | None) -> float:
-        with lock:
-            self._take_in()
+        with self._at_a_time():
             now, state = self.clock(), self._state
             is_others = self._law.refused(state, lease.id, now, retry_after)
             if is_others and state.refused_by_others == 1:
                 warn_of_others(self._name, state.share)
-            self._serve()
+            self._must_serve = True
             return state.paused_until - now
 
     def _take_in(self) -> None:
@@ -297,8 +308,7 @@ class LocalAccount:
 
     def was_idle_before(self) -> bool:
         """Whether it was idle when this was asked last, and has not been used since."""
-        with lock:
-            self._take_in()
+        with self._at_a_time():
             is_waited_for = any(one.waiting for one in self._members.values())
             is_idle = not is_waited_for and self._law.is_idle(self._state, self.clock())
             uses = next(self._numbers) if is_idle else -1
@@ -306,8 +316,7 @@ class LocalAccount:
             return is_idle and was_idle
 
     def usage(self) -> Usage:
-        with lock:
-            self._take_in()
+        with self._at_a_time():
             now = self.clock()
             waiting = sum(member.waiting for member in self._members.values())
             return usage_of(self._law, self._state, now, waiting)

@@ -227,6 +227,65 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
     assert 20 < step
 
 
+def look(limiter, slot):
+    usage_now(limiter)
+    slot.answered()
+
+
+def refuse(limiter, slot):
+    slot.refused(None)
+    usage_now(limiter)
+
+
+def ask_in_vain(limiter, slot):
+    with pytest.raises(WaitTooLong):
+        take(limiter, patience=0.01).send(None)
+    slot.answered()
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("act", [look, refuse, ask_in_vain])
+async def test_slots_that_end_in_the_midst_of_another_step(act):
+    """However a request ends while another caller is heard, no slot is used twice."""
+    now = [0.0]
+
+    async def run(step):
+        """End three slots at so many calls or returns after the beginning of *act*."""
+        limiter = LocalLimiter(Rate(6), burst=6, reserve=0, clock=lambda: now[0])
+        slots = await take_all(limiter, 6)
+        slots.pop().answered()
+        waiting = [asyncio.create_task(take(limiter)) for _ in range(8)]
+        await asyncio.sleep(0)
+        now[0] += 61.0  # one slot is free, and nobody has looked yet
+        events = iter(range(1000))
+
+        def end():
+            slots[1].unused()
+            slots[2].answered()
+            slots[3].lost()
+
+        sys.setprofile(lambda *_: end() if next(events) == step else None)
+        act(limiter, slots[0])
+        sys.setprofile(None)
+        seen = next(events)
+        if seen <= step:
+            end()
+        await asyncio.sleep(0)
+        usage = usage_now(limiter)
+        assert usage.busy <= 6
+        assert usage.in_flight == sum(task.done() for task in waiting) + 1
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return seen
+
+    step = 0
+    while await run(step) > step:
+        step += 1
+
+    assert 5 < step
+
+
 @pytest.mark.virtual_time
 async def test_a_slot_that_ends_in_the_midst_of_a_grant_without_a_wait():
     """A bulk request for which slots come free while a message is served has one at once."""
