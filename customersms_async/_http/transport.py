@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 from collections.abc import Mapping
+from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -31,6 +32,9 @@ from .failure_names import reason
 from .time_limit import Watch
 
 __all__ = ["AiohttpTransport"]
+
+#: The least status of a refusal.
+_REFUSALS: Final = 400
 
 
 class AiohttpTransport:
@@ -157,15 +161,16 @@ class _MarkedPayload(BytesPayload):
 
 def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     """
-    Return the headers; without a date, with the time of receipt, so that others can be read by it.
+    Return the headers; where an instant to wait for may be named, with a date to read it by.
 
-    Source: RFC 9110, section 6.6.1.
+    Where there is no date, the time of receipt stands for it. Source: RFC 9110, section 6.6.1.
     """
-    if "Date" in response.headers:
-        return response.headers
-    headers = response.headers.copy()
-    headers["Date"] = email.utils.formatdate(usegmt=True)
-    return headers
+    headers = response.headers
+    if "Date" in headers or (response.status < _REFUSALS and "Retry-After" not in headers):
+        return headers
+    dated = headers.copy()
+    dated["Date"] = email.utils.formatdate(usegmt=True)
+    return dated
 
 
 async def _gather(content: aiohttp.StreamReader, most: int) -> bytes:
