@@ -39,9 +39,11 @@ POINTS = {
     "done": "carried it out",
     "kill start": "ended, and started again",
     "freeze thaw": "it stood still",
-    "after start": "after the first commit",
-    "before end worker": "before the last commit",
+    "after start 1": "after the first commit",
+    "before end worker 1": "before the last commit",
 }
+#: Which claim, fence or settlement of a run it was.
+TURNS = {"1": "the first", "3": "the third"}
 
 
 def table(notes: list[dict[str, object]]) -> str:
@@ -54,7 +56,7 @@ def table(notes: list[dict[str, object]]) -> str:
         if "locked" in name:
             engine = "sqlite"
         point = " ".join(" ".join(points).replace("_", " ").split())
-        what = f"{WORDS[name]} {POINTS.get(point, point)}".strip()
+        what = f"{WORDS[name]} {POINTS.get(point) or _in_words(point)}".strip()
         cells.setdefault(what, {})[engine] = counted
     lines = ["| what happened | SQLite: unknown | PostgreSQL: unknown | doubled | lost |"]
     lines.append("| --- | ---: | ---: | ---: | ---: |")
@@ -63,6 +65,12 @@ def table(notes: list[dict[str, object]]) -> str:
         sums = [sum(int(str(c[word])) for c in found.values()) for word in ("doubled", "lost")]
         lines.append(f"| {what} | {' | '.join([*shown, *map(str, sums)])} |")
     return "\n".join(lines)
+
+
+def _in_words(point: str) -> str:
+    """Turn ``before claim 3`` into ``before the third claim``."""
+    found = re.fullmatch(r"(before|after) (\w+) (\d)", point)
+    return point if found is None else f"{found[1]} {TURNS[found[3]]} {found[2]}"
 
 
 def main() -> int:
