@@ -193,6 +193,14 @@ async def test_a_slot_that_comes_as_patience_ends_is_granted():
     assert 7.0 == pytest.approx((await take(limiter, patience=7.0)).waited)
 
 
+async def count_steps(run):
+    """Let *run* be disturbed at each step in turn; it gives how many there are."""
+    step = 0
+    while await run(step) > step:
+        step += 1
+    return step
+
+
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("lane", [SEND, BULK])
 async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
@@ -220,11 +228,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
         (await waiting[2]).unused()
         return seen
 
-    step = 0
-    while await run(step) > step:
-        step += 1
-
-    assert 20 < step
+    assert 20 < await count_steps(run)
 
 
 def look(limiter, slot):
@@ -279,11 +283,7 @@ async def test_slots_that_end_in_the_midst_of_another_step(act):
         await asyncio.gather(*waiting, return_exceptions=True)
         return seen
 
-    step = 0
-    while await run(step) > step:
-        step += 1
-
-    assert 5 < step
+    assert 5 < await count_steps(run)
 
 
 @pytest.mark.virtual_time
@@ -313,11 +313,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_without_a_wait():
         assert began_at == clock()
         return seen
 
-    step = 0
-    while await run(step) > step:
-        step += 1
-
-    assert 10 < step
+    assert 10 < await count_steps(run)
 
 
 @pytest.mark.virtual_time

@@ -195,16 +195,22 @@ async def test_refs_are_a_list(make_outbox):
             await outbox.campaign("tonight").mark_sent("row-17")
 
 
-async def test_a_pause_holds_a_run_and_resume_lets_it_go_on(make_outbox):
-    """Both work from another outbox on the same database."""
+def pausing(make_outbox, turn, *reason):
+    """Give what pauses the campaign as the gateway receives a request, and what tells of it."""
     paused = asyncio.Event()
 
     async def pause(point, number):
-        if number == 2 and point == "received":
+        if number == turn and point == "received":
             async with make_outbox() as other:
-                await other.campaign("tonight").pause("lunch")
+                await other.campaign("tonight").pause(*reason)
             paused.set()
 
+    return pause, paused
+
+
+async def test_a_pause_holds_a_run_and_resume_lets_it_go_on(make_outbox):
+    """Both work from another outbox on the same database."""
+    pause, paused = pausing(make_outbox, 2, "lunch")
     async with Ledger(pause) as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(50), batch_size=5)
@@ -224,14 +230,7 @@ async def test_a_pause_holds_a_run_and_resume_lets_it_go_on(make_outbox):
 
 async def test_a_pause_gives_back_what_was_claimed_ahead(make_outbox):
     """While a run waits, others may have it, and it may be withdrawn."""
-    paused = asyncio.Event()
-
-    async def pause(point, number):
-        if number == 1 and point == "received":
-            async with make_outbox() as other:
-                await other.campaign("tonight").pause()
-            paused.set()
-
+    pause, paused = pausing(make_outbox, 1)
     async with Ledger(pause) as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(100), batch_size=5)
