@@ -12,17 +12,21 @@ of the sandbox, and ``llms.txt``.
 from __future__ import annotations
 
 import ast
+import enum
 import importlib
 import inspect
+import json
 import re
 import shutil
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, is_typeddict
 
-from customersms_async import codes
+import attrs
+
+from customersms_async import NOT_GIVEN, codes
 from customersms_async.sandbox._http import views
 from customersms_async.sandbox._http.routes import PREFIX, ROUTES
 
@@ -95,19 +99,17 @@ def _prose(text: str) -> str:
 def _signature(name: str, thing: Any) -> str:
     """Write the signature of a call, one argument a line where it is long."""
     try:
-        signature = str(inspect.signature(thing))
+        signature = inspect.signature(thing)
     except (TypeError, ValueError):
         return name
-    signature = re.sub(r"customersms_async\.[\w.]*?(\w+)(?=[\]\s,)|]|$)", r"\1", signature)
-    signature = re.sub(r"<(\w+)\.(\w+)[^>]*>", r"\2", signature)
-    signature = re.sub(r"<(?:function|bound method) ([\w.]+)[^>]*>", r"\1", signature)
-    one_line = f"{name}{signature.replace(chr(39), '')}"
+    arguments = [one for each, one in signature.parameters.items() if each != "self"]
+    listed = list(_with_star(arguments))
+    end = "" if inspect.isclass(thing) else f" -> {_type(signature.return_annotation)}"
+    one_line = f"{name}({', '.join(listed)}){end}"
     if len(one_line) <= _WIDTH:
         return one_line
-    arguments = inspect.signature(thing).parameters.values()
-    listed = "".join(f"    {one},\n".replace("'", "") for one in _with_star(arguments))
-    end = signature.rpartition(") -> ")[2]
-    return f"{name}(\n{listed}) -> {end.replace(chr(39), '')}"
+    lines = "".join(f"    {one},\n" for one in listed)
+    return f"{name}(\n{lines}){end}"
 
 
 def _with_star(arguments: Iterable[inspect.Parameter]) -> Iterator[str]:
@@ -118,7 +120,38 @@ def _with_star(arguments: Iterable[inspect.Parameter]) -> Iterator[str]:
         if one.kind is one.KEYWORD_ONLY and not starred:
             starred = True
             yield "*"
-        yield re.sub(r"<(\w+)\.(\w+)[^>]*>|<function (\w+)[^>]*>", r"\2\3", str(one))
+        yield _argument(one)
+
+
+def _argument(one: inspect.Parameter) -> str:
+    stars = "**" if one.kind is one.VAR_KEYWORD else "*" * (one.kind is one.VAR_POSITIONAL)
+    shown = f"{stars}{one.name}: {_type(one.annotation)}"
+    return shown if one.default is one.empty else f"{shown} = {_default(one.default)}"
+
+
+def _type(annotation: Any) -> str:
+    """Write a type by its short name."""
+    if isinstance(annotation, str):
+        return annotation
+    written = inspect.formatannotation(annotation).replace("'", '"')
+    unpacked = re.sub(r"\*<class \"([\w.]+)\">", r"Unpack[\1]", written)
+    return re.sub(r"\b(?:customersms_async|collections|typing)\.(?:\w+\.)*", "", unpacked)
+
+
+def _default(value: Any) -> str:
+    """Write a default as it is written in a call; what is made for each object is three dots."""
+    if value is attrs.NOTHING:
+        return "..."
+    if isinstance(value, enum.Enum):
+        return value.name if value is NOT_GIVEN else f"{type(value).__name__}.{value.name}"
+    if callable(value):
+        return "..." if "<" in value.__qualname__ else str(value.__qualname__)
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+def _property(name: str, member: property) -> str:
+    given = inspect.get_annotations(member.fget)["return"] if member.fget else "object"
+    return f"{name}: {_type(given)}"
 
 
 def _members(thing: type) -> Iterator[tuple[str, Any]]:
@@ -140,17 +173,22 @@ def _describe(name: str, thing: Any) -> Iterator[str]:
         yield _markdown(thing.__doc__ or "") + "\n"
         for one, member in _members(thing):
             inner = getattr(member, "__func__", member)
-            shown = f"{one}" if isinstance(member, property) else _signature(one, inner)
+            shown = (
+                _property(one, member) if isinstance(member, property) else _signature(one, inner)
+            )
             begin = "async " if inspect.iscoroutinefunction(inner) else ""
             yield f"#### {name}.{one}\n\n```text\n{begin}{shown}\n```\n"
             yield _markdown(inspect.getdoc(inner) or "") + "\n"
+    elif get_origin(thing):
+        yield f"### {name}\n\n```text\n{name} = {_type(thing)}\n```\n"
     elif callable(thing):
         yield f"### {name}\n\n```text\n{_signature(name, thing)}\n```\n"
         yield _markdown(inspect.getdoc(thing) or "") + "\n"
 
 
 def _is_plain(thing: type) -> bool:
-    return getattr(thing, "_is_protocol", False) or hasattr(thing, "__members__")
+    is_protocol = getattr(thing, "_is_protocol", False)
+    return is_protocol or hasattr(thing, "__members__") or is_typeddict(thing)
 
 
 def api() -> str:
@@ -269,6 +307,26 @@ def write() -> None:
 
 #: Files outside of docs/ that pages link to, and the folder of the site that they get.
 _OUTSIDE = {"benchmarks/results": "results", "examples": "examples"}
+_DRAWING = re.compile(r"^```mermaid\n.*?^```$", re.DOTALL | re.MULTILINE)
+_ARROW = re.compile(r"^ +(\S+) --> (\S+)(?:: (.*))?$", re.MULTILINE)
+
+
+def arrows_as_table(page: str) -> str:
+    """Write a drawing as a table, since what draws it would come from another site."""
+
+    def table(found: re.Match[str]) -> str:
+        arrows = (one for one in _ARROW.findall(found[0]) if one[1] != "[*]")
+        lines = (f"| {before.strip('[*]')} | {after} | {when} |" for before, after, when in arrows)
+        return "\n".join(["| from | to | when |", "| --- | --- | --- |", *lines])
+
+    return _DRAWING.sub(table, page)
+
+
+def results(folder: Path) -> str:
+    """Make the list of the files that benchmarks wrote."""
+    pages = sorted(folder.glob("*.md"))
+    lines = [f"- [{titles(page)[0]}]({page.name})" for page in pages if page.name != "index.md"]
+    return "\n".join(["# Results of the benchmarks", "", *lines]) + "\n"
 
 
 def stage(target: Path) -> None:
@@ -279,8 +337,10 @@ def stage(target: Path) -> None:
         shutil.copytree(ROOT / source, target / folder, ignore=shutil.ignore_patterns("__pyc*"))
     for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
         shutil.copy(ROOT / name, target / name)
+    (target / "results" / "index.md").write_text(results(target / "results"), "utf-8")
     for page in target.glob("*.md"):
-        text = page.read_text("utf-8")
+        text = arrows_as_table(page.read_text("utf-8"))
+        text = text.replace("](../benchmarks/results)", "](results/index.md)")
         for source, folder in _OUTSIDE.items():
             text = text.replace(f"../{source}/", f"{folder}/")
         page.write_text(re.sub(r"(?<=\]\()\.\./(?=[A-Z]+\.md)", "", text), "utf-8")

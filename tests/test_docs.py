@@ -182,6 +182,46 @@ def test_the_reference_has_no_broken_markup(site: Path) -> None:
         ast.parse("async def _():\n" + textwrap.indent(fragment, "    "))
 
 
+def test_signatures_are_written_as_python(site: Path) -> None:
+    """Each call of the reference can be read as a definition, and names no module or address."""
+    page = (site / "api.md").read_text("utf-8")
+    calls = re.compile(
+        r"^###+ [^\n]*\n\n```text\n(?:async )?(\w+\(.*?)\n```$", re.DOTALL | re.MULTILINE
+    )
+    shown = calls.findall(page)
+
+    assert len(shown) > 50
+    for signature in shown:
+        ast.parse(f"def {signature}: ...")
+        assert not re.search(
+            r"customersms_async\.|collections\.|inspect\.|NOTHING|\bself\b", signature
+        )
+
+
+def test_links_of_the_site_lead_on(site: Path) -> None:
+    """Each relative link of a page as the site has it names a file that is there."""
+    pages = site.rglob("*.md")
+
+    assert {} == {page.name: dead for page in pages if (dead := dead_links(page, page.read_text()))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_column_has_a_headline(page: Path) -> None:
+    """No table leaves it to the reader what stands in a column."""
+    heads = re.findall(r"^(\|.*)\n\| *:?-", page.read_text("utf-8"), flags=re.MULTILINE)
+
+    assert [] == [head for head in heads if re.search(r"\| *\|", head)]
+
+
+def test_the_site_draws_nothing_with_the_code_of_others(site: Path) -> None:
+    """What is a drawing elsewhere is a table here, with each arrow."""
+    page = (site / "outbox-states.md").read_text("utf-8")
+
+    assert "mermaid" not in page
+    assert "| queued | claimed | a worker reads it |" in page
+    assert "|  | queued | added |" in page
+
+
 def test_every_code_is_listed(site: Path) -> None:
     """The page of codes has each word of `customersms_async.codes`."""
     page = (site / "codes.md").read_text("utf-8")
