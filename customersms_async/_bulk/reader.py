@@ -109,7 +109,7 @@ def read_skip(given: object, parse: ParsePhone) -> Skip:
     if given is None:
         return Skip()
     if inspect.iscoroutinefunction(given):
-        msg = "skip must be a plain function, not an async one: nobody would await it"
+        msg = "skip must be a plain function, not an async one: it would never be awaited"
         raise ConfigurationError(msg)
     if callable(given):
         return Skip(ask=cast("SkipFunction", given))

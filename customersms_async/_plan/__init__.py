@@ -1,1 +1,1 @@
-"""What a plan is made of: rows that cannot be sent to, and tallies; pure."""
+"""The parts of a plan: rows that cannot be sent to, and tallies; pure."""

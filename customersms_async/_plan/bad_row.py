@@ -16,13 +16,13 @@ __all__ = ["Refusal"]
 @frozen
 class Refusal:
     """
-    A row that is no message, and why.
+    A row that is not a message, and why.
 
     Attributes:
         row: Its number, as a spreadsheet shows it.
         code: A stable upper-case word: its class.
         reason: What is wrong with it and what would be right, in one line.
-        phone: What stands where its number should; shown by its shape.
+        phone: The content of its number cell; shown only by its shape.
     """
 
     row: int
@@ -32,11 +32,11 @@ class Refusal:
 
     @property
     def ref(self) -> str:
-        """The same name that a good row has as `Message.ref`: ``row-17``."""
+        """Its ref, named like the `Message.ref` of a good row: ``row-17``."""
         return f"row-{self.row}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes and the ref as types that JSON has."""
+        """Return the attributes and the ref as JSON types."""
         return as_dict(self, also=["ref"])
 
     @property

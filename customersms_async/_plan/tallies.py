@@ -1,4 +1,4 @@
-"""Tallies of a plan; the size of each is bounded, however long the input is."""
+"""Tallies of a plan; each has a bounded size, however long the input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..segments import count
 
 __all__ = ["BadTally", "Forced", "ForcingTally", "Reason", "Samples", "Size"]
 
-#: Different reasons, and different characters, that are told apart.
+#: How many different reasons, and different characters, are counted separately.
 _MOST_REASONS: Final = 100
 _MOST_CHARS: Final = 1_000
 
@@ -27,7 +27,7 @@ class Reason:
         code: A stable upper-case word.
         reason: What is wrong and what would be right, in one line.
         count: Messages or rows with it.
-        first: The reference of the first of them, or its position in the input, from 0.
+        first: The ref of the first of them, or its position in the input, from 0.
     """
 
     code: str
@@ -39,14 +39,13 @@ class Reason:
 @frozen
 class Forced:
     """
-    A character that forces UCS-2, over all texts.
+    A character that forces UCS-2, counted over all texts.
 
     Attributes:
-        char: The character; with the marks that stand on it, where there are some.
+        char: The character, with its combining marks if it has any.
         name: Its name in Unicode.
-        swap: What to write instead; empty where it can be left out, None where nothing means the
-            same.
-        messages: Messages that have it.
+        swap: What to write instead; empty if it can be left out, None if nothing means the same.
+        messages: Messages that contain it.
     """
 
     char: str
@@ -57,7 +56,7 @@ class Forced:
 
 @define
 class BadTally:
-    """What cannot be sent, by reason."""
+    """Counts of what cannot be sent, by reason."""
 
     count: int = 0
     _reasons: dict[tuple[str, str], tuple[int, object]] = field(
@@ -82,12 +81,12 @@ class BadTally:
 @frozen
 class Size:
     """
-    What a plan keeps of a text.
+    What a plan keeps about a text.
 
     Attributes:
-        segments: Segments as it is.
-        segments_swapped: Segments with what could be written instead.
-        forcing: What forces UCS-2, each once.
+        segments: Segments of the text as it is.
+        segments_swapped: Segments after all swaps.
+        forcing: The characters that force UCS-2, each once.
     """
 
     segments: int
@@ -106,12 +105,12 @@ class Size:
 
 @define
 class ForcingTally:
-    """The characters that force UCS-2, and how many messages each is in."""
+    """The characters that force UCS-2, and how many messages contain each."""
 
     _found: dict[str, tuple[Forced, int]] = field(factory=dict[str, tuple[Forced, int]])
 
     def add(self, forcing: tuple[Forced, ...]) -> None:
-        """Count one more message that has them."""
+        """Count one more message that contains them."""
         for one in forcing:
             _, times = self._found.get(one.char, (one, 0))
             if times or len(self._found) < _MOST_CHARS:
@@ -125,7 +124,7 @@ class ForcingTally:
 
 @define
 class Samples:
-    """The first message, the longest, and the first of those with most segments."""
+    """The first message, the longest, and the first of those with the most segments."""
 
     first: Message | None = None
     longest: Message | None = None
@@ -134,7 +133,7 @@ class Samples:
     _segments: int = 0
 
     def look_at(self, message: Message, segments: int) -> None:
-        """Keep *message* where it is one of the three."""
+        """Keep *message* if it is one of the three."""
         if self.first is None:
             self.first = message
         if len(message.text) > self._length:

@@ -1,1 +1,1 @@
-"""The seams: what the rooms need from outside, as Protocols. Pure; reaches values."""
+"""The ports: what the package needs from outside, as Protocols. Pure; imports only values."""

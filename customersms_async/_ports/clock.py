@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Monotonic time, randomness and sleep."""
 
     def now(self) -> float:
-        """Return the instant, in monotonic seconds."""
+        """Return the current time, in monotonic seconds."""
         ...
 
     def jitter(self) -> float:
@@ -19,5 +19,5 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; 0 lets others run."""
+        """Wait; 0 lets other tasks run."""
         ...

@@ -16,23 +16,23 @@ __all__ = ["RequestRecord"]
 @frozen(kw_only=True)
 class RequestRecord:
     """
-    A record of one attempt, for ``on_request``. It never holds a key, a text or a number.
+    A record of one attempt, for ``on_request``. It never contains a key, a text or a number.
 
-    There is one per attempt, and one for a request that ends without an attempt or between two.
+    Each attempt has one, and so does a request that ends without an attempt or between two.
     Exactly one record of each request has ``is_final``.
 
     Attributes:
         account: The hash that stands for the key.
-        request: The short name of the attempt, the same in logs and in `Outcome.request`.
+        request: The short id of the attempt, the same in logs and in `Outcome.request`.
         kind: ``"send"`` or ``"bulk"``.
         numbers: How many numbers it carried.
-        fates: How many of them ended how; only fates that occurred. An attempt that is tried
-            again counts them as `Status.NOT_SENT`.
-        code: The word of the reason where one holds for all of its numbers, or None.
-        is_final: Whether the request ended here; otherwise it is tried again.
+        fates: The count of each fate that occurred. An attempt that will be retried counts its
+            numbers as `Status.NOT_SENT`.
+        code: The reason code if all of its numbers share one, else None.
+        is_final: Whether the request ended here; otherwise it is retried.
         waited: Seconds in the limiter's queue; without an attempt, since the request began.
         took: Seconds from the grant to the end of the attempt; 0 without one.
-        credits: The balance that the answer named, or None.
+        credits: The balance reported in the answer, or None.
     """
 
     account: str
@@ -47,5 +47,5 @@ class RequestRecord:
     credits: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes as types that JSON has; the fates by the values of `Status`."""
+        """Return the attributes as JSON types; fates are keyed by the values of `Status`."""
         return as_dict(self)

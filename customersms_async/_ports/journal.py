@@ -1,4 +1,4 @@
-"""The memory of a durable run, and the batches that it hears of."""
+"""The journal of a durable run, and the batches it records."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Batch:
         indexes: Their positions in the input.
         phones: Their numbers, in E.164.
         text: Their common text.
-        refs: Their `Message.ref`, one each; empty where there are none.
+        refs: Their `Message.ref`, one each; empty if there are none.
         is_personal: Whether each number has its own text, as in `CustomerSMS.send_messages`.
-        request: The short id of the attempt, as in `Outcome.request` and in logs; None before one
-            is about to begin.
+        request: The short id of the attempt, as in `Outcome.request` and in logs; None until an
+            attempt is about to begin.
     """
 
     indexes: Sequence[int]
@@ -35,11 +35,11 @@ class Batch:
     request: str | None = None
 
     def cut(self, at: int) -> tuple[Batch, Batch]:
-        """Part it in two; *at* is the size of the first."""
+        """Split it in two; *at* is the size of the first part."""
         return self._slice(slice(at)), self._slice(slice(at, None))
 
     def part(self, wanted: Collection[int]) -> tuple[Batch, Batch]:
-        """Part it in those whose index is *wanted*, and the others."""
+        """Split it into the inputs whose index is *wanted*, and the others."""
         places = range(len(self.phones))
         chosen = [place for place in places if self.indexes[place] in wanted]
         others = [place for place in places if self.indexes[place] not in wanted]
@@ -60,44 +60,44 @@ class Batch:
 
 class Journal(Protocol):
     """
-    The memory of a durable run.
+    A durable record of a run, kept by the caller.
 
     ::
 
         claim(batch) -> settle(outcomes)        its fates are known
-                     -> release(batch)          nothing of it has left
-        refuse(outcomes)                        for what is never claimed
+                     -> release(batch)          nothing of it was sent
+        refuse(outcomes)                        for inputs that are never claimed
 
-    The calls of one run never overlap: each is awaited to its end before the next begins. What was
-    claimed and neither settled nor released is unknown: a run that died may have sent it.
+    The calls of one run never overlap: each completes before the next begins. What was claimed and
+    neither settled nor released is unknown: a run that died may have sent it.
 
-    What any of them raises ends the run with `BulkInterrupted`.
+    An exception from any of these methods ends the run with `BulkInterrupted`.
 
-    A journal whose claims run out may also have ``may_start(batch) -> bool``: it is asked, without
-    an await, right before the first byte, and where it says no, nothing leaves.
+    A journal whose claims expire may also have ``may_start(batch) -> bool``. It is called right
+    before the first byte, with no await in between; if it returns False, nothing is sent.
     """
 
     async def claim(self, batch: Batch) -> Collection[int] | None:
         """
-        Note that *batch* is about to leave.
+        Record that *batch* is about to be sent.
 
-        Awaited when the request has its slot, right before its first byte may leave. Where it
+        Awaited once the request has its slot, right before its first byte may be written. If it
         raises, nothing of the batch was sent.
 
         Returns:
-            The `Batch.indexes` that may go; None for all. The others end as ``TAKEN``, and the run
-            goes on.
+            The `Batch.indexes` that may be sent; None for all. The others end as ``TAKEN``, and the
+            run continues.
         """
         ...
 
     async def release(self, batch: Batch) -> None:
-        """Take the claim of *batch* back: it was turned away, or never left."""
+        """Withdraw the claim of *batch*: it was refused for the rate, or never left."""
         ...
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Note the fates of a claimed batch."""
+        """Record the fates of a claimed batch."""
         ...
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> None:
-        """Note inputs that are never claimed: bad numbers and texts, doubles, skips."""
+        """Record inputs that are never claimed: bad numbers and texts, duplicates, skips."""
         ...

@@ -1,12 +1,12 @@
 """
-How a test keeps every client of its process away from the real gateway.
+Keeps every client in a test process away from the real gateway.
 
 Rules of this module:
 
-1. The endpoint is checked for each request and not where a client is made: an application's
-   client may be older than the test, and then it holds the endpoint and the key of before.
-2. A confined process reaches this machine only: the sandbox of the test, and servers that the
-   test runs itself.
+1. The endpoint is checked on each request, not when a client is made: an application's client may
+   be older than the test, and then still have the previous endpoint and key.
+2. A confined process can reach only this machine: the test's sandbox, and servers that the test
+   runs itself.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ class Confinement:
     What a test imposes on all clients.
 
     Attributes:
-        reason: Continues an error's "… is out of reach: "; says why, and what to do.
+        reason: Completes the error "… is out of reach: "; says why, and what to do.
 
-        limiter: Used by clients that were made meanwhile and given no limiter.
+        limiter: Used by clients that are made during the test without a limiter.
     """
 
     reason: str
     limiter: Limiter
 
 
-# The tests that run now, in several threads perhaps; the newest last.
+# The running tests, possibly in several threads; the newest last.
 _in_force: Final[list[Confinement]] = []
 
 
 @contextmanager
 def confined(confinement: Confinement) -> Generator[None]:
-    """Confine all clients of this process, in every thread, for the length of a block."""
+    """Confine all clients of this process, in every thread, for the duration of a block."""
     _in_force.append(confinement)
     try:
         yield
@@ -60,10 +60,10 @@ def check_reach(url: str, made_at: str) -> None:
     Args:
         url: Where a request is about to go.
 
-        made_at: The line that made the client.
+        made_at: The source line that made the client.
 
     Raises:
-        ConfigurationError: It would go to another machine; nothing was sent.
+        ConfigurationError: *url* is on another machine; nothing was sent.
     """
     if _in_force and not is_this_machine(url):
         msg = f"the endpoint of the CustomerSMS made at {made_at} is out of reach: "
@@ -71,5 +71,5 @@ def check_reach(url: str, made_at: str) -> None:
 
 
 def limiter_in_force() -> Limiter | None:
-    """Return the limiter of the newest test that runs, or None."""
+    """Return the limiter of the newest running test, or None."""
     return _in_force[-1].limiter if _in_force else None

@@ -1,4 +1,4 @@
-"""One POST: its body, its attempt, its reply."""
+"""One POST: its body, its attempt and its reply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Attempt", "Body", "Network", "NotAllowed", "Reply", "Transport", "Tr
 
 
 class Body:
-    """The bytes of a request. They hold the key, so the repr hides them."""
+    """The bytes of a request. They contain the key, so the repr hides them."""
 
     __slots__ = ("_content",)
 
@@ -30,7 +30,7 @@ class Body:
 
 
 class NotAllowed(Exception):
-    """The body may not start: the attempt was called off, or it was written once already."""
+    """The body must not be written: the attempt was called off, or it was already written."""
 
 
 def _do_nothing() -> None:
@@ -42,13 +42,14 @@ class Attempt:
     """
     One POST: whether any of its body has left, and whether it still may.
 
-    It is handed *into* the transport, so that what it knows survives however the call ends.
+    It is passed *into* the transport, so that its state survives however the call ends.
 
     Attributes:
         number: Its number among the client's attempts, from 1.
-        is_started: Whether the body has begun to be written.
-        is_called_off: Whether it may no longer begin.
-        may_start: Asked right before the first byte; where it says no, nothing leaves. None allows.
+        is_started: Whether writing of the body has begun.
+        is_called_off: Whether writing may no longer begin.
+        may_start: Called right before the first byte; if it returns False, nothing is written.
+            None allows.
     """
 
     number: int
@@ -58,11 +59,10 @@ class Attempt:
 
     def start(self) -> None:
         """
-        Mark the first byte; called right before it is written.
+        Record that the first byte is about to be written.
 
         Raises:
-            NotAllowed: It was called off, may no longer start, or something writes the body a
-                second time.
+            NotAllowed: The attempt was called off, may no longer start, or has already started.
         """
         if self.is_called_off or self.is_started:
             raise NotAllowed
@@ -71,7 +71,7 @@ class Attempt:
         self.is_started = True
 
     def call_off(self) -> bool:
-        """Forbid the start; tell whether that was in time, so that nothing has left or will."""
+        """Forbid the start; return whether that was in time, so that nothing has left or will."""
         self.is_called_off = True
         return not self.is_started
 
@@ -83,9 +83,9 @@ class Reply:
 
     Attributes:
         status: The HTTP status.
-        body: The body, whole; hidden, since a server may echo the key.
-        headers: The headers, by names in any case.
-        discard: Drops the connection it came on, because it answered another request.
+        body: The whole body; hidden, since a server may echo the key.
+        headers: The headers; names are case-insensitive.
+        discard: Drops the connection that the reply came on, because it answers another request.
     """
 
     status: int
@@ -95,28 +95,28 @@ class Reply:
 
 
 class TransportFailure(Exception):
-    """The attempt ended without a whole reply; the text says why and holds no secret."""
+    """The attempt ended without a complete reply; the text says why and contains no secret."""
 
 
 class Transport(Protocol):
-    """One POST, nothing else: no second try, no redirect."""
+    """One POST and nothing else: no retry, no redirect."""
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """
-        Send *body* once and read the reply whole.
+        Send *body* once and read the complete reply.
 
         Args:
             body: What to send.
 
-            attempt: Its ``start`` is called right before the first byte of the body is written,
-                and nothing is written where that raises.
+            attempt: Its ``start`` is called right before the first byte of the body is written; if
+                it raises, nothing is written.
 
-            timeout: Seconds for all of it: the connection, the request and the reply.
+            timeout: Seconds in total for the connection, the request and the reply.
 
-            most: Bytes of the reply that are read before it counts as no reply.
+            most: The largest reply in bytes; a longer one counts as no reply.
 
         Raises:
-            TransportFailure: There is no whole reply. Whether something left, *attempt* knows.
+            TransportFailure: There is no complete reply. *attempt* says whether anything left.
         """
         ...
 
@@ -140,5 +140,5 @@ class Network(Protocol):
         ...
 
     def take(self) -> _Closable | None:
-        """Hand over the running event loop's session, to be closed; None if there is none."""
+        """Give up the running event loop's session, to be closed; None if there is none."""
         ...

@@ -1,13 +1,13 @@
 """
-Rows of a text file whose cells stand between commas, semicolons or tabs.
+Rows of a text file whose cells are separated by commas, semicolons or tabs.
 
 Rules of this module:
 
 1. A row is what a spreadsheet shows as one: a quoted cell may have several lines, and an empty line
-   is an empty row. A first line ``sep=;`` is an instruction, and no row.
-2. A quotation mark that is never closed would swallow all rows behind it. The row where it stands
-   is refused, and reading goes on in the next line.
-3. No row and no line is held beyond a fixed size.
+   is an empty row. A first line ``sep=;`` is an instruction, not a row.
+2. A quotation mark that is never closed would swallow all rows after it. Its row is refused, and
+   reading continues with the next line.
+3. The size of a row or line in memory is bounded.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ __all__ = ["DelimitedTable", "open_delimited"]
 _DELIMITERS: Final = ",;\t"
 _INSTRUCTION: Final = re.compile(r"sep=(.)\r?(?:\n|\Z)", re.IGNORECASE)
 
-#: Characters that are looked at to find the delimiter (csv takes cells of twice as many), and rows.
+#: How much is read to find the delimiter: characters (csv allows cells twice as long), and rows.
 _SAMPLE, _SAMPLE_ROWS = 1 << 16, 20
 
-#: Characters of a line, and of a row of several lines. A cell of Excel has at most 32,767.
+#: Characters of a line, and of a row of several lines. An Excel cell has at most 32,767.
 _LONGEST_LINE, _LONGEST_ROW = 1 << 20, 1 << 17
 
 _BAD_QUOTES: Final = Flaw(
     codes.BAD_QUOTES,
-    "has a quotation mark that is not closed, or not doubled within quotes; mend it in the file",
+    "has a quotation mark that is not closed, or not doubled within quotes; fix it in the file",
 )
 
 
@@ -63,10 +63,10 @@ class DelimitedTable:
 
 def open_delimited(path: Path, encoding: str | None, delimiter: str | None) -> DelimitedTable:
     """
-    Find out how a text file is to be read.
+    Find out how to read a text file.
 
     Raises:
-        RecipientsError: It is empty, or in no encoding that is known.
+        RecipientsError: It is empty, or its encoding is unknown.
     """
     encoding = find_encoding(path, encoding)
     with path.open(encoding=encoding, newline="") as file:
@@ -77,7 +77,7 @@ def open_delimited(path: Path, encoding: str | None, delimiter: str | None) -> D
 
 
 def _delimiter(sample: str) -> str:
-    """Find what parts the header, and as many of the first rows, into the same number of cells."""
+    """Find the delimiter that splits the header and most of the first rows into as many cells."""
     return max(_DELIMITERS, key=lambda delimiter: _fit(sample, delimiter))
 
 
@@ -90,7 +90,7 @@ def _fit(sample: str, delimiter: str) -> tuple[int, int]:
 
 
 class _Lines:
-    """Lines of a file, some of which may be read again."""
+    """Lines of a file, with the option to read some again."""
 
     def __init__(self, path: Path, file: TextIO) -> None:
         self._path = path
@@ -109,7 +109,7 @@ class _Lines:
             self._has_no_end = True
             raise StopIteration
         if len(line) == _LONGEST_LINE:
-            msg = f"has a line of more than {_LONGEST_LINE:,} characters; it is no list of rows"
+            msg = f"has a line of more than {_LONGEST_LINE:,} characters; it is not a list of rows"
             raise RecipientsError(self._path, msg)
         self._taken.append(line)
         self._size += len(line)
@@ -119,13 +119,13 @@ class _Lines:
         return line
 
     def begin(self) -> None:
-        """Begin a row: what was read before will not be asked for again."""
+        """Begin a row: earlier lines will not be read again."""
         self._taken.clear()
         self._size = 0
         self._has_no_end = False
 
     def recover(self) -> None:
-        """Where the row has no end, read all lines again but its first."""
+        """Abandon a row that has no end: read all its lines but the first again."""
         if self._has_no_end:
             self._again.extendleft(reversed(self._taken[1:]))
 

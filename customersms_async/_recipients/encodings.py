@@ -1,11 +1,11 @@
 """
 How a file is encoded.
 
-What is asked, in this order; the first that holds decides:
+The first of these that applies decides:
 
 1. The encoding that the caller named.
 2. A byte-order mark: UTF-8, UTF-32, UTF-16.
-3. A zero at every second byte, as UTF-16 has without a mark.
+3. A zero in every second byte, as in UTF-16 without a mark.
 4. UTF-8, if the whole file is valid.
 5. Windows-1252, if the whole file is valid: what Excel writes in the West as "CSV".
 """
@@ -23,7 +23,7 @@ __all__ = ["find_encoding"]
 _AT_ONCE: Final = 1 << 18
 _SAMPLE: Final = 1_024
 
-# UTF-32 first: its mark begins with that of UTF-16.
+# UTF-32 first: its mark begins like that of UTF-16.
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -37,7 +37,7 @@ _NAME_IT: Final = "say which with encoding=, or save it again as CSV UTF-8"
 
 def find_encoding(path: Path, given: str | None) -> str:
     """
-    Find out how the file is encoded; all of it can be decoded so.
+    Find the encoding of a file, with which all of it can be decoded.
 
     Raises:
         RecipientsError: It is empty, or no encoding fits.
@@ -70,9 +70,9 @@ def _guesses(sample: bytes) -> list[str]:
 
 
 def _fault(path: Path, encoding: str) -> str | None:
-    """Decode the whole file, a little at a time; say where that fails."""
+    """Decode the whole file, a little at a time; return where that fails, or None."""
     try:
-        "x".encode(encoding)  # `codecs` has more, such as hex, that are none of texts
+        "x".encode(encoding)  # `codecs` has others that are not text encodings, such as hex
         decoder = codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):
         msg = f"cannot be read as {encoding!r}: there is no such encoding; {_NAME_IT}"
@@ -83,7 +83,7 @@ def _fault(path: Path, encoding: str) -> str | None:
             piece = file.read(_AT_ONCE)
             try:
                 decoder.decode(piece, not piece)
-            except UnicodeError as exc:  # of UTF-16 without a mark, it has no place
+            except UnicodeError as exc:  # for UTF-16 without a mark, it has no position
                 return f"{encoding} near byte {done + getattr(exc, 'start', 0):,}"
             done += len(piece)
             if not piece:

@@ -1,4 +1,4 @@
-"""Which kind of file it is, by what stands in it and not by its name."""
+"""The format of a file, by its content, not its name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .table import RecipientsError, Table
 
 __all__ = ["open_table"]
 
-#: The beginning of an old workbook, and of a new one behind a password.
+#: The first bytes of an old workbook, and of a new one with a password.
 _OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
 _PDF: Final = b"%PDF-"
 
@@ -29,10 +29,10 @@ def open_table(
     sheet: str | None = None,
 ) -> Table:
     """
-    Find out how a list is to be read.
+    Find out how to read a list.
 
     Raises:
-        RecipientsError: It is empty, or nothing that is known.
+        RecipientsError: It is empty, or of an unknown format.
         ModuleNotFoundError: It is a workbook, and openpyxl is not installed.
     """
     with path.open("rb") as file:
@@ -43,11 +43,11 @@ def open_table(
     if begin.startswith(_PDF):
         raise RecipientsError(path, f"is a PDF; {_SAVE_IT}")
     if begin.startswith(_OTHERS):
-        raise RecipientsError(path, f"is no list: an image, a program or an archive; {_SAVE_IT}")
+        raise RecipientsError(path, f"is an image, a program or an archive; {_SAVE_IT}")
     if not begin.startswith(b"PK"):
         return open_delimited(path, encoding, delimiter)
     if not _is_workbook(path):
-        raise RecipientsError(path, f"is no workbook of Excel; {_SAVE_IT}")
+        raise RecipientsError(path, f"is not an Excel workbook; {_SAVE_IT}")
     from .workbook import open_workbook  # noqa: PLC0415  # needs an extra, and 0.2 s to load
 
     return open_workbook(path, sheet)

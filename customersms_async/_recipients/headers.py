@@ -1,7 +1,7 @@
 """
 The columns of a list, by name.
 
-Names are compared without case, spaces, dashes, underscores and what cannot be seen, as GOV.UK
+Names are compared without case, spaces, dashes, underscores and invisible characters, as GOV.UK
 Notify does: ``Phone Number`` is ``phone_number``.
 """
 
@@ -56,14 +56,14 @@ _NO_TEXT: Final = "give the text with text= or text_file="
 
 class ColumnError(ValueError):
     """
-    Columns are not there, or more than once.
+    Columns are missing, or appear more than once.
 
-    Its arguments are a message each, which says what is there.
+    Each argument is a message, which says what columns there are.
     """
 
 
 def key_of(name: str) -> str:
-    """Reduce a name to what is compared."""
+    """Reduce a name to the part that is compared."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     return "".join(char for char in plain if char not in "-_" and _is_seen(char))
 
@@ -73,7 +73,7 @@ def _is_seen(char: str) -> bool:
 
 
 def is_blank(cells: Iterable[str]) -> bool:
-    """Whether there is nothing to be seen in any of *cells*."""
+    """Whether all of *cells* are blank."""
     return not any(cell and not cell.isspace() for cell in cells)
 
 
@@ -92,7 +92,7 @@ class Columns:
     The header of a list.
 
     Args:
-        cells: The header's cells, as they stand in the file.
+        cells: The header's cells, as in the file.
     """
 
     def __init__(self, cells: Iterable[str]) -> None:
@@ -121,7 +121,7 @@ class Columns:
             raise ColumnError(msg)
         if len(places) > 1:
             where = " and ".join(map(letters, places))
-            msg = f"the column {name!r} stands more than once ({where}); rename all but one"
+            msg = f"the column {name!r} appears more than once ({where}); rename all but one"
             raise ColumnError(msg)
         return places[0]
 
@@ -130,7 +130,7 @@ class Columns:
         Find the columns of *names*.
 
         Raises:
-            ColumnError: Some are not there, or not once; one message for each.
+            ColumnError: Some are missing, or appear more than once; one message for each.
         """
         found: list[int] = []
         problems: list[str] = []
@@ -145,7 +145,7 @@ class Columns:
 
     def phone(self, name: str | None) -> int:
         """
-        Find the column of numbers: *name*, else ``phone``, else the only one called like it.
+        Find the column of numbers: *name*, else ``phone``, else the only one with a similar name.
 
         Raises:
             ColumnError: There is none, or more than one.
@@ -154,7 +154,7 @@ class Columns:
 
     def text(self) -> int:
         """
-        Find the column of texts: ``text``, else the only one called like it.
+        Find the column of texts: ``text``, else the only one with a similar name.
 
         Raises:
             ColumnError: There is none, or more than one.
@@ -162,7 +162,7 @@ class Columns:
         return self._only_one(_TEXTS, _NO_TEXT)
 
     def listed(self) -> str:
-        """Name them all."""
+        """List them all."""
         shown = ", ".join(repr(name) for name in self.names if name)
         return f"the columns are {shown}"
 

@@ -1,4 +1,4 @@
-"""The list of those who want no messages: a column of numbers, with a header or without."""
+"""The opt-out list: a column of numbers, with or without a header."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]
     Read all numbers of the list.
 
     Raises:
-        RecipientsError: One of them cannot be read: then it is not known who wants no messages.
+        RecipientsError: One of them cannot be read, so that it is not known whose number it is.
     """
     rows = (row for row in table.rows() if row.flaw or not is_blank(row.cells))
     first = list(itertools.islice(rows, 1))
@@ -49,7 +49,7 @@ def _number(row: Row, place: int, parse: ParsePhone) -> str:
 
 
 def _column(path: Path, cells: list[str], parse: ParsePhone) -> tuple[int, bool]:
-    """Find the column of numbers; whether a header stands above it."""
+    """Find the column of numbers; return whether it has a header."""
     for place, cell in enumerate(cells):
         with contextlib.suppress(InvalidPhone):
             checked(parse, cell)
@@ -64,5 +64,5 @@ def _column(path: Path, cells: list[str], parse: ParsePhone) -> tuple[int, bool]
 
 
 def _is_name(columns: Columns) -> bool:
-    """Whether the only column is called something, and does not begin with a bad number."""
+    """Whether the first cell is the name of the only column, not a bad number."""
     return any(char.isalpha() for name in columns.names for char in name)

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a list, to be shown."""
+"""What is wrong with the rows of a list, for display."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_SHOWN = 20
 
 class Problems:
     """
-    Gathers refusals, and shows one class of them at a time: that which should be mended first.
+    Collects refusals, and shows one class of them at a time: the one to fix first.
 
-    It shows at most twenty rows, those with the same reason in one line, and keeps no more than it
-    shows. Rows that were skipped on purpose are no problem.
+    It shows at most twenty rows, with equal reasons in one line, and keeps no more than it shows.
+    Rows that were skipped on purpose do not count.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Problems:
         self._shown: dict[str, list[Refusal]] = {}
 
     def add(self, refusal: Refusal) -> None:
-        """Take in one more."""
+        """Add one more."""
         if refusal.code == codes.SKIPPED:
             return
         self._counts[refusal.code] += 1
@@ -42,7 +42,7 @@ class Problems:
         return self._counts.total()
 
     def lines(self) -> list[str]:
-        """Return the lines to show; none where nothing is wrong."""
+        """Return the lines to show; empty if nothing is wrong."""
         if not self._counts:
             return []
         code = min(self._counts, key=ORDER.index)
@@ -51,7 +51,7 @@ class Problems:
         if more := self._counts[code] - len(shown):
             lines.append(f"and {more:,} more like these")
         if others := self.count - self._counts[code]:
-            lines.append(f"and {others:,} with something else, shown once these are mended")
+            lines.append(f"and {others:,} with something else, shown once these are fixed")
         return lines
 
 
@@ -69,7 +69,7 @@ def _line(reason: str, alike: Sequence[Refusal]) -> str:
 
 
 def in_one_line(reason: str, rows: Sequence[int]) -> str:
-    """Name the first rows of those that have the same reason."""
+    """Name the first of the rows that share a reason."""
     if len(rows) == 1:
         return f"row {rows[0]} {reason}"
     more = f" and {len(rows) - _MOST_SHOWN:,} more" if len(rows) > _MOST_SHOWN else ""

@@ -18,7 +18,7 @@ from .table import Flaw, Row
 
 __all__ = ["ORDER", "RowReader"]
 
-#: Classes of refusals, in the order in which a file is mended: first what hides something else.
+#: Classes of refusals, in the order of fixing: first those that may hide others.
 ORDER: Final = (
     codes.BAD_QUOTES,
     codes.NUL_CHARACTER,
@@ -31,7 +31,7 @@ ORDER: Final = (
     codes.INVALID_MESSAGE,
 )
 
-#: What spreadsheets show where a formula fails.
+#: What spreadsheets show for a failed formula.
 _ERRORS: Final = frozenset(
     [
         "#N/A",
@@ -52,11 +52,11 @@ _NUL: Final = Flaw(
     "has a NUL character: the file is damaged, or in another encoding; save it again",
 )
 _AGAIN: Final = Flaw(codes.HEADER_AGAIN, "is the header again; remove it")
-_SKIPPED: Final = Flaw(codes.SKIPPED, "is on the list of those who want no messages")
+_SKIPPED: Final = Flaw(codes.SKIPPED, "is on the opt-out list")
 
 
 class _Refused(Exception):
-    """What is read cannot be sent."""
+    """The row cannot be sent."""
 
     def __init__(self, flaw: Flaw) -> None:
         super().__init__(flaw)
@@ -70,11 +70,11 @@ class RowReader:
 
     Attributes:
         columns: Its columns.
-        phone: The place of the numbers.
+        phone: The column of the numbers.
         template: The text.
-        places: The places of the values that the template asks for.
-        parse: Reads a number.
-        skip: Numbers, in E.164, of those who want no messages.
+        places: The columns of the values that the template needs.
+        parse: Parses a number.
+        skip: Opted-out numbers, in E.164.
     """
 
     columns: Columns
@@ -85,7 +85,7 @@ class RowReader:
     skip: frozenset[str] = frozenset()
 
     def read(self, row: Row) -> Message | Refusal:
-        """Make a message of a row, or say why that cannot be."""
+        """Turn a row into a message, or a refusal that says why not."""
         try:
             self._check(row)
             number = self._number(row)
@@ -94,7 +94,7 @@ class RowReader:
             return Refusal(row.number, *exc.flaw, phone=_cell(row, self.phone))
 
     def _check(self, row: Row) -> None:
-        """Refuse a row that is not what the header says."""
+        """Refuse a row that does not match the header."""
         if row.flaw:
             raise _Refused(row.flaw)
         if any("\0" in cell for cell in row.cells):
@@ -135,13 +135,13 @@ class RowReader:
             raise _Refused(Flaw(if_empty, f"has nothing under {self.columns.names[place]!r}"))
         if value[0] == "#" and value.upper() in _ERRORS:
             name = self.columns.names[place]
-            reason = f"has {value} under {name!r}, an error of the spreadsheet; mend the formula"
+            reason = f"has {value} under {name!r}, an error of the spreadsheet; fix the formula"
             raise _Refused(Flaw(codes.SPREADSHEET_ERROR, reason))
         return value
 
 
 def _cell(row: Row, place: int) -> str:
-    """Return a cell without what cannot be seen at its ends; empty where the row ends before it."""
+    """Return a cell without invisible characters at its ends; empty if the row is shorter."""
     if place >= len(row.cells):
         return ""
     cell = row.cells[place].strip().strip("\ufeff").strip()

@@ -1,4 +1,4 @@
-"""What every kind of file comes to: numbered rows of cells."""
+"""The common form of every kind of file: numbered rows of cells."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MOST_SHOWN = 20
 
 class RecipientsError(CustomerSMSError, ValueError):
     """
-    A list of recipients cannot be read as a whole; nothing was sent.
+    A whole list of recipients cannot be used; nothing was sent.
 
-    It is of one class at a time: what is wrong with the file, then with its header, then with the
-    text. Rows that are bad are no error (see `Refusal`).
+    It reports one class of problems at a time: those of the file, then of its header, then of the
+    text. Bad rows are not an error (see `Refusal`).
 
     Attributes:
         path: The file.
@@ -40,7 +40,7 @@ class RecipientsError(CustomerSMSError, ValueError):
 
 
 class Flaw(NamedTuple):
-    """Why a row has no cells that could be trusted."""
+    """Why the cells of a row cannot be trusted."""
 
     code: str
     reason: str
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
     Attributes:
         number: As a spreadsheet shows it, from 1.
-        cells: What stands in it; empty where it has a flaw.
+        cells: Its contents; empty if it has a flaw.
         flaw: Why it cannot be read, or None.
     """
 
@@ -62,7 +62,7 @@ class Row(NamedTuple):
 
 
 class Table(Protocol):
-    """A file that can be read again and again."""
+    """A file that can be read repeatedly."""
 
     @property
     def encoding(self) -> str:
@@ -71,7 +71,7 @@ class Table(Protocol):
 
     @property
     def delimiter(self) -> str | None:
-        """What stands between two cells; None in a workbook."""
+        """The separator of cells; None for a workbook."""
         ...
 
     def rows(self) -> Iterator[Row]:

@@ -21,7 +21,7 @@ __all__ = ["Workbook", "open_workbook"]
 
 @frozen
 class Workbook:
-    """One sheet of a workbook; see `Table`. Values stand for formulas, as they were last shown."""
+    """One sheet of a workbook; see `Table`. Formulas are read as their last saved value."""
 
     path: Path
     sheet: str
@@ -33,7 +33,7 @@ class Workbook:
         with self.path.open("rb") as file:
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             sheet = book[self.sheet]
-            sheet.reset_dimensions()  # what some programs write there is wrong
+            sheet.reset_dimensions()  # some programs write wrong ones
             for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
                 yield Row(number, [_text(value) for value in values])
 
@@ -43,13 +43,13 @@ def open_workbook(path: Path, sheet: str | None) -> Workbook:
     Find the sheet: the one named, else the one that was open when the workbook was saved.
 
     Raises:
-        RecipientsError: It is no workbook of Excel, or has no such sheet.
+        RecipientsError: It is not an Excel workbook, or has no such sheet.
     """
     with path.open("rb") as file:
         try:
             book = openpyxl.load_workbook(file, read_only=True)
         except Exception as exc:
-            # openpyxl raises what its parts raise: KeyError, BadZipFile, ParseError.
+            # openpyxl lets errors of its parts through: KeyError, BadZipFile, ParseError.
             reason = "cannot be read as a workbook; save it again as .xlsx or as CSV UTF-8"
             raise RecipientsError(path, reason) from exc
         names = [one.title for one in book.worksheets]
@@ -62,7 +62,7 @@ def open_workbook(path: Path, sheet: str | None) -> Workbook:
 
 
 def _text(value: object) -> str:
-    """Write a value as a spreadsheet shows it; a number in full."""
+    """Format a value as a spreadsheet shows it; a number in full."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""Texts as people write them: what SMS cannot carry, and templates; pure."""
+"""Texts as people write them: characters that SMS cannot carry, and templates; pure."""

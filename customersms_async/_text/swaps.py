@@ -1,14 +1,14 @@
 """
-What to write instead of a character that the GSM alphabet does not have.
+Replacements for characters outside the GSM alphabet.
 
 Rules of this module:
 
-1. A swap says the same: another form of a quotation mark, a dash, a space; a letter without its
-   accent. Where nothing does (emoji, other scripts), there is none. A number is never changed: a
-   raised 2 or a half, written plainly behind a digit, would be another number.
-2. What Unicode calls a form of something else (ligatures, full width, accents) is taken from its
-   tables; the rest is in our own table.
-3. A base and the marks on it are one thing, and so is a sequence of emoji: half of it would say
+1. A swap means the same: another form of a quotation mark, a dash, a space; a letter without its
+   accent. If nothing does (emoji, other scripts), there is none. A number is never changed: a
+   superscript 2 or a half, written as plain digits after another digit, would be another number.
+2. Compatibility forms (ligatures, full width, accents) come from Unicode's tables; the rest is in
+   our own table.
+3. A base and its combining marks are one unit, and so is an emoji sequence: half of it would mean
    something else.
 """
 
@@ -39,7 +39,7 @@ _INSTEAD: Final = {
     "(r)": "\u00ae",
     "x": "\u00d7",
     "u": "\u00b5",
-    # Letters that Unicode does not take apart.
+    # Letters that Unicode does not decompose.
     "d": "\u0111\u00f0",
     "D": "\u0110\u00d0",
     "h": "\u0127",
@@ -52,7 +52,7 @@ _INSTEAD: Final = {
     "oe": "\u0153",
     "OE": "\u0152",
     "\u00df": "\u1e9e",
-    # Greek has capitals only: ten of the alphabet's own, the others by those of Latin.
+    # Greek has capitals only: ten are in the GSM alphabet, the others look like Latin ones.
     "A": "\u0391\u03b1",
     "B": "\u0392\u03b2",
     "E": "\u0395\u03b5",
@@ -80,17 +80,17 @@ _INSTEAD: Final = {
 }
 _SWAPS: Final = {char: swap for swap, chars in _INSTEAD.items() for char in chars}
 
-#: Marks, controls and formats: they are not visible by themselves.
+#: Marks, control and format characters: not visible on their own.
 _UNSEEN: Final = frozenset({"Mn", "Me", "Cc", "Cf"})
 
 
 def may_join(char: str) -> bool:
-    """Whether *char* may be one with what stands before or behind it."""
+    """Whether *char* may form a unit with its neighbours."""
     return char >= "\u0300" and (_is_attached(char) or _is_regional(char))
 
 
 def clusters(text: str) -> Iterator[tuple[int, str]]:
-    """Cut *text*, which is not empty, into what is read as one, each with its offset."""
+    """Split a non-empty *text* into units that are read as one, each with its offset."""
     start = 0
     for place in range(1, len(text)):
         if not _is_continued(text[start:place], text[place]):
@@ -107,7 +107,7 @@ def _is_continued(cluster: str, char: str) -> bool:
 
 
 def _is_attached(char: str) -> bool:
-    """Whether it belongs to what stands before it: a mark, a joiner, a tone of skin, a tag."""
+    """Whether *char* belongs to the one before it: a mark, a joiner, a skin tone, a tag."""
     is_of_emoji = "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f"
     return is_of_emoji or char == _JOINER or unicodedata.category(char)[0] == "M"
 
@@ -123,10 +123,10 @@ def swap_for(cluster: str, is_plain: Callable[[str], bool]) -> str | None:
     Args:
         cluster: A character outside the alphabet, with what belongs to it.
 
-        is_plain: Whether a text lies within the alphabet.
+        is_plain: Whether a text is within the alphabet.
 
     Returns:
-        A text within the alphabet, empty where the character can be left out, or None.
+        A text within the alphabet, empty if the character can be left out; None if there is none.
     """
     swaps = [_swap(char, is_plain) for char in unicodedata.normalize("NFC", cluster)]
     known = [swap for swap in swaps if swap is not None]
@@ -147,7 +147,7 @@ def _swap(char: str, is_plain: Callable[[str], bool]) -> str | None:
 
 
 def _by_unicode(char: str, is_plain: Callable[[str], bool]) -> str | None:
-    """Take *char* apart as Unicode's tables do, and leave the accents out."""
+    """Decompose *char* by Unicode's tables, and drop the accents."""
     parts = unicodedata.normalize("NFKD", char)
     bare = "".join(part for part in parts if unicodedata.category(part) != "Mn")
     plain = "".join(_SWAPS.get(part, part) for part in bare)
@@ -155,5 +155,5 @@ def _by_unicode(char: str, is_plain: Callable[[str], bool]) -> str | None:
 
 
 def name_of(cluster: str) -> str:
-    """Name each character of *cluster*, joined by a plus; ``U+0085`` where it has no name."""
+    """Name each character of *cluster*, joined by a plus; ``U+0085`` if it has no name."""
     return " + ".join(unicodedata.name(char, f"U+{ord(char):04X}") for char in cluster)

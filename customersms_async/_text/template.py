@@ -1,12 +1,12 @@
 """
-Texts with places to fill in: ``Hi {name}, we meet on {first day}``.
+Texts with placeholders: ``Hi {name}, we meet on {first day}``.
 
 Rules of this module:
 
-1. A place is the name of a column and nothing else: no attributes, no formats, so that a template
-   is as harmless as the text it makes.
-2. ``{{`` and ``}}`` stand for braces, as everywhere in Python. A brace that is neither is refused
-   with its position.
+1. A placeholder is the name of a column and nothing else: no attributes, no formats, so that a
+   template is as harmless as the text it makes.
+2. ``{{`` and ``}}`` stand for braces, as everywhere in Python. Any other brace is refused with its
+   position.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _PIECE = re.compile(r"(\{\{)|(\}\})|\{([^{}]+)\}|([{}])|([^{}]+)")
 
 
 class TemplateError(ValueError):
-    """A brace opens or closes no place; the message says which and what would be right."""
+    """A brace is unmatched; the message says which one and what would be right."""
 
 
 @frozen
 class Template:
     """
-    A text that was taken apart.
+    A parsed text.
 
     Attributes:
-        literals: What stands before, between and behind the places; one more than there are names.
-        names: The names of the places, in order; one may stand twice.
+        literals: The text before, between and after the placeholders; one more than the names.
+        names: The names of the placeholders, in order, with repetitions.
     """
 
     literals: tuple[str, ...]
@@ -42,10 +42,10 @@ class Template:
     @classmethod
     def parse(cls, text: str) -> Self:
         """
-        Take *text* apart.
+        Parse *text*.
 
         Raises:
-            TemplateError: A brace stands alone.
+            TemplateError: A brace is unmatched.
         """
         literals, names = [""], list[str]()
         for piece in _PIECE.finditer(text):
@@ -60,7 +60,7 @@ class Template:
         return cls(tuple(literals), tuple(names))
 
     def fill(self, values: Sequence[str]) -> str:
-        """Make a text of one value for each name."""
+        """Fill in one value for each name."""
         pieces = [self.literals[0]]
         for value, literal in zip(values, self.literals[1:], strict=True):
             pieces += (value, literal)
@@ -68,8 +68,8 @@ class Template:
 
 
 def _about(brace: str, place: int) -> str:
-    what = "opens no place" if brace == "{" else "closes no place"
+    what = "opens no placeholder" if brace == "{" else "closes no placeholder"
     return (
         f"the {brace} at position {place} {what}; "
-        f"write {{name of a column}}, or {brace * 2} for the sign itself"
+        f"write {{name of a column}}, or {brace * 2} for the character itself"
     )

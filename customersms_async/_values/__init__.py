@@ -1,1 +1,1 @@
-"""The ground: fates, reasons, the key, what may be shown, checks of arguments. Pure."""
+"""The ground floor: fates, reasons, the key, redaction, checks of arguments. Pure."""

@@ -1,8 +1,8 @@
 """
-The API key: a value that hides itself.
+The API key, as a value that is never shown.
 
-Rule of this module: `ApiKey.reveal` is called in two places: where the body of a request is made,
-and where the key is removed from an error text.
+Rule of this module: `ApiKey.reveal` is called in two places only: where the body of a request is
+built, and where the key is removed from an error text.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from ..errors import ConfigurationError
 
 __all__ = ["ApiKey", "read_key"]
 
-#: A shorter key, as tests have, may be part of an ordinary word of an answer.
+#: A shorter key, as in tests, may be part of an ordinary word in an answer.
 _SHORTEST_KEY = 8
 
 
 class ApiKey:
     """
-    A key that never shows itself.
+    An API key that its ``repr`` and pickles never show.
 
     Attributes:
         account: 12 hexadecimal digits that stand for the key in logs and in shared state: the
@@ -54,37 +54,37 @@ class ApiKey:
         return hash(self.account)
 
     def __reduce__(self) -> NoReturn:
-        msg = "an API key is not pickled; create the client where it is needed"
+        msg = "an API key cannot be pickled; create the client where it is needed"
         raise TypeError(msg)
 
 
-# What wraps a key in an env file or a template, and what is wrong with it. The first match counts.
+# What may surround a key in an env file or a template, and what is wrong. The first match counts.
 _WRAPPED: Final = (
-    (re.compile(r"\s.*|.*\s", re.DOTALL), "has white space around it; take it away"),
-    (re.compile(r"[\"'`].*|.*[\"'`]"), "has quotes around it, as an env file has; take them away"),
-    (re.compile(r"[A-Z_]*API_KEY=.*"), "has the name of a variable before it; take it away"),
-    (re.compile(r"\$[{(\w].*|%\w+%|\{\{.*|<.*>"), "is a placeholder that nothing has filled in"),
+    (re.compile(r"\s.*|.*\s", re.DOTALL), "has white space around it; remove it"),
+    (re.compile(r"[\"'`].*|.*[\"'`]"), "has quotes around it, as in an env file; remove them"),
+    (re.compile(r"[A-Z_]*API_KEY=.*"), "has the name of a variable before it; remove it"),
+    (re.compile(r"\$[{(\w].*|%\w+%|\{\{.*|<.*>"), "is a placeholder that was not filled in"),
 )
 
 
 def read_key(value: object, name: str = "api_key") -> ApiKey | ConfigurationError:
     """
-    Make a key of an option.
+    Read a key from an option.
 
-    The error is returned and not raised: crash reporters show the locals of a frame that raises,
-    and here the key would be one of them.
+    The error is returned, not raised: crash reporters show the locals of a raising frame, and here
+    the key would be one of them.
 
     Args:
-        value: What was given; a key that was read before is given back.
+        value: The option; an `ApiKey` is returned as it is.
 
-        name: Where it was given: the argument or the variable.
+        name: The argument or variable it comes from.
     """
     if isinstance(value, ApiKey):
         return value
     problem = _problem(value) if isinstance(value, str) else _kind_problem(value)
     if isinstance(value, str) and problem is None:
         return ApiKey(value)
-    return ConfigurationError(f"{name} {problem}; give the key as the gateway shows it")
+    return ConfigurationError(f"{name} {problem}; use the key as the gateway shows it")
 
 
 def _kind_problem(value: object) -> str:
@@ -98,5 +98,5 @@ def _problem(value: str) -> str | None:
         if wrapped.fullmatch(value):
             return problem
     if not (value.isascii() and value.isprintable()) or " " in value:
-        return "must be printable ASCII without spaces and line ends"
+        return "must be printable ASCII without spaces or line breaks"
     return None

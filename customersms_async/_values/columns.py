@@ -1,21 +1,21 @@
 """
-The columns of a report: a few bytes a number instead of an object.
+The columns of a report: a few bytes per number instead of an object.
 
 ========  =====  ==============================================================
 column    bytes  meaning
 ========  =====  ==============================================================
-phones        8  the digits of the E.164 number; 0 where the input was refused
+phones        8  the digits of the E.164 number; 0 if the input was refused
 verdicts      2  an index into the table of distinct verdicts
-requests      4  the number of the attempt that decided; 0 for none
+requests      4  the number of the attempt that decided its fate; 0 for none
 id_at         8  where the message id begins in ``ids``; 0 for none
 ========  =====  ==============================================================
 
 ``ids`` holds the message ids, each terminated by a NUL. What does not fit a column is kept in a
-dictionary by index: refused inputs, doubles, references, texts of messages that were not sent, ids
-with a NUL inside, and verdicts beyond the first 65,535 distinct ones (a gateway that writes a
+dictionary by index: refused inputs, duplicates, references, texts of messages that were not sent,
+ids with a NUL inside, and verdicts beyond the first 65,535 distinct ones (if a gateway writes a
 different text for every number).
 
-Rule: a request of any size is written with a handful of calls that run in C.
+Rule of this module: a request of any size is written with a handful of calls that run in C.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _END: Final = b"\0"
 _IN_SIDE_TABLE: Final = 0xFFFF
 
 
-#: The placeholder until the fate is known; no finished report contains one.
+#: A placeholder until the fate is known; no finished report contains one.
 PENDING: Final = Verdict(Status.NOT_SENT, "PENDING")
 
 
 @frozen
 class Row:
-    """One line of the table, assembled from the columns."""
+    """One row of the table, assembled from the columns."""
 
     phone: str
     verdict: Verdict
@@ -54,7 +54,7 @@ class Row:
 
 
 class Columns:
-    """A growing table with one line a number; lines are added in input order and decided later."""
+    """A growing table with one row per number; rows are added in input order and decided later."""
 
     __slots__ = (
         "_doubles",
@@ -91,23 +91,23 @@ class Columns:
         return len(self._phones)
 
     def extend(self, numbers: Sequence[int]) -> None:
-        """Add lines without a fate; *numbers* are E.164 digits as integers, 0 where refused."""
+        """Add rows without a fate; *numbers* are E.164 digits as integers, 0 if refused."""
         more = len(numbers)
-        self._phones.extend(array("Q", numbers))  # twice as fast as without the step between
+        self._phones.extend(array("Q", numbers))  # twice as fast as without the intermediate array
         self._verdicts.frombytes(bytes(2 * more))
         self._requests.frombytes(bytes(4 * more))
         self._id_at.frombytes(bytes(8 * more))
 
     def keep_given(self, index: int, given: str) -> None:
-        """Keep an input that is no number, as it was given."""
+        """Keep an input that is not a number, as it was given."""
         self._given[index] = given
 
     def keep_double(self, index: int, first: int) -> None:
-        """Keep where the number of a line came first."""
+        """Keep the index at which the number of a row came first."""
         self._doubles[index] = first
 
     def keep_ref(self, index: int, ref: object) -> None:
-        """Keep the caller's reference of a line."""
+        """Keep the caller's reference of a row."""
         self._refs[index] = ref
 
     def keep_text(self, at: Sequence[int], text: str) -> None:
@@ -122,16 +122,16 @@ class Columns:
         request: int = 0,
     ) -> None:
         """
-        Write the fate of some lines.
+        Write the fate of some rows.
 
         Args:
-            at: Their indexes; a `range` of step 1 is written as a whole.
+            at: Their indexes; a `range` of step 1 is written in one go.
 
             verdicts: One for all, or one for each.
 
-            message_ids: One for each, or None where there are none.
+            message_ids: One for each, or None if there are none.
 
-            request: The number of the attempt that decided, 0 for none.
+            request: The number of the attempt that decided their fate; 0 for none.
         """
         if isinstance(verdicts, Verdict):
             self._put(self._verdicts, at, self._place(verdicts, at))
@@ -144,7 +144,7 @@ class Columns:
             self._put_ids(at, message_ids)
 
     def where(self, wanted: Callable[[Verdict], bool]) -> Iterator[int]:
-        """Return the indexes of the lines whose verdict is *wanted*, in order."""
+        """Return the indexes of the rows whose verdict is *wanted*, in order."""
         places = {place for place, verdict in enumerate(self._table) if wanted(verdict)}
         if self._rare:
             places.add(_IN_SIDE_TABLE)
@@ -153,7 +153,7 @@ class Columns:
                 yield index
 
     def row(self, index: int) -> Row:
-        """Assemble one line."""
+        """Assemble one row."""
         place = self._verdicts[index]
         given = self._given.get(index)
         return Row(
@@ -167,7 +167,7 @@ class Columns:
         )
 
     def trim(self) -> None:
-        """Free the memory that arrays allocate in advance while they grow."""
+        """Free the memory that growing arrays allocate in advance."""
         self._phones = self._phones[:]
         self._verdicts = self._verdicts[:]
         self._requests = self._requests[:]
@@ -199,7 +199,7 @@ class Columns:
 
     def _put_plain_ids(self, at: range, message_ids: Sequence[str | None]) -> bool:
         """Write the ids of a whole request if all are plain ASCII; return whether they were."""
-        ids = cast("Sequence[str]", message_ids)  # a None among them raises, and is handled
+        ids = cast("Sequence[str]", message_ids)  # a None among them raises; handled below
         try:
             joined = "\0".join(ids)
         except TypeError:
@@ -227,7 +227,7 @@ class Columns:
 
 
 def _begins(ids: Sequence[str], first: int) -> Iterable[int]:
-    """Say where each of *ids* begins that are joined by one byte, from *first* on."""
+    """Return the offset at which each of *ids* begins when joined by one byte, from *first* on."""
     lengths = set(map(len, ids))
     if len(lengths) == 1:  # the usual case, at half the cost
         step = lengths.pop() + 1

@@ -4,8 +4,8 @@ Values as JSON and as CSV.
 Rules of this module:
 
 1. The names in JSON and CSV are those of the attributes, in their order; texts of messages are left
-   out, since what is exported is kept and shown.
-2. A cell of CSV is what it says in any spreadsheet: digits stay text, and nothing is a formula.
+   out, since exports are kept and shown.
+2. A CSV cell means the same in every spreadsheet: digits stay text, and nothing is a formula.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import attrs
 
 __all__ = ["TextFile", "as_dict", "write_csv"]
 
-# Spreadsheets make numbers and dates of these, and lose a plus, zeros and digits beyond the 15th.
+# Spreadsheets turn these into numbers and dates, and lose a plus, zeros and digits after the 15th.
 _DIGITS: Final = re.compile(r"[+-]?[0-9][0-9.,:/-]*(?:[eE][+-]?[0-9]+)?", re.ASCII)
 # Source: OWASP, "CSV Injection", which names the full-width forms as well.
 _FORMULA: Final = re.compile(r"\s*[=+\-@|\uff1d\uff0b\uff0d\uff20]")
@@ -30,7 +30,7 @@ _MOST_EXACT: Final = 10**15
 
 
 class TextFile(Protocol):
-    """A file, or anything else, that text can be written to."""
+    """A file, or any other object that accepts text."""
 
     def write(self, text: str, /) -> object:
         """Write *text*."""
@@ -41,12 +41,12 @@ def as_dict(
     value: attrs.AttrsInstance, *, also: Sequence[str] = (), without: Sequence[str] = ()
 ) -> dict[str, Any]:
     """
-    Return the attributes of a value as types that JSON has.
+    Return the attributes of a value as JSON types.
 
     Args:
         value: The value.
 
-        also: Properties to add behind the attributes.
+        also: Properties to add after the attributes.
 
         without: Attributes to leave out.
     """
@@ -72,10 +72,10 @@ def _jsonable(value: object) -> Any:  # noqa: ANN401  # that is the type of JSON
 def write_csv(
     file: TextFile, kind: type[attrs.AttrsInstance], values: Iterable[object], *, delimiter: str
 ) -> None:
-    """Write the attributes of values of one kind, but for texts, below a line with their names."""
+    """Write the attributes of values of one type, except texts, below a header with their names."""
     names = [field.name for field in attrs.fields(kind) if field.name != "text"]
     encoding: object = getattr(file, "encoding", None)
-    # Not "\r\n": a file that was opened without newline="" would make "\r\r\n" of it on Windows.
+    # Not "\r\n": on Windows, a file opened without newline="" would turn it into "\r\r\n".
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
     for value in values:
@@ -97,7 +97,7 @@ def _cell(value: object) -> str:
 
 
 def _encodable(cell: str, encoding: object) -> str:
-    """Escape what the encoding of a file has not, rather than to fail in the middle."""
+    """Escape what the file's encoding lacks, rather than fail halfway."""
     if cell.isascii() or not isinstance(encoding, str):
         return cell
     return cell.encode(encoding, "backslashreplace").decode(encoding)

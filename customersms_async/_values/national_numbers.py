@@ -1,14 +1,14 @@
 """
-Numbers as they are written within one country: read by phonenumbers where ours has no answer.
+Numbers as written within one country: parsed by phonenumbers where our own parser cannot.
 
 Rules of this module:
 
-1. Ours is asked first. Only a number that it refuses for want of a country code goes on, as bare
-   digits: letters, extensions and what a spreadsheet spoilt are refused as everywhere.
-2. Lengths decide (``IS_POSSIBLE``), not the lists of ranges in use, which grow old. A number that
-   can only be dialled locally is refused.
-3. A length that no mobile number of the country has must be that of a number in use: some countries
-   have numbers of five digits, and a part of a longer one would be taken for one of them.
+1. Our own parser comes first. Only a number that it refuses for lack of a country code goes on to
+   phonenumbers, as bare digits: letters, extensions and what a spreadsheet damaged are refused.
+2. Lengths decide (``IS_POSSIBLE``), not the lists of ranges in use, which become outdated. A number
+   that can only be dialled locally is refused.
+3. A number whose length no mobile number of the country has must be in use: some countries have
+   numbers of five digits, and part of a longer number would be taken for one of them.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _REASONS: Final = {
     phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: (
         "has no area code; write it as it is dialled from all of {}"
     ),
-    phonenumbers.ValidationResult.TOO_SHORT: "is too short for a number of {}",
-    phonenumbers.ValidationResult.TOO_LONG: "is too long for a number of {}",
+    phonenumbers.ValidationResult.TOO_SHORT: "is too short for a number in {}",
+    phonenumbers.ValidationResult.TOO_LONG: "is too long for a number in {}",
 }
 _MOBILE: Final = phonenumbers.PhoneNumberType.MOBILE
-_IMPOSSIBLE: Final = "is no number of {}"
+_IMPOSSIBLE: Final = "is not a valid number in {}"
 
-#: What people say for a country that ISO 3166 calls otherwise.
+#: Common codes for countries that have another code in ISO 3166.
 _OTHER_NAMES: Final = {"UK": "GB", "EN": "GB", "USA": "US"}
 
 
@@ -53,17 +53,17 @@ def _known(country: object) -> str:
     close = difflib.get_close_matches(code, sorted(phonenumbers.SUPPORTED_REGIONS), 2)
     meant = [_OTHER_NAMES[code]] if code in _OTHER_NAMES else close
     hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-    msg = f"country must be two letters of ISO 3166, like 'US', not {country!r}{hint}"
+    msg = f"country must be a two-letter ISO 3166 code, like 'US', not {country!r}{hint}"
     raise ConfigurationError(msg)
 
 
 @frozen
 class National:
     """
-    Reads numbers of one country, and those of all others in international form.
+    Parses numbers of one country, and numbers of all others in international form.
 
     Attributes:
-        country: Two letters of ISO 3166.
+        country: A two-letter ISO 3166 code.
 
     Raises:
         ConfigurationError: There is no such country.
@@ -75,7 +75,7 @@ class National:
 
     def __call__(self, phone: str) -> str:
         """
-        Turn what people write in the country into E.164.
+        Convert a number as people in the country write it to E.164.
 
         Raises:
             InvalidPhone: It cannot be a number; ``.reason`` says what would be right.

@@ -1,14 +1,14 @@
 """
-What may be shown: a number only in part; the key and the text not at all; everything else as it is.
+Redaction: a number is shown only in part, the key and the text never, everything else unchanged.
 
 Rules of this module:
 
-1. What the gateway or an exception says is cleaned before it is kept, since it may echo what we
-   sent. The key, the text and the numbers of the request are found in any spelling, and so is a
-   stranger's number that is written as people write numbers.
+1. Text from the gateway or an exception is cleaned before it is kept, since it may echo what we
+   sent. The key, the text and the numbers of the request are found in any spelling, and so are
+   other numbers written in a usual form.
 2. Nothing else is hidden: HTTP statuses, sizes, types, dates, addresses and places stay readable.
-   A text so short that it may be part of the gateway's own words is hidden in quotes only.
-3. What is shown in place of a secret is ASCII, so that it can be printed anywhere.
+   A text so short that it may be part of the gateway's own wording is hidden only inside quotes.
+3. The replacement of a secret is ASCII, so that it can be printed anywhere.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ _HIDDEN: Final = "[hidden]"
 _LONGEST_DETAIL: Final = 200
 _MOST_LOOKED_AT: Final = 2 * _LONGEST_DETAIL
 
-_SHORTEST_KEY: Final = 8  # a shorter one, as tests have, is hidden where it stands by itself
+_SHORTEST_KEY: Final = 8  # a shorter one, as in tests, is hidden only as a whole word
 _KEY_FRAGMENT: Final = 12
 _SHORTEST_TEXT: Final = 8  # letters and digits, of more than one word
 _TEXT_FRAGMENT: Final = 16
-_NUMBER_FRAGMENT: Final = 7  # the shortest number of E.164; a part of a longer one tells less
+_NUMBER_FRAGMENT: Final = 7  # the shortest E.164 number; part of a longer one reveals less
 
 _QUOTES: Final = "\"'`\u00ab\u00bb\u2018-\u201f\u2039\u203a"
 
 _DASHES: Final = "\u2010-\u2015\u2212-"
-#: Digits that are no number of a phone, and stay as they are.
+#: Digits that are not a phone number, and stay as they are.
 _INNOCENT: Final = (
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",  # a UUID
     r"(?<!\d)\d{4}(?P<ymd>[-/.])\d{1,2}(?P=ymd)\d{1,2}(?!\d)(?:[T ]\d{1,2}:[\d:.]+)?",
     r"(?<!\d)\d{1,2}(?P<dmy>[-/.])\d{1,2}(?P=dmy)\d{4}(?!\d)",
     r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])(?::\d+)?",  # an IPv4 address
-    # a host's name; and one without dots, with its port
+    # a host name; and one without dots, with its port
     r"(?<![\w.-])(?=\d*[A-Za-z-])[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*\.[A-Za-z]{2,}(?::\d+)?",
     r"(?<![\w.-])[A-Za-z][A-Za-z0-9-]*+:\d{1,5}(?!\d)",
     r"(?<!\d)0\.\d+",
 )
-#: Digits as people and programs write the number of a phone: at a stretch, or in groups.
+#: Phone numbers as people and programs write them: in one run, or in groups.
 _PHONE: Final = (
     rf"(?<=\+)\d[\d ().,/{_DASHES}]{{5,}}\d",
     r"\d{7,}",
@@ -81,7 +81,7 @@ class Redactor:
 
     def clean(self, detail: str) -> str:
         """Return *detail* as one printable line of at most 200 characters, without secrets."""
-        cleaned = self._cleaned.get(detail)  # a batch is often refused with one text
+        cleaned = self._cleaned.get(detail)  # a whole batch is often refused with the same text
         if cleaned is None:
             cleaned = self._cleaned[detail] = self._clean(detail)
         return cleaned
@@ -117,7 +117,7 @@ class Redactor:
         )
 
     def _mask_ours(self, run: re.Match[str]) -> str:
-        """Mask the numbers of this request within a run of digits, and nothing beside them."""
+        """Mask the numbers of this request within a run of digits, and nothing around them."""
         said = run[0]
         places = [place for place, char in enumerate(said) if char.isdecimal()]
         digits = "".join(str(unicodedata.decimal(said[place])) for place in places)
@@ -143,7 +143,7 @@ class Redactor:
 
 
 def clean(detail: str) -> str:
-    """Clean an error text that belongs to no request; see `Redactor.clean`."""
+    """Clean an error text that does not belong to a request; see `Redactor.clean`."""
     return Redactor().clean(detail)
 
 
@@ -158,7 +158,7 @@ def _letters(text: str) -> Iterator[str]:
 
 
 def _hide_fragments(detail: str, secret: str, shortest: int) -> str:
-    """Hide each part of *secret* with at least *shortest* letters and digits, spaced in any way."""
+    """Hide each part of *secret* with at least *shortest* letters and digits, in any spacing."""
     known = "".join(_letters(secret))
     if len(known) < shortest:
         return detail
@@ -196,7 +196,7 @@ _LONGEST_SHAPE: Final = 24
 
 def mask_phone(phone: object) -> str:
     """
-    Show enough of *phone* to recognise it, and not enough to call it.
+    Show enough of *phone* to recognise it, but not enough to call it.
 
     Returns:
         ``+12...34`` for a number; for anything else its shape, digits as 9 and letters as x.
@@ -220,7 +220,7 @@ def _shape_of(char: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return *text* in ASCII, which any stream takes: accents are dropped, the rest is escaped."""
+    """Return *text* as ASCII, for any stream: accents are dropped, other characters are escaped."""
     if text.isascii():
         return text
     parts = unicodedata.normalize("NFKD", text)

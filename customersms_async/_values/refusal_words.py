@@ -1,17 +1,16 @@
 """
 What a refusal is about: its code as one stable word, and the three families that matter.
 
-The gateway's documentation names one code, ``INVALID_API_KEY``, and no others, so any spelling and
-any JSON type of the same three refusals is understood: for the rate (nothing was carried out, try
-later), for the key and for want of credit (nothing was sent, and nothing is said of the person).
+The gateway documents one code, ``INVALID_API_KEY``, and no others, so any spelling and JSON type of
+these three refusals is recognised: for the rate (nothing was carried out, try later), for the key,
+and for lack of credit (nothing was sent, and it says nothing about the recipient).
 
 Rules of this module:
 
-1. A code that is given decides. Only where there is none, or a number that is not known, is the
-   text of the error searched.
-2. Nothing is read out of what we sent: a phrase that the message itself contains proves nothing.
-3. A code belongs to a family if *all* of it is vocabulary of that family. ``KEYWORD_BLOCKED`` and
-   ``CREDIT_CARD_IN_TEXT`` say something else.
+1. A code decides. The error text is searched only if there is no code, or an unknown number.
+2. Nothing is inferred from what we sent: a phrase that the message itself contains proves nothing.
+3. A code belongs to a family only if *all* of it is vocabulary of that family. ``KEYWORD_BLOCKED``
+   and ``CREDIT_CARD_IN_TEXT`` mean something else.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = ["Family", "family_of", "reason", "word"]
 
 class Family(enum.Enum):
     """
-    What a refusal is about, where that decides what may follow.
+    What a refusal is about, if that decides what happens next.
 
     Attributes:
         RATE: Too many requests; this one was not carried out.
@@ -45,10 +44,10 @@ class Family(enum.Enum):
 _LONGEST_WORD: Final = 64
 _SHORTEST_ECHO: Final = 12  # letters and digits
 _NOT_IN_A_WORD: Final = re.compile(r"[^A-Z0-9]+")
-_PHONE: Final = re.compile(r"(?:[0-9]_?){7,}")  # seven digits may be a number that is echoed
+_PHONE: Final = re.compile(r"(?:[0-9]_?){7,}")  # seven digits may be an echoed phone number
 _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-# Vocabulary of codes, in English and Italian as the gateway's documentation is, without spaces.
+# Vocabulary of codes, without spaces, in the documentation's languages: English and Italian.
 _ANYWHERE: Final = (
     "ERROR|ERR|E(?=[0-9])|HTTP|CODE|STATUS|API|SMS|THE|YOUR|THIS|IS|WAS|ARE|HAS|HAVE|BEEN|NOT|NO|"
     "FOR|TO|OF|BY|PER|ACCOUNT|USER|CLIENT|REQUESTS?|CALLS?|MESSAGES?|SEND|SENDING|GATEWAY|PLEASE|"
@@ -79,7 +78,7 @@ _CREDIT_TOO: Final = (
 
 
 def _made_of(subject: str, too: str) -> re.Pattern[str]:
-    """Match what has *subject* in it and is vocabulary from end to end."""
+    """Match what contains *subject* and consists of vocabulary only."""
     return re.compile(f"(?:{_ANYWHERE}|{too})*(?:{subject})(?:{subject}|{_ANYWHERE}|{too})*")
 
 
@@ -112,7 +111,7 @@ _TEXTS: Final = {
         re.IGNORECASE,
     ),
 }
-#: What a message that is no stranger to a family's words has in it.
+#: A message that matches may itself be the source of a family's words.
 _SUBJECTS: Final = {
     Family.RATE: re.compile(
         r"rate.?limit|too.?(?:many|fast|frequent)|throttl|slow.?down|troppe richieste",
@@ -123,7 +122,7 @@ _SUBJECTS: Final = {
     ),
     Family.CREDIT: re.compile(rf"{_MONEY}|money|payment", re.IGNORECASE),
 }
-#: The word of each family where the gateway gave none; that of the key is the documented one.
+#: The word of each family if the gateway gave none; the key's is the documented one.
 _OURS: Final = {
     Family.RATE: codes.RATE_LIMITED,
     Family.KEY: "INVALID_API_KEY",
@@ -133,11 +132,11 @@ _OURS: Final = {
 
 def word(value: object) -> str | None:
     """
-    Make a stable upper-case word of a code of any type and spelling.
+    Convert a code of any type and spelling to a stable upper-case word.
 
     Returns:
         ``INVALID_API_KEY`` for ``"invalid api-key"`` and ``"InvalidApiKey"``, ``429`` for 429,
-        429.0 and ``"429"``. None for what is no code; so is 0, which PHP gives where none was set.
+        429.0 and ``"429"``. None for anything else, including 0, which is PHP's "not set".
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -151,7 +150,7 @@ def word(value: object) -> str | None:
 
 @functools.lru_cache(maxsize=512)
 def family_of(code: str | None) -> Family | None:
-    """Return what a code is about that `word` or `reason` made; None for everything else."""
+    """Return the family of a code from `word` or `reason`; None for all other codes."""
     squeezed = (code or "").replace("_", "")
     return next((family for family, said in _CODES.items() if said.fullmatch(squeezed)), None)
 
@@ -161,15 +160,14 @@ def reason(code: object, error: str | None, sent: str) -> str:
     Return the stable word of a refusal.
 
     Args:
-        code: What the gateway gave as its code, of any type.
+        code: The gateway's code, of any type.
 
         error: The gateway's text.
 
         sent: The text of the message, which the gateway may echo.
 
     Returns:
-        The gateway's own word; where it gave none, ours for what the text is about, else
-        ``REJECTED``.
+        The gateway's own word; if it gave none, ours for what the text is about, else ``REJECTED``.
     """
     given = None if isinstance(code, str) and _is_echo(code, sent) else word(code)
     if given is not None and (family_of(given) or not given.isdecimal()):
@@ -179,7 +177,7 @@ def reason(code: object, error: str | None, sent: str) -> str:
 
 
 def _family_in(error: str | None, sent: str) -> Family | None:
-    """Return what an error speaks of, unless the message speaks of the same and may be its echo."""
+    """Return the family of an error text, unless it may be an echo of the message."""
     if error is None:
         return None
     family = family_of(word(error)) or next(_families_in(error), None)
@@ -191,7 +189,7 @@ def _families_in(text: str) -> Iterator[Family]:
 
 
 def _is_echo(code: str, sent: str) -> bool:
-    """Whether what is given as a code is a sentence that quotes the message, or a part of it."""
+    """Whether the supposed code is a sentence that quotes the message or part of it."""
     if " " not in code.strip():
         return False
     shorter, longer = sorted((_bare(code), _bare(sent)), key=len)

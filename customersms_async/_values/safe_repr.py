@@ -1,8 +1,8 @@
 """
-The `repr` of an object that was not made, since its constructor refused an argument.
+The `repr` of an object whose constructor refused an argument.
 
-Crash reporters show the local variables of each frame, and ``self`` is one of them; `traceback`
-itself has no net for a `repr` that fails before Python 3.12.
+Crash reporters show the local variables of each frame, and ``self`` is one of them; before Python
+3.12, `traceback` itself does not guard against a failing `repr`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def safe_repr(describe: Callable[[T], str]) -> Callable[[T], str]:
-    """Wrap a ``__repr__``, for objects that lack what their constructor had not set yet."""
+    """Wrap a ``__repr__`` for objects whose constructor may have stopped halfway."""
 
     @functools.wraps(describe)
     def described(self: T) -> str:

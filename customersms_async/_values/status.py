@@ -17,7 +17,7 @@ class Status(enum.StrEnum):
     Attributes:
         SENT: The gateway said ``success`` for this number.
         REJECTED: The gateway said no, for this number or for the whole request.
-        NOT_SENT: Never handed over, or turned away for the rate before it was carried out.
+        NOT_SENT: Never handed over, or refused for the rate before it was carried out.
         UNKNOWN: Handed over without a readable answer; it may have been sent, and paid for.
     """
 
@@ -30,11 +30,11 @@ class Status(enum.StrEnum):
 @frozen
 class Verdict:
     """
-    A fate and its reason, apart from the number it is about.
+    A fate and its reason, without the number it is about.
 
     Attributes:
         status: The fate.
-        code: The word of the reason; None for `Status.SENT`.
+        code: The reason code; None for `Status.SENT`.
         detail: One line for people, or None.
     """
 

@@ -1,4 +1,4 @@
-"""Arguments of any kind, refused by name with what would be right."""
+"""Checks of arguments; an error names the argument and says what would be right."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_count(name: str, value: object, least: int, most: int | None = None) -
     Check a whole number and return it.
 
     Raises:
-        ConfigurationError: It is no whole number, or out of its range.
+        ConfigurationError: It is not a whole number, or is out of range.
     """
     if _is_whole(value) and value >= least and (most is None or value <= most):
         return value
@@ -58,7 +58,7 @@ def check_count(name: str, value: object, least: int, most: int | None = None) -
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether *value* is a number; True and False are none here."""
+    """Whether *value* is a number; True and False do not count."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -80,36 +80,36 @@ def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
     Check the URL of the API and return it.
 
     Raises:
-        ConfigurationError: It is no absolute http(s) URL, holds a user name or password, or is
-            plain http to another machine, where anyone on the way could read the key.
+        ConfigurationError: It is not an absolute http(s) URL, contains a user name or password, or
+            is plain http to another machine, where anyone on the path could read the key.
     """
     parts = _url_parts(url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         msg = f"endpoint must be a URL like https://host/path, not {_shown(url)}"
         raise ConfigurationError(msg)
     if parts.username is not None or parts.password is not None:
-        msg = "endpoint must not hold a user name or a password; the key authenticates"
+        msg = "endpoint must not contain a user name or a password; the key authenticates"
         raise ConfigurationError(msg)
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname)):
         msg = (
             f"endpoint must use https, not plain http to {parts.hostname}, where anyone on the "
-            "way could read the key; allow_insecure_http=True allows it"
+            "path could read the key; allow_insecure_http=True allows it"
         )
         raise ConfigurationError(msg)
     return str(url)
 
 
 def is_this_machine(url: str) -> bool:
-    """Tell whether a URL that `check_endpoint` let pass leads to a loopback address."""
+    """Whether a URL that `check_endpoint` accepted leads to a loopback address."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
 def check_method(name: str, value: T, method: str) -> T:
     """
-    Check an object for one method, ``__call__`` for a callable, and return it.
+    Check that an object has a method, ``__call__`` for a callable, and return the object.
 
     Raises:
-        ConfigurationError: It does not have it.
+        ConfigurationError: It does not have the method.
     """
     if isinstance(value, type) or not callable(getattr(value, method, None)):
         what = "callable" if method == "__call__" else f"an object with {method}()"
@@ -123,12 +123,12 @@ def check_hook(name: str, value: F | None) -> F | None:
     Check a callback, or None, and return it.
 
     Raises:
-        ConfigurationError: It cannot be called, or only awaited.
+        ConfigurationError: It cannot be called, or is a coroutine function.
     """
     if value is None:
         return None
     if inspect.iscoroutinefunction(value):
-        msg = f"{name} must be a plain function, not an async one: nobody would await it"
+        msg = f"{name} must be a plain function, not an async one: it would never be awaited"
         raise ConfigurationError(msg)
     return check_method(name, value, "__call__")
 
@@ -138,7 +138,7 @@ def check_statuses(name: str, value: object) -> frozenset[int]:
     Check a set of HTTP statuses and return it.
 
     Raises:
-        ConfigurationError: It is no collection of numbers from 400 to 599.
+        ConfigurationError: It is not a collection of numbers from 400 to 599.
     """
     is_many = isinstance(value, Collection)
     statuses = list(cast("Collection[object]", value)) if is_many else [value]
@@ -150,19 +150,19 @@ def check_statuses(name: str, value: object) -> frozenset[int]:
 
 
 def _url_parts(url: object) -> SplitResult | None:
-    # `urlsplit` drops some of these silently, and reads others as another host than the client.
+    # `urlsplit` drops some of these silently, and takes others for a different host than aiohttp.
     if not isinstance(url, str) or "\\" in url or not url.isprintable() or " " in url:
         return None
     try:
         parts = urlsplit(url)
         is_port = parts.port != 0
-    except ValueError:  # brackets or a port that are none
+    except ValueError:  # malformed brackets or port
         return None
     return parts if is_port else None
 
 
 def _shown(url: object) -> str:
-    """Name what was given; it is not quoted, since it may contain a password or the key."""
+    """Describe what was given without quoting it: it may contain a password or the key."""
     return f"a text of {len(url)} characters" if isinstance(url, str) else type(url).__name__
 
 

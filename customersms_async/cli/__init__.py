@@ -1,10 +1,10 @@
 """
-The command ``customersms``: a list is checked, planned, and sent.
+The command ``customersms``: checks, plans and sends a list.
 
 Rules of this module:
 
-1. A command and what it needs is imported when it runs. What lists the commands imports neither the
-   client nor the library that reads the command line.
+1. A command and its dependencies are imported when it runs. Listing the commands imports neither
+   the client nor the library that parses the command line.
 2. Results go to standard output, everything else to standard error.
 3. The exit status says what became of the messages (see `Exit`).
 """
@@ -22,12 +22,12 @@ __all__ = ["Exit", "main"]
 _USAGE: Final = """\
 Usage: customersms COMMAND ...
 
-Text messages by the customersms.pro gateway.
+Send text messages through the customersms.pro gateway.
 
 Commands:
 {commands}
 
-customersms COMMAND --help says more about one of them.
+customersms COMMAND --help describes one of them.
 customersms --install-completion lets this shell complete commands and options.
 The key comes from CUSTOMERSMS_API_KEY, a file (--key-file) or a prompt.
 """
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run the command line.
 
     Args:
-        arguments: The words behind the program's name; those of the process if not given.
+        arguments: The words after the program's name; by default those of the process.
 
     Returns:
         The exit status; see `Exit`.
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(
             stream, io.TextIOWrapper
-        ):  # what a terminal cannot show must not end a command
+        ):  # a character that a terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")
     if not words or words[0] in ("--help", "-h", "help"):
         sys.stdout.write(_usage())

@@ -1,4 +1,4 @@
-"""The command line, read by cyclopts; each command is imported when it runs."""
+"""The command line, parsed by cyclopts; each command is imported when it runs."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from .exits import Exit, UsageError
 
 __all__ = ["make_app", "run"]
 
-#: How an error of the library names an argument that is an option here.
+#: How an error of the library names an argument that is a command-line option.
 _ARGUMENT: Final = re.compile(r"\b(phone|text|text_file|encoding|sheet|delimiter|country)=")
 
-#: What the library allows a program, and a command does not.
+#: A hint of the library that does not apply to a command.
 _ANYWAY: Final = "; allow_insecure_http=True allows it"
 
-#: What is wrong with a file, in plain words.
+#: File errors in plain words.
 _FILES: Final[dict[type[Exception], str]] = {
     FileNotFoundError: "there is no such file",
     IsADirectoryError: "is a folder; name a file",
-    PermissionError: "may not be opened by you",
+    PermissionError: "cannot be opened: permission denied",
 }
 
 _INSTALL: Final = "--install-completion"
 
 
 def make_app() -> App:
-    """Make the command line of all commands, none of them imported."""
+    """Make the command line of all commands, without importing any of them."""
     app = App(
         name="customersms",
-        help="Text messages by the customersms.pro gateway.",
+        help="Send text messages through the customersms.pro gateway.",
         default_parameter=Parameter(negative=(), show_default=False),
         help_format="plaintext",
         result_action="return_value",
@@ -62,11 +62,11 @@ def run(words: list[str]) -> int:
         status = make_app()(words)
         sys.stdout.flush()
     except CycloptsError:
-        return Exit.USAGE  # it has said why
+        return Exit.USAGE  # cyclopts has printed why
     except BrokenPipeError:
         forget_output()
         return Exit.ERROR
-    except (UsageError, InvalidPhone) as exc:  # lists have refusals: this number was typed
+    except (UsageError, InvalidPhone) as exc:  # lists have refusals, so this number was typed
         complain(_typed_number(exc) if isinstance(exc, InvalidPhone) else str(exc))
         return Exit.USAGE
     except (CustomerSMSError, ModuleNotFoundError, OSError) as exc:
@@ -84,7 +84,7 @@ def _in_words_of_the_command(exc: Exception) -> str:
 
 
 def _typed_number(exc: InvalidPhone) -> str:
-    """Show what was typed, as it was: it is on the person's own screen already."""
+    """Show what was typed unmasked: it is on the user's screen anyway."""
     country = "; or name its country, like --country US" if is_without_country(exc.reason) else ""
     return f"{exc.phone!r} {exc.reason}{country}"
 

@@ -1,4 +1,4 @@
-"""``customersms bulk``: plan, confirm, run; the same command again goes on where it ended."""
+"""``customersms bulk``: plan, confirm, run; the same command continues where it ended."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from .time_parsing import read_hours, read_until
 
 __all__ = ["bulk"]
 
-_ABOUT_UNKNOWN: Final = "nobody knows of the unknown whether they were sent: {} --only unknown"
+_ABOUT_UNKNOWN: Final = "the unknown may or may not have been sent; list them: {} --only unknown"
 
 
 @frozen
 class _Terms:
-    """When a run ends, and when it waits, as `Campaign.send` takes it."""
+    """When a run ends, and when it waits, as arguments of `Campaign.send`."""
 
     stop: StopRules
     hours: tuple[str, str, str] | None
@@ -68,15 +68,15 @@ class RunOptions:
         str | None, Parameter(help='Daily hours: 08:00-21:00, or "08:00-21:00 Europe/Rome".')
     ] = None
     until: Annotated[
-        str | None, Parameter(help="When nothing new leaves any more: 2026-12-24T20:00.")
+        str | None, Parameter(help="Send nothing new after this time: 2026-12-24T20:00.")
     ] = None
 
     def read(self) -> _Terms:
         """
-        Read what was typed.
+        Parse the options.
 
         Raises:
-            UsageError: There is no such hour, time zone or instant.
+            UsageError: There is no such hour, time zone or time.
         """
         hours = read_hours(self.hours)
         try:
@@ -98,14 +98,12 @@ def bulk(
     test_to: Annotated[
         str | None, Parameter(help="Send only the samples of check, to this number.")
     ] = None,
-    yes: Annotated[bool, Parameter(help="Ask nothing.")] = False,
-    confirm: Annotated[
-        str | None, Parameter(help="The token that check or bulk has printed.")
-    ] = None,
+    yes: Annotated[bool, Parameter(help="Do not ask.")] = False,
+    confirm: Annotated[str | None, Parameter(help="The token that check or bulk printed.")] = None,
     out: Annotated[Path | None, Parameter(help="Write the results to this file.")] = None,
     json: Annotated[bool, Parameter(help="Print one line of JSON for each row.")] = False,
 ) -> Exit:
-    """Send a list: plan, confirm, run; the same command goes on."""
+    """Send a list: plan, confirm, run; run it again to continue."""
     options, connection, place = (
         options or ListOptions(),
         connection or Connection(),
@@ -148,7 +146,7 @@ class _Job:
     is_new: bool
 
     async def carry_out(self, connection: Connection, out: Path | None, *, as_json: bool) -> Exit:
-        """Send what waits, and tell; at a Ctrl-C, what became of it up to then."""
+        """Send what is queued and show the results; after a Ctrl-C, the results so far."""
         try:
             return await interruptible(self._work(connection, out, as_json=as_json))
         except asyncio.CancelledError:
@@ -177,10 +175,10 @@ class _Job:
 
     async def _bring_up_to_date(self, campaign: Campaign) -> None:
         """
-        Let the campaign be what the list is now.
+        Update the campaign to the present list.
 
         Raises:
-            Changed: The list was saved while it was read; nothing of it was sent.
+            Changed: The list was saved while it was being read; nothing of it was sent.
         """
         lines = [line async for line in campaign.lines()]
         found = compare(self.people, lines) if lines else None
@@ -200,9 +198,9 @@ class _Job:
             say(f"edited after they were sent, so not sent again: {len(edited):,}")
 
     def _goes_on(self, now: CampaignStatus, queued: Plan) -> str:
-        """Say what was done before and what is left; what a dead process had read is left, too."""
+        """Describe what was done before and what is left, including what a dead process held."""
         unknown, left = now.unknown + now.abandoned, now.queued + now.claimed
-        before = f"goes on: {now.sent:,} sent before"
+        before = f"continuing: {now.sent:,} sent before"
         before += f", {unknown:,} unknown" if unknown else ""
         if not left:
             return f"{before}, nothing is left"
@@ -212,7 +210,7 @@ class _Job:
         return f"{before}, {left:,} left, {requests:,} {noun}, {plan.minutes:,.0f} min"
 
     async def _send(self, campaign: Campaign, sms: CustomerSMS) -> Progress | Exit:
-        """Send what waits; where that is no progress, what the exit status has to say."""
+        """Send what is queued; return its progress, or the exit status if it could not run."""
         try:
             async with shown(campaign):
                 return await campaign.send(
@@ -223,7 +221,7 @@ class _Job:
                     batch_size=self.accepted.options.batch_size,
                 )
         except asyncio.CancelledError:
-            await sms.aclose(drain=0)  # what is under way after a second Ctrl-C is given up
+            await sms.aclose(drain=0)  # after a second Ctrl-C, requests in flight are given up
             self._say_how_to_go_on()
             return Exit.INTERRUPTED
         except CampaignHeld as held:
@@ -231,7 +229,7 @@ class _Job:
             return Exit.STOPPED
 
     async def _tell(self, campaign: Campaign, out: Path | None, *, as_json: bool) -> bool:
-        """Write the results; tell whether that was possible."""
+        """Write the results; return whether that was possible."""
         if as_json:
             async for one in results(campaign, self.people):
                 result_json(one.to_dict())
@@ -246,12 +244,12 @@ class _Job:
         return True
 
     def _other_key(self, now: CampaignStatus) -> str | None:
-        """Name the command that lets it take another key; None where it takes any."""
+        """Return the command that binds it to another key; None if it takes any."""
         is_begun = now.sent or now.rejected or now.unknown
         return self.place.command("resume", self.file, "--new-key") if is_begun else None
 
     def _say_how_to_go_on(self) -> None:
-        say(f"interrupted; go on with the same command: customersms bulk {self.file} ...")
+        say(f"interrupted; continue with the same command: customersms bulk {self.file} ...")
 
 
 def _exits(

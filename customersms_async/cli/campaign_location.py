@@ -1,7 +1,7 @@
 """
-Where the campaign of a list lies.
+Where the campaign of a list is stored.
 
-Beside a list ``people.csv`` stands ``people.csv.sms.db``, its outbox.
+The outbox of a list ``people.csv`` is the file ``people.csv.sms.db`` beside it.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _NOTHING_NAMED: Final = (
     "name a list, like people.csv, or an outbox and a campaign: --outbox URL --campaign NAME"
 )
 
-File = Annotated[Path | None, Parameter(help="The list. Its campaign lies beside it.")]
+File = Annotated[Path | None, Parameter(help="The list. Its campaign is stored beside it.")]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Which campaign; by default that which lies beside the list."""
+    """Which campaign; by default the one beside the list."""
 
     outbox: Annotated[str | None, Parameter(help="Another outbox: a path, or postgresql://...")] = (
         None
     )
-    campaign: Annotated[str | None, Parameter(help="Another name than that of the list.")] = None
+    campaign: Annotated[str | None, Parameter(help="The campaign, if not that of the list.")] = None
 
     def open(self, file: Path | None) -> Outbox:
         """
-        Give the outbox; it is not opened yet.
+        Return the outbox; it is not opened yet.
 
         Raises:
             UsageError: Neither a list nor an outbox with a campaign is named.
@@ -53,7 +53,7 @@ class Place:
 
     def name(self, file: Path | None) -> str:
         """
-        Give the name of the campaign.
+        Return the name of the campaign.
 
         Raises:
             UsageError: Neither a list nor a campaign is named.
@@ -67,7 +67,7 @@ class Place:
         return name
 
     def command(self, name: str, file: Path | None, *options: str) -> str:
-        """Write a command about this campaign as it is typed."""
+        """Return a command for this campaign, as one would type it."""
         named = [] if file is None else [str(file)]
         where = [] if self.outbox is None else ["--outbox", self.outbox]
         which = [] if self.campaign is None else ["--campaign", self.campaign]
@@ -75,10 +75,10 @@ class Place:
 
     def of(self, outbox: Outbox, file: Path | None) -> Campaign:
         """
-        Give the campaign.
+        Return the campaign.
 
         Raises:
-            UsageError: The name cannot be one.
+            UsageError: The name is not valid.
         """
         try:
             return outbox.campaign(self.name(file))
@@ -88,10 +88,10 @@ class Place:
 
     def existing(self, file: Path | None) -> Outbox:
         """
-        Give the outbox of a campaign that was begun.
+        Return the outbox of a campaign that was started.
 
         Raises:
-            UsageError: There is none beside the list, or nothing says where it is.
+            UsageError: There is none beside the list, or neither list nor outbox was named.
             FileNotFoundError: There is no such list, or no such outbox.
         """
         self.name(file)
@@ -102,10 +102,10 @@ class Place:
 
     async def begun(self, outbox: Outbox, file: Path | None) -> Campaign:
         """
-        Give a campaign that was begun.
+        Return a campaign that was started.
 
         Raises:
-            UsageError: Nothing was, under this name.
+            UsageError: There is none of this name.
         """
         campaign = self.of(outbox, file)
         is_listed = file is not None and Accepted.read(file, campaign.name) is not None
@@ -121,7 +121,7 @@ class Place:
         if file is None or (missing is not None and not missing.exists()):
             return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(missing))
         again = self.command("bulk", file)
-        return UsageError(f"nothing of {file.name} was sent yet; begin with: {again}")
+        return UsageError(f"nothing of {file.name} was sent yet; start with: {again}")
 
 
 def _has_rows(now: CampaignStatus) -> bool:
@@ -130,7 +130,7 @@ def _has_rows(now: CampaignStatus) -> bool:
 
 
 def _path_of(url: str | None) -> Path | None:
-    """Give the file of an outbox; None where it is no file, or none is named."""
+    """Return the file of an outbox; None if it is not a file, or none is named."""
     scheme, found, rest = (url or "").partition("://")
     path = {"sqlite": rest[1:]}.get(scheme) if found else url
     return Path(path) if path else None

@@ -21,16 +21,16 @@ from .selection import ListOptions, Selection, look_through
 
 __all__ = ["check", "details", "headline"]
 
-#: What stands in the reason where a number is written as within its country.
+#: Part of the reason when a number lacks its country code.
 _NO_COUNTRY = "has no country code"
 
-#: How the library ends the line about other mistakes, and what a command can do about them.
-_LATER: Final = "shown once these are mended"
-_LATER_OR_NOW: Final = f"{_LATER}; check --bad FILE writes all of them into a table"
+#: The end of the library's line about other mistakes, and the command line's addition.
+_LATER: Final = "shown once these are fixed"
+_LATER_OR_NOW: Final = f"{_LATER}; check --bad FILE writes all of them to a table"
 
-#: Characters that force UCS-2 of which a person reads.
+#: How many of the characters that force UCS-2 are listed.
 _MOST_CHARS = 8
-#: Characters of a sample that are shown.
+#: How many characters of a sample are shown.
 _MOST_OF_A_TEXT = 480
 
 
@@ -44,7 +44,7 @@ def check(
     ] = None,
     json: Annotated[bool, Parameter(help="Print one line of JSON.")] = False,
 ) -> Exit:
-    """Look at a list of recipients, without sending or a key."""
+    """Check a list of recipients; sends nothing and needs no key."""
     options = options or ListOptions()
     check_output("--bad", bad, file)
     people = options.open(file)
@@ -67,14 +67,14 @@ def check(
 
 def headline(people: Recipients, plan: Plan, *, is_all: bool = True) -> Iterator[str]:
     """
-    Say in three lines what a list is, and what sending it will be.
+    Yield three lines: what the list is, and what sending it takes.
 
     Args:
         people: The list.
 
         plan: Its plan.
 
-        is_all: Whether all of it will be sent; else only the first line, about the list, holds.
+        is_all: Whether all of it will be sent; else only the first line, about the list, is valid.
     """
     yield f"{people.path.name}: {_kind(people)}, numbers in {people.phone_column!r}"
     if not is_all:
@@ -84,7 +84,7 @@ def headline(people: Recipients, plan: Plan, *, is_all: bool = True) -> Iterator
 
 
 def details(plan: Plan, problems: Problems) -> Iterator[str]:
-    """Say in lines what a person should look at before it is sent."""
+    """Yield lines about what to look at before sending."""
     if problems.count:
         yield ""
         yield "Rows that cannot be sent to:"
@@ -133,7 +133,7 @@ def _forcing(plan: Plan) -> Iterator[str]:
     if more > 0:
         yield f"  and {more:,} others"
     if plan.segments_swapped < plan.segments:
-        yield f"  With what is advised: {plan.segments_swapped:,} segments."
+        yield f"  With these changes: {plan.segments_swapped:,} segments."
 
 
 def _bad_rows(people: Recipients) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""The commands, and what to say of each."""
+"""The commands, with a description of each."""
 
 from typing import Final, NamedTuple
 
@@ -6,22 +6,22 @@ __all__ = ["COMMANDS", "Command"]
 
 
 class Command(NamedTuple):
-    """Where a command stands, and what it does in one line."""
+    """The module of a command, and a one-line description."""
 
     module: str
     about: str
 
 
 COMMANDS: Final = {
-    "check": Command("check", "Look at a list of recipients, without sending or a key."),
-    "bulk": Command("bulk", "Send a list: plan, confirm, run; the same command goes on."),
-    "status": Command("manage", "Say how far a list is."),
-    "pause": Command("manage", "Let nothing new leave, whichever process sends."),
-    "resume": Command("manage", "Let a list go on that was paused or held."),
-    "resolve": Command("manage", "Say of unknown messages: sent after all, or send again."),
-    "export": Command("export", "Write the list with what became of each row."),
+    "check": Command("check", "Check a list of recipients; sends nothing and needs no key."),
+    "bulk": Command("bulk", "Send a list: plan, confirm, run; run it again to continue."),
+    "status": Command("manage", "Show how far a list is."),
+    "pause": Command("manage", "Send nothing new, in any process."),
+    "resume": Command("manage", "Continue a list that was paused or held."),
+    "resolve": Command("manage", "Resolve unknown messages: sent after all, or send again."),
+    "export": Command("export", "Write the list with the fate of each row."),
     "worker": Command("worker", "Send what applications enqueue, until Ctrl-C."),
     "send": Command("send", "Send one text to one or a few numbers."),
-    "segments": Command("segments", "Count the segments of a text, and say what makes it long."),
+    "segments": Command("segments", "Count the segments of a text, and show what makes it long."),
     "sandbox": Command("sandbox", "Run a gateway on this machine that sends nothing."),
 }

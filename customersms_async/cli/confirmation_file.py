@@ -1,7 +1,8 @@
 """
-What a person has confirmed for a list ``people.csv``: it stands in ``people.csv.sms.json``.
+What was confirmed for a list ``people.csv``, kept in ``people.csv.sms.json``.
 
-The text is part of it, so that the list can be read again as it was; the file is its owner's alone.
+The text is part of it, so that the list can be read again in the same way; only the owner of the
+file can read it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ __all__ = ["OUTBOX", "Accepted", "beside", "files_of"]
 
 _ENDING: Final = ".sms.json"
 
-#: How the name of the outbox of a list ends.
+#: The ending of the file name of a list's outbox.
 OUTBOX: Final = ".sms.db"
 _ONLY_OWNER: Final = 0o600
 
 
 class BrokenConfirmation(CustomerSMSError):
-    """What was confirmed cannot be read any more; the text says what to do."""
+    """The confirmation can no longer be read; the text says what to do."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -38,12 +39,12 @@ class BrokenConfirmation(CustomerSMSError):
 @dataclass(frozen=True)
 class Accepted:
     """
-    What a person has confirmed for a list.
+    What was confirmed for a list.
 
     Attributes:
-        selection: What it was.
-        options: How it was read.
-        bad: How many of its rows are no part of its campaign, since nothing can be sent for them.
+        selection: The list, text and options.
+        options: How the list was read.
+        bad: How many of its rows are not part of the campaign, since they cannot be sent.
     """
 
     selection: Selection
@@ -53,7 +54,7 @@ class Accepted:
     @classmethod
     def read(cls, file: Path, campaign: str) -> Accepted | None:
         """
-        Read what was confirmed for a campaign of the list; None where nothing was.
+        Read what was confirmed for a campaign of the list; None if nothing was.
 
         Raises:
             BrokenConfirmation: The file was changed by something else.
@@ -70,7 +71,7 @@ class Accepted:
             raise BrokenConfirmation(beside(file, _ENDING)) from exc
 
     def write(self, file: Path, campaign: str) -> None:
-        """Remember it."""
+        """Write it to the file."""
         mine = asdict(self)
         path = beside(file, _ENDING)
         part = path.with_name(f".{path.name}.part")
@@ -91,10 +92,10 @@ def _kept(file: Path) -> dict[str, Any]:
 
 
 def files_of(file: Path) -> list[Path]:
-    """Name a list, and what is kept beside it."""
+    """Return a list, and the files that are kept beside it."""
     return [file, beside(file, OUTBOX), beside(file, _ENDING)]
 
 
 def beside(file: Path, ending: str) -> Path:
-    """Name a file that belongs to a list, and lies beside it."""
+    """Return the path of a file that belongs to a list and is beside it."""
     return file.with_name(f"{file.name}{ending}")

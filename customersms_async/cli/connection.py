@@ -1,8 +1,8 @@
 """
 The client of a command.
 
-Rule of this module: the key comes from the environment, from a file or from a prompt; never from an
-option, which others on the machine can read in the list of processes, and which a shell remembers.
+Rule of this module: the key comes from the environment, a file or a prompt. It is never an option:
+others on the machine can see options in the process list, and shells keep them in their history.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["Connection"]
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """With which key, and to which gateway."""
+    """Which key and which gateway to use."""
 
     key_file: Annotated[
         Path | None, Parameter(help="A file with the key, instead of CUSTOMERSMS_API_KEY.")
@@ -48,11 +48,11 @@ class Connection:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncGenerator[CustomerSMS]:
         """
-        Make a client, with a limit that all commands of this user keep together.
+        Make a client, with a limit that all commands of this user share.
 
         Raises:
-            ConfigurationError: There is no key, or the key or the endpoint cannot be one.
-            OSError: The file of the key cannot be read.
+            ConfigurationError: There is no key, or the key or the endpoint is not valid.
+            OSError: The key file cannot be read.
         """
         key = self._key()
         endpoint = self.endpoint or NOT_GIVEN
@@ -68,9 +68,9 @@ class Connection:
     @contextlib.asynccontextmanager
     async def known(self) -> AsyncGenerator[CustomerSMS | None]:
         """
-        Make a client that says which account and gateway are set, and sends nothing.
+        Make a client that knows which account and gateway are set, and sends nothing.
 
-        It is None where no key is set, or what is set cannot be used: nobody is asked for one.
+        It is None if no key is set, or it cannot be used; there is no prompt for one.
         """
         async with contextlib.AsyncExitStack() as stack:
             client = None
@@ -86,17 +86,17 @@ class Connection:
 
     def announce(self, messages: int) -> None:
         """
-        Say that messages will be paid for, unless the gateway is on this machine.
+        Announce that messages will cost money, unless the gateway is on this machine.
 
         Raises:
-            ConfigurationError: The endpoint cannot be one.
+            ConfigurationError: The endpoint is not valid.
         """
         found = find_endpoint(self.endpoint or NOT_GIVEN)
         endpoint = check_endpoint(found, allow_insecure_http=False)
         if messages and not is_this_machine(endpoint):
             host = urlsplit(endpoint).hostname
             noun = "message" if messages == 1 else "messages"
-            say(f"{host} is a real gateway: {messages:,} {noun} will be paid for.")
+            say(f"{host} is a real gateway: {messages:,} {noun} will cost money.")
 
     def _key(self) -> str | NotGiven:
         if self.key_file is not None:
@@ -110,7 +110,7 @@ class Connection:
 
 
 def _text_of(file: Path) -> str:
-    """Read a small file as editors and shells of Windows write it, too: with a byte-order mark."""
+    """Read a small file, with or without the byte-order mark that Windows programs write."""
     content = file.read_bytes()
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
@@ -118,9 +118,9 @@ def _text_of(file: Path) -> str:
 
 def _limit_file() -> Path | None:
     """
-    Name the file that remembers what was sent, so that a command begun again keeps the limit.
+    Return the file that remembers what was sent, so that later commands keep the limit.
 
-    None where the environment says how the limit is kept, a test does, or no file can be made.
+    None if the environment or a test chooses the limiter, or the file cannot be created.
     """
     if os.environ.get("CUSTOMERSMS_LIMITER") or limiter_in_force() is not None:
         return None
@@ -129,6 +129,6 @@ def _limit_file() -> Path | None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
-        say(f"what is sent will not be remembered by later commands: {exc}")
+        say(f"later commands will not know what this one sends: {exc}")
         return None
     return path

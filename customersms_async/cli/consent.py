@@ -1,11 +1,11 @@
 """
-Whether a person wants exactly this to be sent.
+Confirmation that exactly this is to be sent.
 
 Rules of this module:
 
-1. What was confirmed holds until it changes: the same command again asks nothing.
-2. A list may grow or shrink and be confirmed again. Text, options and opt-outs are part of what was
-   queued already, and belong to another campaign.
+1. A confirmation holds until something changes: the same command does not ask again.
+2. A list may grow or shrink and be confirmed again. A different text, options or opt-outs need
+   another campaign, since messages with the old ones are already queued.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _LIST: Final = "the list"
 
 
 class Changed(Exception):  # named after what a person has to know
-    """It is no longer what was confirmed; the text says what differs."""
+    """It differs from what was confirmed; the text says how."""
 
 
 def agree(
     file: Path, campaign: str, wanted: Accepted, plan: Plan, *, yes: bool, token: str | None
 ) -> None:
     """
-    Return where a person has confirmed exactly this for a campaign, now or before.
+    Return once exactly this is confirmed for a campaign, now or earlier.
 
     Raises:
-        Changed: It is something else than what was confirmed.
-        UsageError: Nobody can be asked.
+        Changed: It differs from what was confirmed.
+        UsageError: There is no terminal to ask on.
     """
     known = Accepted.read(file, campaign)
     selection = wanted.selection
@@ -54,10 +54,10 @@ def agree(
 
 def check_unchanged(file: Path, accepted: Accepted) -> None:
     """
-    Look once more, after the list was read: it may have been saved meanwhile.
+    Check again after the list was read: it may have been saved meanwhile.
 
     Raises:
-        Changed: It is not what was confirmed; nothing of it was sent.
+        Changed: It differs from what was confirmed; nothing of it was sent.
     """
     if Selection.of(file, accepted.options) != accepted.selection:
         msg = f"{file.name} was changed while it was read; nothing was sent, look at it again"
@@ -69,7 +69,7 @@ def _check_change(changed: list[str], file: Path, selection: Selection, *, is_ne
     if changed != [_LIST]:
         msg = (
             f"since it was confirmed, changed: {what}; change it back, "
-            "or begin another campaign with --campaign NAME"
+            "or start another campaign with --campaign NAME"
         )
         raise Changed(msg)
     if not is_new:

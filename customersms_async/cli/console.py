@@ -1,4 +1,4 @@
-"""What is said, and where: results on standard output, everything else on standard error."""
+"""Output of commands: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 __all__ = ["complain", "fitted", "forget_output", "result", "result_json", "say", "typed"]
 
-#: From how many spaces on a line is a text, which goes on below its beginning.
+#: The indent from which on a line is a text, whose next lines are indented as much.
 _OF_A_TEXT: Final = 4
 
 
@@ -26,9 +26,9 @@ def result_json(values: Mapping[str, object]) -> None:
 
 def fitted(line: str, stream: TextIO) -> str:
     """
-    Break a line between words where it is too long for a terminal; elsewhere, leave it as it is.
+    Wrap a line that is too long for a terminal; elsewhere, leave it as it is.
 
-    Not for lines with a command in them: what is copied from a terminal has its breaks.
+    Not for lines that contain a command: text copied from a terminal includes its line breaks.
     """
     if not stream.isatty():
         return line
@@ -46,7 +46,7 @@ def fitted(line: str, stream: TextIO) -> str:
 
 
 def typed(words: Sequence[str]) -> str:
-    """Write a command as a person can type it, in the shell of this system."""
+    """Write a command as one would type it in this system's shell."""
     import shlex  # noqa: PLC0415  # few commands show another one
     import subprocess  # noqa: PLC0415  # for its quoting; nothing is run
 
@@ -54,20 +54,20 @@ def typed(words: Sequence[str]) -> str:
 
 
 def say(line: str) -> None:
-    """Tell what goes on."""
+    """Print a line about the progress."""
     sys.stderr.write(f"{line}\n")
 
 
 def complain(line: str) -> None:
-    """Say what went wrong."""
+    """Print what went wrong."""
     say(f"customersms: {line}")
 
 
 def forget_output() -> None:
     """
-    Write nothing more: who read the output, like ``head``, has gone.
+    Write nothing more: the reader of the output, such as ``head``, has gone.
 
-    Python would complain at its end about what it cannot flush.
+    Otherwise Python would complain at exit that it cannot flush.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

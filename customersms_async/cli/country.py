@@ -1,4 +1,4 @@
-"""Numbers of a country, as it was typed."""
+"""The parser of numbers for a country given on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["parser_of"]
 
 def parser_of(country: str | None) -> ParsePhone:
     """
-    Give what reads numbers.
+    Return the parser of numbers.
 
     Raises:
         UsageError: There is no such country.

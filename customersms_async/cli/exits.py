@@ -1,4 +1,4 @@
-"""What the exit status of the command says."""
+"""The exit status of the command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Exit", "UsageError", "worst"]
 
 
 class UsageError(Exception):
-    """The command line makes no sense; the text says what would."""
+    """The command line is not valid; the text says what would be right."""
 
 
 class Exit(enum.IntEnum):
@@ -18,12 +18,12 @@ class Exit(enum.IntEnum):
     The exit status.
 
     Attributes:
-        OK: All was sent, or nothing is wrong.
+        OK: Everything was sent, or nothing is wrong.
         ERROR: Something failed before anything was sent.
-        USAGE: The command line makes no sense.
+        USAGE: The command line is not valid.
         PARTIAL: Some were rejected, could not be sent, or were not sent.
         KEY: The gateway refused the key.
-        UNKNOWN: Of some, nobody knows whether they were sent.
+        UNKNOWN: Whether some were sent cannot be determined.
         STOPPED: A guard ended it: credits, a budget, a deadline, refusals.
         CHANGED: The plan is no longer the one that was confirmed.
         INTERRUPTED: Ctrl-C; what was done is kept.
@@ -40,7 +40,7 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130
 
 
-#: Where several hold, the first of these is told.
+#: If several apply, the first of these is returned.
 _ORDER: Final = (
     Exit.CHANGED,
     Exit.KEY,
@@ -53,6 +53,6 @@ _ORDER: Final = (
 
 
 def worst(exits: Iterable[Exit]) -> Exit:
-    """Choose what is told where several hold."""
+    """Choose the exit status if several apply."""
     found = set(exits)
     return next((one for one in _ORDER if one in found), Exit.OK)

@@ -1,4 +1,4 @@
-"""``customersms export``: the list as it was, with what became of each row."""
+"""``customersms export``: the list as it was, with the fate of each row."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def export(
     only: Annotated[
         str | None, Parameter(help="Only these: sent, rejected, not_sent, unknown, queued.")
     ] = None,
-    out: Annotated[Path | None, Parameter(help="Write to this file, not to the output.")] = None,
+    out: Annotated[Path | None, Parameter(help="Write to this file.")] = None,
 ) -> Exit:
-    """Write the list with what became of each row."""
+    """Write the list with the fate of each row."""
     if only is not None and only not in _FATES:
         msg = f"--only must be one of {', '.join(_FATES)}, not {only!r}"
         raise UsageError(msg)
@@ -58,7 +58,7 @@ def export(
 
 
 def write_rows(rows: Sequence[Sequence[str]], out: Path | None, people: Recipients | None) -> None:
-    """Write a table to a file, or to the output; its cells are parted as those of the list."""
+    """Write a table to a file or standard output, with the delimiter of the list."""
     delimiter = "," if people is None else people.delimiter or ","
     if out is None:
         csv.writer(sys.stdout, delimiter=delimiter, lineterminator="\n").writerows(rows)
@@ -68,7 +68,7 @@ def write_rows(rows: Sequence[Sequence[str]], out: Path | None, people: Recipien
 
 
 def list_of(file: Path | None, place: Place) -> Recipients | None:
-    """Open the list as it was read when it was confirmed; None where there is none."""
+    """Open the list as it was read when it was confirmed; None if there is none."""
     accepted = None if file is None else Accepted.read(file, place.name(file))
     return None if file is None or accepted is None else accepted.options.open(file)
 
@@ -77,15 +77,15 @@ async def result_rows(
     campaign: Campaign, people: Recipients | None, only: str | None = None
 ) -> AsyncIterator[list[str]]:
     """
-    Give the table of results, its header first.
+    Return the table of results, its header first.
 
     Args:
         campaign: The campaign.
 
-        people: The list, whose cells stand untouched before what is added; None where only the
-            campaign is at hand.
+        people: The list, whose cells come unchanged before the added ones; None if only the
+            campaign is known.
 
-        only: The fate that is wanted; None for all rows.
+        only: The fate to select; None for all rows.
     """
     columns = ("ref", "phone") if people is None else people.columns
     yield [*columns, *EVIDENCE]
@@ -95,7 +95,7 @@ async def result_rows(
 
 
 async def results(campaign: Campaign, people: Recipients | None) -> AsyncIterator[Result]:
-    """Give what became of each row of a list, and below it what is in no row of it."""
+    """Yield the result of each row of a list, and then those of messages that are in no row."""
     lines = [line async for line in _first_lines(campaign)]
     if people is None:
         numbers = {line.id: line.id for line in lines}
@@ -117,13 +117,13 @@ async def results(campaign: Campaign, people: Recipients | None) -> AsyncIterato
 @frozen
 class Result:
     """
-    What became of one row.
+    The result of one row.
 
     Attributes:
         cells: The cells of the list.
-        line: What the campaign knows of it; None where it is bad, or was not added yet.
+        line: What the campaign knows about it; None if it is bad, or was not added yet.
         numbers: The numbers of the rows of the table, by the ids of their lines.
-        row: The row; None where the list has none for it.
+        row: The row; None if the list has none for it.
         is_edited: Whether the row had another text when it was sent.
     """
 
@@ -135,13 +135,13 @@ class Result:
 
     @property
     def status(self) -> str:
-        """Its fate; empty where it has none yet."""
+        """Its fate; empty if it has none yet."""
         if self._refusal is not None:
             return "not_sent"
         return "" if self.line is None else self.line.status
 
     def added(self) -> list[str]:
-        """Give what stands behind the cells of the list."""
+        """Return the cells after those of the list."""
         if (bad := self._refusal) is not None:
             told = [str(bad.row), "not_sent", bad.code, harmless(bad.reason)]
             return [*told, *[""] * (len(EVIDENCE) - len(told))]
@@ -152,7 +152,7 @@ class Result:
         return evidence(known, self._number(line), self._doubled)
 
     def to_dict(self) -> dict[str, object]:
-        """Give the same as types that JSON has."""
+        """Return the same as JSON types."""
         name = {} if self.row is None else {"ref": self.row.name}
         if (bad := self._refusal) is not None:
             reason = {"code": bad.code, "detail": bad.reason}
@@ -178,7 +178,7 @@ class Result:
 
 
 async def _first_lines(campaign: Campaign) -> AsyncIterator[Line]:
-    """Leave out what contradicts an earlier row of the same reference."""
+    """Leave out lines that conflict with an earlier row of the same ref."""
     seen: set[str] = set()
     async for line in campaign.lines():
         if line.ref is None or line.ref not in seen:

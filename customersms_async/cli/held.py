@@ -1,4 +1,4 @@
-"""Why a campaign may not be sent, and which command goes on, for a person."""
+"""Why a campaign is held, and which command continues it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["held_line"]
 
 
 def held_line(held: CampaignHeld, file: Path | None, place: Place) -> str:
-    """Say what happened, and name the command that goes on, as it is typed for this campaign."""
+    """Say what happened, and which command to type to continue this campaign."""
     resume = place.command("resume", file)
     words = {
         "campaign.resume()": resume,
         "campaign.adopt(sms)": f"{resume} --new-key",
         "outbox.adopt()": f"{resume} --moved",
         "campaign.outcomes(Status.UNKNOWN)": place.command("export", file, "--only", "unknown"),
-        "give the client the same endpoint": "set CUSTOMERSMS_ENDPOINT (or --endpoint) to that",
-        "begin a campaign with another name": "begin another campaign with --campaign NAME",
+        "use the same endpoint": "set CUSTOMERSMS_ENDPOINT (or --endpoint) to the first",
+        "start a campaign with another name": "start another campaign with --campaign NAME",
     }
     text = str(held).replace("this client sends to", "now it would go to")
     for call, command in words.items():

@@ -1,8 +1,8 @@
 """
-Ctrl-C, and what a container or a closed terminal sends instead.
+Ctrl-C, and the signals that a container or a closed terminal sends instead.
 
-The first lets nothing new leave and waits for the answers of what is under way; the second gives
-them up, which leaves those messages unknown. The client's log says how many (see `log_lines`).
+After the first, nothing new is sent, and the answers to requests in flight are awaited; the second
+gives them up, which leaves those messages unknown. The client logs how many (see `log_lines`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["interruptible"]
 
 Result = TypeVar("Result")
 
-#: Seconds in which what is carried out takes notice of the first signal.
+#: Seconds that the work has to react to the first signal.
 _A_MOMENT: Final = 0.1
 
-#: Those of Windows are not among them: there, Python's own interruption cancels the task.
+#: None on Windows: there, Python's KeyboardInterrupt cancels the task.
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -28,10 +28,10 @@ async def interruptible(
     work: Coroutine[object, object, Result], on_first: Callable[[], object] | None = None
 ) -> Result:
     """
-    Carry out *work*; each signal cancels it once.
+    Run *work*; each signal cancels it once.
 
     Args:
-        work: It waits for what is under way when it is cancelled, and no longer when again.
+        work: At the first cancellation it waits for requests in flight, at the second it stops.
 
         on_first: Called at the first signal, if given.
 
@@ -44,7 +44,7 @@ async def interruptible(
     def interrupt() -> None:
         nonlocal count
         count += 1
-        if count > 1:  # one that comes at once must not be taken for a part of the first
+        if count > 1:  # an immediate second signal must not be merged with the first
             asyncio.get_running_loop().call_later(_A_MOMENT, task.cancel)
             return
         if on_first is not None:

@@ -1,14 +1,14 @@
 """
-The rows of a list, as a campaign knows them.
+The rows of a list, and their messages in its campaign.
 
 Rules of this module:
 
-1. A row is known by what it sends: its number and its text. A row may move, and a bad one may be
-   mended, and each is sent once all the same.
-2. Bad rows are no part of a campaign: what is mended would stand there twice.
-3. A person who was sent another text of the same list does not get a second one because a row was
-   edited afterwards.
-4. What waits and is no longer in the list is not sent.
+1. A row is identified by what it sends: its number and its text. A row may move, or a bad one be
+   fixed, and each is still sent once.
+2. Bad rows are not part of a campaign, or a fixed row would be there twice.
+3. A person who was sent a text from the list does not get a second one because the row was edited
+   afterwards.
+4. A queued message that is no longer in the list is not sent.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class ListRow(NamedTuple):
     Attributes:
         number: As a spreadsheet shows it.
         cells: Its cells, as many as there are columns.
-        item: What it is.
-        ref: How its campaign knows it; empty where it is bad.
+        item: Its message, or why there is none.
+        ref: Its ref in the campaign; empty if it is bad.
     """
 
     number: int
@@ -48,21 +48,21 @@ class ListRow(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How a person knows it."""
+        """Its name for people."""
         return f"row-{self.number}"
 
 
 @frozen
 class Comparison:
     """
-    A list beside its campaign.
+    A list compared with its campaign.
 
     Attributes:
-        lines: What the campaign knows of a row, by its ref.
+        lines: What the campaign knows about a row, by its ref.
         numbers: The numbers of the rows of the list, by the ids of their lines.
-        edited: Refs of rows whose line speaks of an earlier text to the same number.
-        gone: Lines of this list that no row belongs to any more.
-        others: Lines that are of no row of this list.
+        edited: Refs of rows whose line has an earlier text for the same number.
+        gone: Lines of this list whose row no longer exists.
+        others: Lines that never came from this list.
     """
 
     lines: Mapping[str, Line]
@@ -72,12 +72,12 @@ class Comparison:
     others: list[Line]
 
     def of(self, row: ListRow) -> Line | None:
-        """Give the line of a row; None where it is bad, or was not added yet."""
+        """Return the line of a row; None if it is bad, or was not added yet."""
         return self.lines.get(row.ref)
 
 
 def list_rows(people: Recipients) -> Iterator[ListRow]:
-    """Read a list; the same row has the same ref wherever it stands."""
+    """Read a list; the same row has the same ref in any position."""
     width, seen, prefix = len(people.columns), Counter[str](), _prefix(people)
     for (number, cells), item in zip(people.rows(), people, strict=True):
         padded = [*cells[:width], *[""] * (width - len(cells))]
@@ -86,7 +86,7 @@ def list_rows(people: Recipients) -> Iterator[ListRow]:
 
 def compare(people: Recipients, lines: Iterable[Line]) -> Comparison:
     """
-    Find the lines of a campaign that speak of the rows of a list.
+    Match the lines of a campaign to the rows of a list.
 
     Args:
         people: The list.
@@ -112,7 +112,7 @@ def compare(people: Recipients, lines: Iterable[Line]) -> Comparison:
 
 
 def _prefix(people: Recipients) -> str:
-    """Part the rows of a list from those of another in the same campaign."""
+    """Return the prefix that separates this list's refs from those of other lists."""
     return f"list-{_digest(people.path.name, size=4)}-"
 
 

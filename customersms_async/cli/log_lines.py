@@ -1,10 +1,10 @@
 """
-What the library logs, as lines for the person who runs a command.
+The library's log, as lines for the user of a command.
 
 Rules of this module:
 
-1. A line says what happens now and what the person can do; hashes of accounts mean nothing to them.
-2. What the command tells itself (progress, fates, the end) is not told twice.
+1. A line says what happens now and what the user can do; account hashes would mean nothing to them.
+2. What the command itself prints (progress, fates, the end) is not printed twice.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["told"]
 
 _logger = logging.getLogger("customersms_async")
 
-#: Events that are told from INFO on; of all others, only warnings and errors.
+#: Events that are shown from INFO on; of all others, only warnings and errors.
 _TOLD: Final = frozenset({"bulk.resumed"})
-#: Fates, which the command shows; and what closing waits for, which the run has said already.
+#: Fates, which the command prints itself; and the wait at closing, which the run has announced.
 _KNOWN: Final = frozenset({"request.unknown", "client.draining"})
-#: Events whose last argument says what happens, and the one before it of which run.
+#: Events whose last argument says what happens, and the one before names the run.
 _OF_A_RUN: Final = ("bulk.", "outbox.")
 
 
 @contextlib.contextmanager
 def told() -> Generator[None]:
-    """Show what is logged, as long as the block runs."""
+    """Show the log while the block runs."""
     handler, level = _Lines(), _logger.level
     _logger.addHandler(handler)
     _logger.setLevel(logging.INFO)

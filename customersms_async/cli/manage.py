@@ -24,12 +24,12 @@ from .row_choice import chosen_rows
 
 __all__ = ["pause", "resolve", "resume", "status", "summary"]
 
-#: Seconds between two looks of ``--watch``.
+#: Seconds between two updates of ``--watch``.
 _LOOK_AGAIN: Final = 2.0
 
-_ABANDONED: Final = "left under way by a process that has died: {:,}, counted as unknown"
+_ABANDONED: Final = "left in flight by a process that has died: {:,}, counted as unknown"
 
-#: Rows that are named of those about which nothing was done.
+#: How many of the unchanged rows are named.
 _MOST_SHOWN: Final = 20
 
 
@@ -38,11 +38,11 @@ def status(
     /,
     *,
     place: Place | None = None,
-    watch: Annotated[bool, Parameter(help="Look again until nothing waits.")] = False,
+    watch: Annotated[bool, Parameter(help="Repeat until nothing is queued.")] = False,
     json: Annotated[bool, Parameter(help="Print lines of JSON.")] = False,
     connection: Connection | None = None,
 ) -> Exit:
-    """Say how far a list is."""
+    """Show how far a list is."""
     place, connection = place or Place(), connection or Connection()
     accepted = None if file is None else Accepted.read(file, place.name(file))
     bad = 0 if accepted is None else accepted.bad
@@ -65,11 +65,11 @@ def status(
 
 
 def pause(file: File = None, /, *, place: Place | None = None) -> Exit:
-    """Let nothing new leave, whichever process sends."""
+    """Send nothing new, in any process."""
 
     async def hold(campaign: Campaign) -> Exit:
         await campaign.pause()
-        say(f"paused; go on with: {(place or Place()).command('resume', file)}")
+        say(f"paused; continue with: {(place or Place()).command('resume', file)}")
         return Exit.OK
 
     return _with(file, place, hold)
@@ -81,14 +81,14 @@ def resume(
     *,
     place: Place | None = None,
     new_key: Annotated[
-        bool, Parameter(help="The key was changed: go on with the one that is set now.")
+        bool, Parameter(help="The key was changed: continue with the one that is set now.")
     ] = False,
     moved: Annotated[
-        bool, Parameter(help="The outbox was moved here, and its original will not send.")
+        bool, Parameter(help="The outbox was moved here; the original will not send.")
     ] = False,
     connection: Connection | None = None,
 ) -> Exit:
-    """Let a list go on that was paused or held."""
+    """Continue a list that was paused or held."""
     place = place or Place()
 
     async def go_on() -> Exit:
@@ -104,7 +104,7 @@ def resume(
         if held is not None:
             complain(held_line(held, file, place))
             return Exit.STOPPED
-        say("it may go on; the same customersms bulk sends what waits")
+        say("it may continue; the same customersms bulk sends the rest")
         return Exit.OK
 
     return asyncio.run(go_on())
@@ -120,12 +120,12 @@ def resolve(
         Parameter(help="Rows that were sent after all: 17,20-25, or all, or @FILE."),
     ] = None,
     again: Annotated[
-        str | None, Parameter(help="Rows to send again, in the same way; some may get it twice.")
+        str | None, Parameter(help="Rows to send again, as --sent; some may get it twice.")
     ] = None,
 ) -> Exit:
-    """Say of unknown messages: sent after all, or send again."""
+    """Resolve unknown messages: sent after all, or send again."""
     if (sent is None) == (again is None):
-        msg = "say which rows: --sent 17,20-25, or --again 17,20-25"
+        msg = "name the rows: --sent 17,20-25, or --again 17,20-25"
         raise UsageError(msg)
     chosen = chosen_rows(sent or again or "")
     people = list_of(file, place or Place())
@@ -143,7 +143,7 @@ def resolve(
         if left:
             more = f" and {len(left) - _MOST_SHOWN:,} more" if len(left) > _MOST_SHOWN else ""
             named = ", ".join(left[:_MOST_SHOWN]) + more
-            say(f"nothing done about {named}: not there, or not unknown")
+            say(f"left unchanged, since not found or not unknown: {named}")
         return Exit.PARTIAL if left else Exit.OK
 
     return _with(file, place, settle)
@@ -151,12 +151,12 @@ def resolve(
 
 def summary(now: CampaignStatus, bad: int = 0) -> str:
     """
-    Say in one line how a list stands.
+    Describe the status of a list in one line.
 
     Args:
-        now: Its campaign.
+        now: The status of its campaign.
 
-        bad: How many of its rows are no part of that.
+        bad: How many of its rows are not part of that.
     """
     parts = [
         f"{now.sent:,} sent",
@@ -166,7 +166,7 @@ def summary(now: CampaignStatus, bad: int = 0) -> str:
         f"{now.queued + now.claimed:,} waiting",
     ]
     if under_way := now.sending - now.abandoned:
-        parts.append(f"{under_way:,} under way")
+        parts.append(f"{under_way:,} in flight")
     if now.credits is not None:
         parts.append(f"{now.credits:,} credits left")
     if now.state != "open":
@@ -179,7 +179,7 @@ def _is_unfinished(now: CampaignStatus) -> bool:
 
 
 async def _held(campaign: Campaign, connection: Connection) -> CampaignHeld | None:
-    """Give what would hold the campaign, with the key and the gateway that are set."""
+    """Return what would hold the campaign, with the current key and gateway."""
     try:
         async with connection.known() as sms:
             await campaign.check(sms)
@@ -196,7 +196,7 @@ def _say_more(now: CampaignStatus, held: CampaignHeld | None, file: File, place:
 
 
 async def _lines_by_row(people: Recipients | None, campaign: Campaign) -> dict[int, Line]:
-    """Give what a campaign knows, by the numbers that `export` shows under ``row``."""
+    """Return a campaign's lines, by the numbers that `export` shows under ``row``."""
     lines = [line async for line in campaign.lines()]
     if people is None:
         return {line.id: line for line in lines}

@@ -1,8 +1,8 @@
 """
-How far a run is: a bar on a terminal, a line a minute elsewhere; always on standard error.
+The progress of a run: a bar on a terminal, a line per minute elsewhere; always on standard error.
 
-Rule of this module: what is shown is what the outbox says, so that several processes that send one
-list all show the whole of it.
+Rule of this module: progress is read from the outbox, so that several processes that send one list
+all show the whole of it.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from .manage import summary
 
 __all__ = ["shown"]
 
-#: Seconds between two looks at the outbox, and between two lines.
+#: Seconds between two reads of the outbox, and between two lines.
 _LOOK_AGAIN: Final = 0.5
 _SPEAK_AGAIN: Final = 60.0
 
-#: Terminals on which nothing that was shown can be shown anew.
+#: Terminals that cannot redraw a line.
 _NO_BAR: Final = ("dumb", "unknown")
 
-#: Columns of a terminal. With what stands beside it there is room for ``^C``, which terminals show
-#: at the end of the line; where that went on in the next, the bar could not be taken away.
+#: Columns of the bar. The line leaves room for ``^C``, which terminals print at its end; if that
+#: wrapped, the bar could not be erased.
 _WIDTH: Final = 30
 
 
 @contextlib.asynccontextmanager
 async def shown(campaign: Campaign) -> AsyncGenerator[None]:
-    """Show how far *campaign* is, as long as the block runs."""
+    """Show the progress of *campaign* while the block runs."""
     show = _bar if sys.stderr.isatty() and os.environ.get("TERM") not in _NO_BAR else _lines
     task = asyncio.create_task(show(campaign))
     try:
@@ -78,7 +78,7 @@ def _total(now: CampaignStatus) -> int:
 
 
 def _said(now: CampaignStatus) -> str:
-    """Say beside the bar what is out of the ordinary."""
+    """Return the exceptions to show beside the bar."""
     words = [f"{now.unknown:,} unknown"] if now.unknown else []
     words += [f"{now.rejected:,} rejected"] if now.rejected else []
     words += [now.state] if now.state != "open" else []

@@ -1,13 +1,13 @@
 """
-Tables that a spreadsheet opens as they are meant.
+Tables that a spreadsheet opens as intended.
 
 Rules of this module:
 
-1. What came from the caller's list goes back untouched; what we add to it is made harmless where a
-   spreadsheet would take it for a formula.
-2. UTF-8 with a byte-order mark, without which Excel reads something else. Cells are parted as in
-   the list, since the same Excel has to open both.
-3. A file is replaced as a whole, or not at all; never the list, nor what is kept beside it.
+1. Cells of the user's list are written back unchanged; cells that we add are escaped if a
+   spreadsheet would take them for a formula.
+2. UTF-8 with a byte-order mark, without which Excel assumes another encoding. The delimiter is that
+   of the list, since the same Excel has to open both.
+3. A file is replaced as a whole, or not at all; never the list, nor the files kept beside it.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ __all__ = ["check_output", "write_table"]
 
 def check_output(option: str, out: Path | None, file: Path | None) -> None:
     """
-    Look whether a table can be written to a file, before anything else is done.
+    Check that a table can be written to a file, before anything else is done.
 
     Args:
-        option: What names the file.
+        option: The option that names the file.
 
-        out: The file; None where none is to be written.
+        out: The file; None if none is to be written.
 
-        file: The list; None where there is none.
+        file: The list; None if there is none.
 
     Raises:
-        UsageError: It is the list itself, a folder, or in a folder that is not there.
+        UsageError: It is the list itself, a folder, or in a folder that does not exist.
     """
     if out is None:
         return
     mine = [] if file is None else files_of(file)
     if any(one.exists() and out.exists() and out.samefile(one) for one in mine):
-        msg = f"{option} would write over {out}; give it another name"
+        msg = f"{option} would overwrite {out}; choose another name"
         raise UsageError(msg)
     if out.is_dir() or not out.parent.is_dir():
-        what = "is a folder" if out.is_dir() else f"is in {out.parent}, which is no folder"
+        what = "is a folder" if out.is_dir() else f"is in {out.parent}, which is not a folder"
         msg = f"{option} {out} {what}; name a file"
         raise UsageError(msg)
 
 
 def write_table(path: Path, rows: Iterable[Sequence[str]], delimiter: str) -> None:
-    """Write *rows*, the header first; the file is there once all of it is."""
+    """Write *rows*, the header first; the file appears once it is complete."""
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("w", encoding="utf-8-sig", newline="") as file:

@@ -1,4 +1,4 @@
-"""Which rows of a list are meant: numbers and ranges, all, or what stands in a file."""
+"""The choice of rows of a list: numbers and ranges, all, or those listed in a file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def chosen_rows(written: str) -> list[int] | None:
     """
     Read ``17,20-25``, ``all``, or ``@FILE``; None for all.
 
-    A file is a table with a column ``row``, like those that `export` writes, or nothing but numbers
-    and ranges, parted by commas or line ends.
+    A file is a table with a column ``row``, like those that `export` writes, or contains only
+    numbers and ranges, separated by commas or line breaks.
 
     Raises:
         UsageError: It is something else.
@@ -44,7 +44,7 @@ def _rows_of(file: Path) -> list[int]:
         cells = [row[place] for row in table[1:] if place < len(row)]
     else:
         cells = [cell for row in table for cell in row]
-    return _numbers([cell for cell in cells if cell.strip()], f"what stands in {file}")
+    return _numbers([cell for cell in cells if cell.strip()], f"the contents of {file}")
 
 
 def _numbers(parts: list[str], what: str) -> list[int]:

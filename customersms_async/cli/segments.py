@@ -19,7 +19,7 @@ def segments(
     *,
     json: Annotated[bool, Parameter(help="Print one line of JSON.")] = False,
 ) -> Exit:
-    """Count the segments of a text, and say what makes it long."""
+    """Count the segments of a text, and show what makes it long."""
     if not text:
         msg = "the text is empty, and an empty text cannot be sent"
         raise UsageError(msg)
@@ -42,5 +42,5 @@ def _show(counted: Segments) -> None:
 
 
 def shown(char: str) -> str:
-    """Show a character, or nothing where it cannot be seen."""
+    """Show a character, or a space if it is invisible."""
     return char if char.isprintable() and not char.isspace() else " "

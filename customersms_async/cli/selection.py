@@ -1,4 +1,4 @@
-"""Which list, which text, which options: what a person confirms."""
+"""The list, the text and the options that are confirmed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _option(about: str) -> Parameter:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ListOptions:
-    """How a list of recipients is read; the same in `check` and `bulk`."""
+    """How to read a list of recipients; the same in `check` and `bulk`."""
 
     text: Annotated[
         str | None,
@@ -37,14 +37,14 @@ class ListOptions:
     text_file: Annotated[Path | None, _option("A file with the text.")] = None
     phone: Annotated[str | None, _option("The column of the numbers.")] = None
     country: Annotated[
-        str | None, _option("Two letters, like US, for numbers without a country code.")
+        str | None, _option("A country like US, for numbers without a country code.")
     ] = None
-    skip: Annotated[Path | None, _option("A list of numbers that want no messages.")] = None
+    skip: Annotated[Path | None, _option("A list of numbers to leave out (opt-outs).")] = None
     sheet: Annotated[str | None, _option("The sheet of a workbook.")] = None
     encoding: Annotated[str | None, _option("The encoding of the file.")] = None
-    delimiter: Annotated[
-        str | None, _option("What stands between two cells: one character, or tab.")
-    ] = None
+    delimiter: Annotated[str | None, _option("The separator of cells: one character, or tab.")] = (
+        None
+    )
     batch_size: Annotated[
         int,
         Parameter(
@@ -53,7 +53,7 @@ class ListOptions:
     ] = 100
 
     def words(self) -> list[str]:
-        """Give them as they are typed."""
+        """Return them as one would type them."""
         given = ((one.name, getattr(self, one.name), one.default) for one in fields(self))
         typed = ((name, value) for name, value, default in given if value != default)
         return [word for name, value in typed for word in (_flag(name), str(value))]
@@ -63,7 +63,7 @@ class ListOptions:
         Open the list.
 
         Raises:
-            UsageError: Two options contradict each other, or one of them cannot be read.
+            UsageError: Two options contradict each other, or one of them is not valid.
             RecipientsError: The list cannot be used; the message says why.
             OSError: A file cannot be opened.
         """
@@ -99,12 +99,12 @@ def _delimiter(written: str | None) -> str | None:
 @dataclass(frozen=True)
 class Selection:
     """
-    What a plan was made of, as digests; none of them can be read backwards.
+    The inputs of a plan, as one-way digests.
 
     Attributes:
         file: The list.
-        text: The text, wherever it stands.
-        skip: The list of those who want no messages.
+        text: The text, from an option or a file.
+        skip: The opt-out list.
         options: All other options.
     """
 
@@ -115,7 +115,7 @@ class Selection:
 
     @classmethod
     def of(cls, file: Path, options: ListOptions) -> Selection:
-        """Read what is selected, and digest it."""
+        """Read the selected inputs, and digest them."""
         text = (options.text or "").encode()
         others = (options.phone, options.country, options.sheet, options.encoding)
         more = (options.delimiter, options.batch_size)
@@ -128,16 +128,16 @@ class Selection:
 
     @property
     def token(self) -> str:
-        """Eight letters and digits that change with each of them."""
+        """Eight letters and digits that change with any of them."""
         whole = f"{self.file} {self.text} {self.skip} {self.options}"
         return hashlib.sha256(whole.encode()).hexdigest()[:8]
 
     def changed_from(self, other: Selection) -> list[str]:
-        """Name what is not as it was in *other*."""
+        """Name what differs from *other*."""
         names = {
             "file": "the list",
             "text": "the text",
-            "skip": "the list of those who want no messages",
+            "skip": "the opt-out list",
             "options": "the options",
         }
         return [name for key, name in names.items() if getattr(self, key) != getattr(other, key)]
@@ -154,7 +154,7 @@ def _digest_of(file: Path | None) -> str:
 
 
 def look_through(people: Recipients, batch_size: int) -> tuple[Plan, Problems]:
-    """Read the list once: what its run would be, and what is wrong with it."""
+    """Read the list once: the plan of its run, and what is wrong with it."""
     problems = Problems()
 
     def noted(row: Message | Refusal) -> Message | Refusal:

@@ -28,7 +28,7 @@ __all__ = ["send", "send_samples"]
 
 Result = TypeVar("Result")
 
-_WAITS: Final = "waiting for what is under way; Ctrl-C again gives up"
+_WAITS: Final = "waiting for requests in flight; Ctrl-C again gives up"
 
 
 def send(
@@ -37,10 +37,10 @@ def send(
     *,
     text: Annotated[str, Parameter(help="The text.")],
     timeout: Annotated[
-        float | None, Parameter(help="Seconds for each, all in all.", validator=Number(gt=0))
+        float | None, Parameter(help="Seconds for each number, in total.", validator=Number(gt=0))
     ] = None,
     country: Annotated[
-        str | None, Parameter(help="Two letters, like US, for numbers without a country code.")
+        str | None, Parameter(help="A country like US, for numbers without a country code.")
     ] = None,
     connection: Connection | None = None,
     json: Annotated[bool, Parameter(help="Print one line of JSON for each number.")] = False,
@@ -52,7 +52,7 @@ def send(
 
 
 def send_samples(connection: Connection, plan: Plan, number: str, country: str | None) -> Exit:
-    """Send the first, the longest and the dearest text of a plan to one number."""
+    """Send the first, the longest and the most expensive text of a plan to one number."""
     phone = checked(parser_of(country), number)
     samples = filter(None, (plan.first, plan.longest, plan.dearest))
     texts = dict.fromkeys(sample.text for sample in samples)
@@ -80,7 +80,7 @@ def _send(
 
 @frozen
 class _Fate:
-    """What became of one message."""
+    """The fate of one message."""
 
     phone: str
     end: Receipt | SendError
@@ -116,7 +116,7 @@ def _behind(sign: str, said: str | None) -> str:
 
 
 async def _unless_interrupted(work: Coroutine[object, object, Result]) -> Result | None:
-    """Carry out *work*; None where it was interrupted, and the log has told what became of it."""
+    """Run *work*; None if it was interrupted, and the log says what became of it."""
     with contextlib.suppress(asyncio.CancelledError):
         return await interruptible(work, lambda: say(_WAITS))
     return None
@@ -141,7 +141,7 @@ async def _send_all(
 
 
 async def _wait_or_give_up(sms: CustomerSMS) -> None:
-    """Wait for what is under way; at a second interruption, no longer."""
+    """Wait for requests in flight, until a second interruption."""
     try:
         await sms.aclose()
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""What ended a run early, and what to do about it, for a person."""
+"""What ended a run early, and what the user can do about it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from .._values.refusal_words import Family, family_of
 
 __all__ = ["stop_line"]
 
-_SAME: Final = "then the same command goes on"
+_SAME: Final = "then run the same command again"
 
 _CURES: Final = {
-    codes.BUDGET_SPENT: "the budget is spent; the same command with a higher --max-credits goes on",
-    codes.CONNECT_FAILED: "the gateway cannot be reached; the same command goes on later",
-    codes.RATE_LIMITED: "the gateway turns requests away; the same command goes on later",
+    codes.BUDGET_SPENT: "the budget is spent; run the same command with a higher --max-credits",
+    codes.CONNECT_FAILED: "the gateway cannot be reached; run the same command later",
+    codes.RATE_LIMITED: "the gateway refuses requests for the rate; run the same command later",
     codes.NO_CREDITS: f"the account has too few credits; top it up, {_SAME}",
-    codes.TIME_IS_UP: "--until is over; the same command with a later one goes on",
+    codes.TIME_IS_UP: "the time of --until is over; run the same command with a later one",
     codes.TOO_MANY_UNKNOWN: (
-        "requests in a row had no readable answer; look at the unknown before the same command"
+        "requests in a row had no readable answer; check the unknown, then run the same command"
     ),
 }
 _OF_THE_KEY: Final = "the gateway refused the key; set the right one, "
-_REFUSED: Final = f"the gateway refused requests in a row; mend what it says, {_SAME}"
+_REFUSED: Final = f"the gateway refused requests in a row; fix what it reports, {_SAME}"
 
 
 def stop_line(word: str, other_key: str | None = None) -> str:
     """
-    Say what a run was stopped by, the word first, and what to do.
+    Say what stopped a run, the code first, and what to do.
 
     Args:
-        word: The word.
+        word: The code.
 
-        other_key: The command that lets the campaign take another key; None where it needs none.
+        other_key: The command that binds the campaign to another key; None if it needs none.
     """
     if family_of(word) is Family.KEY:
         then = _SAME if other_key is None else f"type {other_key}, {_SAME}"

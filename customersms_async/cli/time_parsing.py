@@ -1,4 +1,4 @@
-"""Hours and instants as people type them."""
+"""Hours and times as people type them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _HOURS: Final = re.compile(r"(\d\d?:\d\d)\s*-\s*(\d\d?:\d\d)(?:\s+(\S+))?")
 
 def read_hours(written: str | None) -> tuple[str, str, str] | None:
     """
-    Read ``08:00-21:00`` or ``08:00-21:00 Europe/Rome``; without a zone, in that of this machine.
+    Parse ``08:00-21:00`` or ``08:00-21:00 Europe/Rome``; by default in this machine's time zone.
 
     Raises:
-        UsageError: It is something else, or this machine does not say its zone.
+        UsageError: It is something else, or this machine's zone is not known.
     """
     if written is None:
         return None
@@ -29,17 +29,17 @@ def read_hours(written: str | None) -> tuple[str, str, str] | None:
         raise UsageError(msg)
     zone = found[3] or _local_zone()
     if zone is None:
-        msg = f'this machine does not say its time zone; write it: --hours "{written} Europe/Rome"'
+        msg = f'the time zone here is not known; name it: --hours "{written} Europe/Rome"'
         raise UsageError(msg)
     return found[1].zfill(5), found[2].zfill(5), zone
 
 
 def read_until(written: str | None) -> dt.datetime | None:
     """
-    Read an instant; without an offset, in the time of this machine.
+    Parse a date and time; without an offset, in this machine's local time.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not one.
     """
     if written is None:
         return None

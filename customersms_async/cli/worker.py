@@ -31,15 +31,15 @@ async def _work(url: str, connection: Connection) -> Exit:
     async with Outbox(url) as outbox, connection.open() as sms:
         work = _send(outbox, sms)
         try:
-            await interruptible(work, lambda: say("ends, once what is under way is answered"))
+            await interruptible(work, lambda: say("stopping; waiting for requests in flight"))
         except asyncio.CancelledError:
-            await sms.aclose(drain=0)  # what is under way after a second Ctrl-C is given up
+            await sms.aclose(drain=0)  # after a second Ctrl-C, requests in flight are given up
             return Exit.INTERRUPTED
     return Exit.OK
 
 
 async def _send(outbox: Outbox, sms: CustomerSMS) -> None:
     async with outbox.worker(sms):
-        say("sending what is enqueued; Ctrl-C ends it")
+        say("sending what is enqueued; Ctrl-C stops it")
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()

@@ -1,13 +1,13 @@
 """
-What a run reads: finished batches, claimed a few at a time as it asks for them.
+The input of a run: finished batches, claimed a few at a time on demand.
 
 Rules of this module:
 
-1. Few batches are claimed before the run wants them: little is held by a worker that dies, and a
-   transaction for each would cost the database half of what it does for a campaign.
-2. The feed ends when nothing of the campaign waits or is under way, here or at another worker: what
-   another one leaves behind is taken up after its lease.
-3. Outside its hours and while it is paused, a campaign waits, and what was claimed ahead is given
+1. Few batches are claimed ahead of demand, so that a worker that dies holds little. They are not
+   claimed one by one: a transaction each would be half of a campaign's cost in the database.
+2. The feed ends when nothing of the campaign is queued or in progress, here or at another worker:
+   what another worker leaves behind is taken over after its lease.
+3. Outside its hours and while it is paused, a campaign waits, and batches claimed ahead are given
    back; after its deadline it ends.
 """
 
@@ -38,7 +38,7 @@ from ._session import Session
 
 __all__ = ["AT_ONCE", "Feed"]
 
-#: Seconds between two looks at what others do.
+#: Seconds between two checks of what other workers do.
 _LOOK_AGAIN: Final = 1.0
 
 #: Requests that are claimed at once.
@@ -54,10 +54,10 @@ class Feed:
         session: The run.
         hours: When it may send, or None.
         deadline: When it ends, or None.
-        batch_size: Numbers in one request, where batches of one text are put together.
-        is_urgent: Whether it gives what is urgent, or what is not.
-        is_endless: Whether it waits for more where nothing is left, as a worker does.
-        at_once: Requests that are claimed at once.
+        batch_size: Numbers in one request, when batches with equal texts are combined.
+        is_urgent: Whether it yields urgent messages, or the others.
+        is_endless: Whether it waits for more when nothing is left, as a worker does.
+        at_once: Requests to claim at once.
     """
 
     session: Session
@@ -71,7 +71,7 @@ class Feed:
     _ahead: deque[Claim] = field(factory=deque[Claim])
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Claim batch after batch, until there is nothing left to do, or the database is away."""
+        """Claim batch after batch until nothing is left to do or the database is unavailable."""
         try:
             async for batch in self._batches():
                 yield batch
@@ -98,7 +98,7 @@ class Feed:
         return self.deadline is not None and dt.datetime.now(dt.UTC) >= self.deadline
 
     def _wait(self) -> float:
-        """Seconds until its hours begin, or its deadline has come; in steps of a minute."""
+        """Seconds until its hours begin or its deadline passes; at most a minute."""
         now = dt.datetime.now(dt.UTC)
         seconds = 0.0 if self.hours is None else min(self.hours.wait(now), 60.0)
         if self.deadline is not None:
@@ -106,7 +106,7 @@ class Feed:
         return max(seconds, 0.0)
 
     async def _is_open(self) -> bool:
-        """Tell whether the campaign may go on; ask again once it was held."""
+        """Return whether the campaign may continue; if it is held, check the database again."""
         session = self.session
         if session.state != OPEN:
             session.state = (await self._counts()).state
@@ -123,7 +123,7 @@ class Feed:
         return bool(found)
 
     async def _give_back(self) -> None:
-        """Let others have what was claimed ahead, or nobody."""
+        """Release the batches that were claimed ahead."""
         session = self.session
         while self._ahead:
             unit = session.units[self._ahead[0].messages[0]]
@@ -146,9 +146,9 @@ class Feed:
         )
 
     async def _wait_for_more(self) -> bool:
-        """Nothing could be claimed: wait for what may change that; tell whether something may."""
+        """Nothing could be claimed: wait for a change; return False if none can come."""
         if self._after:
-            self._after = 0  # look at what was given back, too
+            self._after = 0  # include batches that were given back
             return True
         if self.session.units:
             await self._pause(self._poll)
@@ -166,7 +166,7 @@ class Feed:
         return await self.session.ask(lambda: count(self.session.campaign))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, no longer than until something changes."""
+        """Wait, but only until something changes."""
         self.session.changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

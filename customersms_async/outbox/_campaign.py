@@ -1,11 +1,11 @@
 """
-`Campaign`: a list of messages with a name, each of which is sent once, in any number of runs.
+`Campaign`: a named list of messages, each of which is sent once, in any number of runs.
 
 Rules of this module:
 
 1. The same name is always the same campaign, in every process and run.
-2. What a call decides is in the database when it returns.
-3. Nothing is sent but by `Campaign.send`, and that only what is queued.
+2. The effect of a call is in the database when it returns.
+3. Only `Campaign.send` sends anything, and only messages that are queued.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _AT_ONCE: Final = 1000
 
 
 class Host(Protocol):
-    """What a campaign needs of its outbox."""
+    """What a campaign needs from its outbox."""
 
     @property
     def engine(self) -> Engine: ...
@@ -73,7 +73,7 @@ class Host(Protocol):
 
 class Campaign:
     """
-    Messages with a name; get one by `Outbox.campaign`.
+    A named list of messages; get one from `Outbox.campaign`.
 
     ::
 
@@ -104,22 +104,23 @@ class Campaign:
         batch_size: int = 100,
     ) -> Added:
         """
-        Add messages; what was added before adds nothing.
+        Add messages; those that were added before are ignored.
 
         A bad row never stops it: it is kept with its reason, and counted.
 
         Args:
-            messages: Any iterable of `Message`, async or not, read lazily; the refusals of
-                `customersms_async.recipients.read` may stand among them.
+            messages: Any iterable of `Message`, async or not, read lazily; it may include the
+                refusals of `customersms_async.recipients.read`.
 
-            parse_phone: Reads a number.
+            parse_phone: Parses a number.
 
             batch_size: Numbers in one request.
 
         Raises:
-            TypeError: *messages* cannot be iterated over, or a `Message.ref` is no string.
+            TypeError: *messages* cannot be iterated over, or a `Message.ref` is not a string.
             ValueError: A ref is empty or too long.
-            OutboxUnavailable: The database cannot be asked. Rows before were added; add all again.
+            OutboxUnavailable: The database is unavailable. Earlier rows may have been added; add
+                all of them again.
         """
         size = check_count("batch_size", batch_size, 1)
         writer = Writer(self._engine, await self._find(), OpenBatches(size))
@@ -131,7 +132,7 @@ class Campaign:
         return writer.added
 
     async def plan(self) -> Plan:
-        """Say what sending will be: what waits, in how many requests, minutes and segments."""
+        """Estimate the run: messages queued, and the requests, minutes and segments they take."""
         return await plan_queued(self._engine, await self._find())
 
     async def send(
@@ -146,35 +147,35 @@ class Campaign:
         drain: float | None = None,
     ) -> Progress:
         """
-        Send what waits, until nothing of the campaign waits or is under way anywhere.
+        Send what is queued, until nothing of the campaign is queued or in progress anywhere.
 
-        It may be called again after any kind of end, and by several processes at once.
+        It may be called again however it ended, and by several processes at once.
 
         Args:
-            sms: The client. The campaign is bound to its account and endpoint at the first call.
+            sms: The client. The first call binds the campaign to its account and endpoint.
 
-            stop: What ends it early; ``max_credits`` is a budget for the campaign, over all calls
+            stop: When to end early; ``max_credits`` is a budget for the campaign, over all calls
                 and processes.
 
-            hours: Daily hours, like ``("08:00", "21:00", "Europe/Rome")``; outside it waits.
+            hours: Daily hours, like ``("08:00", "21:00", "Europe/Rome")``; outside them it waits.
 
-            deadline: An aware instant after which nothing new leaves.
+            deadline: An aware datetime after which no new request is sent.
 
-            batch_size: Numbers in one request, where equal texts were added one by one.
+            batch_size: Numbers in one request, when equal texts were added one by one.
 
-            max_in_flight: Requests under way at once.
+            max_in_flight: Requests in flight at once.
 
-            drain: Seconds that a cancelled call waits for what is in flight; None for as long as a
-                request can take.
+            drain: Seconds that a cancelled call waits for requests in flight; None for as long as
+                a request can take.
 
         Returns:
-            The counts of the whole campaign. ``stopped`` is the word of what ended the call early.
+            The counts of the whole campaign. ``stopped`` is the code of what ended the call early.
 
         Raises:
-            CampaignHeld: A person has to decide first; the text says what, and how.
-            OutboxUnavailable: The database was away for longer than ``stop.outage``.
-            ConfigurationError: An option is out of its range.
-            asyncio.CancelledError: It was cancelled; what was in flight was waited for.
+            CampaignHeld: Someone must decide first; the text says what, and how.
+            OutboxUnavailable: The database was unavailable for longer than ``stop.outage``.
+            ConfigurationError: An option is out of range.
+            asyncio.CancelledError: It was cancelled, and has waited for the requests in flight.
         """
         rules = StopRules() if stop is None else check_rules(stop)
         run = await self._session(sms, rules)
@@ -220,17 +221,17 @@ class Campaign:
 
     async def outcomes(self, *statuses: Status) -> AsyncIterator[Outcome]:
         """
-        Give what is settled, in the order in which it was added.
+        Yield the outcomes of settled messages, in the order in which they were added.
 
         Args:
-            statuses: Only these fates; none for all.
+            statuses: Only these fates; all if empty.
         """
         wanted = [Status(status).value for status in statuses or Status]
         async for line in self._lines(wanted):
             yield line.outcome()
 
     async def lines(self) -> AsyncIterator[Line]:
-        """Give all rows with the evidence, settled or not, in the order of their adding."""
+        """Yield all rows with the evidence, settled or not, in the order they were added."""
         async for line in self._lines(None):
             yield line
 
@@ -240,13 +241,13 @@ class Campaign:
 
     async def check(self, sms: CustomerSMS | None = None) -> None:
         """
-        Ask the guards as `send` would, and send nothing.
+        Check the guards as `send` would, without sending anything.
 
         Args:
-            sms: The client; without one, nothing is asked about account and endpoint.
+            sms: The client; without one, account and endpoint are not checked.
 
         Raises:
-            CampaignHeld: `send` would raise it, too.
+            CampaignHeld: `send` would raise it too.
         """
         account, endpoint = (None, None) if sms is None else (sms.account, route_of(sms)[0])
         known = await self._engine.run(facts(await self._find(), self._host.place))
@@ -254,55 +255,55 @@ class Campaign:
 
     async def mark_sent(self, refs: Iterable[str]) -> list[str]:
         """
-        Say of unknown messages that they were sent after all.
+        Record that unknown messages were sent after all.
 
         Returns:
-            The refs about which nothing was done, since they are not there or not unknown.
+            The refs that were left unchanged, because they do not exist or are not unknown.
         """
         job = mark_sent(await self._find(), _refs(refs), time.time())
         return await self._engine.run(job)
 
     async def send_again(self, refs: Iterable[str]) -> list[str]:
         """
-        Queue messages again that are unknown or rejected.
+        Requeue messages that are unknown or rejected.
 
-        An unknown one waits until nothing of its first request can be under way any more: the
-        lease, and the ``request_timeout`` of the client that sent it. It may reach a person twice:
-        the first request may have been carried out.
+        An unknown one waits until its first request can no longer be in progress: for the lease and
+        the ``request_timeout`` of the client that sent it. The recipient may get it twice: the
+        first request may have been carried out.
 
         Returns:
-            The refs about which nothing was done, since they are not there or have another fate.
+            The refs that were left unchanged, because they do not exist or have another fate.
         """
         job = send_again(await self._find(), _refs(refs), time.time())
         return await self._engine.run(job)
 
     async def withdraw(self, refs: Iterable[str]) -> list[str]:
         """
-        Take messages out that wait: they become ``NOT_SENT`` with the code ``WITHDRAWN``.
+        Remove messages from the queue: they become ``NOT_SENT`` with the code ``WITHDRAWN``.
 
         Returns:
-            The refs about which nothing was done, since they are not there or do not wait.
+            The refs that were left unchanged, because they do not exist or are not queued.
         """
         job = withdraw(await self._find(), _refs(refs), time.time())
         return await self._host.engine.run(job)
 
     async def pause(self, reason: str | None = None) -> None:
-        """Let nothing new leave, at any process; runs wait for `resume`."""
+        """Send nothing new, in any process; runs wait for `resume`."""
         await self._engine.run(hold(await self._find(), PAUSED, reason))
 
     async def resume(self) -> None:
         """
-        Let it go on, for any reason for which a guard held it.
+        Let it continue, whatever guard held it.
 
         Raises:
-            CampaignHeld: It was cancelled, and that is for good.
+            CampaignHeld: It was cancelled, which cannot be undone.
         """
         if not await self._engine.run(resume(await self._find())):
             raise CampaignHeld(self._name, *IS_CANCELLED)
 
     async def cancel(self) -> int:
         """
-        End it for good: what waits becomes ``NOT_SENT`` with the code ``CANCELLED``.
+        End it permanently: queued messages become ``NOT_SENT`` with the code ``CANCELLED``.
 
         Returns:
             How many messages were cancelled.
@@ -315,15 +316,15 @@ class Campaign:
         return (await self.status()).not_sent - before
 
     async def adopt(self, sms: CustomerSMS) -> None:
-        """Bind it to the account of *sms*, whose key has replaced the one it was begun with."""
+        """Bind it to the account of *sms*, after the key it was started with was replaced."""
         await self._engine.run(rebind(await self._find(), sms.account))
 
     async def export(self, path: str | os.PathLike[str]) -> int:
         """
-        Write every row with its fate and the evidence into a CSV that opens in a spreadsheet.
+        Write every row with its fate and the evidence to a CSV file for spreadsheets.
 
         Returns:
-            How many rows there are.
+            How many rows were written.
         """
         file, total, lines = Path(path), 0, list[Line]()
         await asyncio.to_thread(_write, file, as_csv((), with_header=True), "w")

@@ -1,12 +1,11 @@
 """
-Connections that callers bring: how each library takes a statement, and its placeholders.
+The caller's connections: how each library executes a statement, and its placeholders.
 
 Rules of this module:
 
 1. Nothing is begun, committed or rolled back: the transaction is the caller's.
-2. The module that a connection comes from says what it is. Nothing is imported for that.
-3. A sync connection and an async one are not mistaken for each other: each error names the call
-   that is right.
+2. A connection is recognised by the module of its class. Nothing is imported for that.
+3. Sync and async connections are not confused: the error names the right call.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from ._postgres import numbered
 
 __all__ = ["Owner", "carry_out", "carry_out_async", "find_async_owner", "find_owner"]
 
-#: Executes a statement, and gives its first column and how many rows it touched.
+#: Executes a statement; returns its first column and how many rows it affected.
 Execute: TypeAlias = Callable[[str, Sequence[object]], tuple[Any, int]]
 ExecuteAsync: TypeAlias = Callable[[str, Sequence[object]], Awaitable[tuple[Any, int]]]
 
@@ -55,7 +54,7 @@ def find_owner(connection: Any) -> Owner:  # noqa: ANN401  # any library's conne
     Recognise a sync connection, session or Django's wrapper.
 
     Raises:
-        TypeError: It is none that is known, or an async one.
+        TypeError: It is of an unknown type, or async.
     """
     root, name = type(connection).__module__.partition(".")[0], type(connection).__name__
     if root == "sqlite3":
@@ -74,7 +73,7 @@ def find_async_owner(connection: Any) -> Owner:  # noqa: ANN401  # any library's
     Recognise an async connection or session.
 
     Raises:
-        TypeError: It is none that is known, or a sync one.
+        TypeError: It is of an unknown type, or sync.
     """
     root, name = type(connection).__module__.partition(".")[0], type(connection).__name__
     if root == "asyncpg":
@@ -89,7 +88,7 @@ def find_async_owner(connection: Any) -> Owner:  # noqa: ANN401  # any library's
 
 
 def carry_out(owner: Owner, job: Job[bool], prefix: str) -> bool:
-    """Carry a job out in the caller's transaction."""
+    """Run a job in the caller's transaction."""
     answer: object = None
     try:
         while True:
@@ -103,7 +102,7 @@ def carry_out(owner: Owner, job: Job[bool], prefix: str) -> bool:
 
 
 async def carry_out_async(owner: Owner, job: Job[bool], prefix: str) -> bool:
-    """Carry a job out in the caller's transaction."""
+    """Run a job in the caller's transaction."""
     answer: object = None
     try:
         while True:
@@ -117,7 +116,7 @@ async def carry_out_async(owner: Owner, job: Job[bool], prefix: str) -> bool:
 
 
 def _statement(owner: Owner, step: Step, prefix: str) -> tuple[str, Sequence[object]] | None:
-    """Write a step as a statement; None where this database has nothing to do."""
+    """Write a step as a statement; None if this database has nothing to do."""
     match step:
         case NewIds(table, _):
             return with_prefix(_NEW_ID[owner.kind].format(table=table), prefix), ()
@@ -127,7 +126,7 @@ def _statement(owner: Owner, step: Step, prefix: str) -> tuple[str, Sequence[obj
         case Change(sql, args):
             return with_prefix(sql, prefix), args
         case _:
-            msg = f"{type(step).__name__} is no step of a caller's transaction"
+            msg = f"{type(step).__name__} cannot be part of a caller's transaction"
             raise TypeError(msg)
 
 
@@ -215,6 +214,6 @@ def _first(row: Sequence[Any] | None) -> Any:  # noqa: ANN401  # a value of the 
 def _unknown(connection: object, call: str, other: str) -> TypeError:
     kind = type(connection)
     return TypeError(
-        f"{call} does not know {kind.__module__}.{kind.__qualname__}; give the connection or "
-        f"session of your transaction, or call {other} where it is of the other kind"
+        f"{call} does not know {kind.__module__}.{kind.__qualname__}; pass the connection or "
+        f"session of your transaction, or call {other} if it is of the other kind"
     )

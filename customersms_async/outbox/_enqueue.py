@@ -1,12 +1,12 @@
 """
-Put a message into the queue within the caller's transaction.
+Queue a message in the caller's transaction.
 
-Where the order is committed, the message is sent; where it is rolled back, there was no message.
+If the transaction is committed, the message is sent; if it is rolled back, there is no message.
 
 Rules of this module:
 
-1. The ref alone decides: the same ref again is the same message, even with another text.
-2. What is wrong with the message is raised here, where the transaction can still be rolled back.
+1. The ref alone identifies a message: the same ref is the same message, even with another text.
+2. A bad message raises here, while the transaction can still be rolled back.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def enqueue(
         connection: A connection of ``sqlite3`` or psycopg, a Session or Connection of SQLAlchemy,
             or ``django.db.connection``. Nothing is committed here.
 
-        message: The message; its ``ref`` names it for ever, like ``f"order-{order.id}"``.
+        message: The message; its ``ref`` identifies it permanently, like ``f"order-{order.id}"``.
 
-        urgent: Whether it goes ahead of what is not, as `CustomerSMS.send` does.
+        urgent: Whether it goes ahead of messages that are not, as `CustomerSMS.send` does.
 
-        prefix: What the tables of the outbox begin with.
+        prefix: The prefix of the outbox's tables.
 
-        parse_phone: Reads the number.
+        parse_phone: Parses the number.
 
     Returns:
-        Whether it is new; False where a message with this ref was queued before.
+        Whether it is new; False if a message with this ref was queued before.
 
     Raises:
-        TypeError: The connection is of an unknown kind, or the ref is no string.
-        InvalidPhone: The number is none.
+        TypeError: The connection is of an unknown type, or the ref is not a string.
+        InvalidPhone: The number is not valid.
         InvalidMessage: The text is empty or cannot be encoded.
     """
     owner = find_owner(connection)

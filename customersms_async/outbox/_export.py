@@ -1,14 +1,14 @@
 """
-A campaign as a table for people: one line a row, with its fate and the evidence.
+A campaign as a table for people: one line per row, with its fate and the evidence.
 
 Rules of this module:
 
-1. Every row of the campaign is there once, the bad and the doubled too.
-2. What is known of a row stands behind the caller's own columns, the same here and in the tables of
-   the command line.
-3. It opens in a spreadsheet as it was written: a byte-order mark, and a ``'`` before each cell that
-   a spreadsheet would take for a formula or a number. `normalize_phone` reads such a number.
-4. Balances before and after stand beside a request; what they mean is not concluded.
+1. Every row of the campaign appears once, including bad rows and duplicates.
+2. The columns about a row follow the caller's own columns, here and in the tables of the command
+   line alike.
+3. A spreadsheet shows it as it was written: a byte-order mark, and a ``'`` before each cell that a
+   spreadsheet would take for a formula or a number. `normalize_phone` reads such a number.
+4. The balances before and after a request are shown; no conclusion is drawn from them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ._core.read import Line
 
 __all__ = ["EVIDENCE", "as_csv", "evidence", "harmless"]
 
-#: What stands behind the caller's own columns.
+#: The columns after the caller's own.
 EVIDENCE: Final = (
     "row",
     "status",
@@ -43,7 +43,7 @@ _LIKE_A_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
 
 
 def as_csv(lines: Iterable[Line], *, with_header: bool) -> str:
-    """Write lines, each ended by CR and LF."""
+    """Write lines, each terminated by CR and LF."""
     out = io.StringIO()
     writer = csv.writer(out)
     if with_header:
@@ -57,14 +57,14 @@ def as_csv(lines: Iterable[Line], *, with_header: bool) -> str:
 
 def evidence(line: Line, row: int | None, duplicate_of: int | None) -> list[str]:
     """
-    Give the cells of `EVIDENCE`.
+    Return the cells of `EVIDENCE`.
 
     Args:
-        line: What the campaign knows of a row.
+        line: What the campaign knows about a row.
 
-        row: The number of the row, in the table of the caller; None where it has none.
+        row: The number of the row in the caller's table; None if it has none.
 
-        duplicate_of: The number of the row that it doubles, or None.
+        duplicate_of: The number of the row that it duplicates, or None.
     """
     cells = (
         row,

@@ -1,13 +1,13 @@
 """
-The journal of a run, written into the outbox.
+The journal of a run, written to the outbox.
 
 Rules of this module:
 
-1. Nothing leaves but behind the fence, and behind it only while the claim is fresh: a process that
-   was stopped for half a lease between the two posts nothing.
-2. What cannot be written is owed. It is kept, tried again with each call and each sign of life, and
-   nothing passes the fence before it is paid.
-3. The journal raises nothing: a database that is away holds the run, and does not end it.
+1. Nothing is sent before the fence, and after it only while the claim is fresh: a process that was
+   stopped for half a lease in between posts nothing.
+2. A write that fails is kept and retried on each call and each heartbeat; nothing passes the fence
+   before it succeeds.
+3. The journal never raises: an unavailable database holds the run, but does not end it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ._session import Session, Unit
 
 __all__ = ["OutboxJournal"]
 
-#: Fences in a row that took too long, after which the campaign is paused.
+#: Consecutive slow fences after which the campaign is paused.
 _MOST_LATE: Final = 2
 
 _NONE: Final = ()
@@ -72,12 +72,12 @@ class OutboxJournal:
         return _NONE
 
     def may_start(self, batch: Batch) -> bool:
-        """Tell, right before the first byte, whether the claim is still fresh."""
+        """Return, right before the first byte, whether the claim is still fresh."""
         unit = self._session.units.get(_first(batch))
         return unit is not None and boot_time() - unit.fenced_at <= self._session.lease / 2
 
     async def release(self, batch: Batch) -> None:
-        """Take the fence back; the claim stays, since the run may try again."""
+        """Undo the fence; the claim stays, since the run may try again."""
         if unit := self._session.units.get(_first(batch)):
             session = self._session
             await self._write(
@@ -85,7 +85,7 @@ class OutboxJournal:
             )
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Write down the fates of a request."""
+        """Record the fates of a request."""
         fates = [_fate(outcome) for outcome in outcomes]
         unit = self._session.units[fates[0].id]
         told = Settlement(
@@ -102,10 +102,10 @@ class OutboxJournal:
         self._session.forget(unit)
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> None:
-        """Do nothing: what is bad or doubled was refused when it was added."""
+        """Do nothing: bad rows and duplicates were refused when they were added."""
 
     async def pay(self) -> bool:
-        """Write what is owed; tell whether nothing is owed any more."""
+        """Retry the failed writes; return whether all have succeeded."""
         async with self._turn:
             while self._owed:
                 try:
@@ -117,19 +117,19 @@ class OutboxJournal:
         return True
 
     async def _write(self, make_job: Callable[[], Job[Any]]) -> Any:  # noqa: ANN401  # the job's own
-        """Write, behind what is owed; owe it where that cannot be."""
+        """Write, after the failed writes; keep it for later if that is not possible."""
         if await self.pay():
             try:
                 return await self._session.engine.run(make_job())
             except OutboxError as exc:
-                what = f"cannot write down how a request ended, and will try again: {exc}"
+                what = f"cannot record how a request ended, and will try again: {exc}"
                 self._session.log(logging.ERROR, "outbox.owed", what)
                 self._session.note(exc)
         self._owed.append(make_job)
         return None
 
     async def _unit(self, batch: Batch) -> Unit | None:
-        """Find what the batch is; part it from the rest where the run has cut it."""
+        """Find the unit of a batch; split it off if the run has split the batch."""
         ids: Sequence[Any] = batch.refs
         session = self._session
         unit = session.units.get(ids[0])
@@ -149,7 +149,7 @@ class OutboxJournal:
         return part
 
     async def _pass(self, unit: Unit, batch: Batch) -> Pass | None:
-        """Ask the fence; None where that cannot be known."""
+        """Pass the fence; None if its answer cannot be known."""
         if not await self.pay():
             return None
         session, wall, size = self._session, time.time(), len(batch.phones)
@@ -171,7 +171,7 @@ class OutboxJournal:
             return None
 
     async def _drop(self, unit: Unit, passed: Pass | None) -> None:
-        """Post nothing of it; give it back where it may be ours."""
+        """Send nothing of it; give it back if it may be ours."""
         session = self._session
         session.forget(unit)
         if passed is Pass.TAKEN:
@@ -180,7 +180,7 @@ class OutboxJournal:
         if passed is Pass.TOO_DEAR:
             session.end_with(codes.BUDGET_SPENT)
         elif passed is Pass.HELD:
-            session.state = PAUSED  # the feed asks which
+            session.state = PAUSED  # the feed reads the actual state
         elif passed is Pass.GO:
             await self._note_late()
 
@@ -188,14 +188,14 @@ class OutboxJournal:
         self._late += 1
         if self._late < _MOST_LATE:
             return
-        reason = "the database took too long twice in a row to let a request leave"
+        reason = "the database took too long to record a request, twice in a row"
         self._session.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
         await self._write(lambda: hold(self._session.campaign, PAUSED, reason))
         self._session.end_with("PAUSED")
 
     def _log_conflict(self, count: int) -> None:
         what = (
-            f"has {count} late answers that contradict what was decided by hand meanwhile; "
+            f"has {count} late answers that contradict decisions made by hand meanwhile; "
             "the decision stands"
         )
         self._session.log(logging.ERROR, "outbox.conflict", what)

@@ -1,10 +1,10 @@
 """
-`Outbox`: a database with campaigns in it.
+`Outbox`: a database of campaigns.
 
 Rules of this module:
 
-1. One URL says where everything lies; the same calls and states hold on every database.
-2. Who opens an outbox closes it: `async with`.
+1. One URL says where everything is stored; calls and states are the same on every database.
+2. An outbox is closed by its opener: `async with`.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ class Outbox:
             print(await campaign.send(sms))
 
     Args:
-        url: A path or ``sqlite:///...`` for a file on this machine, which is made for its owner
-            alone; ``postgresql://...`` for several machines (extra ``[postgres]``).
+        url: A path or ``sqlite:///...`` for a file on this machine, created with access for its
+            owner only; ``postgresql://...`` for several machines (extra ``[postgres]``).
 
-        prefix: What the tables begin with.
+        prefix: The prefix of the tables.
 
-        lease: Seconds after which a worker without a sign of life counts as dead.
+        lease: Seconds without a heartbeat after which a worker counts as dead.
 
     Raises:
-        ConfigurationError: The URL is of another kind, or an option is out of its range.
+        ConfigurationError: The URL is of another kind, or an option is out of range.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class Outbox:
 
     @property
     def engine(self) -> Engine:
-        """The database, for the rooms of this package."""
+        """The database, for other modules of this package."""
         return self._engine
 
     @property
     def lease(self) -> float:
-        """Seconds after which a worker without a sign of life counts as dead."""
+        """Seconds without a heartbeat after which a worker counts as dead."""
         return self._lease
 
     @property
     def place(self) -> str:
-        """Where the data lie."""
+        """Where the data is stored."""
         return self._place
 
     async def __aenter__(self) -> Self:
@@ -110,7 +110,7 @@ class Outbox:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections to the database, those of `limiter` too."""
+        """Close the connections to the database, including those of `limiter`."""
         if self._limiter is not None:
             await self._limiter.aclose()
         await self._engine.aclose()
@@ -118,10 +118,11 @@ class Outbox:
     @property
     def limiter(self) -> SharedLimiter:
         """
-        The gateway's limit, shared by all who open this outbox, for ``CustomerSMS(limiter=...)``.
+        The gateway's limit, shared by all users of this outbox, for ``CustomerSMS(limiter=...)``.
 
-        100 requests in 60 seconds: in the same database on PostgreSQL; beside a file in another
-        one, ``….limit``, so that neither waits for the other's lock. It is closed with the outbox.
+        100 requests in 60 seconds. On PostgreSQL it is kept in the same database; for a file, in
+        another file beside it, ``….limit``, so that neither waits for the other's lock. It is
+        closed with the outbox.
         """
         if self._limiter is None:
             self._limiter = _make_limiter(self._engine, self._url)
@@ -129,7 +130,7 @@ class Outbox:
 
     def campaign(self, name: str) -> Campaign:
         """
-        Give the campaign of this name; it begins with its first row.
+        Return the campaign of this name; it is created with its first row.
 
         Raises:
             ValueError: The name is empty or too long.
@@ -141,21 +142,21 @@ class Outbox:
 
     @property
     def queue(self) -> Campaign:
-        """What `enqueue` has written, as a campaign: to look at it, to resume it, to resolve it."""
+        """The messages of `enqueue`, as a campaign: to inspect, resume and resolve."""
         return Campaign(self, QUEUE)
 
     def worker(
         self, sms: CustomerSMS, *, stop: StopRules | None = None, max_in_flight: int = 16
     ) -> Worker:
         """
-        Make what sends the messages of `enqueue`, and never a campaign; use it by ``async with``.
+        Make a worker, which sends the messages of `enqueue` but no campaign; use ``async with``.
 
         Args:
             sms: The client.
 
-            stop: What pauses the queue, and logs an ERROR.
+            stop: When to pause the queue and log an ERROR.
 
-            max_in_flight: Requests under way at once.
+            max_in_flight: Requests in flight at once.
         """
         count = check_count("max_in_flight", max_in_flight, 1)
         rules = StopRules() if stop is None else check_rules(stop)
@@ -163,10 +164,10 @@ class Outbox:
 
     async def purge(self, *, older_than: dt.timedelta) -> int:
         """
-        Blank texts and numbers of what was settled longer ago, and keep counts and fates.
+        Blank texts and numbers of messages settled longer ago; counts and fates are kept.
 
-        Never those of an unknown message. With the numbers goes the memory of who had which text,
-        so that a later `Campaign.add` finds no doubles among them, unless by their refs.
+        Unknown messages are never blanked. Without the numbers, a later `Campaign.add` no longer
+        finds duplicates of these messages, except by their refs.
 
         Returns:
             How many requests were purged.
@@ -177,11 +178,11 @@ class Outbox:
         return total
 
     async def adopt(self) -> None:
-        """Say that this database is the one that goes on, though it was copied or moved."""
+        """Declare this database the one to continue with, although it was copied or moved."""
         await self._engine.run(write_meta(PLACE, self._place))
 
     def schema(self) -> str:
-        """Give the SQL that makes the tables, for a migration tool of your own."""
+        """Return the SQL that creates the tables, for your own migration tool."""
         return schema_text(self._engine.kind, self._engine.prefix)
 
     @safe_repr
@@ -198,7 +199,7 @@ def _make_limiter(engine: Engine, url: str) -> SharedLimiter:
 
 
 def _settle_down(place: str) -> Job[None]:
-    """Keep where the data lie, the first time; make the queue, so that `enqueue` finds it."""
+    """Record the place of the data, the first time; create the queue that `enqueue` needs."""
     yield from find(QUEUE, time.time())
     if (yield from read_meta(PLACE)) is None:
         yield from write_meta(PLACE, place)
@@ -213,7 +214,7 @@ def _make_engine(url: object, prefix: str) -> Engine:
     if found and scheme in ("postgresql", "postgres"):
         return PostgresEngine(url, prefix)
     path = {"sqlite": rest.removeprefix("/")}.get(scheme, "") if found else url
-    if path in ("", ":memory:"):  # which would be a file of that name
+    if path in ("", ":memory:"):  # else it would be a file of that name
         raise ConfigurationError(_not_a_place(f"{scheme}://..." if found else repr(url)))
     return SqliteEngine(path, prefix)
 

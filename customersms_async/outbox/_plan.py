@@ -1,4 +1,4 @@
-"""What sending a campaign will be: the plan of what waits, a page of batches at a time."""
+"""The plan of a campaign's queued messages, read a page of batches at a time."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """
-PostgreSQL over asyncpg: plain SQL, one transaction a job, new rows by COPY.
+PostgreSQL over asyncpg: plain SQL, one transaction per job, new rows by COPY.
 
 Rules of this module:
 
-1. ``READ COMMITTED``: each statement sees what was committed before it, and a row that changes
-   under a waiting ``UPDATE`` is looked at again. The fence rests on that.
-2. A job that nobody waits for any more is carried out to its end: a connection that is cut off in
-   the middle would have to be thrown away.
-3. Nothing is repeated here. Whether a commit whose answer was lost took place, the job's owner
-   finds out by its token.
+1. ``READ COMMITTED``: each statement sees what was committed before it, and a waiting ``UPDATE``
+   checks a changed row again. The fence relies on that.
+2. A job whose waiter was cancelled is still run to its end: a connection interrupted halfway would
+   have to be discarded.
+3. Nothing is retried here. If the answer to a commit was lost, the owner of the job finds out by
+   its token whether it took place.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ Result = TypeVar("Result")
 #: Seconds for connecting, and for one statement.
 _PATIENCE: Final = 10.0
 
-#: Connections: the run's jobs come one by one, beside them a heartbeat and a reader.
+#: Connections: one for the run's jobs, which come one by one, one for heartbeats, one for readers.
 _CONNECTIONS: Final = 4
 
 _TYPES: Final = {"batch": "bigint"}
 
 
 class _Connection(Protocol):
-    """What is used of asyncpg's."""
+    """The methods of asyncpg's connections that are used here."""
 
     async def fetch(self, query: str, *args: object) -> Sequence[Record]: ...
     async def execute(self, query: str, *args: object) -> str: ...
@@ -71,7 +71,7 @@ class PostgresEngine:
     Args:
         url: Where it is: ``postgresql://…``.
 
-        prefix: What its tables begin with.
+        prefix: The prefix of its tables.
 
     Raises:
         ConfigurationError: asyncpg is not installed.
@@ -104,7 +104,7 @@ class PostgresEngine:
         """Connect, and bring the tables up to date."""
         self._pool = await self._asyncpg.create_pool(
             self._url,
-            min_size=0,  # it connects with the first job
+            min_size=0,  # it connects at the first job
             max_size=_CONNECTIONS,
             timeout=_PATIENCE,
             command_timeout=_PATIENCE,
@@ -113,7 +113,7 @@ class PostgresEngine:
         await self.run(migrate(self.kind, self.prefix))
 
     async def run(self, job: Job[Result]) -> Result:
-        """Carry a job out on a connection of the pool."""
+        """Run a job on a connection of the pool."""
         if (pool := self._pool) is None:
             msg = "the outbox is closed; use it inside its `async with`"
             raise RuntimeError(msg)
@@ -132,12 +132,12 @@ class PostgresEngine:
             raise _refusal(exc) from None  # its detail may quote a row
 
     async def identity(self) -> str:
-        """Name the cluster and the database in it; a restored copy has another name of one."""
+        """Name the cluster and the database in it; a restored copy differs in one of the two."""
         rows = await self.run(_identity())
         return f"cluster {rows[0][0]}, database {rows[0][1]}"
 
     async def wait_for_change(self, seconds: float) -> None:
-        """Wait for a notification; where there are none, for this many seconds."""
+        """Wait for a notification, for *seconds* at most."""
         try:
             await self._listen()
             async with asyncio.timeout(seconds):
@@ -175,7 +175,7 @@ class PostgresEngine:
 
 
 async def _leave_as_it_is(_: object) -> None:
-    """Reset no connection: a job changes nothing of it but for its own transaction."""
+    """Do not reset a connection: a job leaves no state outside its transaction."""
 
 
 def _identity() -> Job[Sequence[Record]]:
@@ -231,7 +231,7 @@ def _statement(sql: str, args: Sequence[object], prefix: str) -> tuple[str, Sequ
 
 
 async def _update(connection: _Connection, step: Update, prefix: str) -> None:
-    """Write rows; what they share is sent once."""
+    """Write rows; values that all rows share are sent once."""
     shared = step.shared or ()
     *lists, ids = map(list, zip(*(row[len(shared) :] for row in step.rows), strict=True))
     sql = _updating(tuple(step.columns), len(shared), prefix)
@@ -246,7 +246,7 @@ _IDS: Final = (
 
 
 async def _new_ids(connection: _Connection, table: str, count: int) -> Sequence[int]:
-    """Reserve ids; a range, where nobody else has reserved some meanwhile."""
+    """Reserve ids; a range unless another connection has reserved some in between."""
     sql = f"SELECT min(id), max(id) FROM ({_IDS}) AS ids"  # noqa: S608  # the text above
     ((first, last),) = await connection.fetch(sql, table, count)
     if count and last - first + 1 == count:
@@ -255,7 +255,7 @@ async def _new_ids(connection: _Connection, table: str, count: int) -> Sequence[
 
 
 def _touched(said: str) -> int:
-    """Read how many rows a statement touched out of ``UPDATE 3``."""
+    """Parse the number of affected rows from a tag like ``UPDATE 3``."""
     last = said.rpartition(" ")[2]
     return int(last) if last.isdecimal() else 0
 
@@ -279,7 +279,7 @@ def numbered(sql: str) -> str:
 
 @lru_cache(16)
 def _updating(columns: tuple[str, ...], shared: int, prefix: str) -> str:
-    """Write an UPDATE by ids ($1), whose first columns are the same for all rows."""
+    """Write an UPDATE by ids ($1) whose first columns are the same for all rows."""
     typed = [f"${n}::{_TYPES.get(column, 'text')}" for n, column in enumerate(columns, 2)]
     values = [*typed[:shared], *(f"told.{column}" for column in columns[shared:])]
     changes = ", ".join(map(" = ".join, zip(columns, values, strict=True)))
@@ -292,7 +292,7 @@ def _updating(columns: tuple[str, ...], shared: int, prefix: str) -> str:
 
 
 def _refusal(exc: Exception) -> OutboxError:
-    """Sort a failure by its SQLSTATE; what asyncpg cannot encode has a separate code here."""
+    """Classify a failure by its SQLSTATE; values asyncpg cannot encode have a code of ours."""
     code = "22000" if isinstance(exc, ValueError) else getattr(exc, "sqlstate", None)
     said = str(exc).partition("\n")[0]
     return from_postgres(type(exc).__name__, code or "", said)

@@ -1,11 +1,11 @@
 """
-What a caller adds, read lazily and checked row by row.
+The rows that a caller adds, read lazily and checked one by one.
 
 Rules of this module:
 
 1. A bad row is a row with a verdict. It never ends the reading, and is never left out.
-2. Only a ``ref`` that is no string ends it: it would be another row the next time.
-3. The event loop is let run after every thousand rows.
+2. Only a ``ref`` that is not a string ends it: it would be a different row the next time.
+3. Other tasks get to run after every thousand rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Addition", "check_ref", "make_row", "read_rows"]
 #: What can be added: messages, and the refusals of a list of recipients.
 Addition: TypeAlias = Message | Refusal
 
-#: Rows after which others are let run, and rows in one transaction.
+#: Rows after which other tasks get to run, and rows in one transaction.
 _NAP_AFTER: Final = 1000
 _CHUNK: Final = 10_000
 
@@ -41,7 +41,7 @@ async def read_rows(items: object, parse: ParsePhone) -> AsyncIterator[list[Row]
     Read *items* in chunks.
 
     Raises:
-        TypeError: *items* cannot be iterated over, or a ref is no string.
+        TypeError: *items* cannot be iterated over, or a ref is not a string.
         ValueError: A ref is empty or too long.
     """
     rows: list[Row] = []
@@ -59,7 +59,7 @@ async def read_rows(items: object, parse: ParsePhone) -> AsyncIterator[list[Row]
 
 
 def make_row(item: object, parse: ParsePhone) -> Row:
-    """Make a row of any input; what is wrong with it becomes its verdict."""
+    """Make a row from any input; a fault becomes its verdict."""
     if isinstance(item, Refusal):
         verdict = Verdict(Status.NOT_SENT, item.code, item.reason)
         return _row(item.ref, item.phone, "", verdict)
@@ -78,11 +78,11 @@ def make_row(item: object, parse: ParsePhone) -> Row:
 
 def check_ref(ref: object) -> str:
     """
-    Give a ref back.
+    Check a ref and return it.
 
     Raises:
-        TypeError: It is no string.
-        ValueError: It is empty, too long, or has a sign that no ref may have.
+        TypeError: It is not a string.
+        ValueError: It is empty, too long, or contains a character that no ref may have.
     """
     if not isinstance(ref, str):
         msg = f"ref must be a string, so that it is the same tomorrow, not {type(ref).__name__}"
@@ -98,13 +98,13 @@ def _row(ref: str | None, phone: str, text: str, verdict: Verdict | None) -> Row
 
 
 def _as_given(value: object) -> str:
-    """Keep a bad value as it was, without what no database takes."""
+    """Keep a bad value as it was, without characters that a database refuses."""
     text = value if isinstance(value, str) else f"<{type(value).__name__}>"
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
 async def _in_parts(items: object) -> AsyncIterator[Iterable[object]]:
-    """Give a thousand at a time, read lazily, and let the event loop run between them."""
+    """Yield a thousand at a time, read lazily, and let other tasks run in between."""
     if isinstance(items, AsyncIterable):
         async for item in cast("AsyncIterable[object]", items):
             yield (item,)

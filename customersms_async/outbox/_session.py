@@ -1,13 +1,13 @@
 """
-One run of one campaign: what its parts share, and its signs of life.
+One run of one campaign: the state its parts share, and its heartbeats.
 
 Rules of this module:
 
-1. Signs of life come from the event loop, never from the database's thread: a loop that stands
-   still is a worker that does not send.
+1. Heartbeats come from the event loop, never from the database's thread: a blocked loop is a worker
+   that does not send.
 2. A worker that was declared dead takes a new token, and never touches what it had under the old.
-3. A job that decides nothing (a claim, a count) is asked again while the database is away, as long
-   as the rules of the run allow.
+3. A job that decides nothing (a claim, a count) is retried while the database is unavailable, for
+   as long as the rules of the run allow.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["Session", "Unit", "check_client"]
 
 Result = TypeVar("Result")
 
-#: Seconds between two questions to a database that is away.
+#: Seconds between two tries while the database is unavailable.
 _ASK_AGAIN: Final = 0.25
 
 #: Batches that are cancelled in one transaction.
@@ -47,19 +47,19 @@ _logger = logging.getLogger("customersms_async")
 
 
 def _no_run() -> None:
-    """Stop no run: none has begun."""
+    """There is no run to stop yet."""
 
 
 async def _no_debt() -> None:
-    """Nothing is owed before a run has begun."""
+    """There are no failed writes before a run has begun."""
 
 
 def check_client(sms: object) -> CustomerSMS:
     """
-    Check what a campaign is sent with, and return it.
+    Check the client of a campaign, and return it.
 
     Raises:
-        TypeError: It is no client.
+        TypeError: It is not a client.
     """
     if isinstance(sms, CustomerSMS):
         return sms
@@ -71,7 +71,7 @@ def check_client(sms: object) -> CustomerSMS:
 @define(eq=False)
 class Unit:
     """
-    What leaves in one request, as long as this run has it.
+    The messages of one request, while this run owns them.
 
     Attributes:
         token: The token of its claim.
@@ -95,19 +95,19 @@ class Session:
         engine: The database.
         campaign: The id of the campaign.
         name: Its name.
-        lease: Seconds that a claim lasts without a sign of life.
-        patience: Seconds for which a database that is away is waited for.
-        credits: Gives the last balance that was heard, or None.
+        lease: Seconds that a claim lasts without a heartbeat.
+        patience: Seconds to wait for an unavailable database.
+        credits: Returns the last known balance, or None.
         endpoint: The URL that the run sends to.
-        longest: Gives the seconds that a request with a given count of numbers may take.
+        longest: Returns the seconds that a request with a given count of numbers may take.
         account: The account of its client.
-        token: This worker's, at present.
-        state: The campaign's, as of the last sign of life.
-        word: What ended the run, or None.
-        failure: What the database said, where that ended the run.
-        stop: Lets nothing new leave.
-        pay: Writes what is owed.
-        units: What the run has, by the ids of its messages.
+        token: The worker's current token.
+        state: The campaign's state, as of the last heartbeat.
+        word: The code of what ended the run, or None.
+        failure: The database's error, if that ended the run.
+        stop: Stops new requests.
+        pay: Retries failed writes.
+        units: What the run owns, by the ids of its messages.
         changed: Set when a unit is gone.
     """
 
@@ -132,10 +132,10 @@ class Session:
 
     async def begin(self, place: str) -> None:
         """
-        Inherit from the dead, ask the guards, bind the campaign, and begin to live.
+        Take over from dead workers, check the guards, bind the campaign, and register.
 
         Raises:
-            CampaignHeld: A person has to decide first.
+            CampaignHeld: Someone must decide first.
         """
         await self.engine.run(reap(self.campaign, time.time(), is_gone))
         await self.engine.run(self._start(place))
@@ -149,25 +149,25 @@ class Session:
         yield from beat(self.campaign, self.token, self.lease, time.time())
 
     def _start_again(self, token: str) -> Job[None]:
-        """Live on under a new token, unless a run of another account has begun meanwhile."""
-        known = yield from facts(self.campaign, "")  # where it lies was asked when it began
+        """Continue under a new token, unless a run of another account has begun meanwhile."""
+        known = yield from facts(self.campaign, "")  # its place was checked when it began
         check_binding(known, self.account, self.endpoint)
         yield from bind(self.campaign, self.account, self.endpoint)
         yield from register(self.campaign, token, self.lease, this_process())
 
     def join(self, stop: Callable[[], object], pay: Callable[[], Awaitable[object]]) -> None:
-        """Know the run that has begun: how to stop it, and how to write what it owes."""
+        """Connect the run that has begun: how to stop it, and how to retry its failed writes."""
         self.stop, self.pay = stop, pay
         if self.word is not None:
             stop()
 
     async def end(self) -> None:
-        """Write what is owed, give back what was not begun, and die in order."""
+        """Retry failed writes, give back what was not begun, and end cleanly."""
         if self._heart is not None:
             self._heart.cancel()
             await asyncio.wait([self._heart])
         await self.pay()
-        with contextlib.suppress(OutboxError):  # then its lease ends by itself
+        with contextlib.suppress(OutboxError):  # else its lease expires
             await self.engine.run(end_worker(self.campaign, self.token))
             await self._cancel_what_was_given_back()
 
@@ -177,18 +177,18 @@ class Session:
                 pass
 
     def end_with(self, word: str) -> None:
-        """Let nothing new leave; the first reason stays."""
+        """Send nothing new; the first reason counts."""
         self.word = self.word or word
         self.changed.set()
         self.stop()
 
     def fail(self, exc: OutboxError) -> None:
-        """Let nothing new leave: the database was away for too long, or refuses."""
+        """Send nothing new: the database was unavailable for too long, or refuses."""
         self.failure = self.failure or exc
         self.end_with(codes.JOURNAL_FAILED)
 
     def note(self, exc: OutboxError) -> None:
-        """Hear of a job that failed; what another try would not mend ends the run."""
+        """Record a failed job; a failure that retrying would not fix ends the run."""
         if not isinstance(exc, OutboxUnavailable):
             self.fail(exc)
 
@@ -198,17 +198,17 @@ class Session:
         self.units.update(dict.fromkeys(claim.messages, unit))
 
     def forget(self, unit: Unit) -> None:
-        """It has a fate, or is not ours any more."""
+        """Drop a unit that has a fate, or is no longer ours."""
         for row_id in unit.messages:
             self.units.pop(row_id, None)
         self.changed.set()
 
     async def ask(self, make_job: Callable[[], Job[Result]]) -> Result:
         """
-        Carry out a job that decides nothing; again while the database is away.
+        Run a job that decides nothing; retry while the database is unavailable.
 
         Raises:
-            OutboxUnavailable: It was away for longer than the rules allow.
+            OutboxUnavailable: It was unavailable for longer than the rules allow.
             OutboxError: It refuses.
         """
         gives_up_at = boot_time() + self.patience
@@ -222,7 +222,7 @@ class Session:
             await asyncio.sleep(_ASK_AGAIN)
 
     def log(self, level: int, event: str, what: str) -> None:
-        """Tell people what happens."""
+        """Log what happens to the campaign."""
         extra = {"event": event, "campaign": self.name}
         _logger.log(level, "campaign %r %s", self.name, what, extra=extra)
 
@@ -232,13 +232,13 @@ class Session:
             try:
                 await self.beat()
             except OutboxError as exc:
-                self.note(exc)  # where it is away, the next sign of life tells
+                self.note(exc)  # the next heartbeat tries again
 
     async def beat(self) -> None:
-        """Show life once, and look after the dead."""
+        """Send one heartbeat, and take over from dead workers."""
         state = await self.engine.run(beat(self.campaign, self.token, self.lease, time.time()))
         if state is None:
-            self.log(logging.WARNING, "outbox.reborn", "was still for longer than its lease")
+            self.log(logging.WARNING, "outbox.reborn", "was unresponsive for longer than its lease")
             token = secrets.token_hex(8)
             await self.engine.run(self._start_again(token))
             self.token = token

@@ -1,14 +1,14 @@
 """
-SQLite: the standard library's module, in one thread of the engine's own.
+SQLite: the standard library's module, in a thread that belongs to the engine.
 
 Rules of this module:
 
 1. One job is one transaction, begun with the write lock (``BEGIN IMMEDIATE``) and ended in the
-   thread: no await ever holds the lock, so no process starves another.
-2. ``synchronous = FULL``: a committed fence is there after a power cut, or a number could be
-   sent twice. `Light` jobs alone wait for no disk; the log keeps the order of commits, so that
-   what is kept keeps all before it.
-3. A job that nobody waits for any more is carried out to its end; its result is dropped.
+   thread: the lock is never held across an await, so no process starves another.
+2. ``synchronous = FULL``: a committed fence survives a power cut, or a number could be sent twice.
+   Only `Light` jobs do not wait for the disk; the log keeps commits in order, so that a commit that
+   survives keeps all earlier ones.
+3. A job whose waiter was cancelled is still run to its end; its result is dropped.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ Result = TypeVar("Result")
 #: Seconds that a job waits for another process's transaction.
 _PATIENCE: Final = 10.0
 
-#: Seconds between two tries to make a log of a file that others open, too.
+#: Seconds between two tries to switch a file that others open too to a write-ahead log.
 _BUSY_AGAIN: Final = 0.01
 
-#: Seconds between two looks at what others have written.
+#: Seconds between two checks for writes of others.
 _LOOK_EVERY: Final = 0.05
 
 _logger = logging.getLogger("customersms_async")
@@ -52,12 +52,12 @@ class SqliteEngine:
     A database file.
 
     Args:
-        path: Where it lies; made where there is none, for its owner alone.
+        path: Where it is; created if missing, with access for its owner only.
 
-        prefix: What its tables begin with.
+        prefix: The prefix of its tables.
 
     Attributes:
-        path: Where it lies.
+        path: Where it is.
     """
 
     kind = "sqlite"
@@ -69,24 +69,24 @@ class SqliteEngine:
         self._seen = 0
 
     async def open(self) -> None:
-        """Open the file, and bring the tables up to date; warn where it should not lie."""
+        """Open the file, and bring the tables up to date; warn if it should not be there."""
         await asyncio.to_thread(_warn_of_folder, self.path)
         self._thread = _Thread(self._connect)
         await self.run(migrate(self.kind, self.prefix))
 
     async def run(self, job: Job[Result]) -> Result:
-        """Carry a job out in the thread."""
+        """Run a job in the thread."""
         if self._thread is None:
             msg = "the outbox is closed; use it inside its `async with`"
             raise RuntimeError(msg)
         return await self._thread.call(lambda connection: transact(connection, job, self.prefix))
 
     async def identity(self) -> str:
-        """Name the file by its inode, which a copy does not share and a rename keeps."""
+        """Name the file by its inode, which a rename keeps and a copy does not."""
         return await asyncio.to_thread(_inode, self.path)
 
     async def wait_for_change(self, seconds: float) -> None:
-        """Look now and then whether another connection has written, of this process or another."""
+        """Poll whether another connection, of this process or another, has written."""
         ends_at = time.monotonic() + seconds
         while time.monotonic() < ends_at:
             await asyncio.sleep(_LOOK_EVERY)
@@ -101,7 +101,7 @@ class SqliteEngine:
         return await self._thread.call(_read_version)
 
     async def aclose(self) -> None:
-        """Let pending jobs end, and close the file."""
+        """Finish pending jobs, and close the file."""
         thread, self._thread = self._thread, None
         if thread is not None:
             await thread.end()
@@ -121,13 +121,13 @@ class SqliteEngine:
 
 
 class _Thread:
-    """One thread that owns the connection, and carries out what it is given in order."""
+    """One thread that owns the connection, and runs calls in order."""
 
     def __init__(self, connect: Callable[[], SqliteConnection]) -> None:
         self._connect = connect
         self._connection: SqliteConnection | None = None
         self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        # Not a daemon's life: `end` is called, or the interpreter waits for a pending job.
+        # Not a daemon: `end` is called, or the interpreter waits for a pending job.
         self._thread = threading.Thread(target=self._live, name="customersms-outbox", daemon=True)
         self._thread.start()
 
@@ -142,7 +142,7 @@ class _Thread:
                 told: Callable[[], object] = _raiser(future, exc)
             else:
                 told = _teller(future, result)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            with contextlib.suppress(RuntimeError):  # the loop is closed: no one waits
                 loop.call_soon_threadsafe(told)
 
         self._calls.put(do)
@@ -165,7 +165,7 @@ class _Thread:
     def _live(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
-            del call  # else the last result lives as long as the thread is idle
+            del call  # else an idle thread keeps the last result alive
         if self._connection is not None:
             self._connection.close()
 
@@ -179,7 +179,7 @@ def _raiser(future: asyncio.Future[Any], exc: BaseException) -> Callable[[], Non
 
 
 def _read_version(connection: SqliteConnection) -> int:
-    """Give a number that changes when another connection has written; about 7 µs."""
+    """Return a number that changes when another connection has written; takes about 7 µs."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
@@ -190,23 +190,23 @@ def _inode(path: str) -> str:
 def _warn_of_folder(path: str) -> None:
     if hazard := find_hazard(Path(path).resolve(), read_mounts()):
         what = (
-            "the outbox's database file lies on %s, where locks may fail and a message may be sent "
-            "twice; put it on a disk of this machine, or use postgresql://"
+            "the outbox's database file is in %s, where locks may fail and a message may be sent "
+            "twice; put it on a local disk, or use postgresql://"
         )
         _logger.warning(what, hazard, extra={"event": "outbox.folder"})
 
 
 def _make_private(path: str) -> None:
-    """Make the file for its owner alone where there is none; its side files get the same mode."""
+    """Create the file for its owner only, if it is missing; its side files get the same mode."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _keep_a_log(connection: SqliteConnection) -> None:
     """
-    Write ahead into a log.
+    Switch to a write-ahead log.
 
-    Where others open a new file at the same instant, SQLite does not wait for them but says that
+    While others open a new file at the same time, SQLite does not wait for them, but reports that
     it is busy.
     """
     gives_up_at = time.monotonic() + _PATIENCE

@@ -1,8 +1,8 @@
 """
-Jobs carried out on a connection to SQLite: a transaction, and each of its steps.
+Jobs on a connection to SQLite: a transaction, and each of its steps.
 
-Rule of this module: many rows are written by one statement. SQLite works without the interpreter's
-lock meanwhile, and the event loop runs.
+Rule of this module: many rows are written by one statement. SQLite releases the GIL meanwhile, and
+the event loop runs.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ __all__ = ["SqliteConnection", "refusal", "transact"]
 
 Result = TypeVar("Result")
 
-#: Pages of a log, after which it is copied into the file and begun anew: to write over pages costs
-#: half of what a log that grows does.
+#: Pages of a log after which it is copied into the file and restarted: overwriting pages costs half
+#: as much as a growing log.
 _SHORT_LOG: Final = 1000
 
-#: Rows that are added touch the same pages of an index again and again, and each of these pages is
-#: copied into the file once a log; 64 MB.
+#: The same for jobs that add many rows, in which the same index pages change again and again, and
+#: each is copied into the file once per log; 64 MB.
 _LONG_LOG: Final = 16384
 
 #: Rows in one statement.
 _BLOCKS: Final = (2000, 100, 1)
 
-#: ``UPDATE … FROM`` is there since then.
+#: The first release with ``UPDATE … FROM``.
 _HAS_UPDATE_FROM: Final = sqlite3.sqlite_version_info >= (3, 33)
 
 _IN_LIST: Final = "IN (SELECT value FROM json_each(?))"
@@ -69,7 +69,7 @@ class SqliteConnection(sqlite3.Connection):
         self._pragmas: dict[str, object] = {}
 
     def keep(self, pragma: str, value: object) -> None:
-        """Set a pragma where it is another; by a script, since a statement is prepared once."""
+        """Set a pragma if it differs; as a script, since a statement is prepared only once."""
         if self._pragmas.get(pragma) != value:
             self.executescript(f"PRAGMA {pragma} = {value}")
             self._pragmas[pragma] = value
@@ -77,10 +77,10 @@ class SqliteConnection(sqlite3.Connection):
 
 def transact(connection: SqliteConnection, job: Job[Result], prefix: str) -> Result:
     """
-    Carry a job out in a transaction.
+    Run a job in a transaction.
 
     Raises:
-        OutboxUnavailable: The file cannot be used; whether the job was committed is not known.
+        OutboxUnavailable: The file cannot be used; the job may or may not have been committed.
         OutboxError: SQLite refuses a statement.
     """
     try:
@@ -135,7 +135,7 @@ def _step(connection: SqliteConnection, step: Step, prefix: str) -> object:
         case Now():
             return machine_clock()
         case _:
-            pass  # `Wake`: who waits looks by itself; `Light`, `Many`: heeded before BEGIN
+            pass  # `Wake`: waiters poll; `Light`, `Many`: applied before BEGIN
     return None
 
 
@@ -183,14 +183,14 @@ def _insert(
 
 @lru_cache(64)
 def _inserting(table: str, columns: tuple[str, ...], size: int) -> str:
-    """Write an INSERT; OR FAIL, else SQLite copies each page first, for a statement that fails."""
+    """Write an INSERT; without OR FAIL, SQLite would first copy each page, to undo a failure."""
     marks = f"({', '.join('?' * len(columns))})"
     lines = ", ".join([marks] * size)
     return f"INSERT OR FAIL INTO {table} ({', '.join(columns)}) VALUES {lines}"  # noqa: S608  # names of ours
 
 
 def _update(connection: SqliteConnection, step: Update, prefix: str) -> None:
-    """Write rows that differ in the last column alone in one statement; others one by one."""
+    """Write rows that differ only in the last column by one statement; others one by one."""
     rows, columns = step.rows, tuple(step.columns)
     shared = step.shared if len(rows) > 1 and _HAS_UPDATE_FROM else None
     if shared is None:
@@ -218,6 +218,6 @@ def _updating(columns: tuple[str, ...], prefix: str) -> str:
 
 
 def refusal(exc: sqlite3.Error) -> OutboxError:
-    """Sort what SQLite says."""
-    code = getattr(exc, "sqlite_errorcode", None)  # what the module says itself has none
+    """Classify an error of SQLite."""
+    code = getattr(exc, "sqlite_errorcode", None)  # errors of the module itself have none
     return from_sqlite(type(exc).__name__, code, str(exc))

@@ -3,10 +3,10 @@
 
 Rules of this module:
 
-1. It never ends by itself, and never takes an application down: what it cannot do is logged as an
-   ERROR, and tried again.
-2. A stop rule pauses the queue for all workers, since each of them would only meet the same.
-3. Urgent messages have a separate run, in the lane of `CustomerSMS.send`, one number a request.
+1. It never stops on its own, and never takes an application down: a failure is logged as an ERROR
+   and retried.
+2. A stop rule pauses the queue for all workers, since each of them would hit the same problem.
+3. Urgent messages have a separate run, in the lane of `CustomerSMS.send`, one number per request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ._session import Session
 
 __all__ = ["Worker"]
 
-#: Seconds between two tries of a run that could not begin.
+#: Seconds between two tries to begin a run.
 _TRY_AGAIN: Final = 1.0
 
 _logger = logging.getLogger("customersms_async")
@@ -43,7 +43,7 @@ _logger = logging.getLogger("customersms_async")
 
 class Worker:
     """
-    Sends what was enqueued; get one by `Outbox.worker`.
+    Sends what was enqueued; get one from `Outbox.worker`.
 
     ::
 
@@ -87,7 +87,7 @@ class Worker:
                 run.cancel()
 
     async def _listen(self) -> None:
-        """Let the runs look at once when something was queued."""
+        """Wake the runs as soon as something is queued."""
         while True:
             await self._host.engine.wait_for_change(_TRY_AGAIN)
             for session in self._sessions:
@@ -162,7 +162,7 @@ class Worker:
                 await self._is_closing.wait()
 
     def _say(self, what: str) -> None:
-        """Log an ERROR, once for each cause."""
+        """Log an ERROR, once per cause."""
         if what != self._said:
             self._said = what
             extra = {"event": "outbox.worker"}

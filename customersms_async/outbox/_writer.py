@@ -24,7 +24,7 @@ class Writer:
         open_batches: Its batches that are not full.
 
     Attributes:
-        added: What was done so far.
+        added: The counts so far.
     """
 
     def __init__(self, engine: Runner, campaign: int, open_batches: OpenBatches) -> None:
@@ -35,7 +35,7 @@ class Writer:
         self._at_hand: asyncio.Task[Added] | None = None
 
     async def write(self, rows: Sequence[Row]) -> None:
-        """Begin to write a chunk, once the one before it is written."""
+        """Begin to write a chunk, once the previous one is written."""
         await self.end()
         if not rows:
             return
@@ -43,7 +43,7 @@ class Writer:
         self._at_hand = asyncio.create_task(self._engine.run(job))
 
     async def end(self) -> None:
-        """Wait for the chunk that is being written; to be cancelled ends the wait alone."""
+        """Wait for the chunk that is being written; a cancellation only ends the wait."""
         if self._at_hand is not None:
             self.added += await asyncio.shield(self._at_hand)
             self._at_hand = None

@@ -24,7 +24,7 @@ __all__ = ["main"]
 _Add = Callable[..., object]
 _Number = TypeVar("_Number", int, float)
 
-#: Name of the account where none is given.
+#: Name of the account if none is given.
 DEFAULT_KEY = "cspro_sandbox"
 
 EPILOG = """\
@@ -34,7 +34,7 @@ The help page, whose address it prints, lists all faults and how to set them whi
 """
 
 
-#: How this program is called.
+#: The name of this program in its help.
 PROGRAM = "python -m customersms_async.sandbox"
 
 
@@ -45,11 +45,11 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     Args:
         arguments: The command line without the program; `sys.argv` if not given.
 
-        program: How it was called, for its help.
+        program: Its name in its help.
 
     Returns:
-        Exit status: 0 after an interruption, 1 if the address cannot be had, 2 for an option
-        that cannot be.
+        Exit status: 0 after an interruption, 1 if the address is not available, 2 for an invalid
+        option.
     """
     options = _parser(program).parse_args(arguments)
     try:
@@ -88,7 +88,7 @@ def _add_accounts(add: _Add) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a further name under which it may be called, as in docker-compose; may be repeated",
+        help="another host name to accept, as in docker-compose; may be repeated",
     )
     add(
         "--key",
@@ -101,21 +101,21 @@ def _add_accounts(add: _Add) -> None:
         "--price",
         type=_price,
         default=1,
-        help=f"credits that a message costs, or {BY_SEGMENT}: one for each segment (%(default)s)",
+        help=f"credits per message, or {BY_SEGMENT}: one per segment (%(default)s)",
     )
     add(
         "--most-numbers",
         type=int,
         default=MOST_NUMBERS,
-        help="numbers that one request may have (%(default)s)",
+        help="the most numbers in one request (%(default)s)",
     )
 
 
 def _add_limit(add: _Add) -> None:
-    add("--limit", type=int, help="requests in a period; no limit if not given")
+    add("--limit", type=int, help="requests per period; no limit if not given")
     add("--per", type=float, default=60.0, help="the period in seconds (%(default)s)")
     add("--rule", choices=RULE_NAMES, default="sliding-log", help="counting rule (%(default)s)")
-    add("--burst", type=int, help="requests at once by gcra (10) and nginx (20)")
+    add("--burst", type=int, help="requests at once with gcra (10) and nginx (20)")
     add(
         "--rate-refusal",
         choices=[str(fault) for fault in RATE_REFUSALS],
@@ -125,7 +125,7 @@ def _add_limit(add: _Add) -> None:
     add(
         "--retry-after",
         default="seconds",
-        help="Retry-After of that: seconds, date, none or any text (%(default)s)",
+        help="the Retry-After it sends: seconds, date, none or any text (%(default)s)",
     )
 
 
@@ -137,11 +137,11 @@ def _add_faults(add: _Add) -> None:
         action="append",
         default=[],
         metavar="FAULT=P",
-        help="how likely a fault is, from 0 to 1; may be repeated",
+        help="probability of a fault, from 0 to 1; may be repeated",
     )
-    add("--seed", type=int, default=0, help="seed of the dice (%(default)s)")
+    add("--seed", type=int, default=0, help="random seed (%(default)s)")
     add("--latency", default="0", help="seconds before an answer, or a distribution (%(default)s)")
-    add("--no-magic", action="store_true", help="no number is magic")
+    add("--no-magic", action="store_true", help="ignore magic numbers")
 
 
 def _sandbox(options: argparse.Namespace, keys: dict[str, int]) -> Sandbox:
@@ -195,7 +195,7 @@ def _number(name: str, text: str, kind: Callable[[str], _Number]) -> _Number:
 async def _serve(sandbox: Sandbox, key: str) -> None:
     async with sandbox:
         sys.stdout.write(
-            f"The sandbox listens at {sandbox.url} and sends nothing. Ctrl-C ends it.\n"
+            f"The sandbox listens at {sandbox.url} and sends nothing. Ctrl-C stops it.\n"
             f"Inbox  {sandbox.inbox_url}\n"
             f"Help   {sandbox.help_url}\n\n"
             f"export CUSTOMERSMS_API_KEY={key}\n"
@@ -206,7 +206,7 @@ async def _serve(sandbox: Sandbox, key: str) -> None:
 
 
 async def _termination() -> None:
-    """Wait for SIGTERM, which ends it as Ctrl-C does; a container is stopped that way."""
+    """Wait for SIGTERM, which stops it like Ctrl-C; containers are stopped that way."""
     ended = asyncio.Event()
     with contextlib.suppress(NotImplementedError):  # Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

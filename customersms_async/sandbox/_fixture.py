@@ -1,4 +1,4 @@
-"""What the fixture ``sms_sandbox`` gives a test: one account of a sandbox in another thread."""
+"""The fixture ``sms_sandbox``: one account of a sandbox in another thread."""
 
 import asyncio
 import secrets
@@ -19,16 +19,16 @@ from ._thread import SandboxThread
 
 __all__ = ["CREDITS", "SmsSandbox", "an_account", "running_thread"]
 
-#: Credits of a test that does not say how many.
+#: Credits of a test that sets none.
 CREDITS = 10_000
 
-#: Requests in a minute, where a test asks for a limit and does not say which: the documented one.
+#: Requests per minute if a test asks for a limit without a number: the documented one.
 LIMIT = 100
 
-#: Messages, and requests that went wrong, that are shown when a test fails.
+#: Messages, and failed requests, that are shown when a test fails.
 SHOWN = 20
 
-#: Characters of a text that are shown.
+#: How many characters of a text are shown.
 LONGEST = 300
 
 _T = TypeVar("_T")
@@ -36,10 +36,10 @@ _T = TypeVar("_T")
 
 class SmsSandbox:
     """
-    What a test gets as ``sms_sandbox``: a fresh account with an empty mailbox and no limit.
+    The value of ``sms_sandbox``: a fresh account with an empty mailbox and no limit.
 
-    Every method may be called from any thread and none needs an event loop. A function that is
-    given to the sandbox, like ``latency=...``, may call all of them but `wait` and `wait_for`.
+    Every method may be called from any thread and none needs an event loop. A callback of the
+    sandbox, like ``latency=...``, may call all of them except `wait` and `wait_for`.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class SmsSandbox:
 
     @property
     def refused(self) -> tuple[SandboxRequest, ...]:
-        """The requests that were refused as a whole, for any reason."""
+        """The requests that were refused entirely, for any reason."""
         return tuple(request for request in self.requests if request.code is not None)
 
     @property
     def credits(self) -> int:
-        """The credits that are left; may be set."""
+        """The credits left; can be set."""
         return self._do(lambda box: box.credits_of(self.key))
 
     @credits.setter  # noqa: A003  # the property above, not the builtin
@@ -89,13 +89,13 @@ class SmsSandbox:
 
     @property
     def usage(self) -> SandboxUsage:
-        """How much of its limit the key has used, at this instant."""
+        """The current use of the key's limit."""
         return self._do(lambda box: box.usage(self.key))
 
     def find(
         self, *, phone: str | None = None, contains: str | None = None
     ) -> tuple[SandboxMessage, ...]:
-        """Return the messages that fit, oldest first, as in `wait`."""
+        """Return the matching messages, oldest first; see `wait`."""
         return self._do(lambda box: box.find(phone=phone, contains=contains, key=self.key))
 
     def duplicates(self) -> tuple[SandboxMessage, ...]:
@@ -103,13 +103,13 @@ class SmsSandbox:
         return self._do(lambda box: box.duplicates(self.key))
 
     def last_code(self, phone: str | None = None) -> str | None:
-        """Return the code in the newest message that has one, to *phone* or all, or None."""
+        """Return the code in the newest message with one, to *phone* or to anyone, or None."""
         return self._do(lambda box: box.last_code(phone, self.key))
 
     def fail_next(
         self, fault: Fault | str, times: int = 1, *, retry_after: float | str | None = None
     ) -> None:
-        """Let a fault happen to the next requests of this test, as `Sandbox.fail_next` does."""
+        """Apply a fault to the next requests of this test, as `Sandbox.fail_next` does."""
         self._do(lambda box: box.fail_next(fault, times, retry_after=retry_after, key=self.key))
 
     def set_faults(self, **settings: Unpack[FaultSettings]) -> None:
@@ -122,10 +122,10 @@ class SmsSandbox:
 
     def limit(self, limit: int | None = LIMIT, **more: Unpack[LimitSettings]) -> None:
         """
-        Limit the requests of this test: 100 in 60 seconds, as the gateway does, if nothing is said.
+        Limit the requests of this test; by default to 100 in 60 seconds, like the gateway.
 
         Args:
-            limit: Requests in a period; none for no limit.
+            limit: Requests per period; None for no limit.
 
             more: ``per``, ``rule``, ``burst``, ``rate_refusal`` and ``retry_after``, as in
                 `Sandbox`.
@@ -144,7 +144,7 @@ class SmsSandbox:
 
     def clear(self) -> None:
         """
-        Forget messages, requests, and the faults that `fail_next` and ``script`` have in store.
+        Forget messages, requests, and the pending faults of `fail_next` and ``script``.
 
         Standing faults, probabilities and latency stay (see `clear_faults`), and so do credits
         and the limit.
@@ -155,30 +155,30 @@ class SmsSandbox:
         self, *, phone: str | None = None, contains: str | None = None, timeout: float = 5.0
     ) -> SandboxMessage:
         """
-        Wait until a message is accepted; one that was accepted before counts too.
+        Wait until a message is accepted; an earlier one counts too.
 
-        In a coroutine, where the application runs in the same loop, await `wait_for` instead.
+        In a coroutine, if the application runs in the same loop, await `wait_for` instead.
 
         Args:
-            phone: Its number, however it is written.
+            phone: Its number, in any notation.
 
             contains: A part of its text.
 
             timeout: Seconds, ≥ 0.
 
         Returns:
-            The oldest message that fits.
+            The oldest matching message.
 
         Raises:
-            TimeoutError: No such message came in time; says which messages did.
+            TimeoutError: No such message came in time; the text lists those that did.
 
-            RuntimeError: A function that was given to the sandbox waits.
+            RuntimeError: It was called from a callback of the sandbox.
         """
         __tracebackhide__ = True
         if self._thread.is_current:
             raise RuntimeError(
-                "a function that is given to the sandbox, like latency=..., cannot wait: it runs "
-                "in the sandbox's own thread, where no message can arrive meanwhile"
+                "a callback of the sandbox, like latency=..., cannot wait: it runs in the "
+                "sandbox's own thread, where no message can arrive meanwhile"
             )
         try:
             return self._thread.result(self._wait(phone, contains, timeout), timeout)
@@ -189,14 +189,14 @@ class SmsSandbox:
         self, *, phone: str | None = None, contains: str | None = None, timeout: float = 5.0
     ) -> SandboxMessage:
         """
-        Wait like `wait`, in a coroutine, without holding up its loop.
+        Wait like `wait`, in a coroutine, without blocking its loop.
 
         It needs asyncio; under trio, run `wait` in a thread: ``trio.to_thread.run_sync``.
 
         Raises:
-            TimeoutError: No such message came in time; says which messages did.
+            TimeoutError: No such message came in time; the text lists those that did.
 
-            RuntimeError: The loop is not one of asyncio.
+            RuntimeError: The loop is not an asyncio loop.
         """
         __tracebackhide__ = True
         if _running_loop() is None:
@@ -211,7 +211,7 @@ class SmsSandbox:
         return self._thread.start(coroutine)
 
     def summary(self) -> str:
-        """Say what arrived, for the report of a test that failed."""
+        """Summarise what arrived, for the report of a failed test."""
         messages, requests = self.messages, self.requests
         wrong = [one for one in requests if one.code or one.fault]
         lines = [f"{len(messages)} accepted, {len(requests)} requests at {self.url}"]
@@ -232,7 +232,7 @@ class SmsSandbox:
 
 @contextmanager
 def running_thread() -> Generator[SandboxThread]:
-    """Run the sandbox that the tests of a session share."""
+    """Run the sandbox shared by the tests of a session."""
     with SandboxThread(Sandbox(keys={f"cspro_{secrets.token_hex(8)}": 0})) as thread:
         yield thread
 
@@ -254,7 +254,7 @@ def an_account(
         options: The options of the marker: ``credits``, and those that `Sandbox.set_limit` and
             `Sandbox.set_faults` take.
 
-        name: The test, as it is named to requests that come with its key once it has ended.
+        name: The test's name, for the error of requests with its key after it has ended.
 
         on_advance: Called with the seconds by which the test moves the clock.
 
@@ -301,10 +301,10 @@ def _strayed(key: str, count: int) -> str:
 
 
 def _blocked() -> str:
-    """Say what may be wrong where a coroutine waits without letting its loop run."""
+    """Return a hint if a coroutine waits without letting its loop run."""
     if _running_loop() is None:
         return ""
-    return "\nthis held up the event loop; `await sms_sandbox.wait_for(...)` lets it run"
+    return "\nthis blocked the event loop; `await sms_sandbox.wait_for(...)` lets it run"
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -22,7 +22,7 @@ from ._http.service import SandboxService
 
 __all__ = ["SandboxOptions"]
 
-#: The account of a sandbox that was given none.
+#: The default account of a sandbox.
 DEFAULT_KEYS: Mapping[str, int] = {"cspro_sandbox": 10_000}
 
 
@@ -34,49 +34,49 @@ class SandboxOptions:
     Attributes:
         keys: Credits by key, each ≥ 0; one key with 10,000 credits if not given.
 
-        host: Address to listen on; another than 127.0.0.1 opens the sandbox to the network.
+        host: Address to listen on; others than 127.0.0.1 open the sandbox to the network.
 
         port: Port to listen on; 0 takes a free one.
 
-        allowed_hosts: Names under which it may be called, besides those of this machine and
-            *host*: the name of a docker-compose service, say.
+        allowed_hosts: Host names to accept besides those of this machine and *host*, such as the
+            name of a docker-compose service.
 
         script: What happens to the next requests, like ``"500, reset, rate-limited(7), ok*2"``,
             or a list of such steps.
 
         standing: What happens to every request until it is switched off.
 
-        probabilities: How likely each fault is, by name; together at most 1.
+        probabilities: The probability of each fault, by name; together at most 1.
 
-        seed: Seed of the dice for faults and latency; the same seed and the same requests give
-            the same run.
+        seed: Random seed for faults and latency; the same seed and the same requests give the same
+            run.
 
         latency: Seconds before each answer: a number, ``"uniform(0.1, 0.5)"``,
             ``"normal(0.2, 0.05)"`` (mean and standard deviation), ``"exponential(0.3)"`` (mean),
             or a function that returns them for each.
 
-        limit: Requests in a period that each key may make; none for no limit.
+        limit: Requests per period that each key may make; None for no limit.
 
         per: The period in seconds, from 0.001 to a year.
 
         rule: How requests are counted: ``fixed-window``, ``sliding-log``, ``sliding-counter``,
             ``token-bucket``, ``gcra`` or ``nginx``.
 
-        burst: Requests at once by ``gcra`` (10 if not given) and ``nginx`` (20).
+        burst: Requests at once with ``gcra`` (10 if not given) and ``nginx`` (20).
 
         rate_refusal: How a request above the limit is refused: ``rate-limited`` (status 429, JSON),
             ``rate-limited-html`` (429, a page), ``rate-limited-200`` (200, a code), or
             ``http-503`` (a bare page, as nginx does).
 
-        retry_after: What the header ``Retry-After`` then says: the ``seconds`` to wait, the
-            ``date`` at which they are over, ``none``, or any other text as it stands.
+        retry_after: The header ``Retry-After`` of that refusal: the ``seconds`` to wait, the
+            ``date`` when they are over, ``none``, or any other text, sent unchanged.
 
         refusal_status: HTTP status of a refusal that is not for the rate.
 
         price: Credits that a message costs, ``"segment"`` for one credit per SMS segment, or a
-            function that gives them by the text, each ≥ 0.
+            function of the text that returns them, each ≥ 0.
 
-        most_numbers: Numbers that one request may have, at most 10,000; the documentation names no
+        most_numbers: The most numbers in one request, at most 10,000; the documentation names no
             limit. More are refused with ``TOO_MANY_NUMBERS``.
 
         magic: Whether `MAGIC_NUMBERS` have an effect.
@@ -85,10 +85,10 @@ class SandboxOptions:
 
         stall: Seconds after which a stalled connection is closed.
 
-        keep: Messages that are held; beyond that, the oldest are forgotten.
+        keep: Messages that are kept; beyond that, the oldest are dropped.
 
-        clock: Gives seconds, never running backwards; counts the limit and dates the messages. If
-            not given, the time of day since 1970, UTC.
+        clock: Returns seconds, never running backwards; drives the limit and dates the messages.
+            If not given, wall time since 1970, UTC.
     """
 
     keys: Mapping[str, int] = attrs.field(
@@ -125,10 +125,10 @@ class SandboxOptions:
 
     def make_service(self) -> SandboxService:
         """
-        Make the service, which is the whole sandbox but its network.
+        Make the service, which is the whole sandbox except its network.
 
         Raises:
-            ValueError: An option is out of range; names it.
+            ValueError: An option is out of range; the text names it.
         """
         handler = RequestHandler(
             Gateway(dict(self.keys), _price(self.price), self.most_numbers),

@@ -1,4 +1,4 @@
-"""The sandbox itself: how it starts and ends, and what a test can ask it."""
+"""The sandbox itself: start, stop, and what a test can query and change."""
 
 import asyncio
 import ipaddress
@@ -22,7 +22,7 @@ from ._options import SandboxOptions
 
 __all__ = ["Sandbox"]
 
-#: Seconds for requests whose body is still arriving when the sandbox closes.
+#: Seconds to wait for requests whose body is still arriving when the sandbox closes.
 CLOSING_GRACE = 1.0
 
 
@@ -38,8 +38,8 @@ class Sandbox(SandboxOptions):
     """
     A gateway on this machine that speaks the documented API and sends nothing.
 
-    Use it as ``async with Sandbox(keys={"cspro_test": 98}) as sandbox`` and send to
-    `endpoint`. What it has seen can still be read after the block.
+    Use it as ``async with Sandbox(keys={"cspro_test": 98}) as sandbox`` and send to `endpoint`.
+    Messages and requests can still be read after the block.
 
     Its options are those of `SandboxOptions`.
     """
@@ -54,7 +54,7 @@ class Sandbox(SandboxOptions):
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
-            raise RuntimeError("this sandbox is running already; make another one")
+            raise RuntimeError("this sandbox is already running; make another one")
         closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         policy = OriginPolicy([self.host, *self.allowed_hosts])
         app = make_app(self._service, policy, closing)
@@ -86,7 +86,7 @@ class Sandbox(SandboxOptions):
             await running.runner.cleanup()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_service"):  # its constructor has refused an argument
+        if not hasattr(self, "_service"):  # its constructor refused an argument
             return "<Sandbox that was not made>"
         where = "not running" if self._running is None else self._running.url
         mailboxes = self._service.handler.mailboxes
@@ -95,7 +95,7 @@ class Sandbox(SandboxOptions):
     @property
     def url(self) -> str:
         """
-        Scheme, host and port, without a slash at the end.
+        Scheme, host and port, without a trailing slash.
 
         Raises:
             RuntimeError: The sandbox is not running.
@@ -106,7 +106,7 @@ class Sandbox(SandboxOptions):
 
     @property
     def endpoint(self) -> str:
-        """The full address of the API; what `CUSTOMERSMS_ENDPOINT` is set to."""
+        """The full URL of the API; the value for `CUSTOMERSMS_ENDPOINT`."""
         return self.url + PATH
 
     @property
@@ -116,7 +116,7 @@ class Sandbox(SandboxOptions):
 
     @property
     def help_url(self) -> str:
-        """The page that describes the calls over HTTP."""
+        """The page that describes the HTTP calls."""
         return f"{self.url}{PREFIX}/"
 
     @property
@@ -131,13 +131,13 @@ class Sandbox(SandboxOptions):
 
     @property
     def refused(self) -> tuple[SandboxRequest, ...]:
-        """The requests that were refused as a whole, for any reason."""
+        """The requests that were refused entirely, for any reason."""
         return tuple(self._service.handler.mailboxes.refused())
 
     def find(
         self, *, phone: str | None = None, contains: str | None = None, key: str | None = None
     ) -> tuple[SandboxMessage, ...]:
-        """Return the accepted messages that fit, oldest first, as in `wait_for`."""
+        """Return the matching messages, oldest first; see `wait_for`."""
         return tuple(self._service.handler.mailboxes.find(MessageQuery(phone, contains, key)))
 
     def duplicates(self, key: str | None = None) -> tuple[SandboxMessage, ...]:
@@ -145,13 +145,13 @@ class Sandbox(SandboxOptions):
         return tuple(self._service.handler.mailboxes.duplicates(key))
 
     def last_code(self, phone: str | None = None, key: str | None = None) -> str | None:
-        """Return the code in the newest message that has one, to *phone* or all, or None."""
+        """Return the code in the newest message with one, to *phone* or to anyone, or None."""
         return self._service.handler.mailboxes.last_code(phone, key)
 
     @property
     def credits(self) -> int:
         """
-        The credits left to the sandbox's only account; may be set.
+        The credits left to the sandbox's only account; can be set.
 
         Raises:
             ValueError: There are several accounts, or none; see `credits_of` and `set_credits`.
@@ -185,18 +185,18 @@ class Sandbox(SandboxOptions):
         Set the credits left to *key*; a new key opens an account.
 
         Raises:
-            ValueError: The key is empty, or the credits are no whole number ≥ 0.
+            ValueError: The key is empty, or the credits are not a whole number ≥ 0.
         """
         self._service.set_credits(key, credits_left)
 
     def close_account(self, key: str, *, reason: str | None = None) -> None:
         """
-        Forget a key with its credits, messages, requests, faults and limit.
+        Delete an account with its credits, messages, requests, faults and limit.
 
         Args:
             key: The key.
 
-            reason: Added to the error that answers later requests with this key.
+            reason: Added to the error of later requests with this key.
         """
         self._service.close_account(key, reason)
 
@@ -204,44 +204,44 @@ class Sandbox(SandboxOptions):
         self, limit: int | None, *, key: str | None = None, **more: Unpack[LimitSettings]
     ) -> None:
         """
-        Limit the requests of *key*, or of all keys without a limit set for them.
+        Limit the requests of *key*, or of all keys without their own limit.
 
-        What was counted before is forgotten.
+        Earlier requests no longer count.
 
         Args:
-            limit: Requests in a period; none for no limit.
+            limit: Requests per period; None for no limit.
 
             key: The key; all if not given.
 
-            more: ``per``, ``rule``, ``burst``, ``rate_refusal`` and ``retry_after``, as the
-                options of the sandbox; what is not given stays as it is.
+            more: ``per``, ``rule``, ``burst``, ``rate_refusal`` and ``retry_after``, as in the
+                options of the sandbox; omitted ones stay as they are.
 
         Raises:
-            ValueError: One of them cannot be; names it.
+            ValueError: An option is not valid; the text names it.
         """
         self._service.set_limit({"limit": limit, **more}, key)
 
     def usage(self, key: str) -> SandboxUsage:
-        """Return how much of its limit a key has used, at this instant."""
+        """Return the current use of a key's limit."""
         return self._service.usage(key)
 
     def advance(self, seconds: float) -> None:
         """
-        Move the sandbox's clock forward: the limit counts and messages are dated by it.
+        Move the sandbox's clock forward; it drives the limit and dates messages.
 
         Raises:
-            ValueError: *seconds* is no number of at least 0.
+            ValueError: *seconds* is not a number of at least 0.
         """
         self._service.advance(seconds)
 
     def reset_clock(self) -> None:
         """
-        Put the clock back to where it would be if it had never been moved.
+        Undo all moves of the clock.
 
-        A limit keeps what it has counted: set it again, or close the account, first.
+        A limit keeps its count: set it again, or close the account, first.
         """
         self._service.clock.ahead = 0.0
-        self._service.advance(0)  # tells the page
+        self._service.advance(0)  # updates the page
 
     def fail_next(
         self,
@@ -252,52 +252,52 @@ class Sandbox(SandboxOptions):
         key: str | None = None,
     ) -> None:
         """
-        Let a fault happen to the next requests, after those that were asked for before.
+        Apply a fault to the next requests, after the faults that are already pending.
 
         Args:
-            fault: Its name, or ``"ok"`` for a request to which nothing happens.
+            fault: Its name, or ``"ok"`` for a request without a fault.
 
-            times: To how many requests, ≥ 1. Only requests count that are neither refused for
-                the rate nor for what they contain.
+            times: For how many requests, ≥ 1. Requests that are refused for the rate or for their
+                content do not count.
 
-            retry_after: ``Retry-After`` header of a refusal for the rate, sent as it stands.
+            retry_after: ``Retry-After`` header of a rate-limit refusal, sent unchanged.
 
-            key: Whose requests; everybody's if not given.
+            key: Whose requests; everyone's if not given.
 
         Raises:
-            ValueError: There is no such fault, *times* is below 1, or *retry_after* is no text
-                that fits in a header.
+            ValueError: There is no such fault, *times* is below 1, or *retry_after* is not valid in
+                a header.
         """
         self._service.fail_next(make_steps(fault, times, retry_after), key)
 
     def set_faults(self, *, key: str | None = None, **settings: Unpack[FaultSettings]) -> None:
         """
-        Set what goes wrong; what is not given stays as it is.
+        Set faults; omitted settings stay as they are.
 
         Args:
             key: For which key; for all if not given.
 
-            settings: ``script``, ``standing``, ``probabilities``, ``seed`` and ``latency``, as
+            settings: ``script``, ``standing``, ``probabilities``, ``seed`` and ``latency``, as in
                 the options of the sandbox.
 
         Raises:
-            ValueError: One of them cannot be; names it, and nothing has changed.
+            ValueError: A setting is not valid; the text names it, and nothing has changed.
         """
         self._service.set_faults(settings, key)
 
     def clear_faults(self, key: str | None = None) -> None:
-        """Switch off all faults and the latency, for one key, or for all and each."""
+        """Switch off all faults and the latency, for one key, or for all and each single one."""
         self._service.clear_faults(key)
 
     def clear(self, key: str | None = None) -> None:
         """
-        Forget messages, requests, and the faults that `fail_next` and ``script`` have in store.
+        Forget messages, requests, and the pending faults of `fail_next` and ``script``.
 
         Standing faults, probabilities and latency stay (see `clear_faults`), and so do credits
         and the limit.
 
         Args:
-            key: Whose; everybody's if not given.
+            key: Whose; everyone's if not given.
         """
         self._service.clear(key)
 
@@ -310,10 +310,10 @@ class Sandbox(SandboxOptions):
         key: str | None = None,
     ) -> SandboxMessage:
         """
-        Wait until a message is accepted; one that was accepted before counts too.
+        Wait until a message is accepted; an earlier one counts too.
 
         Args:
-            phone: Its number, however it is written.
+            phone: Its number, in any notation.
 
             contains: A part of its text.
 
@@ -322,10 +322,10 @@ class Sandbox(SandboxOptions):
             key: The key that pays.
 
         Returns:
-            The oldest message that fits.
+            The oldest matching message.
 
         Raises:
-            TimeoutError: No such message came in time; says which messages did.
+            TimeoutError: No such message came in time; the text lists those that did.
         """
         query = MessageQuery(phone, contains, key)
         found = await self._service.wait(query, timeout)
@@ -335,7 +335,7 @@ class Sandbox(SandboxOptions):
 
 
 def _url(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
-    """Write the address at which this machine reaches a socket that is bound to *address*."""
+    """Return the URL at which this machine reaches a socket bound to *address*."""
     host = ipaddress.ip_address(address[0])
     if isinstance(host, ipaddress.IPv6Address):
         return f"http://[{'::1' if host.is_unspecified else host}]:{address[1]}"

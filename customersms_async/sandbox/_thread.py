@@ -12,7 +12,7 @@ from ._sandbox import Sandbox
 
 __all__ = ["SandboxThread"]
 
-#: Seconds; a sandbox that is not blocked reports a wait in vain far sooner.
+#: Seconds; a sandbox that is not blocked reports an unsuccessful wait far sooner.
 PATIENCE = 5.0
 
 _T = TypeVar("_T")
@@ -20,10 +20,10 @@ _T = TypeVar("_T")
 
 class _Loop(asyncio.SelectorEventLoop):
     """
-    Keeps real time where a test freezes the clock.
+    Keeps real time while a test freezes the clock.
 
-    The function is an attribute of this class, and not of the module `time` or of this one, where
-    freezegun and its like would replace it.
+    The function is an attribute of this class, not of the module `time` or of this module, where
+    freezegun and similar tools would replace it.
     """
 
     _real = staticmethod(time.monotonic)
@@ -42,7 +42,7 @@ class SandboxThread:
     Args:
         sandbox: The sandbox.
 
-        patience: Seconds beyond its timeout after which a wait for a busy sandbox is given up.
+        patience: Seconds after its timeout when a wait for a blocked sandbox is given up.
     """
 
     def __init__(self, sandbox: Sandbox, patience: float = PATIENCE) -> None:
@@ -66,7 +66,7 @@ class SandboxThread:
         self._thread.join()
 
     def _run(self) -> None:
-        # Not the loop of the event loop policy: a test suite may replace it, clock and all.
+        # Not the loop of the event loop policy: a test suite may replace it, including the clock.
         try:
             with asyncio.Runner(loop_factory=_Loop) as runner:
                 runner.run(self._serve())
@@ -81,11 +81,11 @@ class SandboxThread:
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller is a function that was given to the sandbox and runs in its thread."""
+        """Whether the caller is a callback of the sandbox, which runs in its thread."""
         return threading.current_thread() is self._thread
 
     def call(self, function: Callable[[], _T]) -> _T:
-        """Call *function* in the sandbox's thread, or here if this is it or it has ended."""
+        """Call *function* in the sandbox's thread; here, if this is that thread or it has ended."""
         if self.is_current or not self._thread.is_alive():
             return function()
 
@@ -100,7 +100,7 @@ class SandboxThread:
 
     def result(self, future: "Future[_T]", seconds: float) -> _T:
         """
-        Wait for a coroutine that ends by itself within *seconds*.
+        Wait for a coroutine that ends within *seconds*.
 
         Raises:
             TimeoutError: It did not, because something blocks the thread.
@@ -110,6 +110,6 @@ class SandboxThread:
             return future.result()
         future.cancel()
         raise TimeoutError(
-            f"the sandbox did not answer within {seconds + self._patience:g} s; does a function "
-            "that was given to it, like latency=..., hold it up?"
+            f"the sandbox did not answer within {seconds + self._patience:g} s; does a callback, "
+            "like latency=..., block it?"
         )

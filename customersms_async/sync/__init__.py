@@ -11,11 +11,10 @@
             for outcome in bulk:
                 store(outcome)
 
-The calls, values and errors are those of `customersms_async.CustomerSMS`, and so are the promises.
-All clients of a process share one event loop, which starts with the first call, in a thread of its
-own. They may be used from any thread, in a forked child as well, and a program that ends without
-closing them ends quietly. Coroutines await the asynchronous client instead: a call in a thread that
-runs an event loop is refused.
+Calls, values, errors and promises are those of `customersms_async.CustomerSMS`. All clients of a
+process share one event loop, which starts at the first call, in a background thread. Clients may be
+used from any thread, and in a forked child; a program may exit without closing them. Coroutines
+should await the asynchronous client instead: a call in a thread that runs an event loop is refused.
 
 `Outbox` and its `Campaign` are those of `customersms_async.outbox`, without `await`.
 """
@@ -36,7 +35,7 @@ for _public in (Bulk, CustomerSMS):
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # the class that is asked for
-    """Load the outbox when it is first asked for: it takes as long as all the rest."""
+    """Import the outbox on first use: it takes as long as everything else together."""
     if name in ("Campaign", "Outbox"):
         return getattr(import_module(f"{__name__}.outbox"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"

@@ -3,11 +3,10 @@ The event loop behind the synchronous clients of a process, in a daemon thread.
 
 Rules of this module:
 
-1. One loop a process. It starts with the first call, and again in a forked child.
-2. A child leaves its copy of the parent's loop and connections alone. To close them would reach
-   into the parent, whose sockets they are; to collect them as garbage would warn. So they are
-   never freed.
-3. At exit the clients are closed and the loop is ended, before the interpreter takes itself apart.
+1. One loop per process. It starts at the first call, and again in a forked child.
+2. A child never touches its copies of the parent's loop and connections. Closing them would affect
+   the parent, which owns the sockets; garbage collection would warn. So they are never freed.
+3. At exit the clients are closed and the loop is stopped, before the interpreter shuts down.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = ["BackgroundLoop", "Closable", "close_later", "get_background", "remem
 
 T = TypeVar("T")
 
-#: Seconds at exit for what is in flight; a program that needs more closes its clients itself.
+#: Seconds at exit to wait for requests in flight; a program that needs more closes its clients.
 AT_EXIT: Final = 5.0
 
 
@@ -35,7 +34,7 @@ class Closable(Protocol):
     """A client, as this module needs it."""
 
     def aclose(self, drain: float | None = ...) -> Coroutine[Any, Any, None]:
-        """Stop what it has begun, and close its session of this loop."""
+        """Stop its runs, and close its session in this loop."""
         ...
 
 
@@ -44,8 +43,8 @@ class BackgroundLoop:
     An event loop in a daemon thread, from its start to the end of the process.
 
     Args:
-        make_loop: Makes the loop. Not that of a policy: an application may have set one for its
-            own purposes.
+        make_loop: Makes the loop, independently of the event loop policy, which an application may
+            have set for its own purposes.
     """
 
     _loop: asyncio.AbstractEventLoop
@@ -66,12 +65,12 @@ class BackgroundLoop:
         Call *function* in the loop, soon, from any thread.
 
         Raises:
-            RuntimeError: The loop has ended, since the process ends.
+            RuntimeError: The loop has ended, since the process is exiting.
         """
         self._loop.call_soon_threadsafe(function)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task, and keep it until its end; called in the loop."""
+        """Start a task, and keep a reference until it ends; called in the loop."""
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -98,7 +97,7 @@ class BackgroundLoop:
         try:
             with asyncio.Runner(loop_factory=self._make_loop) as runner:
                 runner.run(self._serve())
-        except OSError as error:  # no file descriptor is left; raised where the start is awaited
+        except OSError as error:  # no file descriptor left; raised to the waiting caller
             self._started.set_exception(error)
 
     async def _serve(self) -> None:
@@ -111,12 +110,12 @@ class BackgroundLoop:
 
 class _ProcessState:
     """
-    What this process has.
+    The loop and the clients of this process.
 
     Attributes:
         lock: Held while a loop starts, and while the process forks.
         background: The loop, once there is one.
-        clients: Clients that have to be closed in it.
+        clients: Clients to close in it.
         is_ending: Whether nothing new may start.
     """
 
@@ -135,7 +134,7 @@ class _ProcessState:
             background.end(list(self.clients))
 
     def begin_child(self) -> None:
-        """Go on without the parent's loop and connections; this is a forked child."""
+        """Start over without the parent's loop and connections, in a forked child."""
         if self.background is not None:
             for one in (self.background, *self.clients):
                 _never_free(one)
@@ -146,7 +145,7 @@ class _ProcessState:
 _process: Final = _ProcessState()
 
 atexit.register(_process.end)
-with contextlib.suppress(AttributeError):  # Windows knows no fork
+with contextlib.suppress(AttributeError):  # Windows has no fork
     os.register_at_fork(
         before=_process.lock.acquire,
         after_in_parent=_process.lock.release,
@@ -156,14 +155,14 @@ with contextlib.suppress(AttributeError):  # Windows knows no fork
 
 def get_background() -> BackgroundLoop:
     """
-    Return the loop of this process, started if need be.
+    Return the loop of this process; start it if necessary.
 
     Raises:
         RuntimeError: The process is exiting.
     """
     with _process.lock:
         if _process.is_ending:
-            msg = "the process is exiting: nothing can be sent any more"
+            msg = "the process is exiting: nothing more can be sent"
             raise RuntimeError(msg)
         if _process.background is None:
             _process.background = BackgroundLoop()
@@ -171,12 +170,12 @@ def get_background() -> BackgroundLoop:
 
 
 def remember(client: Closable) -> None:
-    """Close a client at exit, unless it is gone by then."""
+    """Close a client at exit, unless it has been closed by then."""
     _process.clients.add(client)
 
 
 def close_later(client: Closable) -> None:
-    """Close a client whose owner was dropped without closing it; called by the collector."""
+    """Close a client that was dropped without being closed; called by the garbage collector."""
     background = _process.background
     if background is not None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and has closed it

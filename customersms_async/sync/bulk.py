@@ -30,10 +30,10 @@ class Bulk:
         for outcome in bulk.leftovers:
             ...
 
-    Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
-    The input is read in the thread that iterates, while it waits for an outcome. The end of the
-    block stops the run unless it has ended; what is in flight is answered. A block that ends by
-    an exception waits for that no longer than ``drain`` seconds.
+    Each outcome is yielded as soon as it is known, not in input order; the run does not get ahead
+    of its consumer. The input is read in the thread that iterates, while it waits for an outcome.
+    Leaving the block stops the run unless it has ended, and waits for requests in flight: for as
+    long as they take, or for ``drain`` seconds at most if an exception ends the block.
     """
 
     def __init__(self, bulk: asynchronous.Bulk, executor: CallerExecutor) -> None:
@@ -44,22 +44,22 @@ class Bulk:
 
     @property
     def progress(self) -> Progress:
-        """The counts at this instant; from any thread."""
+        """The current counts; from any thread."""
         return run(self._count) if self._is_open else self._bulk.progress
 
     @property
     def leftovers(self) -> list[Outcome]:
         """
-        What became known and was not handed over by the time the block was left.
+        The outcomes that were known but not yet yielded when the block was left.
 
-        Sent, rejected and unknown; what was not sent is not among them.
+        Sent, rejected and unknown; those that were not sent are not included.
         """
         ready = [one for one in self._ready if one.status is not Status.NOT_SENT]
         return ready + self._bulk.leftovers
 
     def stop(self) -> None:
         """
-        Let nothing new leave; what is in flight is answered, the rest becomes ``STOPPED``.
+        Send nothing new; requests in flight are awaited, the rest becomes ``STOPPED``.
 
         May be called from any thread, from a signal handler, and more than once.
         """
@@ -67,7 +67,7 @@ class Bulk:
 
     def finish(self) -> Progress:
         """
-        Run to the end without handing over outcomes, and return the counts.
+        Run to the end without yielding outcomes, and return the counts.
 
         Raises:
             BulkInterrupted: The input or the journal raised.
@@ -88,7 +88,7 @@ class Bulk:
         traceback: TracebackType | None,
     ) -> None:
         self._is_open = False
-        # An interruption of this thread is to the run what a cancellation is.
+        # For the run, an interruption of this thread is a cancellation.
         is_interruption = exc is not None and not isinstance(exc, Exception)
         told = CancelledError() if is_interruption else exc
         kind = None if told is None else type(told)
@@ -102,7 +102,7 @@ class Bulk:
         return self
 
     def __next__(self) -> Outcome:
-        if not self._ready:  # all that are there come at once, since each trip costs a millisecond
+        if not self._ready:  # take all available at once: each round trip costs a millisecond
             self._call(self._take)
         if not self._ready:
             raise StopIteration
@@ -112,7 +112,7 @@ class Bulk:
         return repr(self._bulk)
 
     async def _take(self) -> None:
-        """Wait for outcomes; kept here, they are not lost where the caller is interrupted."""
+        """Wait for outcomes; kept here, they are not lost if the caller is interrupted."""
         self._ready.extend(await self._bulk.next_outcomes())
 
     async def _count(self) -> Progress:

@@ -1,13 +1,13 @@
 """
-A call: a coroutine that runs in the background while the thread of its caller waits.
+A call: a coroutine that runs in the background while its caller's thread waits.
 
 Rules of this module:
 
-1. The caller's thread serves while it waits: it reads the iterable of a bulk run, since databases
-   and files may belong to one thread.
-2. What interrupts the wait (KeyboardInterrupt, or what a signal handler raises) cancels the
-   coroutine, and is raised once that has ended, with notes of what became of the call. A second
-   interruption cancels again, which ends a drain; a third one leaves at once.
+1. While it waits, the caller's thread reads the iterable of a bulk run, since databases and files
+   may be bound to one thread.
+2. An exception that interrupts the wait (KeyboardInterrupt, or one from a signal handler) cancels
+   the coroutine, and is raised once that has ended, with notes on what became of the call. A second
+   interruption cancels again, which ends a drain; a third one returns at once.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["CallerExecutor", "refuse_in_event_loop", "run"]
 
 T = TypeVar("T")
 
-#: Interruptions after which a call is left behind.
+#: Interruptions after which a call is abandoned.
 MOST_INTERRUPTIONS: Final = 3
 
 
 class CallerExecutor:
-    """Runs work of the background in the thread of a caller, while that waits for a call."""
+    """Runs work for the background loop in a caller's thread while that waits for a call."""
 
     def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -40,15 +40,15 @@ class CallerExecutor:
         self._work.get()()
 
     def wake(self) -> None:
-        """Let `run_next` return."""
+        """Make `run_next` return."""
         self._work.put(lambda: None)
 
     async def submit(self, work: Callable[[], T]) -> T:
         """
         Run *work* in the caller's thread and return its result.
 
-        A cancellation withdraws work that has not begun. Work that has begun is waited for, and
-        its result is still returned, so that no item that was read is lost.
+        A cancellation withdraws work that has not begun. Work that has begun is awaited, and its
+        result is still returned, so that no item that was read is lost.
         """
         item = _WorkItem(work)
         self._work.put(item.run)
@@ -66,7 +66,7 @@ class _WorkItem(Generic[T]):
     Work for another thread.
 
     Attributes:
-        result: Its result or exception; a future of the loop that submitted it.
+        result: Its result or exception; a future of the submitting loop.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
@@ -76,7 +76,7 @@ class _WorkItem(Generic[T]):
         self.result: asyncio.Future[T] = self._loop.create_future()
 
     def claim(self) -> bool:
-        """Claim it, to run or to withdraw it; return whether it was not claimed before."""
+        """Claim it, to run or to withdraw it; return whether this call was the first."""
         return self._turn.acquire(blocking=False)
 
     def run(self) -> None:
@@ -85,7 +85,7 @@ class _WorkItem(Generic[T]):
             return
         try:
             given = self._work()
-        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable may raise anything
             self._tell(self.result.set_exception, _carried(exc))
         except BaseException as exc:
             msg = f"reading was interrupted by {type(exc).__name__}"
@@ -99,17 +99,17 @@ class _WorkItem(Generic[T]):
 
 
 def _carried(exc: Exception) -> Exception:
-    """Return what a future can carry: it refuses a StopIteration."""
+    """Return an exception that a future accepts: it refuses StopIteration."""
     if not isinstance(exc, StopIteration):
         return exc
-    error = RuntimeError("the iterable raised StopIteration where that is no end")
+    error = RuntimeError("the iterable raised StopIteration outside __next__")
     error.__cause__ = exc
     return error
 
 
 def refuse_in_event_loop() -> None:
     """
-    Refuse a call that would hold up an event loop, or wait for itself in our own.
+    Refuse a call that would block an event loop, or deadlock in our own.
 
     Raises:
         RuntimeError: This thread runs an event loop.
@@ -136,18 +136,18 @@ def run(
     Args:
         begin: Makes the coroutine; called in the loop.
 
-        executor: Its work is done in this thread meanwhile.
+        executor: Its work is run in this thread meanwhile.
 
         background: Where it runs; the loop of this process if None.
 
     Returns:
-        What the coroutine gives; what it raises is raised.
+        The coroutine's result; its exception is raised.
     """
     return _Call(begin, executor or CallerExecutor(), background or get_background()).wait()
 
 
 class _Call(Generic[T]):
-    _task: asyncio.Task[T]  # there is one once it has begun
+    _task: asyncio.Task[T]  # set once it has begun
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class _Call(Generic[T]):
         self._notes: list[str] = []
 
     def wait(self) -> T:
-        """Start it, wait for its end, and give or raise what it did."""
+        """Start it, wait for its end, and return its result or raise its exception."""
         interruption = self._wait_out()
         if interruption is None:
             return self._task.result()
@@ -171,7 +171,7 @@ class _Call(Generic[T]):
         raise interruption
 
     def _wait_out(self) -> BaseException | None:
-        """Wait for the end, cancel it at each interruption, and return the first of those."""
+        """Wait for the end, cancel it at each interruption, and return the first interruption."""
         interruptions: list[BaseException] = []
         while True:
             try:
@@ -193,7 +193,7 @@ class _Call(Generic[T]):
     def _cancel(self) -> None:
         if self._has_begun:
             self._task.cancel()
-        else:  # interrupted before it was handed over
+        else:  # interrupted before it was started
             self._end()
 
     def _end(self) -> None:
@@ -208,12 +208,12 @@ class _Call(Generic[T]):
             raise
 
     def _news(self) -> list[str]:
-        """Say how a call ended that was interrupted too late, or that failed."""
+        """Say how a call ended that failed, or was interrupted too late."""
         try:
             return _told(self._task.result()) if self._has_begun else []
         except asyncio.CancelledError:
             return []
-        except Exception as exc:  # noqa: BLE001  # noted on the interruption, which is raised
+        except Exception as exc:  # noqa: BLE001  # a note on the interruption, which is raised
             return [f"the call had failed by then: {exc!r}"]
 
 

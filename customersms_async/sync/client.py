@@ -3,7 +3,7 @@
 
 Rules of this module:
 
-1. It sends nothing itself: every call is one of the asynchronous client's, run in the background.
+1. It sends nothing itself: every call runs the asynchronous client's in the background.
 2. No local variable of a frame that may raise holds the key.
 """
 
@@ -48,49 +48,49 @@ class CustomerSMS:
             receipt = sms.send("+12125551234", "Your code is 4711", timeout=5)
             report = sms.send_many(numbers, "We open at nine")
 
-    Make one for the whole process, at import time if you like: it opens nothing before the first
-    call, and is closed at exit if nobody has closed it. It may be used from any thread; a forked
-    child opens new connections. Calls wait in the thread of their caller, and are refused
-    with a `RuntimeError` where that thread runs an event loop.
+    Create one for the whole process, at import time if you like: it opens nothing before the first
+    call, and is closed at exit at the latest. It may be used from any thread; a forked child opens
+    new connections. Calls block the calling thread, and raise a `RuntimeError` if that thread runs
+    an event loop.
 
-    An interruption of that thread (Ctrl-C, an exception that a signal handler raises) cancels the
-    call: nothing more leaves, a bulk run waits up to ``drain`` seconds for what is in flight, and
+    An interruption of that thread (Ctrl-C, an exception raised by a signal handler) cancels the
+    call: nothing more is sent, a bulk run waits up to ``drain`` seconds for requests in flight, and
     the notes of the exception say what is proven.
 
-    The iterable of a bulk run is read in the thread of its caller, so that a database's connection
-    stays where it belongs. Functions that are given (``parse_phone``, ``on_request``) and a journal
-    run in the background, in the thread of the event loop.
+    The iterable of a bulk run is read in the calling thread, so that a database connection stays in
+    its thread. Callbacks (``parse_phone``, ``on_request``) and a journal run in the thread of the
+    background event loop.
 
     Args:
         api_key: The key. Not given: the environment variable ``CUSTOMERSMS_API_KEY``.
 
         endpoint: The URL of the API. Not given: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
 
-        limiter: Grants the requests, as for `customersms_async.CustomerSMS`; by default one object
-            for the process, which asynchronous clients share.
+        limiter: The rate limiter, as for `customersms_async.CustomerSMS`; by default one object for
+            the process, shared with asynchronous clients.
 
-        request_timeout: Seconds for one attempt; None for 30, and half a second more for each
-            further number.
+        request_timeout: Seconds for one attempt; None for 30, plus half a second for each further
+            number.
 
-        send_timeout: Seconds for one `send`, all in all, where the call does not say.
+        send_timeout: Seconds in total for one `send`, if the call gives no ``timeout``.
 
-        retries: How often a request is tried again that provably was not sent.
+        retries: How often a request is retried that provably was not sent.
 
-        parse_phone: Turns what was given into E.164, or raises; by default
+        parse_phone: Converts an input to E.164, or raises; by default
             `customersms_async.phones.normalize_phone`, which guesses no country.
 
-        allow_insecure_http: Allow plain http to a host that is not this machine.
+        allow_insecure_http: Allow plain http to another machine.
 
-        on_request: Called with a `RequestRecord` once an attempt.
+        on_request: Called with a `RequestRecord` once per attempt.
 
-        rate_limit_statuses: HTTP statuses that mean "turned away for the rate, not carried out".
+        rate_limit_statuses: HTTP statuses that mean "refused for the rate, not carried out".
 
-        max_connections: The most requests under way, over all accounts; None for half of the files
+        max_connections: The most requests in flight, over all accounts; None for half of the files
             that may be open, at most 500.
 
     Raises:
         ConfigurationError: There is no key, the endpoint is plain http to another machine, or an
-            option is out of its range.
+            option is out of range.
     """
 
     def __init__(
@@ -131,11 +131,11 @@ class CustomerSMS:
         """
         Return a client for another account that shares this one's session, limiter and options.
 
-        Costs microseconds: create one for each tenant where you need it. Closing it stops its own
-        bulk runs; the session is closed with the client that it was made from.
+        Costs microseconds: create one per tenant on demand. Closing it stops its own bulk runs; the
+        session is closed with the original client.
 
         Raises:
-            ConfigurationError: The key is None, empty, or cannot be one.
+            ConfigurationError: The key is None, empty, or not valid.
         """
         key = read_key(api_key)
         del api_key  # from here on, no local holds it
@@ -146,11 +146,11 @@ class CustomerSMS:
         return other
 
     def usage(self) -> Usage:
-        """Say how the account stands at the limiter; raises `LimiterUnavailable` as `send` does."""
+        """Return the account's use of the limit; raises `LimiterUnavailable` as `send` does."""
         return self._call(self._client.usage)
 
     def ready(self) -> None:
-        """Wait until the limiter grants slots: seconds, where its store is new; see `usage`."""
+        """Wait until the limiter grants slots: a few seconds if its store is new; see `usage`."""
         self._call(self._client.ready)
 
     @property
@@ -160,12 +160,12 @@ class CustomerSMS:
 
     @property
     def credits(self) -> Credits | None:
-        """The last balance that an answer to this client named, and when; None before the first."""
+        """The last balance that this client was told, and when; None before the first."""
         return self._client.credits
 
     @property
     def limiter(self) -> Limiter:
-        """The limiter that grants its requests, shared with others of the process by default."""
+        """The rate limiter, by default shared with the other clients of the process."""
         return self._client.limiter
 
     def send(self, phone: str, text: str, *, timeout: float | None = None) -> Receipt:
@@ -177,23 +177,23 @@ class CustomerSMS:
 
             text: The text.
 
-            timeout: Seconds for all of it: queue, connection, retries and answer. None for the
-                client's ``send_timeout``.
+            timeout: Seconds in total: queue, connection, retries and answer. None for the client's
+                ``send_timeout``.
 
         Returns:
-            The gateway's word that it took the message.
+            The gateway's confirmation that it accepted the message.
 
         Raises:
-            InvalidPhone: *phone* is no number in international form.
+            InvalidPhone: *phone* is not a number in international form.
             InvalidMessage: *text* is empty or cannot be encoded.
             ConfigurationError: *timeout* is not above 0.
-            NotSent: It was not sent; one of `ConnectFailed`, `WaitTooLong`, `RateLimited` and
-                `LimiterUnavailable` says why. It is safe to send it again.
-            Rejected: The gateway said no; `AuthenticationError` and `OutOfCredits` are two of it.
+            NotSent: It was not sent; the subclass says why: `ConnectFailed`, `WaitTooLong`,
+                `RateLimited` or `LimiterUnavailable`. It is safe to send it again.
+            Rejected: The gateway said no; `AuthenticationError` and `OutOfCredits` are subclasses.
             OutcomeUnknown: It was handed over and no readable answer came. It may have been sent:
                 do not repeat it blindly.
-            KeyboardInterrupt: As raised in this thread, with notes: while it waited, nothing was
-                sent; in flight, the outcome is unknown.
+            KeyboardInterrupt: As raised in this thread, with notes: if it was still queued, nothing
+                was sent; in flight, the outcome is unknown.
             RuntimeError: This thread runs an event loop, or the process is exiting.
         """
         return self._call(lambda: self._client.send(phone, text, timeout=timeout))
@@ -215,10 +215,10 @@ class CustomerSMS:
 
         Raises:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
-            ValueError: The text or an option is out of its range.
-            BulkInterrupted: The iterable or the journal raised; ``.report`` has all that was done.
+            ValueError: The text or an option is out of range.
+            BulkInterrupted: The iterable or the journal raised; ``.report`` has the results so far.
             KeyboardInterrupt: As raised in this thread; it has waited up to ``drain`` seconds for
-                what was in flight, and a note has the counts.
+                requests in flight, and a note has the counts.
             RuntimeError: This thread runs an event loop, or the process is exiting.
         """
         executor = CallerExecutor()
@@ -231,7 +231,7 @@ class CustomerSMS:
         """
         Send each number its own text; equal texts share requests.
 
-        Doubles are equal pairs of number and text. For the rest, see `send_many`.
+        Duplicates are equal pairs of number and text. Otherwise like `send_many`.
 
         Args:
             messages: Any iterable of `Message`, read lazily, in this thread.
@@ -244,7 +244,7 @@ class CustomerSMS:
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
         """
-        Send one text to any number of numbers, and hand over each outcome as soon as it is known.
+        Send one text to any number of numbers, and yield each outcome as soon as it is known.
 
         Nothing is read or sent before the block of the run is entered.
 
@@ -257,7 +257,7 @@ class CustomerSMS:
 
         Raises:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
-            ValueError: The text or an option is out of its range.
+            ValueError: The text or an option is out of range.
         """
         executor = CallerExecutor()
         source = read_by_caller(phones, executor)
@@ -273,15 +273,15 @@ class CustomerSMS:
 
     def close(self, drain: float | None = None) -> None:
         """
-        Stop every bulk run, wait for what is in flight, and close the session.
+        Stop every bulk run, wait for requests in flight, and close the session.
 
-        The client may be used again; it opens a new session then. A program may leave this to its
-        end.
+        The client may be used again; it then opens a new session. Calling this is optional: it also
+        happens at exit.
 
         Args:
-            drain: Seconds to wait, at least 0; what has no answer by then is unknown. None waits as
-                long as requests may take, and a bulk run its own ``drain``. An interruption ends
-                the wait.
+            drain: Seconds to wait, at least 0; requests without an answer by then are unknown. None
+                waits as long as requests may take, and for a bulk run its own ``drain``. An
+                interruption ends the wait.
         """
         run(lambda: self._client.aclose(drain))
 
@@ -312,14 +312,14 @@ class CustomerSMS:
 
 
 def _attributes_of(client: object) -> dict[str, Any]:
-    """Return what a client holds; a subclass may add attributes and slots."""
+    """Return a client's attributes; a subclass may add attributes and slots."""
     state: object = object.__getstate__(client)
     parts = cast("tuple[dict[str, Any] | None, ...]", state if type(state) is tuple else (state,))
     return {name: value for part in parts if part for name, value in part.items()}
 
 
 def _checked(key: ApiKey | ConfigurationError) -> str:
-    """Return the key as the asynchronous client takes it: a value that hides itself."""
+    """Return the key as the asynchronous client takes it: a value that is never shown."""
     if isinstance(key, ConfigurationError):
         raise key
     return cast("str", key)
@@ -330,7 +330,7 @@ def asynchronous(client: object) -> AsyncCustomerSMS:
     Return the client that does the work, for an outbox.
 
     Raises:
-        TypeError: It is another thing, such as the asynchronous client.
+        TypeError: It is something else, such as the asynchronous client.
     """
     if not isinstance(client, CustomerSMS):
         kind = f"{type(client).__module__}.{type(client).__qualname__}"

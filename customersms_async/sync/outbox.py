@@ -8,8 +8,8 @@
 
 Rules of this module:
 
-1. It decides nothing itself: every call is one of the asynchronous outbox's, run in the background.
-2. An outbox belongs to the process that has entered its block; a forked child makes its own.
+1. It decides nothing itself: every call runs the asynchronous outbox's in the background.
+2. An outbox belongs to the process that entered its block; a forked child makes its own.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ __all__ = ["Campaign", "Outbox", "SendOptions"]
 
 T = TypeVar("T")
 
-#: Messages, outcomes or lines that go from one thread to the other at once.
+#: Messages, outcomes or lines that are passed between threads at once.
 _AT_ONCE: Final = 500
 
 
 class SendOptions(TypedDict, total=False):
     """
-    What `Campaign.send` takes beside the client; see `customersms_async.outbox.Campaign.send`.
+    The options of `Campaign.send`; see `customersms_async.outbox.Campaign.send`.
 
     Attributes:
-        stop: What ends it early.
+        stop: When to end early.
         hours: Daily hours, like ``("08:00", "21:00", "Europe/Rome")``.
-        deadline: An aware instant after which nothing new leaves.
+        deadline: An aware datetime after which no new request is sent.
         batch_size: Numbers in one request; 100 by default.
-        max_in_flight: Requests under way at once; 16 by default.
-        drain: Seconds that an interrupted call waits for what is in flight.
+        max_in_flight: Requests in flight at once; 16 by default.
+        drain: Seconds that an interrupted call waits for requests in flight.
     """
 
     stop: StopRules | None
@@ -75,9 +75,9 @@ class Outbox:
     Args:
         url: A path, ``sqlite:///...`` or ``postgresql://...``.
 
-        prefix: What the tables begin with.
+        prefix: The prefix of the tables.
 
-        lease: Seconds after which a worker without a sign of life counts as dead.
+        lease: Seconds without a heartbeat after which a worker counts as dead.
     """
 
     def __init__(
@@ -109,16 +109,16 @@ class Outbox:
 
     @property
     def limiter(self) -> Limiter:
-        """The gateway's limit, shared by all who open this outbox: ``CustomerSMS(limiter=...)``."""
+        """The gateway's limit, shared by all users of this outbox: ``CustomerSMS(limiter=...)``."""
         return self._outbox.limiter
 
     def campaign(self, name: str) -> Campaign:
-        """Give the campaign of this name."""
+        """Return the campaign of this name."""
         return Campaign(self._outbox.campaign(name))
 
     @property
     def queue(self) -> Campaign:
-        """What `enqueue` has written, as a campaign."""
+        """The messages of `enqueue`, as a campaign."""
         return Campaign(self._outbox.queue)
 
     def start_worker(self, sms: CustomerSMS, *, stop: StopRules | None = None) -> None:
@@ -128,15 +128,15 @@ class Outbox:
         self._workers.append(worker)
 
     def purge(self, *, older_than: dt.timedelta) -> int:
-        """Blank texts and numbers of what was settled longer ago."""
+        """Blank texts and numbers of messages settled longer ago."""
         return _call(lambda: self._outbox.purge(older_than=older_than))
 
     def adopt(self) -> None:
-        """Say that this database is the one that goes on, though it was copied or moved."""
+        """Declare this database the one to continue with, although it was copied or moved."""
         _call(self._outbox.adopt)
 
     def schema(self) -> str:
-        """Give the SQL that makes the tables."""
+        """Return the SQL that creates the tables."""
         return self._outbox.schema()
 
     @safe_repr
@@ -145,7 +145,7 @@ class Outbox:
 
 
 class Campaign:
-    """Messages with a name; get one by `Outbox.campaign`."""
+    """A named list of messages; get one from `Outbox.campaign`."""
 
     def __init__(self, campaign: AsyncCampaign) -> None:
         self._campaign = campaign
@@ -162,7 +162,7 @@ class Campaign:
         parse_phone: ParsePhone = normalize_phone,
         batch_size: int = 100,
     ) -> Added:
-        """Add messages, read in this thread; what was added before adds nothing."""
+        """Add messages, read in this thread; those that were added before are ignored."""
         executor = CallerExecutor()
         source = _read_by_caller(messages, executor)
         return _call(
@@ -171,19 +171,19 @@ class Campaign:
         )
 
     def plan(self) -> Plan:
-        """Say what sending will be."""
+        """Estimate the run."""
         return _call(self._campaign.plan)
 
     def send(self, sms: CustomerSMS, **options: Unpack[SendOptions]) -> Progress:
-        """Send what waits; an interruption waits for what is in flight, the next call goes on."""
+        """Send what is queued. An interruption waits for what is in flight; call again to go on."""
         return _call(lambda: self._campaign.send(asynchronous(sms), **options))
 
     def outcomes(self, *statuses: Status) -> Iterator[Outcome]:
-        """Give what is settled, in the order in which it was added."""
+        """Yield the outcomes of settled messages, in the order in which they were added."""
         return _in_parts(self._campaign.outcomes(*statuses))
 
     def lines(self) -> Iterator[Line]:
-        """Give all rows with the evidence, settled or not, in the order of their adding."""
+        """Yield all rows with the evidence, settled or not, in the order they were added."""
         return _in_parts(self._campaign.lines())
 
     def status(self) -> CampaignStatus:
@@ -191,40 +191,40 @@ class Campaign:
         return _call(self._campaign.status)
 
     def check(self, sms: CustomerSMS | None = None) -> None:
-        """Ask the guards as `send` would, and send nothing."""
+        """Check the guards as `send` would, without sending anything."""
         client = None if sms is None else asynchronous(sms)
         _call(lambda: self._campaign.check(client))
 
     def mark_sent(self, refs: Iterable[str]) -> list[str]:
-        """Say of unknown messages that they were sent; give the refs about which that is not so."""
+        """Record that unknown messages were sent; return the refs that were left unchanged."""
         return _call(lambda: self._campaign.mark_sent(refs))
 
     def send_again(self, refs: Iterable[str]) -> list[str]:
-        """Queue unknown or rejected messages again; give the refs about which that is not so."""
+        """Requeue unknown or rejected messages; return the refs that were left unchanged."""
         return _call(lambda: self._campaign.send_again(refs))
 
     def withdraw(self, refs: Iterable[str]) -> list[str]:
-        """Take messages out that wait; see `customersms_async.outbox.Campaign.withdraw`."""
+        """Remove messages from the queue; see `customersms_async.outbox.Campaign.withdraw`."""
         return _call(lambda: self._campaign.withdraw(refs))
 
     def pause(self, reason: str | None = None) -> None:
-        """Let nothing new leave, at any process."""
+        """Send nothing new, in any process."""
         _call(lambda: self._campaign.pause(reason))
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         _call(self._campaign.resume)
 
     def cancel(self) -> int:
-        """End it for good; give how many messages were cancelled."""
+        """End it permanently; return how many messages were cancelled."""
         return _call(self._campaign.cancel)
 
     def adopt(self, sms: CustomerSMS) -> None:
-        """Bind it to the account of *sms*, whose key has replaced the one it was begun with."""
+        """Bind it to the account of *sms*, after the key it was started with was replaced."""
         _call(lambda: self._campaign.adopt(asynchronous(sms)))
 
     def export(self, path: str | os.PathLike[str]) -> int:
-        """Write every row with its fate and the evidence; give how many there are."""
+        """Write every row with its fate and the evidence; return how many."""
         return _call(lambda: self._campaign.export(path))
 
     @safe_repr
@@ -233,7 +233,7 @@ class Campaign:
 
 
 async def _read_by_caller(items: Iterable[T], executor: CallerExecutor) -> AsyncGenerator[T, None]:
-    """Read *items* in the thread of the caller, some at a time."""
+    """Read *items* in the caller's thread, a few at a time."""
     iterator = await executor.submit(lambda: iter(items))
     while True:
         some, failure = await executor.submit(lambda: _read_some(iterator))
@@ -248,14 +248,14 @@ async def _read_by_caller(items: Iterable[T], executor: CallerExecutor) -> Async
 def _read_some(iterator: Iterator[T]) -> tuple[list[T], Exception | None]:
     some: list[T] = []
     try:
-        some.extend(islice(iterator, _AT_ONCE))  # what came before it raises is kept
-    except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+        some.extend(islice(iterator, _AT_ONCE))  # items read before it raises are kept
+    except Exception as exc:  # noqa: BLE001  # the caller's iterable may raise anything
         return some, exc
     return some, None
 
 
 def _in_parts(items: AsyncIterator[T]) -> Iterator[T]:
-    """Hand over what the background gives, some at a time."""
+    """Yield items from the background, a few at a time."""
     generator = cast("AsyncGenerator[T, None]", items)
     try:
         while some := _call(lambda: _take(generator)):

@@ -1,13 +1,13 @@
 """
-The iterable of a bulk run, read in the thread of its caller.
+The iterable of a bulk run, read in its caller's thread.
 
 Rules of this module:
 
-1. Only plain containers are read in the background. What runs the caller's code (a generator, a
-   query, a file) is read, and a generator is closed, in the caller's thread.
-2. What was read is never lost: it waits in a deque until the run takes it, even if the caller is
-   still reading the next item when the run stops.
-3. Nothing that was read waits longer than `HELD_AT_MOST` seconds for the next item.
+1. Only plain containers are read in the background. Iterables that run the caller's code (a
+   generator, a query, a file) are read, and generators closed, in the caller's thread.
+2. An item that was read is never lost: it stays in a deque until the run takes it, even if the
+   caller is still reading the next item when the run stops.
+3. An item that was read waits at most `HELD_AT_MOST` seconds for the next one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PLAIN: Final = (str, bytes, bytearray, list, tuple, set, frozenset, dict, range
 
 
 def read_by_caller(items: T, executor: CallerExecutor) -> T:
-    """Return *items* as they are if the background may read them, else what asks the caller."""
+    """Return *items* if the background may read them, else a source that reads in the caller."""
     if _may_be_read_in_background(items):
         return items
     return cast("T", CallersSource(cast("Iterable[object]", items), executor))
@@ -42,7 +42,7 @@ def read_by_caller(items: T, executor: CallerExecutor) -> T:
 def _may_be_read_in_background(items: object) -> bool:
     if type(items) in _PLAIN or isinstance(items, AsyncIterable):
         return True
-    return not isinstance(items, Iterable)  # the client refuses it in its own words
+    return not isinstance(items, Iterable)  # the client raises its own error
 
 
 class CallersSource(Source):
@@ -64,14 +64,14 @@ class CallersSource(Source):
         self._reading: asyncio.Task[bool] | None = None
 
     async def gather(self, count: int, held_for: float | None = None) -> None:
-        """Let the caller's thread read *count* items; see `Source.gather`."""
+        """Have the caller's thread read *count* items; see `Source.gather`."""
         self._accept(count)
         if len(self._gathered) < count and not self.is_exhausted:
             await self._wait_for(count - len(self._gathered), held_for)
             self._accept(count)
 
     async def _wait_for(self, count: int, held_for: float | None) -> None:
-        """Wait for *count* items, or as long as what is held may wait."""
+        """Wait for *count* items, or until the items held must go."""
         reading = self._reading or self._ask(count)
         if held_for is not None:
             await asyncio.wait((reading,), timeout=max(HELD_AT_MOST - held_for, 0.0))
@@ -80,15 +80,15 @@ class CallersSource(Source):
             await asyncio.wait((reading,), timeout=HELD_AT_MOST)
 
     async def close(self) -> None:
-        """Take in what is still being read, and close a generator in the caller's thread."""
+        """Accept what is still being read, and close a generator in the caller's thread."""
         if self._reading is not None:
-            self._reading.cancel()  # if it has begun, it goes on to its end
+            self._reading.cancel()  # if it has begun, it still runs to its end
             await asyncio.wait((self._reading,))
         self._accept(math.inf)
         if inspect.isgenerator(self._iterator):
             try:
                 await self._executor.submit(self._iterator.close)
-            except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
+            except Exception as exc:  # noqa: BLE001  # the caller's generator may raise anything
                 self.fail(exc)
 
     def _ask(self, count: int) -> asyncio.Task[bool]:
@@ -97,7 +97,7 @@ class CallersSource(Source):
         return self._reading
 
     def _read(self, count: int) -> bool:
-        """Read up to *count* items, in the caller's thread; tell whether that was the end."""
+        """Read up to *count* items, in the caller's thread; return whether that was the end."""
         if self._iterator is None:
             self._iterator = iter(self._items)
         read, ends_at = 0, math.inf
@@ -111,7 +111,7 @@ class CallersSource(Source):
         return read < count
 
     def _accept(self, count: float) -> None:
-        """Take in what has arrived, as far as *count* items, and how the reading ended."""
+        """Accept up to *count* items that have arrived, and how the reading ended."""
         while self._arrived and len(self._gathered) < count:
             self._gathered.append(self._arrived.popleft())
         reading = self._reading

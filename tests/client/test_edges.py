@@ -151,7 +151,7 @@ async def test_a_cancelled_send_is_logged_once(caplog) -> None:
     ],
 )
 def test_what_would_fail_later_is_refused_now(name, value) -> None:
-    """A class for an object, a number for a hook and a hook that nobody would await are refused."""
+    """A class for an object, a number for a hook and a hook never awaited are refused."""
     with pytest.raises(ConfigurationError, match=name):
         CustomerSMS("cspro_wrong", **{name: value})
 

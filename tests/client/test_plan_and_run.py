@@ -42,14 +42,14 @@ async def test_refusals_of_a_list(make_client):
     rows = [
         Message("+12125551234", "Hi", "row-2"),
         Refusal(3, "EMPTY_CELL", "has nothing under 'name'", "+13235554567"),
-        Refusal(4, "SKIPPED", "is on the list of those who want no messages", "+442071838750"),
+        Refusal(4, "SKIPPED", "is on the opt-out list", "+442071838750"),
     ]
     report = await make_client(MemoryTransport()).send_messages(rows)
 
     assert [
         ("row-2", Status.SENT, None, None),
         ("row-3", Status.NOT_SENT, "EMPTY_CELL", "has nothing under 'name'"),
-        ("row-4", Status.NOT_SENT, "SKIPPED", "is on the list of those who want no messages"),
+        ("row-4", Status.NOT_SENT, "SKIPPED", "is on the opt-out list"),
     ] == [(o.ref, o.status, o.code, o.detail) for o in report]
     assert ["+13235554567", "+442071838750"] == [o.phone for o in report][1:]
     assert [] == report.safe_to_resend()

@@ -32,7 +32,7 @@ def test_a_key_has_no_variables_to_look_into():
 @pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_key_is_not_pickled(way):
     """A key does not travel into a queue or a cache."""
-    with pytest.raises(TypeError, match="not pickled; create the client where"):
+    with pytest.raises(TypeError, match="cannot be pickled; create the client where"):
         way(ApiKey(CANARY))
 
 
@@ -76,19 +76,19 @@ def test_the_account_is_a_short_hash():
         (7, "must be a string, not int"),
         ("", "is empty"),
         (CANARY + "\n", "has white space around it"),
-        (f"CUSTOMERSMS_API_KEY={CANARY}", "has the name of a variable before it; take it away"),
+        (f"CUSTOMERSMS_API_KEY={CANARY}", "has the name of a variable before it; remove it"),
         (" " + CANARY, "has white space around it"),
         (CANARY + "\r\n", "has white space around it"),
-        (f'"{CANARY}"', "has quotes around it, as an env file has; take them away"),
+        (f'"{CANARY}"', "has quotes around it, as in an env file; remove them"),
         (f"'{CANARY}'", "has quotes around it"),
         (f'"{CANARY}', "has quotes around it"),
-        ("${CANARY_KEY}", "is a placeholder that nothing has filled in"),
+        ("${CANARY_KEY}", "is a placeholder that was not filled in"),
         ("$CANARY_KEY", "is a placeholder"),
         ("$(cat canary)", "is a placeholder"),
         ("%CANARY_KEY%", "is a placeholder"),
         ("{{ canary }}", "is a placeholder"),
         ("<canary>", "is a placeholder"),
-        ("cspro canary", "must be printable ASCII without spaces and line ends"),
+        ("cspro canary", "must be printable ASCII without spaces or line breaks"),
         (CANARY + "é", "must be printable ASCII"),
         (CANARY + "\x00", "must be printable ASCII"),
         ("\ud800" + CANARY, "must be printable ASCII"),
@@ -100,7 +100,7 @@ def test_a_key_that_cannot_be_one(value, problem):
 
     assert isinstance(refused, ConfigurationError)
     assert str(refused).startswith(f"api_key {problem}")
-    assert str(refused).endswith("give the key as the gateway shows it")
+    assert str(refused).endswith("use the key as the gateway shows it")
     assert "canary" not in str(refused)
 
 

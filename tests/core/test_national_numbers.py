@@ -47,9 +47,9 @@ def test_numbers_of_a_country(country, written, number):
     ("written", "reason"),
     [
         ("5551234", "has no area code; write it as it is dialled from all of US"),
-        ("911", "is too short for a number of US"),
-        ("1", "is no number of US"),
-        ("2125551234567", "is too long for a number of US"),
+        ("911", "is too short for a number in US"),
+        ("1", "is not a valid number in US"),
+        ("2125551234567", "is too long for a number in US"),
         ("212-555-1234 ext. 5", "has letters; write digits only, like +12125551234"),
         ("1-800-FLOWERS", "has letters; write digits only, like +12125551234"),
         ("212-555-1234#5", "has signs that no number has; give one number"),
@@ -68,13 +68,13 @@ def test_what_is_no_number_of_a_country(written, reason):
 
 def test_a_length_that_no_number_has():
     """Between the shortest and the longest there are lengths that a country does not use."""
-    assert "is no number of AD" == reason_for("AD", "1234567")
+    assert "is not a valid number in AD" == reason_for("AD", "1234567")
 
 
 @pytest.mark.parametrize("written", ["12345", "0171-12", "0171 12345", "0304"])
 def test_a_part_of_a_number(written):
     """Some countries have numbers of five digits, so theirs alone would take a part for one."""
-    assert "is too short for a number of DE" == reason_for("DE", written)
+    assert "is too short for a number in DE" == reason_for("DE", written)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_country_that_is_none(country, hint):
     with pytest.raises(ConfigurationError) as caught:
         national(country)
 
-    expected = f"country must be two letters of ISO 3166, like 'US', not {country!r}{hint}"
+    expected = f"country must be a two-letter ISO 3166 code, like 'US', not {country!r}{hint}"
     assert expected == str(caught.value)
 
 

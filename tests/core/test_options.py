@@ -258,7 +258,7 @@ def test_user_info_in_an_endpoint(user):
     """A user name or a password in the endpoint is refused, and not shown."""
     said = refusal(check_endpoint, f"https://{user}example.com/api", allow_insecure_http=True)
 
-    assert "endpoint must not hold a user name or a password; the key authenticates" == said
+    assert "endpoint must not contain a user name or a password; the key authenticates" == said
 
 
 @pytest.mark.parametrize(

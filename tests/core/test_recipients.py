@@ -178,12 +178,12 @@ def test_bad_rows_never_stop_it(write):
         (
             10,
             "SPREADSHEET_ERROR",
-            "has #N/A under 'name', an error of the spreadsheet; mend the formula",
+            "has #N/A under 'name', an error of the spreadsheet; fix the formula",
         ),
         (
             11,
             "SPREADSHEET_ERROR",
-            "has #REF! under 'phone', an error of the spreadsheet; mend the formula",
+            "has #REF! under 'phone', an error of the spreadsheet; fix the formula",
         ),
         (
             12,
@@ -220,7 +220,7 @@ def test_a_mark_within_a_file(write):
 
 
 BAD_QUOTES = (
-    "has a quotation mark that is not closed, or not doubled within quotes; mend it in the file"
+    "has a quotation mark that is not closed, or not doubled within quotes; fix it in the file"
 )
 
 
@@ -276,7 +276,7 @@ def test_a_quote_that_is_never_closed_is_bounded(write):
         (
             "phone,Phone",
             {},
-            "the column 'phone' stands more than once (A and B); rename all but one",
+            "the column 'phone' appears more than once (A and B); rename all but one",
         ),
         (
             "phone,nmae",
@@ -294,7 +294,7 @@ def test_a_quote_that_is_never_closed_is_bounded(write):
         (
             "phone,x,X",
             {"text": "{x}"},
-            "the column 'x' stands more than once (B and C); rename all but one",
+            "the column 'x' appears more than once (B and C); rename all but one",
         ),
         ("phone,x", {"phone": "y"}, "there is no column 'y'; the columns are 'phone', 'x'"),
         (
@@ -306,8 +306,8 @@ def test_a_quote_that_is_never_closed_is_bounded(write):
             "phone,x",
             {"text": "Hi {x"},
             (
-                "the { at position 3 opens no place; "
-                "write {name of a column}, or {{ for the sign itself"
+                "the { at position 3 opens no placeholder; "
+                "write {name of a column}, or {{ for the character itself"
             ),
         ),
         (
@@ -336,7 +336,7 @@ def test_columns_far_to_the_right(write):
     """They are named as a spreadsheet does."""
     header = ",".join([*(f"c{n}" for n in range(26)), "phone", "phone"])
 
-    assert "stands more than once (AA and AB)" in error(write(f"{header}\n"))
+    assert "appears more than once (AA and AB)" in error(write(f"{header}\n"))
 
 
 def test_an_error_shows_twenty_problems(tmp_path):
@@ -382,7 +382,7 @@ def test_opt_outs_in_a_file(write, content):
     path = write(f"phone\n{A}\n{B}\n")
     skipped, kept = rows(path, skip=skip)
 
-    reason = "is on the list of those who want no messages"
+    reason = "is on the opt-out list"
     assert (2, "SKIPPED", reason) == (skipped.row, skipped.code, skipped.reason)
     assert B == kept.phone
     assert 1 == plan_messages(rows(path, skip=str(skip))).skipped
@@ -447,7 +447,7 @@ def test_one_class_of_problems_at_a_time():
     assert [
         f"rows {', '.join(map(str, range(2, 22)))}: each has 3 cells",
         "and 8 more like these",
-        "and 28 with something else, shown once these are mended",
+        "and 28 with something else, shown once these are fixed",
     ] == lines
 
 

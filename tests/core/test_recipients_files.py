@@ -217,13 +217,13 @@ def test_line_ends_of_all_systems(write):
 
 
 def test_a_line_beyond_all_bounds(write):
-    """What has no line ends is no list, and is not read into memory."""
+    """A file without line breaks is not a list, and is not read into memory."""
     path = write(b"phone\n" + b"x" * (1 << 21))
 
     with pytest.raises(RecipientsError) as caught:
         list(read(path, text="Hi"))
 
-    expected = "people.csv: has a line of more than 1,048,576 characters; it is no list of rows"
+    expected = "people.csv: has a line of more than 1,048,576 characters; it is not a list of rows"
     assert expected == str(caught.value)
 
 
@@ -332,7 +332,7 @@ def test_a_workbook_by_another_name(workbook):
             ),
         ),
         (b"%PDF-1.7", "is a PDF; save it again as .xlsx or as CSV UTF-8"),
-        (b"PK\x03\x04", "is no workbook of Excel; save it again as .xlsx or as CSV UTF-8"),
+        (b"PK\x03\x04", "is not an Excel workbook; save it again as .xlsx or as CSV UTF-8"),
     ],
 )
 def test_files_that_are_no_list(write, content, reason):
@@ -343,7 +343,7 @@ def test_files_that_are_no_list(write, content, reason):
 @pytest.mark.parametrize(
     ("member", "reason"),
     [
-        ("content.xml", "is no workbook of Excel; save it again as .xlsx or as CSV UTF-8"),
+        ("content.xml", "is not an Excel workbook; save it again as .xlsx or as CSV UTF-8"),
         (
             "xl/workbook.xml",
             "cannot be read as a workbook; save it again as .xlsx or as CSV UTF-8",

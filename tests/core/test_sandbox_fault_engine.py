@@ -231,7 +231,7 @@ def test_a_likely_rejection_is_everybodys():
         ({"probabilities": {"html": 1.5}}, "1.5"),
         ({"probabilities": {"html": True}}, "True"),
         ({"probabilities": {"html": 0.7, "bom": 0.6}}, "1.3"),
-        ({"probabilities": {"ok": 0.5}}, "what is left to 1"),
+        ({"probabilities": {"ok": 0.5}}, "the rest up to 1"),
         ({"probabilities": {"lost": 0.5}}, "'lost'"),
         ({"probabilities": 0.5}, "0.5"),
         ({"seed": "seven"}, "'seven'"),
@@ -244,7 +244,7 @@ def test_a_likely_rejection_is_everybodys():
 def test_settings_that_cannot_be(settings, wrong):
     """The error names the value, and nothing of what was to be set is set."""
     switches = Switches()
-    with pytest.raises(ValueError, match=r"must be|are those of") as caught:
+    with pytest.raises(ValueError, match=r"must be|are for faults") as caught:
         switches.change({"standing": "html", **settings})
 
     assert wrong in str(caught.value)

@@ -32,10 +32,10 @@ def test_places_are_filled(text, names, filled):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("Hi {name", "the { at position 3 opens no place; write {name of a column}, or {{"),
-        ("Hi name}", "the } at position 7 closes no place; write {name of a column}, or }}"),
-        ("Hi {}", "the { at position 3 opens no place; write {name of a column}, or {{"),
-        ("{{{name}}", "the } at position 8 closes no place; write {name of a column}, or }}"),
+        ("Hi {name", "the { at position 3 opens no placeholder; write {name of a column}, or {{"),
+        ("Hi name}", "the } at position 7 closes no placeholder; write {name of a column}, or }}"),
+        ("Hi {}", "the { at position 3 opens no placeholder; write {name of a column}, or {{"),
+        ("{{{name}}", "the } at position 8 closes no placeholder; write {name of a column}, or }}"),
     ],
 )
 def test_a_brace_alone(text, reason):
@@ -43,7 +43,7 @@ def test_a_brace_alone(text, reason):
     with pytest.raises(TemplateError) as caught:
         Template.parse(text)
 
-    assert f"{reason} for the sign itself" == str(caught.value)
+    assert f"{reason} for the character itself" == str(caught.value)
 
 
 @given(st.text())

@@ -281,8 +281,8 @@ def test_check(run, people):
             "name each column, or quote cells with separators in them"
         ),
         (
-            "  and 2 with something else, shown once these are mended; "
-            "check --bad FILE writes all of them into a table"
+            "  and 2 with something else, shown once these are fixed; "
+            "check --bad FILE writes all of them to a table"
         ),
         "",
         "The first, the dearest (row-2; 1 segment, UCS-2, 16 of 70):",
@@ -387,7 +387,7 @@ def test_what_would_be_saved(run, people):
     """Segments with what is advised are shown where that saves some."""
     _, out, _ = run("check", people, "--text", "Hi {name} –" + "a" * 70)
 
-    assert "  With what is advised: 2 segments." in out
+    assert "  With these changes: 2 segments." in out
 
 
 def test_a_character_that_can_be_left_out(run, people):
@@ -435,7 +435,7 @@ def test_a_file_is_replaced_as_a_whole(run, people, tmp_path):
 def test_the_list_is_never_written_over(run, people):
     """Its bad rows go into another file."""
     before = people.read_bytes()
-    said = f"customersms: --bad would write over {people}; give it another name"
+    said = f"customersms: --bad would overwrite {people}; choose another name"
 
     assert (Exit.USAGE, [], [said]) == run("check", people, "--text", "Hi", "--bad", people)
     assert before == people.read_bytes()
@@ -505,25 +505,25 @@ def test_a_list_that_cannot_be_used(run, people, options, said):
 def test_a_country_that_is_none(run, people, words):
     """What was typed and cannot be read makes no sense, wherever it is typed."""
     words = [word.format(people) for word in words]
-    said = "--country must be two letters of ISO 3166, like 'US', not 'UK'; did you mean 'GB'?"
+    said = "--country must be a two-letter ISO 3166 code, like 'US', not 'UK'; did you mean 'GB'?"
 
     assert (Exit.USAGE, [], [f"customersms: {said}"]) == run(*words, "--country", "UK")
 
 
 def test_a_folder(run, tmp_path):
-    """It is no list, and the words are not those of the system."""
+    """It is not a list, and the message is our own, not the system's."""
     said = f"customersms: {tmp_path}: is a folder; name a file"
 
     assert (Exit.ERROR, [], [said]) == run("check", tmp_path, "--text", "Hi")
 
 
 def test_an_image(run, tmp_path):
-    """It is no list, whatever its name says."""
+    """It is not a list, whatever its name."""
     (tmp_path / "people.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     status, _, err = run("check", tmp_path / "people.csv", "--text", "Hi")
 
     assert Exit.ERROR == status
-    assert "people.csv: is no list: an image, a program or an archive; save it again" in err[0]
+    assert "people.csv: is an image, a program or an archive; save it again" in err[0]
 
 
 def test_opt_outs_without_a_country(run, people, tmp_path):
@@ -542,7 +542,7 @@ def test_plain_http_to_another_machine(run, sms_sandbox):
     status, _, err = run("send", A, "--text", "Hi", "--endpoint", "http://example.com/api.php")
 
     assert Exit.ERROR == status
-    assert err[0].endswith("where anyone on the way could read the key")
+    assert err[0].endswith("where anyone on the path could read the key")
 
 
 def test_a_list_that_is_not_there(run, tmp_path):
@@ -673,7 +673,7 @@ def test_a_home_that_cannot_be_written(sms_sandbox, tmp_path):
     done = in_a_process("send", A, "--text", "Hi", XDG_STATE_HOME=str(tmp_path / "file"))
 
     assert Exit.OK == done.returncode
-    assert done.stderr.startswith("what is sent will not be remembered by later commands: ")
+    assert done.stderr.startswith("later commands will not know what this one sends: ")
 
 
 def test_no_key(run, monkeypatch):
@@ -712,14 +712,14 @@ def test_the_key_is_asked_for_at_a_terminal(sms_sandbox):
     [(1, "1 message"), (2_000, "2,000 messages")],
 )
 def test_the_real_gateway_is_announced(capsys, monkeypatch, messages, said):
-    """Where nothing points elsewhere, it says that messages will be paid for."""
+    """By default, it warns that messages will cost money."""
     monkeypatch.delenv("CUSTOMERSMS_ENDPOINT", raising=False)
     Connection().announce(messages)
     Connection(endpoint="http://127.0.0.1:8025/api.php").announce(messages)
     out, err = capsys.readouterr()
 
     assert "" == out
-    assert f"customersms.pro is a real gateway: {said} will be paid for.\n" == err
+    assert f"customersms.pro is a real gateway: {said} will cost money.\n" == err
 
 
 def test_an_interruption(run, monkeypatch):

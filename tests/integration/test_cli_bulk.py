@@ -130,7 +130,7 @@ def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
     status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", tmp_path / "key")
 
     assert Exit.KEY == status
-    said = "the gateway refused the key; set the right one, then the same command goes on"
+    said = "the gateway refused the key; set the right one, then run the same command again"
     assert f"stopped: INVALID_API_KEY: {said}" == err[-1]
     assert 5 > len(sms_sandbox.requests)
     assert Exit.OK == run("bulk", people, *TEXT)[0]
@@ -180,7 +180,7 @@ def test_a_key_that_is_refused_later(run, write, sms_sandbox, tmp_path, request)
     assert [f"held: {held[2][-1].removeprefix('customersms: ')}"] == asked[2]
     assert again in held[2][-1]
     assert Exit.KEY == status
-    assert err[-1].endswith(f"set the right one, type {again}, then the same command goes on")
+    assert err[-1].endswith(f"set the right one, type {again}, then run the same command again")
 
 
 def test_another_gateway(run, write, sms_sandbox):
@@ -194,10 +194,10 @@ def test_another_gateway(run, write, sms_sandbox):
 
     assert (Exit.STOPPED, "1 sent") == (status, out[0][:6])
     assert Exit.STOPPED == held[0]
-    assert f"it was begun at {sms_sandbox.endpoint}, and now it would go to http" in held[2][-1]
+    assert f"it was started at {sms_sandbox.endpoint}, and now it would go to http" in held[2][-1]
     assert held[2][-1].endswith(
-        "; set CUSTOMERSMS_ENDPOINT (or --endpoint) to that, "
-        "or begin another campaign with --campaign NAME"
+        "; set CUSTOMERSMS_ENDPOINT (or --endpoint) to the first, "
+        "or start another campaign with --campaign NAME"
     )
     assert "OTHER_ENDPOINT" == json.loads(line)["held"]
 
@@ -211,7 +211,7 @@ def test_a_campaign_elsewhere_is_named_in_what_goes_on(run, write, sms_sandbox, 
     _, _, err = run("bulk", people, *TEXT, *place)
     command = f"customersms resume {people} --outbox {tmp_path / 'shared.db'} --campaign both"
 
-    assert [f"paused; go on with: {command}"] == paused
+    assert [f"paused; continue with: {command}"] == paused
     assert err[-1].endswith(f"it was paused; {command}")
 
 
@@ -225,9 +225,9 @@ def test_what_goes_on_says_what_is_left(run, write, sms_sandbox):
     assert any(line.startswith("5 messages, ") for line in first)
     assert [
         "people.csv: utf-8 with commas, numbers in 'phone'",
-        "goes on: 1 sent before, 1 unknown, 3 left, 3 requests, 1 min",
+        "continuing: 1 sent before, 1 unknown, 3 left, 3 requests, 1 min",
     ] == err[:2]
-    assert "goes on: 4 sent before, 1 unknown, nothing is left" == last[1]
+    assert "continuing: 4 sent before, 1 unknown, nothing is left" == last[1]
 
 
 def test_no_credits(run, write, sms_sandbox):
@@ -348,16 +348,16 @@ def test_pause_and_resume(run, write, sms_sandbox):
     _, _, paused = run("pause", people)
     status, out, err = run("bulk", people, *TEXT)
 
-    assert [f"paused; go on with: customersms resume {people}"] == paused
+    assert [f"paused; continue with: customersms resume {people}"] == paused
     assert Exit.STOPPED == status
     assert out[0].endswith(", paused")
     assert f"it was paused; customersms resume {people}" in err[-1]
-    assert ["it may go on; the same customersms bulk sends what waits"] == run("resume", people)[2]
+    assert ["it may continue; the same customersms bulk sends the rest"] == run("resume", people)[2]
     assert Exit.OK == run("bulk", people, *TEXT)[0]
 
 
 def test_a_copy(run, write, sms_sandbox, tmp_path):
-    """A copied outbox sends nothing before a person has said that it is the one that goes on."""
+    """A copied outbox sends nothing until someone says that it is the one to continue with."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     copy = tmp_path / "copy"
@@ -380,7 +380,7 @@ def test_resolve(run, write, sms_sandbox):
     status, _, err = run("resolve", people, "--sent", "2-3")
 
     assert (Exit.PARTIAL, "1 row resolved") == (status, err[0])
-    assert "nothing done about row 3: not there, or not unknown" == err[1]
+    assert "left unchanged, since not found or not unknown: row 3" == err[1]
     assert (Exit.OK, ["1 row resolved"]) == run("resolve", people, "--again", "4")[::2]
     _, (line,), _ = run("status", people)
     assert line.startswith("2 sent, 0 rejected, 0 unknown, 0 not sent, 1 waiting")
@@ -406,7 +406,7 @@ def test_very_many_rows_that_are_not_unknown(run, write, sms_sandbox):
     run("bulk", people, *TEXT, "--yes")
     _, _, err = run("resolve", people, "--sent", "2-30")
 
-    assert err[-1].endswith("row 21 and 9 more: not there, or not unknown")
+    assert err[-1].endswith("row 21 and 9 more")
 
 
 def test_resolve_without_a_list(run, tmp_path, sms_sandbox):
@@ -431,10 +431,10 @@ def test_resolve_without_a_list(run, tmp_path, sms_sandbox):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["resolve", "{}"], "say which rows: --sent 17,20-25, or --again 17,20-25"),
+        (["resolve", "{}"], "name the rows: --sent 17,20-25, or --again 17,20-25"),
         (
             ["resolve", "{}", "--sent", "1", "--again", "2"],
-            "say which rows: --sent 17,20-25, or --again 17,20-25",
+            "name the rows: --sent 17,20-25, or --again 17,20-25",
         ),
         (["resolve", "{}", "--sent", "a"], "rows must be like 17,20-25, or all, or @FILE, not 'a'"),
         (
@@ -453,7 +453,7 @@ def test_resolve_without_a_list(run, tmp_path, sms_sandbox):
             ["status", "--campaign", "x"],
             NAME_ONE,
         ),
-        (["status", "{}"], "nothing of people.csv was sent yet; begin with: customersms bulk {}"),
+        (["status", "{}"], "nothing of people.csv was sent yet; start with: customersms bulk {}"),
     ],
 )
 def test_command_lines_that_make_no_sense(run, write, words, said):
@@ -526,7 +526,7 @@ NOW = {
 
 def test_a_summary():
     """What is under way stands apart; a balance stands there once one was heard."""
-    line = "1,000 sent, 0 rejected, 0 unknown, 0 not sent, 2 waiting, 1 under way"
+    line = "1,000 sent, 0 rejected, 0 unknown, 0 not sent, 2 waiting, 1 in flight"
 
     assert line == summary(CampaignStatus(**NOW))
     assert f"{line}, 0 credits left, cancelled" == summary(
@@ -538,7 +538,7 @@ def test_a_summary_after_requests_were_given_up():
     """What a run that has ended was sending is unknown, and waits for nothing."""
     now = CampaignStatus(**{**NOW, "sending": 8, "abandoned": 7})
 
-    assert "1,000 sent, 0 rejected, 7 unknown, 0 not sent, 2 waiting, 1 under way" == summary(now)
+    assert "1,000 sent, 0 rejected, 7 unknown, 0 not sent, 2 waiting, 1 in flight" == summary(now)
 
 
 @pytest.mark.virtual_time
@@ -607,9 +607,9 @@ def test_status_after_kill(run, write, sms_sandbox):
     dead = run("status", people)
     sms_sandbox.clear_faults()
 
-    assert (["0 sent, 0 rejected, 0 unknown, 0 not sent, 2 waiting, 1 under way"], []) == alive[1:]
+    assert (["0 sent, 0 rejected, 0 unknown, 0 not sent, 2 waiting, 1 in flight"], []) == alive[1:]
     assert ["0 sent, 0 rejected, 1 unknown, 0 not sent, 2 waiting"] == dead[1]
-    assert ["left under way by a process that has died: 1, counted as unknown"] == dead[2]
+    assert ["left in flight by a process that has died: 1, counted as unknown"] == dead[2]
 
 
 def read_all(terminal, then=None, when=b""):
@@ -661,7 +661,7 @@ def test_a_worker(sms_sandbox, tmp_path):
     url = tmp_path / "queue.db"
     command = (sys.executable, "-m", "customersms_async", "worker", "--outbox", str(url))
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert "sending what is enqueued; Ctrl-C ends it\n" == process.stderr.readline()
+    assert "sending what is enqueued; Ctrl-C stops it\n" == process.stderr.readline()
     with sqlite3.connect(url) as connection:
         enqueue(connection, Message(A, "Your table is ready", ref="order-7"))
     connection.close()
@@ -669,5 +669,5 @@ def test_a_worker(sms_sandbox, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
 
-    assert (0, "ends, once what is under way is answered\n") == (process.returncode, err)
+    assert (0, "stopping; waiting for requests in flight\n") == (process.returncode, err)
     assert [(A, "Your table is ready")] == [(m.phone, m.text) for m in sms_sandbox.messages]

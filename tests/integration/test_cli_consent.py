@@ -123,7 +123,7 @@ def test_another_text_is_another_campaign(people):
 
     assert (
         "since it was confirmed, changed: the text; "
-        "change it back, or begin another campaign with --campaign NAME"
+        "change it back, or start another campaign with --campaign NAME"
     ) == str(caught.value)
 
 
@@ -185,7 +185,7 @@ def test_the_zone_of_this_machine(monkeypatch, place, zone):
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr("os.path.realpath", lambda _: place)
     if zone is None:
-        with pytest.raises(UsageError, match='write it: --hours "08:00-21:00 Europe/Rome"'):
+        with pytest.raises(UsageError, match='name it: --hours "08:00-21:00 Europe/Rome"'):
             read_hours("08:00-21:00")
     else:
         assert ("08:00", "21:00", zone) == read_hours("08:00-21:00")
@@ -306,9 +306,12 @@ def test_a_text_goes_on_below_its_beginning(monkeypatch):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("NO_CREDITS", "the account has too few credits; top it up, then the same command goes on"),
+        (
+            "NO_CREDITS",
+            "the account has too few credits; top it up, then run the same command again",
+        ),
         ("INVALID_API_KEY", "the gateway refused the key; set the right one, then"),
-        ("MESSAGE_BLOCKED", "the gateway refused requests in a row; mend what it says, then"),
+        ("MESSAGE_BLOCKED", "the gateway refused requests in a row; fix what it reports, then"),
     ],
 )
 def test_what_stopped_a_run(word, said):

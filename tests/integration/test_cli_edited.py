@@ -124,7 +124,7 @@ def test_rows_that_were_not_added_yet(send, results, run, tmp_path):
 
     assert [("Anna", "sent", "", ""), ("Bob", "", "", "")] == results()
     status, _, err = run("resolve", people, "--sent", "3")
-    assert (Exit.PARTIAL, "nothing done about row 3: not there, or not unknown") == (
+    assert (Exit.PARTIAL, "left unchanged, since not found or not unknown: row 3") == (
         status,
         err[1],
     )

@@ -71,8 +71,8 @@ def test_a_key_file_that_holds_none(run, people, sms_sandbox):
 
     assert Exit.ERROR == status
     assert (
-        "customersms: api_key must be printable ASCII without spaces and line ends; "
-        "give the key as the gateway shows it"
+        "customersms: api_key must be printable ASCII without spaces or line breaks; "
+        "use the key as the gateway shows it"
     ) == err[-1]
 
 
@@ -118,10 +118,10 @@ def test_a_file_that_is_not_there(run, people):
         (("--hours", "25:00-26:00"), "--hours "),
         (("--hours", "08:00-21:00 Europe/Nowhere"), "--hours "),
         (("--until", "soon"), "--until must be like 2026-12-24T20:00, not 'soon'"),
-        (("--out", "{}"), "--out would write over {}; give it another name"),
-        (("--out", "{}.sms.db"), "--out would write over {}.sms.db; give it another name"),
+        (("--out", "{}"), "--out would overwrite {}; choose another name"),
+        (("--out", "{}.sms.db"), "--out would overwrite {}.sms.db; choose another name"),
         (("--out", "{}/.."), "is a folder; name a file"),
-        (("--out", "{}.d/out.csv"), "is in {}.d, which is no folder; name a file"),
+        (("--out", "{}.d/out.csv"), "is in {}.d, which is not a folder; name a file"),
         (("--campaign", "x" * 999), "--campaign: name must be a text of 1 to 200 characters"),
     ],
 )
@@ -145,10 +145,10 @@ def test_options_that_make_no_sense(run, people, sms_sandbox, options, said):
         ),
         (
             ("resolve", "{}", "--sent", "@{}"),
-            "rows must be like 17,20-25, or all, or @FILE, not what stands in {}",
+            "rows must be like 17,20-25, or all, or @FILE, not the contents of {}",
         ),
-        (("export", "{}", "--out", "{}"), "--out would write over {}; give it another name"),
-        (("status", "{}"), "nothing of people.csv was sent yet; begin with: customersms bulk {}"),
+        (("export", "{}", "--out", "{}"), "--out would overwrite {}; choose another name"),
+        (("status", "{}"), "nothing of people.csv was sent yet; start with: customersms bulk {}"),
     ],
 )
 def test_what_cannot_be_looked_at(run, people, words, said):
@@ -203,7 +203,7 @@ def test_a_wrong_key_ends_it_at_the_first_answer(run, people, sms_sandbox, tmp_p
     assert Exit.KEY == status
     assert (
         "stopped: INVALID_API_KEY: the gateway refused the key; set the right one, "
-        "then the same command goes on"
+        "then run the same command again"
     ) == err[-1]
     assert 1 == arrived
 
@@ -233,7 +233,7 @@ def test_unknown_says_where_to_look(run, tmp_path, sms_sandbox):
 
     assert Exit.UNKNOWN == status
     assert (
-        "nobody knows of the unknown whether they were sent: "
+        "the unknown may or may not have been sent; list them: "
         f"customersms export {people} --only unknown"
     ) == err[-1]
 
@@ -246,7 +246,7 @@ def test_unknown_says_where_to_look(run, tmp_path, sms_sandbox):
     [
         ("the list", TEXT),
         ("the text", ("--text", "Ho {name}")),
-        ("the list of those who want no messages", (*TEXT, "--skip", "{}.stop")),
+        ("the opt-out list", (*TEXT, "--skip", "{}.stop")),
         ("the options", (*TEXT, "--batch-size", "7")),
         ("the text and the options", ("--text", "Ho", "--phone", "phone")),
     ],
@@ -278,7 +278,7 @@ def test_a_token_of_something_else(run, people, sms_sandbox):
 
 
 def test_the_first_ctrl_c(run, tmp_path, sms_sandbox):
-    """It says for how many answers it waits and how long at most; then the same command goes on."""
+    """It says for how many answers it waits and how long at most; the same command continues."""
     sms_sandbox.set_faults(latency="1")
     people = write(tmp_path, *numbers(12))
     process = start(people, sms_sandbox)
@@ -293,7 +293,7 @@ def test_the_first_ctrl_c(run, tmp_path, sms_sandbox):
         err,
         re.MULTILINE,
     )
-    assert f"interrupted; go on with the same command: customersms bulk {people} ..." in err
+    assert f"interrupted; continue with the same command: customersms bulk {people} ..." in err
     assert ", 0 unknown, " in out
     assert Exit.OK == run("bulk", people, *TEXT)[0]
     assert sorted(numbers(12)) == sorted(message.phone for message in sms_sandbox.messages)
@@ -346,7 +346,7 @@ def test_ctrl_c_before_anything_leaves(run, people, sms_sandbox):
         timer.join()
 
     assert (Exit.INTERRUPTED, []) == (status, out)
-    assert err[-1].startswith("interrupted; go on with the same command: ")
+    assert err[-1].startswith("interrupted; continue with the same command: ")
     assert 2 == len(sms_sandbox.messages)
 
 
@@ -388,7 +388,7 @@ def test_ctrl_c_while_one_message_is_under_way(sms_sandbox, times):
     out, err = process.communicate(timeout=20)
     sms_sandbox.clear_faults()
 
-    assert "waiting for what is under way; Ctrl-C again gives up\n" == first
+    assert "waiting for requests in flight; Ctrl-C again gives up\n" == first
     assert (Exit.INTERRUPTED, "") == (process.returncode, out)
     assert ("sent" if times == 1 else "unknown") in err
     assert A not in err

@@ -297,7 +297,7 @@ async def test_a_sandbox_runs_once_at_a_time():
     """Entering a running sandbox is an error, and leaving one that does not run is none."""
     sandbox = Sandbox()
     async with sandbox:
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             await sandbox.__aenter__()
     await sandbox.__aexit__(None, None, None)
 
@@ -437,7 +437,7 @@ async def test_a_function_that_gives_no_price(wrong):
     async with running(price=lambda _text: wrong) as (sandbox, client):
         said = await client.post()
 
-    reason = f"the function price must give a whole number of at least 0, not {wrong!r}"
+    reason = f"the function price must return a whole number of at least 0, not {wrong!r}"
     assert {"success": False, "error": reason} == said
     assert ((), 98) == (sandbox.messages, sandbox.credits_of(KEY))
 
@@ -458,6 +458,6 @@ async def test_a_function_that_gives_no_latency(wrong):
     async with running(latency=lambda: wrong) as (sandbox, client):
         said = await client.post()
 
-    reason = f"the function latency must give a number of seconds, not {wrong!r}"
+    reason = f"the function latency must return a number of seconds, not {wrong!r}"
     assert {"success": False, "error": reason} == said
     assert ((), 98) == (sandbox.messages, sandbox.credits_of(KEY))

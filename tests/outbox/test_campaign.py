@@ -421,12 +421,12 @@ async def test_what_a_dead_worker_was_sending_is_counted_apart(make_outbox, engi
 
     assert (5, 3, 0, 0) == (now.sending, now.abandoned, now.unknown, now.queued)
     assert 3 == len(unknown)
-    said = ("WORKER_DIED", "its process ended, or stood still, while the request was under way")
+    said = ("WORKER_DIED", "its process ended or hung while the request was in progress")
     assert {said} == {(line.code, line.detail) for line in unknown}
 
 
 async def test_a_copied_database_asks_first(tmp_path):
-    """A restored copy would send all again; `adopt` says that it is the one that goes on."""
+    """A restored copy would send all again; `adopt` makes it the one to continue with."""
     async with Outbox(tmp_path / "a.db") as outbox:
         await outbox.campaign("tonight").add(people(1))
     shutil.copy(tmp_path / "a.db", tmp_path / "b.db")

@@ -257,9 +257,9 @@ async def test_a_step_that_a_caller_s_transaction_has_not():
 
     connection = sqlite3.connect(":memory:")
     owner = find_owner(connection)
-    with pytest.raises(TypeError, match="Query is no step"):
+    with pytest.raises(TypeError, match="Query cannot be part of"):
         carry_out(owner, job(), "sms_")
-    with pytest.raises(TypeError, match="Query is no step"):
+    with pytest.raises(TypeError, match="Query cannot be part of"):
         await carry_out_async(owner, job(), "sms_")
     connection.close()
 

@@ -247,7 +247,7 @@ async def test_the_other_call_is_named():
     with by_sqlite3(":memory:") as (connection, _, __), pytest.raises(TypeError) as caught:
         await enqueue_async(connection, message(1))
     async with by_aiosqlite(":memory:") as (connection, _, __):
-        with pytest.raises(TypeError, match="or call enqueue_async where"):
+        with pytest.raises(TypeError, match="or call enqueue_async if"):
             enqueue(connection, message(1))
 
-    assert "or call enqueue where" in str(caught.value)
+    assert "or call enqueue if" in str(caught.value)

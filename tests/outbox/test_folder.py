@@ -26,10 +26,10 @@ MOUNTS = r"""
         ("/mnt/far/a/tonight.db", "a network folder (fuse.sshfs)"),
         ("/srv/tonight.db", "a network folder (cifs)"),
         ("//server/share/tonight.db", "a network folder"),
-        ("/home/ada/Dropbox/tonight.db", "a folder that a program keeps in step (Dropbox)"),
+        ("/home/ada/Dropbox/tonight.db", "a folder that a program synchronises (Dropbox)"),
         (
             "/home/ada/OneDrive - School/x/a.db",
-            "a folder that a program keeps in step (OneDrive - School)",
+            "a folder that a program synchronises (OneDrive - School)",
         ),
         ("/home/ada/dropbox", None),
     ],

@@ -88,7 +88,7 @@ async def test_a_campaign_is_not_its_business(tmp_path):
 
 
 async def test_a_stop_rule_pauses_the_queue(tmp_path, caplog):
-    """It is told as an ERROR, with the call that goes on."""
+    """It is logged as an ERROR, with the call that continues."""
 
     async def lose(point, number):
         raise ConnectionResetError

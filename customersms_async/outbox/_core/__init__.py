@@ -1,1 +1,1 @@
-"""What an outbox decides: states, jobs as steps, rules of sending. Pure; SQL as text."""
+"""The decisions of an outbox: states, jobs as steps, rules of sending. Pure; SQL as text."""

@@ -1,8 +1,8 @@
 """
 The job that adds rows to a campaign. Pure.
 
-Equal texts share batches of up to 100 messages. A batch that is not full yet is filled up by rows
-that come later in the same `add`, as long as no worker has claimed it.
+Equal texts share batches of up to 100 messages. A partial batch is filled up with later rows of the
+same `add`, unless a worker has claimed it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _REFUSED: Final = (
 )
 _BATCH: Final = ("id", "campaign", "state", "size", "text")
 
-#: Texts whose last batch is remembered, to be filled up: the look-ahead of a bulk run.
+#: Texts whose last batch is remembered and can be filled up; as far as a bulk run looks ahead.
 _MOST_TEXTS: Final = 50_000
 
 
@@ -53,7 +53,7 @@ class OpenBatches:
         return self._by_text.get(text)
 
     def put(self, text: str, batch: int, size: int) -> None:
-        """Remember a batch that is not full; forget the one that has waited longest."""
+        """Remember a batch that is not full; forget the oldest."""
         self._by_text.pop(text, None)
         if size >= self.batch_size:
             return
@@ -63,7 +63,7 @@ class OpenBatches:
 
 
 def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Added]:
-    """Write the rows of a chunk that are new."""
+    """Write the new rows of a chunk."""
     yield Many()
     yield Query("SELECT id FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,))
     refs, contents = yield from _known(campaign, rows)
@@ -90,7 +90,7 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
 
 def _known(campaign: int, rows: Sequence[Row]) -> Job[tuple[dict[str, Existing], dict[int, int]]]:
     refs = yield from _known_refs(campaign, [row.ref for row in rows if row.ref is not None])
-    if refs:  # where one stands beside another content, that may have been told before
+    if refs:  # a ref with different content may have been recorded before
         told = [row.conflict_ref for row in rows if row.ref in refs]
         refs |= yield from _known_refs(campaign, told)
     found = yield Query(
@@ -113,7 +113,7 @@ def _known_refs(campaign: int, refs: Sequence[str]) -> Job[dict[str, Existing]]:
 
 
 def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[None]:
-    """Put those that will be sent into batches."""
+    """Put the rows that will be sent into batches."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.verdict is None:
@@ -139,7 +139,7 @@ def _put_into(batch: int, rows: Iterable[Row]) -> None:
 
 
 def _fill_up(text: str, count: int, open_batches: OpenBatches) -> Job[tuple[int, int]]:
-    """Put some into the batch that is not full; give it, and how many it took."""
+    """Fill up the partial batch; return it, and how many messages it took."""
     if (found := open_batches.get(text)) is None:
         return 0, 0
     batch, size = found

@@ -37,30 +37,30 @@ QUEUE: Final = ""
 #: What the queue is called in logs and errors.
 QUEUE_NAME: Final = "queue of enqueue()"
 
-#: Where the data lay when it was made, or adopted; see `Engine.identity`.
+#: Where the data was when it was created or adopted; see `Engine.identity`.
 PLACE: Final = "place"
 
 
 @frozen(kw_only=True)
 class CampaignStatus:
     """
-    How a campaign stands.
+    The status of a campaign.
 
     Attributes:
         state: ``open``, ``paused`` or ``cancelled``.
-        queued: Messages that wait.
-        claimed: Messages that a worker has read and not begun.
+        queued: Messages that wait for a worker.
+        claimed: Messages that a worker has read but not begun to send.
         sending: Messages whose request has not ended.
         abandoned: How many of *sending* belong to a worker that has died: the next run makes them
-            unknown, unless their answer is told before.
+            unknown, unless their answer is recorded first.
         sent: Messages that the gateway accepted.
         rejected: Messages that the gateway refused.
         not_sent: Rows that will never be sent.
         unknown: Messages that were handed over without a readable answer.
-        duplicates: How many of *not_sent* double another row.
+        duplicates: How many of *not_sent* are duplicates of another row.
         requests: Requests that were handed over, over all runs.
-        credits: The balance that the last answer named, or None.
-        price: The dearest price of one message seen so far, in credits.
+        credits: The balance reported in the last answer, or None.
+        price: The highest price of one message seen so far, in credits.
     """
 
     state: str
@@ -78,12 +78,12 @@ class CampaignStatus:
     abandoned: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes as types that JSON has."""
+        """Return the attributes as JSON types."""
         return as_dict(self)
 
 
 def find(name: str, now: float) -> Job[int]:
-    """Give the id of the campaign of this name; make it where there is none."""
+    """Return the id of the campaign of this name; create the campaign if there is none."""
     wanted = Query("SELECT id FROM sms_campaign WHERE name = ?", (name,))
     if not (rows := (yield wanted)):
         yield Change(
@@ -96,7 +96,7 @@ def find(name: str, now: float) -> Job[int]:
 
 
 def facts(campaign: int, place: str) -> Job[CampaignFacts]:
-    """Collect what the guards look at."""
+    """Collect what the guards check."""
     rows = yield Query(
         "SELECT name, state, reason, account, endpoint, crashes, seen_at, sent + rejected + unknown"
         " FROM sms_campaign WHERE id = ? FOR UPDATE",
@@ -119,7 +119,7 @@ def facts(campaign: int, place: str) -> Job[CampaignFacts]:
 
 
 def bind(campaign: int, account: str, endpoint: str) -> Job[None]:
-    """Bind it to the account and the endpoint that the guards have let pass."""
+    """Bind it to the account and endpoint that the guards have accepted."""
     yield Change(
         "UPDATE sms_campaign SET account = ?, endpoint = ? WHERE id = ?",
         (account, endpoint, campaign),
@@ -132,7 +132,7 @@ def rebind(campaign: int, account: str) -> Job[None]:
 
 
 def hold(campaign: int, state: str, reason: str | None) -> Job[None]:
-    """Pause or cancel it; one that was cancelled stays so."""
+    """Pause or cancel it; a cancelled one stays cancelled."""
     yield Change(
         "UPDATE sms_campaign SET state = ?, reason = ? WHERE id = ? AND state <> ?",
         (state, reason, campaign, CANCELLED),
@@ -140,7 +140,7 @@ def hold(campaign: int, state: str, reason: str | None) -> Job[None]:
 
 
 def resume(campaign: int) -> Job[bool]:
-    """Let it go on, for whichever reason it was held; tell whether it may."""
+    """Let it continue, whatever the reason it was held; return whether it may."""
     touched = yield Change(
         "UPDATE sms_campaign SET state = ?, reason = NULL, crashes = 0, seen_at = NULL"
         " WHERE id = ? AND state IN (?, ?)",
@@ -156,7 +156,7 @@ def count(campaign: int, is_gone: Callable[[str], bool] = nobody_is) -> Job[Camp
     Args:
         campaign: Which campaign.
 
-        is_gone: Tells whether the process of a name is known to be gone.
+        is_gone: Whether the process of a given name is known to be gone.
     """
     rows = yield Query(
         "SELECT state, sent, rejected, not_sent, unknown, duplicates, requests, credits, price"

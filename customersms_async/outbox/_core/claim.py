@@ -1,16 +1,16 @@
 """
-Jobs of a worker's life: register, claim, show life, give back, and inherit from the dead. Pure.
+Jobs of a worker: register, claim, send heartbeats, give back, take over from dead workers. Pure.
 
-A worker is one run of `Campaign.send`. It owns what it has claimed by its token, until its lease is
-over; each sign of life moves that on. A worker that was declared dead finds its token gone, and
-takes a new one; what it had claimed under the old one is no longer its own.
+A worker is one run of `Campaign.send`. It owns what it has claimed under its token until its lease
+expires; each heartbeat renews the lease. A worker that was declared dead finds its token gone and
+takes a new one; what it had claimed under the old one no longer belongs to it.
 
 Rules of this module:
 
-1. Everything claimed has a worker in the table, or nobody would inherit it. So a claim asks for its
-   worker, and locks it, in its own transaction.
-2. A claim is light. A power cut that takes it back ends its worker too, before the fence, and what
-   was claimed is queued; a fence that is kept keeps the claim before it.
+1. Everything claimed has a worker in the table, or it would never be taken over. So a claim checks
+   that its worker exists, and locks it, in the same transaction.
+2. A claim is light. A power cut that loses it also ends its worker, before the fence, and the batch
+   is still queued; a fence that survives keeps the claim before it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ __all__ = [
     "split",
 ]
 
-#: The word for a message whose worker died while its request may have been under way.
+#: The code of a message whose worker died while its request may have been in progress.
 WORKER_DIED: Final = "WORKER_DIED"
 
-_DIED: Final = "its process ended, or stood still, while the request was under way"
+_DIED: Final = "its process ended or hung while the request was in progress"
 
-#: Batches that are looked at for equal texts.
+#: Batches that are searched for equal texts.
 _LOOK_AT: Final = 200
 
 _NEXT: Final = (
@@ -53,14 +53,14 @@ _NEXT: Final = (
 
 
 def nobody_is(_: str) -> bool:
-    """Take every process for a living one."""
+    """Assume that every process is alive."""
     return False
 
 
 @frozen
 class Claim:
     """
-    Batches of one text that leave in one request.
+    Batches with one text that are sent in one request.
 
     Attributes:
         token: The worker's token, as of this claim.
@@ -78,14 +78,14 @@ class Claim:
 
 
 def register(campaign: int, token: str, lease: float, process: str = "") -> Job[None]:
-    """Begin a worker's life, in a process that has this name."""
+    """Register a worker, in the process of this name."""
     run, now = yield Now()
     columns = ("token", "campaign", "process", "run", "until")
     yield Insert("sms_worker", columns, [(token, campaign, process, run, now + lease)])
 
 
 def beat(campaign: int, token: str, lease: float, wall: float) -> Job[str | None]:
-    """Show life; give the campaign's state, or None where this worker was declared dead."""
+    """Renew the lease; return the campaign's state, or None if this worker was declared dead."""
     run, now = yield Now()
     is_alive = yield Change(
         "UPDATE sms_worker SET run = ?, until = ? WHERE token = ?", (run, now + lease, token)
@@ -97,11 +97,11 @@ def beat(campaign: int, token: str, lease: float, wall: float) -> Job[str | None
 
 def end_worker(campaign: int, token: str) -> Job[None]:
     """
-    End a worker's life in order: what it did not begin goes back, and no crash is counted.
+    End a worker cleanly: batches it did not begin go back, and no crash is counted.
 
-    Where a request was given up whose fate nobody knows, its lease ends now, and `reap` decides.
+    If it gave up a request with an unknown fate, its lease ends now, and `reap` decides.
     """
-    yield from _is_alive(token)  # behind a claim that was cancelled and is still carried out
+    yield from _is_alive(token)  # waits for a cancelled claim that is still being committed
     yield from give_back(token)
     left = yield Query(
         "SELECT id FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
@@ -116,12 +116,12 @@ def end_worker(campaign: int, token: str) -> Job[None]:
 
 
 def _is_alive(token: str) -> Job[bool]:
-    """Tell whether a worker is in the table, and keep it there to the end of the transaction."""
+    """Whether a worker is in the table; keep it there until the end of the transaction."""
     return bool((yield Query("SELECT 1 FROM sms_worker WHERE token = ? FOR UPDATE", (token,))))
 
 
 def give_back(token: str, batches: Sequence[int] | None = None) -> Job[None]:
-    """Give back what was claimed and not begun: some batches, or all of a worker."""
+    """Give back batches that were claimed but not begun: some, or all of a worker's."""
     before, after = only(Move.GIVE_BACK)
     sql = "UPDATE sms_batch SET state = ?, token = NULL WHERE state = ? AND token = ?"
     if batches is None:
@@ -141,26 +141,26 @@ def claim(
     requests: int = 1,
 ) -> Job[Sequence[Claim]]:
     """
-    Claim the next batches, and with each the others of its text while they fit into one request.
+    Claim the next batches, each with others of the same text that fit into one request.
 
     Args:
-        campaign: Of which campaign.
+        campaign: The id of the campaign.
 
-        token: The worker's.
+        token: The worker's token.
 
-        after: The batch after which to look; 0 from the beginning.
+        after: The batch to search from, exclusive; 0 for the beginning.
 
         wall: The wall clock, in seconds: some batches open later.
 
-        urgent: Whether it looks among the urgent ones.
+        urgent: Whether to claim urgent batches or the others.
 
-        most: Messages in one request.
+        most: The most messages in one request.
 
-        requests: Requests at most that are claimed at once.
+        requests: The most requests to claim at once.
 
     Returns:
-        What was claimed, by the first batch of each; nothing where nothing waits, or the worker
-        was declared dead.
+        What was claimed, in the order of the first batch of each; empty if nothing is queued, or
+        the worker was declared dead.
     """
     yield Light()
     if not (yield from _is_alive(token)):
@@ -193,13 +193,13 @@ def _claim(
 
 
 def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
-    """Part some messages of a claim from the others; give the id of their batch, or 0."""
+    """Move some messages of a claim to a new batch; return its id, or 0 if the claim is lost."""
     found = yield Query(
         "SELECT campaign, text, urgent FROM sms_batch WHERE id = ? AND token = ?",
         (batches[0], token),
     )
     if not found:
-        return 0  # it is another worker's by now
+        return 0  # it belongs to another worker by now
     campaign, text, urgent = found[0]
     (new,) = yield NewIds("sms_batch", 1)
     columns = ("id", "campaign", "state", "size", "urgent", "text", "token")
@@ -215,7 +215,7 @@ def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
 
 
 def _units(found: Sequence[Record], most: int) -> Iterator[list[int]]:
-    """Sort batches into requests, in the order of the first batch of each."""
+    """Group batches into requests, in the order of the first batch of each."""
     rest = list(found)
     while rest:
         unit = list(_that_fit(rest, most))
@@ -224,7 +224,7 @@ def _units(found: Sequence[Record], most: int) -> Iterator[list[int]]:
 
 
 def _that_fit(found: Sequence[Record], most: int) -> Iterable[int]:
-    """Choose the first batch, and those of its text that leave together with it."""
+    """Choose the first batch, and others of its text that fit into the same request."""
     text, total = found[0][1], 0
     for batch, its_text, size in found:
         if its_text == text and (total == 0 or total + size <= most):
@@ -234,16 +234,16 @@ def _that_fit(found: Sequence[Record], most: int) -> Iterable[int]:
 
 def reap(campaign: int, wall: float, is_gone: Callable[[str], bool] = nobody_is) -> Job[int]:
     """
-    Inherit from workers whose lease is over, or whose process is gone.
+    Take over from workers whose lease has expired, or whose process is gone.
 
-    What they had claimed is queued again. What they were sending is unknown.
+    What they had claimed is queued again. What they were sending becomes unknown.
 
     Args:
-        campaign: Of which campaign.
+        campaign: The id of the campaign.
 
         wall: The wall clock, in seconds.
 
-        is_gone: Tells whether the process of a name is known to be gone.
+        is_gone: Whether the process of a given name is known to be gone.
 
     Returns:
         How many messages became unknown.
@@ -269,7 +269,7 @@ def reap(campaign: int, wall: float, is_gone: Callable[[str], bool] = nobody_is)
 def dead(
     workers: Iterable[Record], run: str, now: float, is_gone: Callable[[str], bool]
 ) -> list[str]:
-    """Give the tokens of the workers whose lease is over, or whose process is gone."""
+    """Return the tokens of workers whose lease has expired, or whose process is gone."""
     return [
         token
         for token, process, its_run, until in workers

@@ -1,15 +1,15 @@
 """
-What an outbox needs of a database: run a job in one transaction. A port.
+The port to a database: it runs a job in one transaction.
 
 Rules that every engine keeps, and the contract suite checks:
 
-1. A job is one transaction: all of it is there afterwards, or nothing. It sees what every job
-   before it has committed, and two jobs never claim the same batch.
-2. What was committed survives the death of the process, and that of the machine but for `Light`
-   jobs, which the next other commit makes as safe as itself.
-3. A job that is cancelled is carried out whole or not at all, and ends in bounded time.
-4. Where the database cannot be asked, `OutboxUnavailable` is raised, and the next job tries again.
-   Where it refuses, `OutboxError` names the cure.
+1. A job is one transaction: all or nothing. It sees what every earlier job has committed, and two
+   jobs never claim the same batch.
+2. A commit survives the death of the process. It survives a crash of the machine too, except for
+   `Light` jobs, which are safe once a later job that is not light has been committed.
+3. A cancelled job is carried out completely or not at all, and ends in bounded time.
+4. If the database is unavailable, `OutboxUnavailable` is raised, and the next job tries again.
+   If it refuses, `OutboxError` names the cure.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ Result = TypeVar("Result")
 
 
 class Runner(Protocol):
-    """What carries jobs out."""
+    """Runs jobs."""
 
     async def run(self, job: Job[Result]) -> Result:
         """
-        Carry a job out in one transaction.
+        Run a job in one transaction.
 
         Raises:
-            OutboxUnavailable: The database cannot be asked; whether the job was committed is not
-                known.
-            OutboxError: It refuses the statements of the job.
+            OutboxUnavailable: The database is unavailable; the job may or may not have been
+                committed.
+            OutboxError: The database refuses the statements of the job.
         """
         ...
 
 
 class Named:
     """
-    Carries the jobs of one campaign out, and names it in what is raised.
+    Runs the jobs of one campaign, and names the campaign in errors.
 
     Args:
-        runner: What carries them out.
+        runner: What runs the jobs.
 
         campaign: The name.
     """
@@ -54,7 +54,7 @@ class Named:
         self._campaign = campaign
 
     async def run(self, job: Job[Result]) -> Result:
-        """Carry a job out; see `Runner.run`."""
+        """Run a job; see `Runner.run`."""
         try:
             return await self._runner.run(job)
         except OutboxError as exc:
@@ -68,7 +68,7 @@ class Engine(Runner, Protocol):
 
     Attributes:
         kind: ``sqlite`` or ``postgresql``.
-        prefix: What its tables begin with.
+        prefix: The prefix of its tables.
     """
 
     kind: str
@@ -80,16 +80,16 @@ class Engine(Runner, Protocol):
 
         Raises:
             OutboxUnavailable: It cannot be reached.
-            OutboxError: A newer release has written it.
+            OutboxError: It was written by a newer release.
         """
         ...
 
     async def identity(self) -> str:
-        """Name the place where the data lies; a copy elsewhere has another name."""
+        """Name the place where the data is stored; a copy elsewhere has a different name."""
         ...
 
     async def wait_for_change(self, seconds: float) -> None:
-        """Wait until another process may have written something, or for this many seconds."""
+        """Wait until another process may have written something, for *seconds* at most."""
         ...
 
     async def aclose(self) -> None:

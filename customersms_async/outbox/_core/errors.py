@@ -1,12 +1,12 @@
 """
-What an outbox refuses, and why. Nothing was sent by the call that raises one of these.
+The errors of an outbox. A call that raises one of these has sent nothing.
 
 ::
 
     CustomerSMSError
     └─ OutboxError             the database refuses; the text names the cure
-       ├─ OutboxUnavailable     the database cannot be asked; try again
-       └─ CampaignHeld          .campaign .code: a person has to decide; the text says how
+       ├─ OutboxUnavailable     the database is unavailable; try again
+       └─ CampaignHeld          .campaign .code: someone must decide; the text says how
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ["CampaignHeld", "OutboxError", "OutboxUnavailable"]
 
 class OutboxError(CustomerSMSError):
     """
-    The root of what an outbox raises on purpose; by itself, what another try would not mend.
+    The base of an outbox's errors; raised itself for errors that retrying would not fix.
 
     Attributes:
-        campaign: The name of the campaign that was at work, or None.
+        campaign: The name of the campaign concerned, or None.
     """
 
     campaign: str | None = None
@@ -32,17 +32,17 @@ class OutboxError(CustomerSMSError):
 
 
 class OutboxUnavailable(OutboxError):
-    """The database did not answer, is full, or is locked; nothing of this call was written."""
+    """The database did not answer, is full, or is locked; this call wrote nothing."""
 
 
 class CampaignHeld(OutboxError):
     """
-    A campaign may not be sent until a person has decided.
+    A campaign must not be sent until someone has decided what to do.
 
     Attributes:
         code: Why: ``PAUSED``, ``CRASHED``, ``STALE``, ``CANCELLED``, ``COPIED``,
             ``OTHER_ACCOUNT`` or ``OTHER_ENDPOINT``.
-        reason: What happened, and the call that goes on.
+        reason: What happened, and the call that continues.
     """
 
     def __init__(self, campaign: str, code: str, reason: str) -> None:

@@ -1,12 +1,12 @@
 """
-Which failures of a database may pass by themselves, and what a person does about the others. Pure.
+Which database failures are temporary, and what to do about the others. Pure.
 
 Rules of this module:
 
-1. Away is what another try may find mended: connections, shutdowns, restarts, full disks, locks,
-   conflicts between transactions. Everything else is an error that names its cure at once.
-2. A database's own words are repeated only where they name tables, files or rights. Others may
-   quote a row, with its number and its text.
+1. A failure that may be gone on the next try means "unavailable": connections, shutdowns, restarts,
+   full disks, locks, conflicting transactions. Any other is an error that names its cure at once.
+2. A database's message is repeated only if it names tables, files or rights. Others may quote a
+   row, with its number and its text.
 
 Codes of PostgreSQL: https://www.postgresql.org/docs/current/errcodes-appendix.html
 Codes of SQLite: https://www.sqlite.org/rescode.html
@@ -21,12 +21,12 @@ from .errors import OutboxError, OutboxUnavailable
 __all__ = ["from_postgres", "from_sqlite"]
 
 #: 08 connections, 40 conflicts, 53 resources, 57 shutdowns and cancelled statements, 58 the disk;
-#: a server that is a standby by now; transactions, statements and locks that took too long; a
+#: a server that became a standby; transactions, statements and locks that took too long; a
 #: statement that was prepared before a migration.
 _PASSES: Final = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04", "55P03", "0A000")
 _DROPPED: Final = "57P04"
 
-#: Classes whose words quote no row: sign-in, name of the database, syntax and rights.
+#: Classes whose messages quote no row: sign-in, name of the database, syntax and rights.
 _SAFE: Final = ("28", "3D", "3F", "42", "57")
 
 #: BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
@@ -34,7 +34,7 @@ _SQLITE_PASSES: Final = frozenset([5, 6, 7, 9, 10, 13, 14, 15])
 
 _RESTORE: Final = (
     "its tables were changed or dropped by hand: restore them (outbox.schema() gives their SQL), "
-    "or give the outbox another prefix"
+    "or use another prefix for the outbox"
 )
 _SIGN_IN: Final = "check user, password and name of the database in the URL"
 _REPORT: Final = "this is a fault of the outbox or of its database: keep both, and report it"
@@ -60,14 +60,14 @@ _SQLITE_CURES: Final = {
 
 def from_postgres(kind: str, code: str, said: str) -> OutboxError:
     """
-    Give the error to be raised for one of PostgreSQL's.
+    Return the error to raise for one of PostgreSQL's.
 
     Args:
         kind: The name of its class.
 
-        code: Its SQLSTATE; empty where the connection failed.
+        code: Its SQLSTATE; empty if the connection failed.
 
-        said: Its words, without the detail.
+        said: Its message, without the detail.
     """
     if code != _DROPPED and (not code or code.startswith(_PASSES)):
         return OutboxUnavailable(f"the outbox's database cannot be asked ({kind}: {said})")
@@ -79,14 +79,14 @@ def from_postgres(kind: str, code: str, said: str) -> OutboxError:
 
 def from_sqlite(kind: str, code: int | None, said: str) -> OutboxError:
     """
-    Give the error to be raised for one of SQLite's.
+    Return the error to raise for one of SQLite's.
 
     Args:
         kind: The name of its class.
 
-        code: Its extended result code; None where it is the module's own.
+        code: Its extended result code; None for an error of the sqlite3 module itself.
 
-        said: Its words, which name tables and columns, and never quote a row.
+        said: Its message, which names tables and columns, and never quotes a row.
     """
     primary = None if code is None else code & 0xFF
     if primary in _SQLITE_PASSES:

@@ -1,8 +1,8 @@
 """
 The fence: the one write between a claim and the first byte of its request. Pure.
 
-Rule of this module: the fence touches every batch of the request, or it is taken back and nothing
-may be posted. It asks in the same transaction whether the campaign still may go on.
+Rule of this module: the fence updates every batch of the request, or it is rolled back and nothing
+may be posted. The same transaction checks that the campaign may still continue.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["Fence", "Pass", "fence"]
 
 class Pass(enum.Enum):
     """
-    What the fence answers.
+    The answer of the fence.
 
     Attributes:
         GO: It may be posted, now.
         TAKEN: Another worker has it.
         HELD: The campaign was paused or cancelled.
-        TOO_DEAR: It would not fit into the budget.
+        TOO_DEAR: It would exceed the budget.
     """
 
     GO = "go"
@@ -39,17 +39,17 @@ class Pass(enum.Enum):
 @frozen(kw_only=True)
 class Fence:
     """
-    One request that wants to leave.
+    One request that is about to be sent.
 
     Attributes:
         campaign: Its campaign.
         token: The token of its claim.
         batches: Its batches.
         size: Its messages.
-        request: The short name of the attempt.
+        request: The short id of the attempt.
         wall: The wall clock, in seconds.
-        over_at: When nothing of it can be under way any more, by the same clock.
-        credits: The last balance that was heard, or None.
+        over_at: When it can no longer be in progress, by the same clock.
+        credits: The last known balance, or None.
         budget: Credits that the campaign may cost, or None.
     """
 
@@ -65,7 +65,7 @@ class Fence:
 
 
 def fence(wish: Fence) -> Job[Pass]:
-    """Mark the batches as sending, or say why not."""
+    """Mark the batches as sending, or return why not."""
     is_open = yield Change(
         "UPDATE sms_campaign SET requests = requests + 1 WHERE id = ? AND state = ?",
         (wish.campaign, OPEN),

@@ -1,11 +1,11 @@
 """
-What forbids a campaign to be sent. Pure: facts in, an error or nothing out.
+The guards: what forbids sending a campaign. Pure: facts in, an error or nothing out.
 
 Rules of this module:
 
-1. A guard is asked before anything is claimed, and in the fence's own transaction again where it
-   can change while a run lives.
-2. The text of each refusal names the campaign, what happened, and the call that goes on.
+1. A guard is checked before anything is claimed, and if its answer can change during a run, again
+   in the fence's transaction.
+2. Each refusal names the campaign, what happened, and the call that continues.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ PAUSED: Final = "paused"
 CANCELLED: Final = "cancelled"
 
 #: The code and the reason of `CampaignHeld` for what was cancelled.
-IS_CANCELLED: Final = ("CANCELLED", "it was cancelled; begin a campaign with another name")
+IS_CANCELLED: Final = ("CANCELLED", "it was cancelled; start a campaign with another name")
 
-#: Crashes in a row, each of which left unknowns, after which a person is asked.
+#: Consecutive crashes with unknowns after which someone must look.
 _MOST_CRASHES: Final = 2
 
-#: Seconds without a sign of life after which a person is asked: a day.
+#: Seconds since the last heartbeat after which someone must look: a day.
 _STALE_AFTER: Final = 86_400.0
 
 
@@ -53,12 +53,12 @@ class CampaignFacts:
         reason: Why it was paused, or None.
         account: The account that it is bound to; None before the first send.
         endpoint: The endpoint that it is bound to; None before the first send.
-        crashes: Runs in a row that died and left unknowns.
-        seen_at: The last sign of life of a run, in seconds of the wall clock; None before the
-            first send and after `resume`.
-        is_copied: Whether the database is not where it was made.
-        is_untouched: Whether nothing of it was handed over, and no run lives: then nobody can get
-            it twice, and it takes any account and endpoint.
+        crashes: Consecutive runs that died and left unknowns.
+        seen_at: The last heartbeat of a run, in seconds of the wall clock; None before the first
+            send and after `resume`.
+        is_copied: Whether the database is not where it was created.
+        is_untouched: Whether nothing was handed over and no run is alive: then nothing can be sent
+            twice, and any account and endpoint will do.
     """
 
     name: str
@@ -76,19 +76,19 @@ def check_start(
     facts: CampaignFacts, account: str | None, endpoint: str | None, now: float
 ) -> None:
     """
-    Refuse to begin a run that a person should look at first.
+    Refuse to begin a run that someone should look at first.
 
     Args:
         facts: The campaign.
 
-        account: The account of the client that would send it; None where none is known.
+        account: The account of the client that would send it; None if not known.
 
-        endpoint: The endpoint of that client; None where none is known.
+        endpoint: The endpoint of that client; None if not known.
 
         now: Seconds of the wall clock.
 
     Raises:
-        CampaignHeld: It may not be sent; ``.code`` says why.
+        CampaignHeld: It must not be sent; ``.code`` says why.
     """
     found = (
         _copied(facts)
@@ -102,10 +102,10 @@ def check_start(
 
 def check_binding(facts: CampaignFacts, account: str, endpoint: str) -> None:
     """
-    Refuse a client of another account or endpoint than that of the campaign.
+    Refuse a client whose account or endpoint differs from the campaign's.
 
     Raises:
-        CampaignHeld: The campaign was begun with another one.
+        CampaignHeld: The campaign was started with another one.
     """
     if (found := _binding(facts, account, endpoint)) is not None:
         raise CampaignHeld(facts.name, *found)
@@ -116,7 +116,7 @@ def _copied(facts: CampaignFacts) -> tuple[str, str] | None:
         return None
     return "COPIED", (
         "this database is a copy or was moved to another disk, and the original may have sent "
-        "what is queued here; if this is the one that goes on, call outbox.adopt()"
+        "what is queued here; if this is the one to continue with, call outbox.adopt()"
     )
 
 
@@ -127,12 +127,12 @@ def _binding(
         return None
     if None not in (facts.endpoint, endpoint) and facts.endpoint != endpoint:
         return "OTHER_ENDPOINT", (
-            f"it was begun at {facts.endpoint}, and this client sends to {endpoint}; give the "
-            "client the same endpoint, or begin a campaign with another name"
+            f"it was started at {facts.endpoint}, and this client sends to {endpoint}; use the "
+            "same endpoint, or start a campaign with another name"
         )
     if None not in (facts.account, account) and facts.account != account:
         return "OTHER_ACCOUNT", (
-            f"it was begun with the key of account {facts.account}, and this client has that of "
+            f"it was started with the key of account {facts.account}, and this client has that of "
             f"{account}; if the key was changed, call campaign.adopt(sms)"
         )
     return None
@@ -157,14 +157,14 @@ def _history(facts: CampaignFacts, now: float) -> tuple[str, str] | None:
         hours = int((now - facts.seen_at) / 3600)
         return "STALE", (
             f"its last run ended {hours} hours ago, and the texts may be out of date; if they are "
-            "not, call campaign.resume()"
+            "still right, call campaign.resume()"
         )
     return None
 
 
 def check_budget(most: int | None, used: int, in_flight: int, more: int, price: float) -> bool:
     """
-    Tell whether *more* numbers fit into a budget.
+    Return whether *more* numbers fit into a budget.
 
     Args:
         most: Credits that the campaign may cost, or None.
@@ -173,8 +173,8 @@ def check_budget(most: int | None, used: int, in_flight: int, more: int, price: 
 
         in_flight: Numbers whose request has not ended; each may be accepted.
 
-        more: Numbers that would leave now.
+        more: Numbers that would be sent now.
 
-        price: The dearest price of a number seen so far, in credits.
+        price: The highest price of a number seen so far, in credits.
     """
     return most is None or (used + in_flight + more) * price <= most

@@ -1,8 +1,8 @@
 """
 When a campaign may send: daily hours and a deadline. Pure; the wall clock is an argument.
 
-Rule of this module: hours are those of the wall where the people live, so they are computed in
-their zone and follow its summer time.
+Rule of this module: hours are local time where the recipients live, so they are computed in that
+time zone, including its daylight saving time.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _DAY = dt.timedelta(days=1)
 @frozen
 class Hours:
     """
-    Daily hours, from *opens* up to *closes*; over midnight where it closes before it opens.
+    Daily hours, from *opens* until *closes*; past midnight if *closes* is before *opens*.
 
     Attributes:
         opens: Local time at which sending may begin.
-        closes: Local time from which nothing new leaves.
-        zone: Where.
+        closes: Local time from which no new request is sent.
+        zone: The time zone.
     """
 
     opens: dt.time
@@ -35,7 +35,7 @@ class Hours:
     zone: zoneinfo.ZoneInfo
 
     def wait(self, now: dt.datetime) -> float:
-        """Give the seconds until it may send; 0 while it may."""
+        """Return the seconds until sending may begin; 0 while it may."""
         local = now.astimezone(self.zone)
         time = local.time()
         if self._is_open(time):
@@ -56,7 +56,7 @@ def read_hours(value: object) -> Hours | None:
     Read ``("08:00", "21:00", "Europe/Rome")``; None stays None.
 
     Raises:
-        ConfigurationError: It is something else, or the zone is not known here.
+        ConfigurationError: It is something else, or the system does not know the zone.
     """
     if value is None:
         return None
@@ -70,10 +70,10 @@ def read_hours(value: object) -> Hours | None:
 
 def check_deadline(value: object) -> dt.datetime | None:
     """
-    Give an aware instant back, or None.
+    Check an aware datetime, or None, and return it.
 
     Raises:
-        ConfigurationError: It is no datetime, or says no zone.
+        ConfigurationError: It is not a datetime, or has no time zone.
     """
     if value is None or (isinstance(value, dt.datetime) and value.utcoffset() is not None):
         return value

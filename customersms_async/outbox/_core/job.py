@@ -1,17 +1,17 @@
 """
-What a transaction is made of: steps that a job yields and an engine carries out. Pure.
+The parts of a transaction: steps that a job yields and an engine executes. Pure.
 
-A job is a generator. It yields steps, gets the answer of each, and returns its result; an engine
+A job is a generator. It yields steps, is sent the answer of each, and returns its result; an engine
 runs all of it in one transaction. So the same job runs on SQLite in a thread, on PostgreSQL over
-asyncpg, and in a transaction of the caller's own.
+asyncpg, and in a caller's transaction.
 
 Rules of this module:
 
 1. SQL is written once. ``?`` stands for an argument, and ``= ANY(?)`` takes a list.
    ``FOR UPDATE …`` is for engines with several writers; the others leave it out.
-2. A job touches nothing but the database, so that it may be run again after a conflict.
-3. A job has a step, and touches nothing before it; `Light` or `Many` is the first one or none.
-4. `Undo` takes back all that a job has done, and is an answer, not a failure.
+2. A job has no effect outside the database, so that it can be run again after a conflict.
+3. A job has at least one step, and no effect before it; `Light` or `Many` may only come first.
+4. `Undo` rolls back everything a job has done, and is an answer, not a failure.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ Result = TypeVar("Result")
 @frozen
 class Light:
     """
-    Say that a power cut may take the job back: the next one that is not light keeps it.
+    Declare that a power cut may lose this job, until a job that is not light is committed.
 
-    The death of a process never does.
+    The death of a process never loses it.
     """
 
 
 @frozen
 class Many:
-    """Say that it is one of several jobs that write thousands of rows each."""
+    """Declare that this is one of several jobs that write thousands of rows each."""
 
 
 @frozen
@@ -71,9 +71,9 @@ class Query:
 @frozen
 class Gather:
     """
-    Read rows as lists; the answer has a row for each of *keys*: it, and a list for each column.
+    Read rows as lists; the answer has a row for each of *keys*: the key, and a list per column.
 
-    The lists of a key have one order, which is any. It costs half of what a row each does.
+    The lists of one key have the same, unspecified order. It costs half as much as single rows.
     """
 
     table: str
@@ -82,7 +82,7 @@ class Gather:
     columns: Sequence[str]
 
     def sql(self, collect: str) -> str:
-        """Write it with what the database has to collect values."""
+        """Write it with the database's function for collecting values."""
         lists = ", ".join(f"{collect}({column})" for column in self.columns)
         return (
             f"SELECT {self.key}, {lists} FROM {self.table} WHERE {self.key} = ANY(?)"  # noqa: S608  # names of ours
@@ -92,7 +92,7 @@ class Gather:
 
 @frozen
 class Change:
-    """Write; the answer is how many rows were touched."""
+    """Write; the answer is how many rows were affected."""
 
     sql: str
     args: Sequence[object] = ()
@@ -117,26 +117,26 @@ class Insert:
 
 @frozen
 class Update:
-    """Write *columns* of the messages whose id each of *rows* ends with."""
+    """Write *columns* of messages; each of *rows* ends with the id of its message."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
 
     @property
     def shared(self) -> Sequence[object] | None:
-        """What all rows have in all columns but the last one; None where they differ."""
+        """The values that all rows share in all columns but the last; None if they differ."""
         first = self.rows[0][:-2]
         return first if all(row[:-2] == first for row in self.rows) else None
 
 
 @frozen
 class Now:
-    """Ask the clock of the leases; the answer is the name of its run, and seconds in it."""
+    """Read the lease clock; the answer is the name of its run, and seconds in it."""
 
 
 @frozen
 class Wake:
-    """Tell those who wait for *channel*, once it is committed; only a hint."""
+    """Notify waiters on *channel*, once it is committed; only a hint."""
 
     channel: str
 
@@ -149,7 +149,7 @@ Job: TypeAlias = Generator[Step, Any, Result]
 
 class Undo(Exception):
     """
-    Take the transaction back, and answer.
+    Roll the transaction back, and answer.
 
     Attributes:
         answer: The result of the job.
@@ -162,9 +162,9 @@ class Undo(Exception):
 
 def scalars(args: Sequence[object]) -> list[object] | None:
     """
-    Give arguments with each list of one as its value; None where a list is longer, or empty.
+    Return the arguments with each one-element list as its element; None if a list has another size.
 
-    ``= ?`` costs SQLite half of what ``= ANY(?)`` does, and PostgreSQL plans the latter anew each
+    ``= ?`` costs SQLite half as much as ``= ANY(?)``, and PostgreSQL plans the latter anew each
     time.
     """
     if all(len(arg) == 1 for arg in args if is_list(arg)):
@@ -173,5 +173,5 @@ def scalars(args: Sequence[object]) -> list[object] | None:
 
 
 def is_list(arg: object) -> TypeGuard[list[object]]:
-    """Tell whether an argument stands for many values."""
+    """Whether an argument stands for many values."""
     return isinstance(arg, list)

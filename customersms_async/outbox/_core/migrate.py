@@ -16,7 +16,7 @@ def migrate(kind: str, prefix: str) -> Job[None]:
     Carry out the migrations that the database lacks.
 
     Raises:
-        OutboxError: A newer release has written it.
+        OutboxError: It was written by a newer release.
     """
     is_there = yield from _has_tables(kind, prefix)
     version = int((yield from read_meta(_VERSION)) or 0) if is_there else 0
@@ -38,7 +38,7 @@ def read_meta(name: str) -> Job[str | None]:
 
 
 def write_meta(name: str, value: str) -> Job[None]:
-    """Keep a fact about the database itself."""
+    """Write a fact about the database itself."""
     if not (yield Change("UPDATE sms_meta SET value = ? WHERE name = ?", (value, name))):
         yield Insert("sms_meta", ("name", "value"), [(name, value)])
 

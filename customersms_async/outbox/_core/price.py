@@ -1,14 +1,14 @@
 """
-What a message costs, as far as balances tell, over all runs and workers of a campaign. Pure.
+The price of a message, estimated from balances over all runs and workers of a campaign. Pure.
 
-The gateway names a balance in its answers and documents no price. Answers arrive in any order, and
-a worker may die before it has heard its own. Hence:
+The gateway reports a balance in its answers but documents no price. Answers arrive in any order,
+and a worker may die before it reads its own. Hence:
 
-1. The lowest balance is the newest, and a higher one is older; unless it is higher than what was
-   known when its own request left: then the account was topped up.
-2. A fall divided by all messages that can have caused it is a price that was paid at least; the
-   dearest of these counts. What was on its way when a worker died, or lost its answer, can have
-   caused it too, or the next answer would look dear.
+1. The lowest balance is the newest, unless a higher one exceeds the balance that was known when its
+   own request left: then the account was topped up.
+2. A drop divided by all messages that may have caused it is a lower bound of the price; the highest
+   such bound counts. Messages in flight when a worker died or lost their answer may have caused the
+   drop too, or the next answer would look expensive.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Answer", "Purse"]
 @frozen
 class Answer:
     """
-    A balance, and what is known of the request whose answer named it.
+    A balance, and what is known about the request whose answer reported it.
 
     Attributes:
         balance: The balance, or a newer one.
@@ -41,11 +41,11 @@ class Answer:
 @frozen
 class Purse:
     """
-    What is known of an account.
+    What is known about an account.
 
     Attributes:
         balance: The newest balance, or None before the first.
-        price: The dearest price of one message that was seen, in credits.
+        price: The highest price of one message seen so far, in credits.
         unheard: Messages without an answer that may have been charged since that balance.
         lost_at: When the last of these was given up.
     """
@@ -56,17 +56,17 @@ class Purse:
     lost_at: float
 
     def lose(self, count: int, wall: float) -> Purse:
-        """Enter messages that may have been accepted, or were, and no balance."""
+        """Record messages that were, or may have been, accepted, without a balance."""
         return evolve(self, unheard=self.unheard + count, lost_at=wall)
 
     def hear(self, answer: Answer) -> Purse:
-        """Enter an answer; what was lost counts until one to a later request has told of it."""
+        """Record an answer; lost messages count until a later request's answer includes them."""
         balance = answer.balance
         unheard = 0 if answer.left_at > self.lost_at else self.unheard
         if self.balance is None or (answer.before is not None and balance > answer.before):
             return evolve(self, balance=balance, unheard=unheard)  # the first, or it was topped up
         if balance >= self.balance:
-            return self  # an older answer: the newest balance has told of its messages
+            return self  # an older answer: the newest balance includes its messages
         causes = self.unheard + answer.charged + answer.in_flight
         price = max(self.price, (self.balance - balance) / causes)
         return evolve(self, balance=balance, price=price, unheard=unheard)

@@ -1,4 +1,4 @@
-"""Jobs that read what became of messages, a page at a time. Pure."""
+"""Jobs that read the fates of messages, a page at a time. Pure."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Line:
     One row of a campaign, with the evidence.
 
     Attributes:
-        id: Its id, which is its place in the outbox.
+        id: Its id, which is its position in the outbox.
         ref: The caller's name for it, or None.
-        phone: The number; what was given, where that is none; empty after `purge`.
+        phone: The number; the input as given, if that is not a number; empty after `purge`.
         status: Its fate, or ``queued``, ``claimed``, ``sending`` before it has one.
-        code: The word of the reason, or None.
+        code: The reason code, or None.
         detail: One line for people, or None.
-        message_id: The gateway's name for the message, or None.
-        duplicate_of: The id of the row that it doubles, or None.
-        request: The short name of its last request, or None.
-        left_at: When that was handed over, in seconds of the wall clock, or None.
+        message_id: The gateway's id of the message, or None.
+        duplicate_of: The id of the row that it duplicates, or None.
+        request: The short id of its last request, or None.
+        left_at: When that request was handed over, in seconds of the wall clock, or None.
         ended_at: When its fate was known, or None.
-        credits_before: The last balance that was known when it left, or None.
-        credits_after: The last balance that was known when it ended, or None.
+        credits_before: The last balance known when it left, or None.
+        credits_after: The last balance known when it ended, or None.
     """
 
     id: int
@@ -62,11 +62,11 @@ class Line:
     credits_after: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the attributes as types that JSON has."""
+        """Return the attributes as JSON types."""
         return as_dict(self)
 
     def outcome(self) -> Outcome:
-        """Give it as an outcome, once it has a fate."""
+        """Return it as an outcome, once it has a fate."""
         return Outcome(
             index=self.id,
             phone=self.phone,
@@ -83,14 +83,14 @@ def page(
     campaign: int, after: int, statuses: Sequence[str] | None, most: int = PAGE
 ) -> Job[list[Line]]:
     """
-    Read the rows that follow a row.
+    Read the page of rows after a given row.
 
     Args:
-        campaign: Of which campaign.
+        campaign: The id of the campaign.
 
-        after: The id of the row before; 0 from the beginning.
+        after: The id of the row before the page; 0 for the beginning.
 
-        statuses: Fates that are wanted; None for all rows, those without a fate too.
+        statuses: Only these fates; None for all rows, including those without a fate.
 
         most: Rows in a page.
     """

@@ -1,8 +1,8 @@
 """
-Jobs that carry out a person's decision: sent after all, send it again, cancel, forget. Pure.
+Jobs that carry out a person's decision: sent after all, send again, cancel, purge. Pure.
 
-Rule of this module: what was unknown is sent again only when nothing of its first request can be
-under way any more: the new batch opens at the instant that the fence has left in the old one.
+Rule of this module: an unknown message is sent again only once its first request can no longer be
+in progress: the new batch opens at the time that the fence wrote into the old one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .states import DONE, MOVES, Move, State, only, step
 
 __all__ = ["cancel_some", "mark_sent", "purge", "send_again", "withdraw"]
 
-#: The word for a message that somebody took out before it left.
+#: The code of a message that was withdrawn before it was sent.
 _WITHDRAWN: Final = "WITHDRAWN"
 
 
@@ -26,7 +26,7 @@ def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]
     Turn unknown into sent.
 
     Returns:
-        The refs that are not unknown, or not there; nothing was done about them.
+        The refs that were left unchanged: not unknown, or not found.
     """
     before, after = only(Move.MARK_SENT)
     found = yield from _find(campaign, refs)
@@ -40,7 +40,7 @@ def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]
 
 def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     """
-    Queue messages again that ended as unknown or rejected.
+    Requeue messages that ended as unknown or rejected.
 
     Args:
         campaign: Their campaign.
@@ -50,7 +50,7 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
         wall: The wall clock, in seconds.
 
     Returns:
-        The refs for which that is not possible; nothing was done about them.
+        The refs that were left unchanged: in another state, or not found.
     """
     found = yield from _find(campaign, refs)
     chosen = [row for row in found if row[2] in MOVES[Move.SEND_AGAIN]]
@@ -68,7 +68,7 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
 
 
 def cancel_some(campaign: int, most: int) -> Job[int]:
-    """Settle some batches of a cancelled campaign that wait; tell how many batches."""
+    """Settle some queued batches of a cancelled campaign; return how many batches."""
     before, _ = only(Move.CANCEL)
     found = yield Query(
         "SELECT id FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
@@ -82,10 +82,10 @@ def cancel_some(campaign: int, most: int) -> Job[int]:
 
 def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     """
-    Settle messages that wait as not sent, without those beside them.
+    Settle single queued messages as not sent; the others of their batches stay queued.
 
     Returns:
-        The refs that do not wait, or are not there; nothing was done about them.
+        The refs that were left unchanged: not queued, or not found.
     """
     before, after = only(Move.CANCEL)
     found = yield Query(
@@ -114,7 +114,7 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
 
 
 def purge(before: float, most: int) -> Job[int]:
-    """Blank the texts and numbers of some batches that ended before; tell how many batches."""
+    """Blank texts and numbers of some batches that ended before *before*; return how many."""
     found = yield Query(
         "SELECT b.id FROM sms_batch b WHERE b.state = 'done' AND b.ended_at < ? AND b.text <> ''"
         " AND NOT EXISTS (SELECT 1 FROM sms_message m"

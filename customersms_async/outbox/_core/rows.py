@@ -1,13 +1,13 @@
 """
-What is added to a campaign: rows, and which of them are there already. Pure.
+Rows that are added to a campaign, and which of them are already there. Pure.
 
 Rules of this module:
 
-1. A ``ref`` is unique in its campaign. Without one, phone and text are what makes a row itself.
-2. The same row again adds nothing, however often it is added.
-3. The same ref with another phone or text is a row that is never sent (``REF_CONFLICT``): which of
-   the two is right, only a person knows.
-4. Another ref with the same phone and text is a double, and names the row that it doubles.
+1. A ``ref`` is unique in its campaign. Without one, phone and text identify a row.
+2. Adding the same row again adds nothing, however often.
+3. The same ref with another phone or text is a row that is never sent (``REF_CONFLICT``): only a
+   person knows which of the two is right.
+4. Another ref with the same phone and text is a duplicate, and names the row that it duplicates.
 5. A bad row is kept with its reason, so that an export is the whole list.
 """
 
@@ -35,7 +35,7 @@ __all__ = [
     "sort_out",
 ]
 
-#: Parts a ref from the content that contradicts an earlier one; no ref may hold it.
+#: Separates a ref from the content that conflicts with an earlier one; no ref may contain it.
 CONFLICT_MARK: Final = "\x1f"
 
 _NOT_KEPT: Final = re.compile("[\0\ud800-\udfff]")
@@ -45,7 +45,7 @@ _64_BITS: Final = (1 << 64) - 1
 _REF_CONFLICT: Final = Verdict(
     Status.NOT_SENT,
     "REF_CONFLICT",
-    "the same ref was added before with another phone or text; give it a ref that is its own",
+    "the same ref was added before with another phone or text; use a different ref",
 )
 _DUPLICATE: Final = Verdict(
     Status.NOT_SENT, codes.DUPLICATE, "the same phone and text under another ref"
@@ -53,22 +53,22 @@ _DUPLICATE: Final = Verdict(
 
 
 def is_kept(text: str) -> bool:
-    """Whether both databases take *text*: PostgreSQL no NUL, and neither lone surrogates."""
+    """Whether both databases accept *text*: PostgreSQL no NUL, and neither lone surrogates."""
     return _NOT_KEPT.search(text) is None
 
 
 @define(eq=False)
 class Row:
     """
-    One row that is to be added.
+    One row to add.
 
     Attributes:
         ref: The caller's name for it, or None.
-        phone: The number in E.164, or what was given where that is none.
+        phone: The number in E.164; the input as given, if that is not a number.
         text: The text.
-        verdict: Why it will not be sent; None where it will.
-        content: Stands for phone and text; see `content_of`.
-        duplicate_of: The id of the row that it doubles.
+        verdict: Why it will not be sent; None if it will.
+        content: A hash of phone and text; see `content_of`.
+        duplicate_of: The id of the row that it duplicates.
         id: Its id, once it has one.
         batch: The batch in which it is sent, once it is in one.
     """
@@ -84,13 +84,13 @@ class Row:
 
     @property
     def conflict_ref(self) -> str:
-        """The ref under which it is kept where its own stands beside another content."""
+        """The ref under which it is kept if its own already has other content."""
         return f"{self.ref}{CONFLICT_MARK}{self.content & _64_BITS:016x}"
 
 
 @frozen
 class Existing:
-    """A row that the campaign has: its id and its content."""
+    """A row of the campaign: its id and its content."""
 
     id: int
     content: int | None
@@ -103,11 +103,11 @@ class Added:
 
     Attributes:
         queued: Rows that will be sent.
-        known: Rows that were there already.
-        duplicates: Rows whose phone and text stand under another ref.
+        known: Rows that were already there.
+        duplicates: Rows whose phone and text exist under another ref.
         bad: Rows that cannot be sent; each is kept with its reason.
-        skipped: Rows that were to be left out, such as opt-outs.
-        conflicts: Rows whose ref stands beside another phone or text.
+        skipped: Rows that were excluded, such as opt-outs.
+        conflicts: Rows whose ref exists with another phone or text.
     """
 
     queued: int = 0
@@ -118,7 +118,7 @@ class Added:
     conflicts: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the counts as types that JSON has."""
+        """Return the counts as JSON types."""
         return as_dict(self)
 
     def __add__(self, other: Added) -> Added:
@@ -154,16 +154,16 @@ class Added:
 
 def content_of(phone: str, text: str) -> int:
     """
-    Give 64 bits that stand for a phone and a text.
+    Return a 64-bit hash of a phone and a text.
 
-    Two different contents of a million are equal with a chance of 3 in 100 million.
+    Among a million different contents, the chance of any collision is 3 in 100 million.
     """
     digest = hashlib.blake2b(f"{phone} {text}".encode(errors="replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 def shown_ref(stored: str | None) -> str | None:
-    """Give the ref as the caller gave it."""
+    """Return the ref as the caller wrote it."""
     return None if stored is None else stored.partition(CONFLICT_MARK)[0]
 
 
@@ -174,21 +174,21 @@ def sort_out(
     Decide which rows are new, and what becomes of them.
 
     Args:
-        rows: Some rows, in input order; those that are new have their ids.
+        rows: Some rows, in input order; the new ones have their ids.
 
         refs: Rows of the campaign by their stored ref, as far as *rows* name them.
 
-        contents: Ids of the rows of the campaign that are to be sent, by content.
+        contents: Ids of the campaign's rows that are to be sent, by content.
 
     Returns:
-        The rows to be written, each with the verdict that it ends with, and the counts.
+        The rows to write, each with its final verdict, and the counts.
     """
     seen = _Seen(dict(refs), dict(contents))
     return seen.take_all(rows), Added(**seen.counts)
 
 
 class _Seen:
-    """What is in the campaign, growing with each row that is taken."""
+    """The rows of the campaign, growing with each row that is added."""
 
     def __init__(self, refs: dict[str, Existing | Row], contents: dict[int, int]) -> None:
         self._refs = refs
@@ -197,7 +197,7 @@ class _Seen:
         self.counts: dict[str, int] = dict.fromkeys(words, 0)
 
     def take_all(self, rows: Iterable[Row]) -> list[Row]:
-        """Give those that are to be written; most are new in every way, and take the short way."""
+        """Return the rows to write; most are entirely new, and take the fast path."""
         refs, contents, new, queued = self._refs, self._contents, list[Row](), 0
         for row in rows:
             ref, content = row.ref, row.content
@@ -213,7 +213,7 @@ class _Seen:
         return new
 
     def _take(self, row: Row) -> bool:
-        """Decide about a row; tell whether it is to be written."""
+        """Decide about a row; return whether to write it."""
         word = self._decide(row)
         self.counts[word] += 1
         if word == "known":

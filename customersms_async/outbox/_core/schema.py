@@ -3,10 +3,10 @@ The tables, as numbered migrations. Pure.
 
 Rules of this module:
 
-1. A migration that was released is never changed; what is new is appended.
-2. A batch row carries claim and sending. A message row is written once more, when its fate is
-   known, and its status is in no index: on PostgreSQL that write stays within its page.
-3. Every table begins with a prefix, ``sms_`` unless the caller chooses another.
+1. A released migration is never changed; new ones are appended.
+2. Claiming and sending are recorded in the batch row. A message row is updated only once, when its
+   fate is known, and its status is in no index: on PostgreSQL that write stays within its page.
+3. Every table name begins with a prefix, ``sms_`` unless the caller chooses another.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = [
 
 PREFIX: Final = "sms_"
 
-#: Where an engine that can tell others does so when something was queued.
+#: The channel on which an engine that can notify others does so when something was queued.
 QUEUE_CHANNEL: Final = "sms_queue"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _PREFIXED = re.compile(r"\bsms_(?=[a-z])")
 
-#: {id}: an id that the database counts up. {big}: 64 bits. {real}: a double. {fill}: room for
-#: updates in place: the rows of a page belong to one batch, and are all written again at once.
+#: {id}: an auto-increment id. {big}: 64 bits. {real}: a double. {fill}: room for updates in place:
+#: the rows of a page belong to one batch, and are all updated at once.
 _FIRST: Final = """
 CREATE TABLE sms_meta (
     name TEXT PRIMARY KEY,
@@ -113,7 +113,7 @@ CREATE TABLE sms_event (
 CREATE INDEX sms_event_message ON sms_event (campaign, message)
 """
 
-#: What the newest balance may not have told; see `Purse`.
+#: What the newest balance may not include; see `Purse`.
 _PURSE: Final = """
 ALTER TABLE sms_campaign ADD COLUMN unheard {big} NOT NULL DEFAULT 0;
 ALTER TABLE sms_campaign ADD COLUMN lost_at {real} NOT NULL DEFAULT 0
@@ -134,10 +134,10 @@ _TYPES: Final = {
 
 def check_prefix(prefix: object) -> str:
     """
-    Give a prefix of tables back.
+    Check a prefix of table names and return it.
 
     Raises:
-        ConfigurationError: It cannot begin a name of a table.
+        ConfigurationError: A table name cannot begin with it.
     """
     if isinstance(prefix, str) and _NAME.fullmatch(prefix):
         return prefix
@@ -151,11 +151,11 @@ def with_prefix(sql: str, prefix: str) -> str:
 
 
 def statements(kind: str, after: int, prefix: str) -> list[str]:
-    """Give the statements of the migrations that follow number *after*."""
+    """Return the statements of the migrations after number *after*."""
     text = ";".join(MIGRATIONS[after:]).format(**_TYPES[kind])
     return [with_prefix(part.strip(), prefix) for part in text.split(";") if part.strip()]
 
 
 def schema_text(kind: str, prefix: str) -> str:
-    """Give the whole schema as one script, for a migration tool of the caller's own."""
+    """Return the whole schema as one script, for the caller's migration tool."""
     return ";\n\n".join(statements(kind, 0, prefix)) + ";\n"

@@ -1,14 +1,14 @@
 """
-Jobs that write down how a request has ended. Pure.
+Jobs that record how a request ended. Pure.
 
 Rules of this module:
 
 1. A settlement counts once: it needs the token of the claim, and the state that the fence left.
-2. One that comes late, after its worker was declared dead, may still turn unknown into what is
-   true. Where a person has decided meanwhile, the decision stands, and the contradiction is kept.
-3. What is safe to send again, and not bound to end in the same way, is queued again.
-4. A settlement is light: a power cut that takes it back leaves its messages unknown, to be decided
-   by a person. The next fence or sign of life keeps it.
+2. A late one, after its worker was declared dead, may still replace unknown with the true fate. If
+   a person has decided meanwhile, the decision stands, and the contradiction is recorded.
+3. What is safe to send again, and not bound to end the same way, is queued again.
+4. A settlement is light: a power cut that loses it leaves its messages unknown, for a person to
+   decide. The next fence or heartbeat makes it durable.
 """
 
 from __future__ import annotations
@@ -40,31 +40,31 @@ __all__ = [
     "turn_away",
 ]
 
-#: What is written of a message when its fate is known.
+#: What is written for a message when its fate is known.
 _COLUMNS: Final = ("status", "code", "detail", "message_id")
 
-#: What is counted of a campaign, in this order.
+#: What is counted for a campaign, in this order.
 _COUNTED: Final = (State.SENT, State.REJECTED, State.NOT_SENT, State.UNKNOWN)
 _COUNTS: Final = (
     "sent = sent + ?, rejected = rejected + ?, not_sent = not_sent + ?, unknown = unknown + ?"
 )
 
-#: How a message ended; those of one request that ended alike mostly stand side by side.
+#: How a message ended; messages of one request with the same end are mostly adjacent.
 _END: Final = attrgetter("status", "goes_back")
 
 
 @frozen
 class Fate:
     """
-    What became of one message.
+    The fate of one message.
 
     Attributes:
         id: Its id.
         status: Its fate.
-        code: The word of the reason, or None.
+        code: The reason code, or None.
         detail: One line for people, or None.
-        message_id: The gateway's name for it, or None.
-        goes_back: Whether it is to be queued again.
+        message_id: The gateway's id of it, or None.
+        goes_back: Whether it is queued again.
     """
 
     id: int
@@ -78,15 +78,15 @@ class Fate:
 @frozen(kw_only=True)
 class Settlement:
     """
-    How one request has ended.
+    How one request ended.
 
     Attributes:
         campaign: Its campaign.
         token: The token of its claim.
         batches: Its batches.
-        fates: Of each of its messages.
+        fates: The fate of each of its messages.
         wall: The wall clock, in seconds.
-        credits: The balance that was heard last, or None.
+        credits: The last known balance, or None.
     """
 
     campaign: int
@@ -99,7 +99,7 @@ class Settlement:
 
 def settle(told: Settlement) -> Job[int]:
     """
-    Write down the fates of a request.
+    Record the fates of a request.
 
     Returns:
         How many contradict what a person has decided meanwhile.
@@ -119,10 +119,10 @@ def settle(told: Settlement) -> Job[int]:
 
 def turn_away(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
     """
-    Take the fence back: nothing was sent, and the worker will try again or give it back.
+    Undo the fence: nothing was sent, and the worker will try again or give the batches back.
 
-    Where the fence was not committed, there is nothing to take back. Where its worker was declared
-    dead meanwhile, what became unknown is queued again.
+    If the fence was not committed, there is nothing to undo. If its worker was declared dead
+    meanwhile, what became unknown is queued again.
     """
     before, after = only(Move.TURN_AWAY)
     touched = yield Change(
@@ -137,7 +137,7 @@ def turn_away(campaign: int, token: str, batches: Sequence[int], wall: float) ->
 
 
 def drop(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
-    """Take the fence back, and the claim too."""
+    """Undo the fence, and the claim too."""
     yield from turn_away(campaign, token, batches, wall)
     yield from give_back(token, batches)
     yield from cancel_queued(campaign, batches)
@@ -158,7 +158,7 @@ def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: flo
 
 
 def _settle_late(told: Settlement) -> Job[int]:
-    """Correct what was unknown; keep what contradicts a decision."""
+    """Correct unknown fates; record what contradicts a decision."""
     yield Change(
         "UPDATE sms_batch SET ended_at = ?, credits_after = ?"
         " WHERE id = ANY(?) AND state = 'done' AND token = ? AND code = ?",
@@ -179,7 +179,7 @@ def _settle_late(told: Settlement) -> Job[int]:
 
 
 def _agrees(fate: Fate, status: str | None, is_ours: bool) -> bool:  # noqa: FBT001  # two facts
-    """Whether what stands there is what is told, or was unknown until now."""
+    """Whether the recorded fate equals the new one, or was unknown until now."""
     if fate.goes_back:
         return status is None or status == State.UNKNOWN
     return is_ours and status in (State.UNKNOWN, fate.status)
@@ -205,7 +205,7 @@ def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[Non
 
 
 def _by_end(fates: Sequence[Fate]) -> Iterable[tuple[tuple[Status, bool], Iterable[Fate]]]:
-    """Group those that ended alike; mostly that is all of a request, which is seen at once."""
+    """Group by equal ends; usually that is the whole request, which has a fast path."""
     if not fates:
         return ()
     status, goes_back = end = _END(fates[0])
@@ -215,12 +215,12 @@ def _by_end(fates: Sequence[Fate]) -> Iterable[tuple[tuple[Status, bool], Iterab
 
 
 def _lines(state: State, fates: Iterable[Fate]) -> list[tuple[object, ...]]:
-    word = state.value  # a plain str: drivers take long over anything that is derived from it
+    word = state.value  # a plain str: drivers are slow with subclasses of it
     return [(word, fate.code, fate.detail, fate.message_id, fate.id) for fate in fates]
 
 
 def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[Purse | None]:
-    """Give the balance and the dearest price that its fall can mean; None where it is the same."""
+    """Return the new balance and highest price; None if nothing has changed."""
     charged = accepted + unknown
     if not charged:
         return None
@@ -241,7 +241,7 @@ def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[Purse | N
 def count(
     campaign: int, changes: Counter[State] | dict[State, int], purse: Purse | None = None
 ) -> Job[None]:
-    """Move the counts of a campaign, and write what is known of the account."""
+    """Update the counts of a campaign, and what is known about the account."""
     more = [changes.get(state, 0) for state in _COUNTED]
     if purse is None:
         yield Change(f"UPDATE sms_campaign SET {_COUNTS} WHERE id = ?", (*more, campaign))  # noqa: S608  # the text above
@@ -254,7 +254,7 @@ def count(
 
 
 def queue_again(campaign: int, ids: Sequence[int], opens_at: float) -> Job[None]:
-    """Put messages into new batches, as many as they were in; the old ones stay as evidence."""
+    """Put messages into as many new batches as they were in; the old ones stay as evidence."""
     if not ids:
         return
     found = yield Query(
@@ -279,7 +279,7 @@ def queue_again(campaign: int, ids: Sequence[int], opens_at: float) -> Job[None]
 
 
 def cancel_queued(campaign: int, batches: Sequence[int]) -> Job[int]:
-    """Settle batches that wait, where their campaign was cancelled; tell how many messages."""
+    """Settle queued batches if their campaign was cancelled; return how many messages."""
     rows = yield Query("SELECT state FROM sms_campaign WHERE id = ?", (campaign,))
     if rows[0][0] != CANCELLED:
         return 0
@@ -302,6 +302,6 @@ def cancel_queued(campaign: int, batches: Sequence[int]) -> Job[int]:
 
 
 def record(campaign: int, ids: Iterable[int], what: str, was: str | None, wall: float) -> Job[None]:
-    """Keep what a person decided, or what contradicts it, and when."""
+    """Record what a person decided, or what contradicts it, and when."""
     rows = [(campaign, row_id, wall, what, was) for row_id in ids]
     yield Insert("sms_event", ("campaign", "message", "at", "what", "was"), rows)

@@ -3,13 +3,13 @@ The states of a message, and every move between them.
 
 Rules of this module:
 
-1. Each change of state, in either database, is a `Move` looked up here. A move that the table
-   does not have is a `KeyError`, and nothing is written.
-2. `Move.SEND` is the only way to ``sending``, and it starts from ``claimed`` alone: what a worker
-   has not claimed under its own token is never handed to the gateway.
-3. From ``unknown`` nothing leads back to ``queued`` but a person's decision (`Move.SEND_AGAIN`).
+1. Each change of state, in either database, is a `Move` looked up here. A move that is not in the
+   table is a `KeyError`, and nothing is written.
+2. `Move.SEND` is the only way to ``sending``, and only from ``claimed``: what a worker has not
+   claimed under its own token is never handed to the gateway.
+3. Only a person's decision (`Move.SEND_AGAIN`) leads from ``unknown`` back to ``queued``.
 
-The picture in the documentation is drawn from the same table by `draw`.
+`draw` makes the diagram in the documentation from the same table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["DONE", "MOVES", "Move", "State", "draw", "only", "settled", "step"]
 
 class State(enum.StrEnum):
     """
-    Where a message stands.
+    The state of a message.
 
     Attributes:
         QUEUED: Waits for a worker.
@@ -33,8 +33,8 @@ class State(enum.StrEnum):
         SENDING: Its request may have left.
         SENT: The gateway accepted it.
         REJECTED: The gateway refused it.
-        NOT_SENT: It will never be sent: bad, doubled, skipped or cancelled.
-        UNKNOWN: Handed over without a readable answer; only a person decides what follows.
+        NOT_SENT: It will never be sent: bad, duplicate, skipped or cancelled.
+        UNKNOWN: Handed over without a readable answer; only a person decides what happens next.
     """
 
     QUEUED = "queued"
@@ -46,15 +46,15 @@ class State(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-#: What a batch is whose messages have a fate each.
+#: The state of a batch whose messages all have a fate.
 DONE: Final = "done"
 
 
 class Move(enum.Enum):
-    """What happens to a message; the value is what the picture says beside the arrow."""
+    """What happens to a message; the value is the label of the arrow in the diagram."""
 
     ADD = "added"
-    REFUSE = "bad, doubled or skipped"
+    REFUSE = "bad, duplicate or skipped"
     CLAIM = "a worker reads it"
     GIVE_BACK = "not begun"
     EXPIRE = "its worker died"
@@ -62,11 +62,11 @@ class Move(enum.Enum):
     ACCEPT = "accepted"
     REJECT = "refused"
     LOSE = "no readable answer"
-    TURN_AWAY = "never left, or turned away for the rate"
+    TURN_AWAY = "never left, or refused for the rate"
     KEEP_FOR_LATER = "no credit, or the key refused"
     LEARN_ACCEPTED = "a late answer: accepted"
     LEARN_REJECTED = "a late answer: refused"
-    LEARN_TURNED_AWAY = "a late answer: it was turned away"
+    LEARN_TURNED_AWAY = "a late answer: refused for the rate"
     MARK_SENT = "mark_sent"
     SEND_AGAIN = "send_again"
     CANCEL = "cancelled"
@@ -102,7 +102,7 @@ _SETTLED: Final = {
 
 def step(move: Move, state: State | None) -> State:
     """
-    Give the state that *move* leads to.
+    Return the state that *move* leads to.
 
     Raises:
         KeyError: There is no such move from *state*.
@@ -111,7 +111,7 @@ def step(move: Move, state: State | None) -> State:
 
 
 def only(move: Move) -> tuple[State, State]:
-    """Give where a move begins and ends that begins in one state alone."""
+    """Return the start and end of a move that can start from one state only."""
     ((before, after),) = MOVES[move].items()
     if before is None:
         msg = f"{move.value!r} begins with no state"
@@ -121,17 +121,17 @@ def only(move: Move) -> tuple[State, State]:
 
 def settled(status: Status, *, goes_back: bool, is_late: bool = False) -> State:
     """
-    Give the state of a message whose request has ended.
+    Return the state of a message whose request has ended.
 
     Args:
         status: Its fate, as the run knows it.
 
-        goes_back: Whether it is safe to send again and not bound to end in the same way.
+        goes_back: Whether it is safe to send again and not bound to end the same way.
 
-        is_late: Whether it had been given up as unknown before.
+        is_late: Whether it had already been given up as unknown.
 
     Raises:
-        KeyError: It is unknown once more, which changes nothing.
+        KeyError: It is unknown again, which changes nothing.
     """
     status = Status.NOT_SENT if goes_back else status
     if status is Status.UNKNOWN and not is_late:

@@ -3,7 +3,7 @@ Accounts: who may send, what is accepted, and what it costs.
 
 Rules of this module:
 
-1. No clock, no dice, no network: the time is passed in with the request.
+1. No clock, no randomness, no network: the time is passed in with the request.
 2. A message is accepted, paid for and given its id in one step, or not at all.
 3. An array is processed in order; once credits run out, the remaining entries fail.
 """
@@ -31,17 +31,17 @@ from .masking import masked
 
 __all__ = ["MOST_NUMBERS", "Gateway", "Order", "OrderJob", "OrderResult", "Price", "read_order"]
 
-#: What one message costs in credits, by its text.
+#: Returns the price of a message in credits, by its text.
 Price = Callable[[str], int]
 
 #: The number of the first message id; the documentation's example begins with ``msg_123456``.
 FIRST_ID = 123_456
 
-#: Numbers of one request. Each takes about 20 µs, during which no other request is answered; the
-#: documentation names no limit.
+#: The most numbers in one request. Each takes about 20 µs, during which no other request is
+#: answered; the documentation names no limit.
 MOST_NUMBERS = 10_000
 
-#: Closed accounts whose reason is kept.
+#: How many closed accounts have their reason kept.
 MOST_CLOSED = 10_000
 
 _is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
@@ -57,7 +57,7 @@ class _Body:
 @attrs.frozen
 class Order:
     """
-    What a request orders.
+    The content of a request.
 
     Attributes:
         key: The key, empty if missing; masked in the repr.
@@ -81,7 +81,7 @@ class OrderJob:
     An order on its way through the gateway.
 
     Attributes:
-        order: What is asked for.
+        order: The content of the request.
 
         request: Id of the request.
 
@@ -143,14 +143,14 @@ def _split(phone: str | list[str]) -> tuple[str, ...]:
 @attrs.define(eq=False)
 class Gateway:
     """
-    The accounts, and how requests are carried out for them.
+    The accounts, and the processing of their requests.
 
     Attributes:
         credits: Credits left, by key.
 
-        price: What one message costs, by its text.
+        price: Returns the price of a message, by its text.
 
-        most_numbers: The numbers that one request may have.
+        most_numbers: The most numbers in one request.
 
         closed: Why an account was closed, by key; part of the answer to later requests with it.
     """
@@ -183,7 +183,7 @@ class Gateway:
         self.closed.pop(key, None)
 
     def close(self, key: str, reason: str | None) -> None:
-        """Forget an account, but not the *reason*, if there is one; old reasons go first."""
+        """Forget an account, but keep its *reason* if there is one; old ones are dropped first."""
         self.credits.pop(key, None)
         if reason is not None:
             self.closed[key] = reason
@@ -192,7 +192,7 @@ class Gateway:
 
     def objection(self, order: Order) -> GatewayRefusal | None:
         """
-        Refuse an order that lacks a field, has too many numbers, or cannot be paid for at all.
+        Refuse an order that lacks a field, has too many numbers, or exceeds the credits entirely.
 
         Raises:
             ValueError: The function ``price`` did not return a price.
@@ -207,7 +207,7 @@ class Gateway:
         return INSUFFICIENT_CREDITS if self.credits[order.key] < price else None
 
     def carry_out(self, job: OrderJob) -> OrderResult:
-        """Carry out a job to which there is no objection."""
+        """Process a job that `objection` has passed."""
         messages: list[SandboxMessage] = []
         price = self._price_of(job.order.text)
         entries = [self._entry(phone, price, job, messages) for phone in job.order.phones]
@@ -218,7 +218,7 @@ class Gateway:
         if isinstance(price, int) and not isinstance(price, bool) and price >= 0:
             return price
         raise ValueError(
-            f"the function price must give a whole number of at least 0, not {price!r}"
+            f"the function price must return a whole number of at least 0, not {price!r}"
         )
 
     def _entry(

@@ -4,8 +4,8 @@ The JSON objects that the gateway answers with, exactly as documented.
 Rules of this module:
 
 1. The order of fields is part of the format; dicts keep it.
-2. Where the documentation is silent (failed entries, codes other than ``INVALID_API_KEY``), this
-   module alone decides.
+2. What the documentation does not say (failed entries, codes other than ``INVALID_API_KEY``) is
+   decided here and nowhere else.
 """
 
 import attrs
@@ -45,9 +45,9 @@ class GatewayRefusal:
 
         code: The stable upper-case word; None in a bare entry.
 
-        status: HTTP status of a refused request; None for the status that the sandbox is set to.
+        status: HTTP status of a refused request; None for the sandbox's default.
 
-        retry_after: Value of the header ``Retry-After``, sent as it stands.
+        retry_after: Value of the header ``Retry-After``, sent unchanged.
 
         is_page: Whether it is sent as the web server's HTML page instead of a JSON object.
     """

@@ -1,4 +1,4 @@
-"""The sandbox's clock: the time of day, which a test can move forward."""
+"""The sandbox's clock: wall time, which a test can move forward."""
 
 import math
 import time
@@ -10,13 +10,13 @@ import attrs
 
 __all__ = ["MovableClock", "read_seconds", "time_of_day", "written"]
 
-# Seconds since 1970 when the monotonic clock stood at 0. The time of day itself may run backwards.
+# Seconds since 1970 when the monotonic clock was at 0. Wall time itself may run backwards.
 _ORIGIN = time.time() - time.monotonic()
 
-#: Seconds, a century: as far as a clock is moved in all.
+#: Seconds, a century: the most by which a clock can be moved in total.
 FURTHEST = 3.2e9
 
-#: The last instant that has a date: the end of the year 9999.
+#: The last date that can be written: the end of the year 9999.
 LAST = 253_402_300_799.0
 
 
@@ -41,7 +41,7 @@ class MovableClock:
     A clock that can be moved forward.
 
     Attributes:
-        base: Gives seconds, never running backwards.
+        base: Returns seconds, never running backwards.
 
         ahead: Seconds by which it has been moved.
     """
@@ -50,15 +50,15 @@ class MovableClock:
     ahead: float = 0.0
 
     def now(self) -> float:
-        """Return the instant."""
+        """Return the current time."""
         return self.base() + self.ahead
 
     def advance(self, seconds: object) -> float:
         """
-        Move forward, and give the new instant.
+        Move forward, and return the new time.
 
         Raises:
-            ValueError: *seconds* is no number of at least 0; time does not run backwards.
+            ValueError: *seconds* is not a number of at least 0; time does not run backwards.
         """
         self.ahead += read_seconds("advance", seconds, FURTHEST - self.ahead)
         return self.now()
@@ -69,10 +69,10 @@ def read_seconds(name: str, value: object, most: float) -> float:
     Read a number of seconds from 0 to *most*.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     seconds = float(cast("float", value)) if is_number else math.nan
-    if 0 <= seconds <= most:  # not a number is neither
+    if 0 <= seconds <= most:  # NaN is neither
         return seconds
     raise ValueError(f"{name} must be a number of seconds from 0 to {most:g}, not {value!r}")

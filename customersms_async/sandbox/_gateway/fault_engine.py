@@ -3,12 +3,12 @@ Which fault happens to which request, and how long its answer takes.
 
 Rules of this module:
 
-1. One engine decides for the constructor, HTTP, the page and the command line alike.
-2. Precedence: script, standing fault, magic numbers, dice. Settings of a key come before those of
-   all keys.
+1. One engine serves the constructor, HTTP, the page and the command line.
+2. Precedence: script, standing fault, magic numbers, probabilities. Settings of a key come before
+   those of all keys.
 3. Everything is deterministic: the same requests in the same order get the same faults and
-   latencies. The dice are thrown for every request, even if they do not decide, so that a script
-   shifts nothing.
+   latencies. A random number is drawn for every request, even if it does not decide, so that a
+   script shifts nothing.
 """
 
 import random
@@ -30,16 +30,16 @@ class FaultSettings(TypedDict, total=False):
     The settings; those that are not given stay as they are.
 
     Attributes:
-        script: What happens to the next requests, as in `read_script`; replaces what is left of
-            an earlier script.
+        script: What happens to the next requests, as in `read_script`; replaces the rest of an
+            earlier script.
 
         standing: What happens to every request until it is switched off with None.
 
-        probabilities: How likely each fault is, by name; together at most 1.
+        probabilities: The probability of each fault, by name; together at most 1.
 
-        seed: Seed of the dice; the same seed and the same requests give the same run.
+        seed: Random seed; the same seed and the same requests give the same run.
 
-        latency: Seconds before each answer, as in `read_latency`; None is that of all keys.
+        latency: Seconds before each answer, as in `read_latency`; None for that of all keys.
     """
 
     script: FaultScript
@@ -62,9 +62,9 @@ class Switches:
 
         standing: What happens to every request.
 
-        probabilities: How likely each fault is, in the order in which the dice are read.
+        probabilities: The probability of each fault, in the order of drawing.
 
-        seed: Seed of the dice.
+        seed: Random seed.
 
         latency: Seconds before each answer; None if not set.
     """
@@ -79,10 +79,10 @@ class Switches:
 
     def change(self, settings: Mapping[str, object]) -> None:
         """
-        Set what *settings* names, as `FaultSettings` describes it.
+        Apply *settings*; see `FaultSettings`.
 
         Raises:
-            ValueError: A name is unknown or a value cannot be; nothing has changed then.
+            ValueError: A name is unknown or a value is not valid; then nothing has changed.
         """
         values = read_settings(settings)
         for name, value in values.items():
@@ -93,7 +93,7 @@ class Switches:
             self._latency_dice = _dice(self.seed, "latency")
 
     def throw(self) -> FaultStep | None:
-        """Throw the dice for a request."""
+        """Draw the random fault of a request."""
         if not self.probabilities:
             return None
         mark = self._dice.random()
@@ -108,7 +108,7 @@ class Switches:
         Draw the seconds before an answer; None if not set.
 
         Raises:
-            ValueError: The function ``latency`` gave no number.
+            ValueError: The function ``latency`` did not return a number.
         """
         if isinstance(self.latency, Latency):
             return self.latency.draw(self._latency_dice)
@@ -123,9 +123,9 @@ class Faults:
     Attributes:
         has_magic: Whether magic numbers have an effect.
 
-        common: What is set for all keys.
+        common: The settings of all keys.
 
-        own: What is set for one key, by key.
+        own: The settings of single keys, by key.
     """
 
     has_magic: bool = True
@@ -133,11 +133,11 @@ class Faults:
     own: dict[str, Switches] = attrs.field(factory=dict[str, Switches], repr=False)
 
     def of(self, key: str | None) -> Switches:
-        """Return the switches of a key, or those of all keys, to be read or changed."""
+        """Return the switches of a key, or those of all keys, to read or change."""
         return self.common if key is None else self.own.setdefault(key, Switches())
 
     def clear(self, key: str | None = None) -> None:
-        """Switch everything off, for one key or for all and each."""
+        """Switch everything off, for one key, or for all keys and each single one."""
         if key is None:
             self.common = Switches()
             self.own.clear()
@@ -145,13 +145,13 @@ class Faults:
             self.own.pop(key, None)
 
     def clear_scripts(self, key: str | None = None) -> None:
-        """Forget what was to happen to the next requests, of one key or of all and each."""
+        """Drop the scripts, of one key, or of all keys and each single one."""
         own = self.own.values() if key is None else [self.own.get(key, Switches())]
         for switches in [*own, *([self.common] if key is None else [])]:
             switches.script.clear()
 
     def plan(self, phones: Sequence[str], key: str | None = None) -> FaultPlan:
-        """Decide what goes wrong with a request of *key* for *phones*, and use up a step."""
+        """Decide what goes wrong with a request of *key* to *phones*, and use up a step."""
         concerned = self._concerning(key)
         thrown = [switches.throw() for switches in concerned]
         meanings = self._meanings(phones)
@@ -185,7 +185,7 @@ def read_settings(settings: Mapping[str, object]) -> dict[str, object]:
     Read settings without applying them.
 
     Raises:
-        ValueError: A name is unknown or a value cannot be.
+        ValueError: A name is unknown or a value is not valid.
     """
     for name in settings:
         if name not in _READERS:
@@ -216,7 +216,7 @@ def _read_probabilities(value: object) -> dict[Fault, float]:
 def _real_fault(name: object) -> Fault:
     fault = read_fault(name)
     if fault is None:
-        raise ValueError("probabilities are those of faults; what is left to 1 is that of ok")
+        raise ValueError("probabilities are for faults only; the rest up to 1 is that of ok")
     return fault
 
 
@@ -248,7 +248,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
 
 
 def _dice(seed: int, purpose: str) -> random.Random:
-    return random.Random(f"{seed} {purpose}")  # noqa: S311  # dice that can be thrown again
+    return random.Random(f"{seed} {purpose}")  # noqa: S311  # reproducible, not secret
 
 
 def _asked_for(concerned: Sequence[Switches]) -> FaultStep | None:
@@ -265,6 +265,6 @@ def _by_step(step: FaultStep, phones: Sequence[str], rejected: Mapping[str, Faul
 
 
 def _by_numbers(meanings: Mapping[str, Fault], rejected: Mapping[str, Fault]) -> FaultPlan:
-    """Let the first number decide that asks for more than its own rejection."""
+    """Let the first number that asks for more than its own rejection decide."""
     asking = [phone for phone in meanings if phone not in rejected] or list(meanings)
     return FaultPlan(meanings[asking[0]], aimed_at=asking[0], rejected=rejected)

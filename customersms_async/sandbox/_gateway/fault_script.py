@@ -2,7 +2,7 @@
 Scripts: what happens to the next requests, one step each.
 
 A script is written as ``"500, reset, rate-limited(7), ok*2"``: names of faults or ``ok``, in
-brackets the ``Retry-After`` of a refusal for the rate, and after ``*`` how often.
+parentheses the ``Retry-After`` of a rate-limit refusal, and after ``*`` how often.
 """
 
 import re
@@ -18,13 +18,13 @@ __all__ = ["LONGEST", "FaultScript", "FaultStep", "make_steps", "read_script", "
 #: A script: one text, or a name or step for each request.
 FaultScript = str | Iterable["str | Fault | FaultStep"]
 
-#: Steps that a script may have.
+#: The most steps of a script.
 LONGEST = 10_000
 
-# A name, an argument in brackets, and a count.
+# A name, an argument in parentheses, and a count.
 _STEP = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:\*\s*([0-9]{1,9}))?\s*")
 
-# Commas part the steps, but for those in brackets.
+# Commas separate the steps, except those in parentheses.
 _COMMA = re.compile(r",(?![^()]*\))")
 
 
@@ -34,9 +34,9 @@ class FaultStep:
     What happens to one request.
 
     Attributes:
-        fault: What goes wrong; none lets the request pass.
+        fault: What goes wrong; None lets the request pass.
 
-        retry_after: Header ``Retry-After`` of a refusal for the rate, sent as it stands.
+        retry_after: Header ``Retry-After`` of a rate-limit refusal, sent unchanged.
     """
 
     fault: Fault | None = None
@@ -54,8 +54,8 @@ def make_steps(
     Make *times* equal steps.
 
     Raises:
-        ValueError: There is no such fault, *times* is out of range, or *retry_after* is no text
-            that fits in a header, or the fault has no such header.
+        ValueError: There is no such fault, *times* is out of range, *retry_after* is not valid in a
+            header, or the fault has no such header.
     """
     if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= LONGEST:
         raise ValueError(f"times must be a whole number from 1 to {LONGEST}, not {times!r}")
@@ -91,10 +91,10 @@ def read_step(step: object) -> FaultStep | None:
     Read a single step.
 
     Returns:
-        The step; none for None and ``"ok"``, which ask for nothing.
+        The step; None for None and ``"ok"``, which do nothing.
 
     Raises:
-        ValueError: It is no step.
+        ValueError: It is not a step.
     """
     if step is None or step == "":
         return None

@@ -3,7 +3,7 @@ What can go wrong with a request: names, meanings, and the magic numbers.
 
 Rules of this module:
 
-1. `MEANINGS` is the only table of faults; documentation is made from it.
+1. `MEANINGS` is the only table of faults; the documentation is generated from it.
 2. A rejection concerns a single number; any other fault concerns the whole request.
 
 A magic number ends in ``666`` and four digits, after any country code:
@@ -33,7 +33,7 @@ class Fault(enum.StrEnum):
 
     #: Each number concerned gets a failed entry with an error and a code.
     REJECT = "reject"
-    #: The same with nothing but ``phone`` and ``success`` in the entry.
+    #: The same with only ``phone`` and ``success`` in the entry.
     REJECT_BARE = "reject-bare"
 
     # Nothing is carried out.
@@ -43,16 +43,16 @@ class Fault(enum.StrEnum):
     RATE_LIMITED = "rate-limited"
     #: HTTP 429 with the web server's page.
     RATE_LIMITED_HTML = "rate-limited-html"
-    #: HTTP 200 with a JSON object whose code tells of the rate.
+    #: HTTP 200 with a JSON object that has a rate-limit code.
     RATE_LIMITED_200 = "rate-limited-200"
-    #: An error page of PHP's, status 500.
+    #: A PHP error page, status 500.
     HTTP_500 = "http-500"
     #: The web server's bare page, status 503.
     HTTP_503 = "http-503"
     #: The connection is reset.
     RESET_BEFORE = "reset-before"
 
-    # The messages are accepted, and the answer does not arrive whole or in time.
+    # The messages are accepted, and the answer does not arrive completely or in time.
     #: The connection is closed without a byte.
     ANSWER_LOST = "answer-lost"
     #: The connection is reset without a byte.
@@ -65,27 +65,27 @@ class Fault(enum.StrEnum):
     SLOW_BODY = "slow-body"
     #: Half of the announced body, then the connection is closed.
     CUT_BODY = "cut-body"
-    #: Half of a body whose length was not announced: nothing shows that it is cut.
+    #: Half of a body whose length was not announced: the cut cannot be detected.
     CUT_SILENT = "cut-silent"
     #: A proxy's page, status 504.
     HTTP_504 = "http-504"
 
-    # The messages are accepted, and the answer is no plain JSON.
+    # The messages are accepted, and the answer is not plain JSON.
     #: An HTML page, status 200.
     HTML = "html"
     #: An empty body, status 200.
     EMPTY = "empty"
-    #: A notice of PHP's before the JSON.
+    #: A PHP notice before the JSON.
     PHP_NOTICE = "php-notice"
     #: A byte-order mark before the JSON.
     BOM = "bom"
-    #: The JSON says that it is HTML.
+    #: JSON with the content type of HTML.
     HTML_TYPE = "html-type"
 
     # The messages are accepted, and the answer has an odd shape.
     #: One number is not in the answer.
     MISSING_ENTRY = "missing-entry"
-    #: A number that nobody asked for is in the answer.
+    #: An unrequested number is in the answer.
     EXTRA_ENTRY = "extra-entry"
     #: One number is in the answer twice.
     DOUBLED_ENTRY = "doubled-entry"
@@ -107,11 +107,11 @@ class Fault(enum.StrEnum):
     SPACED_PHONES = "spaced-phones"
     #: 1 and 0 for true and false.
     ZERO_ONE_BOOLEANS = "zero-one-booleans"
-    #: Every field but ``phone`` and ``success`` has an odd type, and there are unknown ones.
+    #: Every field except ``phone`` and ``success`` has an odd type, and there are unknown fields.
     ODD_FIELDS = "odd-fields"
 
 
-#: What each fault does, in the order of the numbers that ask for it.
+#: What each fault does, in the order of the magic numbers.
 MEANINGS: Mapping[Fault, str] = {
     Fault.REJECT: "this number fails, with a code; the others of the array are sent",
     Fault.ANSWER_LOST: "accepted, then the connection is closed without a byte",
@@ -120,13 +120,13 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.SLOW: "accepted, answered late",
     Fault.MISSING_ENTRY: "accepted, this number is not in the answer",
     Fault.DOUBLED_ENTRY: "accepted, this number is in the answer twice",
-    Fault.EXTRA_ENTRY: "accepted, a number that nobody asked for is in the answer",
+    Fault.EXTRA_ENTRY: "accepted, an unrequested number is in the answer",
     Fault.REORDERED: "accepted, answered from last to first",
     Fault.INTEGER_PHONES: "accepted, numbers are JSON numbers",
     Fault.RESULTS_AS_OBJECT: "accepted, results is an object",
     Fault.ZERO_ONE_BOOLEANS: "accepted, 1 and 0 for true and false",
-    Fault.ODD_FIELDS: "accepted, other fields than phone and success are of odd types",
-    Fault.PHP_NOTICE: "accepted, a notice of PHP's before the JSON",
+    Fault.ODD_FIELDS: "accepted, fields other than phone and success have odd types",
+    Fault.PHP_NOTICE: "accepted, a PHP notice before the JSON",
     Fault.BOM: "accepted, a byte-order mark before the JSON",
     Fault.STALL: "accepted, silence, then the connection is closed",
     Fault.RESET_BEFORE: "not carried out, the connection is reset",
@@ -135,19 +135,19 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.HTTP_503: "not carried out, a bare page with status 503",
     Fault.RATE_LIMITED: "not carried out, status 429",
     Fault.HTTP_504: "accepted, a proxy's page with status 504",
-    Fault.REJECT_BARE: "this number fails, without a word; the others are sent",
+    Fault.REJECT_BARE: "this number fails, without a reason; the others are sent",
     Fault.REFUSE: "not carried out, the whole request is refused with a code",
     Fault.CUT_SILENT: "accepted, half of a body whose length was not announced",
     Fault.EMPTY: "accepted, an empty body with status 200",
     Fault.DIGIT_PHONES: "accepted, numbers come without the plus sign",
     Fault.SPACED_PHONES: "accepted, numbers come with spaces",
-    Fault.FALSE_WITH_RESULTS: "accepted, success is false above true entries",
+    Fault.FALSE_WITH_RESULTS: "accepted, success is false but entries are true",
     Fault.NO_RESULTS: "accepted, the answer has no results",
     Fault.WRONG_NUMBERS: "accepted, another request's numbers are in the answer",
     Fault.SLOW_BODY: "accepted, the answer comes late and in small pieces",
-    Fault.HTML_TYPE: "accepted, the JSON says that it is HTML",
+    Fault.HTML_TYPE: "accepted, the JSON is declared as HTML",
     Fault.RATE_LIMITED_HTML: "not carried out, status 429 with a page of the web server",
-    Fault.RATE_LIMITED_200: "not carried out, status 200 with a code that tells of the rate",
+    Fault.RATE_LIMITED_200: "not carried out, status 200 with a rate-limit code",
 }
 
 #: What the last seven digits of a number mean.
@@ -158,7 +158,7 @@ MAGIC_NUMBERS: Mapping[str, Fault] = {
 #: Faults that fail single entries; everything else of the request is carried out and answered.
 REJECTIONS = frozenset({Fault.REJECT, Fault.REJECT_BARE})
 
-#: The forms that a refusal for the rate can take. The last is what nginx's ``limit_req`` says.
+#: The forms of a rate-limit refusal. The last is that of nginx's ``limit_req``.
 RATE_REFUSALS = (
     Fault.RATE_LIMITED,
     Fault.RATE_LIMITED_HTML,
@@ -182,16 +182,16 @@ _SHORT = {
 @attrs.frozen
 class FaultPlan:
     """
-    What is to go wrong with a request.
+    What goes wrong with a request.
 
     Attributes:
         fault: What happens to the request; None if all goes well.
 
-        aimed_at: The number that asked for it, if one did.
+        aimed_at: The number that triggered it, if one did.
 
         rejected: The numbers that get a failed entry, and which one.
 
-        retry_after: Header ``Retry-After`` of a refusal, sent as it stands.
+        retry_after: Header ``Retry-After`` of a refusal, sent unchanged.
     """
 
     fault: Fault | None = None
@@ -205,10 +205,10 @@ def read_fault(name: object) -> Fault | None:
     Find a fault by its name, or by 429, 500, 503, 504 or reset for short.
 
     Returns:
-        The fault; none for ``"ok"``.
+        The fault; None for ``"ok"``.
 
     Raises:
-        ValueError: There is no such fault; says which there are.
+        ValueError: There is no such fault; the text lists those there are.
     """
     text = str(name).strip()
     if text == "ok":

@@ -15,14 +15,14 @@ import attrs
 
 __all__ = ["Latency", "in_range", "read_latency"]
 
-#: Seconds; no answer takes longer.
+#: The longest latency, in seconds.
 MOST: Final = 3600.0
 
 _WRITTEN = re.compile(r"\s*([a-z]+)\s*\(([^()]*)\)\s*")
 
 _Draw = Callable[[random.Random, tuple[float, ...]], float]
 
-# How many numbers a distribution takes, and how one is drawn.
+# How many parameters a distribution takes, and how a value is drawn.
 _KINDS: Mapping[str, tuple[int, _Draw]] = {
     "fixed": (1, lambda _dice, numbers: numbers[0]),
     "uniform": (2, lambda dice, numbers: dice.uniform(*numbers)),
@@ -39,7 +39,7 @@ class Latency:
     Attributes:
         kind: ``fixed``, ``uniform``, ``normal`` or ``exponential``.
 
-        numbers: What describes it, in seconds: one value; lowest and highest; mean and standard
+        numbers: Its parameters, in seconds: one value; lowest and highest; mean and standard
             deviation; mean.
     """
 
@@ -47,7 +47,7 @@ class Latency:
     numbers: tuple[float, ...]
 
     def draw(self, dice: random.Random) -> float:
-        """Draw the seconds of one answer; the same dice give the same seconds."""
+        """Draw the seconds of one answer; the same random state gives the same seconds."""
         _, draw = _KINDS[self.kind]
         return min(MOST, max(0.0, draw(dice, self.numbers)))
 
@@ -58,15 +58,15 @@ class Latency:
 
 def in_range(seconds: object) -> float:
     """
-    Bring what a function gave into the range of a latency.
+    Clamp the result of a function to the range of a latency.
 
     Raises:
-        ValueError: It is no number.
+        ValueError: It is not a number.
     """
     is_whole = isinstance(seconds, int) and not isinstance(seconds, bool)
     if is_whole or (isinstance(seconds, float) and not math.isnan(seconds)):
         return min(MOST, max(0.0, cast("float", seconds)))
-    raise ValueError(f"the function latency must give a number of seconds, not {seconds!r}")
+    raise ValueError(f"the function latency must return a number of seconds, not {seconds!r}")
 
 
 def read_latency(value: object) -> Latency:
@@ -77,7 +77,7 @@ def read_latency(value: object) -> Latency:
         value: Seconds ≥ 0, or a distribution as text.
 
     Raises:
-        ValueError: It is neither; says how one is written.
+        ValueError: It is neither; the text says how to write one.
     """
     if isinstance(value, Latency):
         return value

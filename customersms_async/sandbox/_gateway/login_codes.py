@@ -4,10 +4,10 @@ The code in a login message: which of its digits a person would type.
 Rules of this module:
 
 1. A code is a word of 4 to 8 digits, or two groups of three: ``4711``, ``G-123456``, ``123 456``.
-2. Digits of a telephone number, a price, a date or a time, a longer number or an address are none.
-3. What is called an order, an account or the like right before is only taken if there is no other.
-4. Of several, the one wins that stands nearest to a word for a code in its sentence, then one that
-   is no year; of several such, the last.
+2. Digits of a phone number, a price, a date or time, a longer number or an address do not count.
+3. A number called an order, an account or the like right before it counts only as a last resort.
+4. Of several, the one nearest to a word for "code" in its sentence wins, then one that is not a
+   year; of several such, the last.
 """
 
 import re
@@ -17,10 +17,10 @@ import attrs
 
 __all__ = ["code_in"]
 
-#: Characters in which a code is looked for; a login message is far shorter.
+#: Characters that are searched for a code; a login message is far shorter.
 LONGEST = 2_000
 
-# In E.164 with 9 digits or more, or of North America (1-800-555-1234, (212) 555 1234).
+# E.164 with 9 digits or more, or North American (1-800-555-1234, (212) 555 1234).
 _PHONE = r"""
     \+ (?=(?:[ .()-]{0,2}[0-9]){9}) [0-9]+ (?:[ .-]\(?[0-9]+\)? | [ ]?\([0-9]+\))*
     | (?<![0-9]) (?:1[ .-])? (?:\([0-9]{3}\)[ ]? | [0-9]{3}[ .-]) [0-9]{3}[ .-][0-9]{4} (?![0-9])
@@ -46,7 +46,7 @@ _PRICE = rf"""
     | (?<![0-9]) [0-9]+[.,][0-9]+ (?![0-9])
 """
 
-# An address on the web or of mail, a longer number in groups, a word with digits in it.
+# A web or mail address, a longer number in groups, a word that contains digits.
 _OTHER = r"""
     (?:https?://|www\.)\S+ | \S+@\S+ | \b(?:[\w-]+\.)+[a-z]{2,}/\S*
     | (?<![\w-]) [0-9]+(?:[ -][0-9]+){2,} (?![\w-])
@@ -62,7 +62,7 @@ _WORDS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-# What a code is called, in the languages that the gateway's customers write.
+# Words for "code" in the languages of the gateway's customers.
 _CALLED_CODE = re.compile(
     r"\b(?:code|codes|passcode|password|passwort|pin|otp|tan|token|codice|c[oó]digo|kod|kode|koodi|"
     r"koda|k[oó]d|clave|contrase[nñ]a|senha|mot de passe|einmalcode|best[aä]tigungscode|"
@@ -70,7 +70,7 @@ _CALLED_CODE = re.compile(
     re.IGNORECASE,
 )
 
-# What other numbers are called, right before them.
+# Words for other numbers, right before them.
 _CALLED_ELSE = re.compile(
     r"(?:order|account|acct|invoice|ticket|booking|reservation|reference|ref|case|customer|member|"
     r"policy|parcel|room|flight|ext|extension|ending(?:[ ](?:in|with))?|no|nr|number)"
@@ -97,10 +97,10 @@ def code_in(text: str) -> str | None:
     Find the code in the first `LONGEST` characters of a text.
 
     Returns:
-        Its digits, without the blank or hyphen between two groups; None if there is no code.
+        Its digits, without the space or hyphen between two groups; None if there is no code.
     """
     text = text[:LONGEST]
-    if not _may_have_one(text):  # as most texts
+    if not _may_have_one(text):  # true for most texts
         return None
     candidates = list(_candidates(text))
     plain = [one for one in candidates if not _CALLED_ELSE.search(text, 0, one.start)]
@@ -116,7 +116,7 @@ def _candidates(text: str) -> Iterator[_Candidate]:
 
 
 def _called_code(candidates: list[_Candidate], text: str) -> list[_Candidate]:
-    """Keep the candidates that a word for a code stands nearest to, in their sentence."""
+    """Keep the candidates that are nearest to a word for "code" in their sentence."""
     called = {_nearest(word.span(), candidates, text) for word in _CALLED_CODE.finditer(text)}
     return [one for one in candidates if one in called]
 

@@ -1,10 +1,10 @@
 """
-What the sandbox keeps: the messages that it accepted and the requests that arrived.
+The memory of the sandbox: accepted messages, and the requests that arrived.
 
 Rules of this module:
 
-1. Memory is bounded: beyond ``keep`` messages, or requests with ``keep`` numbers between them,
-   the oldest go first.
+1. Memory is bounded: beyond ``keep`` messages, or requests with ``keep`` numbers in total, the
+   oldest are dropped.
 2. Each key has a mailbox, indexed by number; duplicates are found as they arrive.
 3. No repr shows a key.
 """
@@ -34,7 +34,7 @@ __all__ = [
     "shortened",
 ]
 
-#: Messages that a repr shows, and characters of each.
+#: How many messages a repr shows, and characters of each.
 SHOWN, SHORT = 3, 60
 
 
@@ -52,9 +52,9 @@ class SandboxMessage:
 
         key: The key that paid; masked in the repr.
 
-        at: When, in seconds of the sandbox's clock: since 1970, UTC, if it was given no other.
+        at: When, in seconds of the sandbox's clock: by default since 1970, UTC.
 
-        request: The `SandboxRequest.id` of the request that brought it.
+        request: The `SandboxRequest.id` of its request.
     """
 
     phone: str
@@ -73,27 +73,27 @@ class SandboxMessage:
 @attrs.frozen
 class SandboxRequest:
     """
-    A request that arrived, and what became of it.
+    A request that arrived, and its result.
 
     Attributes:
         id: 1 for the first request, 2 for the next.
 
         at: When it was complete, in seconds of the sandbox's clock.
 
-        key: The key that it carried, empty if none could be read; masked in the repr.
+        key: Its key, empty if none could be read; masked in the repr.
 
-        phones: The numbers as they arrived, the first 10,000 at most; none if the body could not be
-            read.
+        phones: The numbers as they arrived, the first 10,000 at most; empty if the body could not
+            be read.
 
         text: The text as it arrived.
 
         accepted: How many of its messages were accepted.
 
-        fault: What was made to go wrong, if anything.
+        fault: The fault that was applied, if any.
 
-        status: HTTP status of the answer; none where the connection is closed without one.
+        status: HTTP status of the answer; None if the connection is closed without one.
 
-        code: Why the whole request was refused; none where it was carried out or broken off.
+        code: Why the whole request was refused; None if it was carried out or broken off.
 
         ending: How much of the answer arrived, and how it ended.
     """
@@ -111,7 +111,7 @@ class SandboxRequest:
 
 
 def number_in(message_id: str) -> int:
-    """Return the number in the id of a message, 0 where there is none."""
+    """Return the number in the id of a message, 0 if there is none."""
     digits = message_id.removeprefix("msg_")
     return int(digits) if digits.isascii() and digits.isdecimal() else 0
 
@@ -123,7 +123,7 @@ def _in_e164(phone: str) -> str:
 @attrs.frozen
 class MessageQuery:
     """
-    A filter for messages; a field that is not given matches all.
+    A filter for messages; an omitted field matches all.
 
     Attributes:
         phone: The number, in any notation: only its digits count.
@@ -132,7 +132,7 @@ class MessageQuery:
 
         key: The key that paid.
 
-        request: The id of the request that brought it.
+        request: The id of its request.
 
         after: A `SandboxMessage.number`; only later messages match.
     """
@@ -148,8 +148,8 @@ class MessageQuery:
         return to if self.contains is None else f"{to} that contains {self.contains!r}"
 
     def matches(self, message: SandboxMessage) -> bool:
-        """Tell whether *message* matches."""
-        # What most messages fail comes first: a search looks at all that are held.
+        """Whether *message* matches."""
+        # The test that most messages fail comes first: a search checks all messages.
         return (
             (self.contains is None or self.contains in message.text)
             and self.phone in (None, message.phone)
@@ -165,9 +165,9 @@ class Mailbox:
     The messages and requests of one key, oldest first.
 
     Attributes:
-        messages: What was accepted.
+        messages: The accepted messages.
 
-        requests: What arrived, refused requests included.
+        requests: The requests that arrived, refused ones included.
 
         by_phone: The messages of each number; the number of the newest message is last.
 
@@ -186,7 +186,7 @@ class Mailbox:
     _pairs: Counter[tuple[str, str]] = attrs.field(factory=Counter[tuple[str, str]])
 
     def add(self, message: SandboxMessage) -> None:
-        """Remember a message."""
+        """Add a message."""
         self.messages.append(message)
         of_phone = self.by_phone.pop(message.phone, None) or []
         of_phone.append(message)
@@ -238,7 +238,7 @@ class Mailboxes:
     _numbers: int = attrs.field(init=False, default=0)
 
     def record(self, request: SandboxRequest, messages: Iterable[SandboxMessage]) -> None:
-        """Keep a request with its messages, and forget the oldest beyond `keep`."""
+        """Add a request with its messages, and drop the oldest beyond `keep`."""
         mailbox = self.by_key.setdefault(request.key, Mailbox())
         for message in messages:
             self.messages.append(message)
@@ -273,7 +273,7 @@ class Mailboxes:
         self._numbers = sum(map(_weight, self.requests))
 
     def of(self, key: str | None) -> "Mailbox | Mailboxes":
-        """Return the mailbox of a key, or for None the whole."""
+        """Return the mailbox of a key, or all of them for None."""
         return self if key is None else self.by_key.get(key) or Mailbox()
 
     def find(self, query: MessageQuery) -> Iterator[SandboxMessage]:
@@ -281,7 +281,7 @@ class Mailboxes:
         return filter(query.matches, self.of(query.key).to(query.phone))
 
     def find_newest(self, query: MessageQuery) -> Iterator[SandboxMessage]:
-        """Return the matching messages, newest first, without reading more than are taken."""
+        """Yield the matching messages, newest first, lazily."""
         newest_first: Iterator[SandboxMessage] = reversed(self.of(query.key).to(query.phone))
         if query.after:
             newest_first = takewhile(lambda message: query.after < message.number, newest_first)
@@ -312,7 +312,7 @@ class Mailboxes:
         return _merged(filter(None, found))
 
     def refused(self, key: str | None = None) -> list[SandboxRequest]:
-        """Return the requests that were refused as a whole."""
+        """Return the requests that were refused entirely."""
         return [request for request in self.of(key).requests if request.code is not None]
 
     def duplicates(self, key: str | None = None) -> Sequence[SandboxMessage]:
@@ -325,12 +325,12 @@ class Mailboxes:
         return len(self.by_key[key].duplicates) if key in self.by_key else 0
 
     def is_duplicate(self, message: SandboxMessage) -> bool:
-        """Tell whether the same key had sent the message's number and text before."""
+        """Whether the same key had sent the message's number and text before."""
         mailbox = self.by_key.get(message.key)
         return mailbox is not None and message.number in mailbox.repeats
 
     def last_code(self, phone: str | None, key: str | None = None) -> str | None:
-        """Return the code in the newest message that has one, to *phone* or all; see `code_in`."""
+        """Return the code in the newest message with one, to *phone* or anyone; see `code_in`."""
         newest_first = self.find_newest(MessageQuery(phone, key=key))
         return next(filter(None, (code_in(message.text) for message in newest_first)), None)
 
@@ -340,7 +340,7 @@ class Mailboxes:
 
 
 def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
-    """Summarise in a line what arrived, for a repr."""
+    """Summarise what arrived in one line, for a repr."""
     counts = f"{plural(len(messages), 'message')}, {plural(len(requests), 'request')}"
     newest = list(islice(reversed(messages), SHOWN))[::-1]
     shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)
@@ -348,7 +348,7 @@ def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxReque
 
 
 def shortened(text: str, longest: int) -> str:
-    """Quote a text, cut where it is longer."""
+    """Quote a text, cut if it is longer."""
     return repr(text if len(text) <= longest else f"{text[:longest]}…")
 
 

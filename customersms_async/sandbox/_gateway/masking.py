@@ -1,10 +1,10 @@
 """
-Keys, named without being shown.
+Keys are identified without being shown.
 
 Rules of this module:
 
-1. Anything that looks like a key is hidden everywhere, with or without an account, since
-   a program may put it into the wrong field.
+1. Anything that looks like a key is hidden everywhere, with or without an account, since a program
+   may put it in the wrong field.
 2. The key of an account is hidden everywhere, in any form.
 3. JSON stays JSON, with the names of its fields.
 """
@@ -22,14 +22,14 @@ __all__ = ["masked", "veiled", "veiled_json"]
 #: Digits of a key's hash: enough to tell keys apart.
 DIGITS = 6
 
-# A key as the documentation writes them. A masked one is none, since "…" ends it.
+# A key as in the documentation. A masked one does not match, since it ends in "…".
 _KEY = re.compile(r"cspro_[\w.~+/=-]+")
 
-# A name that is masked already.
+# A key that is already masked.
 _is_masked = re.compile(rf"cspro_…[0-9a-f]{{{DIGITS}}}").fullmatch
 
-# The value after the name of the field that holds the key: in quotes of either kind, also in JSON
-# inside JSON; or bare, as in a form, a header or a number.
+# The value after the name of the key's field: in quotes of either kind, also in JSON inside JSON;
+# or bare, as in a form, a header or a number.
 _QUOTED = re.compile(
     r"""(api[_-]?key\\*["']?\s*[:=]\s*(\\*)(["']))((?:(?!\2\3)\\.|[^\\"'])+)""",
     re.IGNORECASE | re.DOTALL,
@@ -39,7 +39,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 
-# The value of a header that holds a key or a password; the word before it may be read.
+# The value of a header with a key or a password; the scheme before it stays readable.
 _HEADER = re.compile(
     r"(^(?:proxy-)?authorization[ \t]*:[ \t]*(?:[a-z]+[ \t]+)?)([^\s][^\r\n]*)",
     re.IGNORECASE | re.MULTILINE,
@@ -48,10 +48,10 @@ _HEADER = re.compile(
 # A string in JSON; a colon follows the name of a field.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"(:?)')
 
-# A key that is written in the same way everywhere.
+# A key that is spelled the same everywhere.
 _is_plain = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
-# Shorter keys are no secret, and their letters stand in other words.
+# Shorter keys are not secret, and may be part of ordinary words.
 _SHORTEST = 8
 
 
@@ -69,11 +69,11 @@ def veiled(text: str, key: str = "", known: Iterable[str] = ()) -> str:
 
         key: The key that came with it.
 
-        known: Keys of accounts, which may stand in it.
+        known: Keys of accounts, which it may contain.
 
     Returns:
-        The text with each of them, the field of a key, the header of one and all that looks like
-        one masked.
+        The text with each of them, the fields and headers of keys, and all that looks like a key
+        masked.
     """
     text = _QUOTED.sub(lambda found: found[1] + _once(key or found[4], found[4]), text)
     text = _BARE.sub(lambda found: found[1] + _once(key or found[2], found[2]), text)
@@ -90,12 +90,12 @@ def veiled_json(words: str, known: Iterable[str]) -> str:
     Hide keys in JSON.
 
     Args:
-        words: JSON without blanks, or lines with such JSON in them.
+        words: Compact JSON, or lines that contain such JSON.
 
         known: The keys of all accounts.
 
     Returns:
-        The same with each string veiled that is no name of a field.
+        The same with each string veiled that is not the name of a field.
     """
     present = [key for key in known if _stands_in(words, key)]
 
@@ -119,7 +119,7 @@ def _stands_in(words: str, key: str) -> bool:
 
 
 def _forms(key: str) -> list[str]:
-    """Return a key as it is written in texts, in JSON and in forms, longest first."""
+    """Return the spellings of a key in texts, in JSON and in forms, longest first."""
     if _is_plain(key):
         return [key]
     in_json = {json.dumps(key, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}

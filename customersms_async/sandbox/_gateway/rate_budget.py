@@ -4,8 +4,8 @@ The rate limit of a key, and how much of it is used.
 Rules of this module:
 
 1. Every key has a separate budget.
-2. Without a limit, requests of the last period are still counted, to be shown next to the
-   documented limit.
+2. Without a limit, requests of the last period are still counted, for display beside the documented
+   limit.
 """
 
 import math
@@ -33,7 +33,7 @@ class KeyLimit:
     How the requests of a key are limited.
 
     Attributes:
-        limit: Requests in a period; none for no limit.
+        limit: Requests per period; None for no limit.
 
         per: The period in seconds, from 0.001 to a year.
 
@@ -43,8 +43,8 @@ class KeyLimit:
 
         rate_refusal: How a request above the limit is refused: one of `RATE_REFUSALS`.
 
-        retry_after: What the header ``Retry-After`` then says: the ``seconds`` to wait, rounded
-            up, the ``date`` at which they are over, ``none``, or any other text as it stands.
+        retry_after: The header ``Retry-After`` of the refusal: the ``seconds`` to wait, rounded up,
+            the ``date`` when they are over, ``none``, or any other text, sent unchanged.
     """
 
     limit: int | None = attrs.field(default=None, validator=_COUNT)
@@ -58,10 +58,10 @@ class KeyLimit:
 
     def changed(self, settings: Mapping[str, object]) -> "KeyLimit":
         """
-        Make a limit that differs in what *settings* names.
+        Return this limit with *settings* applied.
 
         Raises:
-            ValueError: A name is unknown or a value cannot be.
+            ValueError: A name is unknown or a value is not valid.
         """
         values = attrs.asdict(self)
         for name in settings:
@@ -76,7 +76,7 @@ class KeyLimit:
         return make_rule(self.rule, self.limit, per=self.per, burst=self.burst)
 
     def header(self, wait: float, now: float) -> str | None:
-        """Write the header ``Retry-After`` for a request that is *wait* seconds too early."""
+        """Return the header ``Retry-After`` for a request that is *wait* seconds too early."""
         if self.retry_after == "seconds":
             return str(math.ceil(wait))
         if self.retry_after == "date":
@@ -85,7 +85,7 @@ class KeyLimit:
 
 
 class LimitSettings(TypedDict, total=False):
-    """The options of a `KeyLimit` besides the number; those not given stay as they are."""
+    """The options of a `KeyLimit` besides the number; omitted ones stay as they are."""
 
     per: float
     rule: RuleName
@@ -97,25 +97,25 @@ class LimitSettings(TypedDict, total=False):
 @attrs.frozen(kw_only=True)
 class SandboxUsage:
     """
-    How much of its limit a key has used.
+    The use of a key's limit.
 
     Attributes:
-        limit: Requests in a period; none for no limit.
+        limit: Requests per period; None for no limit.
 
         per: The period in seconds.
 
         rule: How they are counted.
 
-        used: Requests that count now; a fraction where the rule counts by shares.
+        used: Requests that count now; fractional with rules that count shares.
 
-        capacity: How many may count at once; none for no limit.
+        capacity: How many may count at once; None for no limit.
 
-        free: Requests that would be admitted at once; none for no limit.
+        free: Requests that would be admitted at once; None for no limit.
 
-        retry_after: Seconds until the next is admitted, rounded up to a millisecond; 0 if one is
-            now.
+        retry_after: Seconds until the next one is admitted, rounded up to a millisecond; 0 if that
+            is now.
 
-        requests: Requests that arrived, refused ones included, in all.
+        requests: Requests that arrived in total, refused ones included.
 
         refused: Those that were refused for the rate.
     """
@@ -134,7 +134,7 @@ class SandboxUsage:
 @attrs.define(eq=False)
 class Budget:
     """
-    The limit of one key with all that counts against it.
+    The limit of one key, and the requests that count against it.
 
     Attributes:
         limit: The limit.
@@ -153,7 +153,7 @@ class Budget:
         self._rule = self.limit.make_rule()
 
     def refusal(self, now: float) -> FaultPlan | None:
-        """Count a request at *now*, or say how it is refused."""
+        """Count a request at *now*, or return how it is refused."""
         self.requests += 1
         if self._rule.admit(now):
             return None
@@ -179,5 +179,5 @@ class Budget:
 
 
 def _rounded_up(seconds: float, now: float) -> float:
-    """Round up to a millisecond, but for what the floats of instants leave over."""
+    """Round up to a millisecond, ignoring the rounding error of timestamps."""
     return math.ceil((seconds - 2 * math.ulp(now)) * 1000) / 1000

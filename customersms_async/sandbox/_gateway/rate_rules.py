@@ -5,9 +5,9 @@ Rules of this module:
 
 1. No clock: ``now`` comes in, in seconds of any clock that does not run backwards.
 2. One object counts for one key.
-3. A refused request leaves no trace: it is not counted against those that follow.
-4. A sender that waits as long as `Rule.retry_after` says is admitted: `Rule.admit` asks it, and a
-   wait shorter than the rounding of the instants counts as 0.
+3. A refused request leaves no trace: it does not count against later ones.
+4. A sender that waits for `Rule.retry_after` is admitted: `Rule.admit` uses the same function, and
+   a wait shorter than the rounding error of timestamps counts as 0.
 """
 
 import math
@@ -28,7 +28,7 @@ RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
 #: Default of *burst*.
 BURSTS: Mapping[str, int] = {"gcra": 10, "nginx": 20}
 
-#: A wait below this share of the period, or this many steps of the clock's floats, is rounding.
+#: A wait below this share of the period, or this many ulps of the clock, is a rounding error.
 SHARE, STEPS = 1e-9, 4
 
 
@@ -41,7 +41,7 @@ class Rule(Protocol):
         ...
 
     def admit(self, now: float) -> bool:
-        """Count a request at *now* if there is room for it, and say whether there was."""
+        """Count a request at *now* if there is room for it, and return whether there was."""
         ...
 
     def retry_after(self, now: float) -> float:
@@ -60,12 +60,12 @@ def make_rule(name: RuleName, limit: int, *, per: float, burst: int | None = Non
     Args:
         name: One of `RULE_NAMES`.
 
-        limit: Requests in a period, ≥ 1.
+        limit: Requests per period, ≥ 1.
 
         per: The period in seconds, > 0.
 
-        burst: Requests at once, ≥ 1, for the rules that know such a number: 10 for ``gcra``, 20
-            for ``nginx`` (where it comes on top of the first request) if not given.
+        burst: Requests at once, ≥ 1, for rules with a burst. Defaults: 10 for ``gcra``, 20 for
+            ``nginx`` (on top of the first request).
 
     Returns:
         A rule that has counted nothing yet.
@@ -96,7 +96,7 @@ def _window_of(now: float, per: float) -> int:
 
 @attrs.define(eq=False)
 class _Counted:
-    """What may count at once is the limit."""
+    """A rule whose capacity is the limit."""
 
     limit: int
     per: float
@@ -126,7 +126,7 @@ class FixedWindow(_Counted):
         return 0.0 if self._count < self.limit else (self._window + 1) * self.per - now
 
     def used(self, now: float) -> float:
-        """Return what was counted in the window of *now*."""
+        """Return the count of the window of *now*."""
         self._turn(now)
         return self._count
 
@@ -138,7 +138,7 @@ class FixedWindow(_Counted):
 
 @attrs.define(eq=False)
 class SlidingLog(_Counted):
-    """At most *limit* in the period that ends now; one instant is kept for each."""
+    """At most *limit* in the period that ends now; one timestamp is kept for each."""
 
     _log: deque[float] = attrs.field(factory=deque[float])
 
@@ -155,7 +155,7 @@ class SlidingLog(_Counted):
         return 0.0 if len(self._log) < self.limit else self._log[0] + self.per - now
 
     def used(self, now: float) -> float:
-        """Return what the log holds."""
+        """Return the size of the log."""
         self._forget(now)
         return len(self._log)
 
@@ -168,7 +168,7 @@ class SlidingLog(_Counted):
 @attrs.define(eq=False)
 class SlidingCounter(_Counted):
     """
-    Two fixed windows, of which the older counts by the share that the period still covers.
+    Two fixed windows; the older one is weighted by the share that the period still covers.
 
     Source: https://blog.cloudflare.com/counting-things-a-lot-of-different-things/
     """
@@ -184,7 +184,7 @@ class SlidingCounter(_Counted):
         return has_room
 
     def retry_after(self, now: float) -> float:
-        """Return the seconds until the estimate has sunk far enough, or 0."""
+        """Return the seconds until the estimate has dropped far enough, or 0."""
         self._turn(now)
         if self._count < self.limit:
             room_at = self._sunk_at(self._window, self._before, self.limit - 1 - self._count)
@@ -199,7 +199,7 @@ class SlidingCounter(_Counted):
         return self._before * share + self._count
 
     def _sunk_at(self, window: int, before: int, room: int) -> float:
-        """Return the instant in *window* at which *before* counts for no more than *room*."""
+        """Return the time in *window* at which *before* counts for no more than *room*."""
         share = min(1.0, room / before) if before else 1.0
         return (window + 1 - share) * self.per
 
@@ -212,7 +212,7 @@ class SlidingCounter(_Counted):
 
 @attrs.define(eq=False)
 class TokenBucket(_Counted):
-    """*limit* tokens that come back evenly over the period; a full bucket may go at once."""
+    """*limit* tokens, refilled evenly over the period; a full bucket may be used at once."""
 
     _tokens: float = math.inf
     _at: float = 0.0
@@ -230,7 +230,7 @@ class TokenBucket(_Counted):
         return _unless_rounding(wait, now, self.per)
 
     def used(self, now: float) -> float:
-        """Return the tokens that are out."""
+        """Return the tokens in use."""
         self._fill(now)
         return self.limit - self._tokens
 
@@ -243,7 +243,7 @@ class TokenBucket(_Counted):
 @attrs.define(eq=False)
 class Gcra:
     """
-    Evenly spaced requests, of which *burst* may come at once.
+    Evenly spaced requests, with a burst of *burst*.
 
     Source: Generic Cell Rate Algorithm, ITU-T I.371, virtual scheduling.
     """
@@ -254,7 +254,7 @@ class Gcra:
     _due: float = -math.inf
 
     def admit(self, now: float) -> bool:
-        """Count a request at *now* unless it comes too far before it is due."""
+        """Count a request at *now* unless it is too early."""
         has_room = self.retry_after(now) <= 0
         if has_room:
             self._due = max(now, self._due) + self.per / self.limit
@@ -271,7 +271,7 @@ class Gcra:
         return self.burst
 
     def used(self, now: float) -> float:
-        """Return the requests that came before they were due."""
+        """Return how many requests came early."""
         return max(0.0, (self._due - now) * self.limit / self.per)
 
 
@@ -307,7 +307,7 @@ class Nginx:
         return self.burst + 1
 
     def used(self, now: float) -> float:
-        """Return what has not leaked yet."""
+        """Return the level of the bucket."""
         return self._excess_at(now)
 
     def _excess_at(self, now: float) -> float:

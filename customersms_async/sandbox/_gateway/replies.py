@@ -4,7 +4,7 @@ The reply to a request as a value: bytes, delay, and how it ends.
 Rules of this module:
 
 1. A `PlannedReply` is complete; the code that performs it decides nothing.
-2. A fault is an entry of a table: how a good reply is spoilt, or what is said instead of one.
+2. A fault is an entry in a table: how to corrupt a good reply, or what to send instead.
 """
 
 import enum
@@ -53,9 +53,9 @@ class Ending(enum.StrEnum):
     TRICKLE = "trickle"
     #: Half of the announced body arrives.
     CUT = "cut"
-    #: Half of the body arrives, whose length was not announced.
+    #: Half of the body arrives; its length was not announced.
     CUT_SILENT = "cut-silent"
-    #: No byte arrives; the connection is closed in order (FIN).
+    #: No byte arrives; the connection is closed cleanly (FIN).
     CLOSE = "closed"
     #: No byte arrives; the connection is reset (RST).
     RESET = "reset"
@@ -82,7 +82,7 @@ class PlannedReply:
     A reply that has yet to be sent.
 
     Attributes:
-        body: The whole body, also where only a part of it is to arrive.
+        body: The whole body, even if only part of it is sent.
 
         status: HTTP status.
 
@@ -90,7 +90,7 @@ class PlannedReply:
 
         retry_after: Value of that header, if there is one.
 
-        delay: Seconds to wait before the first byte, or until the last of a trickle.
+        delay: Seconds before the first byte, or until the last byte of a slow body.
 
         ending: How it ends.
     """
@@ -104,12 +104,12 @@ class PlannedReply:
 
     @property
     def has_status(self) -> bool:
-        """Whether as much as the status line is to arrive."""
+        """Whether at least the status line is sent."""
         return self.ending not in {Ending.CLOSE, Ending.RESET}
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that describe the body and say when to come again."""
+        """The headers that describe the body, and ``Retry-After``."""
         headers = {"Content-Type": self.content_type}
         if self.retry_after is not None:
             headers["Retry-After"] = self.retry_after
@@ -122,7 +122,7 @@ class PlannedReply:
 
     @property
     def raw(self) -> str:
-        """The whole answer as text, also where only a part of it is to arrive, or nothing."""
+        """The whole answer as text, even if only part of it is sent, or nothing."""
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.ending is not Ending.CUT_SILENT:
@@ -151,13 +151,13 @@ def refusal_reply(refusal: GatewayRefusal, *, status: int) -> PlannedReply:
 
 
 def refusal_for(plan: FaultPlan) -> GatewayRefusal | None:
-    """Return the refusal that *plan* asks for, if it is one that is said."""
+    """Return the refusal that *plan* asks for, if any."""
     refusal = _REFUSALS.get(plan.fault)
     return attrs.evolve(refusal, retry_after=plan.retry_after) if refusal else None
 
 
 def spoilt(reply: PlannedReply, *, plan: FaultPlan, timing: Timing) -> PlannedReply:
-    """Spoil a reply as *plan* asks for; a fault that is not the wire's changes nothing."""
+    """Corrupt a reply as *plan* asks for; faults that are not on the wire change nothing."""
     spoil = _SPOILT.get(plan.fault)
     return spoil(reply, timing) if spoil else reply
 

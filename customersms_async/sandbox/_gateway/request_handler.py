@@ -1,13 +1,13 @@
 """
-From the body of a request to the reply: the order in which the gateway decides.
+From the body of a request to the reply: the order of the gateway's decisions.
 
 Rules of this module:
 
 1. The key is checked first, then the limit, then whether the request is complete and can be paid:
    a request without a valid key counts against no limit.
-2. Faults only happen to requests that pass these checks; a refused one uses up no step of a
-   script and throws no dice.
-3. No clock, no network; dice only where a seed was given for them.
+2. Faults only happen to requests that pass these checks; a refused one uses up no step of a script
+   and draws no random number.
+3. No clock, no network; randomness is seeded.
 """
 
 import itertools
@@ -35,7 +35,7 @@ _REJECTIONS = {
 @attrs.define(eq=False)
 class Limits:
     """
-    The rate limit, counted for each key apart.
+    The rate limits, counted separately for each key.
 
     Attributes:
         common: The limit of every key without its own.
@@ -51,9 +51,9 @@ class Limits:
 
     def set(self, limit: KeyLimit, key: str | None = None) -> None:
         """
-        Limit one key, or all keys without a limit set for them.
+        Limit one key, or all keys without their own limit.
 
-        What they had used of the limit before is forgotten.
+        Their earlier requests no longer count.
         """
         if key is None:
             self.common = limit
@@ -63,7 +63,7 @@ class Limits:
             self.budgets.pop(key, None)
 
     def forget(self, key: str) -> None:
-        """Forget the limit of *key* and what it has used."""
+        """Forget the limit of *key* and its use."""
         self.own.pop(key, None)
         self.budgets.pop(key, None)
 
@@ -78,7 +78,7 @@ class Limits:
         return self.common if key is None else self.own.get(key, self.common)
 
     def usage(self, key: str, now: float) -> SandboxUsage:
-        """Return how much *key* has used at *now*; an unknown key leaves no trace."""
+        """Return the use of *key* at *now*; an unknown key leaves no trace."""
         return (self.budgets.get(key) or Budget(self.limit_of(key))).usage(now)
 
 
@@ -88,11 +88,11 @@ class Visit:
     One request with everything that resulted from it.
 
     Attributes:
-        reply: What goes over the wire.
+        reply: What is sent over the wire.
 
-        request: What is remembered of it.
+        request: What is kept about it.
 
-        messages: What was accepted.
+        messages: The accepted messages.
 
         delay: Seconds before the answer.
     """
@@ -115,11 +115,11 @@ class RequestHandler:
 
         faults: What goes wrong.
 
-        mailboxes: What is remembered.
+        mailboxes: The memory of messages and requests.
 
         timing: How long the slow faults take.
 
-        refusal_status: HTTP status of a refusal; the documentation does not tell.
+        refusal_status: HTTP status of a refusal; not documented.
     """
 
     gateway: Gateway
@@ -132,11 +132,10 @@ class RequestHandler:
 
     def handle(self, body: bytes, now: float) -> Visit:
         """
-        Carry out the request with that body, arrived at *now*, and remember it.
+        Process the request with this body, arrived at *now*, and record it.
 
         Raises:
-            ValueError: A function that was given as an option gave what cannot be; nothing was
-                accepted then.
+            ValueError: A callback returned an invalid value; nothing was accepted.
         """
         order = read_order(body)
         delay = self.faults.delay(order.key)

@@ -17,7 +17,7 @@ _Shape = Callable[[Document, list[Entry], int], Document]
 #: The number that `Fault.EXTRA_ENTRY` adds.
 STRANGER = sent("+15005550006", "msg_999999")
 
-# In E.164 a country code has one digit (1 and 7) or up to three; two will do for an odd spelling.
+# An E.164 country code has one digit (1 and 7) or up to three; two will do for an odd spelling.
 _SPACES_AFTER = {"1": (2, 5, 8), "7": (2, 5, 8)}
 
 
@@ -32,7 +32,7 @@ def shaped(
 
         entries: Its entries.
 
-        plan: What is to go wrong; a fault that is no shape changes nothing.
+        plan: What goes wrong; a fault that does not concern the shape changes nothing.
 
         phones: The numbers of the request, one for each entry.
     """
@@ -69,7 +69,7 @@ def _reordered(document: Document, entries: list[Entry], _place: int) -> Documen
 
 
 def _as_object(document: Document, entries: list[Entry], _place: int) -> Document:
-    """Do as PHP does with an array whose indices do not begin at 0."""
+    """Do as PHP does with an array whose indexes do not begin at 0."""
     return _results(document, {str(n): entry for n, entry in enumerate(entries, 1)})
 
 
@@ -133,7 +133,7 @@ def _odd_fields(document: Document, entries: list[Entry], _place: int) -> Docume
 
 
 def _odd_entry(entry: Entry) -> Entry:
-    """Make the id a number and the reason a list, as far as the entry has them."""
+    """Make the id a number and the reason a list, if the entry has them."""
     odd: Entry = dict(entry)
     if "message_id" in entry:
         odd["message_id"] = int(str(entry["message_id"]).removeprefix("msg_"))

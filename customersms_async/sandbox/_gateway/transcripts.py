@@ -1,8 +1,8 @@
 """
-What went over the wire, word for word, with keys masked.
+What went over the wire, verbatim, with keys masked.
 
-Rule of this module: memory is bounded; the oldest transcripts go first, long before the requests
-that they belong to.
+Rule of this module: memory is bounded; the oldest transcripts are dropped first, long before their
+requests.
 """
 
 from collections import deque
@@ -14,13 +14,13 @@ from .replies import PlannedReply
 
 __all__ = ["Transcript", "Transcripts"]
 
-#: Bytes of bodies that are held.
+#: Bytes of bodies that are kept.
 ROOM = 32 * 1024 * 1024
 
-#: Bytes that a transcript takes beside its bodies, roughly.
+#: Bytes that a transcript takes besides its bodies, roughly.
 OVERHEAD = 1_000
 
-#: Characters of a body that are shown.
+#: How many characters of a body are shown.
 LONGEST = 200_000
 
 
@@ -32,9 +32,9 @@ class Transcript:
     Attributes:
         request: Id of the request.
 
-        key: The key that it carried.
+        key: Its key.
 
-        head: Request line and headers, with the blank line behind them.
+        head: Request line and headers, including the blank line.
 
         body: The body of the request.
 
@@ -49,17 +49,17 @@ class Transcript:
 
     @property
     def size(self) -> int:
-        """About the bytes that it takes."""
+        """The bytes that it takes, approximately."""
         return len(self.head) + len(self.body) + len(self.reply.body) + OVERHEAD
 
     @property
     def sent(self) -> str:
-        """The request as it arrived, cut where it is very long."""
+        """The request as it arrived, cut if it is very long."""
         return veiled(self.head + _text(self.body), self.key)
 
     @property
     def answered(self) -> str:
-        """The whole answer, also where only a part of it was delivered; cut where it is long."""
+        """The whole answer, even if only part of it was sent; cut if it is very long."""
         return veiled(_cut(self.reply.raw), self.key)
 
 
@@ -69,7 +69,7 @@ class Transcripts:
     The newest transcripts.
 
     Attributes:
-        room: Bytes that they may take together.
+        room: Bytes that they may take in total.
     """
 
     room: int = ROOM
@@ -91,12 +91,12 @@ class Transcripts:
         return self._kept.get(request)
 
     def note_answered(self, request: int, seconds: float) -> None:
-        """Remember how long an answer took, as long as its transcript is kept."""
+        """Record how long an answer took, while its transcript is kept."""
         if request in self._kept:
             self._took[request] = round(seconds, 4)
 
     def took(self, request: int) -> float | None:
-        """Return the seconds until a request was answered; none until then, or once forgotten."""
+        """Return the seconds until a request was answered; None until then, or once forgotten."""
         return self._took.get(request)
 
     def _forget(self, request: int) -> None:

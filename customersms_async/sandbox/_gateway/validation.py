@@ -1,4 +1,4 @@
-"""What the options of a sandbox may be; a refusal names the option, its value and what is right."""
+"""Checks of a sandbox's options; an error names the option, its value and what would be right."""
 
 import re
 import sys
@@ -36,13 +36,13 @@ __all__ = [
 _is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
 _LAST_PORT = 65_535
 
-#: The price that counts segments.
+#: The price that charges by segment.
 BY_SEGMENT = "segment"
 
-#: Seconds that a period may last: a millisecond to a year.
+#: Bounds of a period in seconds: a millisecond to a year.
 SHORTEST, LONGEST = 0.001, 366 * 86_400
 
-#: Requests that a limit may allow.
+#: The highest limit, in requests.
 MOST = 1_000_000_000
 
 _STATUSES = range(200, 600)
@@ -120,7 +120,7 @@ is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) an
 
 
 def kept(value: Iterable[str]) -> Iterable[str]:
-    """Keep what can be read only once."""
+    """Store an iterable that can be read only once."""
     return tuple(value) if isinstance(value, Iterator) else value
 
 
@@ -135,10 +135,10 @@ def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: object) -> 
 
 def check_credits(key: object, credits_left: object) -> None:
     """
-    Refuse an account that cannot be one.
+    Refuse an invalid account.
 
     Raises:
-        ValueError: The key is no text or empty, or its credits are no whole number ≥ 0.
+        ValueError: The key is not a text or is empty, or its credits are not a whole number ≥ 0.
     """
     if not isinstance(key, str) or not key:
         raise ValueError("a key must be a text that is not empty, like 'cspro_test'")

@@ -1,1 +1,1 @@
-"""The gateway over HTTP: the API, control calls, events, pages. Reaches `_gateway`."""
+"""The gateway over HTTP: the API, control calls, events, pages. Imports `_gateway`."""

@@ -3,9 +3,9 @@ The application: the API, the calls that control it, the stream of events, and t
 
 Rules of this module:
 
-1. Every request passes the `OriginPolicy`, and every answer bears its headers.
+1. Every request passes the `OriginPolicy`, and every answer carries its headers.
 2. Pages are served from memory and contain no secrets.
-3. Errors are JSON that names the value and what would be right; a key in it is masked.
+3. Errors are JSON; they name the value and what would be right, with keys masked.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from .service import SandboxService
 
 __all__ = ["make_app"]
 
-#: Bytes of a request; an array of a million numbers fits, so that it can be refused in words.
+#: Bytes of a request; an array of a million numbers fits, so that it gets a proper error.
 LARGEST_BODY = 32 * 1024 * 1024
 
 #: Event streams open at once.
@@ -67,7 +67,7 @@ def make_app(
 
         policy: Decides which requests may come in.
 
-        closing: Done once the sandbox closes; ends every wait.
+        closing: Done when the sandbox closes; ends every wait.
     """
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_gate(policy, service)])
     app.on_response_prepare.append(_add_safe_headers)

@@ -1,7 +1,7 @@
 """
-The calls over HTTP: each takes parameters and gives what JSON shows.
+The HTTP calls: each takes parameters and returns what JSON shows.
 
-Rule of this module: those that only read come first, those that change something after them.
+Rule of this module: calls that only read come first, then those that change something.
 """
 
 import asyncio
@@ -55,12 +55,12 @@ PATIENCE, LONGEST = 10.0, 60.0
 #: Accounts that the overview lists.
 ACCOUNTS = 200
 
-#: What became of a request, as `views.fate` names it.
+#: The fates of a request, as named by `views.fate`.
 FATES = ("answered", "refused", "failed", "lost")
 
 
 def key_of(service: SandboxService, given: Parameters) -> str | None:
-    """Find the key that a call means, among accounts and rejected keys."""
+    """Find the key of a call, among accounts and rejected keys."""
     handler = service.handler
     return given.key([*handler.gateway.credits, *handler.mailboxes.by_key])
 
@@ -217,7 +217,7 @@ def credits_left(service: SandboxService, given: Parameters) -> Shown:
 
 
 def usage(service: SandboxService, given: Parameters) -> Shown:
-    """Show how much of its limit an account has used."""
+    """Show an account's use of its limit."""
     given.needed("key")
     return views.account(service.handler, key_of(service, given) or "", service.clock.now())
 
@@ -264,7 +264,7 @@ def set_credits(service: SandboxService, given: Parameters) -> Shown:
 
 
 def close_account(service: SandboxService, given: Parameters) -> Shown:
-    """Forget an account with everything that belongs to it."""
+    """Delete an account with everything that belongs to it."""
     given.needed("key")
     service.close_account(key_of(service, given) or "")
     return status(service, given)
@@ -278,7 +278,7 @@ def set_limit(service: SandboxService, given: Parameters) -> Shown:
 
 
 def _is_new(service: SandboxService, given: Parameters) -> bool:
-    """Say whether a key is new; a masked name that matches no account is an error instead."""
+    """Return whether a key is new; a masked name that matches no account is an error."""
     try:
         key_of(service, given)
     except NotFound:
@@ -297,7 +297,7 @@ def _whole(value: object) -> int:
 def _page(
     newest_first: Iterable[_T], given: Parameters, *, from_oldest: bool
 ) -> tuple[list[_T], bool]:
-    """Cut out a page, oldest entry first, and say whether there is more."""
+    """Return a page, oldest entry first, and whether there is more."""
     count = given.count("limit", USUAL, MOST)
     if from_oldest:
         entries = list(newest_first)[::-1]

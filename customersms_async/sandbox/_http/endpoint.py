@@ -1,9 +1,9 @@
 """
-The API over HTTP: an aiohttp handler that performs what was decided elsewhere.
+The API over HTTP: an aiohttp handler that performs decisions made elsewhere.
 
 Rules of this module:
 
-1. It decides nothing: it passes the body on and performs the `PlannedReply` to the letter.
+1. It decides nothing: it passes the body on and performs the `PlannedReply` exactly.
 2. It opens no connection.
 3. Every wait ends when the sandbox closes, so that requests in flight are answered at once.
 """
@@ -24,7 +24,7 @@ __all__ = ["PATH", "PATHS", "Endpoint"]
 #: Path of the API, as documented.
 PATH = "/sms_system/api.php"
 
-#: That, and the short one that the documentation shows once, in its quick start guide.
+#: It, and the short one that the documentation shows once, in its quick start guide.
 PATHS = (PATH, "/api.php")
 
 #: Pieces of a slow body.
@@ -42,14 +42,14 @@ class Endpoint:
     Attributes:
         service: Decides about them.
 
-        closing: Done once the sandbox closes.
+        closing: Done when the sandbox closes.
     """
 
     service: SandboxService
     closing: "asyncio.Future[None]"
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; aiohttp cancels one that breaks off, which leaves no trace."""
+        """Answer one request; if the client breaks off, aiohttp cancels this without a trace."""
         loop = asyncio.get_running_loop()
         body = await request.read()
         started_at = loop.time()
@@ -100,7 +100,7 @@ def _head(request: web.Request) -> str:
 
 
 def _break_off(transport: asyncio.Transport, reply: PlannedReply) -> None:
-    """End the connection as *reply* says; aiohttp drops what is returned after that."""
+    """End the connection as *reply* says; aiohttp drops anything returned after that."""
     if reply.ending is Ending.RESET:
         wire = transport.get_extra_info("socket")
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)

@@ -1,11 +1,11 @@
 """
-Events, as a stream that any number of readers follow at their own pace.
+A stream of events that any number of readers follow at their own pace.
 
 Rules of this module:
 
-1. All readers share one bounded row of events, and a reader is just a position in it, so that a
-   slow one costs nothing and delays nobody.
-2. A reader that has fallen behind the row, or comes from an earlier run, has to reload.
+1. All readers share one bounded buffer of events, and a reader is just a position in it, so that a
+   slow reader costs nothing and delays no one.
+2. A reader that has fallen behind the buffer, or comes from an earlier run, has to reload.
 3. An event is serialised only when it is read.
 """
 
@@ -20,10 +20,10 @@ import msgspec
 
 __all__ = ["HEARTBEAT", "Event", "Events", "written"]
 
-#: Events held for readers that reconnect.
+#: Events kept for readers that reconnect.
 KEPT = 1_000
 
-#: Events of one write.
+#: Events in one write.
 MOST = 200
 
 #: Seconds without an event after which a reader gets a heartbeat.
@@ -40,7 +40,7 @@ class Event:
 
         kind: Its name.
 
-        say: Returns what JSON shows; called for each reader.
+        say: Returns the data for JSON; called for each reader.
     """
 
     number: int
@@ -51,10 +51,10 @@ class Event:
 @attrs.define(eq=False)
 class Events:
     """
-    The row of events that all readers share.
+    The buffer of events that all readers share.
 
     Attributes:
-        heartbeat: As `HEARTBEAT`.
+        heartbeat: See `HEARTBEAT`.
 
         run: Part of every id, to tell ids of an earlier run apart.
     """

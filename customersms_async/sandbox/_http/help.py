@@ -1,4 +1,4 @@
-"""The help page, made from the table of calls."""
+"""The help page, generated from the table of calls."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sandbox: calls over HTTP</title>
+<title>Sandbox: HTTP calls</title>
 <link rel="icon" type="image/svg+xml" href="/static/favicon.svg">
 <link rel="stylesheet" href="/static/help.css">
 </head>
@@ -26,8 +26,7 @@ _PAGE = """<!DOCTYPE html>
 for tests in any language. A GET or DELETE takes its parameters in the query, a POST in a JSON
 object. An error is a JSON object with <code>error</code> and <code>code</code>. Keys are masked in
 every answer.</p>
-<p>In the examples the shell knows <code>$CUSTOMERSMS_API_KEY</code>, as the command line printed
-it.</p>
+<p>The examples assume that <code>$CUSTOMERSMS_API_KEY</code> is set, as printed at the start.</p>
 {calls}
 <section>
 <h2>GET {events}</h2>
@@ -36,14 +35,14 @@ it.</p>
 <code>credits</code> (of a new account too), <code>closed</code> (an account), <code>limit</code>,
 <code>faults</code>, <code>clock</code> and <code>clear</code>. The first is <code>hello</code>.
 A reader that reconnects with <code>Last-Event-ID</code> continues where it was; <code>reload</code>
-says that too much has happened since, so lists have to be loaded again. A comment is sent every
+means that too much has happened since, and lists must be loaded again. A comment is sent every
 {heartbeat:g} seconds as a heartbeat.</p>
 <pre><code>curl -N {url}{events}</code></pre>
 </section>
 <section>
 <h2>Faults</h2>
-<p>By name in a script, as a standing fault or with a probability; or by a number that ends in the
-seven digits, with any country code in front.</p>
+<p>By name in a script, as a standing fault or with a probability; or by a number that ends in these
+seven digits, with any country code.</p>
 <table>
 <thead><tr><th>name</th><th>number</th><th>what happens</th></tr></thead>
 <tbody>

@@ -4,9 +4,9 @@ Which requests a browser may make.
 Rules of this module:
 
 1. The Host header must name this machine. A page whose DNS name an attacker points at 127.0.0.1
-   (DNS rebinding) fails this check and reads nothing.
+   (DNS rebinding) fails this check and cannot read anything.
 2. A request that changes something or stays open must come from the sandbox's own page, if its
-   headers name a page at all. Programs that are not browsers send no such headers and may call.
+   headers name a page at all. Other programs than browsers send no such headers and are allowed.
 3. No CORS header is ever sent, so that no page of another site can read an answer.
 """
 
@@ -41,10 +41,10 @@ def _host_names(names: Iterable[str]) -> frozenset[str]:
 @attrs.frozen
 class OriginPolicy:
     """
-    Decides whether a request may come in.
+    Decides whether to accept a request.
 
     Attributes:
-        hosts: Host names accepted beside those of this machine, without ports; IPv6 in brackets.
+        hosts: Host names accepted besides those of this machine, without ports; IPv6 in brackets.
     """
 
     hosts: frozenset[str] = attrs.field(converter=_host_names, factory=frozenset[str])
@@ -53,17 +53,17 @@ class OriginPolicy:
         self, method: str, headers: Mapping[str, str], *, stays: bool = False
     ) -> str | None:
         """
-        Return why a request is turned away.
+        Return why a request is refused.
 
         Args:
             method: Its HTTP method.
 
-            headers: Its headers; a mapping that ignores the case of names.
+            headers: Its headers; a case-insensitive mapping.
 
             stays: Whether the answer is a stream or a long poll.
 
         Returns:
-            The reason, with what would be right; None if the request may come in.
+            The reason, with what would be right; None if the request is accepted.
         """
         host = headers.get("Host", "")
         if _name_of(host) not in self.hosts:
@@ -75,7 +75,7 @@ class OriginPolicy:
 
 
 def _name_of(host: str) -> str:
-    """Take the port off."""
+    """Remove the port."""
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isascii() and port.isdecimal() else host).lower()
 

@@ -1,7 +1,7 @@
 """
-Parameters of a call over HTTP, from its query or from its JSON body.
+Parameters of an HTTP call, from its query or its JSON body.
 
-Rule of this module: a bad value or an unknown name is an error that names it and what would be
+Rule of this module: a bad value or an unknown name is an error that names it and says what would be
 right; nothing is guessed.
 """
 
@@ -41,7 +41,7 @@ class Parameters:
         Refuse names that are not *known*.
 
         Raises:
-            ValueError: A name is unknown; says which are known.
+            ValueError: A name is unknown; the text lists the known ones.
         """
         names = list(known)
         for name in self.values:
@@ -57,7 +57,7 @@ class Parameters:
         return value
 
     def needed(self, name: str) -> str:
-        """Return a text that must not be absent or empty."""
+        """Return a text that is required and not empty."""
         value = self.text(name)
         if not value:
             raise ValueError(f"{name} is missing")
@@ -87,12 +87,12 @@ class Parameters:
         return value
 
     def number(self, name: str) -> int | None:
-        """Return the number of a request or in the id of a message; None if it was not given."""
+        """Return the id of a request, or the number in a message id; None if it was not given."""
         if name not in self.values:
             return None
         given = str(self.values[name])
         number = number_in(given)
-        if not number and given != "0":  # 0 comes before the first id, where paging begins
+        if not number and given != "0":  # 0 precedes the first id; paging begins there
             raise ValueError(
                 f"{name} must be an id like 7 or 'msg_123456', not {self.values[name]!r}"
             )
@@ -100,7 +100,7 @@ class Parameters:
 
     def key(self, known: Iterable[str]) -> str | None:
         """
-        Find a key by itself, by its masked name, or by the six digits of that.
+        Find a key by its value, its masked name, or the six digits of that.
 
         Raises:
             NotFound: It is not *known*.

@@ -1,5 +1,5 @@
 """
-The table of calls over HTTP, from which the application and the help page are made.
+The table of HTTP calls, from which the application and the help page are made.
 
 Rule of this module: a call that is not in the table is neither served nor described.
 """
@@ -58,10 +58,10 @@ class Route:
     waits: bool = False
 
 
-_KEY = {"key": "the account: its key, or its masked name as answers show it"}
+_KEY = {"key": "the account: its key, or its masked name as in answers"}
 _WHICH = {
     **_KEY,
-    "phone": "the number, however it is written",
+    "phone": "the number, in any notation",
     "contains": "a part of the text",
 }
 _AFTER = {"after": "an id; only later ones"}
@@ -70,7 +70,7 @@ _PAGE = {
     "before": "an id; only earlier ones",
     "limit": f"entries, at most {calls.MOST:,} ({calls.USUAL})",
 }
-_REQUEST = {"request": "the id of the request that brought it"}
+_REQUEST = {"request": "the id of its request"}
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/status", "Accounts, counts, clock, faults and limit.", calls.status),
@@ -86,8 +86,8 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/wait",
-        "The oldest message that fits, as soon as there is one. In vain it ends with 404 and "
-        "what did arrive.",
+        "The oldest matching message, as soon as there is one; else 404, with a list of what "
+        "did arrive.",
         calls.wait,
         {
             **_WHICH,
@@ -100,7 +100,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/last-code",
-        "The code, 4 to 8 digits, in the newest message to a number that has one.",
+        "The code, 4 to 8 digits, in the newest message to a number that contains one.",
         calls.last_code,
         {**_KEY, "phone": "the number"},
         "phone=%2B12125551234",
@@ -115,7 +115,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/conversations",
-        "Numbers with their newest message, the number written to last first.",
+        "Numbers with their newest message, the most recent first.",
         calls.conversations,
         {
             **_KEY,
@@ -152,34 +152,34 @@ ROUTES: tuple[Route, ...] = (
         calls.request,
         {"id": "the id of the request"},
     ),
-    Route("GET", "/faults", "What goes wrong, and all that can.", calls.faults, _KEY),
+    Route("GET", "/faults", "The faults that are set, and all faults.", calls.faults, _KEY),
     Route(
         "POST",
         "/faults",
-        "Set what goes wrong; what is not named stays as it is.",
+        "Set faults; omitted settings stay as they are.",
         calls.set_faults,
         {
             **_KEY,
             "script": "what happens to the next requests, like '500, reset, rate-limited(7), ok*2'",
             "standing": "what happens to every request, like 'answer-lost'; null switches it off",
-            "probabilities": "how likely each fault is, like {'answer-lost': 0.05}",
+            "probabilities": "the probability of each fault, like {'answer-lost': 0.05}",
             "seed": "a whole number; the same seed and the same requests give the same run",
             "latency": "seconds before each answer: 0.2, 'uniform(0.1, 0.5)', 'normal(0.2, 0.05)' "
             "or 'exponential(0.3)'",
         },
         '{"script": "500, reset, ok", "latency": "uniform(0.01, 0.05)"}',
     ),
-    Route("DELETE", "/faults", "Switch all faults off, latency too.", calls.clear_faults, _KEY),
+    Route("DELETE", "/faults", "Switch off all faults and latency.", calls.clear_faults, _KEY),
     Route(
         "GET",
         "/clock",
-        "The time by which messages are dated and limits counted.",
+        "The clock that dates messages and drives limits.",
         calls.the_time,
     ),
     Route(
         "POST",
         "/clock",
-        "Move the time forward.",
+        "Move the clock forward.",
         calls.advance,
         {"advance": "seconds, at least 0"},
         '{"advance": 60}',
@@ -196,7 +196,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/usage",
-        "How much of its limit an account has used.",
+        "An account's use of its limit.",
         calls.usage,
         _KEY,
         "key={key}",
@@ -205,12 +205,12 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/limit",
-        "Limit an account, or all without a limit set for them. What is not named stays as it "
-        "is, what was counted is forgotten.",
+        "Limit an account, or all accounts without their own limit. Omitted settings stay as they "
+        "are; earlier requests no longer count.",
         calls.set_limit,
         {
             **_KEY,
-            "limit": "requests in a period, null for no limit",
+            "limit": "requests per period, null for no limit",
             "per": "the period in seconds, from 0.001 to a year",
             "rule": f"one of {', '.join(RULE_NAMES)}",
             "burst": "requests at once, for gcra and nginx",
@@ -222,7 +222,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "DELETE",
         "/account",
-        "Forget an account with its messages, requests, faults and limit.",
+        "Delete an account with its messages, requests, faults and limit.",
         calls.close_account,
         _KEY,
         "key=cspro_another",

@@ -1,11 +1,11 @@
 """
-Every question and change that a sandbox supports, for Python, HTTP and the page alike.
+Every query and change that a sandbox supports, for Python, HTTP and the page.
 
 Rules of this module:
 
 1. It runs in one event loop and is called only from there.
 2. Every change is published to the stream of events.
-3. It waits for messages and for nothing else.
+3. It waits for messages only.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from .events import Events
 
 __all__ = ["SandboxService"]
 
-#: Messages that the error of an unsuccessful wait lists.
+#: How many messages the error of an unsuccessful wait lists.
 SHOWN = 5
 
 _Waiter = tuple[MessageQuery, "asyncio.Future[SandboxMessage]"]
@@ -36,7 +36,7 @@ _Waiter = tuple[MessageQuery, "asyncio.Future[SandboxMessage]"]
 @attrs.define(eq=False)
 class SandboxService:
     """
-    What a sandbox can be asked, and what can be changed in it.
+    The queries and changes that a sandbox supports.
 
     Attributes:
         handler: Decides about requests and holds the accounts, limits, faults and mailboxes.
@@ -55,7 +55,7 @@ class SandboxService:
     _waiters: list[_Waiter] = attrs.field(init=False, factory=list[_Waiter])
 
     def receive(self, body: bytes, head: str = "") -> Visit:
-        """Carry out a request, record it, and wake the waits that it satisfies."""
+        """Process a request, record it, and wake the waits that it satisfies."""
         visit = self.handler.handle(body, self.clock.now())
         key = visit.request.key
         self.transcripts.add(Transcript(visit.request.id, key, head, body, visit.reply))
@@ -88,14 +88,14 @@ class SandboxService:
         Set the credits of *key*; a new key opens an account.
 
         Raises:
-            ValueError: The key is empty, or the credits are no whole number ≥ 0.
+            ValueError: The key is empty, or the credits are not a whole number ≥ 0.
         """
         validation.check_credits(key, credits_left)
         self.handler.gateway.open(key, credits_left)
         self._tell("credits", lambda: views.account(self.handler, key, self.clock.now()))
 
     def close_account(self, key: str, reason: str | None = None) -> None:
-        """Forget a key with all that belongs to it; *reason* answers later requests with it."""
+        """Delete a key with all its data; *reason* is added to the error of later requests."""
         self.handler.gateway.close(key, reason)
         self.handler.faults.own.pop(key, None)
         self.clear(key)
@@ -143,15 +143,15 @@ class SandboxService:
         return limit
 
     def usage(self, key: str) -> SandboxUsage:
-        """Return how much of its limit a key has used."""
+        """Return a key's use of its limit."""
         return self.handler.limits.usage(key, self.clock.now())
 
     def advance(self, seconds: object) -> float:
         """
-        Move the clock forward and return the new instant.
+        Move the clock forward and return the new time.
 
         Raises:
-            ValueError: *seconds* is no number of at least 0.
+            ValueError: *seconds* is not a number of at least 0.
         """
         now = self.clock.advance(seconds)
         self._tell("clock", lambda: views.clock(self.clock))
@@ -161,7 +161,7 @@ class SandboxService:
         self, query: MessageQuery, seconds: float, *until: "asyncio.Future[None]"
     ) -> SandboxMessage | None:
         """
-        Wait until a message that matches is accepted; one that arrived earlier counts too.
+        Wait until a matching message is accepted; an earlier one counts too.
 
         Args:
             query: Which message.
@@ -198,7 +198,7 @@ class SandboxService:
         return f"no message{query} within {seconds:g} s; {count} arrived{shown}"
 
     def newest(self, key: str | None) -> list[SandboxMessage]:
-        """Return the messages that the error of an unsuccessful wait lists."""
+        """Return the messages for the error of an unsuccessful wait."""
         return self.handler.mailboxes.newest(SHOWN, key)
 
     def _tell(self, kind: str, say: Callable[[], object]) -> None:

@@ -48,10 +48,10 @@ __all__ = [
 #: An object as JSON shows it.
 Shown = dict[str, object]
 
-#: Numbers of a request, and messages of an event, that are shown.
+#: How many numbers of a request, and messages of an event, are shown.
 MOST = 100
 
-#: The documented limit, shown beside the usage where no limit is enforced.
+#: The documented limit, shown beside the usage if no limit is enforced.
 DOCUMENTED = {"limit": 100, "per": 60}
 
 
@@ -94,7 +94,7 @@ def request(shown: SandboxRequest, took: float | None = None) -> Shown:
 
 
 def fate(shown: SandboxRequest) -> str:
-    """Say in one word what became of the request, from the point of view of its sender."""
+    """Return the fate of a request in one word, from its sender's point of view."""
     if shown.code is not None:
         return "refused"
     if shown.fault in NOT_CARRIED_OUT:
@@ -108,7 +108,7 @@ _UNREADABLE = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
 
 
 def transcript(shown: SandboxRequest, words: Transcript | None, took: float | None = None) -> Shown:
-    """Show a request with its raw request and answer, if they are still held."""
+    """Show a request with its raw request and answer, if they are still kept."""
     return request(shown, took) | {
         "raw_request": words and words.sent,
         "raw_answer": words and words.answered,
@@ -116,7 +116,7 @@ def transcript(shown: SandboxRequest, words: Transcript | None, took: float | No
 
 
 def account(handler: RequestHandler, key: str, now: float) -> Shown:
-    """Show an account with its credits and how much of its limit is used."""
+    """Show an account with its credits and its use of the limit."""
     usage = attrs.asdict(handler.limits.usage(key, now))
     return {
         "account": masked(key),
@@ -178,7 +178,7 @@ def _latency(shown: object) -> str | None:
 
 
 def catalogue() -> list[Shown]:
-    """Show every fault with its meaning and the number that asks for it."""
+    """Show every fault with its meaning and its magic number."""
     numbers = {fault: ending for ending, fault in MAGIC_NUMBERS.items()}
     return [
         {

@@ -1,6 +1,6 @@
 // Calls to the sandbox, and its stream of events.
 
-/** What the sandbox objects to, in its own words. */
+/** An error that the sandbox reported. */
 export class Objection extends Error {}
 
 /** The sandbox does not answer. */
@@ -8,7 +8,7 @@ export class Unreachable extends Error {}
 
 /**
  * @param {"GET" | "POST" | "DELETE"} method
- * @param {string} path behind the prefix
+ * @param {string} path after the prefix
  * @param {Record<string, unknown>} [given] null and undefined are left out of a query
  * @returns {Promise<any>}
  */
@@ -45,15 +45,15 @@ function queryOf(given) {
     : "";
 }
 
-/** Milliseconds after which a stream that the browser gave up is opened again. */
+/** Milliseconds after which a stream that the browser gave up is reopened. */
 const AGAIN = 1000;
 
 /**
- * Follow the events for as long as the page is shown. The browser itself comes back to where it
- * was; where it gives up, a new stream is opened, which begins with `hello`.
+ * Follow the events while the page is shown. The browser reconnects where it was; if it gives up,
+ * a new stream is opened, which begins with `hello`.
  *
- * A page that the browser keeps for the way back lets go of its stream, since a browser has only
- * six connections to one host.
+ * A page in the back-forward cache closes its stream, since a browser has only six connections to
+ * one host.
  * @param {Record<string, (data: any) => void>} handlers by event
  * @param {(isOpen: boolean) => void} changed
  */

@@ -1,4 +1,4 @@
-// A row of filters, each with the number of what it would leave.
+// A row of filters, each with the number of items it would leave.
 
 import { h, replaceChildren } from "./dom.js";
 import { count } from "./format.js";
@@ -44,7 +44,7 @@ export class Chips {
     if (focused >= 0 && again instanceof HTMLElement) again.focus();
   }
 
-  /** Those that would leave something, and the one that is chosen. */
+  /** The filters that would leave something, and the chosen one. */
   #chips() {
     return Object.keys(this.filters)
       .filter((name) => name === "all" || name === this.chosen || this.#counts[name])

@@ -1,4 +1,4 @@
-// Dark or light: as the reader's system has it, until they choose; theme.js remembers the choice.
+// Dark or light: the system's preference until the reader chooses; theme.js remembers the choice.
 
 import { byId } from "./dom.js";
 
@@ -17,7 +17,7 @@ export function turnColours() {
   name();
 }
 
-/** Say on the button what it turns to, whenever that changes. */
+/** Label the button with what it switches to, whenever that changes. */
 export function followColours() {
   dark.addEventListener("change", name);
   name();

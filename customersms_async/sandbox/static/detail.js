@@ -1,4 +1,4 @@
-// One request in full: what is known of it, and what went over the wire.
+// One request in full: what is known about it, and what went over the wire.
 
 import { call, Objection } from "./api.js";
 import { h, replaceChildren } from "./dom.js";
@@ -9,7 +9,7 @@ import { outcome } from "./requests.js";
 /** @typedef {import("./store.js").SandboxRequest} SandboxRequest */
 /** @typedef {SandboxRequest & {raw_request: string | null, raw_answer: string | null}} Full */
 
-/** Characters of JSON that are coloured; more is shown plainly. */
+/** Characters of JSON that are coloured; the rest is plain. */
 const COLOURED = 40_000;
 
 /** How much of the answer reached the sender. */
@@ -220,7 +220,7 @@ function split(raw) {
 }
 
 /**
- * A body by lines, if it is JSON. Its own tokens are kept as they stand and where they stand.
+ * A body split into lines, if it is JSON. Its tokens are kept unchanged and in order.
  * @param {string} body
  * @returns {import("./dom.js").Child[]}
  */
@@ -250,7 +250,7 @@ function indented(body) {
 }
 
 /**
- * Tell names from other texts.
+ * Distinguish names from other strings.
  * @param {string} text
  */
 function coloured(text) {

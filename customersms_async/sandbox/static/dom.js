@@ -1,4 +1,4 @@
-// Elements. Whatever is text goes in as text: nothing in this page is ever parsed as HTML.
+// Elements. Text is inserted as text: nothing in this page is ever parsed as HTML.
 
 /** @typedef {Node | string | null | false | undefined} Child */
 
@@ -30,7 +30,7 @@ function present(children) {
 }
 
 /**
- * Find an element of the page by its id; that it is there is a matter of inbox.html.
+ * Find an element of the page by its id; inbox.html contains it.
  * @param {string} id
  * @returns {HTMLElement}
  */
@@ -41,8 +41,8 @@ export function byId(id) {
 }
 
 /**
- * Replace what an element holds, but only where it differs, so that nothing flickers and no
- * screen reader hears the same twice.
+ * Replace the content of an element, but only if it differs, so that nothing flickers and screen
+ * readers do not repeat it.
  * @param {HTMLElement} element
  * @param {string} text
  */
@@ -59,7 +59,7 @@ export function replaceChildren(element, ...children) {
 }
 
 /**
- * Copy a text, also where the page is not served by a host that browsers call secure.
+ * Copy a text, even if the page is not in a secure context.
  * @param {string} text
  * @returns {Promise<boolean>}
  */

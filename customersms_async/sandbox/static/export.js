@@ -1,4 +1,4 @@
-// What is seen, as a file: for a report of a mistake, or a table of one's own.
+// What is shown, as a file: for a bug report, or for the reader's own table.
 
 import { h } from "./dom.js";
 import { sizeOf } from "./segments.js";
@@ -34,7 +34,7 @@ export function messagesOf(threads) {
 }
 
 /**
- * Give the reader a file.
+ * Offer a file for download.
  * @param {string} name
  * @param {object[]} rows
  */

@@ -1,4 +1,4 @@
-// The parts of the fault panel: each shows what is set, and sets it.
+// The parts of the fault panel: each shows a setting and changes it.
 
 import { button, group, number, onEnter } from "./fields.js";
 import { h } from "./dom.js";
@@ -280,7 +280,7 @@ export function tidy(panel) {
 }
 
 /**
- * Let the note of a part say what the chosen fault does.
+ * Make the note of a part say what the chosen fault does.
  * @param {HTMLElement} part
  * @param {HTMLElement} fault
  * @param {() => string} note

@@ -1,5 +1,5 @@
-// What can be set: faults, latency, limit, clock, credits. All of it goes through the calls that
-// any other program can make; what is shown is what the sandbox answered.
+// The settings: faults, latency, limit, clock, credits. They use the same HTTP calls as any other
+// program, and show what the sandbox answered.
 
 import { call } from "./api.js";
 import { byId, h, replaceChildren } from "./dom.js";
@@ -98,7 +98,7 @@ export class FaultPanel {
     return this.catalogue.find((one) => one.name === fault)?.meaning ?? "";
   }
 
-  /** Ask the sandbox what is set, for the mailbox that is shown. */
+  /** Load the settings of the mailbox that is shown. */
   async read() {
     const account = this.does.mailbox();
     const given = { key: account };
@@ -122,7 +122,7 @@ export class FaultPanel {
   }
 
   /**
-   * Change something, and show what is set then.
+   * Change a setting, and show the result.
    * @param {"POST" | "DELETE"} method
    * @param {string} path
    * @param {Record<string, unknown>} given
@@ -179,8 +179,7 @@ export class FaultPanel {
   }
 
   /**
-   * Show a part anew if what it shows has changed, but never under the hands of somebody who
-   * types in it.
+   * Rebuild a part if what it shows has changed, but never while the reader is typing in it.
    * @param {string} name
    * @param {unknown[]} shown
    * @param {() => HTMLElement | null} build
@@ -204,7 +203,7 @@ export class FaultPanel {
     if (again instanceof HTMLElement) again.focus();
   }
 
-  /** The band that says, whether or not the panel is open, that something goes wrong on purpose. */
+  /** The banner that says that faults are set, whether or not the panel is open. */
   #showBand() {
     const band = byId("standing");
     const words = faultsInWords(this.#common, this.#faults);

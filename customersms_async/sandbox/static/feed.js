@@ -1,8 +1,8 @@
-// How the page learns what the sandbox holds: it loads lists, then follows the events.
+// How the page loads the sandbox's data: it loads lists, then follows the events.
 //
 // Rules of this module:
-// 1. The sandbox is right. After a gap everything is loaded anew.
-// 2. An event that comes before the lists are there waits for them.
+// 1. The sandbox is the source of truth. After a gap, everything is reloaded.
+// 2. An event that arrives before the lists waits for them.
 
 import { call, follow, Unreachable } from "./api.js";
 import { numberOf } from "./store.js";
@@ -14,11 +14,11 @@ import { numberOf } from "./store.js";
 
 /**
  * @typedef {object} Listener what the page does about it
- * @property {() => void} changed something is to be shown anew
- * @property {() => void} loaded the lists are there
+ * @property {() => void} changed something has to be redrawn
+ * @property {() => void} loaded the lists are loaded
  * @property {(messages: Message[]) => void} arrived new messages
  * @property {(request: number) => void} answered
- * @property {() => void} set faults, limit, clock or credits may be others now
+ * @property {() => void} set faults, limit, clock or credits may have changed
  * @property {(isOpen: boolean) => void} connected
  */
 
@@ -26,7 +26,7 @@ import { numberOf } from "./store.js";
 const FIRST = 300;
 const NEXT = 5_000;
 
-/** Milliseconds after which a load that failed is tried again. */
+/** Milliseconds after which a failed load is retried. */
 const AGAIN = 1000;
 
 /** Accounts up to which all are kept up to date. */
@@ -38,7 +38,7 @@ export class Feed {
   ahead = 0;
   /** Counts the loads, so that a later one ends an earlier. */
   #turn = 0;
-  /** Events that wait for the lists; none once these are there. @type {(() => void)[] | null} */
+  /** Events that wait for the lists; null once these are loaded. @type {(() => void)[] | null} */
   #waiting = [];
   #run = "";
 
@@ -80,7 +80,7 @@ export class Feed {
     );
   }
 
-  /** Load what the sandbox holds: the newest at once, the rest in steps. */
+  /** Load the sandbox's data: the newest at once, the rest in steps. */
   async load() {
     const turn = (this.#turn += 1);
     this.#waiting = [];
@@ -136,8 +136,8 @@ export class Feed {
   }
 
   /**
-   * Say which messages of a list nobody has looked at: those that were so before, and those that
-   * came while the connection was gone. What was there when the page was opened counts as seen.
+   * Find the unseen messages of a list: those that were unseen before, and those that arrived
+   * while the connection was lost. Messages from before the page was opened count as seen.
    * @param {string} event
    */
   #unseen(event) {
@@ -153,7 +153,7 @@ export class Feed {
   }
 
   /**
-   * Act on an event once the lists are there.
+   * Act on an event once the lists are loaded.
    * @template T
    * @param {(data: T) => void} act
    * @returns {(data: T) => void}
@@ -175,7 +175,7 @@ export class Feed {
   }
 
   /**
-   * Fetch the messages for which the event had no room.
+   * Fetch the messages that did not fit into the event.
    * @param {number} request
    */
   async #complete(request) {
@@ -210,12 +210,12 @@ export class Feed {
     return all.reduce((best, one) => (share(one) > share(best) ? one : best), all[0]);
   }
 
-  /** Whether something counts against a limit, which sinks with time. */
+  /** Whether something counts against a limit; this decreases over time. */
   get isUsed() {
     return [...this.store.accounts.values()].some((one) => one.usage.used > 0);
   }
 
-  /** Ask how the accounts stand; of very many only the one that is shown. */
+  /** Update the accounts; if there are very many, only the one that is shown. */
   async readAccounts() {
     const one = this.fullest;
     const isMany = this.store.accounts.size > FEW && one;

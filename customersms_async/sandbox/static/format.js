@@ -1,4 +1,4 @@
-// How numbers, times, texts and faults are written.
+// Formatting of numbers, times, texts and faults.
 
 import { h } from "./dom.js";
 
@@ -30,7 +30,7 @@ export const counted = (number, one, many = `${one}s`) =>
   `${count(number)} ${number === 1 ? one : many}`;
 
 /**
- * Cut a number into the groups in which it is read: country code, then threes and fours.
+ * Split a number into groups for reading: country code, then threes and fours.
  * @param {string} phone
  * @returns {string[]}
  */
@@ -45,7 +45,7 @@ export function groups(phone) {
 }
 
 /**
- * Show a number in groups that are apart to the eye only: it is copied and read without gaps.
+ * Show a number in groups by spacing only: it is copied and read aloud without gaps.
  * @param {string} phone
  */
 export function phoneIn(phone) {
@@ -57,7 +57,7 @@ export function phoneIn(phone) {
 const two = (number) => String(number).padStart(2, "0");
 
 /**
- * The time of day, where the reader is.
+ * The local time of day.
  * @param {string} at
  * @param {boolean} [fine] with milliseconds
  */
@@ -86,7 +86,7 @@ export function duration(seconds) {
 /** @param {string} account */
 export const mailboxName = (account) => account.replace("cspro_", "");
 
-/** Characters that force UCS-2 are marked up to so many: in a text in Arabic, say, all of them do. */
+/** The most characters to mark that force UCS-2: in an Arabic text, for example, all do. */
 const MARKED = 20;
 
 /**
@@ -141,7 +141,7 @@ function placesOf(text, characters) {
 }
 
 /**
- * What forces UCS-2, in words; nothing where a text is in another script as a whole.
+ * What forces UCS-2, in words; empty if the whole text is in another script.
  * @param {import("./segments.js").Size} size
  */
 export function forcingInWords({ forcing }) {
@@ -150,7 +150,7 @@ export function forcingInWords({ forcing }) {
 }
 
 /**
- * Steps with equal neighbours drawn together; of very many the first.
+ * Steps with equal neighbours merged; only the first if there are very many.
  * @param {string[]} script
  */
 export function shortly(script) {

@@ -1,4 +1,4 @@
-// The budget: a gauge that fills, and a strip of the last minute on which each request drifts away.
+// The budget: a gauge, and a strip of the last minute with a mark for each request.
 
 import { isDark } from "./colours.js";
 import { h, replaceChildren, setText } from "./dom.js";
@@ -59,7 +59,7 @@ export class Gauge {
   }
 
   /**
-   * Take in how an account stands.
+   * Update the status of an account.
    * @param {Account | undefined} account
    * @param {boolean} isNamed whether to say which account it is
    */
@@ -90,7 +90,7 @@ export class Gauge {
       "aria-valuetext",
       `${shown} ${this.#of.textContent}, ${this.#note.textContent}`,
     );
-    void this.#fill.offsetWidth; // another account's share is not reached by a slide
+    void this.#fill.offsetWidth; // no animation when the account changes
     this.#meter.classList.remove("is-other");
     this.#shown = account.account;
   }
@@ -160,7 +160,7 @@ export class Gauge {
 }
 
 /**
- * Count the requests of each kind in each column; the newest stand at the end.
+ * Count the requests of each kind in each column; the newest are last.
  * @param {Timed[]} requests
  * @param {(request: Timed) => boolean} isShown
  * @param {{now: number, span: number, columns: number}} scale

@@ -1,7 +1,7 @@
 // The page: what it shows, where the reader is, and what the keys do.
 //
-// Rule of this module: one pass shows everything, a moment after something changed, and seldom when
-// much changes.
+// Rule of this module: one pass redraws everything, shortly after a change, and rarely if there are
+// many changes.
 
 import { Chips } from "./chips.js";
 import { followColours, turnColours } from "./colours.js";
@@ -57,7 +57,7 @@ function dialog(id) {
   return /** @type {HTMLDialogElement} */ (byId(id));
 }
 
-// --- What the sandbox says ------------------------------------------------------------------------
+// --- Events of the sandbox ------------------------------------------------------------------------
 
 let wasLoaded = false;
 
@@ -135,7 +135,7 @@ function drawGauge() {
 
 const scheduler = new RenderScheduler(render);
 
-/** Show everything in a moment. */
+/** Schedule a redraw. */
 function changed() {
   scheduler.request();
 }
@@ -212,7 +212,7 @@ function arrive({ view, phone, request }) {
   reveal();
 }
 
-/** Bring what was chosen into sight. */
+/** Scroll the selection into view. */
 function reveal() {
   const place = numbers.list.items.findIndex((one) => one.phone === state.phone);
   if (place >= 0) numbers.list.reveal(place);
@@ -317,7 +317,7 @@ function seeAll() {
   changed();
 }
 
-/** Give what the list shows that the reader is in, by mailbox, search and filter. */
+/** Return what the current list shows, by mailbox, search and filter. */
 function exportShown() {
   const isAboutRequests = state.list === "requests" || state.view.startsWith("request");
   const rows = isAboutRequests ? [...requests.list.items] : messagesOf([...numbers.list.items]);

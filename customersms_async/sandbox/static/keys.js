@@ -22,7 +22,7 @@ const SHEET = [
 ];
 
 /**
- * Listen to the keys that are commands, wherever the focus is but in a field.
+ * Listen for command keys, wherever the focus is except in a field.
  * @param {Record<string, (event: KeyboardEvent) => void>} commands by the value of `key`
  */
 export function listen(commands) {

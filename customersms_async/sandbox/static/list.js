@@ -1,13 +1,13 @@
-// A list of any length: only the rows in sight, and a few around them, are in the document.
+// A list of any length: only the visible rows, and a few around them, are in the document.
 //
 // Rules of this module:
-// 1. What the reader looks at stays where it is, whatever is added above it or measured late.
-//    Only a reader at the edge where new rows come in follows them.
-// 2. Rows stand in the document in their order, so that they are read and reached in it.
+// 1. What the reader looks at does not move when rows are added above or measured late. Only a
+//    reader at the edge where new rows appear follows them.
+// 2. Rows are in the document in their order, for screen readers and the Tab key.
 
 import { h } from "./dom.js";
 
-/** Pixels above and below what is in sight. */
+/** Pixels above and below the visible part. */
 const AROUND = 500;
 
 /**
@@ -15,13 +15,13 @@ const AROUND = 500;
  * @typedef {object} Options
  * @property {number} height pixels of a row; an estimate unless `isFixed`
  * @property {boolean} isFixed whether each row has exactly that height
- * @property {"top" | "bottom"} edge where new rows come in
+ * @property {"top" | "bottom"} edge where new rows appear
  * @property {(item: T) => string} key
- * @property {(item: T, index: number, items: T[]) => string} stamp changes when the row must be built anew
+ * @property {(item: T, index: number, items: T[]) => string} stamp changes when the row must be rebuilt
  * @property {(item: T, index: number, items: T[]) => HTMLElement} build
- * @property {(row: HTMLElement, item: T, index: number) => void} [place] called for each row in sight
+ * @property {(row: HTMLElement, item: T, index: number) => void} [place] called for each visible row
  * @property {() => void} [moved] called after the reader has scrolled
- * @property {string} [empty] what stands there if there is nothing
+ * @property {string} [empty] the text of an empty list
  */
 
 /** @typedef {{element: HTMLElement, stamp: string, top: number}} Row */
@@ -53,7 +53,7 @@ export class VirtualList {
     new ResizeObserver(() => this.#resized()).observe(scroller);
   }
 
-  /** Whether the reader is at the edge where new rows come in. */
+  /** Whether the reader is at the edge where new rows appear. */
   get isAtEdge() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     return this.options.edge === "top"
@@ -62,7 +62,7 @@ export class VirtualList {
   }
 
   /**
-   * Show these items. The reader stays where they are, unless at the edge.
+   * Show these items. The scroll position stays, unless it is at the edge.
    * @param {T[]} items
    * @param {boolean} [anew] another list: go to the edge
    */
@@ -75,25 +75,25 @@ export class VirtualList {
     this.#lay(anchor);
   }
 
-  /** Build every row anew: what was shown under the same keys is not what they mean now. */
+  /** Rebuild every row: the same keys now mean other items. */
   forget() {
     for (const { element } of this.#rows.values()) element.remove();
     this.#rows.clear();
     this.#heights.clear();
   }
 
-  /** Place the rows in sight again, without a look at the items. */
+  /** Place the visible rows again, without checking the items. */
   refresh() {
     this.#lay(this.isAtEdge ? null : this.#anchor());
   }
 
-  /** Go to where new rows come in. */
+  /** Scroll to where new rows appear. */
   toEdge() {
     this.#lay(null);
   }
 
   /**
-   * Bring a row into sight.
+   * Scroll a row into view.
    * @param {number} index
    * @param {boolean} [centred]
    */
@@ -124,7 +124,7 @@ export class VirtualList {
     this.#lay(anchor);
   }
 
-  /** The first row in sight, and how far it is scrolled out. */
+  /** The first visible row, and how far it is scrolled out. */
   #anchor() {
     const index = this.#at(this.scroller.scrollTop);
     const item = this.items[index];
@@ -151,7 +151,7 @@ export class VirtualList {
   }
 
   /**
-   * Find a row that may have moved: from where it was, outwards.
+   * Find a row that may have moved, searching outwards from where it was.
    * @param {{key: string, index: number}} anchor
    */
   #find({ key, index }) {
@@ -205,7 +205,7 @@ export class VirtualList {
     return row;
   }
 
-  /** Take the height of each row in sight; say whether one was not as thought. */
+  /** Measure each visible row; return whether a height differs from its estimate. */
   #measure() {
     if (this.options.isFixed || !this.scroller.clientHeight) return false;
     let isNews = false;

@@ -1,4 +1,4 @@
-// The left column: mailboxes, and the numbers that were written to.
+// The left column: mailboxes, and the numbers that got messages.
 
 import { byId, h, replaceChildren } from "./dom.js";
 import { VirtualList } from "./list.js";
@@ -93,7 +93,7 @@ export class Numbers {
 }
 
 /**
- * Tell whether what was typed is a part of a number, however it is grouped.
+ * Return whether the typed text is part of a number, in any grouping.
  * @param {string} words
  * @param {string} phone
  */
@@ -140,7 +140,7 @@ function row(thread) {
 }
 
 /**
- * What is amiss, as the marks that requests have too.
+ * Problems, with the same marks as requests.
  * @param {Thread} thread
  */
 function marks({ duplicates, lost, undelivered }) {

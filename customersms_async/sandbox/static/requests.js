@@ -1,4 +1,4 @@
-// The right column: requests as they came in.
+// The right column: requests in order of arrival.
 
 import { byId, h } from "./dom.js";
 import { VirtualList } from "./list.js";
@@ -17,7 +17,7 @@ export const REQUEST_FILTERS = {
   duplicates: { label: "Duplicates", fits: (request) => (request.repeats ?? 0) > 0 },
 };
 
-/** What each fate means, in the words of one who looks at a list. */
+/** The labels of fates in the list. */
 export const FATES = {
   answered: "answered",
   refused: "refused",
@@ -97,7 +97,7 @@ function speaksOf(request, words) {
 }
 
 /**
- * Say how a request ended, in a word or two.
+ * Describe how a request ended, in a word or two.
  * @param {SandboxRequest} request
  */
 export function outcome(request) {

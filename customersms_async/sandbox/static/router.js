@@ -1,4 +1,4 @@
-// Where the reader is, as the address of the page says it after its hash.
+// The current view, kept in the hash of the page's address.
 
 /**
  * @typedef {object} Place
@@ -22,13 +22,13 @@ export function placeOf(hash) {
 }
 
 export class Router {
-  /** @param {(place: Place) => void} arrive called at each place that the reader comes to */
+  /** @param {(place: Place) => void} arrive called for each new place */
   constructor(arrive) {
     this.arrive = arrive;
     window.addEventListener("hashchange", () => this.read());
   }
 
-  /** Tell of the place of the address. */
+  /** Report the place of the address. */
   read() {
     this.arrive(placeOf(location.hash));
   }
@@ -39,7 +39,7 @@ export class Router {
     else location.hash = hash;
   }
 
-  /** Go somewhere without a step back to where one was. @param {string} hash */
+  /** Go somewhere, replacing the current history entry. @param {string} hash */
   slide(hash) {
     history.replaceState(null, "", hash);
     this.read();

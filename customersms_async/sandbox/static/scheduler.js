@@ -1,6 +1,6 @@
-// When the page is drawn: a moment after something changed, and seldom when drawing is dear.
+// When to redraw the page: shortly after a change, and less often if drawing is slow.
 
-/** Milliseconds before the page is drawn, at least and at most. */
+/** Milliseconds before a redraw, at least and at most. */
 const [SOON, LATE] = [16, 400];
 
 export class RenderScheduler {
@@ -12,7 +12,7 @@ export class RenderScheduler {
     this.render = render;
   }
 
-  /** Ask for a drawing; the asking of a moment is met by one. */
+  /** Request a redraw; requests in quick succession share one. */
   request() {
     this.#pending ||= window.setTimeout(
       () => this.#draw(),

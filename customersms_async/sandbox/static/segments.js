@@ -1,4 +1,4 @@
-// How a text is cut into segments (3GPP TS 23.038: the GSM 7-bit alphabet and its extension table;
+// How a text is split into segments (3GPP TS 23.038: the GSM 7-bit alphabet and its extension table;
 // TS 23.040: 160 and 153 septets, 70 and 67 UTF-16 units).
 
 const BASIC = new Set(
@@ -12,7 +12,7 @@ const EXTENDED = new Set("\f^{}\\[~]|€");
  * @property {number} units septets, or UTF-16 units
  * @property {number} room units that fit in that many segments
  * @property {number} segments
- * @property {number[]} joints where each segment but the first begins, as places in the string
+ * @property {number[]} joints where each segment after the first begins, as string indexes
  * @property {string[]} forcing the characters that are not in the GSM 7-bit alphabet, each once
  */
 
@@ -40,7 +40,7 @@ export function sizeOf(text) {
 }
 
 /**
- * Fill segments in order; an escape sequence or a surrogate pair is not torn apart.
+ * Fill segments in order; escape sequences and surrogate pairs are not split.
  * @param {string[]} characters
  * @param {number[]} widths
  * @param {number} room

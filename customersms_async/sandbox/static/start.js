@@ -1,9 +1,9 @@
-// What an empty inbox says: how to send to it.
+// The content of an empty inbox: how to send to it.
 
 import { h, replaceChildren } from "./dom.js";
 import { copyAndSay } from "./toasts.js";
 
-/** The account that the command line opens if none is named, as answers mask it. */
+/** The default account of the command line, masked as in answers. */
 const USUAL = { masked: "cspro_…c7916b", key: "cspro_sandbox" };
 
 /**

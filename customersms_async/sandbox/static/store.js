@@ -1,10 +1,10 @@
-// What the page knows: messages and requests as the sandbox shows them, and threads made of them.
+// The page's data: messages and requests from the sandbox, and threads made of them.
 //
 // Rules of this module:
 // 1. No network and no document.
-// 2. Messages and requests are held in the order in which they came; an event that comes twice,
-//    by a list and by the stream, counts once.
-// 3. Threads are derived. What changes one message changes one thread; all else builds them anew.
+// 2. Messages and requests are kept in order of arrival; an event that arrives twice, by a list and
+//    by the stream, counts once.
+// 3. Threads are derived. A change to one message changes one thread; any other rebuilds them all.
 
 /**
  * @typedef {object} Message
@@ -53,10 +53,10 @@
  * @property {number} duplicates
  * @property {Usage} usage
  *
- * @typedef {object} Entry one line of a thread: a message, or what never reached the phone
+ * @typedef {object} Entry one line of a thread: a message, or one that never reached the phone
  * @property {string} key
  * @property {Message | null} message
- * @property {SandboxRequest | null} request the one that failed; none for a message
+ * @property {SandboxRequest | null} request the failed request; null for a message
  * @property {string} at
  * @property {string} text
  * @property {string} account
@@ -68,7 +68,7 @@
  * @property {number} unseen
  * @property {number} duplicates
  * @property {number} undelivered entries that never reached the phone
- * @property {number} lost messages whose sender does not know of them
+ * @property {number} lost messages whose sender got no answer
  * @property {Message | null} coded the newest message with a code
  *
  * @typedef {{request: SandboxRequest, messages: Message[], account: Account | null}} Visit
@@ -84,19 +84,19 @@ export class Store {
   messages = [];
   /** @type {SandboxRequest[]} */
   requests = [];
-  /** By number; the one written to last stands last. @type {Map<string, Thread>} */
+  /** By number; the most recent is last. @type {Map<string, Thread>} */
   threads = new Map();
-  /** The account whose threads these are; none for all. @type {string | null} */
+  /** The account whose threads these are; null for all. @type {string | null} */
   mailbox = null;
-  /** Messages that the sandbox holds at most. */
+  /** The most messages that the sandbox keeps. */
   keep = 50_000;
-  /** Grows whenever something changes. */
+  /** Incremented on each change. */
   version = 0;
   /** @type {Map<number, SandboxRequest>} */
   #byId = new Map();
 
   /**
-   * Start anew.
+   * Replace everything.
    * @param {Account[]} accounts
    * @param {Message[]} messages
    * @param {SandboxRequest[]} requests
@@ -110,7 +110,7 @@ export class Store {
   }
 
   /**
-   * Put earlier ones in front.
+   * Prepend earlier ones.
    * @param {Message[]} messages
    * @param {SandboxRequest[]} requests
    */
@@ -132,7 +132,7 @@ export class Store {
   }
 
   /**
-   * Take in a request that has just arrived.
+   * Add a request that has just arrived.
    * @param {Visit} visit
    * @returns {Message[]} those of its messages that are new
    */
@@ -152,7 +152,7 @@ export class Store {
   }
 
   /**
-   * Take in the rest of a request's messages, which its event had no room for.
+   * Add the rest of a request's messages, which did not fit into its event.
    * @param {Message[]} messages
    */
   complete(messages) {
@@ -208,7 +208,7 @@ export class Store {
     this.version += 1;
   }
 
-  /** Messages that nobody has looked at, of all accounts. */
+  /** The unseen messages of all accounts. */
   get unseen() {
     return this.messages.reduce((sum, one) => sum + (one.isUnseen ? 1 : 0), 0);
   }
@@ -223,12 +223,12 @@ export class Store {
     this.version += 1;
   }
 
-  /** Whether something of that account is shown. @param {{account: string | null}} one */
+  /** Whether an account's items are shown. @param {{account: string | null}} one */
   shows(one) {
     return this.mailbox === null || one.account === this.mailbox;
   }
 
-  /** Make all threads anew. */
+  /** Rebuild all threads. */
   rebuild() {
     this.version += 1;
     this.threads = new Map();
@@ -277,8 +277,8 @@ export class Store {
   }
 
   /**
-   * Show what never reached a phone in its thread: of refused and failed requests all numbers, of
-   * others those that were rejected.
+   * Show messages that never reached a phone in their threads: for refused and failed requests all
+   * numbers, for others the rejected ones.
    * @param {SandboxRequest} request
    * @param {Message[]} messages
    */
@@ -319,7 +319,7 @@ export class Store {
     return thread;
   }
 
-  /** Forget what the sandbox has forgotten, now and then. */
+  /** From time to time, drop what the sandbox has dropped. */
   #trim() {
     const most = this.keep * 1.1;
     if (this.messages.length <= most && this.requests.length <= most) return;
@@ -330,7 +330,7 @@ export class Store {
 }
 
 /**
- * A number as messages have it; none if it is no number.
+ * A number in the form that messages have; null if it is not a number.
  * @param {string} phone
  */
 function inE164(phone) {

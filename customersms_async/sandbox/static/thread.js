@@ -1,4 +1,4 @@
-// The middle: what one phone received, as the phone shows it, and what never reached it.
+// The middle column: what one phone received, as the phone shows it, and what never reached it.
 
 import { h, replaceChildren, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
@@ -20,7 +20,7 @@ import {
 /** @typedef {import("./store.js").Entry} Entry */
 /** @typedef {import("./store.js").Message} Message */
 
-/** Characters of a text that are shown at once. */
+/** How many characters of a text are shown at first. */
 const LONGEST = 5_000;
 
 export class ThreadView {
@@ -79,7 +79,7 @@ export class ThreadView {
     return this.#scroller;
   }
 
-  /** Whether the reader can see it: on a narrow screen another view may stand in its place. */
+  /** Whether it is visible: on a narrow screen another view may take its place. */
   get isInSight() {
     return this.#scroller.clientHeight > 0;
   }
@@ -224,7 +224,7 @@ export class ThreadView {
 }
 
 /**
- * Six digits as threes, apart to the eye only.
+ * Six digits in threes, separated by spacing only.
  * @param {string} code
  */
 function inGroups(code) {

@@ -1,4 +1,4 @@
-// What the page says by itself: a line at its foot, and news for a screen reader.
+// Notifications: a line at the bottom of the page, and announcements for screen readers.
 
 import { byId, copy, setText } from "./dom.js";
 import { counted } from "./format.js";
@@ -8,7 +8,7 @@ import { counted } from "./format.js";
 /** Milliseconds that a line stays. */
 const STAYS = 2500;
 
-/** Milliseconds for which news are gathered, so that many messages are told at once. */
+/** Milliseconds for which messages are collected, to announce many at once. */
 const GATHERED = 2000;
 
 let toasting = 0;
@@ -23,7 +23,7 @@ export function toast(words) {
 }
 
 /**
- * Copy a text, and say so.
+ * Copy a text, and confirm it.
  * @param {string} text
  * @param {string} done
  */
@@ -31,7 +31,7 @@ export async function copyAndSay(text, done) {
   toast((await copy(text)) ? done : "The browser lets nothing be copied");
 }
 
-/** Messages that have not been told. @type {Message[]} */
+/** Messages that have not been announced. @type {Message[]} */
 let news = [];
 let telling = 0;
 
