@@ -32,6 +32,22 @@ def test_a_message_is_measured(page, live):
     assert "#1" in meta
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It\u2019s tonight", "for \u2019"),
+        ("at\u00a0nine", "for a blank"),
+        ("Pay\u200bPal", "for U+200B"),
+        ("\u202ereversed\u202c", "for U+202E U+202C"),
+    ],
+)
+def test_what_makes_a_text_longer_is_named(page, live, text, words):
+    """A character that nobody sees has its number."""
+    live.send(text)
+
+    assert words == page.one(".bubble .forced").text
+
+
 def test_segments_are_counted_as_they_are_paid(page):
     """The page counts the segments of a text as the price by the segment does."""
     cases = (Path(__file__).parent.parent / "support" / "segments.json").read_text("utf-8")

@@ -141,12 +141,24 @@ function placesOf(text, characters) {
 }
 
 /**
+ * A character as it can be read: one that nobody sees, by its number.
+ * @param {string} character
+ */
+function named(character) {
+  if (!character.trim()) return "a blank";
+  const number = /** @type {number} */ (character.codePointAt(0));
+  return /[\p{Cc}\p{Cf}\p{M}]/u.test(character)
+    ? `U+${number.toString(16).toUpperCase().padStart(4, "0")}`
+    : character;
+}
+
+/**
  * What forces UCS-2, in words; empty if the whole text is in another script.
  * @param {import("./segments.js").Size} size
  */
 export function forcingInWords({ forcing }) {
   if (!forcing.length || forcing.length > 5) return null;
-  return ` for ${forcing.map((one) => (one.trim() ? one : "a blank")).join(" ")}`;
+  return ` for ${forcing.map(named).join(" ")}`;
 }
 
 /**
