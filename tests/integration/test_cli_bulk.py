@@ -648,7 +648,7 @@ def test_what_is_out_of_the_ordinary(sms_sandbox, tmp_path):
     process = start(people, sms_sandbox, stderr=theirs)
     os.close(theirs)
     shown_there = read_all(ours, lambda: main(["pause", str(people)]), when=b"1 of 3")
-    process.send_signal(signal.SIGINT)
+    shown_there += read_all(ours, lambda: process.send_signal(signal.SIGINT), when=b"paused")
     shown_there += read_all(ours)
     process.communicate()
 
