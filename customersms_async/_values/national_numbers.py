@@ -9,6 +9,8 @@ Rules of this module:
    that can only be dialled locally is refused.
 3. A number whose length no mobile number of the country has must be in use: some countries have
    numbers of five digits, and part of a longer number would be taken for one of them.
+4. A number that may have lost its ``+`` is refused: spreadsheets drop it, and what is left can be
+   another person's number within the country (491713920021 in Germany).
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ _REASONS: Final = {
 }
 _MOBILE: Final = phonenumbers.PhoneNumberType.MOBILE
 _IMPOSSIBLE: Final = "is not a valid number in {}"
+_IN_DOUBT: Final = "may or may not begin with a country code; begin with + or 00, like +12125551234"
 
 #: Common codes for countries that have another code in ISO 3166.
 _OTHER_NAMES: Final = {"UK": "GB", "EN": "GB", "USA": "US"}
@@ -55,6 +58,24 @@ def _known(country: object) -> str:
     hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else ""
     msg = f"country must be a two-letter ISO 3166 code, like 'US', not {country!r}{hint}"
     raise ConfigurationError(msg)
+
+
+def _has_lost_its_plus(digits: str, national: phonenumbers.PhoneNumber) -> bool:
+    """
+    Tell whether *digits*, behind a plus, are as likely another number in use.
+
+    They are if it is one of the same country, or if the number within the country is not in use.
+    """
+    try:
+        other = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        return False
+    is_alike = other.country_code == national.country_code
+    return (
+        other != national
+        and phonenumbers.is_valid_number(other)
+        and (is_alike or not phonenumbers.is_valid_number(national))
+    )
 
 
 @frozen
@@ -99,4 +120,6 @@ class National:
         if verdict != _POSSIBLE:
             reason = _REASONS.get(verdict, _IMPOSSIBLE)
             raise InvalidPhone(phone, reason.format(self.country))
+        if _has_lost_its_plus(digits, number):
+            raise InvalidPhone(phone, _IN_DOUBT)
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -78,6 +78,32 @@ def test_a_part_of_a_number(written):
 
 
 @pytest.mark.parametrize(
+    ("country", "written"),
+    [("DE", "491713920021"), ("DE", "12125550123"), ("DE", "49 171 3920021")],
+)
+def test_a_number_that_may_have_lost_its_plus(country, written):
+    """Taken for a number within the country it would be another person's, so it is refused."""
+    assert "may or may not begin with a country code" in reason_for(country, written)
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "number"),
+    [
+        ("DE", "0491 713920021", "+49491713920021"),  # dialled so within Germany alone
+        ("DE", "1713920021", "+491713920021"),
+        ("DE", "15123456789", "+4915123456789"),
+        ("GB", "447700900123", "+447700900123"),
+        ("IT", "393331234567", "+393331234567"),
+        ("IN", "9198765432", "+919198765432"),
+        ("US", "12125550123", "+12125550123"),
+    ],
+)
+def test_a_number_that_has_lost_nothing(country, written, number):
+    """One that is the same either way, or in use within the country alone, is read."""
+    assert number == national(country)(written)
+
+
+@pytest.mark.parametrize(
     ("written", "number"),
     [("0191 1234567", "+491911234567"), ("030 1234567", "+49301234567")],
 )
