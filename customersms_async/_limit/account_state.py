@@ -44,7 +44,7 @@ class Rules(msgspec.Struct, frozen=True, array_like=True):
     grace: float
 
 
-class Lease(msgspec.Struct, array_like=True):
+class Lease(msgspec.Struct, array_like=True, gc=False):
     """
     A slot that is reserved for an instant, or whose request is in flight.
 

@@ -38,7 +38,7 @@ Rules of this module:
 from __future__ import annotations
 
 import math
-from bisect import bisect_right, insort
+from bisect import insort
 from enum import Enum
 from typing import Final
 
@@ -52,9 +52,6 @@ PASSED_AT_MOST: Final = 9
 
 #: Of the limit, how much bulk runs use.
 _PACE: Final = 0.98
-
-#: Sorts behind every id, so that what opens now counts as open.
-_LAST: Final = "\U0010ffff"
 
 
 _NEVER: Final = -math.inf
@@ -81,7 +78,6 @@ class Law:
         self.period = rules.per + MARGIN
         self.refusals = Refusals(rules)
         self._limit = rules.limit
-        self._burst = rules.burst
         self._grace = rules.grace
         self._after = SLACK + rules.grace + self.period
         self._reserve = rules.reserve
@@ -96,8 +92,8 @@ class Law:
     def tidy(self, state: AccountState, now: float) -> None:
         """Let go of the slots that are free again."""
         ended = state.ended
-        if ended and ended[0][0] <= now:
-            del ended[: bisect_right(ended, (now, _LAST))]
+        while ended and ended[0][0] <= now:
+            del ended[0]
         if state.first_death <= now:
             for lease in [lease for lease in state.leases.values() if lease.dies <= now]:
                 del state.leases[lease.id]
@@ -145,14 +141,22 @@ class Law:
         if free > 0 and not is_bulk and state.refused_at == _NEVER and state.opens_at <= now:
             self._begin_at_once(state, lease, now)
             return None
-        spare = self._spare(state, now, is_overdue=is_overdue) if is_bulk else 0
+        is_paced = is_bulk and self._is_paced and not is_overdue
+        if is_paced and state.due > now + ahead:
+            return state.due
+        spare = self._reserve if is_bulk and not is_overdue else 0
+        is_shared = is_bulk and state.share_at > _NEVER
+        spare = self._spare_for_others(state, now, spare) if is_shared else spare
         behind, opens, moved = spare - free, now, None
         if behind >= 0:
             opens = ended[behind][0] if behind < len(ended) else math.inf
             if free == 0 and ahead and not is_bulk:
                 moved = self._movable(state, now + frozen, opens)
                 opens = opens if moved is None else moved.opens
-        at = self._instant(state, now, lease, opens, is_overdue=is_overdue)
+        is_cautious = state.refused_at > _NEVER and self.refusals.is_cautious(state, now)
+        due = state.due if is_paced else _NEVER
+        at = max(opens, state.paused_until, state.opens_at, due)
+        at = max(at, state.send_due) if is_cautious else at
         if at > now + ahead or at == math.inf:
             return at
         if moved is not None:
@@ -162,7 +166,7 @@ class Law:
             del ended[behind]
         lease.opens = opens
         self._begin(state, lease, at)
-        self._charge(state, now, lease, spare)
+        self._charge(state, now, lease, left=-1 - behind)
         return None
 
     def renew(self, state: AccountState, now: float, lease: Lease) -> None:
@@ -227,7 +231,7 @@ class Law:
         *held* seconds, so that each slot comes round once in a period and that.
         """
         self.tidy(state, now)
-        spare = self._spare(state, now) if is_bulk else 0
+        spare = self._spare_for_others(state, now, self._reserve) if is_bulk else 0
         free = max(state.free, 0)
         rounds, place = divmod(ahead + spare - min(state.free, 0), self._limit)
         at = now
@@ -236,9 +240,9 @@ class Law:
             in_flight = now + self.period
             at = min(state.ended[place][0], in_flight) if place < len(state.ended) else in_flight
         at = max(at, state.paused_until, state.opens_at) + rounds * (self.period + held)
-        is_cautious = self._is_cautious(state, now)
+        is_cautious = state.refused_at > _NEVER and self.refusals.is_cautious(state, now)
         if is_cautious or (is_bulk and self._is_paced):
-            interval, _ = self._pace(state, now) if is_bulk else self.refusals.pace(state, now)
+            interval, _ = (self._pace if is_bulk else self.refusals.pace)(state, now)
             at = max(at, (state.due if is_bulk else state.send_due) + ahead * interval)
         return at
 
@@ -249,67 +253,54 @@ class Law:
         count = len(leases) + len(state.ended) - reserved
         return None if count >= self._limit else count
 
-    def _spare(self, state: AccountState, now: float, *, is_overdue: bool = False) -> int:
-        """Say how many slots a bulk run leaves."""
-        spare = 0 if is_overdue else self._reserve
-        if state.share_at > _NEVER:
-            others = self._limit - math.ceil(self.refusals.share(state, now))
-            return min(max(spare, others), self._limit - 1)
-        return spare
-
-    def _instant(
-        self, state: AccountState, now: float, lease: Lease, opens: float, *, is_overdue: bool
-    ) -> float:
-        """Say when all gates are open: slot, pause, and the pace where it counts."""
-        at = max(opens, state.paused_until, state.opens_at)
-        if lease.is_bulk and self._is_paced and state.due > at and not is_overdue:
-            at = state.due
-        return max(at, state.send_due) if self._is_cautious(state, now) else at
-
-    def _is_cautious(self, state: AccountState, now: float) -> bool:
-        """Whether all leave one by one."""
-        return state.refused_at > _NEVER and self.refusals.is_cautious(state, now)
+    def _spare_for_others(self, state: AccountState, now: float, spare: int) -> int:
+        """Return how many slots a bulk run leaves free where others use the key."""
+        others = self._limit - math.ceil(self.refusals.share(state, now))
+        return min(max(spare, others), self._limit - 1)
 
     def _begin_at_once(self, state: AccountState, lease: Lease, now: float) -> None:
         """Let a message leave that nothing holds up: the short way, which calls nothing."""
         lease.opens = lease.at = now
         lease.dies = dies = now + lease.longest + self._after
         state.leases[lease.id] = lease
-        if dies < state.first_death:  # noqa: PLR1730  # `min` costs as much as all the rest
+        if dies < state.first_death:
             state.first_death = dies
         lease.charge = self._interval
         rested = now - self._saved
-        due = self._interval + (rested if rested > state.due else state.due)  # noqa: FURB136
+        due = self._interval + (rested if rested > state.due else state.due)
         latest = now + self.period
-        state.due = due if due < latest else latest  # noqa: FURB136
+        state.due = due if due < latest else latest
 
     def _begin(self, state: AccountState, lease: Lease, at: float) -> None:
         """Let *lease* be used from this instant on."""
         lease.at = at
         lease.dies = dies = at + lease.longest + self._after
         state.leases[lease.id] = lease
-        state.first_death = min(state.first_death, dies)
+        if dies < state.first_death:
+            state.first_death = dies
 
-    def _pace(self, state: AccountState, now: float) -> tuple[float, int]:
-        """Give the seconds between two requests that are paced, and how many may go at once."""
-        if state.refused_at == -math.inf:
-            return self._interval, self._burst
+    def _pace(self, state: AccountState, now: float) -> tuple[float, float]:
+        """Return the seconds between two paced requests, and those that a rest may save."""
         interval, burst = self.refusals.pace(state, now)
-        share = self.refusals.share(state, now)
-        return max(interval, self.rules.per / share), burst
+        interval = max(interval, self.rules.per / self.refusals.share(state, now))
+        return interval, (burst - 1) * interval
 
-    def _charge(self, state: AccountState, now: float, lease: Lease, spare: int) -> None:
-        interval, burst = self._pace(state, now)
-        due = max(state.due, lease.at - (burst - 1) * interval)
-        step = interval
-        left = state.free - spare
-        if lease.is_bulk and left > 0 and due + interval > lease.at:
-            first = state.ended[0][0] if state.ended else math.inf
-            step = max(step, (min(first, now + self.period) - lease.at) / (left + 1))
-        lease.charge = step
-        state.due = min(due + step, now + self.period)
+    def _charge(self, state: AccountState, now: float, lease: Lease, left: int) -> None:
+        """Move the pace on; for a bulk request so that the slots *left* last until more open."""
+        step, saved = self._interval, self._saved
         if state.refused_at > _NEVER:
-            self.refusals.charge(state, now, lease.at)
+            step, saved = self._pace(state, now)
+        at, latest = lease.at, now + self.period
+        due = state.due if state.due > at - saved else at - saved
+        if left > 0 and lease.is_bulk and due + step > at:
+            first = state.ended[0][0] if state.ended else latest
+            stretched = ((first if first < latest else latest) - at) / (left + 1)
+            step = stretched if stretched > step else step
+        lease.charge = step
+        due += step
+        state.due = due if due < latest else latest
+        if state.refused_at > _NEVER:
+            self.refusals.charge(state, now, at)
 
     def _movable(self, state: AccountState, after: float, before: float) -> Lease | None:
         """Find the bulk reservation that may be moved and whose slot opens first, and sooner."""

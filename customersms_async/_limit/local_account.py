@@ -84,8 +84,6 @@ class LocalAccount:
         return member
 
     def _register(self, member: Member) -> None:
-        if self._members.get(member.loop) is member:
-            return
         self._resting.pop(id(member.loop), None)
         running = {known: each for known, each in self._members.items() if known.is_running()}
         for known in self._members.keys() - running.keys():
@@ -158,7 +156,8 @@ class LocalAccount:
 
     def join(self, waiter: Waiter) -> None:
         with lock:
-            self._register(waiter.member)
+            if self._members.get(waiter.member.loop) is not waiter.member:
+                self._register(waiter.member)
             waiter.member.add(waiter)
 
     def serve(self) -> None:
@@ -217,7 +216,8 @@ class LocalAccount:
         self._is_busy = True
         try:
             while True:
-                self._take_in()
+                if self._ends:
+                    self._take_in()
                 now = self.clock()
                 self._looks_at = self._grant_all(now)
                 if not self._ends:
@@ -228,41 +228,39 @@ class LocalAccount:
             self._look_at(self._looks_at, now)
 
     def _grant_all(self, now: float) -> float:
-        """Grant slots while there are any; say when to look again, -inf where nobody asks."""
-        while True:
-            look_at = _NEVER
-            send, bulk = self._first_in_line()
-            is_overdue = self._passed >= PASSED_AT_MOST
-            for waiter in (bulk, send) if is_overdue else (send, bulk):
-                if waiter is None:
-                    continue
+        """Grant slots while there are any; return when to look again, -inf if nobody asks."""
+        while asking := self._first_in_line():
+            look_at, is_overdue = _NEVER, self._passed >= PASSED_AT_MOST
+            for waiter in reversed(asking) if is_overdue else asking:
                 at = self._law.reserve(self._state, now, waiter.lease, is_overdue=is_overdue)
                 if at is None:
                     self._grant(waiter, now)
                     break
                 look_at = min(look_at, at, self._state.first_death)
             else:
-                return look_at if look_at < _NEVER or self._is_asked() else -_NEVER
+                return look_at
+        is_asked = any(member.sends or member.bulks for member in self._members.values())
+        return _NEVER if is_asked else -_NEVER
 
-    def _is_asked(self) -> bool:
-        return any(member.sends or member.bulk for member in self._members.values())
-
-    def _first_in_line(self) -> tuple[Waiter | None, Waiter | None]:
-        """Give the first message and the first bulk request that ask, of all loops that run."""
+    def _first_in_line(self) -> list[Waiter]:
+        """Return the first message and the first bulk request that ask in any running loop."""
         send = bulk = None
+        here = _running_loop()
         for loop, member in self._members.items():
-            if loop.is_running():
+            if loop is here or loop.is_running():
                 one = member.first_send() if member.sends else None
                 if one is not None and (send is None or one.place < send.place):
                     send = one
-                one = member.first_bulk() if member.bulk else None
+                one = member.first_bulk() if member.bulks else None
                 if one is not None and (bulk is None or one.place < bulk.place):
                     bulk = one
-        return send, bulk
+        if send is None:
+            return [] if bulk is None else [bulk]
+        return [send] if bulk is None else [send, bulk]
 
     def _grant(self, waiter: Waiter, now: float) -> None:
         lease, member = waiter.lease, waiter.member
-        member.remove(waiter)
+        member.grant(waiter)
         is_passing = not lease.is_bulk and self._bulks_waiting() > 0
         self._passed = self._passed + 1 if is_passing else 0
         slot = LeasedSlot(self, lease, waiter.place, waiter.asked_at, now)
@@ -277,24 +275,29 @@ class LocalAccount:
     def _look_at(self, at: float, now: float) -> None:
         """Let each loop in which somebody waits look when the next slot opens."""
         for loop, member in self._members.items():
-            if not (at < member.looks_at and (member.sends or member.bulk)):
+            if not (at < member.looks_at and (member.sends or member.bulks)):
                 continue
             if _running_loop() is loop:
                 if member.timer is not None:
                     member.timer.cancel()
                 member.looks_at = at
-                member.timer = loop.call_later(at - now, self._look_again, member)
+                member.timer = loop.call_later(at - now, self._look_on_time, member)
             else:
                 with contextlib.suppress(RuntimeError):  # closed in this very moment
                     loop.call_soon_threadsafe(self._look_again, member)
 
+    def _look_on_time(self, member: Member) -> None:
+        member.timer = None  # it has fired, and to cancel it costs as much as a grant's timer
+        self._look_again(member)
+
     def _look_again(self, member: Member) -> None:
-        """Serve in a loop whose time has come, or to which another one gave a sign."""
+        """Serve in a loop whose timer fired, or that another loop woke."""
         if member.timer is not None:
             member.timer.cancel()
         member.looks_at, member.timer = _NEVER, None
         with lock:
-            self._register(member)
+            if self._members.get(member.loop) is not member:
+                self._register(member)
             self._serve()
 
     def look_again(self) -> None:

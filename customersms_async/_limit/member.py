@@ -3,22 +3,24 @@ The callers of one account in one event loop, and the slot that each of them get
 
 Rules of this module:
 
-1. Each lane is first in, first out. A request that comes back with its ticket has its old place.
-2. Only the head of the bulk queue asks for a slot. Before, it waits in a token bucket, a little
-   faster than the pace: the bucket smooths what one loop asks, the law proves. A request that
-   comes back after a refusal passes the bucket by.
-3. Who is cancelled takes nothing along: a slot that was granted and not used goes to the next.
-4. Who cannot have a slot in time, by the queue as it stands, is told at once.
+1. Each lane is first in, first out. A request that comes back with its ticket keeps its place.
+2. Only the first bulk request asks for a slot, and only with a token of a bucket that fills a
+   little faster than the pace: the bucket smooths what one loop asks, the law proves. A request
+   that comes back after a refusal needs no token.
+3. While bulk requests wait, there is a token, or the first of them waits in the bucket. Whoever is
+   granted a slot draws the tokens of those behind, so that they wake only for their slots.
+4. A cancelled caller loses nothing for the others: its slot and its token go to the next.
+5. A caller that cannot be served in time, by the queue as it stands, is told at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import math
 from bisect import insort
 from collections import deque
+from collections.abc import Awaitable
 from operator import attrgetter
 from typing import Final, Protocol
 
@@ -94,7 +96,7 @@ class Desk(Endings, Protocol):
         ...
 
 
-class LeasedSlot(msgspec.Struct, eq=False):
+class LeasedSlot(msgspec.Struct, eq=False, gc=False):
     """Permission to send one request; see `Slot`."""
 
     desk: Endings
@@ -126,28 +128,26 @@ class LeasedSlot(msgspec.Struct, eq=False):
 
 class Waiter(msgspec.Struct, eq=False):
     """
-    A caller who waits for a slot.
+    A caller that waits for a slot.
 
     Attributes:
-        member: Where it waits.
-        future: Done with its slot, with an error, or with its cancellation.
+        member: The queues that it waits in.
+        future: Its slot, an error or its cancellation; None where it has to draw its token itself.
         lease: What it asks for.
-        place: Its place among those of its lane.
+        place: Its place in the queue of its lane.
         asked_at: When it came; monotonic seconds.
-        gives_up_at: Until when a slot is of use, for a message.
-        is_new: Whether it has not been granted a slot before.
-        turn: Done when a bulk request that had to wait for its turn may ask.
-        is_judged: Whether its chances were looked at.
+        gives_up_at: Until when a slot is of use, for a single message.
+        needs_token: Whether it needs a token of the bucket.
+        is_judged: Whether it was checked that a slot may come in time.
     """
 
     member: Member
-    future: asyncio.Future[LeasedSlot]
+    future: asyncio.Future[LeasedSlot | None]
     lease: Lease
     place: int
     asked_at: float
     gives_up_at: float
-    is_new: bool
-    turn: asyncio.Future[None] | None = None
+    needs_token: bool
     is_judged: bool = False
 
     def refuse(self, error: Exception) -> None:
@@ -161,30 +161,28 @@ class Member:
     The callers of one account in one event loop.
 
     Attributes:
-        sends: Single messages that wait, in their order.
-        bulks: Requests of bulk runs that wait, in their order.
-        bulk: The one of them that asks for a slot.
-        timer: Looks again when a slot opens.
-        looks_at: When that is; infinity without one.
+        sends: Single messages that wait, in order.
+        bulks: Requests of bulk runs that wait, in order.
+        timer: Fires when a slot opens.
+        looks_at: When it fires; infinity without one.
     """
 
     def __init__(self, desk: Desk, rules: Rules, loop: asyncio.AbstractEventLoop) -> None:
         self._desk = desk
-        self._rules = rules
         self.loop = loop
         self.sends: deque[Waiter] = deque()
         self.bulks: deque[Waiter] = deque()
-        self.bulk: Waiter | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.looks_at = math.inf
-        self._first: Waiter | None = None  # of the bulk requests: it asks, or waits for a token
-        self._has_token = False
-
-    @functools.cached_property
-    def _bucket(self) -> AsyncLimiter | None:
-        """A bucket at 100 % of the rate; None where the limit itself may go at once."""
-        limit, per, burst = self._rules.limit, self._rules.per, self._rules.burst
-        return AsyncLimiter(burst, burst * per / limit) if burst < limit else None
+        # At 100 % of the rate, a little above the pace; none if the whole limit may leave at once.
+        size, interval = 2 * rules.burst, rules.per / rules.limit
+        self._bucket = AsyncLimiter(size, size * interval) if rules.burst < rules.limit else None
+        # Tokens are drawn a few at a time, and before the last one is used: a grant then goes on to
+        # the next request in the same turn of the event loop.
+        self._batch = max(1, rules.burst // 2)
+        self._drawn = 0  # tokens drawn; changed in this loop only
+        self._used = 0  # tokens used; changed by the account only
+        self._drawer: Waiter | None = None  # waits in the bucket
 
     @property
     def waiting(self) -> int:
@@ -192,16 +190,20 @@ class Member:
         return len(self.sends) + len(self.bulks) if self.loop.is_running() else 0
 
     def first_send(self) -> Waiter | None:
-        """Give the first message that asks."""
+        """Return the first single message that asks."""
         for send in self.sends:
             if not send.future.done():
                 return send
         return None
 
     def first_bulk(self) -> Waiter | None:
-        """Give the bulk request that asks."""
-        bulk = self.bulk
-        return None if bulk is None or bulk.future.done() else bulk
+        """Return the bulk request that asks: the first one, if there is a token for it."""
+        if not self.bulks:
+            return None
+        first = self.bulks[0]
+        if first.future.done() or first is self._drawer:
+            return None
+        return first if self._drawn > self._used or not first.needs_token else None
 
     def sends_before(self, place: int) -> int:
         """Count the single messages that wait before *place*."""
@@ -210,33 +212,38 @@ class Member:
         return sum(one.place < place for one in self.sends)
 
     def add(self, waiter: Waiter) -> None:
-        """Put *waiter* in its place, which is nearly always the last."""
-        line = self.bulks if waiter.lease.is_bulk else self.sends
-        if line and line[-1].place > waiter.place:
-            insort(line, waiter, key=_PLACE)
+        """Queue *waiter* by its place, nearly always as the last."""
+        queue = self.bulks if waiter.lease.is_bulk else self.sends
+        if queue and queue[-1].place > waiter.place:
+            insort(queue, waiter, key=_PLACE)
         else:
-            line.append(waiter)
+            queue.append(waiter)
 
     def remove(self, waiter: Waiter) -> None:
-        """Let *waiter* stand in line no longer."""
-        line = self.bulks if waiter.lease.is_bulk else self.sends
-        if waiter is self.bulk:
-            self.bulk = None
+        """Take *waiter* out of its queue, if it is there."""
+        queue = self.bulks if waiter.lease.is_bulk else self.sends
+        if queue and queue[0] is waiter:
+            queue.popleft()
+            return
         with contextlib.suppress(ValueError):
-            line.remove(waiter)
+            queue.remove(waiter)
+
+    def grant(self, waiter: Waiter) -> None:
+        """Take *waiter*, which gets a slot, out of its queue, and use its token."""
+        self.remove(waiter)
+        if waiter.lease.is_bulk and waiter.needs_token:
+            self._used += 1
 
     def hand_over(self, waiter: Waiter, slot: LeasedSlot) -> None:
-        """Give *waiter* its slot, unless it has gone."""
-        if waiter.lease.is_bulk:
-            self._has_token = False
+        """Give *waiter* its slot; it goes to the next if *waiter* is gone."""
         if waiter.future.done():
-            slot.unused()
+            self._give_back(waiter, slot)
         else:
             waiter.future.set_result(slot)
 
-    async def acquire(
+    def acquire(
         self, lane: Lane, longest: float, patience: float | None, ticket: Ticket | None
-    ) -> LeasedSlot:
+    ) -> Awaitable[LeasedSlot]:
         """Wait for a slot; see `Limiter.acquire`."""
         desk, future = self._desk, self.loop.create_future()
         asked_at, is_bulk = desk.clock(), lane is not _SEND
@@ -245,75 +252,83 @@ class Member:
             desk.refuse_the_hopeless(place, patience, is_bulk=is_bulk)
         lease = desk.next_lease(longest, is_bulk=is_bulk)
         ends_at = math.inf if patience is None or is_bulk else asked_at + patience
-        waiter = Waiter(self, future, lease, place, asked_at, ends_at, ticket is None)
-        if patience is None or not is_bulk:
-            return await self._wait(waiter)
+        needs_token = is_bulk and ticket is None and self._bucket is not None
+        waiter = Waiter(self, future, lease, place, asked_at, ends_at, needs_token)
+        return self._wait(waiter) if patience is None else self._wait_within(patience, waiter)
+
+    async def _wait_within(self, patience: float, waiter: Waiter) -> LeasedSlot:
+        error = out_of_patience(patience)
+        if waiter.lease.is_bulk:  # it may be waiting in the bucket
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    return await self._wait(waiter)
+            raise error
+        timer = self.loop.call_later(patience, waiter.refuse, error)
         try:
-            async with asyncio.timeout(patience):
-                return await self._wait(waiter)
-        except TimeoutError:
-            raise out_of_patience(patience) from None
+            return await self._wait(waiter)
+        finally:
+            timer.cancel()
 
     async def _wait(self, waiter: Waiter) -> LeasedSlot:
-        """Wait for a slot, and for another where that came too late to be used."""
+        """Wait for a slot, and for another one where the caller woke too late to use it."""
         desk, lease = self._desk, waiter.lease
         while True:
             desk.join(waiter)
             try:
-                slot = await (self._ask_in_turn if lease.is_bulk else self._ask)(waiter)
+                if not lease.is_bulk:
+                    desk.serve()
+                elif self.bulks[0] is waiter:
+                    await self._ask_as_first(waiter)
+                while (slot := await waiter.future) is None:
+                    waiter.future = self.loop.create_future()
+                    await self._ask_as_first(waiter)
             except BaseException:
                 self._leave(waiter)
                 raise
+            if lease.is_bulk and self.bulks and (left := self._drawn - self._used) <= 1:
+                await self._draw_ahead(left)
             if desk.clock() - slot.granted_at <= SLACK or desk.confirm(slot):
                 return slot
             waiter.lease = desk.next_lease(lease.longest, is_bulk=lease.is_bulk)
             waiter.future, waiter.is_judged = self.loop.create_future(), False
 
-    async def _ask_in_turn(self, waiter: Waiter) -> LeasedSlot:
-        try:
-            await self._take_turn(waiter)
-            if waiter.is_new and not self._has_token and self._bucket is not None:
-                await self._bucket.acquire()
-            self._has_token = True
-            self.bulk = waiter
-            return await self._ask(waiter)
-        finally:
-            self._pass_turn(waiter)
-
-    async def _ask(self, waiter: Waiter) -> LeasedSlot:
+    async def _ask_as_first(self, waiter: Waiter) -> None:
+        """Ask for the first bulk request, once it has its token."""
+        if self._bucket is not None and self.first_bulk() is not waiter:
+            self._drawer = waiter
+            await self._bucket.acquire()
+            self._drawn += 1
+            self._drawer = None
         self._desk.serve()
-        if waiter.gives_up_at == math.inf or waiter.future.done():
-            return await waiter.future
-        left = waiter.gives_up_at - self._desk.clock()
-        error = out_of_patience(waiter.gives_up_at - waiter.asked_at)
-        timer = self.loop.call_later(left, waiter.refuse, error)
-        try:
-            return await waiter.future
-        finally:
-            timer.cancel()
 
-    async def _take_turn(self, waiter: Waiter) -> None:
-        """Become the one bulk request of this loop that asks."""
-        if self._first is None:
-            self._first = waiter
-        else:
-            waiter.turn = self.loop.create_future()
-            await waiter.turn
+    async def _draw_ahead(self, left: int) -> None:
+        """Draw the next tokens if the bucket has them, which does not suspend; see `_batch`."""
+        if self._bucket is not None and self._bucket.has_capacity(self._batch):
+            await self._bucket.acquire(self._batch)
+            self._drawn += self._batch
+        if not left:
+            self._let_first_ask()
 
-    def _pass_turn(self, waiter: Waiter) -> None:
-        if self._first is not waiter:
-            return
-        for one in self.bulks:
-            if one.turn is not None and not one.turn.done():
-                self._first = one
-                one.turn.set_result(None)
-                return
-        self._first = None
+    def _let_first_ask(self) -> None:
+        """Ask for the first bulk request, or wake it to draw its token."""
+        if self.first_bulk() is not None:
+            self._desk.serve()
+        elif self.bulks and self._drawer is None and not self.bulks[0].future.done():
+            self._drawer = self.bulks[0]
+            self._drawer.future.set_result(None)
 
     def _leave(self, waiter: Waiter) -> None:
-        """Give a slot back that was granted in the very moment in which *waiter* gave up."""
+        """Give back a slot that was granted just as *waiter* gave up, and let the next one ask."""
         self._desk.leave(waiter)
+        if waiter is self._drawer:
+            self._drawer = None
         future = waiter.future
-        if future.done() and not future.cancelled() and future.exception() is None:
-            self._has_token |= waiter.lease.is_bulk
-            future.result().unused()
+        is_granted = future.done() and not future.cancelled() and future.exception() is None
+        if is_granted and (slot := future.result()) is not None:
+            self._give_back(waiter, slot)
+        if waiter.lease.is_bulk:
+            self._let_first_ask()
+
+    def _give_back(self, waiter: Waiter, slot: LeasedSlot) -> None:
+        self._drawn += waiter.needs_token
+        slot.unused()

@@ -341,9 +341,11 @@ class SharedAccount:
         return new
 
     def _hand_over(self, one: Waiter, granted_at: float) -> None:
-        self.member.remove(one)
+        self.member.grant(one)
         slot = LeasedSlot(self, one.lease, one.place, min(one.asked_at, granted_at), granted_at)
         self.member.hand_over(one, slot)
+        if self.member.first_bulk() is not None:
+            self.wake()
 
     def _refuse(self, view: View, one: Waiter, at: float) -> None:
         now = self.clock()
@@ -357,9 +359,8 @@ class SharedAccount:
 
     def _tell_all(self, error: Exception) -> None:
         self._tell_senders(error)
-        bulk = self.member.first_bulk()
-        if bulk is not None:
-            bulk.refuse(error)
+        for one in list(self.member.bulks):
+            one.refuse(error)
 
     def is_idle(self) -> bool:
         """Whether it can be forgotten."""

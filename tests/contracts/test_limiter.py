@@ -107,6 +107,21 @@ async def test_a_ticket_keeps_its_place(make_limiter):
     assert ["first", "second", "third"] == names(served)
 
 
+async def test_a_bulk_request_that_comes_back_lets_the_next_one_ask(make_limiter):
+    """The request behind one that needs no new token draws its own once that one has its slot."""
+    limiter, served = make_limiter(), []
+    first = await take(limiter, BULK)
+    first.refused(5.0)
+    tasks = queue_up(limiter, BULK, ["first"], served, ticket=first.ticket)
+    await asyncio.sleep(0)
+    tasks += queue_up(limiter, BULK, range(3), served)
+
+    await asyncio.gather(*tasks)
+
+    assert ["first", 0, 1, 2] == names(served)
+    assert 10 >= served[-1][1] - served[0][1]
+
+
 async def test_a_ticket_in_front_counts_the_few_ahead_of_it(make_limiter):
     """The patience of who comes back is measured by those ahead, not by those behind."""
     limiter, served = make_limiter(1, 5.0), []

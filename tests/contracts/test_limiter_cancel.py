@@ -104,6 +104,63 @@ async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter, count):
     assert 9 >= sum(1 for _, at in served if at < began_at + 0.1)
 
 
+async def test_tokens_of_many_cancelled_grants_go_to_the_next(make_in_memory):
+    """However many bulk requests are cancelled at their grant, the others wait for the pace alone."""
+    limiter = make_in_memory(burst=1)
+    (await take(limiter, BULK)).answered()
+    began_at = now()
+    gone = await wait_in_line(limiter, BULK, 12)
+    last = asyncio.create_task(take(limiter, BULK))
+
+    def look():
+        for task in gone:
+            future = task._fut_waiter
+            if future is not None and future.done() and future.result() is not None:
+                task.cancel()
+
+    asyncio.get_running_loop().before_turn = look
+    await last
+
+    granted = 1 + sum(not task.cancelled() for task in gone)
+    assert 6 >= granted
+    assert pytest.approx(0.612 * granted, abs=0.1) == now() - began_at
+
+
+async def without_tokens(limiter):
+    """Use all tokens of the bucket; slots that are given back cost tokens alone."""
+    for _ in range(2):
+        (await take(limiter, BULK)).unused()
+
+
+async def test_cancelled_in_the_bucket_a_bulk_request_lets_the_next_wait_there(make_in_memory):
+    """Whoever is cancelled while it waits for its token holds up nobody."""
+    limiter, served = make_in_memory(burst=1), []
+    await without_tokens(limiter)
+    gone = asyncio.create_task(take(limiter, BULK))
+    await asyncio.sleep(0.1)
+    began_at = now()
+    tasks = queue_up(limiter, BULK, range(2), served)
+    await asyncio.sleep(0.1)
+
+    gone.cancel()
+    await asyncio.gather(*tasks)
+
+    assert [0, 1] == names(served)
+    assert 2.5 >= now() - began_at
+
+
+async def test_patience_ends_in_the_bucket(make_in_memory):
+    """A bulk request that waits for its token is told in time that its patience is over."""
+    limiter = make_in_memory(burst=1)
+    await without_tokens(limiter)
+    began_at = now()
+
+    with pytest.raises(WaitTooLong):
+        await take(limiter, BULK, patience=0.2)
+
+    assert 0.2 == pytest.approx(now() - began_at)
+
+
 @pytest.mark.parametrize("lanes", [[SEND] * 6, [BULK] * 6, [SEND, BULK] * 3])
 @pytest.mark.parametrize("was_refused", [False, True])
 async def test_cancelled_at_any_turn_a_waiter_takes_nothing_along(
