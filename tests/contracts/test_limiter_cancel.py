@@ -105,7 +105,7 @@ async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter, count):
 
 
 async def test_tokens_of_many_cancelled_grants_go_to_the_next(make_in_memory):
-    """However many bulk requests are cancelled at their grant, the others wait for the pace alone."""
+    """Where many bulk requests are cancelled at their grant, the others wait for the pace alone."""
     limiter = make_in_memory(burst=1)
     (await take(limiter, BULK)).answered()
     began_at = now()
