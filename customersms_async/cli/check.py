@@ -55,10 +55,10 @@ def check(
     else:
         for line in (*headline(people, plan), *details(plan, problems)):
             result(fitted(line, sys.stdout))
-        result()
-        words = ["customersms", "bulk", str(file), *options.words(), "--confirm", token]
-        result("To send exactly this:")
-        result(f"  {typed(words)}")
+        if plan.recipients:
+            words = ["customersms", "bulk", str(file), *options.words(), "--confirm", token]
+            result("\nTo send exactly this:")
+            result(f"  {typed(words)}")
     if bad is not None:
         write_table(bad, _bad_rows(people), people.delimiter or ",")
         say(f"{plan.bad:,} bad rows are in {bad}")
@@ -123,7 +123,7 @@ def _forcing(plan: Plan) -> Iterator[str]:
     if not plan.forcing:
         return
     yield ""
-    yield f"Characters that make {plan.ucs2:,} of them longer:"
+    yield f"Characters for which a segment holds 70, not 160, in {plan.ucs2:,} of them:"
     for one in plan.forcing[:_MOST_CHARS]:
         advice = (
             "" if one.swap is None else f", write {one.swap!r}" if one.swap else ", leave it out"

@@ -290,12 +290,23 @@ def test_check(run, people):
         "The longest (row-3; 1 segment, UCS-2, 19 of 70):",
         "    Hi Jürgen – Tuesday",
         "",
-        "Characters that make 2 of them longer:",
+        "Characters for which a segment holds 70, not 160, in 2 of them:",
         "  – EN DASH in 2, write '-'",
         "",
         "To send exactly this:",
         f"  customersms bulk {people} --text 'Hi {{name}} – {{day}}' --confirm {token}",
     ] == out
+
+
+def test_check_of_a_list_without_a_good_row(run, tmp_path):
+    """Where there is nothing to send, no command to send it is offered."""
+    path = tmp_path / "bad.csv"
+    path.write_text("phone,name\n2125551234,Anna\n")
+    status, out, err = run("check", path, "--text", "Hi {name}")
+
+    assert (Exit.PARTIAL, []) == (status, err)
+    assert "0 messages, 0 requests, 0 min, 0 segments, 1 bad, 0 doubles" == out[1]
+    assert "  or name the country of such numbers, like --country US" == out[-1]
 
 
 def test_check_of_a_good_list(run, tmp_path):
@@ -349,14 +360,14 @@ def test_completion(tmp_path):
 
 
 def test_check_of_a_list_of_nobody(run, tmp_path):
-    """There is no sample to be shown."""
+    """There is no sample to be shown, and nothing to send."""
     path = tmp_path / "nobody.csv"
     path.write_text("phone\n")
     status, out, _ = run("check", path, "--text", "Hi")
 
     assert Exit.OK == status
     assert ["0 messages, 0 requests, 0 min, 0 segments, 0 bad, 0 doubles"] == out[1:2]
-    assert 6 == len(out)
+    assert 3 == len(out)
 
 
 def test_check_of_a_workbook(run, tmp_path):
