@@ -137,13 +137,13 @@ _BUCKET: Final = _cell("limit", "server", "most in any 60 s", "aiolimiter (100, 
 FIGURES: Final = (
     Figure(
         "README.md",
-        "as a report at {} bytes each beside the message ids",
+        "as a report at {} bytes each plus the message ids",
         _cell("bulk", "memory", "kept, bytes a number", "send_many → Report, dedupe=False"),
     ),
     Figure("README.md", "Counted from the moment of sending, {} arrive", _AT_ONCE),
     Figure("README.md", "a token bucket of 100 lets {} through", _BUCKET),
     Figure("README.md", "Measured on {} November", lambda: _days(*PEERS)),
-    Figure("docs/figures.md", "They are of {} November", lambda: _days(*PEERS)),
+    Figure("docs/figures.md", "They were measured on {} November", lambda: _days(*PEERS)),
     Figure("docs/figures.md", "takes at most {} times the least that the limit", _longest_run),
     Figure("docs/limit.md", "Counted from the moment of sending, {} arrive", _AT_ONCE),
     Figure("docs/limit.md", "a token bucket of 100 lets {} through", _BUCKET),
@@ -156,8 +156,8 @@ FIGURES: Final = (
     ),
     Figure("docs/limit.md", "With codes at 20 % of the limit it is {} slots", _codes(1)),
     Figure("docs/limit.md", "(0.61 s each), and {} slots", _codes(8)),
-    Figure("docs/limit.md", "and use {} % in sum at least", _least_share),
-    Figure("docs/runs.md", "costs about {} bytes a distinct number", _memory_of_doubles),
+    Figure("docs/limit.md", "and use at least {} % in total", _least_share),
+    Figure("docs/runs.md", "costs about {} bytes per distinct number", _memory_of_doubles),
 )
 
 PROSE_PAGES: Final = tuple(dict.fromkeys(figure.page for figure in FIGURES))

@@ -2,7 +2,7 @@
 customersms-async: the asyncio client of the customersms.pro SMS gateway.
 
 Never over the limit; never twice, never silently lost; no ceremony, no weight. Start with
-`CustomerSMS`. The sandbox is imported by its own path, ``customersms_async.sandbox``.
+`CustomerSMS`. The sandbox has its own import path, ``customersms_async.sandbox``.
 """
 
 import logging
@@ -55,10 +55,10 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Load the client once a name of it is asked for; the sandbox and the plugin do without."""
+        """Import the client on first use; the sandbox and the pytest plugin do not need it."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-        from . import _public  # noqa: PLC0415  # for pytest loads this package in every project
+        from . import _public  # noqa: PLC0415  # pytest imports this package in every project
 
         globals().update({public: getattr(_public, public) for public in __all__})
         return globals()[name]
@@ -108,7 +108,7 @@ __all__ = [
     "WaitTooLong",
 ]
 
-# What an application has not asked to see is not written to its standard error.
+# Without this, warnings would go to the standard error of applications that configure no logging.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 

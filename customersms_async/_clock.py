@@ -12,7 +12,7 @@ __all__ = ["SystemClock"]
 class SystemClock:
     """A `Clock` over `time.monotonic`, `random.random` and `asyncio.sleep`."""
 
-    #: Returns the instant, in monotonic seconds.
+    #: Returns the current time, in monotonic seconds.
     now = staticmethod(time.monotonic)
 
     def jitter(self) -> float:
@@ -20,5 +20,5 @@ class SystemClock:
         return random.random()  # noqa: S311  # spreads retries, keeps no secret
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; 0 lets others run."""
+        """Wait; 0 lets other tasks run."""
         await asyncio.sleep(seconds)

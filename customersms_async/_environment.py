@@ -1,8 +1,8 @@
 """
-Key and endpoint: the argument, or the environment where none was given.
+Key and endpoint: from the argument, or from the environment if it is omitted.
 
-Rule of this module: a wrong argument, or a variable that is set and empty, is refused. A silent
-fall-back would spend another account's money, or reach the real gateway instead of the sandbox.
+Rule of this module: a wrong argument, or a variable that is set but empty, is an error. A silent
+fallback would spend another account's money, or reach the real gateway instead of the sandbox.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = ["NOT_GIVEN", "NotGiven", "find_endpoint", "find_key", "most_connectio
 #: Source: the gateway's documentation of the SMS HTTP API; all its examples but one use this path.
 _ENDPOINT: Final = "https://customersms.pro/sms_system/api.php"
 
-#: The most requests under way at once, where the system allows as many files.
+#: The most requests in flight, if the system allows that many files.
 _MOST_CONNECTIONS: Final = 500
 
 
 class NotGiven(enum.Enum):
     """
-    The type of `NOT_GIVEN`, which stands for an argument that was left out.
+    The type of `NOT_GIVEN`, which stands for an omitted argument.
 
-    Settings that may lack a value pass it on with types::
+    It lets typed settings pass on an optional value::
 
         endpoint: str | NotGiven = settings.endpoint or NOT_GIVEN
         CustomerSMS(endpoint=endpoint)
@@ -39,7 +39,7 @@ class NotGiven(enum.Enum):
         return self.name
 
 
-#: As if the argument had not been given. None is a value, and refused where one is needed.
+#: As if the argument were omitted. None is a value, and is refused where a value is required.
 NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 
@@ -57,7 +57,7 @@ def find_endpoint(given: object) -> object:
     Return the endpoint, unchecked.
 
     Raises:
-        ConfigurationError: It is None, or the variable is set and empty.
+        ConfigurationError: It is None, or the variable is set but empty.
     """
     if given is None:
         msg = "endpoint must be a URL, or NOT_GIVEN to read CUSTOMERSMS_ENDPOINT, not None"
@@ -65,14 +65,14 @@ def find_endpoint(given: object) -> object:
     if given is not NOT_GIVEN:
         return given
     found = os.environ.get("CUSTOMERSMS_ENDPOINT", _ENDPOINT)
-    if not found:  # a variable that failed to be set must not mean the gateway that costs money
-        msg = "CUSTOMERSMS_ENDPOINT is set and empty; unset it to use the real gateway"
+    if not found:  # an empty variable must not silently select the real gateway
+        msg = "CUSTOMERSMS_ENDPOINT is set but empty; unset it to use the real gateway"
         raise ConfigurationError(msg)
     return found
 
 
 def most_connections() -> int:
-    """Return how many requests may be under way: half of the files that may be open, or 500."""
+    """Return how many requests may be in flight: half of the open-file limit, at most 500."""
     try:
         import resource  # noqa: PLC0415  # not on Windows
     except ModuleNotFoundError:

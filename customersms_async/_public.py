@@ -1,4 +1,4 @@
-"""The public names in one place, under the name by which users import them."""
+"""The public names in one place, as users import them."""
 
 from ._bulk.options import BulkOptions, MessageOptions
 from ._bulk.stop_rules import StopRules

@@ -1,4 +1,4 @@
-"""`Bulk`: a run over any number of messages, as its caller holds it."""
+"""`Bulk`: the caller's handle on a bulk run."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Bulk:
             for outcome in bulk.leftovers:
                 write(outcome)
 
-    Outcomes come as soon as each is known, not in input order, and no faster than they are taken.
-    The end of the block stops the run unless it has ended; what is in flight is answered. A
-    block that ends by an exception waits for that no longer than ``drain`` seconds; a further
-    cancellation ends the wait.
+    Each outcome is yielded as soon as it is known, not in input order; the run does not get ahead
+    of its consumer. Leaving the block stops the run unless it has ended, and waits for requests in
+    flight: for as long as they take, or for ``drain`` seconds at most if an exception ends the
+    block. A further cancellation ends the wait.
     """
 
     def __init__(self, run: Run) -> None:
@@ -49,23 +49,23 @@ class Bulk:
 
     @property
     def progress(self) -> Progress:
-        """The counts at this instant."""
+        """The current counts."""
         return self._run.progress
 
     @property
     def leftovers(self) -> list[Outcome]:
         """
-        What became known and was not handed over by the time the block was left.
+        The outcomes that were known but not yet yielded when the block was left.
 
-        Sent, rejected and unknown; what was not sent is not among them, so they are no more than
-        what was in flight, and what waited to be taken. It grows while a run whose caller was
-        cancelled twice still hears answers.
+        Sent, rejected and unknown; those that were not sent are not included, so the list is
+        bounded by what was in flight or waiting to be yielded. After a second cancellation it grows
+        while answers still arrive.
         """
         return self._run.leftovers
 
     def stop(self) -> None:
         """
-        Let nothing new leave; what is in flight is answered, the rest becomes ``STOPPED``.
+        Send nothing new; requests in flight are awaited, the rest becomes ``STOPPED``.
 
         May be called from any thread, and more than once.
         """
@@ -73,7 +73,7 @@ class Bulk:
 
     async def finish(self) -> Progress:
         """
-        Run to the end without handing over outcomes, and give the counts.
+        Run to the end without yielding outcomes, and return the counts.
 
         Raises:
             BulkInterrupted: The input or the journal raised.
@@ -133,7 +133,7 @@ class Bulk:
         return outcome
 
     async def next_outcomes(self) -> list[Outcome]:
-        """Wait for outcomes, and take all that are there; none at the end. See `__anext__`."""
+        """Wait for outcomes, and return all available ones; empty at the end. See `__anext__`."""
         self._must_be_open()
         outcomes = await self._run.next_outcomes()
         if not outcomes:

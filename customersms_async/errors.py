@@ -1,5 +1,5 @@
 """
-What can go wrong, sorted by the question that matters: may something have been sent?
+Errors, sorted by the question that matters: may something have been sent?
 
 ::
 
@@ -16,14 +16,14 @@ What can go wrong, sorted by the question that matters: may something have been 
        ├─ Rejected         the gateway said no
        │  ├─ AuthenticationError
        │  └─ OutOfCredits
-       └─ OutcomeUnknown   never send again by itself
+       └─ OutcomeUnknown   never send again automatically
 
 Rules of this module:
 
-1. Nothing that may have been sent is a builtin's subclass, and nothing at all is a
+1. An error for something that may have been sent has no builtin base, and no error at all is a
    `TimeoutError`: ``except TimeoutError: send again`` must never catch a request in flight.
-2. Every error survives ``pickle`` whole (``args`` are the arguments). ``str`` and ``repr``, which
-   logs are made of, are one line each and show numbers masked, keys and texts never.
+2. Every error can be pickled without loss (``args`` are the arguments). ``str`` and ``repr``, which
+   end up in logs, are one line each; they mask numbers, and never show keys or texts.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ __all__ = [
 
 
 class CustomerSMSError(Exception):
-    """The root: every error that this package raises on purpose. Its ``str`` is ASCII."""
+    """The base of every error that this package raises on purpose. Its ``str`` is ASCII."""
 
     def __str__(self) -> str:
         return plain(self._said())
@@ -68,18 +68,18 @@ class CustomerSMSError(Exception):
         return super().__str__()
 
     def __repr__(self) -> str:
-        # The default shows the arguments, numbers included, and asyncio logs it for tasks that
+        # The default shows the arguments, including numbers, and asyncio logs it for tasks that
         # were never awaited.
         return f"{type(self).__name__}({str(self)!r})"
 
 
 class ConfigurationError(CustomerSMSError, ValueError):
-    """An option of the client or a limiter makes no sense: no key, plain http, a closed session."""
+    """An option of the client or a limiter is not valid: no key, plain http, a closed session."""
 
 
 class InvalidPhone(CustomerSMSError, ValueError):
     """
-    The input is no phone number in international form; nothing was sent.
+    The input is not a phone number in international form; nothing was sent.
 
     Attributes:
         phone: The input as given; the message shows only its shape.
@@ -96,7 +96,7 @@ class InvalidPhone(CustomerSMSError, ValueError):
 
 
 class InvalidMessage(CustomerSMSError, ValueError):
-    """The text is empty, no string, or cannot be encoded; nothing was sent."""
+    """The text is empty, not a string, or cannot be encoded; nothing was sent."""
 
 
 class _BulkError(CustomerSMSError):
@@ -115,13 +115,11 @@ _INTERRUPTED_BY: Final = {"INPUT_FAILED": "its input", "JOURNAL_FAILED": "its jo
 
 class BulkInterrupted(_BulkError):
     """
-    Something of the caller's own ended the run; ``__cause__`` is the error.
-
-    Its iterable or its journal raised, or its session was closed.
+    The caller's iterable, journal or session failed; ``__cause__`` is the error.
 
     Attributes:
-        report: Everything that was done until then, in a `Report`; empty of outcomes, with counts
-            only, for a streamed run, which has handed its outcomes over already.
+        report: The results so far, in a `Report`; for a streamed run, which has already yielded its
+            outcomes, with counts only.
     """
 
     _WHAT = "the run was interrupted by"
@@ -136,7 +134,7 @@ class BulkFailed(_BulkError):
     `Report.raise_for_failures` found numbers that were not sent.
 
     Attributes:
-        report: The report that was asked.
+        report: The report.
     """
 
     _WHAT = "not everything was sent"
@@ -144,7 +142,7 @@ class BulkFailed(_BulkError):
 
 class SendError(CustomerSMSError):
     """
-    One message did not get a receipt; the subclass and ``status`` say what became of it.
+    There is no receipt for a message; the subclass and ``status`` say what became of it.
 
     Attributes:
         status: The fate: `Status.NOT_SENT`, `Status.REJECTED` or `Status.UNKNOWN`.
@@ -152,7 +150,7 @@ class SendError(CustomerSMSError):
         phones: The numbers concerned, in E.164; the message shows them masked.
         detail: One line for people, or None.
         request: The short id of the last attempt, the same in logs and in `RequestRecord.request`;
-            None where a limiter raises it.
+            None if a limiter raised it.
     """
 
     status: ClassVar[Status]
@@ -166,7 +164,7 @@ class SendError(CustomerSMSError):
         *,
         request: str | None = None,
     ) -> None:
-        # `ConnectionError` would read three arguments as errno, text and file name.
+        # `ConnectionError` would take three arguments for errno, text and file name.
         super().__init__()
         self.args = (code, phones, detail)
         self.code = code
@@ -183,11 +181,11 @@ class SendError(CustomerSMSError):
 
 class NotSent(SendError):
     """
-    Never handed over, or turned away before it was carried out: it is safe to send again.
+    Never handed over, or refused before it was carried out: it is safe to send again.
 
     Attributes:
         retry_after: Seconds after which another call makes sense, as known when this was raised; 0
-            where nobody can say.
+            if not known.
     """
 
     status = Status.NOT_SENT
@@ -195,20 +193,20 @@ class NotSent(SendError):
 
 
 class ConnectFailed(NotSent, ConnectionError):
-    """No connection was made, or it was gone before a byte of the body left."""
+    """No connection was made, or it was lost before a byte of the body left."""
 
 
 class WaitTooLong(NotSent):
     """
-    It could not be handed over early enough to hear the answer within ``timeout``.
+    It could not be sent early enough to read the answer within ``timeout``.
 
     Its ``code`` says why: ``WAIT_TOO_LONG`` the queue, ``PAUSED`` a refusal for the rate,
     ``LIMITER_OPENING`` a shared limiter whose store is new or lost its memory, ``TIME_IS_OVER``
     a busy event loop, a slow connection, or answers that take longer than ``timeout``.
 
     Attributes:
-        retry_after: Seconds after which the same call would be in time, as things stood when this
-            was raised and if no other call comes first; 0 if there is nothing to wait for.
+        retry_after: Seconds after which the same call would be in time, by the queue when this was
+            raised and if no other call comes first; 0 if there is nothing to wait for.
     """
 
     args: tuple[Any, ...]
@@ -229,7 +227,7 @@ class WaitTooLong(NotSent):
 
 class RateLimited(NotSent):
     """
-    The gateway turned it away for the rate, and the time did not allow another try.
+    The gateway refused it for the rate, and there was no time for another try.
 
     Attributes:
         retry_after: Seconds until the pause of this key ends, as known when this was raised.
@@ -252,11 +250,11 @@ class RateLimited(NotSent):
 
 
 class LimiterUnavailable(NotSent):
-    """The store of a shared limiter does not answer, so no slot could be had."""
+    """The store of a shared limiter is unavailable, so no slot was granted."""
 
 
 class Rejected(SendError):
-    """The gateway carried it out or looked at it, and said no; ``code`` is its own word."""
+    """The gateway processed it and said no; ``code`` is the gateway's own."""
 
     status = Status.REJECTED
 
@@ -274,8 +272,8 @@ class OutcomeUnknown(SendError):
     Handed over, and no readable answer came: it may have been sent, and paid for.
 
     The gateway has no status call and no idempotency, so there is no way to find out. Do not
-    repeat it blindly. For a login code, let the person ask for a new one; for anything else, set
-    the number aside and look at the gateway's own history.
+    repeat it blindly. For a login code, let the person request a new one; for anything else, set
+    the number aside and check the gateway's own history.
     """
 
     status = Status.UNKNOWN

@@ -1,10 +1,10 @@
 """
-`Telemetry`: a span for each attempt and metrics, by OpenTelemetry's messaging conventions.
+`Telemetry`: a span for each attempt, and metrics, by OpenTelemetry's messaging conventions.
 
-Needs the extra ``[opentelemetry]``: ``pip install 'customersms-async[opentelemetry]'``. It brings
+Needs the extra ``[opentelemetry]``: ``pip install 'customersms-async[opentelemetry]'``. It installs
 the API only; without an SDK, an attempt costs a few microseconds and nothing is recorded.
 
-Rule of this module: what it reports comes from a `RequestRecord`, which has no key, text or number.
+Rule of this module: it reports only data of a `RequestRecord`, which has no key, text or number.
 
 Source: OpenTelemetry semantic conventions 1.44, messaging spans and messaging client metrics.
 """
@@ -22,7 +22,7 @@ try:
     from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider, get_tracer
 except ModuleNotFoundError as _exc:
     msg = (
-        "customersms_async.opentelemetry needs the API of OpenTelemetry: "
+        "customersms_async.opentelemetry needs the OpenTelemetry API: "
         "pip install 'customersms-async[opentelemetry]'"
     )
     raise ModuleNotFoundError(msg, name=_exc.name) from _exc
@@ -38,16 +38,16 @@ __all__ = ["Telemetry"]
 _NAME: Final = "customersms_async"
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
 
-#: Bounds of the histograms, in seconds: the conventions' for calls, and one limiter's minute.
+#: Bounds of the histograms, in seconds: the conventions' for calls, and up to a limiter's minute.
 _DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30)
 _WAITS: Final = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 
-#: The conventions' word for an error without a code.
+#: The conventions' value for an error without a code.
 _OTHER: Final = "_OTHER"
 
 _Attributes = dict[str, str | int]
 
-# Looked up once: without an SDK, such look-ups are most of what an attempt costs.
+# Looked up once: without an SDK, lookups are most of the cost of an attempt.
 _SENT: Final = Status.SENT
 _UNKNOWN: Final = Status.UNKNOWN
 _BY_STATUS: Final = {status: {"customersms.status": status.value} for status in Status}
@@ -63,28 +63,28 @@ class Telemetry:
         async with CustomerSMS(on_request=Telemetry()) as sms:
             ...
 
-    Each attempt is a span ``send customersms.pro:443`` of kind CLIENT, a child of the span in which
-    the call was made. What ended without an attempt has no span, but counts in the metrics:
+    Each attempt is a span ``send customersms.pro:443`` of kind CLIENT, a child of the caller's
+    span. A request without an attempt has no span, but counts in the metrics:
 
     - ``messaging.client.operation.duration``, seconds of an attempt;
-    - ``messaging.client.sent.messages``, numbers of attempts, those tried again included;
+    - ``messaging.client.sent.messages``, numbers in attempts, retries included;
     - ``customersms.numbers``, numbers by ``customersms.status``, each once;
     - ``customersms.unknown``, numbers whose fate is unknown: the one to alert on;
     - ``customersms.limiter.wait.duration``, seconds in the limiter's queue;
-    - ``customersms.credits``, the balance that the last answer named, by ``customersms.account``.
+    - ``customersms.credits``, the last reported balance, by ``customersms.account``.
 
     One object may serve any number of clients and threads.
 
     Args:
-        endpoint: The URL that the clients use, for the names of spans and for ``server.address``.
-            Not given: ``CUSTOMERSMS_ENDPOINT``, else the gateway's, as for `CustomerSMS`.
+        endpoint: The URL that the clients use, for span names and ``server.address``. If omitted:
+            ``CUSTOMERSMS_ENDPOINT``, else the gateway's, as for `CustomerSMS`.
 
         tracer_provider: Where spans go; None for the global provider.
 
         meter_provider: Where metrics go; None for the global provider.
 
     Raises:
-        ConfigurationError: The endpoint is no URL, or is set and empty.
+        ConfigurationError: The endpoint is not a URL, or is set but empty.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ class Telemetry:
             "Number of messages producer attempted to send to the broker.",
         )
         self._numbers = meter.create_counter(
-            "customersms.numbers", "{number}", "Numbers whose fate is known to be final, by fate."
+            "customersms.numbers", "{number}", "Numbers with a final fate, by fate."
         )
         self._unknown = meter.create_counter(
-            "customersms.unknown", "{number}", "Numbers that may or may not have been sent to."
+            "customersms.unknown", "{number}", "Numbers whose fate is unknown."
         )
         self._wait = meter.create_histogram(
             "customersms.limiter.wait.duration",
@@ -130,11 +130,11 @@ class Telemetry:
             explicit_bucket_boundaries_advisory=_WAITS,
         )
         self._credits = meter.create_gauge(
-            "customersms.credits", "{credit}", "The balance that the last answer named."
+            "customersms.credits", "{credit}", "The last reported balance."
         )
 
     def __call__(self, record: RequestRecord) -> None:
-        """Report an attempt, or what ended without one."""
+        """Report an attempt, or a request that ended without one."""
         if record.took:
             self._report_attempt(record, _error_type(record))
         self._wait.record(record.waited, _BY_KIND[record.kind])
@@ -152,7 +152,7 @@ class Telemetry:
         self._attempted.add(record.numbers, attributes)
 
     def _report_span(self, record: RequestRecord, error_type: str | None) -> None:
-        """Make the span of an attempt that ended just now, so that it began ``took`` ago."""
+        """Make the span of an attempt that has just ended, and so began ``took`` seconds ago."""
         ended_at = time.time_ns()
         span = self._tracer.start_span(
             self._span_name,
@@ -172,13 +172,13 @@ class Telemetry:
 
 
 def _describe(span: Span, record: RequestRecord, error_type: str | None) -> None:
-    """Set what is known only after the attempt."""
+    """Set the attributes that are known only after the attempt."""
     attributes: _Attributes = {
         "customersms.account": record.account,
         "customersms.request": record.request,
         "customersms.kind": record.kind,
     }
-    if record.kind == "bulk":  # the conventions want it of batches alone
+    if record.kind == "bulk":  # the conventions require it for batches only
         attributes["messaging.batch.message_count"] = record.numbers
     for status, numbers in record.fates.items():
         attributes[f"customersms.numbers.{status.value}"] = numbers
@@ -189,7 +189,7 @@ def _describe(span: Span, record: RequestRecord, error_type: str | None) -> None
 
 
 def _error_type(record: RequestRecord) -> str | None:
-    """Give the word of a failed attempt; some refused numbers among others are no failure."""
+    """Return the code of a failed attempt; a partly refused batch is not a failure."""
     if record.code is not None:
         return record.code
     failed = record.fates.get(_UNKNOWN) or not record.fates.get(_SENT)
@@ -197,6 +197,6 @@ def _error_type(record: RequestRecord) -> str | None:
 
 
 def _server(endpoint: str | NotGiven) -> tuple[str, int]:
-    """Give the host and port of the endpoint; whether plain http may be used, the client says."""
+    """Return host and port of the endpoint; the client checks whether plain http is allowed."""
     url = urlsplit(str(check_endpoint(find_endpoint(endpoint), allow_insecure_http=True)))
     return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)

@@ -1,11 +1,11 @@
 """
-What a caller gets back: the values of one send, and of a bulk run.
+The results of one send, and of a bulk run.
 
 Rules of this module:
 
 1. Every value is immutable and valid by construction.
 2. ``sent + rejected + not_sent + unknown == total``, in every `Progress` and every `Report`.
-3. A `Report` keeps columns, not objects (see `_columns`); an `Outcome` is built on access.
+3. A `Report` stores columns, not objects (see `_columns`); an `Outcome` is built on access.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = [
     "request_name",
 ]
 
-#: `Status.NOT_SENT` for these is no accident: the same input would end the same way, or somebody
-#: does not want it sent, or it is being sent elsewhere.
+#: Codes of `Status.NOT_SENT` that are not safe to resend: the same input would end the same way, is
+#: not wanted, or is being sent elsewhere.
 _NEVER_TO_RESEND: Final = codes.REFUSED_AS_INPUT | {codes.DUPLICATE, codes.TAKEN}
 
 
@@ -49,7 +49,7 @@ class Message:
     One text for one number, for `CustomerSMS.send_messages`.
 
     Attributes:
-        phone: The number, in international form; what is no number becomes an outcome.
+        phone: The number, in international form; an invalid one becomes an outcome.
         text: The text; never shown by ``repr``.
         ref: The caller's own reference, such as a row's id; comes back as `Outcome.ref`.
     """
@@ -62,12 +62,12 @@ class Message:
 @frozen
 class Receipt:
     """
-    The gateway accepted one message, which proves no delivery: the gateway reports none.
+    The gateway accepted one message. That does not prove delivery, which it does not report.
 
     Attributes:
         phone: The number, in E.164.
-        message_id: The gateway's name for the message, or None where it gave none.
-        remaining_credits: The balance after this message, or None where the answer has none.
+        message_id: The gateway's id of the message, or None if it gave none.
+        remaining_credits: The balance after this message, or None if the answer has none.
         request: The short id of the attempt, the same in logs and in `RequestRecord.request`.
     """
 
@@ -84,7 +84,7 @@ class Receipt:
 @frozen
 class Credits:
     """
-    The last balance that an answer named.
+    The last balance that the gateway reported.
 
     Attributes:
         amount: Credits left.
@@ -95,30 +95,30 @@ class Credits:
     heard_at: dt.datetime
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes as types that JSON has; the instant in ISO 8601."""
+        """Return the attributes as JSON types; the time in ISO 8601."""
         return as_dict(self)
 
 
 @frozen
 class Outcome:
     """
-    What became of one input of a bulk run.
+    The outcome of one input of a bulk run.
 
     Attributes:
         index: Its position in the input, from 0.
-        phone: The number in E.164; what was given, where that is no number.
+        phone: The number in E.164; the input as given, if that is not a number.
         status: Its fate.
-        message_id: The gateway's name for the message; only ever for `Status.SENT`.
-        code: Why not sent, rejected or unknown: the gateway's word or one of
+        message_id: The gateway's id of the message; only for `Status.SENT`.
+        code: Why not sent, rejected or unknown: the gateway's code or one of
             `customersms_async.codes`. None for `Status.SENT`.
         detail: One line for people, or None.
         ref: `Message.ref`, unchanged.
-        request: The short name of the attempt that decided it, the same in logs; None where it
-            was never part of one.
-        text: The text, of a message that was not sent in a run over messages, so that it can be
+        request: The short id of the attempt that decided it, the same in logs; None if it was
+            never part of one.
+        text: The text, if a message of `CustomerSMS.send_messages` was not sent, so that it can be
             sent again; never shown by ``repr``. None otherwise.
-        duplicate_of: The index at which this number, or message, came first; None but for a
-            duplicate.
+        duplicate_of: For a duplicate, the index at which this number, or message, came first; None
+            otherwise.
     """
 
     index: int
@@ -135,18 +135,18 @@ class Outcome:
     @property
     def is_safe_to_resend(self) -> bool:
         """
-        Whether nothing was sent, and sending it again doubles nothing and may end better.
+        Whether nothing was sent, and sending it again may succeed without sending anything twice.
 
-        So for `Status.NOT_SENT`, but for duplicates, skips, bad input and what is `TAKEN`; and for
-        what was refused for the key, for want of credit or for the rate.
+        True for `Status.NOT_SENT`, except duplicates, skips, bad input and `TAKEN`; and for
+        refusals for the key, for lack of credit or for the rate.
         """
         return is_safe_to_resend(self)
 
     def to_dict(self) -> dict[str, Any]:
         """
-        Return the attributes as types that JSON has, but for *text*.
+        Return the attributes as JSON types, without *text*.
 
-        *ref* stays as it is where JSON has its type, and is its ``str`` otherwise.
+        A *ref* of a type that JSON does not have is converted by ``str``.
         """
         return as_dict(self, without=("text",))
 
@@ -154,26 +154,26 @@ class Outcome:
 @frozen(kw_only=True)
 class Progress:
     """
-    The counts of a bulk run, at one instant.
+    The counts of a bulk run, at one point in time.
 
     Attributes:
         sent: Numbers that the gateway accepted.
         rejected: Numbers that the gateway refused.
         not_sent: Numbers that never left, duplicates included.
-        unknown: Numbers that were handed over and had no readable answer.
+        unknown: Numbers that were handed over without a readable answer.
         duplicates: How many of *not_sent* appeared earlier in the same run.
-        skipped: How many of *not_sent* the option ``skip`` named.
+        skipped: How many of *not_sent* the option ``skip`` left out.
         waiting: Numbers that were read and have no fate yet.
         requests: Requests that were handed over to the gateway.
-        in_flight: Requests that wait for their turn or for their answer.
-        remaining_credits: The balance that the last answer named, or None.
-        stopped: The word of what ended the run early, or None.
+        in_flight: Requests that wait for a slot or for their answer.
+        remaining_credits: The last reported balance, or None.
+        stopped: The code of what ended the run early, or None.
         complete: Whether the input was read to its end and every number has a fate.
-        expected: How many numbers the input has; None where it does not say.
+        expected: How many numbers the input has; None if it has no length.
         numbers_per_minute: The speed over the last minute; None before the first fate is known.
-        eta: Seconds until the end, at this speed; None where speed or end is not known.
-        paused_for: Seconds for which the run has been held by a refusal for the rate or by an
-            outage; None while it is not.
+        eta: Seconds until the end, at this speed; None if speed or end is not known.
+        paused_for: Seconds for which a refusal for the rate or an outage has held the run; None
+            while it is not held.
     """
 
     sent: int = 0
@@ -204,7 +204,7 @@ class Progress:
         return self.complete and self.sent + self.duplicates + self.skipped == self.total
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes, `total` and `ok` as types that JSON has."""
+        """Return the attributes, `total` and `ok` as JSON types."""
         return as_dict(self, also=("total", "ok"))
 
     def __str__(self) -> str:
@@ -227,8 +227,8 @@ class Report(Sequence[Outcome]):
     """
     The outcomes of a bulk run, in input order; immutable.
 
-    Kept as columns: at most 24 bytes a number and the length of its message id. What was refused
-    as input is kept as given, and a `Message.ref` is kept as it is.
+    Stored as columns: at most 24 bytes per number plus the length of its message id. Refused inputs
+    are kept as given, and each `Message.ref` as it is.
     """
 
     __slots__ = ("_columns", "_name", "_progress")
@@ -260,7 +260,7 @@ class Report(Sequence[Outcome]):
 
     @property
     def unknown(self) -> int:
-        """Numbers that were handed over and had no readable answer."""
+        """Numbers that were handed over without a readable answer."""
         return self._progress.unknown
 
     @property
@@ -275,12 +275,12 @@ class Report(Sequence[Outcome]):
 
     @property
     def remaining_credits(self) -> int | None:
-        """The balance that the last answer named, or None."""
+        """The last reported balance, or None."""
         return self._progress.remaining_credits
 
     @property
     def stopped(self) -> str | None:
-        """The word of what ended the run early, or None."""
+        """The code of what ended the run early, or None."""
         return self._progress.stopped
 
     @property
@@ -294,22 +294,22 @@ class Report(Sequence[Outcome]):
         return self._progress.ok
 
     def problems(self) -> list[Outcome]:
-        """Return all that was not certainly sent: rejected, not sent and unknown."""
+        """Return all outcomes that are not `Status.SENT`, including unknown ones."""
         return [self[index] for index in self._columns.where(lambda v: v.status is not Status.SENT)]
 
     def safe_to_resend(self) -> list[Outcome]:
         """
-        Return what was not sent and may be sent again; see `Outcome.is_safe_to_resend`.
+        Return the outcomes that are safe to send again; see `Outcome.is_safe_to_resend`.
 
-        The list goes straight into another call of the same kind: an outcome stands for its
-        number, and after `CustomerSMS.send_messages` for its message. Done until it is empty, that
-        ends (as soon as the gateway can be reached) and doubles nothing.
+        The list can be passed to another call of the same kind: an outcome stands for its number,
+        and after `CustomerSMS.send_messages` for its message. Repeating that until the list is
+        empty terminates (once the gateway can be reached) and sends nothing twice.
         """
         return [self[index] for index in self._columns.where(is_safe_to_resend)]
 
     def raise_for_failures(self) -> None:
         """
-        Do nothing where all was sent.
+        Raise an error unless everything was sent.
 
         Raises:
             BulkFailed: Something was rejected, not sent or unknown, or the input was not read to
@@ -320,27 +320,27 @@ class Report(Sequence[Outcome]):
 
     def to_dict(self, *, outcomes: bool = False) -> dict[str, Any]:
         """
-        Return the counts as types that JSON has; see `Progress.to_dict`.
+        Return the counts as JSON types; see `Progress.to_dict`.
 
         Args:
-            outcomes: Whether to add all outcomes, as a list of `Outcome.to_dict`. For those that
-                matter, take ``[one.to_dict() for one in report.problems()]``.
+            outcomes: Whether to add all outcomes, as a list of `Outcome.to_dict`. For the problems
+                only, use ``[one.to_dict() for one in report.problems()]``.
         """
         counts = self._progress.to_dict()
         return {**counts, "outcomes": [one.to_dict() for one in self]} if outcomes else counts
 
     def to_csv(self, file: TextFile, *, delimiter: str = ",") -> None:
         """
-        Write all outcomes, one a line below the names of their attributes, but for the texts.
+        Write all outcomes, one per line below a header, without the texts.
 
-        A spreadsheet shows every cell as it is: digits are kept as text (``="+12125551234"``, which
-        `customersms_async.phones.normalize_phone` reads), and what could be taken for a formula
-        begins with an apostrophe. What the file's encoding does not have is escaped.
+        A spreadsheet shows every cell as written: digits stay text (``="+12125551234"``, which
+        `customersms_async.phones.normalize_phone` reads), and a cell that would be taken for a
+        formula begins with an apostrophe. Characters that the file's encoding lacks are escaped.
 
         Args:
-            file: A text file; Excel needs ``encoding="utf-8-sig"`` to know UTF-8.
+            file: A text file; Excel needs ``encoding="utf-8-sig"`` to recognise UTF-8.
 
-            delimiter: What parts the cells; Excel asks for ``;`` where decimals have a comma.
+            delimiter: The separator of cells; Excel expects ``;`` in locales with a decimal comma.
         """
         write_csv(file, Outcome, self, delimiter=delimiter)
 
@@ -382,16 +382,16 @@ class Report(Sequence[Outcome]):
 
 
 def request_name(client: str, number: int) -> str | None:
-    """Name an attempt: the client's own few letters and the attempt's number; 0 is no attempt."""
+    """Return the id of an attempt: the client's prefix and the attempt's number; None for 0."""
     return f"{client}-{number}" if number else None
 
 
 def is_safe_to_resend(fate: Verdict | Outcome) -> bool:
     """
-    Whether nothing was sent, for a reason that is not the number's or the text's own.
+    Whether nothing was sent, for a reason that lies neither in the number nor in the text.
 
-    A refusal for the key, for want of credit or for the rate proves that nothing was sent, and says
-    nothing about the person.
+    A refusal for the key, for lack of credit or for the rate proves that nothing was sent, and says
+    nothing about the recipient.
     """
     if fate.status is Status.NOT_SENT:
         return fate.code not in _NEVER_TO_RESEND

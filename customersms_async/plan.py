@@ -1,5 +1,5 @@
 """
-What a run over messages will be, before anything is sent.
+The plan of a run over messages, before anything is sent.
 
 ::
 
@@ -8,11 +8,11 @@ What a run over messages will be, before anything is sent.
 
 Rules of this module:
 
-1. The same rules as in the run: numbers and texts are checked by the same functions, doubles are
+1. The same rules as in the run: numbers and texts are checked by the same functions, duplicates are
    equal (number, text) pairs, and equal texts share a request within ``look_ahead`` messages.
-2. Each message is looked at once, as it comes. With ``dedupe=False``, memory is bounded,
-   however long the input is.
-3. What is not documented is not claimed: credits are *at least* one a message.
+2. Each message is processed once, as it arrives. With ``dedupe=False``, memory is bounded for an
+   input of any length.
+3. Nothing undocumented is claimed: credits are *at least* one per message.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ __all__ = [
     "plan_messages",
 ]
 
-#: Of the limit, how much bulk runs use.
+#: The share of the limit that bulk runs use.
 _PACE: Final = 0.98
 
 
 class PlanOptions(TypedDict, total=False):
     """
-    What a plan takes beside the messages; the same as the run is given.
+    The options of a plan; use the same as for the run.
 
     Attributes:
         batch_size: Numbers in one request; 100 by default.
-        look_ahead: Messages held back, at most, to find equal texts; 50,000 by default.
-        dedupe: Whether doubles are found, True by default. Costs about 200 bytes a message.
-        parse_phone: Reads a number; `customersms_async.phones.normalize_phone` by default.
+        look_ahead: The most messages held back to find equal texts; 50,000 by default.
+        dedupe: Whether to find duplicates, True by default. Costs about 200 bytes per message.
+        parse_phone: Parses a number; `customersms_async.phones.normalize_phone` by default.
         rate: The limit of the gateway; 100 requests a minute by default.
     """
 
@@ -77,20 +77,19 @@ class Plan:
     Attributes:
         recipients: Messages that would be sent.
         bad: Messages or rows that cannot be sent.
-        doubles: Messages that stand earlier with the same number and text.
-        skipped: Rows that were left out because they are on the list of those who want nothing.
+        doubles: Messages that appeared earlier with the same number and text.
+        skipped: Rows that were left out because they are on the opt-out list.
         texts: Different texts; None without ``dedupe``.
-        requests: Requests in which they would leave.
+        requests: Requests needed.
         segments: Segments of all messages together.
-        segments_swapped: The same, with each character that forces UCS-2 replaced where that can
-            be done.
-        ucs2: Messages that have such a character.
+        segments_swapped: The same, after replacing characters that force UCS-2 where possible.
+        ucs2: Messages that contain such a character.
         reasons: Why the bad ones are bad, the most frequent reason first.
         forcing: The characters that force UCS-2, the most frequent first.
         first: The first message, or None.
         longest: The message with the most characters, or None.
         dearest: The first of the messages with the most segments, or None.
-        rate: The limit by which `minutes` counts.
+        rate: The limit on which `minutes` is based.
     """
 
     recipients: int = 0
@@ -111,12 +110,12 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """All that was looked at."""
+        """All messages and rows that were read."""
         return self.recipients + self.bad + self.doubles + self.skipped
 
     @property
     def credits_at_least(self) -> int:
-        """Credits that it costs at least: one a message. The price is not documented."""
+        """The least it costs in credits: one per message. The price is not documented."""
         return self.recipients
 
     @property
@@ -168,15 +167,15 @@ def _counted(number: int, noun: str) -> str:
 
 def plan_messages(messages: Iterable[Message | Refusal], **options: Unpack[PlanOptions]) -> Plan:
     """
-    Read *messages* once, to the end, and say what their run will be.
+    Read *messages* once, to the end, and return the plan of their run.
 
     Args:
-        messages: Any iterable; `Refusal`s among them count as bad, or as skipped.
+        messages: Any iterable; a `Refusal` in it counts as bad, or as skipped.
 
-        options: The same as the run is given; see `PlanOptions`.
+        options: The same as for the run; see `PlanOptions`.
 
     Raises:
-        ConfigurationError: An option is out of its range.
+        ConfigurationError: An option is out of range.
     """
     planner = Planner(**options)
     for message in messages:
@@ -196,7 +195,7 @@ async def aplan_messages(
 
 @define(eq=False)
 class _Group:
-    """Messages of one text that would wait for others."""
+    """Messages of one text that wait for others of the same text."""
 
     size: Size
     waiting: int = 0
@@ -204,16 +203,16 @@ class _Group:
 
 class Planner:
     """
-    Takes messages one by one, and can say at any time what their run would be.
+    Takes messages one by one, and returns the plan of their run at any time.
 
     Args:
         batch_size: Numbers in one request.
 
-        look_ahead: Messages held back, at most, to find equal texts.
+        look_ahead: The most messages held back to find equal texts.
 
-        dedupe: Whether doubles are found; with False, memory is bounded.
+        dedupe: Whether to find duplicates; with False, memory is bounded.
 
-        parse_phone: Reads a number.
+        parse_phone: Parses a number.
 
         rate: The limit of the gateway.
 
@@ -246,7 +245,7 @@ class Planner:
         self._samples = Samples()
 
     def add(self, message: Message | Refusal) -> None:
-        """Take one more; what is neither a `Message` nor a `Refusal` counts as bad."""
+        """Add one more; anything that is neither a `Message` nor a `Refusal` counts as bad."""
         self._seen += 1
         if isinstance(message, Refusal):
             self._refuse(message)
@@ -261,7 +260,7 @@ class Planner:
             self._take(good)
 
     def plan(self) -> Plan:
-        """Say what the run over all that was added would be."""
+        """Return the plan of all that was added."""
         return Plan(
             recipients=self._recipients,
             bad=self._bad.count,
@@ -324,7 +323,7 @@ class Planner:
         self._samples.look_at(message, size.segments)
 
     def _wait(self, text: str, group: _Group) -> None:
-        """Hold a message back until its request is full, or too many are held back."""
+        """Hold a message back until its request is full, or too many are held."""
         group.waiting += 1
         self._waiting += 1
         if group.waiting >= self._batch_size:

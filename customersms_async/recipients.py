@@ -1,5 +1,5 @@
 """
-Lists of recipients as people keep them, as messages and refusals.
+Reads lists of recipients as people keep them: messages, and refusals of bad rows.
 
 ::
 
@@ -8,11 +8,11 @@ Lists of recipients as people keep them, as messages and refusals.
 
 Rules of this module:
 
-1. What is wrong with the file, its header or the text is an error before the first row, of one
-   class at a time. What is wrong with a row is a `Refusal` in its place, and the next row follows.
-2. Rows are numbered as a spreadsheet shows them, and ``ref`` is made of that number.
-3. Nothing is guessed that decides who gets what: of two columns that may hold the numbers the
-   caller names one, and a cell that a spreadsheet has spoilt is refused.
+1. A problem of the file, its header or the text is an error before the first row, one class of
+   problem at a time. A bad row yields a `Refusal` in its place, and reading continues.
+2. Rows are numbered as a spreadsheet shows them, and ``ref`` is made from that number.
+3. Nothing is guessed that decides who gets what: if two columns may contain the numbers, the caller
+   must name one, and a cell that a spreadsheet has damaged is refused.
 4. A file of any size is read a little at a time.
 """
 
@@ -49,14 +49,14 @@ _NO_HEADER: Final = (
 
 class Recipients(Iterable[Message | Refusal]):
     """
-    A list of recipients, read again each time it is iterated over.
+    A list of recipients, read anew each time it is iterated over.
 
     Attributes:
         path: The file.
         columns: The names of its columns.
-        phone_column: The name of the one with the numbers.
-        encoding: How the file is encoded, or ``"xlsx"``.
-        delimiter: What stands between two cells; None in a workbook.
+        phone_column: The name of the column with the numbers.
+        encoding: The encoding of the file, or ``"xlsx"``.
+        delimiter: The separator of cells; None for a workbook.
     """
 
     def __init__(self, path: Path, table: Table, header: Row, reader: RowReader) -> None:
@@ -73,7 +73,7 @@ class Recipients(Iterable[Message | Refusal]):
         return map(self._reader.read, self._filled())
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Return number and cells of each row that is not empty, as they are in the file."""
+        """Yield number and cells of each row that is not empty, as in the file."""
         return ((row.number, row.cells) for row in self._filled())
 
     def __repr__(self) -> str:
@@ -99,32 +99,32 @@ def read(
     sheet: str | None = None,
 ) -> Recipients:
     """
-    Open a list of recipients: a text file with commas, semicolons or tabs, or an ``.xlsx``.
+    Open a list of recipients: a text file with commas, semicolons or tabs, or an ``.xlsx`` file.
 
     The header is read, and the text is checked against it; rows are read when the result is
-    iterated over. Hidden and filtered rows of a workbook are rows.
+    iterated over. Hidden and filtered rows of a workbook are included.
 
     Args:
         path: The file.
 
-        text: The text, with places for columns: ``Hi {name}``. Without it, the column ``text`` or
-            ``message`` holds the texts.
+        text: The text, with placeholders for columns: ``Hi {name}``. Without it, the texts come
+            from the column ``text`` or ``message``.
 
-        text_file: A file with the text, instead.
+        text_file: A file with the text, instead of *text*.
 
-        phone: The column of the numbers; by default ``phone``, or the only one called like it.
+        phone: The column of the numbers; by default ``phone``, or the only one with a similar name.
 
-        country: Two letters, for numbers without a country code; needs the extra
+        country: A two-letter code, for numbers without a country code; needs the extra
             ``[phonenumbers]``. By default they are refused.
 
-        parse_phone: Reads a number, instead.
+        parse_phone: Parses a number, instead of *country*.
 
-        skip: Numbers of those who want no messages, or a file of them.
+        skip: Opted-out numbers, or a file of them.
 
-        encoding: The encoding. By default a byte-order mark decides, else UTF-8 where the whole
-            file is valid, else Windows-1252.
+        encoding: The encoding. By default a byte-order mark decides, else UTF-8 if the whole file
+            is valid, else Windows-1252.
 
-        delimiter: What stands between two cells; by default what parts the header and the first
+        delimiter: The separator of cells; by default the one that splits the header and the first
             rows evenly.
 
         sheet: The sheet of a workbook; by default the one that was open when it was saved.
@@ -132,7 +132,7 @@ def read(
     Raises:
         RecipientsError: The file, its header or the text cannot be used; the message says why.
         ConfigurationError: Two options contradict each other, or there is no such country.
-        InvalidPhone: A number of *skip* is none.
+        InvalidPhone: A number in *skip* is not valid.
         InvalidMessage: The text is empty or cannot be encoded.
         OSError: A file cannot be opened.
         ModuleNotFoundError: An extra is not installed; the error says which.

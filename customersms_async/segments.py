@@ -3,8 +3,8 @@ How many segments a text takes as SMS, and what makes it long.
 
 Rules of this module:
 
-1. One character outside the GSM alphabet turns the whole text into UCS-2, which more than halves
-   the room of a segment. Such characters are named, with what to write instead.
+1. One character outside the GSM alphabet forces the whole text into UCS-2, which more than halves
+   the room of a segment. Such characters are listed, with what to write instead.
 2. An escape sequence or a surrogate pair is never split: what does not fit goes to the next part.
 3. National shift tables are not used: the gateway documents none.
 
@@ -37,7 +37,7 @@ _GSM: Final = _EXTENDED | frozenset(
     "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 
-#: Units of a message that is alone, and of each part of a longer one.
+#: Units of a single-part message, and of each part of a longer one.
 _ROOM: Final[dict[Encoding, tuple[int, int]]] = {GSM7: (160, 153), UCS2: (70, 67)}
 
 _LAST_UNIT: Final = "\uffff"
@@ -46,14 +46,14 @@ _LAST_UNIT: Final = "\uffff"
 @frozen
 class Forcing:
     """
-    Something in a text that the GSM alphabet does not have.
+    A character in a text that the GSM alphabet lacks.
 
     Attributes:
-        char: The character; with the marks that stand on it, where there are some.
-        name: Its name in Unicode, or ``U+0085`` where it has none.
-        positions: Where it stands: offsets in characters, from 0.
-        swap: What to write instead, in the GSM alphabet; empty where it can be left out, None
-            where nothing means the same.
+        char: The character, with its combining marks if it has any.
+        name: Its name in Unicode, or ``U+0085`` if it has none.
+        positions: Where it is: offsets in characters, from 0.
+        swap: What to write instead, in the GSM alphabet; empty if it can be left out, None if
+            nothing means the same.
     """
 
     char: str
@@ -89,7 +89,7 @@ class Segments:
         text: The text; never shown by ``repr``.
         encoding: ``"GSM-7"`` or ``"UCS-2"``.
         units: Septets in GSM-7, UTF-16 code units in UCS-2.
-        joints: Where the second part begins, the third …: offsets in characters.
+        joints: Where each part after the first begins: offsets in characters.
     """
 
     text: str = field(repr=False)
@@ -99,29 +99,29 @@ class Segments:
 
     @property
     def segments(self) -> int:
-        """How many parts are sent, at least 1."""
+        """The number of parts, at least 1."""
         return len(self.joints) + 1
 
     @property
     def room(self) -> int:
-        """Units that fit in as many segments."""
+        """Units that fit into this number of segments."""
         alone, part = _ROOM[self.encoding]
         return part * self.segments if self.joints else alone
 
     @property
     def is_forced(self) -> bool:
-        """Whether something in it forces UCS-2."""
+        """Whether a character forces UCS-2."""
         return self.encoding == UCS2
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The text, cut at the joints."""
+        """The text, split at the joints."""
         edges = (0, *self.joints, len(self.text))
         return tuple(self.text[a:b] for a, b in itertools.pairwise(edges))
 
     @property
     def forcing(self) -> tuple[Forcing, ...]:
-        """What forces UCS-2, each once, in the order of the text; empty in GSM-7."""
+        """The characters that force UCS-2, each once, in order of appearance; empty in GSM-7."""
         places: dict[str, list[int]] = {}
         for start, cluster in _foreign(self.text):
             places.setdefault(cluster, []).append(start)
@@ -132,7 +132,7 @@ class Segments:
 
     @property
     def swapped(self) -> str:
-        """The text with each swap made; what has none stays."""
+        """The text with all swaps applied; characters without one stay."""
         foreign = {cluster: _swap(cluster) for _, cluster in _foreign(self.text)}
         return _replaced(self.text, {old: new for old, new in foreign.items() if new is not None})
 
@@ -142,7 +142,7 @@ class Segments:
         return count(self.swapped).segments
 
     def to_dict(self) -> dict[str, object]:
-        """Return all but the text itself, ready for JSON."""
+        """Return everything except the text itself, ready for JSON."""
         return {
             "segments": self.segments,
             "encoding": self.encoding,
@@ -165,7 +165,7 @@ def count(text: str) -> Segments:
     Count the segments of *text*, at least 1.
 
     Raises:
-        TypeError: *text* is no string.
+        TypeError: *text* is not a string.
     """
     used = _characters(text)
     if used <= _GSM:
@@ -206,7 +206,7 @@ def _is_pair(char: str) -> bool:
 
 
 def _foreign(text: str) -> list[tuple[int, str]]:
-    """Return what is outside the alphabet, with its offset; marks stay with what they stand on."""
+    """Return what is outside the alphabet, with offsets; marks stay with their base."""
     outside = set(text) - _GSM
     if any(map(may_join, outside)):
         return [(start, one) for start, one in clusters(text) if not _GSM.issuperset(one)]
@@ -225,6 +225,6 @@ def _replaced(text: str, swaps: dict[str, str]) -> str:
 
 
 def _spelt(swap: str) -> str:
-    """Show a swap on any stream: what is no printable ASCII by its name."""
+    """Show a swap on any stream: by name unless it is printable ASCII."""
     is_clear = swap.isascii() and swap.isprintable() and swap != " "
     return swap if is_clear else name_of(swap)

@@ -9,8 +9,8 @@ Every test gets a fresh account with an empty mailbox at a local gateway that se
 environment variables that point an application at it. The marker sets options:
 ``@pytest.mark.sms_sandbox(limit=100, credits=3, script="500, answer-lost")``.
 
-Rule of this module: pytest imports it in every project that has the library installed, so it
-imports nothing but pytest, and what pytest itself imports, until a test asks for the fixture.
+Rule of this module: pytest imports it in every project that has the library installed, so until a
+test requests the fixture, it imports only pytest and what pytest itself imports.
 """
 
 import itertools
@@ -30,17 +30,17 @@ _NAME = "sms_sandbox"
 
 #: Why a request to another machine is refused while a test has the fixture.
 _REASON = (
-    "a test with the fixture sms_sandbox reaches this machine only. A client that is made before "
-    "the fixture has set CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT does not have them: make it "
-    "in the test, or in a fixture of function scope"
+    "a test with the fixture sms_sandbox can reach this machine only. A client that was made "
+    "before the fixture set CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT does not have them: make "
+    "it in the test, or in a fixture of function scope"
 )
 
-#: Where a test that has the fixture keeps it; another fixture may have the same name.
+#: The fixture of a test, if it has it; another fixture may have the same name.
 _SANDBOX = pytest.StashKey["SmsSandbox"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
         f"{_NAME}(*, credits, limit, per, rule, burst, rate_refusal, retry_after, script, "
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give the fixture to tests with the marker, ahead of fixtures that may read the key."""
+    """Add the fixture to tests with the marker, before fixtures that may read the key."""
     if hasattr(item, "fixturenames"):  # items of other plugins may have none
         _place(cast("pytest.Function", item))
 
@@ -60,14 +60,14 @@ def _place(item: pytest.Function) -> None:
 
 
 def _is_ours(item: pytest.Function) -> bool:
-    """Tell whether the fixture of that name is this one, or others made of it."""
+    """Whether the fixture of that name is this one, or one that builds on it."""
     newest_first = reversed(_definitions(item, _NAME))
     others = itertools.takewhile(lambda one: one.func.__module__ != __name__, newest_first)
     return all(_NAME in one.argnames for one in others)
 
 
 def _with_it_first(item: pytest.Function) -> list[str]:
-    """Order the fixtures: wider scopes, as pytest has them, then this one, then all others."""
+    """Order the fixtures: wider scopes, in pytest's order, then this one, then all others."""
     names = [name for name in item.fixturenames if name != _NAME]
     wider = list(itertools.takewhile(lambda name: _is_wider(item, name), names))
     return [*wider, _NAME, *names[len(wider) :]]
@@ -78,7 +78,7 @@ def _is_wider(item: pytest.Function, name: str) -> bool:
 
 
 def _definitions(item: pytest.Function, name: str) -> "Sequence[pytest.FixtureDef[object]]":
-    # pytest tells the scope of a fixture before it is made nowhere else.
+    # pytest gives the scope of a fixture before setup nowhere else.
     known = item._fixtureinfo.name2fixturedefs  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return known.get(name, ())
 
@@ -87,7 +87,7 @@ def _definitions(item: pytest.Function, name: str) -> "Sequence[pytest.FixtureDe
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what arrived in the report of a failed test."""
+    """Add what arrived to the report of a failed test."""
     report = yield
     sandbox = item.stash.get(_SANDBOX, None)
     if sandbox is not None and report.failed and report.when != "teardown":
@@ -119,19 +119,19 @@ def sms_sandbox(
 
     It has ``.messages``, ``.wait(phone=…, contains=…)``, ``.last_code(phone)``, ``.fail_next(…)``
     and more. CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT point at it while the test runs. They
-    are set before any other fixture of function scope, in any order in which a test names them;
-    fixtures of wider scope come earlier and see the environment as it was.
+    are set before any other fixture of function scope, whatever the order of the test's arguments;
+    fixtures of wider scope are set up earlier and see the original environment.
 
-    While the test runs, no `CustomerSMS` of the process reaches another machine: a client that
-    an application made earlier, with a real key perhaps, gets a `ConfigurationError` when it
-    sends, and nothing leaves. A client that outlives its test gets an error that names the
-    test its key belonged to.
+    While the test runs, no `CustomerSMS` of the process can reach another machine: a client that
+    an application made earlier, perhaps with a real key, gets a `ConfigurationError` when it
+    sends, and nothing leaves. A client that outlives its test gets an error that names the test
+    its key belonged to.
 
-    Clients that are made during the test and given no limiter are not limited, since the sandbox
-    takes what comes: 3,000 numbers need no minute of waiting. Where the sandbox refuses for the
-    rate (``limit=…``, ``fail_next("rate-limited")``) they pause as always, and
+    Clients that are made during the test without a limiter are not limited, since the sandbox
+    accepts requests at any rate: 3,000 numbers take no minute of waiting. If the sandbox refuses
+    for the rate (``limit=…``, ``fail_next("rate-limited")``), they pause as usual, and
     ``sms_sandbox.advance(seconds)`` moves their clock with the gateway's. A test of the limit
-    itself gives its client a limiter.
+    itself should give its client a limiter.
     """
     from ._limit.unlimited import UnlimitedLimiter  # noqa: PLC0415  # see the rule above
     from ._ports.network_guard import Confinement, confined  # noqa: PLC0415  # the same
@@ -142,7 +142,7 @@ def sms_sandbox(
     for marker in request.node.iter_markers(_NAME):
         if marker.args:
             pytest.fail(f"the marker {_NAME} takes names, like limit=100", pytrace=False)
-        options = {**marker.kwargs, **options}  # the marker that is closest to the test counts
+        options = {**marker.kwargs, **options}  # the marker closest to the test wins
     name = request.node.nodeid
     with (
         an_account(_sms_sandbox_thread, options, name=name, on_advance=limiter.advance) as sandbox,

@@ -1,10 +1,10 @@
 """
-A spreadsheet of people, each with a personal text: run it again, however it ended.
+Sends a personal text to each row of a spreadsheet; run it again, however it ended.
 
     python examples/campaign.py people.csv result.csv
 
-Key and endpoint come from CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT. What was sent in the last
-minute is remembered from one run to the next, in tonight.db.limit.
+Key and endpoint come from CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT. The file tonight.db.limit
+carries the rate limit over from one run to the next.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ TEXT = "Hi {name}, the parents' evening is on 3 December at 19:00."
 
 
 async def main(people: str, result: str) -> None:
-    """Add the list, say what it will be, send what is left, and write down who got it."""
+    """Add the list, print the plan, send what is left, and write the results."""
     async with Outbox("tonight.db") as outbox, CustomerSMS(limiter=outbox.limiter) as sms:
         campaign = outbox.campaign("parents-evening-2026-12")
         print(await campaign.add(read(people, text=TEXT)))

@@ -3,9 +3,9 @@ A campaign by Celery beat: every five minutes, send what is left of it.
 
     celery -A examples.campaign_celery worker --beat
 
-Celery may run a task twice, or lose one with its worker: what was sent stands in the outbox, so the
-next task goes on and doubles nobody. Two tasks at once share the work. OUTBOX is a path, or a
-``postgresql://`` URL where the workers are on several machines.
+Celery may run a task twice, or lose one with its worker. The outbox records what was sent, so the
+next task continues and sends nothing twice. Two tasks at once share the work. OUTBOX is a path, or
+a ``postgresql://`` URL if the workers are on several machines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ app = Celery("campaigns", broker=os.environ.get("BROKER_URL", "redis://localhost
 
 @app.task(name="send_tonight", ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
 def send_tonight() -> None:
-    """Add what is new in the list, and send what is left."""
+    """Add new rows of the list, and send what is left."""
     with Outbox(os.environ["OUTBOX"]) as outbox, CustomerSMS(limiter=outbox.limiter) as sms:
         campaign = outbox.campaign("parents-evening-2026-12")
         campaign.add(read("people.csv", text=TEXT))

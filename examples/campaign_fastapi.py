@@ -3,9 +3,9 @@ An order and its message in one transaction, sent by the application itself, wit
 
     uvicorn examples.campaign_fastapi:app --workers 2
 
-The message is there if the order is. `outbox.worker` sends it as soon as it is committed, in
-whichever process; what a process that dies leaves behind is sent by the next one. Key and endpoint
-come from CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT.
+The message exists if and only if the order does. `outbox.worker` sends it as soon as it is
+committed, in any of the processes; if a process dies, another one sends what it had queued. Key and
+endpoint come from CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DATABASE = "shop.db"
 
 @contextlib.asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
-    """Make the tables, and send what is enqueued for as long as the application runs."""
+    """Create the tables, and send enqueued messages while the application runs."""
     async with Outbox(DATABASE) as outbox, CustomerSMS(limiter=outbox.limiter) as sms:
         with contextlib.closing(sqlite3.connect(DATABASE)) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY)")
@@ -34,7 +34,7 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
 
 
 class Order(BaseModel):
-    """What is ordered, and by whom."""
+    """An order, and the phone of its customer."""
 
     id: int
     phone: str

@@ -2,10 +2,10 @@
 One campaign, sent by any number of machines, through one PostgreSQL.
 
     OUTBOX=postgresql://… python examples/campaign_two_machines.py people.csv    # where the list is
-    OUTBOX=postgresql://… python examples/campaign_two_machines.py               # on each other one
+    OUTBOX=postgresql://… python examples/campaign_two_machines.py               # on all others
 
-They share the work and the gateway's limit. What a machine that dies had not begun is sent by the
-others after its lease of 30 seconds; what it had on its way is unknown, and is not sent again.
+They share the work and the gateway's limit. If a machine dies, the others send what it had not
+begun after its lease of 30 seconds; what it had in flight is unknown, and is not sent again.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ TEXT = "Hi {name}, the parents' evening is on 3 December at 19:00."
 
 
 async def main(*lists: str) -> None:
-    """Add the lists that are here, and send what is left."""
+    """Add the given lists, and send what is left."""
     async with (
         Outbox(os.environ["OUTBOX"]) as outbox,
         CustomerSMS(limiter=outbox.limiter) as sms,

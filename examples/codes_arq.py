@@ -3,10 +3,10 @@ Messages from a queue, with arq.
 
     arq examples.codes_arq.WorkerSettings
 
-arq runs a job at least once: one that was cut off, by a crash or by a shutdown that took too long,
-runs again. So each job leaves a mark in Redis before it sends, and a job that finds its own mark
-sends nothing: what became of the message is unknown, as it was in flight when the mark's writer
-ended. What was not sent for certain takes the mark away, and comes back later.
+arq runs a job at least once: a job that was interrupted, by a crash or a slow shutdown, runs again.
+So each job leaves a mark in Redis before it sends, and a job that finds its own mark sends nothing:
+the fate of its message is unknown, since it was in flight when the first run ended. A message that
+was certainly not sent removes the mark and is retried later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAY = 86_400  # seconds for which a mark is kept; longer than any job may wait
 
 
 async def startup(ctx: dict[str, Any]) -> None:
-    """Open a client, whose limit all workers share."""
+    """Open a client; all workers share its limit."""
     ctx["sms"] = await CustomerSMS(limiter=REDIS_URL).__aenter__()
 
 
@@ -34,7 +34,7 @@ async def shutdown(ctx: dict[str, Any]) -> None:
 
 
 async def send_code(ctx: dict[str, Any], phone: str, text: str) -> str:
-    """Send a message; the result is what became of it."""
+    """Send a message; the result is its fate."""
     redis, mark = ctx["redis"], f"sms-sent:{ctx['job_id']}"
     if not await redis.set(mark, "", nx=True, ex=DAY):
         return "unknown"
@@ -51,11 +51,11 @@ async def send_code(ctx: dict[str, Any], phone: str, text: str) -> str:
 
 
 class WorkerSettings:
-    """What the command `arq` reads."""
+    """The settings for the command `arq`."""
 
     functions: ClassVar = [send_code]
     on_startup = startup
     on_shutdown = shutdown
     redis_settings = RedisSettings.from_dsn(REDIS_URL)
     job_completion_wait = 60  # seconds after SIGTERM for jobs that have begun
-    max_tries = 1_000  # refusals for want of time are no failures
+    max_tries = 1_000  # a refusal for lack of time is not a failure

@@ -3,12 +3,12 @@ Messages from a queue, with Celery.
 
     celery -A examples.codes_celery worker --concurrency 2
 
-The broker, the results and the limit that all workers share are in one Redis, at REDIS_URL.
+The broker, the results and the shared limit of all workers are in one Redis, at REDIS_URL.
 
-A task is taken off the queue before it begins (Celery's default, `acks_late=False`), so that a
-worker that dies leaves a message unsent and never sends it twice. What was not sent for certain is
-tried again; what is unknown is not. On SIGTERM Celery ends the tasks that have begun, and leaves
-the others in the queue.
+A task is removed from the queue before it begins (Celery's default, `acks_late=False`), so that a
+worker that dies may leave a message unsent, but never sends it twice. A message that was certainly
+not sent is retried; an unknown one is not. On SIGTERM Celery finishes the tasks that have begun,
+and leaves the others in the queue.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ sms = CustomerSMS(limiter=REDIS_URL)  # opens nothing before the first task of e
 
 @app.task(bind=True, max_retries=None)  # type: ignore[untyped-decorator]  # Celery has no types
 def send_code(task: Task[[str, str], str], phone: str, text: str) -> str:
-    """Send a message; the result is what became of it."""
+    """Send a message; the result is its fate."""
     try:
         sms.send(phone, text, timeout=5)
-    except NotSent as error:  # the queue is long, or the gateway away: nothing went out
+    except NotSent as error:  # the queue is long, or the gateway is down: nothing was sent
         raise task.retry(countdown=error.retry_after or 5.0) from None
     except Rejected as error:
         return f"rejected: {error.code}"

@@ -1,13 +1,13 @@
 """
-Make a campaign of a spreadsheet, kill the process that sends it in the middle, and finish it.
+Make a campaign from a spreadsheet, kill the sending process halfway, and finish it.
 
-The demo starts a process that sends, kills it with ``kill -9`` while requests are on their way, and
-starts the same command again. In the end it compares the campaign's journal with what the gateway
-has written down itself.
+The demo starts a process that sends, kills it with ``kill -9`` while requests are in flight, and
+starts the same command again. Finally, it compares the campaign's journal with the gateway's own
+records.
 
 The gateway is the sandbox that comes with the library: it speaks the real one's API, runs in this
-process, and sends nothing. The rows in `recipients.csv` are as people keep them, and their numbers
-belong to nobody. A few of them make the sandbox misbehave, as a real gateway does now and then.
+process, and sends nothing. The rows in `recipients.csv` are as people keep them, with numbers that
+belong to no one. A few of them make the sandbox misbehave, as a real gateway does now and then.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ TEXT = "We have moved! From Monday you find us at 12 Harbour Street, nine to six
 DATABASE, CAMPAIGN = "tonight.db", "we-have-moved"
 
 LIMIT = 100  # requests a minute: the gateway's, and the client's default
-AT_ONCE = 3  # requests on their way
-MOST_SHOWN = 8  # rows that need the same
-SLOW = range(11, 14)  # requests whose answers take so long that the client is killed before
+AT_ONCE = 3  # requests in flight
+MOST_SHOWN = 8  # rows with the same need
+SLOW = range(11, 14)  # requests with slow answers, during which the client is killed
 
 Until: TypeAlias = Callable[[CampaignStatus], bool]
 
@@ -67,7 +67,7 @@ ADVICE = {
 
 
 async def send() -> None:
-    """Send what is left of the campaign; key and endpoint stand in the environment."""
+    """Send what is left of the campaign; key and endpoint come from the environment."""
     async with Outbox(DATABASE) as outbox, CustomerSMS(limiter=outbox.limiter) as sms:
         campaign = outbox.campaign(CAMPAIGN)
         await campaign.add(read(RECIPIENTS, phone="Mobile", text=TEXT))
@@ -78,7 +78,7 @@ async def send() -> None:
 
 
 async def show(console: Console) -> None:
-    """Let the campaign be sent by a process that is killed, and by another one."""
+    """Send the campaign with a process that is killed, and finish it with another one."""
     people, started = read_people(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         async with (
@@ -93,33 +93,31 @@ async def show(console: Console) -> None:
     seconds = time.monotonic() - started
     console.print("[bold]Rows that need attention[/]")
     console.print(attention(outcomes, people))
-    console.print(
-        f"[bold]The campaign's journal beside the gateway's own ledger[/], {seconds:.1f} s"
-    )
+    console.print(f"[bold]The campaign's journal and the gateway's own records[/], {seconds:.1f} s")
     console.print(comparison(outcomes, sandbox, len(people)))
     console.print(witness(sandbox))
 
 
 def make_latency() -> Callable[[], float]:
-    """Give seconds before each answer: a request that is carried out may be answered much later."""
+    """Return the latency function: a request that is carried out may be answered much later."""
     numbers = itertools.count(1)
     return lambda: 30.0 if next(numbers) in SLOW else 0.4
 
 
 def is_in_the_middle(now: CampaignStatus) -> bool:
-    """Tell whether the slow requests, of 100 numbers each, are on their way and all others done."""
+    """Whether the slow requests, of 100 numbers each, are in flight and all others done."""
     return now.requests == SLOW[-1] and now.sending == len(SLOW) * 100
 
 
 async def send_twice(sender: Sender, meter: Meter, console: Console) -> None:
-    """Kill the first process in the middle, and let a second one finish."""
+    """Kill the first process halfway, and let a second one finish."""
     async with sender.process() as first:
         await meter.watch(first, until=is_in_the_middle)
         first.kill()
     now = await meter.look()
     console.print(
         f"[bold red]kill -9[/] of process {first.pid}: {now.sent:,} messages are sent, and "
-        f"{now.sending:,} are on their way, whose answers nobody will read."
+        f"{now.sending:,} are in flight, whose answers no one will read."
     )
     async with sender.process() as second:
         console.print(f"[bold]The same command again[/], as process {second.pid}.")
@@ -154,7 +152,7 @@ class Sender:
             await log
 
     async def relay(self, process: Process) -> None:
-        """Print its log, from which the library leaves keys, texts and numbers out."""
+        """Print its log, which contains no keys, texts or full numbers."""
         if process.stderr is None:
             raise TypeError("its stderr is a pipe")
         async for line in process.stderr:
@@ -166,7 +164,7 @@ class Sender:
 
 @contextlib.asynccontextmanager
 async def shown(meter: Meter, console: Console) -> AsyncGenerator[None, None]:
-    """Show how far it is: redrawn on a terminal, a line every three seconds in a file."""
+    """Show the progress: redrawn on a terminal, a line every three seconds in a file."""
     if console.is_terminal:
         with Live(meter, console=console, refresh_per_second=10):
             yield
@@ -188,7 +186,7 @@ async def report_now_and_then(meter: Meter, console: Console) -> None:
 
 @define(eq=False)
 class Meter:
-    """How far the campaign has come, as its database says."""
+    """The progress of the campaign, read from its database."""
 
     campaign: Campaign
     total: int
@@ -196,12 +194,12 @@ class Meter:
     started: float = field(factory=time.monotonic)
 
     async def look(self) -> CampaignStatus:
-        """Ask the database."""
+        """Read the database."""
         self.status = await self.campaign.status()
         return self.status
 
     async def watch(self, process: Process, *, until: Until = lambda _: False) -> None:
-        """Look until *process* has ended, or what is seen is enough."""
+        """Poll until *process* has ended, or *until* is satisfied."""
         while process.returncode is None:
             if until(await self.look()):
                 return
@@ -215,7 +213,7 @@ class Meter:
         return Group("", bar, self.fates(), self.budget(), "")
 
     def line(self) -> Text:
-        """Say the same in one line."""
+        """Return the same in one line."""
         return Text.assemble(self.rows, ": ", self.fates(), " · ", self.budget())
 
     @property
@@ -226,11 +224,11 @@ class Meter:
 
     @property
     def rows(self) -> str:
-        """Say how many rows have a fate."""
+        """Return how many rows have a fate."""
         return f"{self.settled:,} of {self.total:,} rows"
 
     def fates(self) -> Text:
-        """Give the four counts, each in its colour."""
+        """Return the four counts, each in its colour."""
         counts = ((status, getattr(self.status, status.value, 0)) for status in STYLES)
         return Text(" · ").join(
             Text(f"{count:,} {spoken(status)}", STYLES[status] if count else "dim")
@@ -238,13 +236,13 @@ class Meter:
         )
 
     def budget(self) -> Text:
-        """Say what is used of the requests that a minute has. The whole run takes less than one."""
+        """Return the used requests of the minute. The whole run takes less than one."""
         requests = 0 if self.status is None else self.status.requests
         pace = requests / max(time.monotonic() - self.started, 1.0)
         return Text(f"{requests} of {LIMIT} requests of the minute, {pace:.1f} a second", "dim")
 
 
-# --- What it came to ------------------------------------------------------------------------------
+# --- Results --------------------------------------------------------------------------------------
 
 
 @frozen
@@ -273,7 +271,7 @@ class Need:
     Attributes:
         status: Its fate.
 
-        code: The reason in one word, the same in every program.
+        code: The reason code, the same in every program.
 
         advice: What to do.
     """
@@ -284,7 +282,7 @@ class Need:
 
     @property
     def urgency(self) -> int:
-        """Rank of the fate: what is unknown comes first."""
+        """Rank of the fate: unknown comes first."""
         return [Status.UNKNOWN, Status.REJECTED, Status.NOT_SENT].index(self.status)
 
     def __rich__(self) -> Text:
@@ -294,13 +292,13 @@ class Need:
 
 
 def read_people() -> dict[str, Person]:
-    """Read who stands in which row; a campaign names a row by its number, like row-17."""
+    """Read the rows; a campaign names a row by its number, like row-17."""
     cells = read(RECIPIENTS, phone="Mobile", text=TEXT).rows()
     return {f"row-{row}": Person(row, name, phone) for row, (name, phone, *_) in cells}
 
 
 def attention(outcomes: list[Outcome], people: dict[str, Person]) -> Group:
-    """List the rows that a person has to look at, those together that need the same."""
+    """List the rows that need attention, grouped by what they need."""
     alike: defaultdict[Need, list[Person]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.status is not Status.SENT and outcome.code != "DUPLICATE":
@@ -314,17 +312,17 @@ def attention(outcomes: list[Outcome], people: dict[str, Person]) -> Group:
 
 
 def advice(outcome: Outcome) -> str:
-    """Say what to do: the library's own words where the number is a bad one."""
+    """Return what to do: the library's own text for a bad number."""
     if outcome.status is Status.NOT_SENT:
         return f"the {'number' if outcome.code == 'INVALID_PHONE' else 'row'} {outcome.detail}"
     return ADVICE[outcome.status]
 
 
 def listed(people: list[Person]) -> Table:
-    """List rows with their number; of very many the first ones."""
+    """List rows with their number; only the first if there are very many."""
     table = Table.grid(Column(justify="right", width=6), Column(width=24), "", padding=(0, 2, 0, 0))
     for person in people[:MOST_SHOWN]:
-        # A cell of a spreadsheet is text; rich would take some brackets for markup.
+        # A cell is text; rich would take some brackets for markup.
         table.add_row(str(person.row), Text(person.name.strip()), Text(person.phone.strip()))
     if len(people) > MOST_SHOWN:
         table.add_row("", f"and {len(people) - MOST_SHOWN:,} more")
@@ -332,7 +330,7 @@ def listed(people: list[Person]) -> Table:
 
 
 def comparison(outcomes: list[Outcome], sandbox: Sandbox, total: int) -> Table:
-    """Set each fate in the journal beside the messages that the gateway has accepted."""
+    """Compare each fate in the journal with the messages that the gateway has accepted."""
     right = [Column(name, justify="right") for name in ("Journal", "Gateway")]
     table = Table("Fate", *right, "Why", box=ROUNDED)
     accepted = Counter(message.phone for message in sandbox.messages)
@@ -350,18 +348,18 @@ def comparison(outcomes: list[Outcome], sandbox: Sandbox, total: int) -> Table:
 
 
 def why(outcomes: list[Outcome]) -> str:
-    """Give their codes with their counts; what was sent has none."""
+    """Return their codes with counts; sent messages have none."""
     codes = Counter(outcome.code for outcome in outcomes if outcome.code)
     return " · ".join(f"{count} {code}" for code, count in sorted(codes.items()))
 
 
 def witness(sandbox: Sandbox) -> str:
-    """Say what the gateway has seen of the limit."""
+    """Return what the gateway has seen of the limit."""
     turned_away = sum(request.code == "RATE_LIMIT_EXCEEDED" for request in sandbox.requests)
     return (
-        f"The gateway allows {LIMIT} requests a minute and turned {turned_away} of "
-        f"{len(sandbox.requests)} away. The unknown messages that it has\n"
-        "would have come twice, had they been sent again by themselves."
+        f"The gateway allows {LIMIT} requests a minute and refused {turned_away} of "
+        f"{len(sandbox.requests)}. The unknown messages that it has\n"
+        "would have arrived twice if they had been sent again automatically."
     )
 
 
@@ -380,13 +378,13 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(highlight=False, width=120)
     console.print(
-        f"[bold]{RECIPIENTS.name}[/] becomes a campaign: one text for each row, through a gateway "
+        f"[bold]{RECIPIENTS.name}[/] becomes a campaign: one text per row, through a gateway "
         "on this machine that sends nothing."
     )
     try:
         asyncio.run(show(console))
     except KeyboardInterrupt:
-        console.print("Stopped, and the process that sent was killed.")
+        console.print("Stopped; the sending process was killed.")
         return 130
     return 0
 

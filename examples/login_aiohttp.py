@@ -1,9 +1,9 @@
 """
-Login by a code in a text message, with aiohttp.web.
+Login with a code by text message, with aiohttp.web.
 
     python -m examples.login_aiohttp 8000
 
-On SIGTERM aiohttp takes no new connections, waits for what it has taken, and closes the client.
+On SIGTERM aiohttp accepts no new connections, finishes open requests, and closes the client.
 """
 
 import math
@@ -21,7 +21,7 @@ CODES = web.AppKey("CODES", LoginCodes)
 
 
 async def open_both(app: web.Application) -> AsyncGenerator[None, None]:
-    """Keep one client as long as the application runs; its key is in the environment."""
+    """Keep one client open while the application runs; its key is in the environment."""
     async with CustomerSMS() as sms:
         app[SMS], app[CODES] = sms, LoginCodes()
         await sms.ready()
@@ -30,7 +30,7 @@ async def open_both(app: web.Application) -> AsyncGenerator[None, None]:
 
 
 async def health(_: web.Request) -> web.Response:
-    """Say that the application serves."""
+    """Report that the application is up."""
     return web.json_response({"ok": True})
 
 
@@ -42,10 +42,10 @@ async def login(request: web.Request) -> web.Response:
         await request.app[SMS].send(number, f"Your code is {code}", timeout=5)
     except InvalidPhone as error:
         return web.json_response({"detail": error.reason}, status=422)
-    except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
+    except OutcomeUnknown:  # it may be on its way: let the person request another
         detail = "if no code arrives within a minute, ask for a new one"
         return web.json_response({"detail": detail}, status=202)
-    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+    except NotSent as error:  # overload, or the gateway is down: a retry sends nothing twice
         wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
         return web.json_response({"detail": error.code}, status=503, headers=wait)
     except SendError as error:  # the gateway said no, to the number or to us

@@ -1,4 +1,4 @@
-"""Login codes in a SQLite file that all workers of a machine share; your database does as well."""
+"""Login codes in a SQLite file shared by all workers of a machine; your own database works too."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import sqlite3
 import time
 from pathlib import Path
 
-LIFE = 300.0  # seconds for which a code works
-TRIES = 5  # wrong answers after which a code is void
+LIFE = 300.0  # seconds for which a code is valid
+TRIES = 5  # wrong answers after which a code is invalid
 
 
 class LoginCodes:
     """
-    One code a number, for five minutes and five tries; each works once.
+    One code per number, valid for five minutes and five tries; each works once.
 
     Args:
-        path: The file, which is made where there is none.
+        path: The file; created if missing.
     """
 
     def __init__(self, path: Path = Path("login-codes.db")) -> None:
@@ -29,14 +29,14 @@ class LoginCodes:
         )
 
     def make(self, phone: str) -> str:
-        """Make a code for a number; an earlier one is void."""
+        """Make a code for a number; an earlier one becomes invalid."""
         code = f"{secrets.randbelow(10**6):06}"
         row = (phone, code, TRIES, time.time() + LIFE)
         self._database.execute("INSERT OR REPLACE INTO codes VALUES (?, ?, ?, ?)", row)
         return code
 
     def check(self, phone: str, given: str) -> bool:
-        """Say whether this is the code of the number, and use it up."""
+        """Return whether this is the code of the number, and use it up."""
         found = self._database.execute(
             "UPDATE codes SET tries = tries - 1 WHERE phone = ? AND tries > 0 AND ends > ?"
             " RETURNING code",
@@ -45,7 +45,7 @@ class LoginCodes:
         if not found or not hmac.compare_digest(found[0][0].encode(), given.encode()):
             return False
         gone = self._database.execute("DELETE FROM codes WHERE phone = ? RETURNING phone", (phone,))
-        return bool(gone.fetchall())  # of two right answers at once, one is let in
+        return bool(gone.fetchall())  # of two right answers at once, only one counts
 
     def close(self) -> None:
         """Close the file."""

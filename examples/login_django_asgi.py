@@ -1,11 +1,11 @@
 """
-Login by a code in a text message, with Django under ASGI, in one file.
+Login with a code by text message, with Django under ASGI, in one file.
 
     CUSTOMERSMS_LIMITER=sqlite:///sms.limit \
         uvicorn examples.login_django_asgi:application --workers 2
 
-Django has no hook for the beginning and end of a worker; `application` hears of both from the
-server, by the lifespan protocol of ASGI, and keeps the client in between.
+Django has no hook for the start and end of a worker; `application` gets both from the server, by
+the ASGI lifespan protocol, and keeps the client open in between.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ codes = LoginCodes()
 
 
 async def health(_: HttpRequest) -> JsonResponse:
-    """Say that the worker serves."""
+    """Report that the worker is up."""
     return JsonResponse({"ok": True})
 
 
@@ -48,10 +48,10 @@ async def login(request: HttpRequest) -> JsonResponse:
         await sms.send(number, f"Your code is {codes.make(number)}", timeout=5)
     except InvalidPhone as error:
         return JsonResponse({"detail": error.reason}, status=422)
-    except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
+    except OutcomeUnknown:  # it may be on its way: let the person request another
         detail = "if no code arrives within a minute, ask for a new one"
         return JsonResponse({"detail": detail}, status=202)
-    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+    except NotSent as error:  # overload, or the gateway is down: a retry sends nothing twice
         wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
         return JsonResponse({"detail": error.code}, status=503, headers=wait)
     except SendError as error:  # the gateway said no, to the number or to us
@@ -88,7 +88,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
-    """Be the ASGI application."""
+    """Serve as the ASGI application."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
     else:

@@ -1,12 +1,12 @@
 """
-Login by a code in a text message, with Django under WSGI, in one file.
+Login with a code by text message, with Django under WSGI, in one file.
 
     CUSTOMERSMS_LIMITER=sqlite:///sms.limit \
         gunicorn examples.login_django_wsgi:application --workers 2 --threads 8
 
-The synchronous client may be made at import: it opens nothing before its first call, and each
-worker that gunicorn forks has its own loop. On SIGTERM gunicorn lets its threads end their
-requests; the client closes when the worker exits.
+The synchronous client may be created at import: it opens nothing before its first call, and each
+worker that gunicorn forks has its own loop. On SIGTERM gunicorn lets its threads finish their
+requests; the client is closed when the worker exits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ codes = LoginCodes()
 
 
 def health(_: HttpRequest) -> JsonResponse:
-    """Say that the worker serves."""
+    """Report that the worker is up."""
     return JsonResponse({"ok": True})
 
 
@@ -48,10 +48,10 @@ def login(request: HttpRequest) -> JsonResponse:
         sms.send(number, f"Your code is {codes.make(number)}", timeout=5)
     except InvalidPhone as error:
         return JsonResponse({"detail": error.reason}, status=422)
-    except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
+    except OutcomeUnknown:  # it may be on its way: let the person request another
         detail = "if no code arrives within a minute, ask for a new one"
         return JsonResponse({"detail": detail}, status=202)
-    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+    except NotSent as error:  # overload, or the gateway is down: a retry sends nothing twice
         wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
         return JsonResponse({"detail": error.code}, status=503, headers=wait)
     except SendError as error:  # the gateway said no, to the number or to us

@@ -1,10 +1,10 @@
 """
-Login by a code in a text message, with FastAPI.
+Login with a code by text message, with FastAPI.
 
     CUSTOMERSMS_LIMITER=sqlite:///sms.limit uvicorn examples.login_fastapi:app --workers 2
 
-The limiter's file is what lets both workers share the limit of the key. On SIGTERM uvicorn answers
-the requests that it has taken, and then the client is closed: nobody is left without an answer.
+Both workers share the limit of the key through the limiter's file. On SIGTERM uvicorn finishes the
+requests that it has accepted, and then the client is closed: no one is left without an answer.
 """
 
 import math
@@ -23,7 +23,7 @@ Text = Annotated[str, Body()]
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-    """Keep one client as long as the worker runs; its key is in the environment."""
+    """Keep one client open while the worker runs; its key is in the environment."""
     app.state.codes = LoginCodes()
     async with CustomerSMS() as sms:
         await sms.ready()
@@ -37,7 +37,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/health")
 async def health() -> dict[str, bool]:
-    """Say that the worker serves."""
+    """Report that the worker is up."""
     return {"ok": True}
 
 
@@ -50,10 +50,10 @@ async def login(request: Request, phone: Annotated[str, Body(embed=True)]) -> di
         await request.app.state.sms.send(number, f"Your code is {code}", timeout=5)
     except InvalidPhone as error:
         raise HTTPException(422, error.reason) from None
-    except NotSent as error:  # overload, or no way to the gateway: trying again doubles nothing
+    except NotSent as error:  # overload, or the gateway is down: a retry sends nothing twice
         wait = {"Retry-After": str(math.ceil(error.retry_after) or 60)}
         raise HTTPException(503, error.code, wait) from None
-    except OutcomeUnknown:  # perhaps on its way: a second message is for the person to ask for
+    except OutcomeUnknown:  # it may be on its way: let the person request another
         return {"detail": "if no code arrives within a minute, ask for a new one"}
     except SendError as error:  # the gateway said no, to the number or to us
         raise HTTPException(502, error.code) from None

@@ -1,14 +1,14 @@
 """
-Send one text to any number of numbers, write each outcome as soon as it is known, and stop well.
+Send one text to any number of numbers, write each outcome as soon as it is known, and stop cleanly.
 
     python examples/stream_with_signals.py numbers.txt results.csv "We open at nine"
 
-The file has one number a line. Ctrl-C, SIGTERM (a container or service that is stopped) and SIGHUP
-(a terminal that is closed) let nothing new leave; what is in flight is answered and written. A
-second signal ends that wait. Run the same command again: it goes on with the numbers that have no
-line in the results, or one that says that nothing was sent.
+The file has one number per line. After Ctrl-C, SIGTERM (a container or service is stopped) or
+SIGHUP (a terminal is closed), nothing new is sent; requests in flight are awaited and written. A
+second signal ends that wait. Run the same command again to continue: it sends to the numbers that
+have no line in the results, or one that says that nothing was sent.
 
-Exit status: 0 where everything was sent to, 1 where something was not, 130 after a signal.
+Exit status: 0 if everything was sent, 1 if something was not, 130 after a signal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEADER = ["phone", "status", "code", "message_id", "request"]
 
 
 class Results:
-    """A CSV file that each outcome is added to at once, so that a crash loses none of them."""
+    """A CSV file to which each outcome is written at once, so that a crash loses none."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -47,7 +47,7 @@ class Results:
 
 
 def read_done(path: Path) -> set[str]:
-    """Read the numbers that need nothing more: what is unknown may have been sent, too."""
+    """Read the numbers that are done, including unknown ones, which may have been sent."""
     if not path.exists():
         return set()
     with path.open(encoding="utf-8", newline="") as lines:
@@ -56,13 +56,13 @@ def read_done(path: Path) -> set[str]:
 
 
 def read_numbers(path: Path) -> Iterator[str]:
-    """Read the numbers as they are needed."""
+    """Read the numbers lazily."""
     with path.open(encoding="utf-8") as lines:
         yield from filter(None, map(str.strip, lines))
 
 
 class Stop:
-    """The first signal stops a run; the second one waits no longer for what is in flight."""
+    """The first signal stops a run; the second one ends the wait for requests in flight."""
 
     def __init__(self, sms: CustomerSMS, bulk: Bulk) -> None:
         self._sms = sms
@@ -71,7 +71,7 @@ class Stop:
         self.is_asked = False
 
     def listen(self) -> None:
-        """Hear signals from now on."""
+        """Listen to signals from now on."""
         with contextlib.suppress(NotImplementedError):  # Windows; there Ctrl-C cancels the program
             for number in SIGNALS:
                 asyncio.get_running_loop().add_signal_handler(number, self._ask)
@@ -80,13 +80,13 @@ class Stop:
         if not self.is_asked:
             self.is_asked = True
             self._bulk.stop()
-            print("stopping; waiting for what is in flight", file=sys.stderr)
+            print("stopping; waiting for requests in flight", file=sys.stderr)
         elif self._closing is None:
             self._closing = asyncio.ensure_future(self._sms.aclose(drain=0))
 
 
 async def send(source: Path, results: Results, text: str, done: set[str]) -> int:
-    """Send to all that are not *done*, and return the exit status."""
+    """Send to all numbers that are not *done*, and return the exit status."""
     async with CustomerSMS() as sms:
         bulk = sms.stream_many(read_numbers(source), text, skip=done)
         stop = Stop(sms, bulk)
@@ -96,7 +96,7 @@ async def send(source: Path, results: Results, text: str, done: set[str]) -> int
                 async for outcome in bulk:
                     if outcome.code not in {"SKIPPED", "DUPLICATE"}:
                         results.add(outcome)
-        finally:  # what became known after the block was left, by an error say
+        finally:  # outcomes known only after the block was left, for example by an error
             for outcome in bulk.leftovers:
                 results.add(outcome)
             print(bulk.progress)

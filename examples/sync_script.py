@@ -1,10 +1,10 @@
 """
-Send one text to the numbers of a file, without an event loop, and write what became of each.
+Send one text to the numbers in a file, without an event loop, and write the outcome of each.
 
     python examples/sync_script.py numbers.csv results.csv "We open at nine"
 
-The file has a column ``phone``. The key stands in CUSTOMERSMS_API_KEY. Exit status: 0 where every
-message was sent, 1 where some were not, 2 where the file cannot be read.
+The file has a column ``phone``. The key is in CUSTOMERSMS_API_KEY. Exit status: 0 if every message
+was sent, 1 if some were not, 2 if the file cannot be read.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from customersms_async.sync import CustomerSMS
 
 
 def read_numbers(path: Path) -> Iterator[str]:
-    """Read the numbers one by one, as they are needed; runs in the thread of `main`."""
+    """Read the numbers lazily, one by one; runs in the thread of `main`."""
     with path.open(encoding="utf-8-sig", newline="") as lines:
         for row in csv.DictReader(lines):
             yield row["phone"]
 
 
 def send(numbers: Iterator[str], text: str) -> tuple[Report, BaseException | None]:
-    """Send, and return what became of all that was read, and what ended it early."""
+    """Send, and return the report, and the error that ended it early."""
     with CustomerSMS() as sms:
         try:
             return sms.send_many(numbers, text), None
-        except BulkInterrupted as error:  # the file could not be read to its end
+        except BulkInterrupted as error:  # the file could not be read completely
             return error.report, error.__cause__
 
 
@@ -41,7 +41,7 @@ def main(source: Path, target: Path, text: str) -> int:
         report.to_csv(lines)
     print(report)
     if problem is not None:
-        print(f"{source} could not be read to its end: {problem!r}", file=sys.stderr)
+        print(f"{source} could not be read completely: {problem!r}", file=sys.stderr)
         return 2
     return 0 if report.ok else 1
 

@@ -160,7 +160,7 @@ def test_an_empty_endpoint_is_not_the_real_gateway(monkeypatch) -> None:
     """A variable that failed to be set does not mean the gateway that costs money."""
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "")
 
-    with pytest.raises(ConfigurationError, match="CUSTOMERSMS_ENDPOINT is set and empty"):
+    with pytest.raises(ConfigurationError, match="CUSTOMERSMS_ENDPOINT is set but empty"):
         CustomerSMS("cspro_empty")
 
 

@@ -38,7 +38,7 @@ def reason_for(country, phone):
 def test_numbers_of_a_country(country, written, number):
     """What is written within the country is read, and what has a country code as everywhere."""
     if number is None:
-        assert "signs that no number has" in reason_for(country, written)
+        assert "characters that no number has" in reason_for(country, written)
     else:
         assert number == national(country)(written)
 
@@ -52,10 +52,10 @@ def test_numbers_of_a_country(country, written, number):
         ("2125551234567", "is too long for a number in US"),
         ("212-555-1234 ext. 5", "has letters; write digits only, like +12125551234"),
         ("1-800-FLOWERS", "has letters; write digits only, like +12125551234"),
-        ("212-555-1234#5", "has signs that no number has; give one number"),
+        ("212-555-1234#5", "has characters that no number has; give one number"),
         (
             "1.21256E+10",
-            "was changed by a spreadsheet; format the column as text and fill it in again",
+            "was changed by a spreadsheet; format the column as text and enter it again",
         ),
         ("", "is empty; write it like +12125551234"),
         ("+1 23", "is too short; with its country code it has at least 7 digits"),

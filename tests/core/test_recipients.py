@@ -161,7 +161,7 @@ def test_bad_rows_never_stop_it(write):
         f"H\0al,{A}\n"
         f"Ida,{A}\n"
     )
-    spoilt = "was changed by a spreadsheet; format the column as text and fill it in again"
+    spoilt = "was changed by a spreadsheet; format the column as text and enter it again"
 
     assert [
         (2, "NO_PHONE", "has nothing under 'phone'"),

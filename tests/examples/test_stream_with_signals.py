@@ -71,7 +71,7 @@ def test_a_signal(sms_sandbox, tmp_path, name):
     _, errors = program.communicate(timeout=60)
     first = sent(tmp_path)
 
-    assert (130, "stopping; waiting for what is in flight\n") == (program.returncode, errors)
+    assert (130, "stopping; waiting for requests in flight\n") == (program.returncode, errors)
     assert first == arrived(sms_sandbox)
     assert 0 < len(first) < 1_500
 
@@ -100,7 +100,7 @@ def test_a_second_signal(sms_sandbox, tmp_path):
     program.communicate(timeout=10)
     unknown = {phone for phone, status in written(tmp_path) if status == "unknown"}
 
-    assert ("stopping; waiting for what is in flight\n", 130) == (said, program.returncode)
+    assert ("stopping; waiting for requests in flight\n", 130) == (said, program.returncode)
     assert unknown == set(arrived(sms_sandbox))
 
     sms_sandbox.set_faults(latency=0)
