@@ -128,7 +128,7 @@ async def measure(members: int, share: float, phase: float, seed: int, seen: See
 
 
 def cell(members: int, share: float, least: int) -> Seen:
-    """Measure until so many codes were seen, each phase equally often."""
+    """Measure until enough codes were seen, each phase equally often."""
     seen, seed = Seen(), 0
     while len(seen.waits) < least:
         for phase in PHASES:

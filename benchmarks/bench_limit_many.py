@@ -34,7 +34,7 @@ LOOK_BACKS = 2 * (80 + 1 + 5 + 60.1)
 
 
 async def send(limiter: Limiter, endpoint: str, accounts: int) -> tuple[Counter[str], float]:
-    """Let so many accounts send a message at once; count how they ended."""
+    """Send a message from each account at once; count how they ended."""
     async with CustomerSMS("cspro_0", endpoint=endpoint, limiter=limiter) as sms:
         await sms.ready()
         clients = [sms.for_key(f"cspro_{number}") for number in range(accounts)]
@@ -48,7 +48,7 @@ async def send(limiter: Limiter, endpoint: str, accounts: int) -> tuple[Counter[
 
 
 def at_once(kind: str, accounts: int, answer: float) -> Row:
-    """Let so many accounts of one client send at once, with answers that take so many seconds."""
+    """Send from many accounts of one client at once, with answers after some seconds."""
     with gateway(answer, answer) as log:
         if kind == "local":
             ends, took = asyncio.run(send(LocalLimiter(), log.url, accounts))

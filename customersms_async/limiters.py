@@ -1,8 +1,8 @@
 """
 `LocalLimiter` and `FileLimiter`: the limit of a key, kept within one process or one machine.
 
-How they work is told in ``_limit/local_account.py`` and ``_limit/shared_account.py``; why it holds,
-in ``_limit/law.py``.
+How they work: ``_limit/local_account.py`` and ``_limit/shared_account.py``. Why the limit holds:
+``_limit/law.py``.
 """
 
 from __future__ import annotations
@@ -40,33 +40,34 @@ __all__ = [
     "observable",
 ]
 
-_SEND: Final = Lane.SEND  # to look it up costs as much as a call
+_SEND: Final = Lane.SEND  # looking it up costs as much as a call
 
 
 class LocalLimiter:
     """
     Slots for the requests of one process: at most ``rate.limit`` in any ``rate.per`` seconds.
 
-    One object is one set of accounts. It may be used from any thread and any event loop, and
-    remembers from one ``asyncio.run`` to the next. A forked child begins with what its parent knew;
-    from then on the two share nothing (see `Rate.split`).
+    It may be used from any thread and event loop, and remembers from one ``asyncio.run`` to the
+    next. A forked child starts with what its parent knew; from then on the two share nothing (see
+    `Rate.split`).
 
     Args:
         rate: The gateway's limit.
 
-        burst: Requests of bulk runs that may leave at once; by default a small part of the limit,
-            so that servers which dislike bursts are content too. ``burst=rate.limit`` turns the
-            pacing off, for those who know that their server counts a window.
+        burst: Bulk requests that may leave at once; by default a small part of the limit, for
+            servers that refuse bursts. ``burst=rate.limit`` turns pacing off, for a server that is
+            known to count a window.
 
         reserve: Free slots that bulk runs leave to `CustomerSMS.send`.
 
-        grace: Seconds after the end of a request whose answer was lost, in which the gateway may
-            still count it. Five is an assumption.
+        grace: Seconds after a lost answer in which the gateway may still count the request. Five
+            is an assumption.
 
-        clock: Gives the instant in monotonic seconds; the same for every loop that uses it.
+        clock: Returns monotonic seconds; the same for every event loop.
 
     Raises:
-        ConfigurationError: *burst* or *reserve* does not fit the limit, or *grace* is no duration.
+        ConfigurationError: *burst* or *reserve* does not fit the limit, or *grace* is not a
+            duration.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class LocalLimiter:
 
     @property
     def rate(self) -> Rate:
-        """The limit that is kept."""
+        """The limit."""
         return self._rate
 
     async def acquire(
@@ -110,11 +111,11 @@ class LocalLimiter:
         return await known.member().acquire(lane, longest, patience, ticket)
 
     async def usage(self, account: str) -> Usage:
-        """Say how *account* stands (`CustomerSMS.account` is its name); changes nothing."""
+        """Return the state of *account* (its name is `CustomerSMS.account`)."""
         return self._account(account).usage()
 
     async def ready(self) -> None:
-        """Return at once: a limiter in memory has nothing to wait for."""
+        """Return at once: a limiter in memory is always ready."""
 
     def __reduce__(self) -> NoReturn:
         msg = "a limiter in memory is not pickled: a copy would count for itself; use a FileLimiter"
@@ -133,7 +134,7 @@ class LocalLimiter:
         return account
 
     def _forget_the_idle(self) -> None:
-        """Drop what was idle at the last sweep already, since nobody can be about to use it."""
+        """Drop accounts that were idle at the last sweep too: nobody is about to use them."""
         with lock:
             self._sweeps_at = self._clock() + self._law.period
             for name, account in list(self._accounts.items()):
@@ -143,7 +144,7 @@ class LocalLimiter:
 
 class FileLimiter(SharedLimiter):
     """
-    Slots for all processes of one machine, without a server.
+    Slots for all processes of a machine, without a server.
 
     ::
 
@@ -152,34 +153,29 @@ class FileLimiter(SharedLimiter):
                 ...
 
     All processes that open the same file share the limit, and the file outlasts them: a program
-    that is started again, or a job that runs every minute, knows what the last one sent. The file
-    is made where there is none, readable by its owner alone; two more stand beside it while it is
-    in use. All members must be given the same options.
+    that is restarted, or a job that runs every minute, knows what the last one sent. The file is
+    created if missing, readable by its owner alone; SQLite keeps two more beside it while it is in
+    use. All processes must use the same options.
 
-    While the file cannot be written (a full or read-only disk), nobody is let through:
-    `CustomerSMS.send` raises `LimiterUnavailable`, and bulk runs wait. A file that is new, or was
-    replaced, grants nothing for 3 s, in which the members bring what they remember. After a boot of
-    the machine it grants nothing until requests from before count no more, about a minute after the
-    boot.
+    While the file cannot be written (a full or read-only disk), nothing is granted:
+    `CustomerSMS.send` raises `LimiterUnavailable`, and bulk runs wait. A file that is new or was
+    replaced grants nothing for 3 s, in which running processes write what they remember. After a
+    boot it grants nothing until requests from before no longer count, for about a minute.
 
     Args:
-        path: The file, on a disk of this machine; a network share will not do.
+        path: The file, on a disk of this machine, not on a network share.
 
         rate: The gateway's limit; by default 100 requests in 60 s.
 
-        burst: As for `LocalLimiter`.
+        burst, reserve, grace: As for `LocalLimiter`.
 
-        reserve: As for `LocalLimiter`.
+        strict: Whether a new file grants nothing until earlier requests no longer count, instead
+            of for 3 s.
 
-        grace: As for `LocalLimiter`.
-
-        strict: Whether a new file grants nothing until what was sent before no longer counts,
-            instead of 3 s.
-
-        clock: Gives the instant in monotonic seconds.
+        clock: Returns monotonic seconds.
 
     Raises:
-        ConfigurationError: An option is out of its range, or *path* is none.
+        ConfigurationError: An option is out of range, or *path* is not a path.
     """
 
     def __init__(
@@ -203,7 +199,7 @@ class FileLimiter(SharedLimiter):
         return FileStore(self._path, self._settled)
 
 
-_NO_FILES: Final = ("", ":memory:")  # the latter would be a file of that name
+_NO_FILES: Final = ("", ":memory:")  # a file of that name otherwise
 
 
 def _checked_path(given: object) -> str:
@@ -214,11 +210,11 @@ def _checked_path(given: object) -> str:
     raise ConfigurationError(msg)
 
 
-#: The limiter of every client that is given none: one for the process, so that all share a key.
+#: The limiter of every client without one: one for the process, so that its clients share it.
 default_limiter: Final = LocalLimiter()
 
 
-#: Where each kind of address leads: the module and the limiter in it.
+#: The module and class of the limiter for each scheme of an address.
 _SCHEMES: Final = {
     "file": ("limiters", "FileLimiter"),
     "postgres": ("postgres", "PostgresLimiter"),
@@ -228,9 +224,9 @@ _SCHEMES: Final = {
     "unix": ("redis", "RedisLimiter"),
 }
 
-#: Limiters that were made of an address: one for each address in a process.
+#: Limiters made from an address: one for each address in a process.
 _by_address: Final = WeakValueDictionary[tuple[int, str], SharedLimiter]()
-#: How many clients use each of them; the last one closes it.
+#: Number of clients that use each of them; the last one closes it.
 _users: Final = WeakKeyDictionary[SharedLimiter, int]()
 
 
@@ -239,8 +235,8 @@ def find_limiter(given: Limiter | str | NotGiven) -> Limiter:
     Return the limiter that was given, or that of a test, of the environment, or the default one.
 
     Raises:
-        ConfigurationError: An address leads to no kind of store, or the variable is set and empty.
-        ModuleNotFoundError: The extra is missing that the store needs.
+        ConfigurationError: An address has no known scheme, or the variable is set but empty.
+        ModuleNotFoundError: The extra for the store is not installed.
     """
     if isinstance(given, str):
         return _open("limiter", given)
@@ -259,7 +255,7 @@ def _open(name: str, address: str) -> SharedLimiter:
     if known is not None:
         return known
     module, kind = _SCHEMES[place.partition(":")[0]]
-    # Imported only here: the extra may not be installed.
+    # Imported here: the extra may not be installed.
     make = getattr(import_module(f"{__package__}.{module}"), kind)
     limiter: SharedLimiter = make(place.removeprefix("file:"))
     _by_address[os.getpid(), address] = limiter
@@ -268,7 +264,7 @@ def _open(name: str, address: str) -> SharedLimiter:
 
 
 def _place(name: str, address: str) -> str:
-    """Return an address with a scheme; that of a file begins with ``file:`` and has no slashes."""
+    """Return the address with a scheme; a path as ``file:`` and the path."""
     scheme, colon, rest = address.partition(":")
     if colon and scheme in ("sqlite", "file"):  # sqlite:///name and sqlite:////rooted/name
         return "file:" + rest.removeprefix("//" if scheme == "file" else "///")
@@ -285,14 +281,14 @@ def _place(name: str, address: str) -> str:
 
 
 async def enter_limiter(limiter: Limiter) -> None:
-    """Begin to use a limiter that was made of an address: a new store calls the roll."""
+    """Count a user of a limiter made from an address; in a new store the roll call begins."""
     if isinstance(limiter, SharedLimiter) and limiter in _users:
         _users[limiter] += 1
         await limiter.__aenter__()
 
 
 async def leave_limiter(limiter: Limiter) -> None:
-    """Tell how requests ended, and close a limiter that was made from an address and is left."""
+    """Report how requests ended; close a limiter made from an address after its last user."""
     if not isinstance(limiter, SharedLimiter):
         return
     if limiter in _users:
@@ -302,7 +298,7 @@ async def leave_limiter(limiter: Limiter) -> None:
 
 def observable(limiter: Limiter) -> ObservableLimiter:
     """
-    Return *limiter*, which says how an account stands.
+    Return *limiter*, which reports the state of an account.
 
     Raises:
         ConfigurationError: It does not.

@@ -27,7 +27,7 @@ from .errors import ConfigurationError
 
 __all__ = ["PostgresLimiter", "Rate", "Usage"]
 
-#: Names that need no quotes in a statement.
+#: Names that need no quotes.
 _TABLE: Final = re.compile(r"([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,62}")
 
 
@@ -41,14 +41,14 @@ class PostgresLimiter(SharedLimiter):
             async with CustomerSMS(limiter=limiter) as sms:
                 ...
 
-    It counts by the clock of the server. All members must be given the same options. It uses up to
-    four connections an event loop, and no transaction that outlasts a statement; a pooler in
-    between must pool by session.
+    It uses the clock of the server. All processes must use the same options. It opens up to four
+    connections per event loop, and no transaction outlasts a statement; a pooler must pool by
+    session.
 
-    While the server is away, nobody is let through: `CustomerSMS.send` raises
-    `LimiterUnavailable`, and bulk runs wait. A server that is new, was restarted, or took over from
-    another grants nothing for 3 s, in which the members bring what they remember. The table is made
-    where there is none; a user who may not do that needs one that was made like this::
+    While the server is away, nothing is granted: `CustomerSMS.send` raises `LimiterUnavailable`,
+    and bulk runs wait. A server that is new, was restarted, or replaced another grants nothing for
+    3 s, in which running processes write what they remember. The table is created if missing; a
+    user without that right needs one created like this::
 
         CREATE TABLE customersms_limit
             (account text PRIMARY KEY, token bytea NOT NULL, value bytea)
@@ -58,21 +58,17 @@ class PostgresLimiter(SharedLimiter):
 
         rate: The gateway's limit; by default 100 requests in 60 s.
 
-        burst: As for `LocalLimiter`.
-
-        reserve: As for `LocalLimiter`.
-
-        grace: As for `LocalLimiter`.
+        burst, reserve, grace: As for `LocalLimiter`.
 
         strict: As for `customersms_async.redis.RedisLimiter`.
 
-        table: The table that is used, in small letters; its schema may stand in front. Accounts are
-            named by a hash in it.
+        table: The only table that is used, in lower case, perhaps with its schema. It names
+            accounts by a hash.
 
-        clock: Gives the instant in monotonic seconds.
+        clock: Returns monotonic seconds.
 
     Raises:
-        ConfigurationError: An option is out of its range.
+        ConfigurationError: An option is out of range.
     """
 
     def __init__(
@@ -116,5 +112,5 @@ def _checked_url(given: object) -> str:
 def _checked_table(given: object) -> str:
     if isinstance(given, str) and _TABLE.fullmatch(given):
         return given
-    msg = f"table must be a name in small letters like customersms_limit, not {given!r}"
+    msg = f"table must be a name in lower case like customersms_limit, not {given!r}"
     raise ConfigurationError(msg)

@@ -27,7 +27,7 @@ from .errors import ConfigurationError
 
 __all__ = ["Rate", "RedisLimiter", "Usage"]
 
-#: Seconds for which a key outlasts its last use: far more than any request is looked back at.
+#: Seconds for which a key outlives its last use: far longer than any request counts.
 _LIFE: Final = 86_400.0
 
 
@@ -41,37 +41,33 @@ class RedisLimiter(SharedLimiter):
             async with CustomerSMS(limiter=limiter) as sms:
                 ...
 
-    It counts by the clock of the server. All members must be given the same options.
+    It uses the clock of the server. All processes must use the same options.
 
-    While the server is away, nobody is let through: `CustomerSMS.send` raises
-    `LimiterUnavailable`, and bulk runs wait. A server that is new, was restarted, or took over from
-    another grants nothing for 3 s, in which the members bring what they remember. Set
-    ``maxmemory-policy noeviction``. The user needs the commands EVAL, EVALSHA, TIME, HMGET, HSET,
-    HGET and PEXPIRE, and on Redis 6.2 with replicas INFO.
+    While the server is away, nothing is granted: `CustomerSMS.send` raises `LimiterUnavailable`,
+    and bulk runs wait. A server that is new, was restarted, or replaced another grants nothing for
+    3 s, in which running processes write what they remember. Set ``maxmemory-policy noeviction``.
+    The user needs the commands EVAL, EVALSHA, TIME, HMGET, HSET, HGET and PEXPIRE, and on Redis 6.2
+    with replicas INFO.
 
     Args:
         redis: A URL such as ``redis://localhost:6379/0``, or a `redis.asyncio.Redis` of the event
-            loop that it is used in, which is not closed. Redis from 6.2, or Valkey; the client of a
-            cluster is not taken.
+            loop that uses it, which is not closed. Redis from 6.2, or Valkey; cluster clients are
+            not supported.
 
         rate: The gateway's limit; by default 100 requests in 60 s.
 
-        burst: As for `LocalLimiter`.
+        burst, reserve, grace: As for `LocalLimiter`.
 
-        reserve: As for `LocalLimiter`.
+        strict: Whether a server that may have lost its memory grants nothing until what it lost no
+            longer counts, instead of for 3 s. For limits that must hold even if all processes and
+            the server are restarted at once.
 
-        grace: As for `LocalLimiter`.
+        key: The only key that is used. It names accounts by a hash.
 
-        strict: Whether a server that may have lost its memory grants nothing until what it
-            forgot counts no more, instead of 3 s. For limits that must hold even where all members
-            and the server are restarted at once.
-
-        key: The name of the one key that is used. Accounts are named by a hash in it.
-
-        clock: Gives the instant in monotonic seconds.
+        clock: Returns monotonic seconds.
 
     Raises:
-        ConfigurationError: An option is out of its range, or *redis* is neither of the two.
+        ConfigurationError: An option is out of range, or *redis* is neither of the two.
     """
 
     def __init__(
@@ -108,7 +104,7 @@ def _checked(given: object) -> str | Redis:
         msg = f"{what}, not {type(given).__module__}.{type(given).__name__}"
         raise ConfigurationError(msg)
     try:
-        # Connects to nobody, but knows which options there are. redis-py left it without types.
+        # Does not connect, but rejects unknown options. redis-py left it untyped.
         ConnectionPool(**parse_url(given)).make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):
         msg = f"{what}; the string given is none"  # and not shown: it may hold a password

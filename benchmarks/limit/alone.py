@@ -1,5 +1,5 @@
 """
-Processes that use one key and share nothing, each with a `LocalLimiter` of its own.
+Processes that use one key and share nothing, each with its own `LocalLimiter`.
 
 Each has a bulk run that asks for all that it can get, sixteen requests in flight; answers take 0.1
 to 0.5 s. The gateway counts a log of the whole limit, and says in a refusal how long to wait, or
@@ -58,7 +58,7 @@ class _Key:
         self.refused: list[float] = []
 
     def begin(self, spread: float) -> None:
-        """Let one more process begin, within so many seconds."""
+        """Start one more process, within the spread."""
         self.accepted.append([])
         self._spawn(self._bulk_run(self._dice.uniform(0, spread), self.accepted[-1]))
 

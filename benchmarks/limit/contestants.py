@@ -1,5 +1,5 @@
 """
-Who is measured, and ours among them.
+The limiters that are measured, ours among them.
 
 Rules of this module:
 
@@ -16,7 +16,7 @@ from customersms_async import Lane, Limiter, LocalLimiter, Rate
 
 __all__ = ["ACCOUNT", "LIMIT", "LONGEST", "PER", "Contestant", "Job", "Leave", "Ours", "ours"]
 
-#: What all are told to keep: "100 per minute".
+#: The limit of all of them: "100 per minute".
 LIMIT, PER = 100, 60.0
 
 ACCOUNT = "account-1"
@@ -33,7 +33,7 @@ class Contestant:
     """
     A limiter, used as its documentation says.
 
-    The answers reach ours alone; the grants of a peer are the same whatever the network does.
+    Only ours hears of answers; the grants of a peer do not depend on the network.
     """
 
     async def acquire(self, lane: Lane) -> Leave:
@@ -41,7 +41,7 @@ class Contestant:
         raise NotImplementedError
 
     async def for_each(self, job: Job, count: int) -> None:
-        """Let so many callers wait at once, each of which does its job when it may."""
+        """Let *count* callers wait at once, each of which does its job when it may."""
 
         async def caller(number: int) -> None:
             leave = await self.acquire(Lane.BULK)
@@ -51,7 +51,7 @@ class Contestant:
         await asyncio.gather(*map(caller, range(count)))
 
     def close(self) -> None:
-        """Drop whatever was opened."""
+        """Release resources."""
 
 
 class Ours(Contestant):

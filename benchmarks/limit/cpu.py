@@ -52,7 +52,7 @@ def contended(make: Callable[[], Contestant]) -> float:
 
 async def _timed(asked: Callable[[str], Awaitable[object]]) -> float:
     keys = [f"key-{number}" for number in range(_KEYS)]
-    for key in keys:  # whatever is made at first use is made
+    for key in keys:  # create what is created at first use
         await asked(key)
     gc.collect()
     began_at = time.process_time()

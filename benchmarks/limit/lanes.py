@@ -78,7 +78,7 @@ async def waits_beside_bulk(contestant: Contestant, seed: int) -> list[float]:
 
 
 async def waits_of_a_rush(contestant: Contestant, seed: int, seconds: float = 1.0) -> list[float]:
-    """Send thirty messages within so many seconds on an idle key; give their waits, sorted."""
+    """Send thirty messages in quick succession on an idle key; return their waits, sorted."""
     dice = random.Random(-1 - seed)
     traffic = _Traffic(contestant, seed)
     instants = [0.0, *sorted(seconds * dice.random() for _ in range(30))]

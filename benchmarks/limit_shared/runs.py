@@ -1,7 +1,7 @@
 """
 Runs of several processes that share a key: real time, real sockets and real servers.
 
-Each process is a bulk run of its own, with clocks that are wrong by up to ten seconds; something
+Each process is a bulk run, with clocks that are wrong by up to ten seconds; something
 happens ten seconds after they began. The gateway counts the requests.
 """
 
@@ -31,7 +31,7 @@ __all__ = ["PROCESSES", "Place", "Seen", "Worker", "nothing", "place", "run"]
 PROCESSES = 8
 SECONDS = 30.0
 
-#: After so many seconds something happens.
+#: Seconds after which something happens.
 _HAPPENS_AFTER = 10.0
 
 #: Seconds after a loss in which the gate opens again, or has failed to.

@@ -40,7 +40,7 @@ LIMIT = 100
 @frozen
 class Task:
     """
-    What a worker is told.
+    The instructions of a worker.
 
     Attributes:
         number: Which of the workers it is.
@@ -51,7 +51,7 @@ class Task:
         skew: By how many seconds its clocks are wrong.
         per: The period in seconds, which holds 100 requests at most.
         jobs_per_second: Jobs that begin, one after another; 0 for one bulk run.
-        is_loop_per_job: Whether each job has an event loop of its own.
+        is_loop_per_job: Whether each job has its own event loop.
         burst: Of the limiter; None for its default.
         most: Requests of the bulk run.
     """
@@ -81,7 +81,7 @@ def worker_of(phone: str) -> int:
 
 @define
 class Worker:
-    """A worker in a process of its own."""
+    """A worker in a separate process."""
 
     process: subprocess.Popen[str]
 

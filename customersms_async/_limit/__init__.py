@@ -1,1 +1,1 @@
-"""The rate limit: law, queues, stores and their losses. Reaches values, ports; the law is pure."""
+"""The rate limit: law, queues, stores, recovery. May import values and ports; the law is pure."""

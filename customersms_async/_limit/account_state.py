@@ -1,9 +1,9 @@
 """
-The one value that an account of a limiter consists of.
+The state of one account: a single value.
 
-A limiter in memory keeps the object; a shared one keeps its bytes in a store (see `codec`). What
-may be done with it is the law (see `law`). All instants are seconds of the store's clock, corrected
-by `AccountState.offset`.
+A limiter in memory keeps the object; a shared one keeps its bytes in a store (see `serialization`).
+`law` holds the operations on it. All instants are seconds of the store's clock, corrected by
+`AccountState.offset`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NEVER: Final = -math.inf
 #: Seconds added to each period: quartz drifts about 0.001 s in 60 s; this is a hundred times that.
 MARGIN: Final = 0.1
 
-#: A holder may leave this many seconds after its instant; later, it asks again. Part of a lease.
+#: Seconds after its instant in which a holder may still leave; included in each lease.
 SLACK: Final = 1.0
 
 
@@ -29,12 +29,11 @@ class Rules(msgspec.Struct, frozen=True, array_like=True):
     The options that all members of an account must share.
 
     Attributes:
-        limit: Requests in any period.
+        limit: Most requests in any period.
         per: The period in seconds.
-        burst: Requests of bulk runs that may leave at once.
+        burst: Bulk requests that may leave at once.
         reserve: Free slots that bulk runs leave to single messages.
-        grace: Seconds after the end of a request whose answer was lost, in which the server may
-            still count it.
+        grace: Seconds after a lost answer in which the server may still count the request.
     """
 
     limit: int
@@ -46,17 +45,17 @@ class Rules(msgspec.Struct, frozen=True, array_like=True):
 
 class Lease(msgspec.Struct, array_like=True, gc=False):
     """
-    A slot that is reserved for an instant, or whose request is in flight.
+    A slot reserved for an instant, or whose request is in flight.
 
     Attributes:
         id: Unique among all members.
-        is_bulk: Whether a bulk run asked for it.
-        opens: When its slot opened, or will.
-        at: The instant at which its holder may leave.
-        dies: Until when the slot is busy if nobody ever tells its end.
+        is_bulk: Whether it belongs to a bulk run.
+        opens: When its slot opened, or will open.
+        at: When its holder may leave.
+        dies: When it expires if its end is never reported.
         longest: The most seconds that its request takes.
         charge: Seconds by which it moved `AccountState.due`.
-        passed: How often a single message went ahead of it; for a message, 1 where it did so.
+        passed: How often single messages overtook it; for a single message, 1 if it overtook.
     """
 
     id: str
@@ -71,29 +70,29 @@ class Lease(msgspec.Struct, array_like=True, gc=False):
 
 class AccountState(msgspec.Struct, array_like=True):
     """
-    How an account stands.
+    The state of one account.
 
     Attributes:
         rules: The options of all members.
-        leases: Slots that are reserved or in flight, by the lease's id.
-        ended: When the slot of each ended request opens again, and the id of its lease; sorted.
-        first_death: No lease dies before this instant.
-        due: When the next bulk request may leave, as far as the pace goes.
-        send_due: The same for single messages; counts only after a refusal for the rate.
+        leases: Slots that are reserved or in flight, by lease id.
+        ended: When the slot of each ended request opens again, with its lease id; sorted.
+        first_death: No lease expires before this instant.
+        due: When the pace lets the next bulk request leave.
+        send_due: The same for single messages; used only after a refusal for the rate.
         paused_until: Nothing leaves before this instant.
         pause_began_at: When the current pause began.
-        pause_step: Seconds of the last pause for which the gateway named none; 0 after a success.
+        pause_step: Seconds of the last pause that the gateway did not specify; 0 after a success.
         refused_at: When the gateway last refused for the rate.
-        share: Requests a period that bulk runs may use, as it was at `share_at`.
+        share: Requests per period that bulk runs may use, as of `share_at`.
         share_at: When the share was last cut.
-        refused_by_others: Refusals for the rate below our own count.
-        opens_at: Nothing is granted before: members are bringing what they remember.
-        version: Counts the swaps.
-        epoch: Counts the losses of the store's memory.
+        refused_by_others: Refusals for the rate while below our own count.
+        opens_at: End of the roll call; nothing is granted before.
+        version: Number of swaps.
+        epoch: Number of times the store lost its memory.
         run: The store's run in which it was last written.
-        offset: What the store's clock lacks, where it was set back or forward.
-        clock: The latest instant that was ever read.
-        serials: For each member its last swap: number and instant.
+        offset: Correction of the store's clock after it was set back or forward.
+        clock: The latest instant ever read.
+        serials: The last swap of each member: number and instant.
     """
 
     rules: Rules
@@ -119,10 +118,10 @@ class AccountState(msgspec.Struct, array_like=True):
 
     @classmethod
     def new(cls, rules: Rules) -> AccountState:
-        """Make the state of an account that was never used."""
+        """Return the state of an unused account."""
         return cls(rules=rules, share=rules.limit)
 
     @property
     def free(self) -> int:
-        """Slots that may be used now; below 0 where entries exceed the limit."""
+        """Slots that may be used now; negative if entries exceed the limit."""
         return self.rules.limit - len(self.leases) - len(self.ended)

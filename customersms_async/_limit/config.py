@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from attrs import field, frozen
 
-from .._values.validation import check_count, check_seconds, is_number
+from .._values.validation import check_count, check_seconds
 from ..errors import ConfigurationError
 from .account_state import Rules
 
 __all__ = ["GRACE", "Rate", "read_rules"]
 
-#: Seconds after the end of a request whose answer was lost, in which the server may still count it.
+#: Seconds after a lost answer in which the server may still count the request.
 GRACE: Final = 5.0
 
-#: Of a limit of 100, bulk runs may use 9 at once: that pleases a server that allows ten.
+#: 9 at once for a limit of 100: a server that allows ten, counted under jitter, does not refuse.
 _BURST_PERCENT: Final = 9
 
 
 def read_rules(rate: object, burst: object, reserve: object, grace: object) -> Rules:
     """
-    Check the options of a limiter; None stands for the default of the rate and of the burst.
+    Check the options of a limiter; None means the default rate or burst.
 
     Raises:
-        ConfigurationError: *rate* is no `Rate`, *burst* or *reserve* does not fit it, or *grace* is
-            no duration.
+        ConfigurationError: *rate* is not a `Rate`, *burst* or *reserve* does not fit it, or *grace*
+            is not a duration.
     """
     if rate is None:
         rate = Rate()
@@ -46,33 +45,27 @@ def read_rules(rate: object, burst: object, reserve: object, grace: object) -> R
     )
 
 
-def _positive(name: str, value: object) -> None:
-    if not is_number(value) or not 0 < value < math.inf:
-        msg = f"{name} must be a number above 0, not {value!r}"
-        raise ConfigurationError(msg)
-
-
 @frozen
 class Rate:
     """
-    A limit as its server states it: a number of requests in any period.
+    A limit as its server states it: requests per period.
 
     Attributes:
         limit: Requests, at least 1.
         per: The period in seconds, above 0.
 
     Raises:
-        ConfigurationError: One of them is out of its range.
+        ConfigurationError: One of them is out of range.
     """
 
     limit: int = field(default=100, validator=lambda _, __, value: check_count("limit", value, 1))
     per: float = field(
-        default=60.0, kw_only=True, validator=lambda _, __, value: _positive("per", value)
+        default=60.0, kw_only=True, validator=lambda _, __, value: check_seconds("per", value)
     )
 
     def split(self, parts: int) -> Rate:
         """
-        Give each of *parts* processes that share nothing its own, equal part.
+        Return an equal part of the rate, for each of *parts* processes that share no limiter.
 
         Raises:
             ConfigurationError: *parts* is below 1, or there are fewer requests than parts.

@@ -1,14 +1,14 @@
 """
-What the accounts of one process share: a lock, and what becomes of them in a forked child.
+The lock that all accounts of a process share, and how they survive a fork.
 
 Rules of this module:
 
-1. There is one lock for all, so that a fork can wait until nobody holds it. A child that was forked
-   while another thread held a lock would find it held for ever.
-2. It is re-entrant: a signal or the garbage collector may end a request in the midst of whatever
-   its thread does.
-3. A child keeps what its parent knew as instants, and none of its event loops. Its copy of a loop
-   writes into the same socket as the parent's to wake it.
+1. There is one lock, which a fork acquires first: a child forked while another thread held it would
+   find it locked for ever.
+2. It is re-entrant: a signal handler or the garbage collector may end a request at any point of a
+   thread that holds it.
+3. A child keeps the instants that its parent knew, and none of its event loops: its copy of a loop
+   would write to the parent's wake-up socket.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ lock: Final = threading.RLock()
 
 
 class HasLoops(Protocol):
-    """Something that knows event loops."""
+    """An object that refers to event loops."""
 
     def forget_loops(self) -> None:
-        """Go on without them: this is a forked child."""
+        """Drop them, in a forked child."""
         ...
 
 
@@ -37,7 +37,7 @@ _all: Final = WeakSet[HasLoops]()
 
 
 def forget_in_children(one: HasLoops) -> None:
-    """Let *one* forget its event loops in each child that is forked from now on."""
+    """Call `forget_loops` of *one* in each child forked from now on."""
     with lock:
         _all.add(one)
 
@@ -48,7 +48,7 @@ def _begin_child() -> None:
     lock.release()
 
 
-with contextlib.suppress(AttributeError):  # Windows knows no fork
+with contextlib.suppress(AttributeError):  # Windows has no fork
     os.register_at_fork(
         before=lock.acquire, after_in_parent=lock.release, after_in_child=_begin_child
     )

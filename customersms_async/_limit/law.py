@@ -8,31 +8,31 @@ There are ``limit`` slots. A request holds one from the instant for which it is 
 ``per`` seconds after its *answer* was heard. The server counted the request somewhere between the
 two, so two uses of one slot lie at least ``per`` apart at the server, however the network delayed
 either of them, and no ``per`` seconds ever hold more than ``limit`` requests as the server counts.
-Counting from the moment of *sending* proves nothing: a request that dawdled arrives late, the one
-a period later arrives early.
+Counting from the moment of *sending* proves nothing: one request may be slow to arrive, and the one
+a period later fast.
 
-Nobody stands in a line, and nobody polls: a slot is *reserved for an instant*. Its entry is a lease
-until the end of the request is told; then it is an opening, which a later lease replaces.
+There is no queue here and no polling: a slot is *reserved for an instant*. Its entry is a lease
+until the request has ended; then it is an opening, which a later lease replaces.
 
-Invariant: at any instant the leases and openings that are still busy number at most ``limit``, or
-every grant waits until they will.
+Invariant: at any instant at most ``limit`` leases and openings are busy, or every grant waits until
+that is so.
 
 Rules of this module:
 
-1. A lease is busy until an instant that is known from the start: *its instant + longest request +
-   slack + grace + per*. What dies holds a slot neither for ever nor too short.
-2. The end of a request moves that to *heard + per* where it was answered, to *heard + grace + per*
-   where the answer was lost (the server may still be about to count it). A reservation that was
-   never used gives its opening and its charge back. An end may be told twice, and of a lease that
-   is long dead: its entry is still added.
-3. Entries may exceed the limit (ends told late, memories merged). With x too many, a grant takes
-   the x-th opening, counted from 0; a bulk run leaves ``spare`` more.
+1. A lease expires at an instant known from the start: *its instant + longest request + slack +
+   grace + per*. So a process that dies keeps its slot neither for ever nor too briefly.
+2. When the request ends, that becomes *heard + per* if it was answered, and *heard + grace + per*
+   if the answer was lost (the server may be about to count it). An unused reservation returns its
+   opening and its charge. An end may be reported twice, or after its lease has expired: its
+   opening is still added.
+3. Entries may exceed the limit (late reports, merged states). With x too many, a grant takes the
+   x-th opening, counted from 0; a bulk run leaves ``spare`` more.
 4. Every grant moves ``due``, the pace of bulk runs, by an interval. A bulk grant moves it further
-   where what is free must last until the next slot opens. So a bulk run makes room for single
-   messages by itself, the window never runs dry, and no hole follows a burst.
+   if the free slots must last until the next one opens. So a bulk run leaves room for single
+   messages, the window never runs dry, and no gap follows a burst.
 5. A single message without a free slot takes the slot of the first bulk reservation that may still
-   be moved, which moves to the next opening, or loses its lease where there is none. After nine
-   times it stays.
+   be moved. That one moves to the next opening, or loses its lease if there is none; after nine
+   moves it stays.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from typing import Final
 from .account_state import MARGIN, SLACK, AccountState, Lease, Rules
 from .rate_refusals import Refusals
 
-__all__ = ["PASSED_AT_MOST", "End", "Law"]
+__all__ = ["ANSWERED", "LOST", "PASSED_AT_MOST", "UNUSED", "End", "Law"]
 
-#: Single messages that may go ahead of a waiting bulk run, one after another.
+#: Single messages in a row that may overtake a waiting bulk request.
 PASSED_AT_MOST: Final = 9
 
-#: Of the limit, how much bulk runs use.
+#: The part of the limit that bulk runs use.
 _PACE: Final = 0.98
 
 
@@ -58,16 +58,17 @@ _NEVER: Final = -math.inf
 
 
 class End(Enum):
-    """How a request ended: the server counted it, may count it still, or never saw it."""
+    """How a request ended: the server counted it, may still count it, or never saw it."""
 
     ANSWERED = "answered"
     LOST = "lost"
     UNUSED = "unused"
 
 
-#: Looked up once: a member of an enumeration costs as much as a call.
-_ANSWERED: Final = End.ANSWERED
-_LOST: Final = End.LOST
+#: The same by name: looking up a member of an enumeration costs as much as a call.
+ANSWERED: Final = End.ANSWERED
+LOST: Final = End.LOST
+UNUSED: Final = End.UNUSED
 
 
 class Law:
@@ -86,11 +87,11 @@ class Law:
         self._saved = (rules.burst - 1) * self._interval
 
     def look_back(self, longest: float) -> float:
-        """Say for how many seconds a request may keep a slot busy from its reservation on."""
+        """Return the most seconds for which a request keeps a slot busy."""
         return longest + self._after
 
     def tidy(self, state: AccountState, now: float) -> None:
-        """Let go of the slots that are free again."""
+        """Remove leases and openings that are no longer busy."""
         ended = state.ended
         while ended and ended[0][0] <= now:
             del ended[0]
@@ -113,25 +114,23 @@ class Law:
         Reserve a slot, if one opens soon enough.
 
         Args:
-            state: The account; changed only where a slot is reserved.
+            state: The account; changed only if a slot is reserved.
 
-            now: The instant.
+            now: The current instant.
 
-            lease: Who asks, with its id, lane, longest request and how often it was passed. It gets
-                its instant.
+            lease: The request: id, lane, longest duration, how often it was overtaken. Its instant
+                is filled in.
 
-            ahead: Seconds for which to reserve ahead. A bulk request that is to leave later may be
-                overtaken.
+            ahead: How many seconds ahead a slot may be reserved.
 
-            frozen: Seconds before its instant in which a reservation stays where it is.
+            frozen: Seconds before its instant in which a reservation cannot be moved.
 
-            is_overdue: Whether enough messages passed by this bulk request that it need neither
-                leave a reserve nor keep the pace, which messages that come as fast as the limit
-                allows would move away for ever.
+            is_overdue: Whether so many messages overtook this bulk request that it ignores reserve
+                and pace; messages at the full rate would otherwise postpone it for ever.
 
         Returns:
-            None where it is done; else the instant at which to ask again, infinity where all slots
-            are in flight.
+            None on success; else the instant at which to ask again, infinity if all slots are in
+            flight.
         """
         ended = state.ended
         if state.first_death <= now or (ended and ended[0][0] <= now):
@@ -170,16 +169,16 @@ class Law:
         return None
 
     def renew(self, state: AccountState, now: float, lease: Lease) -> None:
-        """Let the holder leave now, who came later than its lease allows for."""
+        """Extend *lease* for a holder that leaves later than the slack allows."""
         self._begin(state, lease, now)
 
     def end(self, state: AccountState, lease_id: str, how: End, heard_at: float) -> None:
-        """Take in how a request ended, as it was heard at this instant."""
+        """Record how a request ended, and when that was heard."""
         lease = state.leases.pop(lease_id, None)
-        if how is _ANSWERED:
+        if how is ANSWERED:
             state.pause_step = 0.0
             self._close(state, lease, lease_id, heard_at)
-        elif how is _LOST:
+        elif how is LOST:
             self._close(state, lease, lease_id, heard_at + self._grace)
         elif lease is not None:
             state.due -= lease.charge
@@ -190,10 +189,10 @@ class Law:
         self, state: AccountState, lease_id: str, heard_at: float, retry_after: float | None
     ) -> bool:
         """
-        Take in that the gateway turned a request away for the rate.
+        Record that the gateway refused a request for the rate.
 
         Returns:
-            Whether our own count was below the limit, so that somebody else uses the key.
+            Whether our own count was below the limit: somebody else uses the key.
         """
         self.tidy(state, heard_at)
         lease = state.leases.get(lease_id)
@@ -208,13 +207,13 @@ class Law:
         return used is not None
 
     def is_idle(self, state: AccountState, now: float) -> bool:
-        """Whether nothing is left to remember."""
+        """Whether the account can be forgotten."""
         self.tidy(state, now)
         is_used = state.leases or state.ended or state.paused_until > now
         return not is_used and self.refusals.are_forgotten(state, now)
 
     def next_free_at(self, state: AccountState, now: float) -> float | None:
-        """Say when a single message has a slot for certain; None while all are in flight."""
+        """Return when a single message certainly has a slot; None while all are in flight."""
         self.tidy(state, now)
         behind = -state.free
         if behind < 0:
@@ -225,10 +224,10 @@ class Law:
         self, state: AccountState, now: float, ahead: int, *, is_bulk: bool, held: float
     ) -> float:
         """
-        Say when a newcomer could leave at the earliest, *ahead* others before it.
+        Return when a new caller could leave at the earliest, behind *ahead* others.
 
-        What is in flight is taken to be answered now, and what leaves later to be answered after
-        *held* seconds, so that each slot comes round once in a period and that.
+        Requests in flight are assumed to be answered now, later ones after *held* seconds, so that
+        a slot is used again every period + *held*.
         """
         self.tidy(state, now)
         spare = self._spare_for_others(state, now, self._reserve) if is_bulk else 0
@@ -247,9 +246,9 @@ class Law:
         return at
 
     def _used(self, state: AccountState, now: float) -> int | None:
-        """Return how many requests we used in the last period; None at the limit."""
+        """Count our requests in the last period; None at the limit."""
         leases = state.leases.values()
-        reserved = sum(lease.at > now >= lease.opens for lease in leases)  # slots never used before
+        reserved = sum(lease.at > now >= lease.opens for lease in leases)  # in slots still free
         count = len(leases) + len(state.ended) - reserved
         return None if count >= self._limit else count
 
@@ -259,7 +258,7 @@ class Law:
         return min(max(spare, others), self._limit - 1)
 
     def _begin_at_once(self, state: AccountState, lease: Lease, now: float) -> None:
-        """Let a message leave that nothing holds up: the short way, which calls nothing."""
+        """Grant a message that nothing delays; calls nothing, for speed."""
         lease.opens = lease.at = now
         lease.dies = dies = now + lease.longest + self._after
         state.leases[lease.id] = lease
@@ -272,7 +271,7 @@ class Law:
         state.due = due if due < latest else latest
 
     def _begin(self, state: AccountState, lease: Lease, at: float) -> None:
-        """Let *lease* be used from this instant on."""
+        """Start *lease* at this instant."""
         lease.at = at
         lease.dies = dies = at + lease.longest + self._after
         state.leases[lease.id] = lease
@@ -286,7 +285,7 @@ class Law:
         return interval, (burst - 1) * interval
 
     def _charge(self, state: AccountState, now: float, lease: Lease, left: int) -> None:
-        """Move the pace on; for a bulk request so that the slots *left* last until more open."""
+        """Advance the pace, for a bulk request so that the slots *left* last until more open."""
         step, saved = self._interval, self._saved
         if state.refused_at > _NEVER:
             step, saved = self._pace(state, now)
@@ -303,7 +302,7 @@ class Law:
             self.refusals.charge(state, now, at)
 
     def _movable(self, state: AccountState, after: float, before: float) -> Lease | None:
-        """Find the bulk reservation that may be moved and whose slot opens first, and sooner."""
+        """Find the movable bulk reservation whose slot opens first, and no later than *before*."""
         movable = [
             lease
             for lease in state.leases.values()
@@ -313,7 +312,7 @@ class Law:
         return None if first is None or first.opens > before else first
 
     def _move(self, state: AccountState, lease: Lease) -> None:
-        """Let *lease* wait for the next opening; it ends where there is none."""
+        """Move *lease* to the next opening; end it if there is none."""
         if not state.ended:
             del state.leases[lease.id]
             state.due -= lease.charge
@@ -325,9 +324,9 @@ class Law:
     def _close(
         self, state: AccountState, lease: Lease | None, lease_id: str, counted_at: float
     ) -> None:
-        """Add the opening of a request that the server counted before this instant."""
+        """Add the opening of a request that the server counted before *counted_at*."""
         if lease is None and any(known == lease_id for _, known in state.ended):
-            return  # told before
+            return  # reported before
         opening = (counted_at + self.period, lease_id)
         if not state.ended or state.ended[-1] <= opening:
             state.ended.append(opening)

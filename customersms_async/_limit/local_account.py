@@ -1,17 +1,17 @@
 """
-One account of a `LocalLimiter`: its state in memory, which all event loops share.
+One account of a `LocalLimiter`: its state in memory, shared by all event loops.
 
 Rules of this module:
 
-1. Everything is decided under the process's lock and without an await. Each change
-   serves the waiters of all loops; a slot is granted in the thread of its own loop.
-2. Slots are not reserved ahead here: the state can be read at any time, so each is granted when it
-   opens, to the first in line. There is one timer in each loop in which somebody waits.
-3. How requests ended is noted without the lock, and taken in by the next decision; an end that
-   frees a slot before anybody would look decides at once. The garbage collector or a signal may end
-   a request in the midst of a decision, which then takes it in as it completes.
-4. A loop that is closed, dropped or rests hurts nobody: who waits in it is neither counted nor
-   served until it runs again, and what is in flight there ends by itself.
+1. Every decision is made under the process's lock and without an await. It serves the waiters of
+   all loops; each gets its slot in the thread of its loop.
+2. Slots are not reserved ahead: the state can be read at any time, so each slot is granted when it
+   opens, to the first in line. Each loop with waiters has one timer.
+3. Ends of requests are queued without the lock and applied by the next decision; an end that frees
+   a slot sooner than expected is applied at once. The garbage collector or a signal handler may end
+   a request in the middle of a decision, which applies it before it returns.
+4. A loop that is closed, dropped or not running holds up nobody: its waiters are neither counted
+   nor served until it runs again, and leases in flight there expire.
 5. A forked child has the state of its parent, and none of its callers.
 """
 
@@ -30,50 +30,47 @@ from weakref import WeakValueDictionary
 from .._ports.limiter import Lane, Ticket, Usage
 from .account_state import AccountState, Lease
 from .fork_lock import forget_in_children, lock
-from .law import PASSED_AT_MOST, End, Law
+from .law import ANSWERED, PASSED_AT_MOST, UNUSED, End, Law
 from .member import LeasedSlot, Member, Waiter
-from .wait_queue import too_late, usage_of, warn_of_others
+from .reports import too_late, usage_of, warn_of_others
 
 __all__ = ["LocalAccount"]
 
 _NEVER: Final = math.inf
-#: Looked up once: a member of an enumeration costs as much as a call.
-_ANSWERED: Final = End.ANSWERED
-_UNUSED: Final = End.UNUSED
-_SEND: Final = Lane.SEND
+_SEND: Final = Lane.SEND  # looking it up costs as much as a call
 
 #: None outside of any loop; the public function raises there.
 _running_loop: Final = asyncio._get_running_loop  # noqa: SLF001
 
 
 class LocalAccount:
-    """A `Desk` of all event loops of the process."""
+    """A `Desk` for all event loops of the process."""
 
     def __init__(self, name: str, law: Law, clock: Callable[[], float]) -> None:
         self._name = name
         self._law = law
         self.clock = clock
-        #: Whether bulk requests wait in a bucket before they ask.
+        #: Whether bulk requests need tokens of a bucket.
         self.is_paced = law.rules.burst < law.rules.limit
         self._state = AccountState.new(law.rules)
         self._numbers = itertools.count()  # of places, and of leases
-        self._passed = 0  # single messages that went ahead of a waiting bulk run, in a row
-        self._held = 0.0  # seconds for which a request in flight holds its slot, on average
-        self._uses = -2  # the number that came next when it was last seen idle
-        self._looks_at = -_NEVER  # when the next slot opens, as last seen; -inf if nobody asks
-        self._is_busy = False  # a decision is being made
-        self._must_serve = False  # an end came in its midst
+        self._passed = 0  # single messages in a row that overtook a waiting bulk run
+        self._held = 0.0  # mean seconds for which a request is in flight
+        self._uses = -2  # the next number when the account was last seen idle
+        self._looks_at = -_NEVER  # when the next slot opens; -inf if nobody asks
+        self._is_busy = False  # within a decision
+        self._must_serve = False  # an end came within it
         self._ends: deque[tuple[Lease, End, float]] = deque()
-        # Replaced and never changed, since other threads walk it without the lock.
+        # Replaced, never changed: other threads iterate over it without the lock.
         self._members: dict[AbstractEventLoop, Member] = {}
-        # By the id of its loop, for as long as somebody waits in it.
+        # By id of the loop, as long as somebody waits in it.
         self._resting: WeakValueDictionary[int, Member] = WeakValueDictionary()
         forget_in_children(self)
 
-    # --- Who asks ---------------------------------------------------------------------------------
+    # --- Callers ----------------------------------------------------------------------------------
 
     def member(self) -> Member:
-        """Give the member of the running loop, and let go of loops that do not run."""
+        """Return the member of the running loop; set aside loops that do not run."""
         loop = asyncio.get_running_loop()
         member = self._members.get(loop)
         if member is not None:
@@ -93,7 +90,7 @@ class LocalAccount:
     def take_at_once(
         self, lane: Lane, now: float, longest: float, ticket: Ticket | None
     ) -> LeasedSlot | None:
-        """Grant a slot where nobody waits who is served before: the short way."""
+        """Grant a slot if nobody is before this caller, without queueing it."""
         with lock:
             bulks, is_bulk = 0, lane is not _SEND
             for loop, member in self._members.items():
@@ -104,9 +101,9 @@ class LocalAccount:
                 return None
             number = next(self._numbers)
             lease = Lease(str(number), is_bulk, now, now, now, longest)
-            self._is_busy = True  # as `_at_a_time` does, which costs as much as the grant
+            self._is_busy = True  # `_at_a_time` inlined: it would cost as much as the grant
             try:
-                self._take_in()
+                self._apply_ends()
                 if self._law.reserve(self._state, now, lease) is not None:
                     return None
             finally:
@@ -125,11 +122,11 @@ class LocalAccount:
 
     @contextlib.contextmanager
     def _at_a_time(self) -> Generator[None]:
-        """Let what ends meanwhile, by a signal or the garbage collector, wait for this step."""
+        """Hold the lock, and delay ends by a signal handler or the garbage collector."""
         with lock:
             self._is_busy = True
             try:
-                self._take_in()
+                self._apply_ends()
                 yield
             finally:
                 self._is_busy = False
@@ -145,7 +142,7 @@ class LocalAccount:
                 raise too_late(self._state, now, at, patience)
 
     def _ahead_of(self, place: int, *, is_bulk: bool) -> int:
-        """Count who is served before *place*, if nobody else comes."""
+        """Count the callers served before *place* if no others come."""
         members = [member for member in self._members.values() if member.waiting]
         sends = sum(len(member.sends) for member in members)
         bulks = sum(len(member.bulks) for member in members)
@@ -168,7 +165,7 @@ class LocalAccount:
         with lock:
             waiter.member.remove(waiter)
             if not self._bulks_waiting():
-                self._passed = 0  # nobody was passed by
+                self._passed = 0  # nobody is overtaken
 
     def _bulks_waiting(self) -> int:
         return sum(len(member.bulks) for member in self._members.values())
@@ -180,13 +177,13 @@ class LocalAccount:
             self._law.renew(self._state, self.clock(), slot.lease)
             return True
 
-    # --- How it ends ------------------------------------------------------------------------------
+    # --- Ends and grants --------------------------------------------------------------------------
 
     def end(self, lease: Lease, how: End) -> None:
         now = self.clock()
         self._ends.append((lease, how, now))
-        # What frees no slot sooner than one that is awaited is taken in by the next who looks.
-        if how is _UNUSED or now + self._law.period < self._looks_at:
+        # The next decision applies an end that frees no slot sooner than one that is awaited.
+        if how is UNUSED or now + self._law.period < self._looks_at:
             with lock:
                 self._serve()
 
@@ -199,17 +196,17 @@ class LocalAccount:
             self._must_serve = True
             return state.paused_until - now
 
-    def _take_in(self) -> None:
-        """Take in the ends that were told."""
+    def _apply_ends(self) -> None:
+        """Apply the ends that were queued."""
         ends = self._ends
         while ends:
             lease, how, heard_at = ends.popleft()
             self._law.end(self._state, lease.id, how, heard_at)
-            if how is _ANSWERED:
+            if how is ANSWERED:
                 self._held += (heard_at - lease.at - self._held) / 8
 
     def _serve(self) -> None:
-        """Take in the ends that were told, and grant what slots there are."""
+        """Apply the ends that were queued, and grant the slots that are free."""
         if self._is_busy:
             self._must_serve = True
             return
@@ -217,7 +214,7 @@ class LocalAccount:
         try:
             while True:
                 if self._ends:
-                    self._take_in()
+                    self._apply_ends()
                 now = self.clock()
                 self._looks_at = self._grant_all(now)
                 if not self._ends:
@@ -269,11 +266,11 @@ class LocalAccount:
             return
         try:
             member.loop.call_soon_threadsafe(member.hand_over, waiter, slot)
-        except RuntimeError:  # closed in this very moment
+        except RuntimeError:  # closed just now
             slot.unused()
 
     def _look_at(self, at: float, now: float) -> None:
-        """Let each loop in which somebody waits look when the next slot opens."""
+        """Set the timers of all loops with waiters for the next opening."""
         for loop, member in self._members.items():
             if not (at < member.looks_at and (member.sends or member.bulks)):
                 continue
@@ -283,11 +280,11 @@ class LocalAccount:
                 member.looks_at = at
                 member.timer = loop.call_later(at - now, self._look_on_time, member)
             else:
-                with contextlib.suppress(RuntimeError):  # closed in this very moment
+                with contextlib.suppress(RuntimeError):  # closed just now
                     loop.call_soon_threadsafe(self._look_again, member)
 
     def _look_on_time(self, member: Member) -> None:
-        member.timer = None  # it has fired, and to cancel it costs as much as a grant's timer
+        member.timer = None  # fired: cancelling it would cost time
         self._look_again(member)
 
     def _look_again(self, member: Member) -> None:
@@ -301,16 +298,16 @@ class LocalAccount:
             self._serve()
 
     def look_again(self) -> None:
-        """Serve those who wait, since the clock was moved."""
+        """Serve the waiters after the clock was moved."""
         with lock:
             for member in self._members.values():
                 member.looks_at = _NEVER
             self._serve()
 
-    # --- How it stands ----------------------------------------------------------------------------
+    # --- State ------------------------------------------------------------------------------------
 
     def was_idle_before(self) -> bool:
-        """Whether it was idle when this was asked last, and has not been used since."""
+        """Whether it was idle at the last call too, and unused since."""
         with self._at_a_time():
             is_waited_for = any(one.waiting for one in self._members.values())
             is_idle = not is_waited_for and self._law.is_idle(self._state, self.clock())
@@ -325,7 +322,7 @@ class LocalAccount:
             return usage_of(self._law, self._state, now, waiting)
 
     def forget_loops(self) -> None:
-        """Begin without the callers of the parent: this is a forked child."""
+        """Drop the callers of the parent, in a forked child."""
         self._members = {}
         self._resting = WeakValueDictionary()
         self._is_busy = False

@@ -1,16 +1,16 @@
 """
-The callers of one account in one event loop, and the slot that each of them gets.
+The callers of one account in one event loop, and their slots.
 
 Rules of this module:
 
 1. Each lane is first in, first out. A request that comes back with its ticket keeps its place.
-2. Only the first bulk request asks for a slot, and only with a token of a bucket that fills a
+2. Only the first bulk request asks for a slot, and only with a token from a bucket that fills a
    little faster than the pace: the bucket smooths what one loop asks, the law proves. A request
    that comes back after a refusal needs no token.
-3. While bulk requests wait, there is a token, or the first of them waits in the bucket. Whoever is
-   granted a slot draws the tokens of those behind, so that they wake only for their slots.
-4. A cancelled caller loses nothing for the others: its slot and its token go to the next.
-5. A caller that cannot be served in time, by the queue as it stands, is told at once.
+3. While bulk requests wait, there is a token, or the first of them waits in the bucket. A request
+   that gets its slot draws tokens for those behind it, so that each wakes only once, with its slot.
+4. Cancelling a caller costs the others nothing: its slot and its token go to the next.
+5. A caller that cannot be served in time, as the queue stands, fails at once.
 """
 
 from __future__ import annotations
@@ -29,62 +29,45 @@ from aiolimiter import AsyncLimiter
 
 from .._ports.limiter import Lane, Ticket
 from .account_state import SLACK, Lease, Rules
-from .law import End
-from .wait_queue import out_of_patience
+from .law import ANSWERED, LOST, UNUSED, End
+from .reports import out_of_patience
 
 __all__ = ["Desk", "LeasedSlot", "Member", "Waiter"]
 
-#: Looked up once: a member of an enumeration costs as much as a call.
-_SEND: Final = Lane.SEND
-_ANSWERED: Final = End.ANSWERED
-_LOST: Final = End.LOST
-_UNUSED: Final = End.UNUSED
-
+_SEND: Final = Lane.SEND  # looking it up costs as much as a call
 _PLACE: Final = attrgetter("place")
 
 
-class Endings(Protocol):
-    """Hears how requests end."""
-
-    def end(self, lease: Lease, how: End) -> None:
-        """Take in how a request ended."""
-        ...
-
-    def refused(self, lease: Lease, retry_after: float | None) -> float:
-        """Take in a refusal for the rate; give the seconds until the pause ends."""
-        ...
-
-
-class Desk(Endings, Protocol):
-    """Grants slots: an account in memory, or a member of one in a store."""
+class Desk(Protocol):
+    """Grants slots: an account in memory, or one event loop's part of an account in a store."""
 
     def clock(self) -> float:
-        """Give the instant, in monotonic seconds."""
+        """Return monotonic seconds."""
         ...
 
     def next_place(self) -> int:
-        """Number a newcomer."""
+        """Return the place of a new caller in its queue."""
         ...
 
     def next_lease(self, longest: float, *, is_bulk: bool) -> Lease:
-        """Begin a lease that has no instant yet."""
+        """Return a lease that has no instant yet."""
         ...
 
     def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
         """
-        Look at the queue as it stands.
+        Check the queue as it stands.
 
         Raises:
-            WaitTooLong: Who comes to *place* has no slot within *patience*.
+            WaitTooLong: A caller at *place* cannot have a slot within *patience*.
         """
         ...
 
     def join(self, waiter: Waiter) -> None:
-        """Let *waiter* stand in its line; its future may be done at once."""
+        """Queue *waiter*."""
         ...
 
     def serve(self) -> None:
-        """Grant what slots there are, since another caller asks."""
+        """Grant the slots that are free."""
         ...
 
     def leave(self, waiter: Waiter) -> None:
@@ -92,14 +75,22 @@ class Desk(Endings, Protocol):
         ...
 
     def confirm(self, slot: LeasedSlot) -> bool:
-        """Let a holder go that comes late; False where its lease has run out."""
+        """Extend the lease of a holder that woke late; return False if it has expired."""
+        ...
+
+    def end(self, lease: Lease, how: End) -> None:
+        """Record how a request ended."""
+        ...
+
+    def refused(self, lease: Lease, retry_after: float | None) -> float:
+        """Record a refusal for the rate; return the seconds until the pause ends."""
         ...
 
 
 class LeasedSlot(msgspec.Struct, eq=False, gc=False):
     """Permission to send one request; see `Slot`."""
 
-    desk: Endings
+    desk: Desk
     lease: Lease
     place: int
     asked_at: float
@@ -114,13 +105,13 @@ class LeasedSlot(msgspec.Struct, eq=False, gc=False):
         return self.granted_at - self.asked_at
 
     def answered(self) -> None:
-        self.desk.end(self.lease, _ANSWERED)
+        self.desk.end(self.lease, ANSWERED)
 
     def lost(self) -> None:
-        self.desk.end(self.lease, _LOST)
+        self.desk.end(self.lease, LOST)
 
     def unused(self) -> None:
-        self.desk.end(self.lease, _UNUSED)
+        self.desk.end(self.lease, UNUSED)
 
     def refused(self, retry_after: float | None) -> float:
         return self.desk.refused(self.lease, retry_after)
@@ -198,12 +189,16 @@ class Member:
 
     def first_bulk(self) -> Waiter | None:
         """Return the bulk request that asks: the first one, if there is a token for it."""
-        if not self.bulks:
-            return None
-        first = self.bulks[0]
-        if first.future.done() or first is self._drawer:
+        first = self._front()
+        if first is None or first.future.done() or first is self._drawer:
             return None
         return first if self._drawn > self._used or not first.needs_token else None
+
+    def _front(self) -> Waiter | None:
+        try:
+            return self.bulks[0]
+        except IndexError:  # empty, or emptied just now by a grant in another thread
+            return None
 
     def sends_before(self, place: int) -> int:
         """Count the single messages that wait before *place*."""
@@ -277,7 +272,7 @@ class Member:
             try:
                 if not lease.is_bulk:
                     desk.serve()
-                elif self.bulks[0] is waiter:
+                elif self._front() is waiter:
                     await self._ask_as_first(waiter)
                 while (slot := await waiter.future) is None:
                     waiter.future = self.loop.create_future()
@@ -311,11 +306,12 @@ class Member:
 
     def _let_first_ask(self) -> None:
         """Ask for the first bulk request, or wake it to draw its token."""
+        first = self._front()
         if self.first_bulk() is not None:
             self._desk.serve()
-        elif self.bulks and self._drawer is None and not self.bulks[0].future.done():
-            self._drawer = self.bulks[0]
-            self._drawer.future.set_result(None)
+        elif first is not None and self._drawer is None and not first.future.done():
+            self._drawer = first
+            first.future.set_result(None)
 
     def _leave(self, waiter: Waiter) -> None:
         """Give back a slot that was granted just as *waiter* gave up, and let the next one ask."""

@@ -1,8 +1,8 @@
 """
-Slots that a member has reserved for its callers, until they leave.
+The reservations of a member, until their holders leave.
 
-A reservation that is due soon is final, since no other member may move it (`View.final_until`). Any
-other is looked at again shortly before its instant.
+A reservation that is due soon is final: no other member may move it (`View.final_until`). Any other
+is checked again shortly before its instant.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .store_view import FREEZE, View
 
 __all__ = ["Reservations"]
 
-#: Seconds by which timers may fire early; the margin of the period covers it.
+#: Seconds by which a timer may fire early; the margin of the period covers them.
 _SOON: Final = 0.001
 
 
 @frozen(eq=False)
 class _Leaving:
-    """A caller whose instant is final: when it leaves, on the member's clock."""
+    """A caller whose reservation is final; *at* is on the member's clock."""
 
     at: float
     timer: asyncio.TimerHandle
@@ -40,9 +40,9 @@ class Reservations:
 
     Attributes:
         loop: The event loop.
-        clock: Gives the member's instant, monotonic seconds.
-        hand_over: Gives a caller its slot, which was granted at an instant of the member.
-        by_lease: Callers with a reservation, by the id of their lease.
+        clock: Returns monotonic seconds.
+        hand_over: Called with a caller and the instant at which its slot was granted.
+        by_lease: Callers with a reservation, by lease id.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -51,33 +51,29 @@ class Reservations:
     by_lease: dict[str, Waiter] = field(factory=dict[str, Waiter])
     _leaving: dict[str, _Leaving] = field(factory=dict[str, _Leaving])
 
-    def add(self, waiter: Waiter) -> None:
-        """Keep *waiter*, whose lease the store has."""
-        self.by_lease[waiter.lease.id] = waiter
-
     def holds(self, waiter: Waiter) -> bool:
         """Whether *waiter* has a reservation."""
         return waiter.lease.id in self.by_lease
 
     def is_final(self, waiter: Waiter) -> bool:
-        """Whether nobody can take its slot from *waiter* any more."""
+        """Whether no other member can take the slot of *waiter*."""
         return waiter.lease.id in self._leaving
 
     def remove(self, waiter: Waiter) -> bool:
-        """Forget *waiter*; say whether it had a reservation."""
+        """Remove *waiter*; return whether it had a reservation."""
         leaving = self._leaving.pop(waiter.lease.id, None)
         if leaving is not None:
             leaving.timer.cancel()
         return self.by_lease.pop(waiter.lease.id, None) is not None
 
     def confirmations(self, view: View) -> Iterator[float]:
-        """Return the instants at which a reservation must be looked at again, monotonic seconds."""
+        """Yield the instants at which reservations must be checked; monotonic seconds."""
         for waiter in self.by_lease.values():
             if not self.is_final(waiter):
                 yield view.passed_at(waiter.lease.at - 0.5 * FREEZE)
 
     def look(self, view: View, again: Callable[[Lease], Lease]) -> None:
-        """Let callers leave whose instant is final; those whose slot was taken ask *again*."""
+        """Schedule callers whose reservation is final; those that lost theirs ask *again*."""
         leases = {} if view.state is None else view.state.leases
         for key, waiter in list(self.by_lease.items()):
             lease = leases.get(key)
@@ -89,10 +85,10 @@ class Reservations:
                 continue
             waiter.lease = lease
             if lease.at <= view.final_until:
-                self._let_go(view, waiter)
+                self._schedule(view, waiter)
 
-    def _let_go(self, view: View, waiter: Waiter) -> None:
-        """Let *waiter* leave at its instant, and not before those who came before it."""
+    def _schedule(self, view: View, waiter: Waiter) -> None:
+        """Schedule *waiter* for its instant, after those that are due before it."""
         lease, now = waiter.lease, self.clock()
         at = view.passed_at(lease.at)
         timer = self.loop.call_later(at - now, self._hand_over_due)

@@ -1,4 +1,4 @@
-"""The state of an account as the bytes that a store keeps."""
+"""The state of an account as bytes, for a store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .account_state import AccountState
 
 __all__ = ["UnreadableState", "decode", "encode"]
 
-#: Changes with the fields of `AccountState`. Members of other versions keep away from each other.
+#: Changes with the fields of `AccountState`: members of different versions must not mix.
 _VERSION: Final = b"\x01"
 
 _encoder = msgspec.msgpack.Encoder()
@@ -18,20 +18,20 @@ _decoder = msgspec.msgpack.Decoder(AccountState)
 
 
 class UnreadableState(Exception):
-    """The value was written by another version of this package, or by something else."""
+    """The value was not written by this version of the package."""
 
 
 def encode(state: AccountState) -> bytes:
-    """Write *state*."""
+    """Encode *state*."""
     return _VERSION + _encoder.encode(state)
 
 
 def decode(value: bytes) -> AccountState:
     """
-    Read what `encode` wrote.
+    Decode what `encode` returned.
 
     Raises:
-        UnreadableState: It is something else.
+        UnreadableState: The value is not one of this version's.
     """
     if not value.startswith(_VERSION):
         msg = "the shared limiter's value was written by another version of customersms-async"

@@ -1,18 +1,18 @@
 """
-One account of a shared limiter, as one event loop of one process deals with it: a *member*.
+One account of a shared limiter in one event loop: a *member* of the account.
 
-A task, the *pump*, runs while somebody waits or an end is untold. In each round it plans on what it
-knows (see `shared_decisions`) and lets the store swap the plan in; where another member came first,
-it plans again on what that one wrote. So a quiet key costs one trip a grant.
+A task, the *pump*, runs while somebody waits or an end is unreported. In each round it makes a plan
+from what it knows (see `shared_decisions`) and asks the store to swap it in; if another member came
+first, it plans again on what that one wrote. So on a quiet key a grant costs one round trip.
 
 Rules of this module:
 
-1. Nothing counts before the store has said so. A swap whose answer is lost is looked for in what
-   the store holds next: it carries the member's serial.
-2. A slot that is reserved for later is looked at again shortly before its instant. What the store
-   holds then is final, and so is what is due soon when it is reserved (`View.final_until`).
-3. While the store is away, single messages are told so and bulk runs wait.
-4. What a loop that was closed has left untold is told by the next one, under the same name.
+1. Nothing is valid before the store has confirmed it. If the answer to a swap is lost, the member
+   looks for its serial number in what the store holds next.
+2. A slot reserved for later is checked again shortly before its instant. What the store holds then
+   is final, and so is a reservation that is due soon when it is made (`View.final_until`).
+3. While the store is away, single messages fail and bulk runs wait.
+4. What a closed event loop has not reported, the next one reports under the same name.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from .._ports.store import BACK_OFF, Seen, Store, StoreAway
 from .account_state import AccountState, Lease
 from .law import PASSED_AT_MOST, End
 from .member import LeasedSlot, Member, Waiter
+from .reports import too_late, unavailable, usage_of, warn_of_others
 from .reservations import Reservations
 from .serialization import UnreadableState, encode
 from .shared_decisions import AHEAD, Ended, OtherOptions, Plan, Planner, copy
 from .store_view import FREEZE, Sight, View
-from .wait_queue import too_late, unavailable, usage_of, warn_of_others
 
 __all__ = ["Here", "SharedAccount"]
 
-#: Seconds after which it looks again where nothing is known to open.
+#: Seconds until the next look if nothing is known to open.
 _POLL: Final = 0.25
 
-#: Seconds that an end waits at most for a swap that reports it along with others.
-_LATEST_TELLING: Final = 1.0
-_SOON: Final = 0.01  # seconds after an end until a round begins
+#: Most seconds that an end waits for a swap that reports it along with others.
+_LATEST_REPORT: Final = 1.0
+_SOON: Final = 0.01  # seconds between an end and the start of a round
 
-#: Seconds for which what was seen need not be looked at again.
+#: Seconds for which an answer of the store is fresh.
 _FRESH: Final = 0.05
 
 
 class Here(Protocol):
-    """The event loop and the store that it uses."""
+    """An event loop and its store."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -56,12 +56,12 @@ class Here(Protocol):
     def store(self) -> Store: ...
 
     def heard(self, seen: Seen) -> None:
-        """Take in that the store has answered."""
+        """Record that the store has answered."""
         ...
 
 
 class SharedAccount:
-    """A `Desk` of one event loop."""
+    """A `Desk` for one event loop."""
 
     def __init__(self, name: str, planner: Planner, clock: Callable[[], float], here: Here) -> None:
         self.name = name
@@ -73,8 +73,8 @@ class SharedAccount:
         self._serials = itertools.count(1)
         self._ends: list[Ended] = []
         self._sight = Sight(planner.remembers)
-        self._lost: dict[int, Plan[Waiter]] = {}  # plans whose swaps have no answer, by serial
-        self._passed = 0  # messages that had slots while a bulk request asked in vain, in a row
+        self._lost: dict[int, Plan[Waiter]] = {}  # plans whose swaps have no answer yet, by serial
+        self._passed = 0  # messages in a row that had slots while a bulk request asked in vain
         self._held = 0.0
         self._has_warned = False
         self._must_look = False
@@ -89,7 +89,7 @@ class SharedAccount:
         self._is_closed = False
 
     def move_to(self, here: Here) -> None:
-        """Go on in another loop, since the one before was closed."""
+        """Go on in another event loop, after the last one was closed."""
         left = list(self._reserved.by_lease)
         self._sit_in(here)
         for lease_id in left:
@@ -102,14 +102,14 @@ class SharedAccount:
         return Lease(f"{self._planner.name}-{next(self._numbers):x}", is_bulk, 0, 0, 0, longest)
 
     def refuse_the_hopeless(self, place: int, patience: float, *, is_bulk: bool) -> None:
-        """Do nothing: they are judged when the store has been looked at."""
+        """Do nothing: callers are judged once the store has been read."""
 
     def join(self, waiter: Waiter) -> None:
         self.member.add(waiter)
 
     def serve(self) -> None:
-        if self._is_closed:  # it stood behind one that was turned away
-            self._tell_all(unavailable())
+        if self._is_closed:  # it was queued as the limiter was closed
+            self._refuse_all(unavailable())
         else:
             self.wake()
 
@@ -143,23 +143,21 @@ class SharedAccount:
     def _note(self, end: Ended) -> None:
         self._ends.append(end)
         loop = self.here.loop
-        begin = self._hurry if end.is_refused or end.how is End.UNUSED else self._start_soon
+        is_urgent = end.is_refused or end.how is End.UNUSED
         if asyncio._get_running_loop() is loop:  # noqa: SLF001  # None outside of any loop
-            begin()
+            self._start_soon(is_urgent)
         else:
-            with contextlib.suppress(RuntimeError):  # closed: the next loop tells it
-                loop.call_soon_threadsafe(begin)
+            with contextlib.suppress(RuntimeError):  # closed: the next loop reports it
+                loop.call_soon_threadsafe(self._start_soon, is_urgent)
 
-    def _hurry(self) -> None:
-        self._wakes.set()
-        self._start_soon()
-
-    def _start_soon(self) -> None:
-        # By a timer: a task that is made while the event loop ends would be left over.
+    def _start_soon(self, is_urgent: bool) -> None:  # noqa: FBT001  # a callback
+        if is_urgent:
+            self._wakes.set()
+        # By a timer: a task created while the event loop ends would be left pending.
         if self._pump is None or self._pump.done():
-            self.here.loop.call_later(_SOON, self._start_to_tell)
+            self.here.loop.call_later(_SOON, self._start_to_report)
 
-    def _start_to_tell(self) -> None:
+    def _start_to_report(self) -> None:
         if self._ends:  # else a flush came first
             self._start()
 
@@ -183,10 +181,10 @@ class SharedAccount:
             except StoreAway as exc:
                 wait = BACK_OFF
                 self._must_look = self._must_look or bool(self._lost)
-                self._tell_senders(unavailable(str(exc)))
-            except Exception as exc:  # noqa: BLE001  # a caller hears of it, or would wait for ever
+                self._refuse_sends(unavailable(str(exc)))
+            except Exception as exc:  # noqa: BLE001  # callers must hear of it, or would wait for ever
                 wait = _POLL
-                self._tell_all(exc)
+                self._refuse_all(exc)
             if wait > 0:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
@@ -197,7 +195,7 @@ class SharedAccount:
         return bool(is_left or self._asking())
 
     def _asking(self) -> list[Waiter]:
-        """Give those without a slot: messages in their order, and the head of the bulk runs."""
+        """Return callers without a reservation: messages in order, and the first bulk request."""
         bulk = self.member.first_bulk()
         bulks = [] if bulk is None else [bulk]
         sends = [one for one in self.member.sends if not one.future.done()]
@@ -205,7 +203,7 @@ class SharedAccount:
         return [one for one in found if not self._reserved.holds(one)]
 
     async def _round(self) -> float:
-        """Look or write once; give the seconds until the next round."""
+        """Read or write once; return the seconds until the next round."""
         view, known = self._sight.view, self._sight.known
         if view is None or self._must_look:
             self._must_look = False
@@ -234,11 +232,11 @@ class SharedAccount:
         is_overdue = self._passed >= PASSED_AT_MOST
         self._planner.reserve(plan, view, now, asking, is_overdue=is_overdue)
         if len(plan.granted) < len(asking) and view.received < self.clock() - _FRESH:
-            await self._look()  # what others have written may help
+            await self._look()  # others may have written something that helps
             return 0.0
         self._judge(view, plan, now)
         is_urgent = plan.granted or any(end.is_refused for end in ends)
-        if is_urgent or (ends and self.clock() >= self._tells_at(ends)):
+        if is_urgent or (ends and self.clock() >= self._reports_at(ends)):
             await self._swap(view, plan)
             return 0.0
         return self._until_next(view, view.passed_at(plan.looks_at))
@@ -250,7 +248,7 @@ class SharedAccount:
         return plan
 
     def _judge(self, view: View, plan: Plan[Waiter], now: float) -> None:
-        """Turn away those who cannot have a slot in time, by the queue as it stands."""
+        """Refuse callers that cannot have a slot in time, by the queue as it stands."""
         for one, at in plan.too_late:
             self._refuse(view, one, at)
         granted = {one for one, _ in plan.granted}
@@ -262,20 +260,20 @@ class SharedAccount:
                 if view.passed_at(at) > one.gives_up_at:
                     self._refuse(view, one, at)
 
-    def _tells_at(self, ends: list[Ended]) -> float:
-        """Say when ends are told that nothing else could be told along with."""
+    def _reports_at(self, ends: list[Ended]) -> float:
+        """Return when to report ends that no other swap has reported."""
         if self._asking() and any(end.how is End.UNUSED for end in ends):
             return ends[0].heard_at
-        return ends[0].heard_at + min(_LATEST_TELLING, self._law.rules.per / 5)
+        return ends[0].heard_at + min(_LATEST_REPORT, self._law.rules.per / 5)
 
     def _until_next(self, view: View, looks_at: float) -> float:
-        """Say in how many seconds the next round is due."""
+        """Return the seconds until the next round."""
         now = self.clock()
         instants = [now + 1.0, *self._reserved.confirmations(view)]
         if self._asking():
             instants.append(max(now + _POLL, looks_at - AHEAD))
         if self._ends:
-            instants.append(self._tells_at(self._ends))
+            instants.append(self._reports_at(self._ends))
         return max(min(instants) - now, 0.001)
 
     def _is_time_to_confirm(self, view: View) -> bool:
@@ -292,7 +290,7 @@ class SharedAccount:
             self._sight.brought()
 
     async def _put(self, view: View, state: AccountState, within: float | None = None) -> bool:
-        """Let the store swap *state* in; say whether it did."""
+        """Ask the store to swap *state* in; return whether it did."""
         sent = self.clock()
         swap = await self.here.store.swap(self.name, view.seen, encode(state), within=within)
         self._see(swap.seen, sent, is_ours=swap.done)
@@ -304,32 +302,32 @@ class SharedAccount:
         self._lost.pop(plan.serial, None)
 
     def _carried_out(self, plan: Plan[Waiter]) -> None:
-        """Take in that the store has what was planned."""
+        """Record that *plan* is in the store."""
         self._lost.clear()
         told = set(plan.ends)
         self._ends = [end for end in self._ends if end not in told]
         bulk = self.member.first_bulk()
         if bulk is None or self._reserved.holds(bulk):
-            self._passed = -len(plan.granted)  # nobody is passed by
+            self._passed = -len(plan.granted)  # nobody is overtaken
         for one, lease in plan.granted:
             one.lease = lease
             self._passed = 0 if lease.is_bulk else self._passed + 1
             if not one.future.done():
-                self._reserved.add(one)
+                self._reserved.by_lease[lease.id] = one
             else:
                 self._note(Ended(lease.id, End.UNUSED, self.clock()))
 
-    # --- What the store holds ---------------------------------------------------------------------
+    # --- Answers of the store ---------------------------------------------------------------------
 
     def _see(self, seen: Seen, sent: float, *, is_ours: bool = False) -> View:
-        """Take in an answer of the store."""
+        """Record an answer of the store, and act on it."""
         view = self._sight.take_in(seen, sent, self.clock(), is_ours=is_ours)
         plan = self._lost.get(view.serial_of(self._planner.name))
         if plan is not None:
             self._carried_out(plan)
         known = self._sight.known
         if known is not None and self._law.is_idle(copy(known), view.now):
-            self._sight.brought()  # nothing is left to remember
+            self._sight.brought()  # nothing worth keeping
         if self._sight.known is None and view.now >= self._planner.opens_at(view):
             self._reserved.look(view, self._again)
         self.here.heard(seen)
@@ -352,18 +350,18 @@ class SharedAccount:
         state = self._planner.state_of(view)
         one.refuse(too_late(state, view.least(now), at, one.gives_up_at - now))
 
-    def _tell_senders(self, error: Exception) -> None:
+    def _refuse_sends(self, error: Exception) -> None:
         for one in list(self.member.sends):
             if not self._reserved.is_final(one):
                 one.refuse(error)
 
-    def _tell_all(self, error: Exception) -> None:
-        self._tell_senders(error)
+    def _refuse_all(self, error: Exception) -> None:
+        self._refuse_sends(error)
         for one in list(self.member.bulks):
             one.refuse(error)
 
     def is_idle(self) -> bool:
-        """Whether it can be forgotten."""
+        """Whether the account can be forgotten."""
         view = self._sight.view
         if self.member.waiting or self._ends or self._must_look or self._sight.known is not None:
             return False
@@ -372,7 +370,7 @@ class SharedAccount:
         return self._law.is_idle(copy(view.state), view.least(self.clock()))
 
     async def usage(self) -> Usage:
-        """Look, and say how the account stands; instants are the member's."""
+        """Read the store and return the state of the account; instants are the member's."""
         view = await self._look()
         now = view.least(self.clock())
         state = self._planner.state_of(view)
@@ -380,16 +378,16 @@ class SharedAccount:
         return usage_of(self._law, state, now, self.member.waiting, view.received - view.now)
 
     async def aclose(self) -> None:
-        """Turn away those who wait, and tell how requests ended; the next loop tells the rest."""
+        """Refuse the callers that wait, and report ends; the next loop reports the rest."""
         self._is_closed = True
-        self._tell_all(unavailable())
+        self._refuse_all(unavailable())
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait([self._pump])
         await self.flush()
 
     async def flush(self) -> None:
-        """Tell the store how requests ended, if it is there."""
+        """Report ends to the store, if it answers."""
         with contextlib.suppress(StoreAway, OtherOptions, UnreadableState):
             for _ in range(5):
                 view, ends = self._sight.view, list(self._ends)

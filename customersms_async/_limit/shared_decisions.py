@@ -1,8 +1,8 @@
 """
-What a member of a shared limiter wants to write: pure decisions on a copy of the state.
+What a member of a shared limiter is going to write: pure decisions on a copy of the state.
 
-A plan is made from a `View`, carried out by one swap, and made again where another member came
-first. Nothing of it counts before the swap was carried out.
+A plan is made from a `View` and carried out by one swap; if another member came first, it is made
+again. Nothing in it is valid before the swap has been carried out.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .store_view import FREEZE, View, merge, newest
 
 __all__ = ["AHEAD", "LONGEST", "Asks", "Ended", "OtherOptions", "Plan", "Planner", "copy"]
 
-#: Seconds within which a slot must open for a single message to reserve it.
+#: How many seconds ahead a single message reserves a slot.
 AHEAD: Final = 2.0
 
-#: Look-backs after which a member that has written nothing is forgotten.
+#: Look-backs after which a member that wrote nothing is dropped from the state.
 _FORGOTTEN_AFTER: Final = 2
 
-#: Seconds that a request takes at most by default: a batch of 100 with the client's default.
+#: Most seconds of a request with the client's defaults: a batch of 100.
 LONGEST: Final = 80.0
 
 
@@ -38,14 +38,14 @@ class OtherOptions(ConfigurationError):
 @frozen
 class Ended:
     """
-    An end that the store has not been told.
+    The end of a request, not yet written to the store.
 
     Attributes:
-        lease_id: Of which lease.
-        how: How the request ended; a refusal for the rate is `End.ANSWERED`.
+        lease_id: Its lease.
+        how: How it ended; a refusal for the rate is `End.ANSWERED`.
         heard_at: When; monotonic seconds of the member.
         is_refused: Whether the gateway refused it for the rate.
-        retry_after: Seconds that it asked for then, or None.
+        retry_after: Seconds that the gateway asked for, or None.
     """
 
     lease_id: str
@@ -56,13 +56,7 @@ class Ended:
 
 
 class Asks(Protocol):
-    """
-    A caller who waits for a slot.
-
-    Attributes:
-        lease: What it asks for.
-        gives_up_at: Until when a slot is of use; monotonic seconds of the member.
-    """
+    """A caller that waits for a slot; see `Waiter`."""
 
     @property
     def lease(self) -> Lease: ...
@@ -76,16 +70,16 @@ A = TypeVar("A", bound=Asks)
 @define(eq=False)
 class Plan(Generic[A]):
     """
-    What one swap is to carry out.
+    What one swap carries out.
 
     Attributes:
         state: The new state.
         serial: Its number among the swaps of this member.
-        ends: The ends that it tells.
-        granted: The slots that it reserves, by who asked.
-        too_late: Who cannot have a slot in time, and when one could be had.
-        looks_at: When to look again; the account's clock, infinity where nothing is known to open.
-        has_overtaken: Whether a reservation of another request was moved.
+        ends: The ends that it reports.
+        granted: Callers and the leases reserved for them.
+        too_late: Callers that cannot have a slot in time, and when they could have one.
+        looks_at: When to look again; the account's clock, infinity if nothing is known to open.
+        has_overtaken: Whether it moves the reservation of another request.
     """
 
     state: AccountState
@@ -103,7 +97,7 @@ class Planner:
     Makes the plans of one member.
 
     Attributes:
-        law: The law, with the options of this member.
+        law: The law with this member's options.
         name: The member's name in the state.
         roll_call: Seconds for which a new store grants nothing.
     """
@@ -114,34 +108,33 @@ class Planner:
 
     @property
     def remembers(self) -> float:
-        """Seconds for which members that write nothing are surely remembered."""
+        """Seconds for which a member that writes nothing is certainly remembered."""
         return self.law.look_back(LONGEST)
 
     def opens_at(self, view: View) -> float:
-        """Say when anything may be granted, by the account's clock."""
+        """Return when the roll call ends, by the account's clock."""
         opens_at = view.now + view.seen.since + self.roll_call - view.seen.now
         return opens_at if view.state is None else max(opens_at, view.state.opens_at)
 
     def state_of(self, view: View) -> AccountState:
-        """Give a copy of what the store holds, to look at."""
+        """Return a copy of what the store holds."""
         state = AccountState.new(self.law.rules) if view.state is None else copy(view.state)
         state.opens_at = self.opens_at(view)
         return state
 
     def bring(self, view: View, known: AccountState, *, is_old: bool) -> AccountState | None:
         """
-        Bring what is *known* into a store that has lost its memory.
+        Return what to write to a store that lost its memory.
 
         Args:
             view: What the store holds.
 
             known: What this member knew before.
 
-            is_old: Whether the store's memory changed in the midst of a run, so that versions
-                cannot be compared.
+            is_old: Whether the loss happened within a run, so that versions cannot be compared.
 
         Returns:
-            The state to write, or None where the store knows as much.
+            The new state, or None if the store knows as much.
         """
         held = view.state
         if is_old:
@@ -156,7 +149,7 @@ class Planner:
 
     def begin(self, view: View, now: float, serial: int) -> AccountState:
         """
-        Begin a plan on a copy of what the store holds.
+        Return the state for a new plan, copied from what the store holds.
 
         Raises:
             OtherOptions: The other members were given other options.
@@ -178,7 +171,7 @@ class Planner:
         return state
 
     def tell(self, state: AccountState, view: View, ends: Sequence[Ended]) -> bool:
-        """Take in ends, dated when they were heard; say whether others use the key."""
+        """Apply ends, dated when they were heard; return whether others use the key."""
         is_others = False
         for end in ends:
             at = view.most(end.heard_at)
@@ -192,7 +185,7 @@ class Planner:
     def reserve(
         self, plan: Plan[A], view: View, now: float, waiting: Iterable[A], *, is_overdue: bool
     ) -> None:
-        """Reserve a slot for each that waits, in their order, as long as there are any."""
+        """Reserve slots for *waiting* in order, as long as there are any."""
         is_full = False
         for one in waiting:
             if is_full and not one.lease.is_bulk:
@@ -218,7 +211,7 @@ class Planner:
 
 
 def copy(state: AccountState) -> AccountState:
-    """Copy what a plan may change."""
+    """Copy a state, as deep as a plan may change it."""
     return msgspec.structs.replace(
         state,
         leases={key: msgspec.structs.replace(one) for key, one in state.leases.items()},
@@ -228,7 +221,6 @@ def copy(state: AccountState) -> AccountState:
 
 
 def _differences(ours: Rules, theirs: Rules) -> str:
-    """Name the options that differ."""
     pairs = ((name, getattr(ours, name), getattr(theirs, name)) for name in Rules.__struct_fields__)
     said = ", ".join(
         f"{name} is {our!r} here and {their!r} there" for name, our, their in pairs if our != their

@@ -1,12 +1,12 @@
 """
-What the limiters have in common that share a store with others.
+The base of the limiters that share a store with other processes.
 
 Rules of this module:
 
-1. Each event loop has a store and its accounts; the process has one memory of what is untold.
-2. Where the store was not asked for a second, one account looks, so that a loss is noticed in time
-   to call the roll: one read a second a process, however many accounts there are.
-3. An account that has nothing left to remember is forgotten.
+1. Each event loop has a store and its accounts; unreported ends are kept for the whole process.
+2. If the store was not asked for a second, one account reads it, so that a loss is detected in time
+   for the roll call: one read a second per process, however many accounts there are.
+3. An account with nothing left to remember is forgotten.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from ..errors import LimiterUnavailable
 from .config import GRACE, Rate, read_rules
 from .fork_lock import forget_in_children
 from .law import Law
+from .reports import unavailable
 from .shared_account import SharedAccount
 from .shared_decisions import LONGEST, Planner
-from .wait_queue import unavailable
 
 __all__ = ["SharedLimiter"]
 
-#: Seconds for which a store that is new or lost its memory grants nothing.
+#: Seconds for which a new store, or one that lost its memory, grants nothing.
 _ROLL_CALL: Final = 3.0
 
-#: Seconds after which the store is looked at again.
+#: Seconds between two reads of a quiet store.
 _BEAT: Final = 1.0
 
 
 @define(eq=False)
 class _Here:
-    """What one event loop has: see `Here`."""
+    """An event loop with its store and accounts; see `Here`."""
 
     loop: asyncio.AbstractEventLoop
     store: Store
@@ -55,7 +55,7 @@ class _Here:
         self.limiter.heard(seen)
 
     def look(self) -> None:
-        """Let every account look what became of it."""
+        """Let every account read the store."""
         for account in self.accounts.values():
             account.wake(must_look=True)
 
@@ -75,25 +75,24 @@ class _Here:
 
 class SharedLimiter:
     """
-    A limiter whose accounts stand in a store that others share.
+    A limiter whose accounts are in a store that processes share.
 
     Args:
-        rate: The gateway's limit.
+        rate: The gateway's limit; by default 100 requests in 60 s.
 
-        burst: Requests of bulk runs that may leave at once; by default a small part of the limit.
+        burst: Bulk requests that may leave at once; by default a small part of the limit.
 
         reserve: Free slots that bulk runs leave to `CustomerSMS.send`.
 
-        grace: Seconds after the end of a request whose answer was lost, in which the gateway may
-            still count it.
+        grace: Seconds after a lost answer in which the gateway may still count the request.
 
-        strict: Whether a store that is new or lost its memory grants nothing for the whole time in
-            which an unknown request may count, instead of calling the roll for 3 s.
+        strict: Whether a store that is new or lost its memory grants nothing as long as an unknown
+            request may count, instead of for 3 s.
 
-        clock: Gives the instant in monotonic seconds.
+        clock: Returns monotonic seconds.
 
     Raises:
-        ConfigurationError: An option is out of its range.
+        ConfigurationError: An option is out of range.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class SharedLimiter:
         self._roll_call = self._law.look_back(LONGEST) if strict else _ROLL_CALL
         self._clock = clock
         self._loops: dict[asyncio.AbstractEventLoop, _Here] = {}
-        self._untold: dict[str, SharedAccount] = {}  # of loops that were closed
+        self._unreported: dict[str, SharedAccount] = {}  # of closed event loops
         self._run = ""
         self._heard_at = float("-inf")
         self._of_parents: list[_Here] = []
@@ -123,7 +122,7 @@ class SharedLimiter:
 
     @property
     def rate(self) -> Rate:
-        """The limit that is kept."""
+        """The limit."""
         return self._rate
 
     async def acquire(
@@ -139,16 +138,16 @@ class SharedLimiter:
         Wait for a slot; see `Limiter.acquire`.
 
         Raises:
-            WaitTooLong: The slot cannot be had within *patience*, or was not.
-            LimiterUnavailable: The store does not answer; only where a single message asks.
-            ConfigurationError: The other members were given other options.
+            WaitTooLong: No slot within *patience*.
+            LimiterUnavailable: The store does not answer; only for a single message.
+            ConfigurationError: The other members have other options.
         """
         member = self._account(account).member
         return await member.acquire(lane, longest, patience, ticket)
 
     async def usage(self, account: str) -> Usage:
         """
-        Say how *account* stands (`CustomerSMS.account` is its name).
+        Return the state of *account* (its name is `CustomerSMS.account`).
 
         Raises:
             LimiterUnavailable: The store does not answer.
@@ -160,7 +159,7 @@ class SharedLimiter:
 
     async def ready(self) -> None:
         """
-        Wait until slots can be had: the store is there, and no roll call is under way.
+        Wait until the store answers and no roll call is under way.
 
         Raises:
             LimiterUnavailable: The store does not answer.
@@ -172,9 +171,9 @@ class SharedLimiter:
 
     async def flush(self) -> None:
         """
-        Tell the store how the requests of this event loop ended, without waiting for the next one.
+        Report to the store how the requests of this event loop ended, without waiting for more.
 
-        A client does so when it is closed. Where the store does not answer, it is told later.
+        A client does so when it is closed. If the store does not answer, they are reported later.
         """
         here = self._loops.get(asyncio.get_running_loop())
         if here is not None:
@@ -182,7 +181,7 @@ class SharedLimiter:
 
     async def aclose(self) -> None:
         """
-        Tell the store how requests ended, and close what this event loop has opened.
+        Report how requests ended, and close the connections of this event loop.
 
         Callers that still wait in it get `LimiterUnavailable`. The limiter may be used again.
         """
@@ -215,7 +214,7 @@ class SharedLimiter:
         return f"<{type(self).__name__} {self.rate.limit} per {self.rate.per:g} s>"
 
     def heard(self, seen: Seen) -> None:
-        """Take in an answer of the store: after a loss, every account looks."""
+        """Record an answer of the store; in a new run, every account reads."""
         self._heard_at = self._clock()
         if seen.run == self._run:
             return
@@ -225,13 +224,13 @@ class SharedLimiter:
                 loop.call_soon_threadsafe(here.look)
 
     def was_silent_for(self, seconds: float) -> bool:
-        """Whether the store gave no answer for so long."""
+        """Whether the store has not answered for so long."""
         return self._clock() - self._heard_at >= seconds
 
     def forget_loops(self) -> None:
-        """Take new names: this is a forked child. Nothing of the parent's is closed."""
+        """Start afresh in a forked child, under new names; close nothing of the parent's."""
         self._of_parents += self._loops.values()
-        self._loops, self._untold = {}, {}
+        self._loops, self._unreported = {}, {}
 
     async def _opens_in(self) -> float:
         try:
@@ -244,7 +243,7 @@ class SharedLimiter:
         here = self._here()
         account = here.accounts.get(name)
         if account is None:
-            account = self._untold.pop(name, None)
+            account = self._unreported.pop(name, None)
             if account is None:
                 planner = Planner(self._law, secrets.token_hex(4), self._roll_call)
                 account = SharedAccount(name, planner, self._clock, here)
@@ -264,7 +263,7 @@ class SharedLimiter:
         return here
 
     def _keep(self, here: _Here) -> None:
-        """Keep what a loop that is gone knew and has not told."""
+        """Keep what an event loop that is gone has not reported."""
         for name, account in here.accounts.items():
             if not account.is_idle():
-                self._untold[name] = account
+                self._unreported[name] = account

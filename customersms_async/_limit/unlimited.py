@@ -1,8 +1,8 @@
 """
-`UnlimitedLimiter`: no limit at all, for tests against a local gateway.
+`UnlimitedLimiter`: no limit, for tests against a local gateway.
 
-Rule of this module: a refusal for the rate is honoured as every limiter honours it, so that an
-application meets the pause, and a test can move the clock past it.
+A refusal for the rate is honoured all the same, so that an application meets the pause, and a test
+can move the clock past it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["UnlimitedLimiter"]
 
 
 class _NoLimit(Law):
-    """The law, with a slot for everybody."""
+    """The law, with a slot for every request."""
 
     def _used(self, state: AccountState, now: float) -> None:
-        """Say that the limit is used: a refusal does not tell that others use the key."""
+        """Report the limit as used: no refusal means that others use the key."""
 
 
 _LAW: Final = _NoLimit(Rules(sys.maxsize, 0.001, sys.maxsize, 0, 0.0))
@@ -32,9 +32,9 @@ _LAW: Final = _NoLimit(Rules(sys.maxsize, 0.001, sys.maxsize, 0, 0.0))
 
 class UnlimitedLimiter:
     """
-    A `Limiter` that grants every slot at once, unless a refusal for the rate pauses the account.
+    A `Limiter` that grants every slot at once, except during a pause after a refusal for the rate.
 
-    It may be used from any thread and any event loop.
+    It may be used from any thread and event loop.
 
     Args:
         clock: Returns monotonic seconds.
@@ -46,11 +46,11 @@ class UnlimitedLimiter:
         self._accounts: Final = dict[str, LocalAccount]()
 
     def now(self) -> float:
-        """Return the instant, in seconds of a clock that `advance` moves."""
+        """Return monotonic seconds of the clock that `advance` moves."""
         return self._clock() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by *seconds*, and with it the end of every pause."""
+        """Move the clock forward by *seconds*; pauses end sooner."""
         self._ahead += seconds
         for account in list(self._accounts.values()):
             account.look_again()
@@ -64,17 +64,17 @@ class UnlimitedLimiter:
         patience: float | None = None,
         ticket: Ticket | None = None,
     ) -> Slot:
-        """Wait for the end of a pause; see `Limiter.acquire`."""
+        """Wait for a pause to end; see `Limiter.acquire`."""
         known = self._account(account)
         slot = known.take_at_once(lane, self.now(), longest, ticket)
         return slot or await known.member().acquire(lane, longest, patience, ticket)
 
     async def usage(self, account: str) -> Usage:
-        """Say how *account* stands; its limit is the largest number."""
+        """Return the state of *account*; its limit is `sys.maxsize`."""
         return self._account(account).usage()
 
     async def ready(self) -> None:
-        """Return at once: slots can always be had."""
+        """Return at once: the limiter is always ready."""
 
     def _account(self, name: str) -> LocalAccount:
         known = self._accounts.get(name)

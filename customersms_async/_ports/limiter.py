@@ -1,4 +1,4 @@
-"""What the client needs of a rate limiter: a slot for each request."""
+"""The port of a rate limiter: a slot for each request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["LONGEST_PAUSE", "Lane", "Limiter", "ObservableLimiter", "Slot", "Tic
 
 class Lane(enum.Enum):
     """
-    Who waits for a slot.
+    The priority of a request.
 
     Attributes:
-        SEND: A single message; goes ahead of bulk runs.
+        SEND: A single message; overtakes bulk runs.
         BULK: A request of a bulk run; paced, and served at least once in ten grants.
     """
 
@@ -27,7 +27,7 @@ class Lane(enum.Enum):
 
 @frozen
 class Ticket:
-    """A place in the queue, which a request that was turned away keeps."""
+    """A place in the queue, which a refused request keeps."""
 
     lane: Lane
     place: int
@@ -38,8 +38,8 @@ class Slot(Protocol):
     Permission to send one request; exactly one of the four methods must release it.
 
     Attributes:
-        ticket: The place in the queue that it was granted to.
-        waited: Seconds between asking and the grant.
+        ticket: The place in the queue that was granted the slot.
+        waited: Seconds between the call of `acquire` and the grant.
     """
 
     @property
@@ -61,7 +61,7 @@ class Slot(Protocol):
 
     def refused(self, retry_after: float | None) -> float:
         """
-        The gateway turned the request away for the rate, and asked for a pause of some seconds.
+        The gateway refused the request for the rate, and may have asked for a pause in seconds.
 
         Returns:
             Seconds until the pause of the account ends.
@@ -72,20 +72,19 @@ class Slot(Protocol):
 @frozen(kw_only=True)
 class Usage:
     """
-    How an account stands; instants are seconds of the limiter's clock.
+    The state of an account; instants are seconds of the limiter's clock.
 
     Attributes:
-        limit: Slots in all.
-        busy: Slots that may not be used now; may exceed the limit where ends were told late.
+        limit: All slots.
+        busy: Slots that may not be used now; may exceed the limit if ends were reported late.
         in_flight: Slots whose request has not ended.
-        waiting: Callers in the queue, of all event loops that run.
-        next_free_at: When a slot is free for certain; None while all are in flight.
-        paused_until: Before this instant nothing leaves; None where there is no pause.
-        opens_at: When a shared limiter opens whose store is new or lost its memory; None where it
-            is open.
-        refused_by_others: Refusals for the rate that came while our own count was below the
-            limit: somebody else uses the key.
-        share: Requests a period that bulk runs use; the limit, or less after such refusals.
+        waiting: Callers in the queue, in all running event loops.
+        next_free_at: When a slot is certainly free; None while all are in flight.
+        paused_until: When the pause ends; None without a pause.
+        opens_at: When a shared limiter opens whose store is new or lost its memory; None if open.
+        refused_by_others: Refusals for the rate while our own count was below the limit: somebody
+            else uses the key.
+        share: Requests per period that bulk runs use; the limit, or less after such refusals.
     """
 
     limit: int
@@ -99,7 +98,7 @@ class Usage:
     share: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes as types that JSON has."""
+        """Return the attributes as JSON types."""
         return as_dict(self)
 
 
@@ -116,49 +115,48 @@ class Limiter(Protocol):
         ticket: Ticket | None = None,
     ) -> Slot:
         """
-        Wait for a slot, in the task that sends; a cancellation ends the wait at once.
+        Wait for a slot; may be cancelled at any time.
 
         Args:
-            account: The hash that stands for a key.
+            account: The hash of a key.
 
-            lane: Who asks.
+            lane: The priority.
 
             longest: The most seconds that the request can take.
 
-            patience: Seconds after which the slot is of no use; None waits as long as it takes.
+            patience: Seconds after which the slot is of no use; None waits for ever.
 
-            ticket: The place that a request keeps which was granted a slot before.
+            ticket: The place of a request that was granted a slot before.
 
         Raises:
-            WaitTooLong: The slot cannot be had within *patience*, by the queue as it stands, or
-                was not.
-            LimiterUnavailable: The store of a shared limiter cannot be asked.
+            WaitTooLong: No slot within *patience*; at once if the queue is too long.
+            LimiterUnavailable: The store of a shared limiter does not answer.
         """
         ...
 
 
 @runtime_checkable
 class ObservableLimiter(Limiter, Protocol):
-    """A limiter that says how an account stands."""
+    """A limiter that reports the state of an account."""
 
     async def usage(self, account: str) -> Usage:
         """
-        Say how *account* stands.
+        Return the state of *account*.
 
         Raises:
-            LimiterUnavailable: The store of a shared limiter cannot be asked.
+            LimiterUnavailable: The store of a shared limiter does not answer.
         """
         ...
 
     async def ready(self) -> None:
         """
-        Wait until slots can be had.
+        Wait until the limiter grants slots.
 
         Raises:
-            LimiterUnavailable: The store of a shared limiter cannot be asked.
+            LimiterUnavailable: The store of a shared limiter does not answer.
         """
         ...
 
 
-#: No pause is longer, even if a server asks: one `Retry-After` has put a client to sleep for days.
+#: Longest pause in seconds, whatever a server asks for: a `Retry-After` may say days.
 LONGEST_PAUSE: Final = 600.0

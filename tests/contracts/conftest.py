@@ -1,4 +1,4 @@
-"""The limiters that keep the contract: each fixture value makes one, in a clock of its own."""
+"""The limiters that keep the contract: each fixture value makes one, with its own clock."""
 
 from __future__ import annotations
 

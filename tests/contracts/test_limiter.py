@@ -45,7 +45,7 @@ async def test_who_comes_first_is_served_first(make_limiter):
 
 
 async def test_bulk_runs_are_served_in_order_too(make_limiter):
-    """The order holds in the lane of bulk runs, whatever the pace."""
+    """Bulk requests keep their order at any pace."""
     limiter, served = make_limiter(5, 10.0), []
 
     await asyncio.gather(*queue_up(limiter, BULK, range(30), served))
@@ -94,7 +94,7 @@ async def test_a_bulk_run_that_keeps_its_pace_has_its_tenth():
 
 
 async def test_a_ticket_keeps_its_place(make_limiter):
-    """Who was turned away and comes back with the ticket is served before those behind."""
+    """A refused request that comes back with its ticket is served before those behind it."""
     limiter, served = make_limiter(1, 5.0), []
     first = await take(limiter)
     tasks = queue_up(limiter, SEND, ["second", "third"], served)
@@ -123,7 +123,7 @@ async def test_a_bulk_request_that_comes_back_lets_the_next_one_ask(make_limiter
 
 
 async def test_a_ticket_in_front_counts_the_few_ahead_of_it(make_limiter):
-    """The patience of who comes back is measured by those ahead, not by those behind."""
+    """Only the callers ahead count against the patience of a request that comes back."""
     limiter, served = make_limiter(1, 5.0), []
     first = await take(limiter)
     tasks = queue_up(limiter, SEND, range(10), served)

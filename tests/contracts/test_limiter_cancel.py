@@ -13,7 +13,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def wait_in_line(limiter, lane, count):
-    """Let so many wait."""
+    """Start *count* callers that wait."""
     tasks = [asyncio.create_task(take(limiter, lane)) for _ in range(count)]
     await asyncio.sleep(0.01)
     return tasks
@@ -133,7 +133,7 @@ async def without_tokens(limiter):
 
 
 async def test_cancelled_in_the_bucket_a_bulk_request_lets_the_next_wait_there(make_in_memory):
-    """Whoever is cancelled while it waits for its token holds up nobody."""
+    """A request that is cancelled while it waits for its token delays no other."""
     limiter, served = make_in_memory(burst=1), []
     await without_tokens(limiter)
     gone = asyncio.create_task(take(limiter, BULK))
@@ -150,7 +150,7 @@ async def test_cancelled_in_the_bucket_a_bulk_request_lets_the_next_wait_there(m
 
 
 async def test_patience_ends_in_the_bucket(make_in_memory):
-    """A bulk request that waits for its token is told in time that its patience is over."""
+    """A bulk request that waits for its token fails when its patience ends."""
     limiter = make_in_memory(burst=1)
     await without_tokens(limiter)
     began_at = now()
@@ -166,7 +166,7 @@ async def test_patience_ends_in_the_bucket(make_in_memory):
 async def test_cancelled_at_any_turn_a_waiter_takes_nothing_along(
     make_in_memory, lanes, was_refused
 ):
-    """Whoever is cancelled, at whatever turn of the loop, the others are served no later."""
+    """A caller cancelled at any turn of the loop does not delay the others."""
     loop = asyncio.get_running_loop()
 
     async def run(index, step):
@@ -219,7 +219,7 @@ async def test_patience_ends_in_the_instant_before_a_slot_comes(make_limiter):
 
 
 async def test_cancelled_in_the_instant_in_which_patience_ends(make_limiter):
-    """Whoever is cancelled just before its patience is over was cancelled, and nothing else."""
+    """A caller cancelled just before its patience ends raises only `CancelledError`."""
     limiter = make_limiter(1, 1.0)
     slot = await take(limiter)
     waiting = asyncio.create_task(take(limiter, patience=7.0))
@@ -249,7 +249,7 @@ async def test_a_newcomer_does_not_overtake_whoever_waits(make_limiter):
 
 
 async def test_the_newcomer_is_not_told_of_those_who_were_cancelled(make_limiter):
-    """Whoever comes when all others have gone has its slot, however short its patience."""
+    """Callers that were cancelled do not count against the patience of a new one."""
     limiter = make_limiter(1, 5.0)
     (await take(limiter)).answered()
     gone = await wait_in_line(limiter, SEND, 50)

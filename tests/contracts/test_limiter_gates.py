@@ -326,7 +326,7 @@ async def test_a_share_bounds_bulk_runs(make_limiter):
 
 
 async def test_the_hopeless_are_told_of_the_slower_pace(make_limiter):
-    """Once refused, whoever would come too late by the pace is refused without waiting."""
+    """After a refusal, a caller that the pace would delay too long fails without waiting."""
     limiter = make_limiter()
     (await take(limiter)).refused(0.0)
     tasks = queue_up(limiter, SEND, range(20), [])
@@ -352,7 +352,7 @@ async def test_the_hopeless_are_told_of_the_slower_pace(make_limiter):
     ids=["answered", "lost", "refused", "unused"],
 )
 async def test_a_waiter_has_its_slot_as_soon_as_the_end_of_another_allows(make_limiter, end, least):
-    """Whoever waits for a lease to run out is served sooner when its request ends."""
+    """A caller that waits for a lease to expire is served as soon as its request ends."""
     limiter = make_limiter(1, 60.0)
     slot = await take(limiter, longest=300.0)
     waiting = asyncio.create_task(take(limiter))

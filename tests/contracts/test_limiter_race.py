@@ -83,7 +83,7 @@ BROKE = [("an old copy in one run", seed) for seed in (8, 17, 32)]
 
 @pytest.mark.parametrize(("case", "seed"), [*itertools.product(CASES, range(2)), *BROKE])
 async def test_no_period_holds_more_than_the_limit(case, seed):
-    """Whatever befalls members and store, the server never counts more; and the budget is used."""
+    """Under any failure of members and store, the server counts no more; the budget is used."""
     race = await run(seed, *CASES[case])
 
     assert LIMIT >= race.most_in_a_period()

@@ -1,4 +1,4 @@
-"""`LocalLimiter` in forked children: real forks, each in a program of its own."""
+"""`LocalLimiter` in forked children: real forks, each in a separate program."""
 
 from __future__ import annotations
 

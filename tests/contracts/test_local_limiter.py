@@ -66,7 +66,7 @@ def test_it_remembers_from_one_run_to_the_next():
 
 
 def test_a_bucket_of_a_second_loop_starts_empty():
-    """A new loop has no burst of its own: its first bulk request waits for a token."""
+    """A new loop has no burst left: its first bulk request waits for the pace."""
     limiter = LocalLimiter(Rate(100, per=1.0))
 
     async def burst():
@@ -208,7 +208,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
     clock = asyncio.get_running_loop().time
 
     async def run(step):
-        """End the second slot at so many calls or returns after the end of the first."""
+        """End the second slot a number of calls or returns after the end of the first."""
         limiter = LocalLimiter(Rate(2, per=0.1), burst=1, reserve=0, clock=clock)
         first, second = await take_all(limiter, 2)
         waiting = [asyncio.create_task(take(limiter, lane)) for _ in range(3)]
@@ -254,7 +254,7 @@ async def test_slots_that_end_in_the_midst_of_another_step(act):
     now = [0.0]
 
     async def run(step):
-        """End three slots at so many calls or returns after the beginning of *act*."""
+        """End three slots a number of calls or returns after the beginning of *act*."""
         limiter = LocalLimiter(Rate(6), burst=6, reserve=0, clock=lambda: now[0])
         slots = await take_all(limiter, 6)
         slots.pop().answered()
@@ -292,7 +292,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_without_a_wait():
     clock = asyncio.get_running_loop().time
 
     async def run(step):
-        """End two slots at so many calls or returns after a message asks."""
+        """End two slots a number of calls or returns after a message asks."""
         limiter = LocalLimiter(Rate(3), burst=3, reserve=1, clock=clock)
         slots = await take_all(limiter, 2)
         waiting = asyncio.create_task(take(limiter, BULK))
@@ -373,7 +373,7 @@ async def test_an_account_in_use_is_not_forgotten():
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("seconds", "in_flight"), [(20, 1), (200, 1)], ids=["renewed", "dead"])
 async def test_a_loop_that_was_busy_as_a_slot_was_granted(seconds, in_flight):
-    """Who comes late has its lease renewed, or where that has run out, another slot."""
+    """A holder that wakes late has its lease renewed, or gets another slot if it expired."""
     loop = asyncio.get_running_loop()
     limiter = LocalLimiter(Rate(1, per=1.0), clock=loop.time)
     first = await take(limiter, longest=5.0)

@@ -123,13 +123,13 @@ def test_a_bulk_run_of_another_loop_has_its_turn_in_spite_of_the_reserve(one, tw
 
 
 def test_a_newcomer_does_not_overtake_the_waiters_of_another_loop(one, two):
-    """Where somebody waits in another loop, whoever comes gets in line behind."""
+    """A new caller queues behind one that waits in another loop."""
     limiter, served = LocalLimiter(Rate(1), burst=1, clock=still), []
     slot = one.run(take(limiter))
     waiting = [queue_up(two, limiter, SEND, "first", served)]
     may_go_on = threading.Event()
     two.block(may_go_on)
-    slot.unused()  # in no loop at all: the loop of the first is told, and cannot look yet
+    slot.unused()  # outside of any loop: the loop of the first is woken, and cannot look yet
     waiting.append(queue_up(one, limiter, SEND, "second", served))
 
     may_go_on.set()
@@ -362,7 +362,7 @@ def test_loops_that_are_dropped_unclosed_are_not_kept_alive():
 
 
 def test_a_loop_that_has_ended_is_forgotten_though_nobody_waits_any_more():
-    """Callers who are served at once let go of it as well."""
+    """Callers that are served at once drop it as well."""
     limiter, loops = LocalLimiter(Rate(1, per=0.01)), []
 
     async def wait_once():

@@ -131,7 +131,7 @@ async def test_within_a_process_who_comes_first_is_served_first(make_shared):
 
 
 async def test_a_refusal_in_one_process_pauses_the_others(make_shared, caplog):
-    """What one process is told holds all of them."""
+    """A refusal to one process pauses all of them."""
     one, other, served = make_shared(), make_shared(), []
     slot = await take(one)
     answer([await take(other)])
@@ -157,7 +157,7 @@ async def test_the_slots_of_a_dead_process_come_back_late(make_shared):
 
 
 async def test_a_swap_whose_answer_is_lost_strands_no_slot(make_shared):
-    """The slot that it reserved is found in the store, and goes to whoever asked for it."""
+    """The slot that it reserved is found in the store, and goes to the caller that asked."""
     limiter = make_shared(1, 50.0, reserve=0)
     answer([])
     await usage_of(limiter)
@@ -230,7 +230,7 @@ async def test_a_clock_that_steps_neither_stops_nor_opens_the_gate(place, step):
 
 
 async def test_a_new_store_opens_after_the_roll_call(place, caplog):
-    """Nothing is granted for 3 s, a message that cannot wait is told why, and usage tells when."""
+    """Nothing is granted for 3 s; a message that cannot wait fails; usage says until when."""
     place.is_new = True
     limiter = place.make()
     began_at = now()
@@ -289,7 +289,7 @@ async def test_a_member_with_other_options_is_refused(make_shared):
 
 
 async def test_a_store_that_is_away_lets_nobody_through(make_shared):
-    """A message is told, a bulk run waits, and both go on when it is back."""
+    """A message fails, a bulk run waits, and both work again when it is back."""
     limiter = make_shared()
     answer([await take(limiter)])
     limiter.way.is_away = True
@@ -307,7 +307,7 @@ async def test_a_store_that_is_away_lets_nobody_through(make_shared):
 
 
 async def test_closing_tells_how_requests_ended(make_shared):
-    """What would have been told later is told before the connections close."""
+    """Ends that would be reported later are reported before the connections close."""
     limiter, other = make_shared(1, 60.0, reserve=0), make_shared(1, 60.0, reserve=0)
     slot = await take(limiter)
     assert 1 == (await other.usage(KEY)).in_flight

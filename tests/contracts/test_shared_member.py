@@ -37,7 +37,7 @@ async def test_members_share_one_budget():
 
 
 async def test_a_quiet_key_costs_one_trip_a_grant():
-    """The end of one request is told along with the next reservation, which needs no look first."""
+    """The next reservation also reports the last end, and needs no read first."""
     one, _, server = pair()
     (await take(one)).answered()
     before = server.calls
@@ -71,7 +71,7 @@ async def test_an_end_is_told_though_nobody_asks():
 
 
 async def test_an_end_is_dated_when_it_was_heard():
-    """However late it is told, the slot opens a period after its answer."""
+    """However late an end is reported, the slot opens a period after the answer."""
     one, other, server = pair(1, 10.0)
     slot = await take(one)
     heard_at = now()
@@ -306,7 +306,7 @@ async def test_entering_begins_the_roll_call():
 
 
 async def test_strict_waits_the_whole_look_back():
-    """Nothing is granted before whatever was forgotten can no longer count."""
+    """Nothing is granted until lost requests no longer count."""
     limiter = InMemory(Server(is_new=True), strict=True)
 
     with pytest.raises(WaitTooLong):
@@ -344,7 +344,7 @@ async def test_what_members_remember_is_brought(lose):
 
 
 async def test_an_old_copy_loses_against_what_members_remember():
-    """A store that was restored from a backup is told what it lacks."""
+    """A store restored from a backup gets back what it lacks."""
     one, other, server = pair(10)
     for slot in await take_all(one, 5):
         slot.answered()
@@ -428,7 +428,7 @@ async def test_a_slot_that_opens_soon_costs_one_call(opens_in, calls):
 
 
 async def test_closing_tells_the_ends_and_those_who_wait():
-    """What was heard is told, whoever waits is turned away, and the limiter may be used again."""
+    """Ends are reported, waiting callers fail, and the limiter may be used again."""
     one, other, _ = pair(2, 60.0, reserve=0)
     slot, _ = await take_all(one, 2)
     waiting = [asyncio.create_task(take(one, lane)) for lane in (SEND, BULK, BULK, BULK)]
@@ -499,7 +499,7 @@ async def test_a_slot_that_ends_after_its_limiter_was_closed():
 
 
 async def test_closing_after_a_loss_leaves_the_rest_to_the_next_loop():
-    """Nothing is told to a store that has just forgotten; the ends are kept."""
+    """Ends are kept, not reported, while the store has just lost its memory."""
     one, _, server = pair()
     slot = await take(one)
     server.forget()
@@ -540,7 +540,7 @@ def test_a_loop_per_call_leaves_nothing_untold():
 
 
 def test_a_reservation_of_a_loop_that_is_gone_is_given_back():
-    """A loop that is closed with somebody who waits leaves the slot to others."""
+    """A loop that is closed while a caller waits leaves the slot to others."""
     limiter = OnOneStore(Rate(1, per=1.0))
     loop = asyncio.new_event_loop()
 

@@ -47,7 +47,7 @@ def test_a_key_that_is_none_is_refused(key):
 @pytest.mark.parametrize("table", ["", "Limit", "a b", "a.b.c", "x; --", "1st", None, b"t"])
 def test_a_table_that_needs_quotes_is_refused(table):
     """A table's name goes into statements as it is."""
-    with pytest.raises(ConfigurationError, match="table must be a name in small letters"):
+    with pytest.raises(ConfigurationError, match="table must be a name in lower case"):
         PostgresLimiter(URLS[PostgresLimiter], table=table)
 
 
@@ -127,7 +127,7 @@ def test_it_says_which_extra_it_needs(module, needs, said):
 
 
 def test_the_library_itself_needs_no_driver():
-    """Whoever shares no store imports neither redis-py nor asyncpg."""
+    """Without a shared store, neither redis-py nor asyncpg is imported."""
     program = (
         "import sys, customersms_async; customersms_async.CustomerSMS;"
         " sys.exit(bool({'redis', 'asyncpg'} & set(sys.modules)))"

@@ -43,7 +43,7 @@ def store(open_store):
 
 
 async def write(store, value, account="a"):
-    """Replace whatever is held, and give what is held then."""
+    """Replace the value, and return what the store then holds."""
     swap = await store.swap(account, await store.read(account), value)
     assert swap.done
     return swap.seen

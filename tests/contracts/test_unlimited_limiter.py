@@ -23,7 +23,7 @@ async def take(limiter: UnlimitedLimiter, account: str = "one", **options: objec
 
 
 async def test_it_grants_at_once():
-    """A thousand slots are granted in one instant, ended or not, each with a place of its own."""
+    """A thousand slots are granted in one instant, ended or not, each with its own place."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     began_at = loop.time()

@@ -89,7 +89,7 @@ def test_a_bulk_run_leaves_the_reserve():
 
 @pytest.mark.parametrize(("reserve_", "place"), [(0, 3), (2, 5)])
 def test_entries_beyond_the_limit(reserve_, place):
-    """With three entries too many, a request waits until so many more have opened."""
+    """With three entries too many, a request waits until three more have opened."""
     one = law(reserve=reserve_)
     state = full(one)
     state.ended += [(NOW + 500 + number, f"more-{number}") for number in range(3)]
@@ -281,7 +281,7 @@ def test_with_entries_beyond_the_limit_nobody_is_overtaken():
 
 
 def test_a_pause_moves_every_reservation():
-    """Whoever waits for its instant leaves after the pause, and its lease lasts so much longer."""
+    """A pause delays reservations, and their leases expire later by as much."""
     one = law()
     state = full(one, until=5.0)
     refused = reserve(one, state, "refused", ahead=math.inf)
@@ -324,7 +324,7 @@ def test_the_share_is_what_was_used():
 
 
 def test_one_refusal_leaves_three_tenths_of_the_share():
-    """Who has just begun has used little, which says nothing of what it may use."""
+    """A new process has used little, which says nothing about its share."""
     one = law(100)
     state = AccountState.new(one.rules)
     reserve(one, state, "a", NOW)

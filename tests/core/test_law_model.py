@@ -17,7 +17,7 @@ PERIOD = PER + MARGIN
 
 
 class LawModel(RuleBasedStateMachine):
-    """Requests that are reserved, leave, end and are told of in any order."""
+    """Requests that are reserved, leave, end and are reported in any order."""
 
     @initialize(limit=st.integers(1, 4), burst=st.integers(1, 4), reserve=st.integers(0, 3))
     def begin(self, limit, burst, reserve):

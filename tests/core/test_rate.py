@@ -29,7 +29,9 @@ def test_parts_that_make_no_sense(parts):
 @pytest.mark.parametrize("per", [0, -1, math.inf, math.nan, "60", None, True])
 def test_a_period_that_is_none(per):
     """A period is a finite number of seconds above 0; the error names what was given."""
-    with pytest.raises(ConfigurationError, match=rf"per must be a number above 0, not {per!r}"):
+    with pytest.raises(
+        ConfigurationError, match=rf"per must be a number of seconds above 0, not {per!r}"
+    ):
         Rate(100, per=per)
 
 

@@ -20,7 +20,7 @@ async def take(limiter, lane=SEND, *, longest=30.0, **options):
 
 
 async def take_all(limiter, count, lane=SEND, **options):
-    """Take so many at once."""
+    """Take *count* slots at once."""
     return await asyncio.gather(*(take(limiter, lane, **options) for _ in range(count)))
 
 
@@ -54,7 +54,7 @@ def names(served):
 
 
 async def served_beside_messages(sends, bulks):
-    """Send messages as fast as the limit allows beside a bulk run; give who was served."""
+    """Send messages as fast as the limit allows beside a bulk run; return who was served."""
     served, dice = [], random.Random(1)
 
     async def one(limiter, lane):

@@ -1,4 +1,4 @@
-"""Event loops in threads of their own, as the tests of several loops need them."""
+"""Event loops in threads, for tests of several loops."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Way:
     Attributes:
         trip: Gives the seconds of each way there and back.
         is_away: Whether nothing reaches the store.
-        loses_answers: So many swaps are carried out, and their answers lost.
+        loses_answers: Number of swaps that are carried out, and their answers lost.
         calls: How often the store was asked.
     """
 

@@ -22,7 +22,7 @@ class Server(MemoryStore):
     Attributes:
         trip: Gives the seconds of each way to the store and back.
         is_away: Whether it answers nothing.
-        loses: So many answers of swaps are lost.
+        loses: Number of answers of swaps that are lost.
         calls: Calls that it has answered.
         ahead: Seconds by which its clock was set forward.
     """

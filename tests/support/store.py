@@ -94,9 +94,9 @@ class CountedRedis(Redis):
 
     Attributes:
         calls: How often it has asked the server.
-        way: Gives the seconds of virtual time that each way to the server and back takes.
+        way: Returns the virtual seconds of each way to the server and back.
         is_away: Whether nothing reaches the server.
-        loses_answers: So many calls are carried out, and their answers lost with the connection.
+        loses_answers: Number of calls that are carried out, but lose connection and answer.
     """
 
     calls = 0

@@ -10,7 +10,7 @@ from customersms_async._ports.store import BACK_OFF, StoreAway
 
 
 async def write(store, value, account="a"):
-    """Replace whatever is held, and give what is held then."""
+    """Replace the value, and return what the store then holds."""
     swap = await store.swap(account, await store.read(account), value)
     assert swap.done
     return swap.seen

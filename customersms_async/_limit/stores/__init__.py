@@ -1,1 +1,1 @@
-"""Where a limiter keeps its values: memory, a file, Redis or PostgreSQL, each behind one port."""
+"""Stores of a shared limiter: a file, Redis or PostgreSQL, behind one port."""

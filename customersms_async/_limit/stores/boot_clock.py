@@ -1,9 +1,9 @@
 """
-The clock that all processes of one machine share, and how long a file's memory can be trusted.
+The clock that all processes of a machine share, and the runs of a file store.
 
-The clock runs on while the machine sleeps and starts again when it boots, so the boot is part of a
-run. So is the file's inode: a file that was deleted or replaced is another store. A power cut may
-take the last commits; so after a boot, a run begins when what was sent before counts no more.
+The clock goes on while the machine sleeps and restarts when it boots, so the boot is part of a run.
+So is the file's inode: a file that was deleted or replaced is another store. A power cut may lose
+the last commits, so after a boot a run begins when requests from before no longer count.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["Run", "boot", "file_id", "now", "run_at"]
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
-#: Runs on while the machine sleeps, where the system has such a clock: a laptop that wakes up after
-#: an hour has its whole window free.
+#: Goes on while the machine sleeps, if the system has such a clock: a laptop that wakes up after an
+#: hour has its whole window free.
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def now(clock: int | None = _CLOCK) -> float:
-    """Return the seconds since the machine was started, the same in all of its processes."""
+    """Return seconds of a clock that all processes of the machine share."""
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def boot(boot_id: Path = _BOOT_ID) -> str:
     """
-    Name this boot of the machine; "" where the system does not.
+    Return the id of this boot; "" if the system has none.
 
     Source: random(4), "boot_id": a random string generated once, when the system starts.
     """
@@ -41,7 +41,7 @@ def boot(boot_id: Path = _BOOT_ID) -> str:
 
 
 def file_id(path: Path) -> str:
-    """Name the file that is there now; "" where there is none."""
+    """Return the device and inode of the file; "" if there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -52,13 +52,13 @@ def file_id(path: Path) -> str:
 @frozen
 class Run:
     """
-    One life of a file's memory.
+    One life of a file's memory; instants are seconds of the machine's clock.
 
     Attributes:
-        boot: The boot of the machine.
-        inode: The file.
-        began: When the run began, in seconds of the machine's clock.
-        since: From when on nothing matters that was forgotten before.
+        boot: The id of the boot.
+        inode: The file's device and inode.
+        began: When the run began.
+        since: When what was lost before no longer matters.
     """
 
     boot: str
@@ -73,22 +73,22 @@ class Run:
 
 def run_at(at: float, stored: Run | None, this_boot: str, inode: str, settled: float) -> Run:
     """
-    Return the run of this instant: the one that is *stored*, or the next where that has ended.
+    Return the current run: the *stored* one, or a new one if that has ended.
 
     Args:
         at: The machine's clock.
 
-        stored: What the file holds.
+        stored: The run in the file, or None.
 
-        this_boot: The boot of the machine.
+        this_boot: The id of this boot.
 
-        inode: The file.
+        inode: The file's device and inode.
 
-        settled: Seconds after the boot until requests from before count no more.
+        settled: Seconds after a boot until requests from before no longer count.
     """
     if stored is None:
         return Run(this_boot, inode, at, since=at)
-    # A clock that is behind the beginning of the run was started again with the machine.
+    # A clock that is behind the start of the run was restarted with the machine.
     if stored.boot != this_boot or stored.began > at:
         return Run(this_boot, inode, at, since=max(at, settled))
     return stored if stored.inode == inode else Run(this_boot, inode, at, since=at)

@@ -1,4 +1,4 @@
-"""How a store is asked: a few calls at once, each within its time, and none while it is away."""
+"""Limits on calls to a store: a few at once, a time-out for each, a pause after a failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PARTS = 10
 
 
 class _Patience:
-    """Ends a call after `TIMEOUT`; an event loop that is late takes one part of it at most."""
+    """Ends a call after `TIMEOUT`; a delay of the event loop uses up one part of it at most."""
 
     def __init__(self, time: asyncio.Timeout) -> None:
         self._time = time
@@ -36,17 +36,17 @@ class _Patience:
 
 class Calls:
     """
-    The calls that one event loop makes of one store.
+    The calls of one event loop to one store.
 
     Args:
-        place: Where the store is, as errors name it; without a password.
+        place: Address of the store for errors, without a password.
 
-        at_once: Calls that may be under way; the others wait, first come, first served.
+        at_once: Most calls under way; the others wait, first in, first out.
 
-        secret: A password, which an error must not show.
+        secret: A password, which errors must not show.
 
     Attributes:
-        are_closed: Whether no call is made any more.
+        are_closed: Whether further calls fail.
     """
 
     def __init__(self, place: str, at_once: int, secret: str | None = None) -> None:
@@ -59,11 +59,11 @@ class Calls:
 
     async def make(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """
-        Make *call* when its turn comes, unless another one has just failed.
+        Make *call* in its turn, unless another one has just failed.
 
         Raises:
-            StoreAway: It failed with any exception, or took longer than `TIMEOUT`; or another one
-                did, in the last `BACK_OFF` seconds.
+            StoreAway: It raised any exception or took longer than `TIMEOUT`, or another one did in
+                the last `BACK_OFF` seconds.
         """
         now = asyncio.get_running_loop().time
         async with self._room:
@@ -77,14 +77,14 @@ class Calls:
                     finally:
                         patience.timer.cancel()
             except Exception as exc:
-                # Any kind: a driver or a client that was passed in may raise anything.
+                # Any exception: a driver, or a client that was passed in, may raise anything.
                 failure = f"{self._place}: {self._describe(exc)}"
                 if not self.are_closed:
                     self._failure, self._asks_again_at = failure, now() + BACK_OFF
                 raise StoreAway(failure) from exc
 
     def close(self) -> None:
-        """Let every call that is made or waits from now on fail at once."""
+        """Fail all waiting and further calls at once."""
         self.are_closed = True
         self._failure = f"{self._place}: the store is closed"
         self._asks_again_at = float("inf")

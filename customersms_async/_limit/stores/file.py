@@ -1,4 +1,4 @@
-"""A store in a file, for all processes of one machine, without a server."""
+"""A store in a file, for all processes of a machine."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _Answer = TypeVar("_Answer")
 
 class FileStore:
     """
-    One file, used by a thread of this object, so that the event loop never waits for the disk.
+    One file, used in a thread, so that the event loop never waits for the disk.
 
     Args:
-        path: Where it is, or will be made: on a disk of this machine, not on a network share.
+        path: The file, created if missing; on a disk of this machine, not on a network share.
 
-        settled: Seconds after the boot of the machine until requests from before count no more.
+        settled: Seconds after a boot until requests from before no longer count.
     """
 
     def __init__(self, path: str, settled: float = 0) -> None:
         self._calls = Calls(path, at_once=1)
         self._database = Database(Path(path), settled)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="customersms-file")
-        # For an event loop that ends without closing its store.
+        # If the event loop ends without closing the store.
         self._end = weakref.finalize(self, _end, self._database, self._thread, os.getpid())
 
     async def read(self, account: str) -> Seen:
-        """Return what is held; see `Store.read`."""
+        """See `Store.read`."""
         return await self._in_thread(lambda: self._database.read(account))
 
     async def swap(
         self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
-        """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
+        """See `Store.swap`."""
         return await self._in_thread(lambda: self._database.swap(account, base, value, within))
 
     async def aclose(self) -> None:
@@ -59,16 +59,16 @@ class FileStore:
     async def _submit(self, work: Callable[[], _Answer]) -> _Answer:
         try:
             result = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except RuntimeError:  # the interpreter is shutting down, and the thread has ended
+        except RuntimeError:  # at interpreter shutdown the thread has ended
             return work()
         return await result
 
 
 def _end(database: Database, thread: ThreadPoolExecutor, process: int) -> None:
     if process != os.getpid():
-        return  # a forked child: the file is its parent's
+        return  # in a forked child the file belongs to the parent
     try:
         thread.submit(database.close)
-    except RuntimeError:  # the interpreter is shutting down, and the thread has ended
+    except RuntimeError:  # at interpreter shutdown the thread has ended
         database.close()
     thread.shutdown(wait=False)

@@ -1,4 +1,4 @@
-"""A store in PostgreSQL: one table, with a row for each account and one that names the run."""
+"""A store in PostgreSQL: a table with a row for each account and one for the run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ _ANY_TIME: Final = (float("-inf"), float("inf"))
 
 class PostgresStore:
     """
-    One table, which is made where there is none.
+    One table, created if missing.
 
     Args:
         url: ``postgresql://user:password@host:port/database``.
 
-        table: Its name; in front of it the schema and a point, if need be. Goes into statements as
-            it is.
+        table: Its name, perhaps with a schema; inserted into statements unquoted.
     """
 
     def __init__(self, url: str, table: str) -> None:
@@ -38,7 +37,7 @@ class PostgresStore:
         self._statements = Statements.of(table)
 
     async def read(self, account: str) -> Seen:
-        """Return what is held; see `Store.read`."""
+        """See `Store.read`."""
         return await self._calls.make(
             lambda: self._connections.do(lambda one, _lost: self._look(one, account))
         )
@@ -46,7 +45,7 @@ class PostgresStore:
     async def swap(
         self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
-        """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
+        """See `Store.swap`."""
         token = os.urandom(16)
         run = [word.encode() for word in base.run.split()]
         times = _ANY_TIME if within is None else (base.now, base.now + within)
@@ -60,7 +59,7 @@ class PostgresStore:
                 return Swap(done=True, seen=Seen(value, token, at, base.run, base.since))
             seen = await self._look(connection, account)
             if lost is not None and seen.token != token:
-                raise lost  # it may have been carried out, and replaced by another one
+                raise lost  # it may have been carried out and overwritten
             return Swap(done=seen.token == token, seen=seen)
 
         return await self._calls.make(lambda: self._connections.do(change))

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that are kept while nobody needs them, and replaced when they break."""
+"""A pool of connections to PostgreSQL, which are replaced when they break."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["Connection", "Connections"]
 
 _Answer = TypeVar("_Answer")
 
-#: A connection of asyncpg, which has no types.
+#: A connection of asyncpg, which is untyped.
 Connection = Any
 
-#: What is done with a connection, and the error for which it is done again.
+#: A call on a connection; when it is repeated, with the error of the first attempt.
 _Work = Callable[[Connection, Exception | None], Awaitable[_Answer]]
 
 _connect: Callable[[str], Awaitable[Connection]] = cast("Any", asyncpg).connect
 
 
 class Connections:
-    """The connections of one event loop to the database at *url*."""
+    """Connections of one event loop to the database at *url*."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -31,20 +31,20 @@ class Connections:
         self._are_closed = False
 
     async def do(self, work: _Work[_Answer]) -> _Answer:
-        """Do *work*; where it fails on a connection that lay idle, once more on a new one."""
+        """Do *work*; if it fails on an idle connection, repeat it once on a new one."""
         lost = None
         if self._idle:
             try:
                 return await self._use(self._idle.pop(), work, lost)
-            except Exception as exc:  # noqa: BLE001 - asyncpg has many for a closed connection
+            except Exception as exc:  # noqa: BLE001 - asyncpg raises many kinds for a closed connection
                 lost = exc
-                # A server that was restarted has closed all of them, and few know it yet.
+                # A restarted server has closed all of them, which may not have noticed yet.
                 while self._idle:
                     self._idle.pop().terminate()
         return await self._use(await _connect(self._url), work, lost)
 
     async def aclose(self) -> None:
-        """Close those that lie idle, and each of the others when its work is done."""
+        """Close idle connections now, and the others once their work is done."""
         self._are_closed = True
         while self._idle:
             await self._idle.pop().close(timeout=TIMEOUT)

@@ -3,13 +3,13 @@ The statements of a PostgreSQL store.
 
 Rules of this module:
 
-1. A call is one statement and one transaction; no lock outlasts it.
-2. Reads lock the row as swaps do: a read that begins after a swap was found to be in time sees it,
-   even if its commit takes long. The clock of a read is the start of its transaction, never later
-   than what it sees; a swap looks at the clock while it holds the lock.
-3. The run is named after the start of the server and the table's file, which change when the server
-   is restarted or another takes over, and when the table is created again, emptied or restored.
-4. Locks are logged, but a read does not wait until the log is on disk.
+1. A call is one statement in one transaction; no lock outlasts it.
+2. Reads lock the row as swaps do: a read that begins after a swap was found in time sees that swap,
+   however long its commit takes. A read uses the start of its transaction as the clock, which is
+   never later than what it sees; a swap checks the clock while it holds the lock.
+3. The run is identified by the server's start and the table's file, which change when the server is
+   restarted or replaced, and when the table is created again, truncated or restored.
+4. Row locks are logged, but a read does not wait for the log to reach the disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from attrs import frozen
 
 __all__ = ["Statements"]
 
-#: The number is this table's own; a member that makes it lets the others wait.
+#: An arbitrary number of ours: members that create the table do so one at a time.
 _CREATE: Final = """
 SELECT pg_advisory_xact_lock(7235118);
 CREATE TABLE IF NOT EXISTS {table} (account text PRIMARY KEY, token bytea NOT NULL, value bytea)
@@ -61,12 +61,12 @@ class Statements:
     The statements for one table.
 
     Attributes:
-        create: Makes the table where there is none. Two statements, for one call without arguments.
+        create: Creates the table if missing. Two statements, for a call without arguments.
         begin: Begins a run, unless another member has.
-        read: $1 account. Gives value, token, clock, and both parts of the run; nothing at all where
-            the run has ended.
+        read: $1 account. Returns value, token, clock, and both parts of the run; no row if the run
+            has ended.
         replace: $1 account, $2 token of the base, $3 new token, $4 new value, $5 and $6 run of the
-            base, $7 and $8 first and last second of the clock. Gives the clock, where it swapped.
+            base, $7 and $8 first and last second of the clock. Returns the clock if it swapped.
         add: The same for an account that was never written.
     """
 
@@ -78,7 +78,7 @@ class Statements:
 
     @classmethod
     def of(cls, table: str) -> Statements:
-        """Make them for *table*, which is a name that needs no quotes."""
+        """Return them for *table*, a name that needs no quotes."""
         words = {"table": table, "id": _ID.format(table=table)}
         words["in_time"] = _IN_TIME.format(**words)
         return cls(*(text.format(**words) for text in (_CREATE, _BEGIN, _READ, _REPLACE, _ADD)))

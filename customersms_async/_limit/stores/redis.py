@@ -1,4 +1,4 @@
-"""A store in Redis or Valkey: one hash for all accounts of a limiter."""
+"""A store in Redis or Valkey: a hash with a field for each account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ANY_TIME: Final = ("0", "9e15")
 
 
 def connect(url: str) -> Redis:
-    """Make a client of *url* that does not repeat calls."""
+    """Return a client of *url* that does not retry calls."""
     options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "retry_on_error": []}
     return Redis.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType]  # its own types
 
@@ -36,11 +36,11 @@ class RedisStore:
 
         key: The name of the hash.
 
-        life: Seconds for which the hash is kept after the last swap.
+        life: Seconds after the last swap until the hash expires.
 
         is_own: Whether `aclose` closes the client.
 
-        known: What is known of the server, and is to be known by the next event loop.
+        known: What other event loops learnt about the server.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class RedisStore:
         self._is_own = is_own
 
     async def read(self, account: str) -> Seen:
-        """Return what is held; see `Store.read`."""
+        """See `Store.read`."""
         answer, _ = await self._calls.make(lambda: self._run(account))
         return _seen(answer, answer[2])
 
     async def swap(
         self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
-        """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
+        """See `Store.swap`."""
         new = os.urandom(_TOKEN_SIZE) + value
         first = round(base.now * 1e6)
         times = _ANY_TIME if within is None else (first, first + round(within * 1e6))
@@ -71,10 +71,10 @@ class RedisStore:
         async def change() -> Swap:
             answer, lost = await self._run(account, *words)
             held, done = answer[2:]
-            # Where it was sent twice, the second call finds what the first one wrote.
+            # If it was sent twice, the second call finds what the first one wrote.
             if done or held == new:
                 return Swap(done=True, seen=_seen(answer, new))
-            if lost is not None:  # it may have been carried out, and replaced by another one
+            if lost is not None:  # it may have been carried out and overwritten
                 raise lost
             return Swap(done=False, seen=_seen(answer, held))
 
@@ -89,11 +89,11 @@ class RedisStore:
     async def _run(
         self, account: str, *swap: bytes | str | int
     ) -> tuple[list[Any], Exception | None]:
-        """Run the script, and once more on a new connection where the old one was lost."""
+        """Run the script, once more on a new connection if the old one was lost."""
         try:
             return await self._script.run(f":{account}", *swap), None
         except RedisConnectionError as exc:
-            # A server that was restarted has closed every connection, and none of them knows it.
+            # A restarted server has closed all connections, which have not noticed yet.
             await self._client.connection_pool.disconnect(inuse_connections=False)
             self._known.word = ""
             return await self._script.run(f":{account}", *swap), exc

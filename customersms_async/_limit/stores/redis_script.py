@@ -1,12 +1,12 @@
 """
-What a Redis store runs in the server, and how it knows that the server lost its memory.
+The script of a Redis store, and how it detects that the server lost its memory.
 
-The text of the script has a word for the run of the server: its ``run_id``, or a random one where
-the user may not call INFO. A server keeps scripts in memory only and sends none to its replicas, so
-one that does not know the text was restarted, or is another. Only then it is asked who it is, since
-INFO costs more than the script. The members agree by the field `run` of the hash: the word, and the
-instant at which a member first saw it. A key that is gone took the field with it. Redis 6.2 with
-replicas saves scripts with the data; so it is asked after a lost connection as well.
+The script's text contains a word for the run of the server: its ``run_id``, or a random one if the
+user may not call INFO. A server keeps scripts in memory only and sends none to its replicas, so one
+that does not know the text was restarted, or is another. Only then is it asked for its id, since
+INFO costs more than the script. Members agree by the field `run` of the hash: the word, and when a
+member first saw it. A deleted key takes the field with it. Redis 6.2 with replicas saves scripts
+with the data, so it is asked after a lost connection too.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from redis.exceptions import NoScriptError, ResponseError
 __all__ = ["Known", "Script"]
 
 #: KEYS: the hash. ARGV: 1 field, 2 word of a run that has ended, 3 life of the key in ms; to swap
-#: also 4 run and 5 token that it is based on, 6 first and 7 last µs of the clock, 8 new token and
-#: value. Tokens have 16 bytes.
+#: also 4 run and 5 token of the base, 6 first and 7 last µs of the clock, 8 new token and value.
+#: Tokens have 16 bytes.
 _SCRIPT: Final = """
 local key, time = KEYS[1], redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -48,14 +48,14 @@ _TRIES: Final = 5  # enough for a new member to learn the word, lose it once, an
 
 @define
 class Known:
-    """What one event loop tells the next: the word for the server's run; "" for none."""
+    """The word for the server's run, passed on between event loops; "" if unknown."""
 
     word: str = ""
 
 
 @define(eq=False)
 class Script:
-    """The script, for one key, which lives *life* ms after the last swap, and one event loop."""
+    """The script for one event loop and one key, which expires *life* ms after the last swap."""
 
     _client: Redis
     _key: str
@@ -65,15 +65,15 @@ class Script:
 
     async def run(self, name: str, *swap: bytes | str | int) -> list[Any]:
         """
-        Run it on an account, by a word for the server's run on which all agree.
+        Run it on an account, with the word for the server's run on which the members agree.
 
         Args:
             name: The field of the account.
 
-            swap: Arguments 4 to 8; none to read.
+            swap: Arguments 4 to 8; none for a read.
 
         Returns:
-            Clock in µs, run, token and value that are held where it did not swap, whether it did.
+            Clock in µs, run, token and value held (unless it swapped), whether it swapped.
         """
         for _ in range(_TRIES):
             if word := self._known.word:
@@ -88,7 +88,7 @@ class Script:
         raise ConnectionError("the members do not agree on the run of the server")
 
     async def _learn(self, word: str) -> str:
-        """Find the word of all members, after *word* was unknown or told of another run."""
+        """Return the word of all members, after *word* was unknown or named another run."""
         run = await self._command("HGET", self._key, "run")
         held = _word_of(run) if run else ""
         name = await self._run_id()
@@ -99,19 +99,19 @@ class Script:
         return _word_of(answer[1])
 
     async def _run_id(self) -> str:
-        """Give the server's name for its run; "" where the user may not ask, or INFO is renamed."""
+        """Return the server's ``run_id``; "" if INFO is forbidden or renamed."""
         with suppress(ResponseError):
             return str((await self._command("INFO", "server"))["run_id"])
         return ""
 
     async def _command(self, *words: Any) -> Any:  # noqa: ANN401 - the client's own types
-        # Values are bytes, also where a client that was passed in decodes its answers.
+        # Values are bytes, even if a client that was passed in decodes answers.
         return await cast("Any", self._client).execute_command(*words, **{NEVER_DECODE: []})
 
 
 @lru_cache
 def _text(word: str) -> tuple[bytes, str]:
-    """Give the script, in which *word* names the run of the server, and its hash."""
+    """Return the script with *word* for the run of the server, and its hash."""
     whole = f"local id = '{word}'{_SCRIPT}".encode()
     return whole, sha1(whole, usedforsecurity=False).hexdigest()
 

@@ -1,12 +1,12 @@
 """
-A file of SQLite that several processes use and any of them may lose; for one thread.
+A SQLite file that several processes use, any of which may be killed; for one thread.
 
 Rules of this module:
 
-1. Each call is one transaction. Reads too take the lock for writing first, so the calls of all
-   processes happen one after the other.
-2. A commit reaches the operating system, not the disk, which may be slow. It outlasts a process
-   that is killed, but perhaps not a power cut.
+1. Each call is one transaction. Reads take the write lock too, so the calls of all processes happen
+   one after the other.
+2. A commit reaches the operating system, not the disk, which may be slow. It survives a killed
+   process, but perhaps not a power cut.
 3. After any error the file is closed, which rolls back; the next call opens it again.
 """
 
@@ -26,7 +26,7 @@ from .boot_clock import file_id
 
 __all__ = ["SqliteFile"]
 
-#: Seconds to wait for other processes; less than the time-out, so that the error names the lock.
+#: Seconds to wait for the lock; less than the time-out, so that the error names it.
 _PATIENCE: Final = 0.8 * TIMEOUT
 
 _MODE: Final = """
@@ -38,15 +38,15 @@ PRAGMA synchronous = NORMAL;
 @define(eq=False)
 class SqliteFile:
     """
-    The file, which is opened by the first call, and again where another file took its place.
+    The file; opened by the first call, and again if another file has replaced it.
 
     Args:
-        path: Where it is, or will be made.
+        path: The file, created if missing.
 
-        tables: The statements that make its tables where there are none.
+        tables: Statements that create its tables if missing.
 
     Attributes:
-        inode: The file that is open; "" before the first call.
+        inode: Device and inode of the open file; "" before the first call.
     """
 
     _path: Path
@@ -56,7 +56,7 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """Hold the lock for writing, and commit where the block raises nothing."""
+        """Hold the write lock, and commit unless the block raises."""
         try:
             opened = self._open()
             opened.execute("BEGIN IMMEDIATE")
@@ -87,13 +87,13 @@ class SqliteFile:
 
 
 def _set_up(opened: sqlite3.Connection, statements: str) -> object:
-    """Run *statements*; other processes may be doing the same."""
+    """Run *statements*, retrying while other processes do the same."""
     ends_at = time.monotonic() + _PATIENCE
     while True:
         try:
             return opened.executescript(statements)
         except sqlite3.OperationalError:
-            # Connections that change the mode at once fail instead of waiting for each other.
+            # Connections that change the mode at the same time fail instead of waiting.
             if time.monotonic() > ends_at:
                 raise
             time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""What a file store keeps in its file: the run, and a value for each account; for one thread."""
+"""The tables of a file store: the run, and a value for each account; for one thread."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Database:
         self._settled = settled
 
     def read(self, account: str) -> Seen:
-        """Return what is held; see `Store.read`."""
+        """See `Store.read`."""
         with self._file.transaction() as opened:
             return self._seen(opened, account)
 
     def swap(self, account: str, base: Seen, value: bytes, within: float | None) -> Swap:
-        """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
+        """See `Store.swap`."""
         with self._file.transaction() as opened:
             seen = self._seen(opened, account)
             is_same = (seen.run, seen.token) == (base.run, base.token)
@@ -56,7 +56,7 @@ class Database:
         return Seen(value, token, at, run.name, run.since)
 
     def _run(self, opened: sqlite3.Connection, at: float) -> Run:
-        """Return the run; begin another one where it has ended."""
+        """Return the run; begin a new one if it has ended."""
         row = opened.execute("SELECT boot, inode, began, since FROM run").fetchone()
         stored = None if row is None else Run(*row)
         run = run_at(at, stored, boot(), self._file.inode, self._settled)

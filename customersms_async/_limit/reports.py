@@ -1,4 +1,4 @@
-"""What those who wait are told, and in what order they stand."""
+"""What callers are told: errors, a warning, and the state of an account."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _logger = logging.getLogger("customersms_async")
 
 
 def out_of_patience(patience: float) -> WaitTooLong:
-    """Make the error of a caller whose time is over."""
+    """Return the error of a caller whose patience has ended."""
     detail = f"its turn did not come within {patience:.1f} s"
     return WaitTooLong(codes.WAIT_TOO_LONG, (), detail)
 
 
 def unavailable(why: str = "the limiter was closed") -> LimiterUnavailable:
-    """Make the error of a caller that nobody can serve, and say why."""
+    """Return the error of a caller that cannot be served, and why."""
     return LimiterUnavailable(codes.LIMITER_UNAVAILABLE, (), why)
 
 
 def too_late(state: AccountState, now: float, at: float, patience: float) -> WaitTooLong:
-    """Make the error of a caller whose turn comes too late, by the queue as it stands."""
+    """Return the error of a caller that cannot have a slot in time, by the queue as it stands."""
     wait, code = at - now, codes.WAIT_TOO_LONG
     if state.opens_at - now >= patience:
         code = codes.LIMITER_OPENING
@@ -44,7 +44,7 @@ def too_late(state: AccountState, now: float, at: float, patience: float) -> Wai
 
 
 def warn_of_others(account: str, share: float) -> None:
-    """Log once that somebody else uses the key, and what helps."""
+    """Warn that somebody else uses the key, and say how to fix that."""
     _logger.warning(
         "account %s: the gateway refused for the rate below our own count, so somebody else uses "
         "the key, or the gateway counts more strictly; bulk runs now use %.0f requests a period. "
@@ -57,7 +57,7 @@ def warn_of_others(account: str, share: float) -> None:
 
 
 def usage_of(law: Law, state: AccountState, now: float, waiting: int, shift: float = 0.0) -> Usage:
-    """Say how an account stands, on a clock that is *shift* seconds ahead of the account's."""
+    """Return the state of an account, on a clock *shift* seconds ahead of the account's."""
     free_at = law.next_free_at(state, now)
     return Usage(
         limit=law.rules.limit,
