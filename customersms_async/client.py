@@ -4,7 +4,7 @@
 Rules of this module:
 
 1. Wrong arguments are refused here, before any I/O.
-2. A caller may be cancelled at any time; a request in flight goes on to its end.
+2. A caller may be cancelled at any time; a request in flight still runs to its end.
 3. No local variable of a frame that may raise holds the key.
 """
 
@@ -65,44 +65,44 @@ class CustomerSMS:
             receipt = await sms.send("+12125551234", "Your code is 4711", timeout=5)
             report = await sms.send_many(numbers, "We open at nine")
 
-    It may be made anywhere and used in any event loop; the HTTP session is opened when it is
-    first needed. Close it with ``async with`` or `aclose`.
+    It may be created anywhere and used in any event loop; the HTTP session is opened on first use.
+    Close it with ``async with`` or `aclose`.
 
     Args:
-        api_key: The key. Not given: the environment variable ``CUSTOMERSMS_API_KEY``.
+        api_key: The key. If omitted: the environment variable ``CUSTOMERSMS_API_KEY``.
 
-        endpoint: The URL of the API. Not given: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
+        endpoint: The URL of the API. If omitted: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
 
-        limiter: Grants the requests: a limiter, or an address such as ``redis://localhost:6379/0``
-            or ``sqlite:////var/lib/app/sms.limit``, whose limiter is closed with the client. By
-            default the address in CUSTOMERSMS_LIMITER, else one object for the process, with 100
-            requests in any 60 seconds for each key.
+        limiter: The rate limiter, or a URL such as ``redis://localhost:6379/0`` or
+            ``sqlite:////var/lib/app/sms.limit``, whose limiter is closed with the client. By
+            default the URL in CUSTOMERSMS_LIMITER, else one object for the process, with 100
+            requests in any 60 seconds per key.
 
-        request_timeout: Seconds for one attempt; None for 30, and half a second more for each
-            further number.
+        request_timeout: Seconds for one attempt; None for 30, plus half a second for each further
+            number.
 
-        send_timeout: Seconds for one `send`, all in all, where the call does not say.
+        send_timeout: Seconds in total for one `send`, if the call gives no ``timeout``.
 
-        retries: How often a request is tried again that provably was not sent.
+        retries: How often a request is retried that provably was not sent.
 
-        parse_phone: Turns what was given into E.164, or raises; by default
+        parse_phone: Converts an input to E.164, or raises; by default
             `customersms_async.phones.normalize_phone`, which guesses no country.
 
-        session: An `aiohttp.ClientSession` to use and not to close; by default an own one.
+        session: An `aiohttp.ClientSession` to use but not close; by default the client has its own.
 
-        allow_insecure_http: Allow plain http to a host that is not this machine.
+        allow_insecure_http: Allow plain http to another machine.
 
-        on_request: Called with a `RequestRecord` once an attempt, in the event loop.
+        on_request: Called with a `RequestRecord` once per attempt, in the event loop.
 
-        rate_limit_statuses: HTTP statuses that mean "turned away for the rate, not carried out".
-            Add 503 where nginx's ``limit_req`` stands before the gateway.
+        rate_limit_statuses: HTTP statuses that mean "refused for the rate, not carried out". Add
+            503 if nginx's ``limit_req`` is in front of the gateway.
 
-        max_connections: The most requests under way, over all accounts; None for half of the files
+        max_connections: The most requests in flight, over all accounts; None for half of the files
             that may be open, at most 500. Others wait within their time, single messages first.
 
     Raises:
         ConfigurationError: There is no key, the endpoint is plain http to another machine, or an
-            option is out of its range.
+            option is out of range.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class CustomerSMS:
         self._assemble(key, Common(settings, network, SystemClock(), InFlight(network)))
 
     def _assemble(self, key: ApiKey, common: Common, *, is_root: bool = True) -> None:
-        """Assemble the client; every client is made here."""
+        """Assemble the client; all clients are made here."""
         self._common = common
         self._is_root = is_root
         self._credits: tuple[int, float] | None = None
@@ -156,11 +156,11 @@ class CustomerSMS:
         """
         Return a client for another account that shares this one's session, limiter and options.
 
-        Costs microseconds: create one for each tenant where you need it. Closing it stops its own
-        bulk runs; the session is closed with the client that it was made from.
+        Costs microseconds: create one per tenant on demand. Closing it stops its own bulk runs; the
+        session is closed with the original client.
 
         Raises:
-            ConfigurationError: The key is None, empty, or cannot be one.
+            ConfigurationError: The key is None, empty, or not valid.
         """
         key = read_key(api_key)
         del api_key  # from here on, no local holds it
@@ -177,15 +177,15 @@ class CustomerSMS:
 
     @property
     def limiter(self) -> Limiter:
-        """The limiter that grants its requests; by default all clients of a process share it."""
+        """The rate limiter; by default all clients of a process share it."""
         return self._common.settings.limiter
 
     async def usage(self) -> Usage:
-        """Say how the account stands at the limiter; raises `LimiterUnavailable` as `send` does."""
+        """Return the account's use of the limit; raises `LimiterUnavailable` as `send` does."""
         return await observable(self.limiter).usage(self.account)
 
     async def ready(self) -> None:
-        """Wait until the limiter grants slots: seconds, where its store is new; see `usage`."""
+        """Wait until the limiter grants slots: a few seconds if its store is new; see `usage`."""
         await observable(self.limiter).ready()
 
     @property
@@ -195,7 +195,7 @@ class CustomerSMS:
 
     @property
     def credits(self) -> Credits | None:
-        """The last balance that an answer to this client named, and when; None before the first."""
+        """The last balance that this client was told, and when; None before the first."""
         if self._credits is None:
             return None
         amount, heard_at = self._credits
@@ -210,23 +210,23 @@ class CustomerSMS:
 
             text: The text.
 
-            timeout: Seconds for all of it: queue, connection, retries and answer. None for the
-                client's ``send_timeout``.
+            timeout: Seconds in total: queue, connection, retries and answer. None for the client's
+                ``send_timeout``.
 
         Returns:
-            The gateway's word that it took the message.
+            The gateway's confirmation that it accepted the message.
 
         Raises:
-            InvalidPhone: *phone* is no number in international form.
+            InvalidPhone: *phone* is not a number in international form.
             InvalidMessage: *text* is empty or cannot be encoded.
             ConfigurationError: *timeout* is not above 0, or the session is unusable.
-            NotSent: It was not sent; one of `ConnectFailed`, `WaitTooLong`, `RateLimited` and
-                `LimiterUnavailable` says why. It is safe to send it again.
-            Rejected: The gateway said no; `AuthenticationError` and `OutOfCredits` are two of it.
+            NotSent: It was not sent; the subclass says why: `ConnectFailed`, `WaitTooLong`,
+                `RateLimited` or `LimiterUnavailable`. It is safe to send it again.
+            Rejected: The gateway said no; `AuthenticationError` and `OutOfCredits` are subclasses.
             OutcomeUnknown: It was handed over and no readable answer came. It may have been sent:
                 do not repeat it blindly.
-            asyncio.CancelledError: While it waited, nothing was sent; in flight, a note says that
-                the outcome is unknown, and what becomes of it is logged.
+            asyncio.CancelledError: If it was still queued, nothing was sent; in flight, a note says
+                that the outcome is unknown, and its end is logged.
         """
         settings = self._common.settings
         number = checked(settings.parse_phone, phone)
@@ -260,11 +260,11 @@ class CustomerSMS:
 
         Raises:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
-            ValueError: The text or an option is out of its range.
-            BulkInterrupted: The iterable or the journal raised; ``.report`` has all that was done.
-            asyncio.CancelledError: It was cancelled, and waited up to ``drain`` seconds for what
-                was in flight; a note has the counts. Use `stream_many` or a journal to keep the
-                outcomes of a run that may be cancelled.
+            ValueError: The text or an option is out of range.
+            BulkInterrupted: The iterable or the journal raised; ``.report`` has the results so far.
+            asyncio.CancelledError: It was cancelled, and has waited up to ``drain`` seconds for
+                requests in flight; a note has the counts. Use `stream_many` or a journal to keep
+                the outcomes of a run that may be cancelled.
         """
         chosen = choose(Options, options)
         reader = read_phones(phones, text, chosen, self._common.settings.parse_phone)
@@ -278,7 +278,7 @@ class CustomerSMS:
         """
         Send each number its own text; equal texts share requests.
 
-        Doubles are equal pairs of number and text. For the rest, see `send_many`.
+        Duplicates are equal pairs of number and text. Otherwise like `send_many`.
 
         Args:
             messages: Any iterable of `Message`, async or not, read lazily.
@@ -291,7 +291,7 @@ class CustomerSMS:
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
         """
-        Send one text to any number of numbers, and hand over each outcome as soon as it is known.
+        Send one text to any number of numbers, and yield each outcome as soon as it is known.
 
         Nothing is read or sent before the block of the run is entered.
 
@@ -304,7 +304,7 @@ class CustomerSMS:
 
         Raises:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
-            ValueError: The text or an option is out of its range.
+            ValueError: The text or an option is out of range.
         """
         chosen, parse_phone = choose(Options, options), self._common.settings.parse_phone
         return Bulk(self._run(read_phones(phones, text, chosen, parse_phone), chosen))
@@ -320,14 +320,14 @@ class CustomerSMS:
 
     async def aclose(self, drain: float | None = None) -> None:
         """
-        Stop every bulk run, wait for what is in flight, and close the session of this event loop.
+        Stop every bulk run, wait for requests in flight, close the session of this event loop.
 
-        The client may be used again; it opens a new session then.
+        The client may be used again; it then opens a new session.
 
         Args:
-            drain: Seconds to wait, at least 0; what has no answer by then is unknown. None waits as
-                long as requests may take, and a bulk run its own ``drain``. To be cancelled ends
-                the wait.
+            drain: Seconds to wait, at least 0; requests without an answer by then are unknown. None
+                waits as long as requests may take, and for a bulk run its own ``drain``. A
+                cancellation ends the wait.
         """
         if drain is not None:
             check_seconds("drain", drain, or_zero=True)
@@ -350,7 +350,7 @@ class CustomerSMS:
         return f"<CustomerSMS account {self.account} at {common.network.endpoint}: {under_way}>"
 
     def __reduce__(self) -> NoReturn:
-        msg = "a client holds a key and connections, and is not pickled; make it where it is used"
+        msg = "a client holds a key and connections, and cannot be pickled; create it where needed"
         raise TypeError(msg)
 
     def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
@@ -359,7 +359,7 @@ class CustomerSMS:
         return Run(context, reader, options, spawn=spawn, register=register, columns=columns)
 
     def _register(self, run: Run, *, is_open: bool) -> None:
-        """A run has begun or ended; refuses to begin where the session is unusable."""
+        """Register the start or end of a run; refuse to start it if the session is unusable."""
         if is_open:
             self._common.network.transport()
             self._common.in_flight.bulks[run] = self._context
@@ -376,7 +376,7 @@ def make_client(
     api_key: str,
     **options: Any,  # noqa: ANN401  # those of `CustomerSMS`
 ) -> CustomerSMS:
-    """Make a client over another network and clock than the system's."""
+    """Make a client with another network and clock than the system's."""
     over = CustomerSMS(api_key, **options)._over  # noqa: SLF001  # ours  # pyright: ignore[reportPrivateUsage]
     return over(network, clock)
 
@@ -388,13 +388,13 @@ def stream_batches(
     lane: Lane = Lane.BULK,
     **options: Unpack[BulkOptions],
 ) -> Bulk:
-    """Send finished batches, each as one request; an outbox has made and checked them."""
+    """Send finished batches, each as one request; an outbox has checked them."""
     chosen = evolve(choose(Options, options), lane=lane)
     run = client._run  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
     return Bulk(run(BatchReader(batches), chosen))
 
 
 def route_of(client: CustomerSMS) -> tuple[str, Callable[[int], float]]:
-    """Return the URL that a client sends to, and what tells how long a request may take."""
+    """Return the URL that a client sends to, and the function for a request's longest time."""
     common, context = client._common, client._context  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
     return common.network.endpoint, context.timeout_for

@@ -1,1 +1,1 @@
-"""The life of a run: read, drop doubles, batch, deliver, merge. Reaches wire, ports, delivery."""
+"""A bulk run: read, drop duplicates, batch, deliver, merge. Imports wire, ports, delivery."""

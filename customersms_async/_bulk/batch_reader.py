@@ -1,4 +1,4 @@
-"""Finished batches, read as they are: checked, sorted and grouped already."""
+"""Reads finished batches, which are already checked, sorted and grouped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["BatchReader"]
 
 class BatchReader(Reader):
     """
-    Reads batches; each leaves as one request.
+    Reads batches; each is sent as one request.
 
     Args:
         batches: Batches whose numbers are in E.164 and whose texts were checked.

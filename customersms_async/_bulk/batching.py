@@ -1,11 +1,11 @@
 """
-What is read becomes batches, one ahead of what leaves.
+Turns the input into batches, one ahead of sending.
 
 Rules of this module:
 
-1. What was taken from the source is entered in the results in the same step, before any wait.
-2. No input waits for its batch to fill longer than a second while a request could leave.
-3. The event loop is let run at least every thousand inputs, and every few milliseconds.
+1. Items taken from the source are recorded in the results in the same step, before any wait.
+2. No input waits longer than a second for its batch to fill while a request could be sent.
+3. Other tasks get to run at least every thousand inputs, and every few milliseconds.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from .worker import not_sent
 
 __all__ = ["Batcher"]
 
-#: Inputs, and seconds, after which the loop is let run.
+#: Inputs, and seconds, after which other tasks get to run.
 _NAP_AFTER: Final = 1000
 _NAP_AFTER_SECONDS: Final = 0.005
 
 
 class Batcher:
     """
-    Reads the input of a run and cuts it into batches.
+    Reads the input of a run and splits it into batches.
 
     Args:
         reader: The input.
 
-        results: Where everything that is read is entered.
+        results: Records everything that is read.
 
         journal: The journal, or None.
 
-        clock: The time.
+        clock: The clock.
 
         spawn: Starts a task that belongs to the client.
 
-        room: Waits until the caller takes outcomes as fast as they come.
+        room: Waits until the caller has caught up with the outcomes.
 
-        tell: Called when outcomes are there for the caller.
+        tell: Called when there are outcomes for the caller.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Batcher:
 
     @property
     def is_read_to_end(self) -> bool:
-        """Whether nothing of the input is left."""
+        """Whether the input is used up."""
         return self.source.is_exhausted and self.source.failure is None
 
     def hurry(self) -> None:
@@ -87,8 +87,8 @@ class Batcher:
         self._is_hurried = True
 
     async def next_batch(self) -> Batch | None:
-        """Read until there is a batch, which stays the next one; None at the end of the input."""
-        self._asked_at = self._napped_at = self._clock.now()  # others ran until now
+        """Read until there is a batch, and keep it as the next; None at the end of the input."""
+        self._asked_at = self._napped_at = self._clock.now()  # other tasks ran until now
         while not self._pending:
             if not self.source.is_over:
                 await self._room()
@@ -102,20 +102,20 @@ class Batcher:
         return self._pending[0]
 
     def put_back(self, first: Batch, rest: Batch) -> None:
-        """Part the next batch in two."""
+        """Split the next batch in two."""
         self._pending[0] = rest
         self._pending.appendleft(first)
 
     def begun(self) -> None:
-        """The next batch is under way."""
+        """Record that the next batch was started."""
         self._pending.popleft()
 
     async def account_for_the_rest(self, word: str | None) -> bool:
         """
-        Give what was read, and the rest of a sized input, the fate that nothing was sent.
+        Mark what was read, and the rest of a sized input, as not sent.
 
         Returns:
-            Whether anything was left.
+            Whether there was anything.
         """
         may_go_on = self.source.is_sized and self.source.failure is None
         is_cut = not self.source.is_exhausted
@@ -135,7 +135,7 @@ class Batcher:
             await self.source.gather(self._reader.at_once)
 
     async def wait_for_notes(self) -> None:
-        """Wait for what the journal still notes."""
+        """Wait for the journal's pending writes."""
         while self._notes:
             try:
                 await asyncio.wait(self._notes)
@@ -143,13 +143,13 @@ class Batcher:
                 self.give_up_notes()
 
     def give_up_notes(self) -> None:
-        """Wait for the journal no longer."""
+        """Stop waiting for the journal."""
         self._is_hurried = True
         for note in self._notes:
             note.cancel()
 
     def _take(self) -> Sequence[Outcome]:
-        """Check what was read; give the outcomes of what goes no further."""
+        """Check what was read; return the outcomes of refused inputs."""
         chunk = self._reader.take(self._clock.now() - self.source.age)
         refused = self._results.read(chunk)
         self._pending.extend(chunk.batches)
@@ -159,7 +159,7 @@ class Batcher:
         return refused
 
     async def _note(self, refused: Sequence[Outcome]) -> None:
-        """Let the journal note what goes no further; a stop ends the wait, and not the note."""
+        """Have the journal record refused inputs; a stop ends the wait, not the write."""
         if self._journal is None or not refused:
             return
         note = self._spawn(self._journal.refuse(refused))
@@ -168,7 +168,7 @@ class Batcher:
         await asyncio.wait([note])
 
     async def _nap(self) -> None:
-        """Let others run, now and then."""
+        """Let other tasks run from time to time."""
         now = self._clock.now()
         if self._since_nap >= _NAP_AFTER or now - self._napped_at >= _NAP_AFTER_SECONDS:
             self._since_nap = 0
@@ -176,7 +176,7 @@ class Batcher:
             self._napped_at = self._clock.now()
 
     async def _calmly(self, wait: Callable[[], Awaitable[object]]) -> None:
-        """Wait, unless the loop is closing, which is what a cancellation means here."""
+        """Wait, unless the loop is closing, as a cancellation means here."""
         if self._is_hurried:
             return
         try:
@@ -185,22 +185,22 @@ class Batcher:
             self._is_hurried = True
 
     def _flush(self) -> bool:
-        """Let the oldest batch go though it is not full; tell whether there is one."""
+        """Release the oldest partial batch; return whether there is one."""
         batch = self._reader.flush()
         if batch is not None:
             self._pending.append(batch)
         return batch is not None
 
     def _is_due(self) -> bool:
-        """Whether what is held may wait no longer."""
+        """Whether held items must be sent now."""
         held_for = self._held_for()
         return self.source.is_over or (held_for is not None and held_for >= HELD_AT_MOST)
 
     def _held_for(self) -> float | None:
-        """Seconds for which the oldest item has been held back; None where none is."""
+        """Seconds for which the oldest item has been held back; None if there is none."""
         since = self._reader.oldest_at
         if since is None:
             return None
-        if not self.source.waits:  # until a request could leave, nothing is held back
+        if not self.source.waits:  # nothing is held back until a request could be sent
             since = max(since, self._asked_at)
         return self._clock.now() - since

@@ -1,13 +1,13 @@
 """
 The circuit breaker of a run: open in an outage, half open for one probe, closed by an answer.
 
-It also keeps since when a refusal for the rate holds the run, which the limiter ends by itself.
+It also records since when a refusal for the rate has held the run; the limiter ends that itself.
 
 Rules of this module:
 
-1. In an outage one request at a time tries to reach the gateway; the others wait in line.
-2. An outage ends with the first request that reaches the gateway, with any answer.
-3. A try of an outage uses up nothing: no retry, no number, no slot.
+1. In an outage, one request at a time tries to reach the gateway; the others queue.
+2. An outage ends with the first request that reaches the gateway, whatever the answer.
+3. A try during an outage uses up nothing: no retry, no number, no slot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .._ports.clock import Clock
 
 __all__ = ["CircuitBreaker"]
 
-#: The fates of a try that say nothing about when the next one will work.
+#: Codes of a try that say nothing about when the next one will succeed.
 _OUTAGES: Final = frozenset({codes.CONNECT_FAILED, codes.LIMITER_UNAVAILABLE})
 
 _CAUSES: Final = {
@@ -36,7 +36,7 @@ _CAUSES: Final = {
 
 class CircuitBreaker:
     """
-    Holds a run while the gateway, or the store of the limiter, cannot be reached.
+    Holds a run while the gateway, or the limiter's store, cannot be reached.
 
     Args:
         clock: Time and randomness.
@@ -59,12 +59,12 @@ class CircuitBreaker:
 
     @property
     def is_outage(self) -> bool:
-        """Whether the gateway, or the store of the limiter, cannot be reached."""
+        """Whether the gateway, or the limiter's store, cannot be reached."""
         return self._code in _OUTAGES
 
     @property
     def lasts_for(self) -> float | None:
-        """Seconds since it began, or None."""
+        """Seconds since the hold began, or None."""
         return None if self._code is None else self._clock.now() - self._since
 
     async def wait(self, who: object, result: DeliveryResult) -> bool:
@@ -72,7 +72,7 @@ class CircuitBreaker:
         Wait until *who*, whose try sent nothing, may try again.
 
         Returns:
-            Whether it may; False where the patience with an outage is over.
+            Whether it may; False if the outage has lasted longer than `patience`.
         """
         code = result.first.code or ""
         if code not in _CAUSES:
@@ -90,20 +90,20 @@ class CircuitBreaker:
         return await self._may_probe()
 
     def end(self) -> None:
-        """Note that the gateway was reached; a pause that it asked for still applies."""
+        """Record that the gateway was reached; a pause that it asked for still applies."""
         if self._code is None or self._clock.now() < self._until:
             return
-        self._log(logging.INFO, "bulk.resumed", f"goes on after {self.lasts_for:.0f} s")
+        self._log(logging.INFO, "bulk.resumed", f"continues after {self.lasts_for:.0f} s")
         self._code = None
         self._let_all_go()
 
     def leave(self, who: object) -> None:
-        """Let the next one probe, where *who* was the one that did."""
+        """Remove *who*; if it was the probe, let the next request probe."""
         if self._prober is who:
             self._let_all_go()
 
     def _let_all_go(self) -> None:
-        """Wake the next in line, which wakes the one behind it once the outage is over."""
+        """Wake the next request in the queue, which wakes its successor if the outage is over."""
         if self._prober is not None:
             self._prober = None
             self._turn.release()

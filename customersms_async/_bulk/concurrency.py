@@ -1,8 +1,8 @@
 """
 How many requests a run may have in flight.
 
-Rule: doubt makes it slow. A run speeds up by answers about its numbers, and starts over after an
-unknown.
+Rule of this module: unknowns slow a run down. It speeds up with answers about its numbers, and
+starts over after an unknown.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class AdaptiveConcurrency:
     How many requests a bulk run may have in flight.
 
     Attributes:
-        most: The most that the caller allows.
-        allowed: The most at this moment.
+        most: The caller's maximum.
+        allowed: The current maximum.
     """
 
     most: int
     allowed: int = 1
 
     def speed_up(self) -> None:
-        """Allow twice as many, up to the most."""
+        """Allow twice as many, up to the caller's maximum."""
         self.allowed = min(2 * self.allowed, self.most)
 
     def start_over(self) -> None:

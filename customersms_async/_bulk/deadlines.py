@@ -19,7 +19,7 @@ class Deadlines:
 
     @property
     def is_set(self) -> bool:
-        """Whether the run has an instant at which it waits no longer."""
+        """Whether the run has a time at which it stops waiting."""
         return self._ends_at is not None
 
     def later(self, seconds: float, callback: Callable[[], object]) -> None:
@@ -27,20 +27,20 @@ class Deadlines:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, callback))
 
     def end_by(self, seconds: float, callback: Callable[[], object]) -> None:
-        """Call back after *seconds*, from which on the run waits for nothing."""
+        """Call back after *seconds*; from then on the run waits for nothing."""
         self.later(seconds, callback)
         self._ends_at = asyncio.get_running_loop().time() + seconds
         if self._last_wait is not None and not self._last_wait.expired():
             self._last_wait.reschedule(self._ends_at)
 
     async def within(self, wait: Callable[[], Awaitable[None]]) -> None:
-        """Wait for the last thing, no longer than that."""
+        """Await *wait*, but at most until that time."""
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(self._ends_at) as self._last_wait:
                     await wait()
         finally:
-            self._last_wait = None  # the end of a wait that is over cannot be moved
+            self._last_wait = None  # a wait that is over cannot be rescheduled
 
     def cancel(self) -> None:
         """Cancel the timers."""

@@ -1,4 +1,4 @@
-"""How fast a run goes, and whether it goes on: its rules, its counts, its credits."""
+"""How fast a run is, and whether it continues: its rules, its counts, its credits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["FlowController"]
 
 class FlowController:
     """
-    Decides for one run; it waits for nothing and sends nothing.
+    Makes the decisions of one run; it waits for nothing and sends nothing.
 
     Args:
-        rules: What ends the run early.
+        rules: When to end the run early.
 
-        max_in_flight: Requests under way at once, at most.
+        max_in_flight: The most requests in flight at once.
     """
 
     def __init__(self, rules: StopRules, max_in_flight: int) -> None:
@@ -29,17 +29,17 @@ class FlowController:
 
     @property
     def balance(self) -> int | None:
-        """The balance that was heard last, or None."""
+        """The last reported balance, or None."""
         return self._counts.tracker.balance
 
     def may_start(self, numbers: int, requests: int, under_way: int) -> bool:
         """
-        Say whether the next request may be started, or at least cut.
+        Return whether the next request, or part of it, may be started.
 
         Args:
             numbers: How many numbers it has.
 
-            requests: How many requests are under way.
+            requests: How many requests are in flight.
 
             under_way: How many numbers they have.
         """
@@ -48,7 +48,7 @@ class FlowController:
         return requests < self._concurrency.allowed and numbers <= self.room(under_way)
 
     def room(self, under_way: int) -> float:
-        """Say how many numbers floor and budget allow beside those *under_way*."""
+        """Return how many numbers minimum and budget allow besides those *under_way*."""
         rules, tracker = self._rules, self._counts.tracker
         is_guarded = rules.min_credits > 0 or rules.max_credits is not None
         if is_guarded and under_way and not tracker.knows_price:
@@ -56,7 +56,7 @@ class FlowController:
         return affordable(rules, tracker, under_way) if is_guarded else math.inf
 
     def word_for_shortage(self) -> str:
-        """Name what does not allow one number more: the floor, or the budget."""
+        """Return the code of what does not allow one more number: the minimum, or the budget."""
         rules, tracker = self._rules, self._counts.tracker
         is_spent = rules.max_credits is not None and not tracker.room_for(
             rules.max_credits - tracker.spent, 0
@@ -65,7 +65,7 @@ class FlowController:
 
     def learn(self, result: DeliveryResult, numbers: int, under_way: int) -> str | None:
         """
-        Enter a request that has ended; give the word that stops the run, or None.
+        Record a request that has ended; return the code that stops the run, or None.
 
         Args:
             result: Its fates.

@@ -1,12 +1,13 @@
 """
-The caller's journal, asked by one call at a time.
+The caller's journal, called one call at a time.
 
 Rules of this module:
 
-1. Calls of one run never overlap: a lock puts them in line.
-2. What a journal raises is kept as ``failure`` and never reaches a request; after it, nothing is
-   claimed any more.
-3. What a journal gives back is checked: an index that was not asked about lets nothing go.
+1. Calls of one run never overlap: a lock serialises them.
+2. An exception of the journal is kept as ``failure`` and never reaches a request; after it, nothing
+   more is claimed.
+3. The journal's answer is checked: if it contains an index that was not in the claim, nothing is
+   sent.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 class SerialJournal:
     """
-    Asks the journal of a run.
+    Calls the journal of a run.
 
     Args:
         journal: The caller's.
@@ -42,10 +43,10 @@ class SerialJournal:
 
     async def claim(self, batch: Batch) -> frozenset[int] | None:
         """
-        Ask which of *batch* may go.
+        Claim *batch*.
 
         Returns:
-            The indexes that may; None for all.
+            The indexes that may be sent; None for all.
 
         Raises:
             JournalFailed: The journal raised, now or before.
@@ -60,31 +61,31 @@ class SerialJournal:
                 raise JournalFailed from exc
 
     def may_start(self, batch: Batch) -> bool:
-        """Ask, right before the first byte, whether the claim still holds."""
+        """Return, right before the first byte, whether the claim still holds."""
         return self._may_start is None or bool(self._may_start(batch))
 
     async def release(self, batch: Batch) -> None:
-        """Take a claim back."""
+        """Withdraw a claim."""
         await self._note(self._journal.release, batch)
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Note the fates of a claimed batch."""
+        """Record the fates of a claimed batch."""
         await self._note(self._journal.settle, outcomes)
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> None:
-        """Note what is never claimed."""
+        """Record inputs that are never claimed."""
         await self._note(self._journal.refuse, outcomes)
 
     async def _note(self, call: Callable[[T], Awaitable[None]], what: T) -> None:
         async with self._turn:
             try:
                 await call(what)
-            except Exception as exc:  # noqa: BLE001  # the caller's journal raises what it likes
+            except Exception as exc:  # noqa: BLE001  # the caller's journal may raise anything
                 self.failure = self.failure or exc
 
 
 class JournalFailed(Exception):  # never leaves the run
-    """The journal did not take a claim, so nothing of it was sent."""
+    """The journal failed to claim a batch, so nothing of it was sent."""
 
 
 def _checked(answer: object, batch: Batch) -> frozenset[int] | None:
@@ -92,10 +93,10 @@ def _checked(answer: object, batch: Batch) -> frozenset[int] | None:
         return None
     if isinstance(answer, str | bytes) or not isinstance(answer, Collection):
         what = type(answer).__name__
-        msg = f"claim() must give None or a collection of Batch.indexes, not {what}"
+        msg = f"claim() must return None or a collection of Batch.indexes, not {what}"
         raise TypeError(msg)
     indexes = frozenset(cast("Collection[int]", answer))
     if not indexes.issubset(batch.indexes):
-        msg = "claim() gave an index that is not in Batch.indexes"
+        msg = "claim() returned an index that is not in Batch.indexes"
         raise ValueError(msg)
     return indexes

@@ -5,8 +5,8 @@ Theory of operation
 ===================
 
 One task reads the input and starts requests (`Lifecycle._live`); each request has a task
-(`Lifecycle._work`). All of them belong to the client and not to the caller, whose cancellation must
-not reach a request in flight: nobody would ever know its fate. The caller only waits.
+(`Lifecycle._work`). All of them belong to the client, not to the caller, whose cancellation must
+not reach a request in flight: its fate would be lost. The caller only waits.
 
 ::
 
@@ -14,12 +14,12 @@ not reach a request in flight: nobody would ever know its fate. The caller only 
 
 Rules of this module:
 
-1. The next request is started only when the one before it was let go by the limiter, and the
-   input is read only as far as that: a run that ends early has read little too much.
-2. `Lifecycle.halt` decides without an await that nothing new leaves; all else follows from it.
-3. Every number read is decided once, also when the run is stopped, cancelled or abandoned, and
-   when the input or the journal raises.
-4. Whether a run goes on, and how fast, is the flow controller's decision alone.
+1. The next request is started only after the limiter has granted the previous one a slot, and the
+   input is read only as far as needed: a run that ends early has read little too much.
+2. `Lifecycle.halt` decides, without an await, that nothing new is sent; the rest follows from that.
+3. Every number read is decided exactly once, even if the run is stopped, cancelled or abandoned, or
+   the input or the journal raises.
+4. Only the flow controller decides whether a run continues, and how fast.
 """
 
 from __future__ import annotations
@@ -53,12 +53,10 @@ from .worker_pool import WorkerPool
 
 __all__ = ["Lifecycle"]
 
-#: Seconds that a journal has to note the last answer, once a run waits only for that.
+#: Seconds that a journal has to record the last answer, once a run waits only for that.
 _TIME_TO_SETTLE: Final = 5.0
 
-_TAKEN: Final = DeliveryResult(
-    Verdict(Status.NOT_SENT, codes.TAKEN, "the journal did not let it go")
-)
+_TAKEN: Final = DeliveryResult(Verdict(Status.NOT_SENT, codes.TAKEN, "the journal refused it"))
 
 _logger = logging.getLogger("customersms_async")
 
@@ -76,14 +74,14 @@ class Lifecycle:
 
         spawn: Starts a task that belongs to the client.
 
-        columns: Where the outcomes of a report go; None hands them over as they come.
+        columns: Where the outcomes of a report go; None yields them as they arrive.
 
     Attributes:
-        halted: The word of what stopped it, or None.
-        failure: What the caller's iterable, journal or session raised, or None.
+        halted: The code of what stopped it, or None.
+        failure: The exception of the caller's iterable, journal or session, or None.
         results: The fates.
-        changed: Set when something has changed that a caller may wait for.
-        task: The task that reads, once it was started.
+        changed: Set when something changes that a caller may wait for.
+        task: The reading task, once it was started.
     """
 
     def __init__(
@@ -129,7 +127,7 @@ class Lifecycle:
 
     @property
     def progress(self) -> Progress:
-        """The counts at this instant."""
+        """The current counts."""
         fates, results = self.results.fates, self.results
         decided, now = results.decided, self._context.clock.now()
         expected, speed = self._batcher.source.expected, self._throughput.per_minute(now, decided)
@@ -154,7 +152,7 @@ class Lifecycle:
         )
 
     def start(self, ended: Callable[[], None]) -> None:
-        """Begin; *ended* is called once, when the last fate is known."""
+        """Start; *ended* is called once, when the last fate is known."""
         self._ended = ended
         self._phase = move(self._phase, Phase.READING)
         self._throughput.begin(self._context.clock.now())
@@ -164,28 +162,28 @@ class Lifecycle:
         self.task = self._spawn(self._live())
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        """Wait for something that `changed` tells of."""
+        """Wait for a condition that `changed` signals."""
         while not is_so():
             self.changed.clear()
             await self.changed.wait()
 
     def halt(self, word: str) -> None:
-        """Let nothing new leave from now on; the first reason stays."""
+        """Send nothing new from now on; the first reason counts."""
         if self.halted is not None or self.is_done:
             return
         self.halted = word
         if self._phase is Phase.READING:
-            # Later, since the input itself may ask for it: a task that cancels itself is hit
-            # at its next await, which may be for what is in flight.
+            # Not now, since the input itself may call this: a task that cancels itself is
+            # interrupted at its next await, which may be for requests in flight.
             asyncio.get_running_loop().call_soon(self._interrupt)
         self._workers.halt(word)
         if self._workers:
-            # A claim is let end, so that the journal knows what it holds, but not for ever.
+            # A pending claim may finish, so that the journal knows what it holds, within limits.
             self._deadlines.later(self._drain, self._workers.end_claims)
         self.changed.set()
 
     def halt_and_drain(self, word: str, seconds: float | None = None) -> None:
-        """Let nothing new leave, and wait no longer than *seconds* for what is in flight."""
+        """Send nothing new, and wait at most *seconds* for requests in flight."""
         self.halt(word)
         if self._phase not in (Phase.READING, Phase.ENDING):
             return
@@ -199,7 +197,7 @@ class Lifecycle:
 
     @property
     def _drain(self) -> float:
-        """Seconds that it waits for what is in flight: by default, as long as a request takes."""
+        """Seconds to wait for requests in flight: by default, as long as a request may take."""
         if self._options.drain is not None:
             return self._options.drain
         return self._context.timeout_for(self._options.batch_size) + _TIME_TO_SETTLE
@@ -215,7 +213,7 @@ class Lifecycle:
         self._batcher.give_up_notes()
 
     def _fail(self, exc: Exception, word: str) -> None:
-        """The caller's iterable or journal failed: nothing new leaves, and the end says why."""
+        """Stop because the caller's iterable or journal failed; the end of the run says why."""
         self.failure = self.failure or exc
         self.halt(word)
 
@@ -224,7 +222,7 @@ class Lifecycle:
             await self._start_requests()
         except asyncio.CancelledError:
             self._was_interrupted()
-        except Exception as exc:  # noqa: BLE001  # say, a caller's session that was closed: no number is lost
+        except Exception as exc:  # noqa: BLE001  # for example a closed session: no number is lost
             self._fail(exc, codes.STOPPED)
         self._phase = move(self._phase, Phase.ENDING)
         try:
@@ -236,7 +234,7 @@ class Lifecycle:
             self._batcher.hurry()
             raise
         finally:
-            await self._account_for_the_rest()  # for what was being read as it was closed
+            await self._account_for_the_rest()  # for items read while it was being closed
             self.failure = self.failure or self._batcher.source.failure
             self._check_journal()
             self._end()
@@ -269,7 +267,7 @@ class Lifecycle:
         return is_free and self._flow.may_start(len(batch.phones), len(workers), workers.numbers)
 
     def _can_pay(self, batch: Batch) -> bool:
-        """Cut the next batch to what can be paid for, or stop; tell whether it may go as it is."""
+        """Cut the next batch to what can be paid for, or stop; return whether it may be sent."""
         room = self._flow.room(self._workers.numbers)
         if room >= len(batch.phones):
             return True
@@ -295,7 +293,7 @@ class Lifecycle:
         self._decide(worker, result)
 
     def _learn(self, worker: Worker, ended: WorkerResult) -> None:
-        """Draw the conclusions for the run."""
+        """Apply the result of a request to the run."""
         result, workers = ended.result, self._workers
         self._requests += ended.requests
         workers.answered(worker)
@@ -329,7 +327,7 @@ class Lifecycle:
             self._log(logging.INFO, "bulk.progress", spoken(self.progress))
 
     def _was_interrupted(self) -> None:
-        """The reading was cancelled: by `halt`, or by the end of the event loop itself."""
+        """Handle a cancellation of reading, by `halt` or by the end of the event loop."""
         if self.halted is None:
             self.halted = codes.CANCELLED
             self._workers.halt(codes.CANCELLED)
@@ -340,11 +338,11 @@ class Lifecycle:
         self._workers.abandon()
 
     def _died(self, worker: Worker) -> None:
-        """The task of a request was cancelled before its first step, and has decided nothing."""
+        """Handle a request whose task was cancelled before its first step."""
         self._decide(worker, worker.abandoned())
 
     def _has_room(self) -> bool:
-        """Whether the caller takes outcomes as fast as they come."""
+        """Whether the caller keeps up with the outcomes."""
         results = self.results
         return not results.is_handing_over or len(results.ready) < self._options.batch_size
 
@@ -358,4 +356,4 @@ class Lifecycle:
 
 
 def _nothing() -> None:
-    """Nobody waits for the end of a run that has not begun."""
+    """There is nothing to call before the run has started."""

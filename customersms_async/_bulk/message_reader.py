@@ -1,4 +1,4 @@
-"""Reads messages; equal texts that stand near each other share requests."""
+"""Reads messages; equal texts that are near each other share requests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .source import open_source
 __all__ = ["MessageReader", "read_messages"]
 
 
-#: Index, number and reference of a message that is held back.
+#: Index, number and ref of a message that is held back.
 _Member: TypeAlias = tuple[int, str, object]
 
 
 @define(eq=False)
 class _Group:
-    """Messages of one text that wait for others, and since when the oldest does."""
+    """Messages of one text that wait for others, and since when the oldest has waited."""
 
     since: float
     members: list[_Member] = field(factory=list[_Member])
@@ -39,7 +39,7 @@ class MessageReader(Reader):
     Reads messages, each with its own text; see `Reader`.
 
     Args:
-        look_ahead: Messages that are held back, at most, to find equal texts.
+        look_ahead: The most messages held back to find equal texts.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class MessageReader(Reader):
         source = open_source(messages, "messages")
         super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse, skip=skip)
         self._look_ahead = look_ahead
-        self._seen: dict[bytes, int] = {}  # where each pair came first
-        # Oldest first. A plain dict that is emptied from its front is searched again from its
-        # beginning each time.
+        self._seen: dict[bytes, int] = {}  # index of each pair's first occurrence
+        # Oldest first. A plain dict that is emptied from the front is scanned from its beginning
+        # each time.
         self._groups: OrderedDict[str, _Group | tuple[float, int, str, object]] = OrderedDict()
         self._held = 0
 
@@ -68,7 +68,7 @@ class MessageReader(Reader):
 
     @property
     def room(self) -> int:
-        """What the look-ahead leaves, as far as it is checked in one go."""
+        """The rest of the look-ahead, up to one chunk."""
         return min(self.at_once, self._look_ahead - self._held)
 
     @property
@@ -112,7 +112,7 @@ class MessageReader(Reader):
         self._hold(chunk, (index, phone, message.ref), text, now)
 
     def _refusal(self, index: int, phone: str, text: str) -> Refusal | None:
-        """Refuse a good message that must not be sent, or was read before."""
+        """Refuse a valid message that must be skipped, or is a duplicate."""
         if skipped := self._skipped(phone):
             return Refusal(index, phone, skipped)
         if not self._dedupe:
@@ -125,8 +125,8 @@ class MessageReader(Reader):
         self._held += 1
         held = self._groups.get(text)
         if held is None and self._batch_size > 1:
-            # Nearly every text of a personal campaign stays alone, and a tuple of what is no
-            # container costs the garbage collector nothing, however many there are.
+            # In a personal campaign nearly every text is unique, and tuples without containers cost
+            # the garbage collector nothing, however many there are.
             self._groups[text] = (now, *member)
             return
         group = held if isinstance(held, _Group) else _Group(now)
@@ -154,7 +154,7 @@ def read_messages(
 
     Raises:
         TypeError: *messages* cannot be iterated over.
-        InvalidPhone: A number in the option ``skip`` is none.
+        InvalidPhone: A number in the option ``skip`` is not valid.
     """
     return MessageReader(
         messages,

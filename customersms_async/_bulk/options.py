@@ -23,27 +23,27 @@ __all__ = [
 ]
 
 
-#: A body of 10,000 numbers has about 160 kB; aiohttp warns of bodies above 1 MB held in memory.
+#: A body of 10,000 numbers has about 160 kB; aiohttp warns about bodies above 1 MB in memory.
 _MOST_IN_A_BATCH: Final = 10_000
 
 
 class BulkOptions(TypedDict, total=False):
     """
-    What `CustomerSMS.send_many` and `CustomerSMS.stream_many` take beside numbers and text.
+    The options of `CustomerSMS.send_many` and `CustomerSMS.stream_many`.
 
     Attributes:
         batch_size: Numbers in one request, 1 to 10,000; 100 by default.
-        max_in_flight: Requests under way at once, at least 1; 16 by default.
-        stop_after: Seconds after which nothing new leaves, above 0; None for no end.
-        dedupe: Whether a number is sent to once a run, True by default. Costs about 100 bytes a
-            distinct number; with False, memory is bounded for inputs of any size.
-        skip: Who must not be sent to: numbers, each read by ``parse_phone``, or a function that
-            takes a number in E.164 and gives a word (``Outcome.detail``) or None. They end as
-            ``SKIPPED``.
-        drain: Seconds that a cancelled run waits for what is in flight, at least 0; by default as
+        max_in_flight: Requests in flight at once, at least 1; 16 by default.
+        stop_after: Seconds after which nothing new is sent, above 0; None for no limit.
+        dedupe: Whether to drop duplicates, True by default. Costs about 100 bytes per distinct
+            number; with False, memory is bounded for inputs of any size.
+        skip: Numbers to leave out, each parsed by ``parse_phone``; or a function that takes a
+            number in E.164 and returns a reason (``Outcome.detail``) to leave it out, or None. They
+            end as ``SKIPPED``.
+        drain: Seconds that a cancelled run waits for requests in flight, at least 0; by default as
             long as a request may take.
-        journal: The memory of a durable run, or None.
-        stop: What ends the run early; `StopRules()` by default.
+        journal: A durable record of the run, or None.
+        stop: When to end the run early; `StopRules()` by default.
     """
 
     batch_size: int
@@ -58,11 +58,11 @@ class BulkOptions(TypedDict, total=False):
 
 class MessageOptions(BulkOptions, total=False):
     """
-    What `CustomerSMS.send_messages` and `CustomerSMS.stream_messages` take beside the messages.
+    The options of `CustomerSMS.send_messages` and `CustomerSMS.stream_messages`.
 
     Attributes:
-        look_ahead: Messages held back, at most, to find equal texts that can share a request, at
-            least 1; 50,000 by default. 1 sends each as it comes.
+        look_ahead: The most messages held back to find equal texts that can share a request, at
+            least 1; 50,000 by default. With 1, each is sent as it arrives.
     """
 
     look_ahead: int
@@ -119,7 +119,7 @@ class Options:
     skip: object = None  # read together with the client's `parse_phone`
     drain: float | None = field(default=None, validator=_seconds_or_none)
     journal: Journal | None = field(default=None, validator=_is_journal)
-    lane: Lane = Lane.BULK  # for an outbox alone
+    lane: Lane = Lane.BULK  # only an outbox sets it
     stop: StopRules = field(factory=StopRules, validator=_are_rules)
 
 
@@ -135,11 +135,11 @@ SomeOptions = TypeVar("SomeOptions", bound=Options)
 
 def choose(kind: type[SomeOptions], given: Mapping[str, Any]) -> SomeOptions:
     """
-    Make the options of a run of what the caller gave.
+    Make the options of a run from the caller's arguments.
 
     Raises:
         TypeError: There is no such option.
-        ConfigurationError: One is out of its range.
+        ConfigurationError: One is out of range.
     """
     names = [attribute.name for attribute in fields(kind) if attribute.name != "lane"]
     if unknown := given.keys() - names:

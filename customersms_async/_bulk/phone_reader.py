@@ -31,8 +31,8 @@ class PhoneReader(Reader):
         source = open_source(split_phones(phones) if isinstance(phones, str) else phones, "phones")
         super().__init__(source, batch_size=batch_size, dedupe=dedupe, parse=parse, skip=skip)
         self._text = text
-        # For each number the chunk in which it came first: its first index, and its numbers. So a
-        # whole chunk is entered by two calls that run in C.
+        # For each number the chunk of its first occurrence: its first index, and its numbers. So a
+        # whole chunk is added by two calls that run in C.
         self._seen: dict[int, tuple[int, list[int]]] = {}
         self._indexes: Sequence[int] = ()
         self._phones: list[str] = []
@@ -40,7 +40,7 @@ class PhoneReader(Reader):
 
     @property
     def wanted(self) -> int:
-        """What the batch that is being filled lacks."""
+        """How many numbers the current batch lacks."""
         return min(self._batch_size - len(self._phones), self.at_once)
 
     @property
@@ -67,14 +67,14 @@ class PhoneReader(Reader):
         return batch
 
     def _take_clean(self, items: list[object]) -> Chunk | None:
-        """Take a whole chunk at once; None where one of it needs a closer look."""
+        """Take a whole chunk at once; None if any item needs a closer look."""
         is_plain = self._parse is normalize_phone and self._skip.ask is None
         numbers = e164_digits(items) if is_plain else None
         if numbers is None or not self._skip.numbers.isdisjoint(numbers):
             return None
         if self._dedupe and not self._are_new(numbers):
             return None
-        phones: list[str] = items  # type: ignore[assignment]  # e164_digits has said so
+        phones: list[str] = items  # type: ignore[assignment]  # checked by e164_digits
         chunk = self._begin(0)
         chunk.numbers = numbers
         self._next += len(numbers)
@@ -82,7 +82,7 @@ class PhoneReader(Reader):
         return chunk
 
     def _are_new(self, numbers: list[int]) -> bool:
-        """Remember *numbers* where all are new; otherwise none of them."""
+        """Remember *numbers* if all are new; otherwise none of them."""
         new = dict.fromkeys(numbers, (self._next, numbers))
         if len(new) < len(numbers) or not self._seen.keys().isdisjoint(new):
             return False
@@ -101,7 +101,7 @@ class PhoneReader(Reader):
         return chunk
 
     def _take_one(self, chunk: Chunk, place: int, item: object) -> str | None:
-        """Return the number of an item that goes further."""
+        """Return the number of an item, or None if it is refused."""
         index = chunk.first + place
         try:
             phone = self._number(item)
@@ -135,7 +135,7 @@ def read_phones(phones: Phones, text: object, options: Options, parse: ParsePhon
     Raises:
         TypeError: *phones* cannot be iterated over.
         InvalidMessage: *text* cannot be sent.
-        InvalidPhone: A number in the option ``skip`` is none.
+        InvalidPhone: A number in the option ``skip`` is not valid.
     """
     return PhoneReader(
         phones,
@@ -148,7 +148,7 @@ def read_phones(phones: Phones, text: object, options: Options, parse: ParsePhon
 
 
 def _joined(first: Sequence[int], second: Sequence[int]) -> Sequence[int]:
-    """Join indexes; two ranges that follow each other stay a range, which is written at once."""
+    """Join indexes; adjacent ranges stay a range, which is written in one go."""
     if isinstance(first, range) and isinstance(second, range) and first.stop == second.start:
         return range(first.start, second.stop)
     return [*first, *second]

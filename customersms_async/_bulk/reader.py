@@ -1,11 +1,11 @@
 """
-What both kinds of runs read with: indexes, checks, skips, and the memory of what was seen.
+The common part of both readers: indexes, checks, skips, and the memory of what was seen.
 
 Rules of this module:
 
-1. What is wrong with one item refuses that item and never ends the run.
-2. A skip function that raises ends the run: from then on nothing is let through unasked.
-3. A chunk that is clean already (strings in E.164, no doubles) costs a few calls that run in C.
+1. A bad item is refused, and never ends the run.
+2. A skip function that raises ends the run: nothing is sent without asking it.
+3. A clean chunk (strings in E.164, no duplicates) costs a few calls that run in C.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ __all__ = ["Chunk", "Phones", "Reader", "Refusal", "Skip", "SkipFunction", "read
 #: stands for its number.
 Phones: TypeAlias = str | Iterable[str | Outcome] | AsyncIterable[str | Outcome]
 
-#: Gives the word for a number in E.164 that must not be sent to, or None.
+#: Returns the reason to skip a number in E.164, or None.
 SkipFunction: TypeAlias = Callable[[str], object]
 
-DUPLICATE: Final = Verdict(Status.NOT_SENT, codes.DUPLICATE, "stood earlier in the same run")
-_SKIPPED: Final = Verdict(Status.NOT_SENT, codes.SKIPPED, "stands in the numbers to skip")
+DUPLICATE: Final = Verdict(Status.NOT_SENT, codes.DUPLICATE, "appeared earlier in the same run")
+_SKIPPED: Final = Verdict(Status.NOT_SENT, codes.SKIPPED, "is among the numbers to skip")
 _UNASKED: Final = Verdict(Status.NOT_SENT, codes.INPUT_FAILED, "the skip function raised")
 
-#: Items that are checked in one go: with our own checks, and with functions of the caller's, which
-#: may be a hundred times as slow.
+#: Items that are checked in one go: with our own checks, and with the caller's functions, which may
+#: be a hundred times as slow.
 _AT_ONCE: Final = 250
 _AT_ONCE_OF_CLEAN: Final = 1000
 _AT_ONCE_OF_OTHERS: Final = 100
@@ -49,11 +49,11 @@ _AT_ONCE_OF_OTHERS: Final = 100
 @frozen
 class Refusal:
     """
-    An input that goes no further.
+    An input that is refused.
 
     Attributes:
         index: Its position in the input.
-        given: The number; what was given, where that is none.
+        given: The number; the input as given, if that is not a number.
         verdict: Why.
         duplicate_of: The index of its first occurrence, or None.
     """
@@ -71,9 +71,9 @@ class Chunk:
 
     Attributes:
         first: The index of the first.
-        numbers: One each: the digits of the number, or 0 where it was refused.
-        refused: Those that go no further.
-        batches: Batches that are ready to leave.
+        numbers: One each: the digits of the number, or 0 if it was refused.
+        refused: The refused inputs.
+        batches: Batches that are ready to send.
         refs: Index and `Message.ref` of each that has one.
     """
 
@@ -87,11 +87,11 @@ class Chunk:
 @define(eq=False)
 class Skip:
     """
-    What must not be sent to.
+    The numbers to leave out.
 
     Attributes:
         numbers: The digits of numbers.
-        ask: Gives the word for one, or None; None where there is no such function.
+        ask: Returns the reason to skip a number, or None; None if there is no such function.
     """
 
     numbers: frozenset[int] = frozenset()
@@ -103,7 +103,7 @@ def read_skip(given: object, parse: ParsePhone) -> Skip:
     Read the option ``skip``.
 
     Raises:
-        InvalidPhone: One of its numbers is none.
+        InvalidPhone: One of its numbers is not valid.
         ConfigurationError: It is neither numbers nor a plain function.
     """
     if given is None:
@@ -125,22 +125,22 @@ def read_skip(given: object, parse: ParsePhone) -> Skip:
 
 class Reader(ABC):
     """
-    Turns what a source gives into batches.
+    Turns the items of a source into batches.
 
     Args:
         source: The input.
 
         batch_size: Numbers in a full batch.
 
-        dedupe: Whether what was seen is refused.
+        dedupe: Whether duplicates are refused.
 
-        parse: Turns what was given into E.164, or raises.
+        parse: Converts an input to E.164, or raises.
 
-        skip: What must not be sent to.
+        skip: The numbers to leave out.
 
     Attributes:
         source: The input.
-        at_once: How many items are checked in one go, at most.
+        at_once: The most items that are checked in one go.
     """
 
     def __init__(
@@ -168,18 +168,18 @@ class Reader(ABC):
     @property
     @abstractmethod
     def oldest_at(self) -> float | None:
-        """When the oldest item that is held was taken, or None where none is."""
+        """When the oldest held item was taken, or None if there is none."""
 
     @abstractmethod
     def take(self, now: float) -> Chunk:
-        """Check what was read; *now* is the instant, for `oldest_at`."""
+        """Check what was read; *now* is the current time, for `oldest_at`."""
 
     @abstractmethod
     def flush(self) -> Batch | None:
-        """Return the oldest batch that is held, full or not; None where none is."""
+        """Return the oldest held batch, full or not; None if there is none."""
 
     def _note_cleanness(self, *, is_clean: bool) -> None:
-        """Check more in one go where the last was clean already."""
+        """Check more in one go if the last chunk was clean."""
         if self._is_ours:
             self.at_once = _AT_ONCE_OF_CLEAN if is_clean else _AT_ONCE
 
@@ -194,7 +194,7 @@ class Reader(ABC):
         return checked(self._parse, item)
 
     def _skipped(self, phone: str) -> Verdict | None:
-        """Return the verdict on a number that must not be sent to."""
+        """Return the verdict on a number that must be skipped, or None."""
         skip = self._skip
         if skip.numbers and int(phone) in skip.numbers:
             return _SKIPPED
@@ -205,7 +205,7 @@ class Reader(ABC):
             return _UNASKED
         try:
             word = ask(phone)
-        except Exception as exc:  # noqa: BLE001  # the caller's function raises what it likes
+        except Exception as exc:  # noqa: BLE001  # the caller's function may raise anything
             self.source.fail(exc)
             return _UNASKED
         if not word:
@@ -214,19 +214,21 @@ class Reader(ABC):
 
 
 def invalid(exc: InvalidPhone | InvalidMessage) -> Verdict:
-    """Return the verdict on an input that cannot be sent to."""
+    """Return the verdict on an invalid input."""
     if isinstance(exc, InvalidPhone):
         return Verdict(Status.NOT_SENT, codes.INVALID_PHONE, exc.reason)
     return Verdict(Status.NOT_SENT, codes.INVALID_MESSAGE, str(exc))
 
 
 def as_given(item: object) -> str:
-    """Return a refused input as it was; anything but text is named by its type."""
+    """Return a refused input as it was; anything but a string is named by its type."""
     if isinstance(item, Message | Outcome):
         item = item.phone
     if isinstance(item, str):
         return item
-    with contextlib.suppress(ValueError):  # Python writes no number of more than 4,300 digits
+    with contextlib.suppress(
+        ValueError
+    ):  # Python does not format numbers of more than 4,300 digits
         if isinstance(item, int | float | None):
             return repr(item)
     return f"<{type(item).__name__}>"

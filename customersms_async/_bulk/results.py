@@ -1,12 +1,12 @@
 """
-The fates of a run, merged: counts always, and either columns for a report or outcomes to hand over.
+The merged fates of a run: always counts, and either columns for a report or outcomes to yield.
 
 Rules of this module:
 
-1. Every number that is taken from the input is entered once (`read`) and decided once
+1. Every number that is taken from the input is recorded once (`read`) and decided once
    (`read` for what was refused, `decide` for the rest).
-2. What may have been sent is handed over, kept in the columns, or kept as left over; it is never
-   dropped, unless the caller asked for counts alone.
+2. What may have been sent is yielded, kept in the columns, or kept as left over; it is never
+   dropped, unless the caller asked for counts only.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ __all__ = ["OutcomeMode", "ResultCollector"]
 
 class OutcomeMode(enum.Enum):
     """
-    Who is to have the outcomes.
+    Where the outcomes go.
 
     Attributes:
-        REPORT: The columns of a report.
-        CALLER: The caller, as each is known.
+        REPORT: To the columns of a report.
+        CALLER: To the caller, as soon as each is known.
         NOBODY: Only counts are kept.
         LEFTOVERS: The caller has left: what may have been sent is kept for it.
     """
@@ -46,20 +46,20 @@ class OutcomeMode(enum.Enum):
 
 class ResultCollector:
     """
-    What is known of a run.
+    The results of a run.
 
     Args:
-        name: The few letters that begin the name of every attempt.
+        name: The prefix of the ids of all attempts.
 
-        columns: Where the outcomes of a report go; None hands them over as they come.
+        columns: Where the outcomes of a report go; None yields them as they arrive.
 
     Attributes:
-        mode: Who is to have the outcomes.
+        mode: Where the outcomes go.
         ready: Outcomes that wait for the caller.
         leftovers: Outcomes of what may have been sent that the caller has not taken.
-        fates: How many numbers have which fate.
+        fates: The count of each fate.
         duplicates: Numbers that appeared earlier in the run.
-        skipped: Numbers that the caller's ``skip`` names.
+        skipped: Numbers left out by the caller's ``skip``.
         read_count: Numbers that were read.
     """
 
@@ -76,7 +76,7 @@ class ResultCollector:
 
     @property
     def is_handing_over(self) -> bool:
-        """Whether the caller takes outcomes as they come."""
+        """Whether outcomes are yielded to the caller."""
         return self.mode is OutcomeMode.CALLER
 
     @property
@@ -85,7 +85,7 @@ class ResultCollector:
         return sum(self.fates.values())
 
     def read(self, chunk: Chunk) -> list[Outcome]:
-        """Enter what was read, and decide what was refused; give the outcomes of the latter."""
+        """Record what was read, and decide what was refused; return the outcomes of the latter."""
         self.read_count += len(chunk.numbers)
         if self._columns is not None:
             self._columns.extend(chunk.numbers)
@@ -100,7 +100,7 @@ class ResultCollector:
         return refused
 
     def decide(self, batch: Batch, result: DeliveryResult) -> None:
-        """Enter the fates of a batch."""
+        """Record the fates of a batch."""
         if result.whole is not None:  # a `Counter` costs more than all the rest of it
             self.fates[result.whole.status] += len(batch.phones)
         else:
@@ -113,7 +113,7 @@ class ResultCollector:
             self._hand_over(self.outcomes(batch, result))
 
     def outcomes(self, batch: Batch, result: DeliveryResult) -> Iterator[Outcome]:
-        """Put the outcomes of a batch together."""
+        """Build the outcomes of a batch."""
         request = request_name(self._name, result.request)
         for index, phone, verdict, message_id, ref in zip(
             batch.indexes,
@@ -136,13 +136,13 @@ class ResultCollector:
             )
 
     def discard(self) -> None:
-        """Hand over nothing more: from now on only counts are kept."""
+        """Yield nothing more: from now on only counts are kept."""
         if self.is_handing_over:
             self.mode = OutcomeMode.NOBODY
         self.ready.clear()
 
     def leave(self) -> None:
-        """The caller has left: keep what may have been sent, and was not handed over."""
+        """The caller has left: keep what may have been sent and was not yielded."""
         if self.mode is not OutcomeMode.REPORT:
             self.mode = OutcomeMode.LEFTOVERS
         self._hand_over([self.ready.popleft() for _ in range(len(self.ready))])
@@ -162,7 +162,7 @@ class ResultCollector:
             return
         index, first = outcome.index, outcome.duplicate_of
         self._columns.decide((index,), verdict)
-        if outcome.code in codes.REFUSED_AS_INPUT:  # it may be no number: kept as it was given
+        if outcome.code in codes.REFUSED_AS_INPUT:  # it may not be a number: kept as given
             self._columns.keep_given(index, outcome.phone)
         if first is not None:
             self._columns.keep_double(index, first)
@@ -186,7 +186,7 @@ def _each(verdicts: Verdict | Sequence[Verdict]) -> Iterator[Verdict] | Sequence
 
 
 def _to_resend(batch: Batch, result: DeliveryResult) -> Sequence[int]:
-    """Return the indexes of what was not sent and may be sent again, for which the text is kept."""
+    """Return the indexes of what is safe to send again, for which the text is kept."""
     if result.whole is not None:
         return batch.indexes if is_safe_to_resend(result.whole) else ()
     fates = zip(batch.indexes, _each(result.verdicts), strict=False)

@@ -1,10 +1,10 @@
 """
-A run as its caller holds it: started, waited for, stopped from any thread, reported.
+The caller's side of a run: start, wait, stop from any thread, report.
 
 Rules of this module:
 
-1. A caller may leave at any time; its cancellation ends a wait, and never a request in flight.
-2. What a cancelled caller was not told is in a note on the cancellation.
+1. A caller may leave at any time; its cancellation ends a wait, but never a request in flight.
+2. A note on the cancellation has the counts that a cancelled caller was not told.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["Register", "Run"]
 
 
 class Register(Protocol):
-    """Hears when a run begins, which it may refuse, and when it ends."""
+    """Called when a run begins, which it may refuse, and when it ends."""
 
     def __call__(self, run: Run, *, is_open: bool) -> None: ...
 
 
 class Run:
     """
-    One run. `start` it once, in the event loop that it lives in.
+    One run. `start` it once, in its event loop.
 
     Args:
         context: What its requests share.
@@ -45,9 +45,9 @@ class Run:
 
         spawn: Starts a task that belongs to the client.
 
-        register: Hears when it begins and ends.
+        register: Called when it begins and ends.
 
-        columns: Where the outcomes of a report go; None hands them over as they come.
+        columns: Where the outcomes of a report go; None yields them as they arrive.
     """
 
     def __init__(
@@ -73,17 +73,17 @@ class Run:
 
     @property
     def progress(self) -> Progress:
-        """The counts at this instant."""
+        """The current counts."""
         return self._lifecycle.progress
 
     @property
     def leftovers(self) -> list[Outcome]:
-        """What may have been sent, and was not handed over when the caller left."""
+        """What may have been sent and had not been yielded when the caller left."""
         return list(self._lifecycle.results.leftovers)
 
     def start(self) -> None:
         """
-        Begin.
+        Start.
 
         Raises:
             ConfigurationError: The session is unusable.
@@ -94,7 +94,7 @@ class Run:
 
     async def run_to_end(self) -> Report:
         """
-        Begin, and give the report at the end.
+        Start, and return the report at the end.
 
         Raises:
             ConfigurationError: The session is unusable.
@@ -118,7 +118,7 @@ class Run:
         return ready.popleft() if ready else None
 
     async def next_outcomes(self) -> list[Outcome]:
-        """Wait for outcomes, and take all that are there; none at the end."""
+        """Wait for outcomes, and return all available ones; empty at the end."""
         first = await self.next_outcome()
         if first is None:
             return []
@@ -126,31 +126,31 @@ class Run:
         return [first, *(ready.popleft() for _ in range(len(ready)))]
 
     def discard(self) -> None:
-        """Hand over nothing more: from now on only counts are kept."""
+        """Yield nothing more: from now on only counts are kept."""
         self._lifecycle.results.discard()
         self._lifecycle.changed.set()
 
     def leave(self) -> None:
-        """Hand over nothing more, and keep as left over what may have been sent."""
+        """Yield nothing more, and keep as left over what may have been sent."""
         self._lifecycle.results.leave()
         self._lifecycle.changed.set()
 
     async def join(self) -> None:
-        """Wait for the end, once it was started; a cancellation ends the wait, not the run."""
+        """Wait for the end of a started run; a cancellation ends the wait, not the run."""
         await asyncio.wait([cast("asyncio.Task[None]", self._lifecycle.task)])
 
     async def drain_for(self, cancelled: asyncio.CancelledError, *, is_told: bool = False) -> None:
         """
-        Stop, since the caller was cancelled; wait for what is in flight, and note the counts.
+        Stop, since the caller was cancelled; wait for requests in flight, and note the counts.
 
         Args:
             cancelled: The cancellation, for the note.
 
-            is_told: Whether the caller has heard of the end already: then there is no note.
+            is_told: Whether the caller already knows of the end: then there is no note.
 
         Raises:
-            asyncio.CancelledError: It was cancelled again, which ends the wait and nothing
-                else; it has the note.
+            asyncio.CancelledError: It was cancelled again, which only ends the wait; it has the
+                note.
         """
         self.halt_and_drain(codes.CANCELLED)
         try:
@@ -169,7 +169,7 @@ class Run:
 
     def raise_failure(self) -> None:
         """
-        Raise what the caller's iterable, journal or session raised.
+        Raise an error if the caller's iterable, journal or session failed.
 
         Raises:
             BulkInterrupted: The input, the journal or the session failed.
@@ -184,15 +184,15 @@ class Run:
         return Report(columns, self.progress, self._name)
 
     def halt(self, word: str) -> None:
-        """Let nothing new leave; from the event loop of the run."""
+        """Send nothing new; called in the event loop of the run."""
         self._lifecycle.halt(word)
 
     def halt_and_drain(self, word: str) -> None:
-        """As `halt`, and wait no longer than the option ``drain`` says for what is in flight."""
+        """Like `halt`, and wait for requests in flight at most as long as the option ``drain``."""
         self._lifecycle.halt_and_drain(word)
 
     def stop(self) -> None:
-        """Let nothing new leave; from any thread, and more than once."""
+        """Send nothing new; may be called from any thread, and more than once."""
         if self._loop is None or _is_running(self._loop):
             self._lifecycle.halt(codes.STOPPED)
             return
@@ -200,7 +200,7 @@ class Run:
             self._loop.call_soon_threadsafe(self._lifecycle.halt, codes.STOPPED)
 
     def stop_and_drain(self, seconds: float | None) -> None:
-        """As `stop`; in its own event loop, what has no answer after *seconds* is unknown."""
+        """Like `stop`; in its own loop, requests without an answer after *seconds* are unknown."""
         if self._loop is not None and _is_running(self._loop):
             self._lifecycle.halt_and_drain(codes.STOPPED, seconds)
         else:

@@ -1,11 +1,11 @@
 """
-The states of a run, of each of its requests, and of the block that its caller holds.
+The states of a run, of each of its requests, and of its caller's block.
 
 Rules of this module:
 
 1. Each of the three is in exactly one state, and `move` is the only way to another.
-2. `MOVES` is the whole protocol: a move that is not in it is a fault of ours and raises.
-3. A state says how far something is. Why a run was stopped is a word beside it.
+2. `MOVES` is the whole protocol: a move that is not in it is a bug and raises.
+3. A state says how far something is. Why a run was stopped is stored separately.
 
 ::
 
@@ -30,7 +30,7 @@ class Phase(enum.Enum):
     Attributes:
         NEW: It was not started.
         READING: It reads its input and starts requests.
-        ENDING: Nothing new leaves; what is under way ends, and the rest is accounted for.
+        ENDING: Nothing new is sent; requests in flight end, and the rest is accounted for.
         DONE: Every number that was read has its fate.
     """
 
@@ -49,10 +49,10 @@ class Stage(enum.Enum):
     Attributes:
         NEW: Its task has not taken a step.
         WAITING: It waits for a slot, or for the end of an outage; nothing of it has left.
-        CLAIMING: The journal notes that it is about to leave, or that it was turned away.
+        CLAIMING: The journal records that it is about to be sent, or that it was refused.
         UNDER_WAY: It may have left.
-        SETTLING: Its fate is known, and the journal notes it.
-        ENDED: Its fate was entered.
+        SETTLING: Its fate is known, and the journal records it.
+        ENDED: Its fate was recorded.
     """
 
     __hash__ = object.__hash__  # in C; that of an enum is a function
@@ -72,7 +72,7 @@ class Block(enum.Enum):
     Attributes:
         NEW: Its block was not entered.
         OPEN: It is inside its block.
-        TOLD: It is inside its block, and has heard of the end.
+        TOLD: It is inside its block, and knows of the end.
         LEFT: It has left its block.
     """
 
@@ -107,7 +107,7 @@ MOVES: Final[Mapping[enum.Enum, frozenset[enum.Enum]]] = {
 
 def move(state: State, to: State) -> State:
     """
-    Return the state *to*, where *state* may become it.
+    Return the state *to*, if *state* may change to it.
 
     Raises:
         RuntimeError: The move is not in `MOVES`.

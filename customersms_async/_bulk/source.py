@@ -3,11 +3,11 @@ The caller's iterable, read a little ahead.
 
 Rules of this module:
 
-1. What was taken from the iterable is never lost: where it raises, or is interrupted, what came
-   before is there to be taken.
-2. An async iterable is entered, read and closed by one task, its own; who waits for items may
-   leave at any time, and the item that is awaited is not cut off.
-3. Nothing waits for a batch to fill longer than `HELD_AT_MOST` seconds.
+1. An item that was read is never lost: if the iterable raises or is interrupted, the earlier items
+   are still available.
+2. An async iterable is entered, read and closed by its own task; a caller that waits for items may
+   leave at any time without interrupting the read.
+3. No item waits longer than `HELD_AT_MOST` seconds for a batch to fill.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["HELD_AT_MOST", "AsyncSource", "Source", "Spawn", "SyncSource", "open
 #: Seconds for which a number that was read may wait for others to share its request.
 HELD_AT_MOST: Final = 1.0
 
-#: Seconds that a generator has to end which was interrupted while it cleaned up.
+#: Seconds that a generator has to end after an interruption of its cleanup.
 _MOMENT: Final = 0.05
 
 #: Starts a task that belongs to the client.
@@ -49,9 +49,9 @@ def open_source(items: object, name: str) -> Source:
     Make a source of any iterable, sync or async; nothing is read yet.
 
     Args:
-        items: The iterable, or a source, which is given back.
+        items: The iterable, or a source, which is returned as it is.
 
-        name: What the caller knows it as, for the error.
+        name: The caller's name for it, for the error.
 
     Raises:
         TypeError: It cannot be iterated over.
@@ -75,15 +75,15 @@ class Source(ABC):
     An input that is read on demand.
 
     Attributes:
-        is_sized: Whether its rest is known when a run stops, as that of a list is.
-        expected: How many items it has in all, or None.
+        is_sized: Whether its rest is known when a run stops, as for a list.
+        expected: How many items it has in total, or None.
         is_exhausted: Whether nothing more will come.
         failure: What it raised, or None.
     """
 
     def __init__(self, items: object) -> None:
         self.is_sized: bool = isinstance(items, Sized) and not isinstance(items, AsyncIterable)
-        # Only of collections proper: the length of a database's rows may cost a query.
+        # Only for real collections: the length of database rows may cost a query.
         self.expected: int | None = len(items) if _is_counted(items) else None
         self.is_exhausted: bool = False
         self.failure: Exception | None = None
@@ -96,28 +96,28 @@ class Source(ABC):
 
     @property
     def waits(self) -> bool:
-        """Whether its items come when they like, and not as fast as they are asked for."""
+        """Whether its items arrive in their own time, not on demand."""
         return False
 
     @property
     def age(self) -> float:
-        """Seconds since the oldest item came that was not taken yet."""
+        """Seconds since the oldest item arrived that has not been taken."""
         return 0.0
 
     def start(self, spawn: Spawn) -> None:
-        """Begin, in the event loop of the run; *spawn* starts a task of the client."""
+        """Start, in the event loop of the run; *spawn* starts a task of the client."""
         del spawn
 
     def read_ahead(self, count: int) -> None:
-        """Read up to *count* items in the background, where the source has a task for it."""
+        """Read up to *count* items in the background, if the source has a task for it."""
         del count
 
     @abstractmethod
     async def gather(self, count: int, held_for: float | None = None) -> None:
         """
-        Read *count* items; what the iterable raises becomes ``failure`` and ends it.
+        Read *count* items; an exception of the iterable becomes ``failure`` and ends it.
 
-        Fewer come at the end of the input, and after `HELD_AT_MOST` seconds.
+        There may be fewer at the end of the input, or after `HELD_AT_MOST` seconds.
 
         Args:
             count: How many.
@@ -127,20 +127,20 @@ class Source(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Close a generator that was not read to its end; what it raises becomes ``failure``."""
+        """Close a generator that was not exhausted; its exception becomes ``failure``."""
 
     def take(self) -> list[object]:
-        """Hand over what was read."""
+        """Return what was read, and forget it."""
         taken, self._gathered = self._gathered, []
         return taken
 
     def fail(self, exc: Exception) -> None:
-        """End it by an error; the first one is kept."""
+        """End it with an error; the first one is kept."""
         self.failure = self.failure or exc
         self.end()
 
     def end(self) -> None:
-        """Note that nothing more will come."""
+        """Record that nothing more will come."""
         self.is_exhausted = True
 
 
@@ -161,18 +161,18 @@ class SyncSource(Source):
         try:
             if self._iterator is None:
                 self._iterator = iter(self._items)
-            # `extend` keeps what came before the iterator raises.
+            # `extend` keeps the items before an exception of the iterator.
             self._gathered.extend(islice(self._iterator, max(count - len(self._gathered), 0)))
-        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable may raise anything
             self.fail(exc)
         self.is_exhausted |= len(self._gathered) < count
 
     async def close(self) -> None:
         try:
-            # Only a generator: an open file, say, is the caller's to close.
+            # Only a generator: an open file, for example, is the caller's to close.
             if inspect.isgenerator(self._iterator):
                 self._iterator.close()
-        except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
+        except Exception as exc:  # noqa: BLE001  # the caller's generator may raise anything
             self.fail(exc)
 
 
@@ -217,7 +217,7 @@ class AsyncSource(Source):
         self.read_ahead(max(self._wanted, count))
         if held_for is not None:
             self._ripen_after(HELD_AT_MOST - held_for)
-            await asyncio.sleep(0)  # what is there already is read, however long something is held
+            await asyncio.sleep(0)  # available items are read, however long others were held
         while not (self._is_ripe or self.is_over or len(self._gathered) >= count):
             self._supply.clear()
             await self._supply.wait()
@@ -230,7 +230,7 @@ class AsyncSource(Source):
         return super().take()
 
     async def close(self) -> None:
-        """Close it in its own task; a cancellation interrupts that as well."""
+        """Close it in its own task; a cancellation interrupts that too."""
         task, self._is_closing = self._task, True
         if task is None or task.done():
             return
@@ -249,7 +249,7 @@ class AsyncSource(Source):
             self.is_exhausted = True
         except asyncio.CancelledError:
             self._is_closing = True
-        except Exception as exc:  # noqa: BLE001  # the caller's iterable raises what it likes
+        except Exception as exc:  # noqa: BLE001  # the caller's iterable may raise anything
             self.fail(exc)
         self._supply.set()
         await self._close_generator()
@@ -264,7 +264,7 @@ class AsyncSource(Source):
             item = await anext(iterator)
             if not self._gathered:
                 self._first_at = asyncio.get_running_loop().time()
-            self._gathered.append(item)  # looked up now: `take` may have begun a new list
+            self._gathered.append(item)  # looked up each time: `take` may have started a new list
             if len(self._gathered) >= self._enough:
                 self._supply.set()
             elif self._timer is None:
@@ -275,11 +275,11 @@ class AsyncSource(Source):
             # Only a generator: anything else is the caller's to close.
             if inspect.isasyncgen(self._iterator):
                 await self._iterator.aclose()
-        except Exception as exc:  # noqa: BLE001  # the caller's generator raises what it likes
+        except Exception as exc:  # noqa: BLE001  # the caller's generator may raise anything
             self.failure = self.failure or exc
 
     def _ripen_after(self, seconds: float) -> None:
-        """Stop waiting for items after this many seconds."""
+        """Stop waiting for items after *seconds*."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._ripen)
 

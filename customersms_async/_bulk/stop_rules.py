@@ -1,12 +1,12 @@
 """
-When a run goes on, slows down or stops: one pure decision for each request that has ended.
+When a run continues, slows down or stops: one pure decision for each request that has ended.
 
 Rules of this module:
 
-1. `decide_action` looks at a result, the caller's rules and the counts, and changes nothing.
-2. What stops a run is the first rule below that holds, in the order of the table `_RULES`.
+1. `decide_action` uses a result, the caller's rules and the counts, and changes nothing.
+2. The first rule that applies, in the order of the table `_RULES`, stops a run.
 3. Only a readable answer about the numbers themselves makes a run faster. A refusal of the whole
-   request, or a request that never left, leaves the speed as it is; an unknown takes it back.
+   request, or a request that never left, does not change the speed; an unknown resets it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = [
     "decide_action",
 ]
 
-#: A share of rejected numbers means nothing before this many have an answer.
+#: A share of rejected numbers is meaningless before this many have an answer.
 _FEWEST_FOR_A_SHARE: Final = 100
 
-#: A refusal of a request for one number that names the number says nothing about the next one.
+#: Codes about the number: in a request for one number, they say nothing about the next request.
 _ABOUT_THE_NUMBER = re.compile(r"PHONE|NUMBER|RECIPIENT|DESTINATION|MSISDN")
 
-#: Why nothing was sent, where waiting for an end of it has been given up by then.
+#: Codes of what was not sent after waiting for their cause to end was given up.
 _GIVEN_UP: Final = frozenset({codes.CONNECT_FAILED, codes.LIMITER_UNAVAILABLE, codes.RATE_LIMITED})
 
 
@@ -69,24 +69,24 @@ def _seconds(_: object, attribute: Attribute[Any], value: object) -> None:
 @frozen(kw_only=True)
 class StopRules:
     """
-    What ends a bulk run early, and leaves the rest not sent.
+    When to end a bulk run early; the rest is then not sent.
 
-    A refused key, or a refusal for want of credits, always ends it, at the first answer.
+    A refused key, or a refusal for lack of credits, always ends it, at the first answer.
 
     Attributes:
-        max_unknown: Requests in a row without a readable answer, at least 1.
-        max_refused: Requests in a row that were refused as a whole with the same word, at least 1.
-        max_rejected: A share of rejected numbers, above 0 and up to 1, among those that have an
-            answer; it counts from 100 numbers on. None for no such end.
+        max_unknown: Consecutive requests without a readable answer, at least 1.
+        max_refused: Consecutive requests refused entirely with the same code, at least 1.
+        max_rejected: The share of rejected numbers, above 0 and up to 1, among those that have an
+            answer; it counts from 100 numbers on. None for no limit.
         outage: Seconds for which a run waits while the gateway, or the store of a shared limiter,
             cannot be reached, at least 0. It sends one probe at a time and reads nothing.
-        min_credits: A floor, at least 0: a balance at or below it ends the run. Above 0, what is
-            in flight counts as spent, at the dearest price seen.
-        max_credits: A budget for the run, at least 1; what is in flight counts as spent, at the
-            dearest price seen and at least 1 credit a number. None for no budget.
+        min_credits: The minimum balance, at least 0: a balance at or below it ends the run. Above
+            0, requests in flight count as spent, at the highest price seen.
+        max_credits: A budget for the run, at least 1; requests in flight count as spent, at the
+            highest price seen and at least 1 credit per number. None for no budget.
 
     Raises:
-        ConfigurationError: One is out of its range.
+        ConfigurationError: One is out of range.
     """
 
     max_unknown: int = field(default=3, validator=_count)
@@ -99,10 +99,10 @@ class StopRules:
 
 def check_rules(value: object, name: str = "stop") -> StopRules:
     """
-    Check what ends a run early, and return it.
+    Check stop rules, and return them.
 
     Raises:
-        ConfigurationError: It is no `StopRules`.
+        ConfigurationError: It is not a `StopRules`.
     """
     if isinstance(value, StopRules):
         return value
@@ -122,7 +122,7 @@ class Action(enum.Enum):
 @frozen
 class Decision:
     """
-    What follows from a result.
+    The consequence of a result.
 
     Attributes:
         action: What to do.
@@ -136,12 +136,12 @@ class Decision:
 @define(eq=False)
 class RunCounts:
     """
-    What the rules look at, of the requests that have ended.
+    The counts that the rules use, over all requests that have ended.
 
     Attributes:
-        unknown_in_a_row: Requests without a readable answer, one after another.
-        refused_in_a_row: Requests refused as a whole with the same word, one after another.
-        refusal: That word.
+        unknown_in_a_row: Consecutive requests without a readable answer.
+        refused_in_a_row: Consecutive requests refused entirely with the same code.
+        refusal: That code.
         answered: Numbers that have an answer.
         rejected: How many of them were rejected.
         tracker: The credits.
@@ -156,14 +156,14 @@ class RunCounts:
 
     def add(self, result: DeliveryResult, numbers: int, in_flight: int = 0) -> None:
         """
-        Enter a request that has ended.
+        Record a request that has ended.
 
         Args:
             result: Its fates.
 
             numbers: How many numbers it had.
 
-            in_flight: Numbers of the requests that are still under way.
+            in_flight: Numbers of the requests that are still in flight.
         """
         sent, rejected, unknown = _count_fates(result, numbers)
         self.answered += sent + rejected
@@ -176,7 +176,7 @@ class RunCounts:
             self._add_refusal(result.whole, numbers)
 
     def _add_refusal(self, whole: Verdict | None, numbers: int) -> None:
-        """Enter what an answer said of the whole request, which an acceptance is as well."""
+        """Record what an answer says about the whole request, including an acceptance."""
         if whole is None or whole.status is not Status.REJECTED:
             self.refused_in_a_row, self.refusal = 0, None
             return
@@ -189,14 +189,14 @@ class RunCounts:
 
 def decide_action(result: DeliveryResult, rules: StopRules, counts: RunCounts) -> Decision:
     """
-    Say what a run does after *result*.
+    Return what a run does after *result*.
 
     Args:
         result: The request that has ended.
 
-        rules: What the caller allows.
+        rules: The caller's rules.
 
-        counts: What is known of all requests that have ended, this one included.
+        counts: The counts of all requests that have ended, including this one.
     """
     for rule in _RULES:
         if word := rule(result, rules, counts):
@@ -206,17 +206,17 @@ def decide_action(result: DeliveryResult, rules: StopRules, counts: RunCounts) -
 
 def affordable(rules: StopRules, tracker: CreditTracker, in_flight: int) -> float:
     """
-    Say how many numbers the next request may have, by floor and budget.
+    Return how many numbers the next request may have, by minimum balance and budget.
 
     Args:
-        rules: What the caller allows.
+        rules: The caller's rules.
 
         tracker: The credits.
 
-        in_flight: Numbers that are under way.
+        in_flight: Numbers that are in flight.
 
     Returns:
-        A whole number from 0 on, or infinity where there is neither floor nor budget.
+        A whole number from 0 on, or infinity if there is neither a minimum nor a budget.
     """
     room = math.inf
     if rules.min_credits:

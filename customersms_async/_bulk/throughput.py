@@ -1,4 +1,4 @@
-"""How fast a run is, over the last minute, and what is said of it."""
+"""The speed of a run over the last minute, and its progress in words."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Throughput:
     """
     The speed of a run.
 
-    Rule: at most one sample a second is kept, and none that is older than the window, but for the
-    one at its edge. So it costs the same at any speed.
+    At most one sample per second is kept, and none older than the window, except the one at its
+    edge. So it costs the same at any speed.
     """
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class Throughput:
         self._told_at = 0.0
 
     def begin(self, now: float) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._samples.append((now, 0))
         self._told_at = now
 
     def note(self, now: float, numbers: int) -> None:
-        """Enter how many numbers have an end in all."""
+        """Record the total count of decided numbers."""
         samples = self._samples
         if now - samples[-1][0] >= _STEP:
             samples.append((now, numbers))
@@ -39,7 +39,7 @@ class Throughput:
                 samples.popleft()
 
     def per_minute(self, now: float, numbers: int) -> float | None:
-        """Return numbers a minute; None while nothing can be said."""
+        """Return numbers per minute; None while that is not known."""
         if not self._samples or now <= self._samples[0][0] or numbers == self._samples[0][1]:
             return None
         then, before = self._samples[0]
@@ -54,7 +54,7 @@ class Throughput:
 
 
 def spoken(progress: Progress) -> str:
-    """Say how far a run is, in one line for a log."""
+    """Describe the progress of a run in one line, for a log."""
     end = "" if progress.expected is None else f" of {progress.expected:,}"
     parts = [f"has {progress.total:,}{end}: {progress}"]
     if progress.numbers_per_minute is not None:

@@ -1,13 +1,13 @@
 """
-One request of a run: its delivery, its claim in the journal, and how far it is.
+One request of a run: its delivery, its claim in the journal, and its state.
 
 Rules of this module:
 
-1. However a worker's task ends, `run` returns what is proven: by the mark of the
-   attempt, or, where no attempt was begun, that nothing was sent.
-2. A claim is written right before the first byte may leave. What was turned away is released
-   before anything is tried again; what has a fate is settled before the run enters it.
-3. While the journal is asked, the task is not cancelled by a stop: only by the end of the wait.
+1. However a worker's task ends, `run` returns what is proven: by the mark of the attempt, or, if no
+   attempt was begun, that nothing was sent.
+2. A claim is written right before the first byte may be written. A refused request is released
+   before it is retried; a fate is settled before the run records it.
+3. During a call of the journal, a stop does not cancel the task; only the end of the wait does.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _CANCELLABLE = frozenset({Stage.WAITING, Stage.UNDER_WAY})
 @frozen
 class WorkerResult:
     """
-    What a run learns from one of its requests.
+    The result of one request for its run.
 
     Attributes:
         result: The fates.
         requests: Attempts that were handed over.
-        failure: What a port raised that may not raise, or None.
+        failure: The exception of a port that must not raise, or None.
     """
 
     result: DeliveryResult
@@ -51,7 +51,7 @@ class WorkerResult:
 
 
 def not_sent(code: str | None) -> DeliveryResult:
-    """Return the fate of what a stopped run did not begin."""
+    """Return the result of a request that a stopped run did not begin."""
     return DeliveryResult(Verdict(Status.NOT_SENT, code or codes.STOPPED))
 
 
@@ -66,16 +66,16 @@ class Worker:
 
         journal: The journal, or None.
 
-        breaker: What may hold the run.
+        breaker: The circuit breaker, which may hold the run.
 
-        lane: Who waits for its slot.
+        lane: The lane in which it waits for its slot.
 
     Attributes:
-        batch: Its inputs; once the journal was asked, those that it let go.
+        batch: Its inputs; after the claim, those that the journal accepted.
         size: How many inputs it had at first.
-        taken: Inputs that the journal did not let go.
+        taken: Inputs that the journal refused.
         let_go: Set when the limiter has granted its first slot, or at its end.
-        task: The task that it lives in.
+        task: Its task.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Worker:
         return self._stage is Stage.UNDER_WAY
 
     async def run(self) -> WorkerResult:
-        """Deliver the batch; give what is proven, also where the task is cancelled."""
+        """Deliver the batch; return what is proven, even if the task is cancelled."""
         self._stage = move(self._stage, Stage.WAITING)
         try:
             return self._result(await self._delivery.run())
@@ -111,7 +111,7 @@ class Worker:
             return self._result(self._delivery.abandoned())
         except JournalFailed:
             return self._result(not_sent(codes.JOURNAL_FAILED))
-        except Exception as exc:  # noqa: BLE001  # a port that breaks its word loses no number
+        except Exception as exc:  # noqa: BLE001  # a port that breaks its contract loses no number
             return self._result(self._delivery.abandoned(), exc)
         finally:
             self._breaker.leave(self)
@@ -120,7 +120,7 @@ class Worker:
     async def settle(
         self, result: DeliveryResult, outcomes: Callable[[], Iterable[Outcome]]
     ) -> None:
-        """Note in the journal how it ended, where it was claimed."""
+        """Record in the journal how it ended, if it was claimed."""
         is_claimed = self._stage is Stage.UNDER_WAY
         self._stage = move(self._stage, Stage.SETTLING)
         if self._journal is None or not is_claimed:
@@ -131,19 +131,19 @@ class Worker:
             else:
                 await self._journal.settle(list(outcomes()))
         except asyncio.CancelledError:
-            return  # nobody waits for the journal any longer; the fate is known here anyway
+            return  # the journal is no longer waited for; the fate is known here anyway
 
     def end(self) -> None:
-        """Its fates were entered."""
+        """Record that its fates were recorded."""
         self._stage = move(self._stage, Stage.ENDED)
 
     def halt(self, code: str) -> None:
-        """Let nothing of it leave from now on."""
+        """Send nothing of it from now on."""
         if self._delivery.halt(code) and self._stage in _CANCELLABLE:
             self._cancel()
 
     def end_claim(self) -> None:
-        """Wait for the journal no longer, where nothing has left yet."""
+        """Stop waiting for the journal if nothing has left yet."""
         if self._stage is Stage.CLAIMING:
             self._cancel()
 
@@ -153,11 +153,11 @@ class Worker:
             self._cancel()
 
     def abandoned(self) -> DeliveryResult:
-        """Say what is proven where its task was cancelled before its first step."""
+        """Return what is proven if its task was cancelled before its first step."""
         return self._delivery.abandoned()
 
     async def admit(self, number: int) -> Sequence[str]:
-        """Claim the batch; give the numbers that the journal lets go."""
+        """Claim the batch; return the numbers that the journal accepts."""
         self.let_go.set()
         if self._journal is not None:
             self._stage = move(self._stage, Stage.CLAIMING)
@@ -168,13 +168,13 @@ class Worker:
         return self.batch.phones
 
     def may_start(self) -> bool:
-        """Whether the claim is still fresh; asked right before the first byte."""
+        """Whether the claim is still fresh; called right before the first byte."""
         return self._journal is None or self._journal.may_start(self.batch)
 
     async def may_try_again(self, result: DeliveryResult) -> bool:
-        """Release the claim, and wait for the end of what holds the run."""
+        """Release the claim, and wait until nothing holds the run."""
         if self._stage is Stage.WAITING and result.first.code != codes.LIMITER_UNAVAILABLE:
-            return False  # the limiter has decided how long to put up with refusals
+            return False  # the limiter has decided how long to wait out refusals
         if self._stage is Stage.UNDER_WAY and self._journal is not None:
             self._stage = move(self._stage, Stage.CLAIMING)
             await self._journal.release(self.batch)
@@ -197,6 +197,6 @@ class Worker:
         return WorkerResult(result, delivery.handed_over + delivery.is_in_flight, failure)
 
     def _cancel(self) -> None:
-        # Not the task that asks: it sees for itself what was halted.
+        # Not the calling task: it checks itself whether it was halted.
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()

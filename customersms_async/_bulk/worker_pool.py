@@ -1,4 +1,4 @@
-"""The requests of a run that are under way."""
+"""The requests of a run that are in flight."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ class WorkerPool:
 
     @property
     def under_way(self) -> list[int]:
-        """How many numbers each request has that may have left, and has no answer yet."""
+        """The count of numbers of each request that may have left and has no answer yet."""
         return [worker.size for worker in self._workers if worker.is_under_way]
 
     def add(self, worker: Worker) -> None:
-        """A request begins."""
+        """Add a request that begins."""
         self._workers.add(worker)
         self.numbers += worker.size
 
     def answered(self, worker: Worker) -> None:
-        """A request has its fate, though the journal may still have to note it."""
+        """Record that a request has its fate; the journal may still have to record it."""
         self.numbers -= worker.size
         worker.size = 0
 
     def discard(self, worker: Worker) -> None:
-        """A request has ended."""
+        """Remove a request that has ended."""
         self.answered(worker)
         self._workers.discard(worker)
 
     def halt(self, word: str) -> None:
-        """Let nothing of them leave from now on."""
+        """Send nothing of them from now on."""
         for worker in self._workers:
             worker.halt(word)
 
     def end_claims(self) -> None:
-        """Wait for the journal no longer, where nothing has left yet."""
+        """Stop waiting for the journal if nothing has left yet."""
         for worker in self._workers:
             worker.end_claim()
 
@@ -67,7 +67,7 @@ class WorkerPool:
         Args:
             cancelled: Called if this is cancelled, since the event loop is closing.
 
-            died: Called for each whose task was cancelled before its first step.
+            died: Called for each request whose task was cancelled before its first step.
         """
         while tasks := [worker.task for worker in self._workers if worker.task is not None]:
             try:

@@ -1,1 +1,1 @@
-"""The life of one request: slot, attempt, answer, retry. Reaches wire and ports."""
+"""One request, from slot to attempt, answer and retry. Imports wire and ports."""

@@ -1,24 +1,24 @@
 """
-How much of a message's time is kept free for its answer, learnt from the answers heard.
+How much of a message's time is reserved for its answer, learnt from earlier answers.
 
 Theory of operation
 ===================
 
-A slot that comes when little time is left produces an unknown: the request is handed over and paid
-for, and its answer arrives after the caller has gone. In overload that is every slot, because a
-queue settles at the length at which each slot comes just as time runs out. So the time an answer
-takes is kept free: a message that cannot be handed over early enough is refused instead.
+A slot that comes when little time is left produces an unknown: the request is sent and paid for,
+but its answer arrives after the caller has gone. In overload that is every slot, because a queue
+settles at the length at which each slot comes just as time runs out. So the time for the answer is
+reserved: a message that cannot be sent early enough is refused instead.
 
-The estimate is that of TCP's retransmission timer (RFC 6298): the mean of the answers heard, and
-four deviations. Only answers slower than the mean count as deviations, at twice their size: for a
+The estimate is that of TCP's retransmission timer (RFC 6298): the mean answer time plus four
+deviations. Only answers slower than the mean count as deviations, at twice their size: for a
 symmetric spread that equals the mean deviation, and a gateway that gets faster does not raise the
 estimate.
 
 Rules of this module:
 
 1. A lost answer counts as 1.5 times the wait for it.
-2. When the estimate exceeds a message's timeout, one message at a time goes as a probe; otherwise
-   the client would never learn that the gateway is fast again.
+2. When the estimate exceeds a message's timeout, one message at a time is sent as a probe; else the
+   client would never learn that the gateway is fast again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from attrs import define, field
 
 __all__ = ["AnswerTime"]
 
-#: The least number of seconds kept free; half of a timeout shorter than twice this.
+#: The least number of seconds to reserve; half of the timeout, if that is less.
 _FLOOR: Final = 0.25
 
 #: Seconds; the least allowance for deviations.
@@ -54,8 +54,8 @@ class AnswerTime:
     Attributes:
         mean: Seconds; 0 before the first answer.
         deviation: Seconds.
-        estimate: Seconds within which the next answer is to be expected; 0 before the first.
-        probes: The accounts that have a probe under way, and when it ends at the latest.
+        estimate: Seconds within which the next answer is expected; 0 before the first.
+        probes: The accounts with a probe in flight, and when it ends at the latest.
     """
 
     mean: float = 0.0
@@ -79,7 +79,7 @@ class AnswerTime:
 
     def needed(self, within: float) -> float:
         """
-        Say how many seconds to keep free for an answer.
+        Return how many seconds to reserve for an answer.
 
         Args:
             within: The message's timeout, seconds.
@@ -95,7 +95,7 @@ class AnswerTime:
         Let one message try although no answer is expected in time.
 
         Returns:
-            Seconds that it may wait for a slot; None if the account has a probe under way.
+            Seconds that it may wait for a slot; None if the account has a probe in flight.
         """
         if self.probes.get(account, now) > now:
             return None

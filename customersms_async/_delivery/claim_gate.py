@@ -1,4 +1,4 @@
-"""What a bulk run asks of each try of its requests."""
+"""The gate through which a bulk run controls each try of its requests."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ __all__ = ["Gate"]
 
 
 class Gate(Protocol):
-    """Stands between a grant and an attempt, and between one try and the next."""
+    """Decides between a grant and an attempt, and between one try and the next."""
 
     async def admit(self, number: int) -> Sequence[str]:
         """
-        Decide who may go; awaited with a slot in hand, right before the first byte may leave.
+        Decide which numbers may be sent; awaited with a slot, right before the first byte.
 
         Args:
             number: The number of the attempt that is about to begin.
 
         Returns:
-            The numbers, in E.164, that may be sent to; none ends the delivery.
+            The numbers, in E.164, that may be sent; an empty result ends the delivery.
 
         Raises:
-            Exception: Nothing is sent, and the delivery passes it on.
+            Exception: Nothing is sent, and the delivery re-raises it.
         """
         ...
 
     def may_start(self) -> bool:
-        """Tell, right before the first byte, whether it may still leave."""
+        """Return, right before the first byte, whether the request may still be sent."""
         ...
 
     async def may_try_again(self, result: DeliveryResult) -> bool:
-        """Wait, after a try that sent nothing, until the next; False ends the delivery."""
+        """Wait for the next try after one that sent nothing; False ends the delivery."""
         ...

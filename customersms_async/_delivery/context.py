@@ -29,16 +29,16 @@ class DeliveryContext:
 
     Attributes:
         key: The key.
-        transport: Gives the transport of the running event loop.
+        transport: Returns the transport of the running event loop.
         limiter: Grants the slots.
-        room: Places for requests under way, over all accounts of the client.
+        room: Places for requests in flight, over all accounts of the client.
         clock: Monotonic time and randomness.
         retries: The most retries of a request that was not sent.
         request_timeout: Seconds for one attempt; None for 30, plus half a second per further
             number.
-        rate_statuses: HTTP statuses that by themselves mean "turned away for the rate".
+        rate_statuses: HTTP statuses that alone mean "refused for the rate".
         on_request: Called with a record of every attempt, or None.
-        on_credits: Called with every balance that an answer names.
+        on_credits: Called with every reported balance.
         name: The prefix of the ids of this client's attempts.
         answers: How long the endpoint's answers take.
         numbers: Numbers the attempts, from 1.
@@ -61,7 +61,7 @@ class DeliveryContext:
     accepted_at: float = float("-inf")
 
     def timeout_for(self, numbers: int) -> float:
-        """Seconds that one attempt with that many numbers may take."""
+        """Return the seconds that one attempt with this count of numbers may take."""
         if self.request_timeout is not None:
             return self.request_timeout
         return 30.0 + 0.5 * (numbers - 1)

@@ -1,15 +1,15 @@
 """
-The whole life of one request: slot → attempt → answer → fates, and again where that is safe.
+One request: slot → attempt → answer → fates, and again if that is safe.
 
-The same for a single message and for a batch of a bulk run. It knows ports only: no event loop,
-no HTTP client, no clock but the one it is given.
+It is the same for a single message and for a batch of a bulk run, and uses ports only: no event
+loop, no HTTP client, no clock except the one it is given.
 
 Rules of this module:
 
 1. Every attempt has its own slot and releases it in exactly one way, however the attempt ends.
-2. `Delivery.run` gives a `DeliveryResult` or, where its task is cancelled, passes the cancellation
-   on; then `Delivery.abandoned` tells what is proven, by the last attempt's end or by its mark.
-3. The owner of the task may call `halt` at any time: nothing new leaves from then on.
+2. `Delivery.run` returns a `DeliveryResult`, or passes on a cancellation of its task; then
+   `Delivery.abandoned` returns what is proven, by the end of the last attempt or by its mark.
+3. The owner of the task may call `halt` at any time: nothing new is sent from then on.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from .time_budget import TimeBudget
 
 __all__ = ["Delivery"]
 
-#: Bytes of an answer beyond which it is none: a generous entry is 512 bytes.
+#: The largest answer per number, in bytes: a generous entry has 512.
 _ANSWER_BASE: Final = 65_536
 _ANSWER_PER_NUMBER: Final = 512
 
-#: Looking a member up in its enumeration costs as much as a call.
+#: Looking up an enum member costs as much as a call.
 _SEND: Final = Lane.SEND
 
 
@@ -58,18 +58,19 @@ class Delivery:
 
         text: The text, checked.
 
-        lane: Who asks; a single message is sent as a string, a batch as an array.
+        lane: Its lane; a single message is sent as a string, a batch as an array.
 
-        patience: Seconds for all of it, waiting included.
+        patience: Seconds in total, including waits.
 
-        gate: Asked before each attempt, and after each that sent nothing; None asks nobody.
+        gate: Called before each attempt, and after each that sent nothing; None for no gate.
 
     Attributes:
-        context: As given.
-        phones: The numbers; once a gate was asked, those that it let go.
-        halted: The word of why nothing may leave any more, or None.
-        handed_over: Attempts that ended and whose body had begun to be written.
-        is_left: Whether the caller was cancelled; then nothing new leaves, and `send` logs the end.
+        context: See above.
+        phones: The numbers; after the gate, those that it accepted.
+        halted: The code of why nothing more may be sent, or None.
+        handed_over: Ended attempts whose body had begun to be written.
+        is_left: Whether the caller was cancelled; then nothing new is sent, and `send` logs the
+            end.
     """
 
     __slots__ = (
@@ -124,7 +125,7 @@ class Delivery:
         self._delay: float | None = None
         self._gate = gate
         self._number = 0
-        self._asked_for = 0.0  # seconds that the gate took, of those of the slot
+        self._asked_for = 0.0  # seconds of the slot that the gate took
 
     async def run(self) -> DeliveryResult:
         """Wait for a slot, attempt, and retry while nothing was sent and time remains."""
@@ -158,20 +159,20 @@ class Delivery:
 
     def halt(self, code: str) -> bool:
         """
-        Let nothing leave from now on; a further try never begins.
+        Send nothing from now on; no further try begins.
 
         Args:
-            code: The word of the reason, for what was not sent.
+            code: The reason code, for what was not sent.
 
         Returns:
-            Whether nothing has left that is not known about: then its task may be cancelled,
-            and `abandoned` is exact.
+            Whether nothing with an unknown fate has left: then the task may be cancelled, and
+            `abandoned` is exact.
         """
         self.halted = self.halted or code
         return self._attempt is None or self._attempt.call_off()
 
     def abandoned(self) -> DeliveryResult:
-        """Say what is proven once the task was cancelled."""
+        """Return what is proven after the task was cancelled."""
         if self._ended is not None and self._ended.first.status is not Status.NOT_SENT:
             return self._ended
         if self._attempt is None or not self._attempt.is_started:
@@ -181,7 +182,7 @@ class Delivery:
 
     @property
     def is_in_flight(self) -> bool:
-        """Whether an attempt is under way that has been handed over."""
+        """Whether an attempt has been handed over and has not ended."""
         return self._attempt is not None and self._attempt.is_started
 
     async def _wait_for_slot(self) -> Slot | DeliveryResult:
@@ -198,13 +199,13 @@ class Delivery:
         self._granted_at = now = self.context.clock.now()
         if not self._time.is_enough(now):
             self._turn.give_up(slot)
-            detail = "its turn came when too little time was left for the answer"
+            detail = "too little time was left for the answer when its turn came"
             return self._turn.end(codes.TIME_IS_OVER, detail)
         self._number = next(self.context.numbers)
         return slot if self._gate is None else await self._admit(self._gate, slot)
 
     async def _admit(self, gate: Gate, slot: Slot) -> Slot | DeliveryResult:
-        """Ask the gate who may go; give the slot back where nobody may."""
+        """Ask the gate which numbers may be sent; give the slot back if there are none."""
         begins_at = self.context.clock.now()
         try:
             self.phones = await gate.admit(self._number)
@@ -220,17 +221,17 @@ class Delivery:
         return ended
 
     def _end_after_asking(self) -> DeliveryResult | None:
-        """Say why nothing may go, though a slot was granted."""
+        """Return why nothing may be sent although a slot was granted, or None."""
         if self.halted is not None:
             return self._turn.end(self.halted)
         if not self.phones:
-            return self._turn.end(codes.TAKEN, "the journal let none of it go")
-        if self._asked_for > self._time.attempt / 2:  # a slot is not used for longer than was asked
+            return self._turn.end(codes.TAKEN, "the journal refused all of it")
+        if self._asked_for > self._time.attempt / 2:  # longer than the slot was requested for
             return self._turn.end(codes.WAIT_TOO_LONG, "the journal took too long for its slot")
         return None
 
     def _is_for_gate(self, ended: DeliveryResult) -> bool:
-        """Whether the gate decides what follows, since nothing was sent."""
+        """Whether the gate decides how to continue, since nothing was sent."""
         if self._gate is None or self.halted is not None:
             return False
         return ended.first.status is Status.NOT_SENT
@@ -274,8 +275,8 @@ class Delivery:
         return ended
 
     def _tell(self, slot: Slot, ended: DeliveryResult) -> None:
-        """Let logs and the caller's hook know of an attempt that has ended."""
-        if ended.verdicts is not SENT and not self.is_left():  # else its caller's side logs it
+        """Report an attempt that has ended to the log and the caller's hook."""
+        if ended.verdicts is not SENT and not self.is_left():  # else `send` logs it
             warn_of_unknown(self.context, ended, len(self.phones))
         tell(
             self.context,
@@ -288,7 +289,7 @@ class Delivery:
         )
 
     def _end_without_attempt(self, ended: DeliveryResult) -> DeliveryResult:
-        """Number a request that ends before an attempt, or between two, and tell of it."""
+        """Number and report a request that ends before an attempt, or between two."""
         context = self.context
         ended.request = ended.request or self._number or next(context.numbers)
         log_not_sent(context, ended)
@@ -314,7 +315,7 @@ class Delivery:
         return DeliveryResult(verdict, request=attempt.number, cause=exc)
 
     def _delay_after(self, ended: DeliveryResult) -> float | None:
-        """Say after how many seconds to try again; None where it ends here."""
+        """Return after how many seconds to retry; None if the request ends here."""
         if ended.first.status is not Status.NOT_SENT or self.halted is not None:
             return None
         if self._gate is not None or ended.first.code == codes.RATE_LIMITED:

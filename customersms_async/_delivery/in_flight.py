@@ -1,4 +1,4 @@
-"""What is under way in each event loop, and how it ends."""
+"""The requests and runs in flight in each event loop, and how they end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["InFlight", "OpenRun"]
 
 T = TypeVar("T")
 
-#: Seconds for which a closing waits before it says what for.
+#: Seconds that closing waits before it logs what it waits for.
 _QUIETLY: Final = 1.0
 
 _logger = logging.getLogger("customersms_async")
@@ -30,16 +30,16 @@ class OpenRun(Protocol):
 
     def stop_and_drain(self, seconds: float | None) -> None:
         """
-        Start nothing new; in its own event loop, wait at most *seconds* for what has begun.
+        Start nothing new; in its own event loop, wait at most *seconds* for requests in flight.
 
-        None is for as long as its options say.
+        None means as long as its options say.
         """
         ...
 
 
 _make_task: Callable[..., asyncio.Task[Any]] = asyncio.Task
 if sys.version_info >= (3, 12):
-    # It begins at once, which saves a turn of the loop.
+    # It starts at once, which saves an iteration of the loop.
     _make_task = functools.partial(asyncio.Task, eager_start=True)
 _BEGINS_AT_ONCE: Final = sys.version_info >= (3, 12)
 
@@ -52,13 +52,13 @@ def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 @define(eq=False)
 class InFlight:
     """
-    What a client and its `for_key` clients have under way.
+    The requests and runs in flight of a client and its `for_key` clients.
 
     Attributes:
-        network: The session of the running loop is taken from it at the closing.
-        tasks: The requests and runs under way, in all event loops, each with the context of its
+        network: Gives up the session of the running loop when the client is closed.
+        tasks: The tasks of requests and runs, in all event loops, each with the context of its
             client.
-        bulks: The runs that are open, each with the context of its client.
+        bulks: The open runs, each with the context of its client.
     """
 
     network: Network
@@ -69,7 +69,7 @@ class InFlight:
     _closings: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]])
 
     def spawn(self, context: DeliveryContext, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task that belongs to the client, until it ends."""
+        """Start a task that belongs to the client until it ends."""
         task = _start(coroutine)
         self.tasks[task] = context
         task.add_done_callback(self.forget)
@@ -82,14 +82,14 @@ class InFlight:
         unbegun: Callable[[asyncio.Task[T]], None],
     ) -> asyncio.Task[T]:
         """
-        Start a task that belongs to the client until it calls `forget`, which costs no callback.
+        Start a task that belongs to the client until it calls `forget`, which needs no callback.
 
         Args:
-            context: That of its client.
+            context: The context of its client.
 
-            coroutine: What it does; it removes *unbegun* from its task's callbacks at first.
+            coroutine: The work; its first step removes *unbegun* from the task's callbacks.
 
-            unbegun: Called where the task is cancelled before that.
+            unbegun: Called if the task is cancelled before that.
         """
         task = _start(coroutine)
         if not task.done():
@@ -99,15 +99,15 @@ class InFlight:
         return task
 
     def forget(self, task: asyncio.Task[Any]) -> None:
-        """Let go of a task, at its end."""
+        """Drop a task that has ended."""
         self.tasks.pop(task, None)
 
     async def close(self, seconds: float | None, context: DeliveryContext | None = None) -> None:
         """
-        Stop every run, wait at most *seconds* for what is under way here, and end the rest.
+        Stop every run, wait at most *seconds* for requests in flight in this loop, end the rest.
 
-        A cancellation ends the wait and not the closing, since a scope around the client cancels
-        again and again.
+        A cancellation ends the wait but not the closing, since a scope around the client may cancel
+        repeatedly.
 
         Args:
             seconds: The longest wait; None for as long as each request and run may take.
@@ -132,7 +132,7 @@ class InFlight:
                 await session.close()
 
     async def _drain(self, seconds: float | None, context: DeliveryContext | None) -> None:
-        """Wait for what is under way in the running loop, or that of *context*; then end it."""
+        """Wait for the tasks of the running loop, all or those of *context*; then end the rest."""
         loop = asyncio.get_running_loop()
         tasks = [
             task
@@ -142,7 +142,7 @@ class InFlight:
         late = await _wait(tasks, _QUIETLY if seconds is None else min(_QUIETLY, seconds))
         if late and seconds != 0:
             _logger.warning(
-                "closing the client waits for what is under way: %d tasks",
+                "closing the client waits for requests in flight: %d tasks",
                 len(late),
                 extra={"event": "client.draining"},
             )
@@ -155,7 +155,7 @@ class InFlight:
 async def _wait(
     tasks: Collection[asyncio.Task[Any]], seconds: float | None
 ) -> Collection[asyncio.Task[Any]]:
-    """Wait for tasks, and give those that are not at their end."""
+    """Wait for tasks, and return those that have not ended."""
     if not tasks:
         return ()
     _, late = await asyncio.wait(tasks, timeout=seconds)

@@ -21,16 +21,16 @@ def read_reply(
     turn: Turn, phones: Sequence[str], text: str, *, attempt: Attempt, slot: Slot, reply: Reply
 ) -> DeliveryResult:
     """
-    Read a reply, and release the slot as it proves.
+    Read a reply, and release the slot accordingly.
 
     Args:
-        turn: The place of the request in the queue.
+        turn: The request's turn in the queue.
 
         phones: The numbers that were sent to, in E.164.
 
-        text: The text that was sent; it is cut out of what the gateway says.
+        text: The text that was sent; it is removed from the gateway's texts.
 
-        attempt: What the reply came to.
+        attempt: The attempt that got the reply.
 
         slot: Its slot.
 
@@ -60,7 +60,7 @@ def read_reply(
         slot.answered()
         _accepted(turn, answer.credits)
     if found.surplus:
-        what = f"{found.surplus} entries were not asked for"
+        what = f"{found.surplus} entries were not requested"
         context.warn("answer.surplus", attempt.number, what)
     return DeliveryResult(found.verdicts, found.message_ids, attempt.number, answer.credits)
 
@@ -74,8 +74,8 @@ def _refused(
     slot: Slot,
     reply: Reply,
 ) -> DeliveryResult:
-    # It names no number, so nothing shows that it answers this request and not the one before:
-    # if not, the next on this connection would be given the answer to this one.
+    # It contains no number, so it may be the answer to the previous request: then the next request
+    # on this connection would get the answer to this one.
     reply.discard()
     detail = redactor.clean(answer.detail) if answer.detail else None
     verdict = of_refusal(answer, detail)

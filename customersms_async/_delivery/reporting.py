@@ -44,12 +44,12 @@ def tell(
     try:
         context.on_request(record)
     except Exception:
-        # A hook observes; its bugs must not change what happens to a message.
+        # A hook only observes; its bugs must not affect a message.
         _logger.exception("on_request raised", extra={"event": "hook.failed"})
 
 
 def warn_of_unknown(context: DeliveryContext, ended: DeliveryResult, numbers: int) -> None:
-    """Log an attempt that left the fate of a number unknown."""
+    """Log an attempt that left the fate of any number unknown."""
     if unknown := ended.fates(numbers)[Status.UNKNOWN]:
         what = f"the fate of {unknown} of its {numbers} numbers is unknown"
         context.warn("request.unknown", ended.request, what)

@@ -30,16 +30,16 @@ __all__ = ["DeliveryResult"]
 @define(eq=False)
 class DeliveryResult:
     """
-    What became of one request.
+    The result of one request.
 
     Attributes:
-        verdicts: One for all numbers, or one for each, in the order given.
-        message_ids: One for each number, or None where no number has one.
-        request: The number of the attempt that decided; 0 where none was made.
-        credits: The balance that the answer named, or None.
+        verdicts: One for all numbers, or one for each, in the given order.
+        message_ids: One for each number, or None if no number has one.
+        request: The number of the attempt that decided; 0 if there was none.
+        credits: The balance reported in the answer, or None.
         retry_after: Seconds after which another call makes sense, if it was refused for the rate or
             for lack of time.
-        cause: The exception behind it, or None.
+        cause: The exception that caused it, or None.
     """
 
     verdicts: Verdict | Sequence[Verdict]
@@ -51,7 +51,7 @@ class DeliveryResult:
 
     @property
     def whole(self) -> Verdict | None:
-        """The one verdict about the whole request, or None where each number has its own."""
+        """The verdict about the whole request, or None if each number has its own."""
         return self.verdicts if isinstance(self.verdicts, Verdict) else None
 
     @property
@@ -61,7 +61,7 @@ class DeliveryResult:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether nothing at all is known of any number."""
+        """Whether the fate of every number is unknown."""
         if isinstance(self.verdicts, Verdict):
             return self.verdicts.status is Status.UNKNOWN
         return all(verdict.status is Status.UNKNOWN for verdict in self.verdicts)
@@ -79,7 +79,7 @@ class DeliveryResult:
         Args:
             phone: The number.
 
-            request: The name of the attempt that decided.
+            request: The id of the attempt that decided.
         """
         exc = self._error(phone)
         exc.request = request

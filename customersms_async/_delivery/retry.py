@@ -1,11 +1,11 @@
 """
-What an attempt proves, and what may follow.
+What an attempt proves, and whether to retry.
 
 Rules of this module:
 
-1. The body's own mark decides. If no byte of it was written, nothing was sent, whichever exception
-   was raised; if one was, only a readable answer tells more than "unknown".
-2. Only what was not sent is tried again.
+1. The body's mark decides. If no byte of it was written, nothing was sent, whatever exception was
+   raised; if one was, the fate is unknown unless there is a readable answer.
+2. Only what was not sent is retried.
 
 Measured in ``tests/integration/test_failures.py``: the mark is right in every case, the class of
 an exception in none that matters.
@@ -34,19 +34,19 @@ _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 8.0
 
 
-#: Refusals for the rate are waited out this long after the last acceptance, then given up.
+#: Seconds after the last acceptance for which refusals for the rate are waited out.
 PATIENCE_WITH_REFUSALS: Final = 600.0
 
 
 def of_failure(detail: str, *, is_started: bool) -> Verdict:
-    """Say what an attempt proves that ended without an answer."""
+    """Return what an attempt without an answer proves."""
     if is_started:
         return Verdict(Status.UNKNOWN, codes.ANSWER_LOST, detail)
     return Verdict(Status.NOT_SENT, codes.CONNECT_FAILED, detail)
 
 
 def of_refusal(answer: Refused | TurnedAway | Unreadable, detail: str | None) -> Verdict:
-    """Say what an answer proves that is about the whole request; *detail* is its cleaned text."""
+    """Return what an answer about the whole request proves; *detail* is its cleaned text."""
     if isinstance(answer, Refused):
         return Verdict(Status.REJECTED, answer.code, detail)
     if isinstance(answer, TurnedAway):
@@ -65,21 +65,21 @@ def has_no_credits(verdict: Verdict) -> bool:
 
 
 def backoff_for_rate(refusals: int) -> float:
-    """Say how long a limiter pauses by itself after *refusals* in a row: 1, 2, 4 to 60 s."""
+    """Return a limiter's own pause after *refusals* in a row: 1, 2, 4 ... 60 s."""
     return min(60.0, 2.0 ** min(refusals, 6))
 
 
 def backoff(tries: int, jitter: float) -> float:
     """
-    Say how long to wait before the next try.
+    Return how long to wait before the next try.
 
     Args:
-        tries: Tries that failed, from 1.
+        tries: Failed tries, from 1.
 
         jitter: A random number, 0 ≤ jitter < 1.
 
     Returns:
-        Seconds: a random part ("full jitter") of 0.5, 1, 2, 4, and 8 from then on.
+        Seconds: a random part ("full jitter") of 0.5, 1, 2, 4, then always 8.
 
     Source: "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
     """

@@ -3,8 +3,8 @@ One message, delivered in a task of the client while its caller waits.
 
 Rules of this module:
 
-1. A caller that is cancelled leaves at once, and nothing of its message leaves from then on.
-2. A request that is in flight by then goes on in the client's task, and one warning says how it
+1. A cancelled caller returns at once, and nothing of its message is sent after that.
+2. A request that is already in flight continues in the client's task, and one warning says how it
    ended.
 """
 
@@ -36,7 +36,7 @@ async def deliver(delivery: Delivery, in_flight: InFlight) -> DeliveryResult:
 
     Raises:
         asyncio.CancelledError: The caller was cancelled. Unless nothing was sent, a note says how
-            the message had ended by then, or that it is in flight; in that case its end is logged.
+            the message ended, or that it is in flight; in that case its end is logged.
     """
     answer: _Answer = asyncio.get_running_loop().create_future()
     delivery.is_left = answer.cancelled
@@ -60,10 +60,10 @@ async def _run(
         delivered = await delivery.run()
         if not answer.done():
             answer.set_result(delivered)
-    except Exception as exc:  # noqa: BLE001  # passed on to the caller, unless it has left
+    except Exception as exc:  # noqa: BLE001  # passed on to the caller, unless it has gone
         if not answer.done():
             answer.set_exception(exc)
-    except BaseException:  # it was cancelled: the client was closed, or the event loop ends
+    except BaseException:  # cancelled: the client was closed, or the event loop is ending
         _end_cancelled(delivery, answer, in_flight, task)
         raise
     finally:
@@ -73,7 +73,7 @@ async def _run(
 def _end_cancelled(
     delivery: Delivery, answer: _Answer, in_flight: InFlight, task: asyncio.Task[None]
 ) -> None:
-    """Answer for a task that was cancelled."""
+    """Return the result of a cancelled task."""
     in_flight.forget(task)
     if not answer.done():
         answer.set_result(delivery.abandoned())
@@ -82,8 +82,8 @@ def _end_cancelled(
 def _leave(
     exc: asyncio.CancelledError, delivery: Delivery, answer: _Answer, task: asyncio.Task[None]
 ) -> None:
-    """Let nothing more leave, and note on *exc* what is proven so far."""
-    if task.done() or not answer.cancelled():  # it ended in the turn of the cancellation
+    """Send nothing more, and add a note to *exc* on what is proven so far."""
+    if task.done() or not answer.cancelled():  # it ended in the same loop iteration
         delivered = delivery.abandoned()
         if delivered.first.status is not Status.NOT_SENT:
             exc.add_note(f"the message was {_fate_of(delivered)} by then")

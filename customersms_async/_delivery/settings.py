@@ -39,7 +39,7 @@ class Settings:
     The options of a client; see `CustomerSMS`.
 
     Raises:
-        ConfigurationError: One is out of its range.
+        ConfigurationError: One is out of range.
     """
 
     limiter: Limiter
@@ -74,9 +74,9 @@ class Common:
         settings: The options.
         network: Transports, one per event loop.
         clock: Monotonic time, randomness and sleep.
-        in_flight: Tasks and runs under way.
+        in_flight: Tasks and runs in flight.
         answers: How long the endpoint's answers take.
-        room: Places for requests under way.
+        room: Places for requests in flight.
     """
 
     settings: Settings

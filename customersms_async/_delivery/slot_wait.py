@@ -31,11 +31,11 @@ class Turn:
     Attributes:
         context: What it shares with other requests of its account.
         lane: Its lane.
-        time: The time it has.
+        time: Its time budget.
         slot: The last slot it was granted; it keeps that place in the queue.
-        refused_at: When it was first turned away since the last acceptance, or None.
+        refused_at: When it was first refused for the rate since the last acceptance, or None.
         retry_after: Seconds after which another call makes sense.
-        refusals: How often it was turned away for the rate.
+        refusals: How often it was refused for the rate.
     """
 
     context: DeliveryContext
@@ -76,14 +76,14 @@ class Turn:
                 return self.slot
 
     def _ask(self, longest: float) -> Ask:
-        """Give the way to a slot in the stead of one that went back."""
+        """Return the function that gets another slot for one that was given back."""
         context = self.context
         return functools.partial(
             context.limiter.acquire, context.key.account, self.lane, longest=longest
         )
 
     def give_up(self, slot: Slot) -> None:
-        """Give back a slot that was not used, and its place."""
+        """Give back an unused slot, and its place."""
         slot.unused()
         self.context.room.give_back()
 
@@ -95,7 +95,7 @@ class Turn:
         return DeliveryResult(verdict, retry_after=self.retry_after, cause=cause)
 
     def turned_away(self, slot: Slot, retry_after: float | None) -> None:
-        """The gateway refused it for the rate."""
+        """Record that the gateway refused it for the rate."""
         self.retry_after = slot.refused(retry_after)
         self.refusals += 1
         if self.refused_at is None:
@@ -103,7 +103,7 @@ class Turn:
 
     def _bounds(self) -> tuple[float, float | None]:
         """
-        Give the most seconds that a request may take, and those for which it may wait now.
+        Return the most seconds that a request may take, and those for which it may wait now.
 
         Raises:
             WaitTooLong: Any slot would come too late.
@@ -119,24 +119,24 @@ class Turn:
         return longest, None if patience == math.inf else patience
 
     def _no_time(self, now: float) -> WaitTooLong:
-        """Make the error of a request for which any slot would come too late."""
+        """Return the error of a request for which any slot would come too late."""
         kept, left = self.time.kept(), self.time.left(now)
         detail = f"{left:.1f} s are left, and the answer may take {kept:.1f} s"
         return WaitTooLong(codes.TIME_IS_OVER, (), detail, self.time.tried_for(now))
 
     def _bears_until(self, refused_at: float) -> float:
-        """Say until when refusals for the rate are waited out."""
+        """Return until when refusals for the rate are waited out."""
         return max(refused_at, self.context.accepted_at) + PATIENCE_WITH_REFUSALS
 
     def _may_ask_again(self, accepted_at: float) -> bool:
-        """Whether the ten minutes began again: another request was let through since it asked."""
+        """Whether the ten minutes have restarted, since another request was accepted meanwhile."""
         if self.refused_at is None or self.context.accepted_at <= accepted_at:
             return False
         return self.time.left(self.context.clock.now()) > 0
 
     def _too_late(self, exc: WaitTooLong) -> DeliveryResult:
         if self.refused_at is not None:
-            detail = "turned away for the rate, and no time is left for another try"
+            detail = "refused for the rate, and no time is left for another try"
             return self.end(codes.RATE_LIMITED, detail, cause=exc)
         self.retry_after = exc.retry_after + _MARGIN if exc.retry_after else 0.0
         return self.end(exc.code, exc.detail, cause=exc)

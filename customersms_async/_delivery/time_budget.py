@@ -10,7 +10,7 @@ from .answer_time import AnswerTime
 
 __all__ = ["TimeBudget"]
 
-#: Seconds; how late an event loop may be without being busy.
+#: Seconds by which an event loop may be late without being busy.
 _SLACK = 0.025
 
 
@@ -40,7 +40,7 @@ class TimeBudget:
         return max(self.ends_at - now, 0.0)
 
     def kept(self) -> float:
-        """Seconds kept free for the answer."""
+        """Seconds reserved for the answer."""
         if self.within == math.inf or self.probe_wait is not None:
             return 0.0
         needed = self.answers.needed(self.within)
@@ -48,7 +48,7 @@ class TimeBudget:
 
     def patience(self, now: float) -> float:
         """
-        Say how long a request for a slot may wait, if it asks now.
+        Return how long a request for a slot may wait, if it is made now.
 
         0 or less means not at all: too little time is left, or no answer is expected in time and
         another message is the probe.
@@ -61,7 +61,7 @@ class TimeBudget:
         return self.ends_at - now - kept
 
     def is_enough(self, now: float) -> bool:
-        """Whether an attempt that starts at this instant can expect its answer in time."""
+        """Whether an attempt that starts now can expect its answer in time."""
         left = self.ends_at - now
         return left > 0 and left + _SLACK >= self.kept()
 

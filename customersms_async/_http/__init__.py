@@ -1,1 +1,1 @@
-"""The network: one POST over aiohttp, and its sessions. Reaches values and ports."""
+"""The network: one POST over aiohttp, and its sessions. Imports values and ports."""

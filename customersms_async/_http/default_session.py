@@ -1,10 +1,10 @@
 """
-aiohttp sessions with nothing but our own defaults.
+aiohttp sessions with our own defaults only.
 
 Rules of this module:
 
-1. A caller's session lends its connections, proxy and trace hooks. Its other defaults (headers,
-   cookies, authentication, middlewares, limits) do not apply to our requests.
+1. From a caller's session, only connections, proxy and trace hooks are used. Its other defaults
+   (headers, cookies, authentication, middlewares, limits) do not apply to our requests.
 2. An idle connection is not reused for longer than servers keep it.
 """
 
@@ -25,14 +25,14 @@ from .._ports.transport import TransportFailure
 __all__ = ["borrow_session", "is_closed_soon", "keeps_idle_briefly", "open_session", "user_agent"]
 
 #: Seconds for which an idle connection may be reused. Apache closes it after 5; a request written
-#: at that moment reaches no one, and looks exactly like one whose answer was lost.
+#: at that moment is never read, and looks exactly like one whose answer was lost.
 _LONGEST_IDLE: Final = 2.0
 
-#: Seconds to stay below a server's own limit; covers the way to it.
+#: Seconds to stay below a server's own limit; covers the network latency.
 _IDLE_MARGIN: Final = 1.0
 
-#: Bytes of a line and of a header, and headers, of an answer. aiohttp's own are 8,190 and 128, and
-#: proxies send more: Cloudflare passes on 128 KiB in all.
+#: Limits of an answer: bytes of a line and of a header, and number of headers. aiohttp's own are
+#: 8,190 and 128, but proxies send more: Cloudflare passes on 128 KiB in total.
 _CAPS: Final = {"max_line_size": 131_072, "max_field_size": 131_072, "max_headers": 1_000}
 
 _HINT = re.compile(r"\btimeout\s*=\s*(\d{1,9})", re.IGNORECASE)
@@ -59,7 +59,7 @@ def borrow_session(lender: aiohttp.ClientSession) -> aiohttp.ClientSession:
         connector_owner=False,
         trust_env=lender.trust_env,
         trace_configs=lender.trace_configs,
-        # There is no public way to ask for these.
+        # There is no public API for these.
         proxy=getattr(lender, "_default_proxy", None),
         proxy_auth=getattr(lender, "_default_proxy_auth", None),
         **_defaults(),
@@ -74,7 +74,7 @@ def keeps_idle_briefly(session: aiohttp.ClientSession) -> bool:
     connector = session.connector
     if connector is None or connector.force_close:
         return True
-    idle: float | None = getattr(connector, "_keepalive_timeout", None)  # no public way to ask
+    idle: float | None = getattr(connector, "_keepalive_timeout", None)  # there is no public API
     return (math.inf if idle is None else idle) <= _LONGEST_IDLE
 
 
@@ -87,7 +87,7 @@ def is_closed_soon(headers: Mapping[str, str]) -> bool:
 
 @functools.cache
 def user_agent(distribution: str = "customersms-async") -> str:
-    """Name the client and its version; without the latter where it is not installed."""
+    """Return the client's name and version; only the name if it is not installed."""
     try:
         return f"{distribution}/{metadata.version(distribution)}"
     except metadata.PackageNotFoundError:
@@ -105,6 +105,6 @@ def _defaults() -> dict[str, Any]:
         },
         "timeout": aiohttp.ClientTimeout(total=None, sock_connect=None),
         "auto_decompress": False,
-        # A cap on the number of headers came with a later release.
+        # The cap on the number of headers came with a later release.
         **{name: cap for name, cap in _CAPS.items() if name in known},
     }

@@ -1,8 +1,8 @@
 """
-Names for what aiohttp raises.
+Names for aiohttp's exceptions.
 
-Rule of this module: no text of an exception is passed on that a server, or a hook of the caller's,
-may have written. It may hold what we sent: the key, the text, the numbers.
+Rule of this module: the text of an exception is not passed on if a server, or a caller's hook, may
+have written it. It may contain what we sent: the key, the text, the numbers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["reason"]
 
 _logger = logging.getLogger("customersms_async")
 
-#: What aiohttp, the event loop and our own payload raise; the rest is a fault of somebody's code.
+#: What aiohttp, the event loop and our own payload raise; anything else is a bug in other code.
 _KNOWN = (
     aiohttp.ClientError,
     OSError,
@@ -37,7 +37,7 @@ def reason(exc: Exception) -> str:
     if isinstance(exc, TransportFailure):
         return str(exc)
     if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(exc.__cause__, OSError):
-        # `exc.os_error` is missing from one of its kinds in older releases.
+        # In older releases, one subclass lacks `exc.os_error`.
         return f"{type(exc).__name__}: {exc.__cause__.strerror or exc.__cause__}"
     if isinstance(exc, aiohttp.ClientHttpProxyError):
         return f"{type(exc).__name__}: HTTP status {exc.status}"
@@ -48,7 +48,7 @@ def reason(exc: Exception) -> str:
 
 
 def _of_http(exc: BadHttpMessage) -> str:
-    """Say what of an answer could not be read; where a cap was hit, which."""
+    """Return what part of an answer could not be read, and which limit was exceeded."""
     if isinstance(exc, LineTooLong):
         return f"a line or a header of the answer is longer than {exc.args[1]} bytes"
     if exc.message.startswith("Too many headers"):
@@ -57,7 +57,7 @@ def _of_http(exc: BadHttpMessage) -> str:
 
 
 def _of_a_fault(exc: Exception) -> str:
-    """Log a fault in code that is neither ours nor aiohttp's, such as a hook of the session."""
+    """Log a bug in code that is neither ours nor aiohttp's, such as a hook of the session."""
     frames = traceback.extract_tb(exc.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown line"
     said = f"{type(exc).__name__} was raised at {place}"

@@ -1,10 +1,10 @@
 """
-The HTTP sessions of a client: one for each event loop, opened when it is first needed.
+The HTTP sessions of a client: one per event loop, opened on first use.
 
 Rules of this module:
 
 1. A caller's session is used and never closed.
-2. A session that was not closed is named, with the line that made the client.
+2. A session that was not closed causes a warning that names the line that made the client.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Sessions:
     Attributes:
         endpoint: Where requests go.
         given: The caller's own session, or None.
-        made_at: The line that made the client, for the warning.
+        made_at: The source line that made the client, for the warning.
     """
 
     endpoint: str
@@ -55,7 +55,7 @@ class Sessions:
 
         Raises:
             ConfigurationError: The caller's session is closed or belongs to another loop, or a test
-                allows no request to leave this machine.
+                does not allow requests to other machines.
         """
         check_reach(self.endpoint, self.made_at)
         loop = asyncio.get_running_loop()
@@ -65,7 +65,7 @@ class Sessions:
         return found.transport
 
     def take(self) -> aiohttp.ClientSession | None:
-        """Hand over the session opened for the running event loop; the next use opens another."""
+        """Give up the session of the running event loop; the next use opens another one."""
         found = self._open.pop(asyncio.get_running_loop(), None)
         return None if found is None or found.session is self.given else found.session
 
@@ -79,9 +79,9 @@ class Sessions:
         given: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop
     ) -> aiohttp.ClientSession:
         if given.closed:
-            msg = "session is closed; give one that is open, or none"
+            msg = "session is closed; pass an open one, or none"
             raise ConfigurationError(msg)
-        # aiohttp has no public way to ask: `ClientSession.loop` warns that it is deprecated.
+        # aiohttp has no public API for this: `ClientSession.loop` warns that it is deprecated.
         if getattr(given, "_loop", loop) is not loop:
             msg = "session belongs to another event loop; make it in the loop that uses it"
             raise ConfigurationError(msg)
@@ -89,7 +89,7 @@ class Sessions:
 
     def _forget_closed_loops(self) -> None:
         for loop in [known for known in list(self._open) if known.is_closed()]:
-            left = self._open.pop(loop, None)  # another thread may have been first
+            left = self._open.pop(loop, None)  # another thread may have removed it
             if left is not None and self._is_left_open(left):
                 self._warn("in an event loop that has ended")
 
@@ -124,7 +124,7 @@ def check_session(given: object) -> aiohttp.ClientSession | None:
 
 
 def calling_line() -> str:
-    """Name the line outside this package that is being run: ``file.py:12``."""
+    """Return the current line outside this package: ``file.py:12``."""
     frame = inspect.currentframe()
     package = __name__.partition(".")[0]
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:

@@ -1,11 +1,11 @@
 """
-The end of an attempt whose time is over.
+The timeout of an attempt.
 
 Rules of this module:
 
-1. What has arrived counts, however late the event loop looks: an attempt that was handed over ends
-   only after some turns of the loop in which nothing of its answer came.
-2. What was not handed over by then never is.
+1. An answer that has arrived counts, however late the event loop reads it: an attempt that was
+   handed over ends only after some loop iterations in which nothing of its answer arrived.
+2. A request that was not handed over by then never is.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from attrs import define
 
 __all__ = ["Limit", "Watch"]
 
-#: Turns of the event loop in which nothing arrives, before an attempt ends that was handed over.
-#: One reads what lies in the socket; the others hand it on, through TLS and the tasks that read.
+#: Loop iterations without new data before an attempt that was handed over ends. The first one reads
+#: the socket; the others pass the data on, through TLS and the reading tasks.
 _QUIET_TURNS: Final = 10
 
 
 class _Progress(Protocol):
     @property
     def is_started(self) -> bool:
-        """Whether the body has begun to be written."""
+        """Whether writing of the body has begun."""
         ...
 
     @property
     def arrived(self) -> int:
-        """Count what has arrived of the answer."""
+        """A count that grows as the answer arrives."""
         ...
 
 
 @define(eq=False)
 class Limit:
-    """How long the attempt in one task may take."""
+    """The time limit of the attempt in one task."""
 
     task: asyncio.Task[Any]
-    cancellations: int  # of the task, before
+    cancellations: int  # of the task, when the limit began
     ends_at: float
     progress: _Progress
     is_over: bool = False
@@ -49,9 +49,9 @@ class Limit:
 
 class Watch:
     """
-    Ends attempts whose time is over, in every phase alike, by cancelling their tasks.
+    Ends attempts whose time is over, in every phase, by cancelling their tasks.
 
-    One timer for all: one timer per request, aiohttp's or that of `asyncio.timeout`, costs a
+    There is one timer for all: a timer per request, by aiohttp or `asyncio.timeout`, would cost a
     fifteenth of the whole request.
     """
 
@@ -64,7 +64,7 @@ class Watch:
         self._fires_at = math.inf
 
     def begin(self, timeout: float, progress: _Progress) -> Limit:
-        """Limit what the running task does from now on, until `end`."""
+        """Limit the running task from now on, until `end`."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # for the type checkers: a coroutine runs in a task
         limit = Limit(task, task.cancelling(), self._loop.time() + timeout, progress)
@@ -78,7 +78,7 @@ class Watch:
         End a limit.
 
         Returns:
-            Whether the task was cancelled since its time was over, and by nothing else.
+            Whether the task was cancelled because its time was over, and for no other reason.
         """
         self._limits.discard(limit)
         limit.is_ended = True
@@ -93,9 +93,9 @@ class Watch:
         self._timer, self._fires_at = self._loop.call_at(at, self._look), at
 
     def _look(self) -> None:
-        """End what is late, and come back for the next, which may be the one of now."""
+        """End the attempts that are late, and schedule the next check, possibly for now."""
         self._timer, self._fires_at = None, math.inf
-        now = self._loop.time()  # uvloop counts in milliseconds, and may be here before the instant
+        now = self._loop.time()  # uvloop counts in milliseconds, and may call this too early
         for limit in [one for one in self._limits if one.ends_at <= now]:
             self._limits.discard(limit)
             if limit.progress.is_started:
@@ -107,7 +107,7 @@ class Watch:
             self._arm(next_end)
 
     def _listen(self, limit: Limit, arrived: int, turns: int) -> None:
-        """Go on while something of the answer arrives, which is bounded by what is read of it."""
+        """Continue while data of the answer arrives; the cap on its size bounds this."""
         if limit.is_ended:
             return
         if not turns:

@@ -1,15 +1,15 @@
 """
-aiohttp: one POST, nothing else.
+aiohttp: one POST and nothing else.
 
 Rules of this module:
 
 1. The payload marks its own start, and refuses to start on a connection that is closing or has
-   brought an answer already. aiohttp sends headers and body together, so where the body has not
+   already received an answer. aiohttp sends headers and body together, so if the body has not
    started, the headers have not left.
-2. No redirects (a 307 would post the key to another host), no middlewares, no second try.
+2. No redirects (a 307 would post the key to another host), no middlewares, no retries.
 3. The reply is requested and read uncompressed, in pieces and up to a cap: a gzip bomb of 1 MB is
    1 GB when read whole, and older releases of aiohttp unpack 280 MB at once.
-4. No local variable of a frame that may raise holds the bytes of a request or of a reply: crash
+4. No local variable of a frame that may raise contains the bytes of a request or a reply: crash
    reporters show locals.
 """
 
@@ -33,7 +33,7 @@ from .time_limit import Watch
 
 __all__ = ["AiohttpTransport"]
 
-#: The least status of a refusal.
+#: The lowest status of a refusal.
 _REFUSALS: Final = 400
 
 
@@ -42,11 +42,11 @@ class AiohttpTransport:
     A `Transport` over an `aiohttp.ClientSession`, which it neither opens nor closes.
 
     Args:
-        session: The session, of the running event loop.
+        session: A session of the running event loop.
 
         endpoint: The URL of the API.
 
-        is_own: Whether `open_session` made it; else its connections are borrowed.
+        is_own: Whether `open_session` made it; otherwise its connections are borrowed.
     """
 
     def __init__(self, session: aiohttp.ClientSession, endpoint: str, *, is_own: bool) -> None:
@@ -56,7 +56,7 @@ class AiohttpTransport:
         self._watch = Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
-        """Send *body* once and read the reply whole; see `Transport.post`."""
+        """Send *body* once and read the complete reply; see `Transport.post`."""
         keeps = self._is_own or keeps_idle_briefly(self._session)
         payload = _MarkedPayload(body, attempt, is_last=not keeps)
         limit = self._watch.begin(timeout, payload)
@@ -72,7 +72,7 @@ class AiohttpTransport:
             why = reason(exc)
         finally:
             self._watch.end(limit)
-        # Not chained: what aiohttp raises quotes the server, which may echo the key, and its
+        # Not chained: aiohttp's exceptions quote the server, which may echo the key, and their
         # frames hold what was written and read.
         raise TransportFailure(why)
 
@@ -88,13 +88,15 @@ class AiohttpTransport:
     ) -> Reply:
         response = await session.post(self._endpoint, data=payload, allow_redirects=False)
         if not payload.is_started:
-            # It answers nothing, so its end is not awaited.
+            # It is not an answer to this request, so its end is not awaited.
             response.close()
             msg = "a stray answer came before the request was written"
             raise TransportFailure(msg)
         try:
             content = payload.answer = response.content
-            is_here = content.is_eof() and content.total_bytes <= most  # came at once, as most do
+            is_here = (
+                content.is_eof() and content.total_bytes <= most
+            )  # arrived at once, as most do
             reply = Reply(
                 response.status,
                 content.read_nowait() if is_here else await _gather(content, most),
@@ -102,7 +104,7 @@ class AiohttpTransport:
                 payload.drop_connection,
             )
         finally:
-            if response.connection is not None:  # not read whole, or switched to another protocol
+            if response.connection is not None:  # not read completely, or a protocol switch
                 response.release()
         if is_closed_soon(reply.headers):
             payload.drop_connection()
@@ -114,10 +116,10 @@ class _MarkedPayload(BytesPayload):
     The body of one attempt; opaque, and marked when the first of its bytes is written.
 
     Attributes:
-        answer: What is read of the answer, once it has begun.
+        answer: The part of the answer that was read, once it has begun.
     """
 
-    _connection: asyncio.WriteTransport  # there is one as soon as the body has started
+    _connection: asyncio.WriteTransport  # set once the body has started
 
     def __init__(self, body: Body, attempt: Attempt, *, is_last: bool) -> None:
         super().__init__(body.reveal(), content_type="application/json")
@@ -134,10 +136,10 @@ class _MarkedPayload(BytesPayload):
             raise TransportFailure(msg)
         protocol = transport.get_protocol()
         if isinstance(protocol, ResponseHandler) and protocol.should_close:
-            msg = "the connection has brought an answer before the request was written"
+            msg = "the connection received an answer before the request was written"
             raise TransportFailure(msg)
         if isinstance(protocol, ResponseHandler) and self._is_last:
-            protocol.force_close()  # once its answer is read
+            protocol.force_close()  # after its answer is read
         self._attempt.start()
         self._connection = transport
         await writer.write(self._value[:content_length])
@@ -148,12 +150,12 @@ class _MarkedPayload(BytesPayload):
 
     @property
     def arrived(self) -> int:
-        """Bytes of the answer that have arrived, and one for its head."""
+        """Bytes of the answer that have arrived, plus one for its head."""
         return 0 if self.answer is None else 1 + self.answer.total_bytes
 
     def drop_connection(self) -> None:
         """Drop the connection, so that no later request is sent on it."""
-        self._connection.abort()  # to close it would wait for the peer, where there is TLS
+        self._connection.abort()  # with TLS, closing would wait for the peer
 
     def __repr__(self) -> str:
         return "<request body>"
@@ -161,9 +163,9 @@ class _MarkedPayload(BytesPayload):
 
 def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     """
-    Return the headers; where an instant to wait for may be named, with a date to read it by.
+    Return the headers; those that may ask for a pause always include a date.
 
-    Where there is no date, the time of receipt stands for it. Source: RFC 9110, section 6.6.1.
+    If there is none, the time of receipt is used. Source: RFC 9110, section 6.6.1.
     """
     headers = response.headers
     if "Date" in headers or (response.status < _REFUSALS and "Retry-After" not in headers):
@@ -174,7 +176,7 @@ def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
 
 
 async def _gather(content: aiohttp.StreamReader, most: int) -> bytes:
-    """Read to the end, and no more than *most* bytes."""
+    """Read to the end, but at most *most* bytes."""
     gathered = _Gathered(most)
     while not content.is_eof():
         gathered.add(await content.readany())
@@ -193,7 +195,7 @@ class _Gathered:
         self._room = most
 
     def add(self, piece: bytes) -> None:
-        """Take a piece, where there is room for it."""
+        """Add a piece, if there is room for it."""
         self._pieces.append(piece)
         self._room -= len(piece)
         if self._room < 0:

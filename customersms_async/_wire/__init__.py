@@ -1,1 +1,1 @@
-"""The gateway's language: bytes out, bytes in, matched to numbers. Pure; reaches values."""
+"""The gateway's protocol: bytes out, bytes in, matched to numbers. Pure; imports values."""

@@ -1,12 +1,12 @@
 """
-The gateway's language: a request as bytes, and bytes as an answer.
+The gateway's protocol: a request as bytes, and bytes as an answer.
 
 Rules of this module:
 
-1. It decides what an answer *is*; what became of each number is decided in `matching`.
-2. The gateway runs on PHP, whose types are loose. Only what decides has to be exact: an entry's
-   ``phone`` and ``success``. Any other field of a wrong type counts as absent.
-3. An answer that does not clearly say yes or no says nothing: what is not the documented shape is
+1. It decides what an answer *is*; `matching` decides the fate of each number.
+2. The gateway runs on PHP, whose types are loose. Only the deciding fields must be exact: an
+   entry's ``phone`` and ``success``. Any other field of a wrong type counts as absent.
+3. An answer that does not clearly say yes or no says nothing: anything that is not as documented is
    `Unreadable`, with any HTTP status.
 
 Source: the gateway's public documentation of ``POST /sms_system/api.php`` gives the two shapes,
@@ -48,20 +48,20 @@ _PHONE_KEY: Final = re.compile(r"\+?[0-9][0-9 ().-]{5,24}")
 _REQUEST_TIMEOUT: Final = 408
 _CLIENT_ERRORS: Final = range(400, 500)
 _NO_SENDS: Final = (None, 0, "0", "")
-#: What an object amid text has to have to be one of the gateway's, and not one of a page's script.
+#: What an object amid text must contain to be the gateway's, not part of a page's script.
 _SPEAK_OF_NUMBERS: Final = {"results", "successful_sends", "phone"}
 
 
 class Entry(msgspec.Struct, gc=False):
     """
-    What an answer says of one number: a struct, decoded at a quarter of an attrs class's cost.
+    What an answer says about one number; decoding a struct costs a quarter of an attrs class.
 
     Attributes:
         phone: The number as the gateway spells it.
         success: Whether the gateway accepted it.
-        message_id: The gateway's name for the message, or None.
+        message_id: The gateway's id of the message, or None.
         error: The gateway's text, or None.
-        code: The gateway's code as it came, or None.
+        code: The gateway's code, unchanged, or None.
     """
 
     phone: str
@@ -72,7 +72,7 @@ class Entry(msgspec.Struct, gc=False):
 
 
 class _Strict(msgspec.Struct, gc=False):
-    """The documented shape, which nearly every answer has: one pass, in C."""
+    """The documented form, which nearly every answer has: decoded in one pass, in C."""
 
     success: bool
     results: list[Entry]
@@ -85,10 +85,10 @@ class Answered:
     Carried out, number by number.
 
     Attributes:
-        entries: What it says of each number, in its own order and spelling.
-        credits: The balance it names, or None.
-        amid_text: Whether there was text around the object; then it counts only if it names
-            all numbers asked for.
+        entries: What it says about each number, in its own order and spelling.
+        credits: The balance it reports, or None.
+        amid_text: Whether there was text around the object; then it counts only if it contains
+            all requested numbers.
     """
 
     entries: Sequence[Entry] = field(repr=False)
@@ -98,7 +98,7 @@ class Answered:
 
 @frozen
 class Refused:
-    """The whole request was refused: the reason's word, the gateway's text, a balance if named."""
+    """The whole request was refused: the reason code, the gateway's text, a balance if any."""
 
     code: str
     detail: str | None = None
@@ -111,9 +111,10 @@ class TurnedAway:
     Refused for the rate, before it was carried out.
 
     Attributes:
-        code: The reason's word.
+        code: The reason code.
         detail: The gateway's text, or None.
-        retry_after: What the body asks for, in seconds or as an instant; see `pause.asked_pause`.
+        retry_after: The pause that the body asks for, in seconds or as a time; see
+            `retry_after.asked_pause`.
     """
 
     code: str
@@ -136,8 +137,8 @@ def check_text(text: object) -> str:
     Return *text* if it can be sent.
 
     Raises:
-        InvalidMessage: It is no string, is empty or only white space, or holds a lone surrogate,
-            which UTF-8 cannot carry.
+        InvalidMessage: It is not a string, is empty or only white space, or contains a lone
+            surrogate, which UTF-8 cannot encode.
     """
     if not isinstance(text, str):
         msg = f"text must be a string, not {type(text).__name__}"
@@ -162,7 +163,7 @@ def encode_request(key: ApiKey, phones: str | Sequence[str], text: str) -> bytes
     Write the body of one request.
 
     Args:
-        key: The key; the bytes hold it, so they are handed to nothing that shows itself.
+        key: The key; the bytes contain it, so they must not get into anything with a plain repr.
 
         phones: One number, sent as a string, or several, sent as an array.
 
@@ -178,13 +179,13 @@ def read_answer(
     Read an answer.
 
     Args:
-        status: The HTTP status. It decides only where the body says nothing.
+        status: The HTTP status. It decides only if the body says nothing.
 
-        body: The body, whole.
+        body: The complete body.
 
-        rate_statuses: The statuses that mean "turned away for the rate" by themselves.
+        rate_statuses: The statuses that alone mean "refused for the rate".
 
-        sent: The text of the message; what an error says in its words proves nothing.
+        sent: The text of the message; an error that echoes its words proves nothing.
     """
     strict = _read_strict(body)
     if strict is not None:
@@ -203,7 +204,7 @@ def read_answer(
 
 
 # Texts and numbers are often of a subclass of `str` (a template's, an array's), which msgspec
-# refuses unless it is made plain.
+# refuses unless it is converted.
 _encoder: Final = msgspec.json.Encoder(enc_hook=str.__str__)
 _strict: Final = msgspec.json.Decoder(_Strict)
 
@@ -231,7 +232,7 @@ def _read_alone(objects: Sequence[Object], sent: str) -> Answered | Refused | Un
 
 
 def _read_amid_text(objects: Sequence[Object]) -> Answered | Unreadable | None:
-    """Believe only what speaks of numbers; where several objects do, all of them together."""
+    """Accept only objects about numbers; if there are several, all of them together."""
     answers = [_answer_of(found, "") for found in objects if found.keys() & _SPEAK_OF_NUMBERS]
     named = [answer for answer in answers if isinstance(answer, Answered)]
     if named:
@@ -249,7 +250,7 @@ def _answer_of(found: Object, sent: str) -> Answered | Refused | Unreadable | No
         return Answered(entries, credits_left)
     if success or results or found.get("successful_sends") not in _NO_SENDS:
         # With any status: a 429 with this body must not cause a second send.
-        return Unreadable("an answer that speaks of numbers, and names none")
+        return Unreadable("an answer about numbers that contains none")
     if success is None:
         return None
     code, error = _code_and_error(found)
@@ -265,7 +266,7 @@ def _code_and_error(found: Object) -> tuple[object, str | None]:
 
 
 def _pairs(results: object) -> list[tuple[str, object]]:
-    """The entries as they come, each with its name where `results` is an object."""
+    """Return the entries in order, each with its name if `results` is an object."""
     if isinstance(results, list):
         return [("", value) for value in cast("list[object]", results)]
     return list((object_of(results) or {}).items())

@@ -1,8 +1,8 @@
 """
 JSON as PHP writes it: loose types, and warnings printed before and after it.
 
-Only what decides is asked to be exact. A value that cannot be what its field means counts as
-absent; it is never guessed, and never affects its neighbours.
+Only the deciding fields must be exact. A value that does not fit its field counts as absent; it is
+never guessed, and never affects its neighbours.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["Object", "balance", "boolean", "decode", "digits", "object_of", "obj
 
 Object: TypeAlias = dict[str, object]
 
-_MOST_OBJECTS: Final = 20  # places where an object may begin amid text; each costs a pass
+_MOST_OBJECTS: Final = 20  # positions amid text where an object may begin; each costs a pass
 _OPENING: Final = re.compile(r'\{\s*"')
 _STRING_OR_BRACE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}]', re.DOTALL)
-# One half of a pair, which is no character; JSON can spell it, and no decoder takes it.
+# Half of a surrogate pair, which is not a character; JSON can spell it, but no decoder accepts it.
 _LONE_SURROGATE: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]..",
 )
-#: Three decimals are left out: in Italy ``1.234`` is a thousand, elsewhere it is about one.
+#: Three decimals are excluded: in Italy ``1.234`` is a thousand, elsewhere it is about one.
 _BALANCE: Final = re.compile(r"\s*-?[0-9]{1,15}(?:\.(?:[0-9]{1,2}|[0-9]{4,9}))?\s*", re.ASCII)
 _NO_BALANCE: Final = 1e15
 _MOST_DIGITS: Final = 20  # `int` refuses thousands of them
@@ -35,7 +35,7 @@ _decoder: Final = msgspec.json.Decoder()
 
 
 def decode(body: str) -> object:
-    """Decode JSON, with numbers of any size; `msgspec.UNSET` where it is none."""
+    """Decode JSON, with numbers of any size; `msgspec.UNSET` if it is not JSON."""
     try:
         return _decoder.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -43,7 +43,7 @@ def decode(body: str) -> object:
 
 
 def _decode_at_leisure(body: str) -> object:
-    """Decode with the standard library, which takes numbers beyond a double as infinite."""
+    """Decode with the standard library, which reads numbers beyond a double as infinite."""
     try:
         return json.loads(body, parse_int=_whole, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -61,9 +61,9 @@ def _refuse(constant: str) -> Never:
 
 def objects_in(body: str) -> Iterator[Object]:
     """
-    Find whole JSON objects amid text, the outermost where several are nested.
+    Find complete JSON objects amid text; of nested ones, the outermost.
 
-    Each stands by itself: what is cut, or stands within another, is none.
+    Truncated objects, and objects inside others, do not count.
     """
     begin = 0
     for _ in range(_MOST_OBJECTS):
@@ -100,11 +100,12 @@ def balance(value: object) -> int | None:
     """
     Read a number of credits of any numeric type: ``98``, ``98.0``, ``"98"``, ``"98.00"``.
 
-    A fraction is rounded down, so that a floor is never overrun. ``"1,234"`` and ``"1.234"`` mean
-    different numbers in different countries, and are absent; so are ``true``, infinity and text.
+    A fraction is rounded down, so that a minimum is never undercut. ``"1,234"`` and ``"1.234"``
+    mean different numbers in different countries and count as absent; so do ``true``, infinity and
+    text.
     """
     if type(value) is int and -_NO_BALANCE < value < _NO_BALANCE:
-        return value  # as nearly every answer has it
+        return value  # as in nearly every answer
     if isinstance(value, str):
         value = float(value) if _BALANCE.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -5,7 +5,7 @@ Rules of this module:
 
 1. Every number of the request gets exactly one fate, for any answer at all.
 2. Numbers are matched by their digits, as a multiset: the gateway may reorder, respell, omit,
-   double or add entries. What the answer does not name is unknown.
+   duplicate or add entries. A number that is not in the answer is unknown.
 3. A number about which the answer contradicts itself is unknown.
 """
 
@@ -24,7 +24,7 @@ from .codec import Answered, Entry, TurnedAway
 
 __all__ = ["Match", "match_by_digits", "match_in_order"]
 
-_DECIMALS = re.compile(r"(?<=[0-9]{7})\.0+$")  # of a number that became a float on the way
+_DECIMALS = re.compile(r"(?<=[0-9]{7})\.0+$")  # a number that was converted to a float
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _MISSING = Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "the answer does not name this number")
 _CONTRADICTED = Verdict(Status.UNKNOWN, codes.CONTRADICTED, "the answer says both yes and no")
@@ -36,11 +36,11 @@ class Match:
     The fates of one request.
 
     Attributes:
-        verdicts: One for all numbers, or one for each, in the order asked.
-        message_ids: One for each number, or None where no number has one.
+        verdicts: One for all numbers, or one for each, in the order of the request.
+        message_ids: One for each number, or None if no number has one.
         surplus: Entries about numbers that are not in the request, or more than it has of them.
-        is_foreign: Whether the answer names numbers, but none of the request: it belongs to
-            another request, and so does anything else that its connection brings.
+        is_foreign: Whether the answer contains numbers, but none of the request: it belongs to
+            another request, and so does anything else that arrives on its connection.
     """
 
     verdicts: Verdict | Sequence[Verdict]
@@ -63,7 +63,7 @@ def _is_for_rate(verdict: Verdict) -> bool:
 
 def match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
     """Match the usual answer: all accepted, in the order and spelling of the request."""
-    if len(phones) == len(entries) == 1:  # a list of one costs more than the one
+    if len(phones) == len(entries) == 1:  # a list of one costs more than the item
         only = entries[0]
         if only.phone == phones[0] and only.success:
             return Match(SENT, (only.message_id or None,))

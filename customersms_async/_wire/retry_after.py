@@ -1,8 +1,8 @@
 """
-How long a server asks to be left alone when it turns a request away for the rate.
+How long a server asks to wait when it refuses a request for the rate.
 
-Rule of this module: what is asked only ever makes the pause longer. Of several hints the longest
-counts, none counts for more than `LONGEST_PAUSE`, and what cannot be read says nothing.
+Rule of this module: hints can only make the pause longer. Of several hints the longest counts, none
+counts for more than `LONGEST_PAUSE`, and unreadable ones are ignored.
 
 Sources: RFC 9110, sections 10.2.3 and 5.6.7, for ``Retry-After``.
 draft-ietf-httpapi-ratelimit-headers, in seconds from now: revisions 03 to 07 have
@@ -45,7 +45,7 @@ _FIELDS: Final = {
     "RETRY_AFTER_MS": 0.001,
 }
 _DEEPEST: Final = 3
-#: From here on a number is an instant in Unix time: as seconds from now it were 31 years.
+#: From here on a number is a Unix timestamp: as seconds from now it would be 31 years.
 _UNIX_TIME: Final = 1e9
 _UNIX_TIME_IN_MS: Final = 1e12
 _NO_NUMBER: Final = 1e18
@@ -58,15 +58,15 @@ def asked_pause(
     Return how long a refusal for the rate asks to wait.
 
     Args:
-        headers: The headers of the refusal, by names in any case.
+        headers: The headers of the refusal; names are case-insensitive.
 
-        in_body: What its body asks for; see `asked_in`.
+        in_body: The pause that its body asks for; see `asked_in`.
 
-        own: Seconds that it would be without a hint. A shorter hint that is no ``Retry-After`` is
-            ignored, since it would only bring the next refusal sooner.
+        own: Seconds to wait without a hint. A shorter hint other than ``Retry-After`` is ignored,
+            since it would only cause the next refusal sooner.
 
     Returns:
-        Seconds from 0 to 600; None where nothing usable is said.
+        Seconds from 0 to 600; None if there is no usable hint.
     """
     date = headers.get("Date")
     hints = [_from_now(hint, date) for hint in (in_body, *_resets(headers)) if hint is not None]
@@ -78,7 +78,7 @@ def asked_pause(
 
 
 def asked_in(found: Object) -> float | None:
-    """Find ``retry_after`` in an answer, however it is spelled and in objects within it."""
+    """Find ``retry_after`` in an answer, in any spelling and in nested objects."""
     return max(_fields(found, _DEEPEST), default=None)
 
 
@@ -89,11 +89,11 @@ def parse_retry_after(value: str | None, date: str | None) -> float | None:
     Args:
         value: The header: seconds in ASCII digits, or an HTTP date.
 
-        date: The ``Date`` header of the same answer. A date is read against the server's own
-            clock, so that no clock of ours can make it wrong.
+        date: The ``Date`` header of the same answer. A date is relative to the server's own clock,
+            so that an error of our clock does not matter.
 
     Returns:
-        Seconds from 0 to 600, or None where it says nothing usable.
+        Seconds from 0 to 600, or None if it is not usable.
 
     Source: RFC 9110, sections 10.2.3 and 5.6.7; a date without a zone is UTC.
     """
@@ -117,12 +117,12 @@ def _http_date(value: str) -> dt.datetime | None:
 
 
 def _resets(headers: Mapping[str, str]) -> Iterator[float | None]:
-    """Read the headers that say when a limit is reset, of limits that are used up."""
+    """Read the headers that say when an exhausted limit is reset."""
     for reset, remaining in _RESET_HEADERS:
         if not _SOME.fullmatch(headers.get(remaining, "").strip()):
             yield _number(headers.get(reset))
     plain = _QUOTED.sub("", headers.get("RateLimit", ""))
-    # Revisions to 07 have one limit with its parts set off by commas, later ones a list of limits.
+    # Up to revision 07 there is one limit with comma-separated parts, later a list of limits.
     for limit in [plain] if "reset=" in plain else plain.split(","):
         found = _RESET.search(limit)
         if found and not _REMAINING.search(limit):
@@ -147,7 +147,7 @@ def _number(value: object) -> float | None:
 
 
 def _from_now(hint: float, date: str | None) -> float | None:
-    """Read a hint as seconds from now, or as an instant, by its size."""
+    """Read a hint as seconds from now or as a timestamp, depending on its size."""
     if hint < _UNIX_TIME:
         return hint
     now = _http_date(date or "")

@@ -301,7 +301,7 @@ class CustomerSMS:
         return f"<sync {repr(self._client).removeprefix('<')}"
 
     def __reduce__(self) -> NoReturn:
-        msg = "a client holds a key and connections, and is not pickled; make it where it is used"
+        msg = "a client holds a key and connections, and cannot be pickled; create it where needed"
         raise TypeError(msg)
 
     def _call(

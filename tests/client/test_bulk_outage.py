@@ -226,5 +226,5 @@ async def test_a_refusal_for_the_rate_is_a_pause(make_client, caplog):
 
     said = [r.getMessage() for r in caplog.records if r.event.startswith("bulk.")]
     assert "is held for up to 30 s, since the gateway refused for the rate" in said[0]
-    assert "goes on after 30 s" in said[1]
+    assert "continues after 30 s" in said[1]
     assert paused_for == pytest.approx(20, abs=1)

@@ -326,7 +326,7 @@ async def test_closing_waits_as_long_as_answers_take(make_client, caplog):
     assert sending.done()
     assert 1012 == pytest.approx(asyncio.get_running_loop().time())
     said = [one.getMessage() for one in caplog.records if one.event == "client.draining"]
-    assert ["closing the client waits for what is under way: 1 tasks"] == said
+    assert ["closing the client waits for requests in flight: 1 tasks"] == said
 
 
 @pytest.mark.virtual_time

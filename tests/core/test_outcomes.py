@@ -23,7 +23,7 @@ from customersms_async.outcomes import (
     request_name,
 )
 
-DUPLICATE = Verdict(Status.NOT_SENT, codes.DUPLICATE, "stood earlier in the same run")
+DUPLICATE = Verdict(Status.NOT_SENT, codes.DUPLICATE, "appeared earlier in the same run")
 INVALID = Verdict(Status.NOT_SENT, codes.INVALID_PHONE, "is empty")
 BAD_TEXT = Verdict(Status.NOT_SENT, codes.INVALID_MESSAGE, "text is empty")
 STOPPED = Verdict(Status.NOT_SENT, codes.STOPPED)

@@ -15,7 +15,7 @@ from customersms_async.outcomes import Outcome, Progress, Report
 
 ANN, BEN = "+12125551234", "+13235554567"
 INVALID = Verdict(Status.NOT_SENT, codes.INVALID_PHONE, "is empty")
-DUPLICATE = Verdict(Status.NOT_SENT, codes.DUPLICATE, "stood earlier in the same run")
+DUPLICATE = Verdict(Status.NOT_SENT, codes.DUPLICATE, "appeared earlier in the same run")
 BLOCKED = Verdict(Status.REJECTED, "BLOCKED", "no")
 LOST = Verdict(Status.UNKNOWN, codes.ANSWER_LOST)
 NO_CREDIT = Verdict(Status.REJECTED, "INSUFFICIENT_CREDITS", "no credit")
@@ -31,7 +31,13 @@ OUTCOMES = [
     Outcome(0, ANN, Status.SENT, "msg_1", request="ab-7"),
     Outcome(1, "junk", Status.NOT_SENT, None, "INVALID_PHONE", "is empty", "row 1"),
     Outcome(
-        2, ANN, Status.NOT_SENT, None, "DUPLICATE", "stood earlier in the same run", duplicate_of=0
+        2,
+        ANN,
+        Status.NOT_SENT,
+        None,
+        "DUPLICATE",
+        "appeared earlier in the same run",
+        duplicate_of=0,
     ),
     Outcome(3, BEN, Status.REJECTED, None, "BLOCKED", "no", "row 3", "ab-7"),
 ]
