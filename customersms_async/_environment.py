@@ -48,7 +48,7 @@ def find_key(given: object) -> ApiKey | ConfigurationError:
     if given is not NOT_GIVEN:
         return read_key(given)
     if not os.environ.get("CUSTOMERSMS_API_KEY"):
-        return ConfigurationError("api_key is missing; give it, or set CUSTOMERSMS_API_KEY")
+        return ConfigurationError("api_key is missing; pass it, or set CUSTOMERSMS_API_KEY")
     return read_key(os.environ["CUSTOMERSMS_API_KEY"], "CUSTOMERSMS_API_KEY")
 
 

@@ -88,7 +88,7 @@ class Bulk:
 
     async def __aenter__(self) -> Self:
         if self._block is not Block.NEW:
-            msg = "a run has one block; make a new run"
+            msg = "a run can be entered only once; start a new run"
             raise RuntimeError(msg)
         self._block = move(self._block, Block.OPEN)
         try:

@@ -43,7 +43,7 @@ AnyPath = str | os.PathLike[str]
 
 _NO_HEADER: Final = (
     "has a number in row {}, where the names of the columns should be; "
-    "put a line like phone,name above it"
+    "add a line like phone,name above it"
 )
 
 
@@ -151,14 +151,14 @@ def _parser(country: str | None, parse_phone: ParsePhone | None) -> ParsePhone:
     if country is None:
         return parse_phone or normalize_phone
     if parse_phone is not None:
-        msg = "give country or parse_phone, not both: each says how numbers are read"
+        msg = "use country or parse_phone, not both: each says how to read numbers"
         raise ConfigurationError(msg)
     return national(country)
 
 
 def _text(text: str | None, text_file: AnyPath | None) -> str | None:
     if text is not None and text_file is not None:
-        msg = "give text or text_file, not both"
+        msg = "use text or text_file, not both"
         raise ConfigurationError(msg)
     if text_file is not None:
         file = Path(text_file)

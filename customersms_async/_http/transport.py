@@ -199,7 +199,7 @@ class _Gathered:
         self._pieces.append(piece)
         self._room -= len(piece)
         if self._room < 0:
-            msg = f"the answer is larger than {self._most:,} bytes, as no answer to this request is"
+            msg = f"the answer is larger than {self._most:,} bytes, too many for this request"
             raise TransportFailure(msg)
 
     def whole(self) -> bytes:

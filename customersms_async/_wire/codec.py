@@ -144,7 +144,7 @@ def check_text(text: object) -> str:
         msg = f"text must be a string, not {type(text).__name__}"
         raise InvalidMessage(msg)
     if not text or text.isspace():
-        msg = "text is empty; give at least one character that is not white space"
+        msg = "text is empty; it needs at least one character that is not white space"
         raise InvalidMessage(msg)
     if not text.isascii():
         _check_encodable(text)
@@ -154,7 +154,7 @@ def check_text(text: object) -> str:
 def _check_encodable(text: str) -> None:
     if found := _SURROGATE.search(text):
         place = found.start()
-        msg = f"text has a lone surrogate at position {place}, which UTF-8 cannot carry; remove it"
+        msg = f"text has a lone surrogate at position {place}, which UTF-8 cannot encode; remove it"
         raise InvalidMessage(msg)
 
 

@@ -193,7 +193,7 @@ class _Job:
         gone = [] if found is None else [line for line in found.gone if line.status == "queued"]
         left = await campaign.withdraw([line.ref or "" for line in gone])
         if taken_out := len(gone) - len(left):
-            say(f"no longer in the list, so not sent: {taken_out:,} that waited")
+            say(f"no longer in the list, so not sent: {taken_out:,} queued")
         if edited:
             say(f"edited after they were sent, so not sent again: {len(edited):,}")
 

@@ -104,7 +104,7 @@ class Connection:
         if os.environ.get("CUSTOMERSMS_API_KEY"):
             return NOT_GIVEN
         if not sys.stdin.isatty():
-            msg = "there is no key; set CUSTOMERSMS_API_KEY, or name a file with it by --key-file"
+            msg = "there is no key; set CUSTOMERSMS_API_KEY, or use --key-file"
             raise ConfigurationError(msg)
         return getpass.getpass("API key: ", stream=sys.stderr).strip()
 

@@ -60,7 +60,7 @@ def check_unchanged(file: Path, accepted: Accepted) -> None:
         Changed: It differs from what was confirmed; nothing of it was sent.
     """
     if Selection.of(file, accepted.options) != accepted.selection:
-        msg = f"{file.name} was changed while it was read; nothing was sent, look at it again"
+        msg = f"{file.name} was changed while it was being read; nothing was sent, check it again"
         raise Changed(msg)
 
 
@@ -74,7 +74,7 @@ def _check_change(changed: list[str], file: Path, selection: Selection, *, is_ne
         raise Changed(msg)
     if not is_new:
         msg = (
-            f"since it was confirmed, changed: {what}; look at it with customersms check {file}, "
+            f"since it was confirmed, changed: {what}; check it with customersms check {file}, "
             f"then confirm it: --confirm {selection.token}"
         )
         raise Changed(msg)
@@ -83,16 +83,16 @@ def _check_change(changed: list[str], file: Path, selection: Selection, *, is_ne
 def _other_token(token: str, selection: Selection) -> str:
     return (
         f"{token} confirms another list, text or options than these; "
-        f"look at them with customersms check, then --confirm {selection.token}"
+        f"check them with customersms check, then --confirm {selection.token}"
     )
 
 
 def _ask(plan: Plan, selection: Selection) -> None:
     if not sys.stdin.isatty():
-        msg = f"nobody can be asked; say --yes, or --confirm {selection.token}"
+        msg = f"there is no terminal to confirm on; use --yes, or --confirm {selection.token}"
         raise UsageError(msg)
     say("")
-    say(f"Type yes to send {plan.recipients:,} messages, anything else to leave it.")
+    say(f"Type yes to send {plan.recipients:,} messages, anything else to cancel.")
     if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
-        msg = "left; nothing was sent"
+        msg = "cancelled; nothing was sent"
         raise UsageError(msg)

@@ -68,7 +68,7 @@ class ListOptions:
             OSError: A file cannot be opened.
         """
         if self.text is not None and self.text_file is not None:
-            msg = "give --text or --text-file, not both"
+            msg = "use --text or --text-file, not both"
             raise UsageError(msg)
         return read(
             file,

@@ -85,7 +85,7 @@ def check_ref(ref: object) -> str:
         ValueError: It is empty, too long, or contains a character that no ref may have.
     """
     if not isinstance(ref, str):
-        msg = f"ref must be a string, so that it is the same tomorrow, not {type(ref).__name__}"
+        msg = f"ref must be a string, so that it stays the same, not {type(ref).__name__}"
         raise TypeError(msg)
     if not 0 < len(ref) <= _LONGEST_REF or CONFLICT_MARK in ref or not is_kept(ref):
         msg = f"ref must be a plain text of 1 to {_LONGEST_REF} characters, not {ref[:40]!r}"

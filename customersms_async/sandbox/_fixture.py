@@ -280,7 +280,7 @@ def _apply(sandbox: Sandbox, options: Mapping[str, object], key: str) -> None:
     for name in more:
         if name not in _OPTIONS:
             right = ", ".join(_OPTIONS)
-            raise ValueError(f"the marker sms_sandbox takes {right}, and no {name!r}")
+            raise ValueError(f"the marker sms_sandbox takes {right}, not {name!r}")
     sandbox.set_credits(key, more.pop("credits", CREDITS))
     faults: Any = {name: more.pop(name) for name in _FAULTS if name in more}
     sandbox.set_faults(key=key, **faults)

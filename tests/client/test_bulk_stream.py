@@ -153,7 +153,7 @@ async def test_nothing_happens_outside_the_block(make_client):
         await bulk.finish()
     with pytest.raises(RuntimeError, match="inside its block"):
         aiter(bulk)
-    with pytest.raises(RuntimeError, match="one block"):
+    with pytest.raises(RuntimeError, match="entered only once"):
         await bulk.__aenter__()
     assert (3, 3) == (len(read), gateway.ledger.total())
 

@@ -75,9 +75,12 @@ def test_a_text_that_can_be_sent(text):
     [
         (None, "text must be a string, not NoneType"),
         (b"Hi", "text must be a string, not bytes"),
-        ("", "text is empty; give at least one character that is not white space"),
-        (" \t\r\n\u00a0\u3000", "text is empty; give at least one character"),
-        ("Hi \ud83d!", "text has a lone surrogate at position 3, which UTF-8 cannot carry; remove"),
+        ("", "text is empty; it needs at least one character that is not white space"),
+        (" \t\r\n\u00a0\u3000", "text is empty; it needs at least one character"),
+        (
+            "Hi \ud83d!",
+            "text has a lone surrogate at position 3, which UTF-8 cannot encode; remove",
+        ),
         ("\udfff", "text has a lone surrogate at position 0"),
     ],
 )

@@ -63,7 +63,7 @@ def test_what_becomes_of_each():
 def test_reasons():
     """The most frequent comes first, each with the first that has it."""
     no_country = "has no country code; begin with + or 00, like +12125551234"
-    empty = "text is empty; give at least one character that is not white space"
+    empty = "text is empty; it needs at least one character that is not white space"
     messages = [
         Message(A, ""),
         Refusal(3, "EMPTY_CELL", "has nothing under 'name'"),

@@ -207,7 +207,7 @@ def test_a_text_that_cannot_be_sent(write):
 def test_half_a_character(write):
     """Some encodings can write what UTF-8 cannot."""
     path = write(b"text,phone\nx+2AA-,00 12125551234\n")
-    reason = "text has a lone surrogate at position 1, which UTF-8 cannot carry; remove it"
+    reason = "text has a lone surrogate at position 1, which UTF-8 cannot encode; remove it"
 
     assert [(2, "INVALID_MESSAGE", reason)] == refusals(path, text=None, encoding="utf-7")
 
@@ -315,7 +315,7 @@ def test_a_quote_that_is_never_closed_is_bounded(write):
             {},
             (
                 "has a number in row 1, where the names of the columns should be; "
-                "put a line like phone,name above it"
+                "add a line like phone,name above it"
             ),
         ),
         ('"phone', {}, f"row 1 {BAD_QUOTES}"),

@@ -502,7 +502,7 @@ def test_what_has_changed(people):
                 "the columns are 'Name', 'Mobile', 'Day'"
             ),
         ),
-        (["--text", " "], "text is empty; give at least one character that is not white space"),
+        (["--text", " "], "text is empty; it needs at least one character that is not white space"),
     ],
 )
 def test_a_list_that_cannot_be_used(run, people, options, said):
@@ -694,7 +694,7 @@ def test_no_key(run, monkeypatch):
     status, _, err = run("send", A, "--text", "Hi", *endpoint)
 
     assert Exit.ERROR == status
-    said = "there is no key; set CUSTOMERSMS_API_KEY, or name a file with it by --key-file"
+    said = "there is no key; set CUSTOMERSMS_API_KEY, or use --key-file"
     assert [f"customersms: {said}"] == err
 
 

@@ -95,7 +95,7 @@ def test_nobody_has_confirmed(run, write, sms_sandbox):
     status, _, err = run("bulk", write(A), *TEXT)
 
     assert Exit.USAGE == status
-    assert "nobody can be asked; say --yes, or --confirm " in err[-1]
+    assert "there is no terminal to confirm on; use --yes, or --confirm " in err[-1]
     assert 0 == len(sms_sandbox.requests)
 
 

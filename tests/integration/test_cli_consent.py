@@ -79,7 +79,7 @@ def test_a_token_confirms_what_it_was_made_for(people):
 
     assert (
         "00000000 confirms another list, text or options than these; "
-        f"look at them with customersms check, then --confirm {token}"
+        f"check them with customersms check, then --confirm {token}"
     ) == str(caught.value)
     confirm(people, token=token)
     confirm(people)
@@ -96,7 +96,7 @@ def test_a_list_that_has_grown_is_confirmed_again(people):
 
     assert (
         "since it was confirmed, changed: the list; "
-        f"look at it with customersms check {people}, then confirm it: --confirm {token}"
+        f"check it with customersms check {people}, then confirm it: --confirm {token}"
     ) == str(caught.value)
     confirm(people, token=token)
     confirm(people)
@@ -109,7 +109,7 @@ def test_a_list_that_is_saved_while_it_is_read(people):
     people.write_text("phone\n+13235554567\n")
 
     with pytest.raises(
-        Changed, match=r"people\.csv was changed while it was read; nothing was sent"
+        Changed, match=r"people\.csv was changed while it was being read; nothing was sent"
     ):
         check_unchanged(people, accepted)
 
@@ -134,7 +134,7 @@ def test_a_person_is_asked(people, monkeypatch, capsys, line):
     confirm(people)
 
     assert (
-        "\nType yes to send 2,000 messages, anything else to leave it.\n" == capsys.readouterr().err
+        "\nType yes to send 2,000 messages, anything else to cancel.\n" == capsys.readouterr().err
     )
 
 
@@ -143,7 +143,7 @@ def test_a_person_says_no(people, monkeypatch, line):
     """Anything but yes leaves it."""
     answer_at_a_terminal(monkeypatch, line)
 
-    with pytest.raises(UsageError, match="left; nothing was sent"):
+    with pytest.raises(UsageError, match="cancelled; nothing was sent"):
         confirm(people)
     assert Accepted.read(people, NAME) is None
 
@@ -153,7 +153,7 @@ def test_nobody_can_be_asked(people, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     token = wanted(people).selection.token
 
-    with pytest.raises(UsageError, match=f"say --yes, or --confirm {token}"):
+    with pytest.raises(UsageError, match=f"use --yes, or --confirm {token}"):
         confirm(people)
 
 

@@ -111,7 +111,7 @@ def test_what_waits_and_was_taken_out(send, results):
     _, out, err, sent = send(*rows[:2], rows[2].replace("n2", "Cy"))
 
     assert [(numbers(3)[2], "Hi Cy")] == sent
-    assert "no longer in the list, so not sent: 2 that waited" in err
+    assert "no longer in the list, so not sent: 2 queued" in err
     assert out[0].startswith("3 sent, 0 rejected, 0 unknown, 2 not sent, 0 waiting")
     assert ["sent"] * 3 == [status for _, status, *_ in results()]
 

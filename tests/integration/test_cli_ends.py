@@ -113,7 +113,7 @@ def test_a_file_that_is_not_there(run, people):
         (("--max-credits", "0"), "Must be >= 1"),
         (("--delimiter", "xx"), "--delimiter must be one character, like ';', or tab, not 'xx'"),
         (("--delimiter", '"'), "--delimiter must be one character"),
-        (("--text-file", "{}"), "give --text or --text-file, not both"),
+        (("--text-file", "{}"), "use --text or --text-file, not both"),
         (("--hours", "8-21"), "--hours must be like 08:00-21:00, not '8-21'"),
         (("--hours", "25:00-26:00"), "--hours "),
         (("--hours", "08:00-21:00 Europe/Nowhere"), "--hours "),

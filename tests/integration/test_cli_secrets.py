@@ -98,8 +98,8 @@ def test_the_real_gateway_is_named_before_anything_leaves(home, monkeypatch):
     lines = done.stderr.splitlines()
 
     assert (Exit.USAGE, "") == (done.returncode, done.stdout)
-    assert "customersms.pro is a real gateway: 3 messages will be paid for." == lines[-2]
-    assert lines[-1].startswith("customersms: nobody can be asked; say --yes, or --confirm ")
+    assert "customersms.pro is a real gateway: 3 messages will cost money." == lines[-2]
+    assert "there is no terminal to confirm on; use --yes, or --confirm " in lines[-1]
     assert not people.with_name("people.csv.sms.db").exists()
 
 
@@ -112,4 +112,4 @@ def test_what_is_left_is_what_will_be_paid(home, sms_sandbox, capsys):
     lines = capsys.readouterr().err.splitlines()
 
     assert Exit.STOPPED == status  # it is bound to the other gateway, so that nothing leaves
-    assert "gateway.invalid is a real gateway: 2 messages will be paid for." in lines
+    assert "gateway.invalid is a real gateway: 2 messages will cost money." in lines

@@ -66,7 +66,7 @@ class KeyLimit:
         values = attrs.asdict(self)
         for name in settings:
             if name not in values:
-                raise ValueError(f"a limit has {', '.join(values)}, and no {name!r}")
+                raise ValueError(f"a limit takes {', '.join(values)}, not {name!r}")
         return KeyLimit(**{**values, **cast("dict[str, Any]", settings)})
 
     def make_rule(self) -> Rule:
