@@ -9,6 +9,7 @@ Rules of this module:
    have to be discarded.
 3. Nothing is retried here. If the answer to a commit was lost, the owner of the job finds out by
    its token whether it took place.
+4. A process that is frozen within a transaction loses it: its locks would hold up all others.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ Result = TypeVar("Result")
 
 #: Seconds for connecting, and for one statement.
 _PATIENCE: Final = 10.0
+
+#: Seconds after which the server ends a transaction in which nothing happens; less than a statement
+#: of another process waits for its locks.
+_FROZEN: Final = 5.0
 
 #: Connections: one for the run's jobs, which come one by one, one for heartbeats, one for readers.
 _CONNECTIONS: Final = 4
@@ -108,6 +113,7 @@ class PostgresEngine:
             max_size=_CONNECTIONS,
             timeout=_PATIENCE,
             command_timeout=_PATIENCE,
+            init=_limit_transactions,
             reset=_leave_as_it_is,
         )
         await self.run(migrate(self.kind, self.prefix))
@@ -172,6 +178,11 @@ class PostgresEngine:
             await asyncio.wait_for(pool.close(), _PATIENCE)
         except self._failures:
             pool.terminate()
+
+
+async def _limit_transactions(connection: _Connection) -> None:
+    milliseconds = round(_FROZEN * 1000)
+    await connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
 
 
 async def _leave_as_it_is(_: object) -> None:

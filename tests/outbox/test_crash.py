@@ -17,6 +17,7 @@ import pytest
 
 from customersms_async import Message, Status, StopRules
 from customersms_async.outbox import Campaign
+from customersms_async.outbox._core.migrate import read_meta, write_meta
 from customersms_async.sandbox import Sandbox
 from tests.support.crash_notes import note
 from tests.support.outbox_gateway import (
@@ -214,6 +215,35 @@ async def test_stopped_while_the_answer_comes(make_engine):
         await ended(children[0])
 
     assert 0 == compare(ledger, await fates(make_engine()))
+
+
+def stand_still():
+    """Write a row, and stop before the commit."""
+    yield from write_meta("tried", "by one that stands still")
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+async def test_stopped_within_a_transaction(make_engine):
+    """PostgreSQL takes its locks away, so that the others go on."""
+
+    async def stop():
+        await frozen.open()
+        await frozen.run(stand_still())
+
+    frozen, other = make_engine(), make_engine()
+    await fill(make_engine())
+    pid = in_a_child(stop)
+    assert os.WIFSTOPPED(await ended(pid, os.WUNTRACED))
+
+    try:
+        await other.open()
+        await other.run(write_meta("tried", "by another"))
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        await ended(pid)
+
+    assert "by another" == await other.run(read_meta("tried"))
 
 
 async def test_three_processes_share_one_campaign(make_engine):
