@@ -87,7 +87,7 @@ class Desk(Protocol):
         ...
 
 
-class LeasedSlot(msgspec.Struct, eq=False, gc=False):
+class LeasedSlot(msgspec.Struct, eq=False):
     """Permission to send one request; see `Slot`."""
 
     desk: Desk

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from customersms_async import LocalLimiter, Rate
-from tests.support.callers import BULK, SEND, take, take_all, usage_now
+from tests.support.callers import BULK, KEY, SEND, take, take_all, usage_now
 from tests.support.loops import LONG, LoopThread
 
 
@@ -402,3 +402,29 @@ def test_a_keyboard_interrupt_loses_nothing():
     usage = usage_now(limiter)
     assert (0, 0) == (usage.in_flight, usage.waiting)
     assert 2 == len(asyncio.run(take_all(limiter, 2)))
+
+
+def account_of_a_dropped_task():
+    """Drop a task that holds a slot, with its loop and its limiter; return its account, weakly."""
+    limiter, loop = LocalLimiter(), asyncio.new_event_loop()
+
+    async def hold():
+        slot = await take(limiter, BULK)
+        await asyncio.get_running_loop().create_future()
+        slot.unused()
+
+    task = loop.create_task(hold())
+    for _ in range(3):
+        loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert not task.done()
+    return weakref.ref(limiter._account(KEY))
+
+
+def test_the_garbage_collector_sees_through_slots():
+    """One collection frees an account to which a dropped task refers by its slot alone."""
+    account = account_of_a_dropped_task()
+
+    gc.collect()
+
+    assert account() is None
