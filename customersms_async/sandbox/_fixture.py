@@ -272,6 +272,8 @@ def an_account(
 def _close(sandbox: Sandbox, key: str, name: str) -> None:
     reason = f"it belonged to {name}, which has ended; make a new client in each test"
     sandbox.close_account(key, reason=reason)
+    for stranger in {one.key for one in sandbox.requests if one.code == INVALID_API_KEY.code}:
+        sandbox.clear(stranger)
     sandbox.reset_clock()
 
 

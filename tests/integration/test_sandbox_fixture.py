@@ -194,6 +194,17 @@ def test_faults_of_another(sms_sandbox, request):
     thread.call(lambda: thread.sandbox.close_account(key))
 
 
+def test_nothing_is_left_of_a_wrong_key(sms_sandbox, request):
+    """Requests with a key that no account has are forgotten with the test that sent them."""
+    thread = request.getfixturevalue("_sms_sandbox_thread")
+    fields = {"api_key": "cspro_nobody", "phone": PHONE, "message": "Hello"}
+    with an_account(thread, {}) as other:
+        refused = requests.post(other.endpoint, json=fields, timeout=10).json()
+
+    assert "INVALID_API_KEY" == refused["code"]
+    assert set() == thread.sandbox._service.handler.mailboxes.by_key.keys()
+
+
 def test_nothing_is_left_of_earlier_tests(sms_sandbox, request):
     """The sandbox that all tests share holds this one's account, and nothing of those before."""
     handler = request.getfixturevalue("_sms_sandbox_thread").sandbox._service.handler
