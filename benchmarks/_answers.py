@@ -1,5 +1,5 @@
 """
-What the measured clients expect to hear: one accepted message, in the shape of each API.
+The answers that the measured clients expect: one accepted message, in the form of each API.
 
 Sources: the documentation of the gateway, and the examples of an answer in those of Twilio
 (``POST /2010-04-01/Accounts/{Sid}/Messages.json``), Telnyx (``POST /v2/messages``), Vonage
@@ -14,7 +14,7 @@ import orjson
 
 __all__ = ["PATH", "accepted"]
 
-#: Where our gateway serves.
+#: The path of our gateway.
 PATH: Final = "/sms_system/api.php"
 
 _TWILIO: Final = {
@@ -84,7 +84,7 @@ _SLACK: Final = {
     "message": {"text": "Your code is 4711", "type": "message", "ts": "1503435956.000247"},
 }
 
-#: Beginnings of a path, and the answer.
+#: Prefixes of paths, and their answers.
 _OTHERS: Final = tuple(
     (begin, orjson.dumps(answer))
     for begin, answer in (

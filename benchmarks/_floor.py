@@ -1,4 +1,4 @@
-"""The floor: one POST over a bare `asyncio.Protocol`, which knows no more of HTTP than a length."""
+"""The floor: one POST over a bare `asyncio.Protocol` that knows only HTTP's Content-Length."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Connection(asyncio.Protocol):
     """A connection that carries one request at a time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)
         self._received = bytearray()
         self._loop = asyncio.get_running_loop()
@@ -28,7 +28,7 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[bytes]
 
     def data_received(self, data: bytes) -> None:
-        """Give the body of an answer that is here whole."""
+        """Return the body of an answer that has arrived completely."""
         received = self._received
         received += data
         if not self._ends_at:
@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
             self._ends_at = 0
 
     async def post(self, path: str, body: bytes) -> bytes:
-        """Send *body*, and give the body of the answer."""
+        """Send *body*, and return the body of the answer."""
         self._answer = self._loop.create_future()
         self._transport.write(_HEAD % (path.encode(), len(body)) + body)
         return await self._answer

@@ -1,8 +1,8 @@
 """
-A gateway for measuring: as fast as Python allows, in a process of its own, on 127.0.0.1.
+A gateway for benchmarks: as fast as Python allows, in a separate process, on 127.0.0.1.
 
-It accepts every number and keeps nothing; to the clients of other services it speaks the language
-of theirs. Run as a program it prints its port and serves until its standard input is closed.
+It accepts every number and stores nothing; clients of other services get answers in their own
+format. Run as a program, it prints its port and serves until its standard input is closed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Gateway(asyncio.Protocol):
 
 @contextmanager
 def gateway() -> Iterator[str]:
-    """Run the gateway in a process of its own, and give its address, without a path."""
+    """Run the gateway in a separate process, and return its URL without a path."""
     with subprocess.Popen(
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

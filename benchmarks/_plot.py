@@ -1,4 +1,4 @@
-"""What all pictures have in common: the colours, and the size at which a README shows them."""
+"""The common style of all pictures: colours, and the size at which a README shows them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BAND = "#eef4fa"
 
 @contextmanager
 def sheet(height: float, path: Path) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure so many inches high, with axes in inches from its top, and save it."""
+    """Make a figure of *height* inches, with axes in inches from its top, and save it."""
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 8, "text.color": INK}):
         figure = Figure(figsize=(WIDTH, height), dpi=200, facecolor="white")
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
@@ -46,7 +46,7 @@ def sheet(height: float, path: Path) -> Iterator[tuple[Figure, Axes]]:
 
 
 def headline(axes: Axes, text: str, below: str) -> None:
-    """Write what the picture says, and what is measured."""
+    """Write the headline, and what is measured."""
     axes.text(NAMES, 0.30, text, size=11.5, weight="bold")
     axes.text(NAMES, 0.53, below, color=PALE)
 
@@ -65,7 +65,7 @@ def foot(axes: Axes, height: float, circumstances: str) -> None:
 
 
 def plain(axes: Axes) -> None:
-    """Take away from axes whatever is not needed."""
+    """Remove from the axes what is not needed."""
     axes.patch.set_alpha(0)
     axes.tick_params(length=2, width=0.5, color=PALE, labelsize=7, labelcolor=PALE)
     for side, spine in axes.spines.items():

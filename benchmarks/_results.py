@@ -1,8 +1,7 @@
 """
 Results: what was measured, when and on what, as JSON for programs and as Markdown for people.
 
-Figures are written as they were measured, and never by hand. A bound that is missed is named, and
-makes the program fail.
+Figures are written as measured, never by hand. A missed bound is named, and makes the program fail.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ __all__ = [
     "shown",
 ]
 
-#: Where results are kept, one JSON and one Markdown file for each program.
+#: The folder of results, with one JSON and one Markdown file per program.
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -43,8 +42,8 @@ class Spread:
     One figure for several runs.
 
     Attributes:
-        value: What stands for all of them.
-        low: The lowest, or None where only the highest is of interest.
+        value: The figure that represents them.
+        low: The lowest, or None if only the highest matters.
         high: The highest.
     """
 
@@ -59,14 +58,14 @@ class Spread:
         return f"{value} ({shown(self.low)}–{high})"
 
 
-#: What stands in a table; None is a dash.
+#: The content of a table cell; None is a dash.
 Cell = str | int | float | Spread | None
 #: Cells by column.
 Row = Mapping[str, Cell]
 
 
 def shown(cell: Cell) -> str:
-    """Write a cell as people read it: two or three digits."""
+    """Format a cell for people: two or three digits."""
     if cell is None:
         return "–"
     if not isinstance(cell, float):
@@ -76,13 +75,13 @@ def shown(cell: Cell) -> str:
 
 
 def median(figures: Iterable[float]) -> Spread:
-    """Give the median, the lowest and the highest."""
+    """Return the median, the lowest and the highest."""
     known = list(figures)
     return Spread(statistics.median(known), min(known), max(known))
 
 
 def mean_and_worst(figures: Iterable[float]) -> Spread:
-    """Give the mean and the highest."""
+    """Return the mean and the highest."""
     known = list(figures)
     return Spread(statistics.fmean(known), None, max(known))
 
@@ -90,7 +89,7 @@ def mean_and_worst(figures: Iterable[float]) -> Spread:
 @frozen
 class Table:
     """
-    Rows that have the same columns, the first of which names the row.
+    Rows with the same columns, the first of which names the row.
 
     Attributes:
         title: What the figures are, with their units.
@@ -114,10 +113,10 @@ class Table:
 @frozen
 class Bound:
     """
-    What a figure must not exceed.
+    A bound that a figure must not exceed.
 
     Attributes:
-        what: Whose figure it is.
+        what: The name of the figure.
         seen: The figure.
         most: The bound.
     """
@@ -132,7 +131,7 @@ class Bound:
 
     @property
     def row(self) -> Row:
-        """Give the row of a table."""
+        """Return it as a row of a table."""
         word = "yes" if self.is_kept else "**no**"
         return {"bound": self.what, "seen": self.seen, "at most": self.most, "kept": word}
 
@@ -156,14 +155,14 @@ def _machine() -> str:
 @frozen
 class Result:
     """
-    What one program has measured.
+    The result of one program.
 
     Attributes:
-        name: Of its files.
+        name: The name of its files.
         title: Its headline.
-        packages: Of whose versions the figures are.
-        tables: By their names in the JSON.
-        bounds: What is promised.
+        packages: The packages whose versions are recorded.
+        tables: The tables, by their names in the JSON.
+        bounds: The bounds.
     """
 
     name: str
@@ -198,7 +197,7 @@ class Result:
         return json.dumps(known, indent=1, ensure_ascii=False) + "\n"
 
     def publish(self) -> int:
-        """Write both files, print what people read, and give the exit code of the program."""
+        """Write both files, print the Markdown, and return the exit code of the program."""
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{self.name}.json").write_text(self.to_json(), "utf-8")
         (RESULTS / f"{self.name}.md").write_text(self.to_markdown(), "utf-8")

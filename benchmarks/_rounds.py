@@ -1,8 +1,8 @@
 """
-Rounds in which all take turns, so that a machine that gets slower gets slower for all.
+Rounds in which all contestants take turns, so that a slower machine affects them equally.
 
-What counts is the CPU time of this process, and of two contestants the median of the ratios within
-a round, in which a slow moment of the machine cancels out.
+The figures are the CPU time of this process and, for two contestants, the median of the ratios
+within a round, in which a slow moment of the machine cancels out.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from benchmarks._results import Row, median
 
 __all__ = ["Rounds", "Work", "costs", "cpu_rounds", "ratio", "rounds"]
 
-#: Figures by contestant, one a round.
+#: Figures by contestant, one per round.
 Rounds = Mapping[str, Sequence[float]]
-#: Does something, and gives how many were done.
+#: Does some work, and returns how many units were done.
 Work = Callable[[], Awaitable[int]]
 
 
 def rounds(measure: Callable[[], Mapping[str, float]], count: int) -> dict[str, list[float]]:
-    """Measure so many times; *measure* gives a figure of each contestant."""
+    """Measure *count* times; *measure* returns a figure for each contestant."""
     seen = [measure() for _ in range(count)]
     return {name: [one[name] for one in seen] for name in seen[0]}
 
 
 async def cpu_rounds(works: Mapping[str, Work], count: int) -> dict[str, list[float]]:
-    """Give the microseconds of CPU for each that was done; the order changes with each round."""
+    """Return the microseconds of CPU per unit; the order changes with each round."""
     dice, order = random.Random(0), list(works)
-    for name in order:  # whatever is made at first use is made
+    for name in order:  # warm up: things made at first use are made
         await works[name]()
     gc.collect()
-    gc.freeze()  # what one contestant has imported is no work of another's
+    gc.freeze()  # imports of one contestant must not be work for another
     seen: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(count):
         dice.shuffle(order)
@@ -53,14 +53,14 @@ async def _cpu(work: Work) -> float:
 
 
 def ratio(seen: Rounds, name: str, to: str) -> float:
-    """Give the median of the rounds' ratios."""
+    """Return the median of the rounds' ratios."""
     if len(seen[name]) != len(seen[to]):  # not measured in the same rounds
         return statistics.median(seen[name]) / statistics.median(seen[to])
     return statistics.median(a / b for a, b in zip(seen[name], seen[to], strict=True))
 
 
 def costs(seen: Rounds, to: str, *, who: str) -> list[Row]:
-    """Give the rows of a table: *who* is the title of its first column."""
+    """Return the rows of a table: *who* is the title of its first column."""
     return [
         {who: name, "µs": median(known), f"÷ {to}": ratio(seen, name, to)}
         for name, known in seen.items()

@@ -1,10 +1,10 @@
 """
-The clients of other services, pointed at this machine by what they offer for it.
+The clients of other services, pointed at this machine with their own options.
 
-- twilio: its documented custom HTTP client, which puts another address in the place of its own.
+- twilio: its documented custom HTTP client, which replaces the URL.
 - telnyx and slack_sdk: ``base_url``.
-- vonage: ``rest_host``; it speaks https alone, so that the certificate of the other side must be
-  one that `requests` trusts (``REQUESTS_CA_BUNDLE``).
+- vonage: ``rest_host``; it uses https only, so the server's certificate must be one that `requests`
+  trusts (``REQUESTS_CA_BUNDLE``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vonage_sms import SmsMessage
 
 __all__ = ["FROM", "TEXT", "Send", "slack_sdk", "telnyx_sdk", "twilio_sdk", "vonage_sdk"]
 
-#: Sends one message to a number, and gives what the caller is given.
+#: Sends one message to a number, and returns the client's result.
 Send = Callable[[str], Awaitable[object]]
 
 TEXT: Final = "Your code is 4711"
@@ -40,7 +40,7 @@ class _PointedElsewhere(AsyncTwilioHttpClient):
         self._seconds = seconds
 
     async def request(self, method: str, url: str, *args: Any, **options: Any) -> Response:
-        options["timeout"] = self._seconds  # what its own option says is not passed on
+        options["timeout"] = self._seconds  # its own option is not passed on
         return await super().request(method, self._base + urlsplit(url).path, *args, **options)
 
 
@@ -74,7 +74,7 @@ async def telnyx_sdk(base: str, seconds: float | None = None) -> AsyncIterator[S
 async def slack_sdk(
     base: str, seconds: int = 30, handlers: list[AsyncRetryHandler] | None = None
 ) -> AsyncIterator[Send]:
-    """``client.chat_postMessage`` of ``AsyncWebClient``; by default a session for each request."""
+    """``client.chat_postMessage`` of ``AsyncWebClient``; by default with a session per request."""
     client = slack.AsyncWebClient(
         token="xoxb-token", base_url=f"{base}/api/", timeout=seconds, retry_handlers=handlers
     )

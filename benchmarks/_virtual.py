@@ -1,8 +1,8 @@
 """
-Virtual time for whatever is measured: ten minutes take as long as their work.
+Virtual time for benchmarks: ten minutes take only as long as their work.
 
-What waits by asyncio runs on a loop whose clock jumps to the next timer. What reads a clock of the
-module `time` is given that loop's clock instead, by a patch of the one name where it reads it.
+Code that waits with asyncio runs on a loop whose clock jumps to the next timer. Code that reads a
+clock of the module `time` gets that loop's clock instead, by a patch of the name it uses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Loop(VirtualTimeLoop):
-    """Runs in place what is meant for a thread, whose time would not be this loop's."""
+    """Runs work for threads in place, since a thread would not have this loop's time."""
 
     def run_in_executor(
         self,
@@ -36,7 +36,7 @@ class Loop(VirtualTimeLoop):
         future = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as exc:  # noqa: BLE001  # it belongs to whoever awaits the future
+        except Exception as exc:  # noqa: BLE001  # it is raised where the future is awaited
             future.set_exception(exc)
         return future
 
@@ -54,10 +54,10 @@ def run(main: Callable[[], Awaitable[T]], *, clocks: Iterable[str] = ()) -> T:
     Run *main* in virtual time.
 
     Args:
-        main: Called within the loop, so that it may make there what belongs to it.
+        main: Called inside the loop, so that it can create objects that belong to it.
 
         clocks: Names to patch meanwhile, such as ``"limits.aio.storage.memory.time"``: the module
-            `time` as somebody else's module imported it, or one function of it.
+            `time` as imported by another module, or one of its functions.
     """
     loop = Loop()
     with contextlib.ExitStack() as stack, asyncio.Runner(loop_factory=lambda: loop) as runner:

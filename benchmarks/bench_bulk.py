@@ -1,9 +1,9 @@
 """
-What a million numbers cost: CPU, peak memory, and what is kept, beside the usual code.
+The cost of a million numbers: CPU, peak memory, and memory kept, compared with the usual code.
 
-In requests of 100 and of 1,000 numbers, to a fast gateway in a process of its own. The CPU is that
-of 20,000 numbers, since all take turns in each round; the memory that of a million. The results go
-to ``benchmarks/results``: ``bulk.json`` and ``bulk.md``. It fails where a bound is missed.
+In requests of 100 and of 1,000 numbers, to a fast gateway in a separate process. CPU is measured
+with 20,000 numbers, since all take turns in each round; memory with a million. The results go to
+``benchmarks/results``: ``bulk.json`` and ``bulk.md``. It fails if a bound is missed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def _work(contestant: Contestant, base: str, size: int) -> int:
 
 
 def measure_cpu(base: str, size: int) -> Rounds:
-    """Give the microseconds of a number, by contestant, one a round."""
+    """Return the microseconds per number, by contestant, one figure per round."""
     works = {
         name: functools.partial(_work, contestant, base, size)
         for name, contestant in CONTESTANTS.items()
@@ -62,7 +62,7 @@ def _cpu_row(name: str, seen: Mapping[int, Rounds]) -> Row:
 
 
 def measure_memory(base: str) -> list[Row]:
-    """Give the rows of the table on memory."""
+    """Return the rows of the memory table."""
     return [
         {
             "what": name,

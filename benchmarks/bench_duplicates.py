@@ -1,9 +1,9 @@
 """
 One message, and the copies of it that reach the server when something goes wrong.
 
-On real sockets of this machine, each client at its defaults but for a time-out of one second. The
-results go to ``benchmarks/results``: ``duplicates.json`` and ``duplicates.md``. It fails where a
-message of ours may have been sent twice, or where its caller is told a wrong fate.
+On real sockets of this machine; each client has its defaults, except for a timeout of one second.
+The results go to ``benchmarks/results``: ``duplicates.json`` and ``duplicates.md``. It fails if a
+message of ours may have been sent twice, or if its caller is told a wrong fate.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PACKAGES = (
     "slack-sdk",
 )
 ONCE = "429 once"
-#: What ours must tell.
+#: What our client must report.
 EXPECTED: Mapping[str, type] = {
     **dict.fromkeys(LEFT, OutcomeUnknown),
     **dict.fromkeys(NEVER_LEFT, NotSent),
@@ -50,7 +50,7 @@ Results = Mapping[str, Mapping[str, Seen]]
 
 @contextlib.contextmanager
 def _certificate() -> Iterator[ssl.SSLContext]:
-    """Make a certificate for this machine that `requests` trusts meanwhile."""
+    """Make a certificate for this machine that `requests` trusts for now."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -68,8 +68,8 @@ async def _all_mishaps(client: Client, context: ssl.SSLContext) -> dict[str, See
 
 
 def measure() -> Results:
-    """Let every client meet every mishap."""
-    logging.disable()  # each of them says what it thinks of it
+    """Run every client through every mishap."""
+    logging.disable()  # every client logs it in its own way
     warnings.simplefilter("ignore")
     with _certificate() as context:
         return {

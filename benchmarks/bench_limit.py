@@ -1,8 +1,8 @@
 """
-The rate limiter beside its peers, in one run: ``make bench-limit``.
+Compares the rate limiter with others, in one run: ``make bench-limit``.
 
-What is measured and how, the modules of `benchmarks.limit` say. The results go to
-``benchmarks/results``: ``limit.json``, ``limit.md`` and ``limit.png``. It fails where a bound is
+The modules of `benchmarks.limit` describe what is measured and how. The results go to
+``benchmarks/results``: ``limit.json``, ``limit.md`` and ``limit.png``. It fails if a bound is
 missed.
 """
 

@@ -1,9 +1,9 @@
 """
-Figures within sentences of README and docs, from the result files as those in tables are.
+Figures in sentences of README and docs, taken from the result files like those in tables.
 
-A `Figure` is a sentence with ``{}`` where the figure stands; line ends of the page do not matter.
-`filled` puts in what the result files have now. `MEASURES` finds what looks measured in a text, so
-that no such figure is written without a source: a `Figure`, or a line of `HELD`.
+A `Figure` is a sentence with ``{}`` in place of the figure; line breaks of the page do not matter.
+`filled` inserts the current figures of the result files. `MEASURES` finds figures that look
+measured, so that each has a source: a `Figure`, or a line of `HELD`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RULES: Final = (
 MB: Final = 2**20
 MILLION: Final = 1_000_000
 
-#: What looks like a measured figure: a number with the unit of one.
+#: What looks like a measured figure: a number with a unit of measurement.
 MEASURES: Final = re.compile(r"\d[\d,.]*\s(?:%|µs|ms|MB|bytes|times)(?=\W)")
 
 
@@ -43,8 +43,8 @@ class Figure:
 
     Attributes:
         page: The page, from the root of the project.
-        sentence: What it stands in, with ``{}`` for the figure.
-        read: Gives the figure as it is to be written.
+        sentence: The sentence, with ``{}`` for the figure.
+        read: Returns the figure as text.
     """
 
     page: str
@@ -53,7 +53,7 @@ class Figure:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """Find the sentence, with whichever figure."""
+        """Match the sentence, with any figure."""
         before, after = (r"\s+".join(map(re.escape, half.split(" "))) for half in self._halves)
         return re.compile(rf"({before})([\d.,]*\d(?: and \d+)?)({after})")
 
@@ -69,7 +69,7 @@ def _results(file: str) -> Mapping[str, Any]:
 
 
 def _cells(file: str, table: str, column: str) -> dict[str, Any]:
-    """Give a column, by the first cells of its rows."""
+    """Return a column, by the first cells of its rows."""
     rows = _results(file)["tables"][table]["rows"]
     return {str(next(iter(row.values()))): _plain(row[column]) for row in rows}
 
@@ -83,7 +83,7 @@ def _cell(file: str, table: str, column: str, row: str) -> Callable[[], str]:
 
 
 def _days(*files: str) -> str:
-    """Give the days of a month on which the files were written."""
+    """Return the days of the month on which the files were written."""
     dates = sorted({dt.date.fromisoformat(_results(file)["date"]) for file in files})
     return " and ".join(str(date.day) for date in dates)
 
@@ -177,10 +177,10 @@ HELD: Final = {
 
 def filled(name: str, page: str) -> str:
     """
-    Give a page with the figures of its sentences as the result files have them.
+    Return a page with the current figures in its sentences.
 
     Raises:
-        LookupError: A sentence does not stand in the page exactly once.
+        LookupError: A sentence is not in the page exactly once.
     """
     for figure in FIGURES:
         if figure.page == name:
@@ -195,7 +195,7 @@ def filled(name: str, page: str) -> str:
 
 
 def unsourced(name: str, page: str) -> list[str]:
-    """Give what looks measured in the text of a page, and has no source."""
+    """Return the figures in a page that look measured and have no source."""
     text = re.sub(r"(?ms)^```.*?^```$|<!-- results .*?<!-- end -->", "", page)
     for figure in FIGURES:
         if figure.page == name:

@@ -1,4 +1,4 @@
-"""How coroutine tests are run: each in an event loop of its own, real or virtual."""
+"""How coroutine tests are run: each in its own event loop, real or virtual."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.support.closings import CLOSINGS
 from tests.support.virtual_time import VirtualTimeLoop
 
-#: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` leaves them out.
+#: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` skips them.
 SLOW = {
     "test_accessibility.py",
     "test_applications.py",
@@ -52,17 +52,17 @@ SLOW = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker that puts a test into virtual time."""
+    """Register the marker that runs a test in virtual time."""
     config.addinivalue_line(
         "markers", "virtual_time: run in a loop whose clock jumps to the next timer"
     )
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # As a shell starts what runs in the background; programs that are interrupted inherit it.
+        # As in a shell's background jobs; programs that tests interrupt inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and run those files first: one that began last would be waited for."""
+    """Mark slow tests, and run their files first, so that none is left running alone at the end."""
     for item in items:
         if item.path.name in SLOW:
             item.add_marker("slow")
@@ -84,7 +84,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 async def _run(item: pytest.Function, test: Coroutine[Any, Any, None]) -> None:
-    """Run a test, and then in the same loop what its fixtures want closed."""
+    """Run a test, and then the cleanup of its fixtures in the same loop."""
     if os.environ.get("CUSTOMERSMS_TEST_TASKS") == "eager":
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     try:
@@ -103,7 +103,7 @@ def _loop_factory(item: pytest.Function) -> Callable[[], asyncio.AbstractEventLo
     if item.get_closest_marker("virtual_time"):
         return VirtualTimeLoop
     if os.environ.get("CUSTOMERSMS_TEST_LOOP") == "uvloop":
-        import uvloop  # noqa: PLC0415  # only where it is asked for: not every platform has it
+        import uvloop  # noqa: PLC0415  # only on request: not every platform has it
 
         return uvloop.new_event_loop
     return None

@@ -1,4 +1,4 @@
-"""A web application as it is served: started for real, put under load, and ended by SIGTERM."""
+"""A web application in production form: really started, put under load, and ended by SIGTERM."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ROOT = Path(__file__).parents[2]
 SECONDS = float(os.environ.get("CUSTOMERSMS_LOAD_SECONDS", "5"))
 
 
-#: How many messages a person has, by what the application told them; "nothing" is no answer.
+#: How many messages a person may have, by what the application told them; "nothing" is no answer.
 FITTING = {"sent": {1}, "not sent": {0}, "unknown": {0, 1}, "nothing": {0}}
 
 
 class Arrivals:
     """
-    Latency of a gateway that tells of one arrival; each is in flight for *seconds*.
+    Latency of a gateway that signals one arrival; each request is in flight for *seconds*.
 
     Attributes:
         reached: Set at the arrival with the number *count*.
@@ -67,11 +67,11 @@ class Service:
         return self._process.poll() is None
 
     def terminate(self) -> None:
-        """Ask it to end, as an orchestrator does."""
+        """Terminate it, as an orchestrator does."""
         self._process.send_signal(signal.SIGTERM)
 
     def wait(self, seconds: float = 30) -> int:
-        """Give its exit code."""
+        """Return its exit code."""
         return self._process.wait(seconds)
 
     async def is_up(self, within: float = 40) -> None:
@@ -94,7 +94,7 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
 def running(
     folder: Path, words: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> Iterator[Service]:
-    """Run a module with ``{port}`` filled in; what is still there at the end is killed."""
+    """Run a module with ``{port}`` filled in; kill it if it is still running at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -118,7 +118,7 @@ def running(
 
 
 async def log_in(session: aiohttp.ClientSession, service: Service, phone: str) -> str:
-    """Ask for a code; say what the person was told."""
+    """Request a code; return what the person was told."""
     try:
         async with session.post(f"{service.url}/login", json={"phone": phone}) as answer:
             if answer.status != 202:
@@ -133,10 +133,10 @@ async def insist(
     session: aiohttp.ClientSession, service: Service, phone: str, end: threading.Event
 ) -> str:
     """
-    Ask for a code, and again each second while told that nothing was sent, up to the end.
+    Request a code, and again each second while told that nothing was sent, until the end.
 
-    On a machine that stood still for seconds, answers took that long, and the client refuses
-    messages that it does not expect to be answered in time.
+    If the machine hung for seconds, answers took that long, and the client refuses messages that it
+    does not expect to be answered in time.
     """
     word = await log_in(session, service, phone)
     while word == "not sent" and not end.is_set():
@@ -149,13 +149,13 @@ async def told(
     service: Service, arrivals: Arrivals, *, steadily: int, at_once: int
 ) -> dict[str, str]:
     """
-    Let people log in, first steadily and then all at once, and end the application meanwhile.
+    Log people in, first steadily and then all at once, and end the application meanwhile.
 
     Args:
         service: The application.
-        arrivals: At the gateway; once they have reached their number, SIGTERM is sent.
+        arrivals: Arrivals at the gateway; SIGTERM is sent once they reach their count.
         steadily: People within `SECONDS`.
-        at_once: People after that, at the same moment.
+        at_once: People after that, all at once.
 
     Returns:
         What each number was told.
@@ -175,7 +175,7 @@ async def told(
 
 
 def judge(said: Mapping[str, str], sandbox: SmsSandbox) -> list[str]:
-    """Compare what people were told with the gateway's ledger, and say what is wrong."""
+    """Compare what people were told with the gateway's ledger; return what is wrong."""
     ledger = Counter(message.phone for message in sandbox.messages)
     return [
         f"{phone} was told {word!r} and has {ledger[phone]} messages"

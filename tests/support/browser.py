@@ -1,7 +1,7 @@
 """
-A real browser at the inbox: headless Chromium by way of its WebDriver.
+A real browser for the inbox: headless Chromium with its WebDriver.
 
-Nothing here is imported but by the tests in tests/browser: no other test needs selenium.
+Only the tests in tests/browser import this: no other test needs selenium.
 """
 
 import shutil
@@ -18,14 +18,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-#: Seconds in which the page must show what it is waited for.
+#: Seconds in which the page must show what a test waits for.
 PATIENCE = 10
 
-#: Names under which systems install them.
+#: Their names on various systems.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 
-#: No sandbox of the browser's own, since CI runs as root; and no talk with anybody else.
+#: No browser sandbox, since CI runs as root; and no background network traffic.
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -43,7 +43,7 @@ _T = TypeVar("_T")
 
 
 def missing() -> str | None:
-    """Say what is not installed, if anything."""
+    """Return what is not installed, or None."""
     if not any(map(shutil.which, BROWSERS)):
         return "no Chromium is installed here (Debian: apt-get install chromium chromium-driver)"
     if not shutil.which(DRIVER):
@@ -53,7 +53,7 @@ def missing() -> str | None:
 
 @contextmanager
 def chromium(width: int = 1440, height: int = 900) -> Iterator[webdriver.Chrome]:
-    """Start a browser with a profile of its own."""
+    """Start a browser with a fresh profile."""
     options = webdriver.ChromeOptions()
     options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
     options.page_load_strategy = "eager"  # tests wait for what they need
@@ -77,7 +77,7 @@ class Page:
         self.url = url
 
     def open(self, hash_: str = "") -> "Page":
-        """Open the page anew, and wait until it follows the sandbox."""
+        """Reload the page, and wait until it follows the sandbox."""
         if self.driver.current_url.startswith(self.url):  # or another hash would load nothing
             self.driver.get("about:blank")
         self.driver.get(f"{self.url}/{hash_}")
@@ -90,7 +90,7 @@ class Page:
         return self
 
     def resize(self, width: int, height: int, *, scale: float = 1, is_phone: bool = False) -> None:
-        """Give the page that many pixels, without the window's frame."""
+        """Set the size of the page in pixels, without the window's frame."""
         size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": is_phone}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
@@ -99,7 +99,7 @@ class Page:
         self.resize(360, 740, is_phone=True)
 
     def prefer(self, **features: str) -> None:
-        """Set what a reader prefers, as ``color_scheme="dark"``."""
+        """Set preferences, such as ``color_scheme="dark"``."""
         shown = [
             {"name": f"prefers-{name.replace('_', '-')}", "value": value}
             for name, value in features.items()
@@ -107,7 +107,7 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": shown})
 
     def until(self, condition: Callable[[], _T]) -> _T:
-        """Wait until *condition* gives something; elements may come and go meanwhile."""
+        """Wait until *condition* returns something; elements may come and go meanwhile."""
         wait = WebDriverWait(self.driver, PATIENCE, 0.03, ignored_exceptions=[WebDriverException])
         return wait.until(lambda _: condition())
 
@@ -115,11 +115,11 @@ class Page:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, selector: str) -> WebElement:
-        """Wait for an element that can be seen."""
+        """Wait for a visible element."""
         return self.until(lambda: next(filter(WebElement.is_displayed, self.all(selector)), None))
 
     def click(self, selector: str) -> None:
-        """Click an element that can be seen; once more where it was drawn anew meanwhile."""
+        """Click a visible element; retry if it was redrawn meanwhile."""
 
         def is_clicked() -> bool:
             self.one(selector).click()
@@ -144,5 +144,5 @@ class Page:
             ActionChains(self.driver).send_keys(getattr(Keys, key, key)).perform()
 
     def complaints(self) -> list[str]:
-        """Give what the browser's console has said since the last time, CSP reports included."""
+        """Return new messages of the browser's console, CSP reports included."""
         return [entry["message"] for entry in self.driver.get_log("browser")]

@@ -1,4 +1,4 @@
-"""Callers of a limiter, as its tests let them come and go."""
+"""Callers of a limiter, for its tests."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def take_all(limiter, count, lane=SEND, **options):
 
 
 async def usage_of(limiter):
-    """Ask how the account stands."""
+    """Return the usage of the account."""
     return await limiter.usage(KEY)
 
 
 def usage_now(limiter, account=KEY):
-    """Ask a limiter in memory, which answers without waiting, from outside of any loop as well."""
+    """Return the usage of a limiter in memory, which needs no wait and no loop."""
     try:
         limiter.usage(account).send(None)
     except StopIteration as answer:
@@ -39,7 +39,7 @@ def usage_now(limiter, account=KEY):
 
 
 def queue_up(limiter, lane, names, into, **options):
-    """Let callers wait, each of which notes its name when it is served and is answered at once."""
+    """Queue callers, each of which records its name when served and is answered at once."""
 
     async def one(name):
         slot = await take(limiter, lane, **options)

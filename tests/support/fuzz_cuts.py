@@ -1,4 +1,4 @@
-"""The ways in which a call is cut short, after a delay; a call that is faster ends well."""
+"""The ways in which a call is interrupted after a delay; a faster call ends normally."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Use = Callable[[], Awaitable[None]]
 
 
 class _Sibling(Exception):
-    """What fails beside a call in the same task group."""
+    """Fails beside a call in the same task group."""
 
 
 class Client(Protocol):
@@ -69,7 +69,7 @@ async def _scope(_: Client, use: Use, delay: float) -> None:
 
 
 async def _around_client(sms: Client, use: Use, delay: float) -> None:
-    """Cancel the call and the closing of the client alike, as a scope around both does."""
+    """Cancel both the call and the closing of the client, as a scope around both does."""
     with anyio.move_on_after(delay):
         try:
             await use()
@@ -155,7 +155,7 @@ SEND_CUTS: Final = {
     "task": _task,
     "task-twice": _task_twice,
 }
-#: Ways that need a run which hands its outcomes over; what they do stands where it is consumed.
+#: Ways for streamed runs only; they are implemented where the outcomes are consumed.
 STREAM_CUTS: Final = {"break": _not_at_all, "raise": _not_at_all, "hurry": _not_at_all}
 CUTS: Final = {
     **SEND_CUTS,

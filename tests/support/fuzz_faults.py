@@ -1,8 +1,8 @@
 """
 What may go wrong with one connection of a gateway, in any phase of a request.
 
-Nothing here is a lie: what is refused or turned away is not accepted, and what says that it was
-accepted, and was not, cannot be read as an answer.
+Nothing here is a lie: a refused request is not accepted, and a false claim of acceptance cannot be
+read as an answer.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Visit:
         raise ConnectionOver
 
     def accept(self) -> list[fuzz_shapes.Said]:
-        """Accept what the request asks for, all but a few numbers at times; say who was."""
+        """Accept the request, sometimes without a few numbers; return who was accepted."""
         is_partial = self.dice.random() < 0.3 * self.trouble
         said = []
         for phone in self.phones:
@@ -74,7 +74,7 @@ class Visit:
         return said
 
     def accept_or_not(self) -> list[fuzz_shapes.Said]:
-        """Accept the request, or do not, and say in both cases that it was accepted."""
+        """Accept the request or not, and claim in both cases that it was accepted."""
         if self.dice.random() < 0.6:
             return self.accept()
         return [fuzz_shapes.Said(phone, is_accepted=True) for phone in self.phones]
@@ -91,7 +91,7 @@ _Fault = Callable[[Visit], Awaitable[None]]
 
 
 async def _silence(reader: asyncio.StreamReader) -> None:
-    """Say nothing until the other side leaves, or for so long."""
+    """Stay silent until the other side leaves, or for the longest time."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_SILENCE):
             while await reader.read(65_536):
@@ -163,7 +163,7 @@ _REFUSALS: Final[dict[str, _Fault]] = {
 }
 
 
-# --- Handed over; what came of it cannot be read. ------------------------------------------------
+# --- Handed over; the answer cannot be read. -----------------------------------------------------
 
 
 def _page(status: str, *headers: str) -> _Fault:
@@ -303,7 +303,7 @@ async def _in_pieces(visit: Visit) -> None:
 
 
 def _stray(document: object, status: str, *, stays: bool) -> _Fault:
-    """Answer well, then say something that nobody asked for."""
+    """Answer normally, then send something unrequested."""
 
     async def answer(visit: Visit) -> None:
         visit.send_json(fuzz_shapes.documented(visit.accept()))

@@ -1,8 +1,8 @@
 """
 A gateway that misbehaves in every way, over raw sockets, and keeps a ledger of what it accepted.
 
-It never lies: what it refuses or turns away it has not accepted. Everything else it may do, in
-any phase of a request, by dice that are seeded.
+It never lies: what it refuses it has not accepted. It may do anything else, in any phase of a
+request, at random with a seed.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class FuzzGateway:
 
     Attributes:
         dice: Decides what goes wrong.
-        trouble: How likely it is that something goes wrong with a connection or a request.
-        kinds: What may go wrong; everything if not given.
+        trouble: The probability that something goes wrong with a connection or a request.
+        kinds: What may go wrong; everything by default.
         ledger: How often each pair of number and text was accepted.
-        faults: How often what went wrong.
+        faults: How often each fault occurred.
         arrivals: When each request arrived, in the loop's seconds.
     """
 
@@ -76,7 +76,7 @@ class FuzzGateway:
             await asyncio.wait(self._handlers)
 
     async def is_left_alone(self, seconds: float = 2.0) -> bool:
-        """Wait until no connection is open; tell whether that came true in time."""
+        """Wait until no connection is open; return whether that happened in time."""
         handlers = list(self._handlers)
         if not handlers:
             return True

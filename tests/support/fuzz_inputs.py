@@ -1,4 +1,4 @@
-"""What a fuzzed run reads and what it is asked for: good, bad and doubled, in every container."""
+"""Inputs of a fuzzed run: good, bad and duplicate items, in every kind of container."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Job:
     One input.
 
     Attributes:
-        items: What is read, in order.
-        pairs: For each the number and text that it asks for; None for what is no number.
+        items: The items, in order.
+        pairs: The number and text of each; None for an invalid number.
         dedupe: The option of the run.
-        kind: How the items are handed over.
-        breaks_at: So many items are read before the input raises; None for never.
+        kind: The kind of container.
+        breaks_at: How many items are read before the input raises; None for never.
         read: How many were read.
     """
 
@@ -57,7 +57,7 @@ class Job:
         return self.kind in ("list", "tuple", "dict") and self.breaks_at is None
 
     def source(self) -> object:
-        """Give the iterable; it counts what is read of it."""
+        """Return the iterable; it counts the items that are read."""
         if self.is_sized:
             self.read = len(self.items)
             return _CONTAINERS[self.kind](self.items)
@@ -79,7 +79,7 @@ class Job:
                 yield item
         finally:
             if self.kind == "async-slow":
-                await asyncio.sleep(0.005)  # a cursor that takes its time to close
+                await asyncio.sleep(0.005)  # a cursor that closes slowly
 
     def _break(self) -> None:
         if self.read == self.breaks_at:
@@ -88,7 +88,7 @@ class Job:
 
 
 class _Stable(dict[int, object]):
-    """A sized collection that is no sequence."""
+    """A sized collection that is not a sequence."""
 
     def __init__(self, items: list[object]) -> None:
         super().__init__(enumerate(items))

@@ -1,4 +1,4 @@
-"""One round of the fuzz: a call, the moment at which it is cut short, what must hold after it."""
+"""One round of the fuzz: a call, its interruption, and what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class JournalBroke(Exception):
 
 
 class _Left(Exception):
-    """What a caller's own code raises in the middle of a run."""
+    """Raised by the caller's own code during a run."""
 
 
 @define(eq=False)
 class _Notes:
-    """A journal that remembers, is slow at times, and raises at one of its calls."""
+    """A journal that remembers, is sometimes slow, and raises at one of its calls."""
 
     dice: random.Random
     breaks_at: int | None
@@ -95,7 +95,7 @@ class _Notes:
 
 
 class _Client(CustomerSMS):
-    """Remembers its bulk runs, so that what became of a cancelled one can be asked."""
+    """Remembers its bulk runs, so that the state of a cancelled one can be checked."""
 
     last: Run | None = None
 
@@ -111,8 +111,8 @@ class Round:
 
     Attributes:
         seed: Decides everything but time.
-        gateway: What it sends to.
-        cuts: How often it was cut short, in which way.
+        gateway: The gateway.
+        cuts: How often it was interrupted, in which way.
         numbers: How many numbers went through it.
     """
 
@@ -135,7 +135,7 @@ class Round:
         self.limiter = LocalLimiter(self.rate, burst=self.rate.limit)
 
     async def play(self) -> None:
-        """Play it; raises where a number was lost or sent twice."""
+        """Play it; raises if a number was lost or sent twice."""
         async with asyncio.timeout(_LONGEST_ROUND), self.gateway:
             await (self._sends() if self.dice.random() < 0.2 else self._bulk_run())
         self._check_rate()
@@ -195,7 +195,7 @@ class Round:
         )
 
     async def _one_run(self, job: Job, cut: str, options: dict[str, Any]) -> list[Outcome]:
-        """Make one run and cut it short; give what is safe to send again."""
+        """Make one run and interrupt it; return what is safe to send again."""
         before = Counter(self.gateway.ledger)
         sms = self._client()
         taken: list[Outcome] = []
@@ -239,7 +239,7 @@ class Round:
                     await asyncio.sleep(0.005)
 
     def _again(self, left: list[Outcome], job: Job) -> Job:
-        """Make the job of sending again what is safe to send again, as a caller would."""
+        """Make the job that resends what is safe to send again, as a caller would."""
         again = Job([], [], job.dedupe, "list", None, self.dice)
         is_messages = isinstance(job.items[0], Message)
         for outcome in left:
@@ -292,7 +292,7 @@ class Round:
     # --- what must hold ---
 
     async def _quiet(self, sms: _Client, drain: float) -> None:
-        """Close the client and see that nothing of it is left."""
+        """Close the client and check that nothing of it is left."""
         await sms.aclose(max(drain, 0.3))
         assert repr(sms).endswith(": 0 tasks, 0 runs>"), "something is left"
         assert await self.gateway.is_left_alone(), "sockets are left"
@@ -382,7 +382,7 @@ async def _leave(bulk: Bulk, cut: str) -> None:
 
 
 def _status_of(notes: list[str]) -> Status:
-    """Read what a cancelled send says of its message."""
+    """Read what a cancelled send says about its message."""
     said = " ".join(notes)
     if "in flight" in said:
         return Status.UNKNOWN

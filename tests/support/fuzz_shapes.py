@@ -1,4 +1,4 @@
-"""What a loosely typed gateway may make of the documented answer. Nothing here is a lie."""
+"""Variants of the documented answer from a loosely typed gateway. Nothing here is a lie."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Document: TypeAlias = dict[str, object]
 
 @frozen
 class Said:
-    """What became of one number of a request."""
+    """The fate of one number of a request."""
 
     phone: str
     is_accepted: bool
@@ -25,14 +25,14 @@ Shape: TypeAlias = Callable[[Sequence[Said], random.Random], Document]
 
 
 def entry(said: Said) -> Document:
-    """Give the documented entry, or what seems likely for one that failed."""
+    """Return the documented entry, or a likely one for a failed number."""
     if said.is_accepted:
         return {"phone": said.phone, "success": True, "message_id": f"msg_{said.phone[1:]}"}
     return {"phone": said.phone, "success": False, "error": "Blocked", "code": "NUMBER_BLOCKED"}
 
 
 def documented(said: Sequence[Said]) -> Document:
-    """Give the answer as it is documented."""
+    """Return the answer as documented."""
     accepted = sum(one.is_accepted for one in said)
     return {
         "success": True,
