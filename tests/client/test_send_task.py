@@ -176,7 +176,8 @@ async def test_a_message_leaves_nothing_to_the_garbage_collector(make_client):
     """What belonged to a message that has ended is freed at once."""
     client = make_client(MemoryTransport())
     await client.send(PHONE, "hello")
-    gc.collect()
+    while gc.collect():  # what a finaliser of an earlier test has freed takes another pass
+        pass
     gc.disable()
     try:
         await client.send(PHONE, "hello")
