@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pickle
 import sys
 import threading
@@ -213,7 +214,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
         first, second = await take_all(limiter, 2)
         waiting = [asyncio.create_task(take(limiter, lane)) for _ in range(3)]
         await asyncio.sleep(0)
-        events = iter(range(1000))
+        events = itertools.count()
         sys.setprofile(lambda *_: second.unused() if next(events) == step else None)
         first.unused()
         sys.setprofile(None)
@@ -261,7 +262,7 @@ async def test_slots_that_end_in_the_midst_of_another_step(act):
         waiting = [asyncio.create_task(take(limiter)) for _ in range(8)]
         await asyncio.sleep(0)
         now[0] += 61.0  # one slot is free, and nobody has looked yet
-        events = iter(range(1000))
+        events = itertools.count()
 
         def end():
             slots[1].unused()
@@ -297,7 +298,7 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_without_a_wait():
         slots = await take_all(limiter, 2)
         waiting = asyncio.create_task(take(limiter, BULK))
         await asyncio.sleep(0)
-        began_at, events = clock(), iter(range(1000))
+        began_at, events = clock(), itertools.count()
 
         def end():
             for slot in slots:
