@@ -40,8 +40,6 @@ __all__ = [
     "observable",
 ]
 
-_SEND: Final = Lane.SEND  # looking it up costs as much as a call
-
 
 class LocalLimiter:
     """
@@ -104,11 +102,8 @@ class LocalLimiter:
         if now >= self._sweeps_at:
             self._forget_the_idle()
         known = self._accounts.get(account) or self._account(account)
-        if lane is _SEND or not known.is_paced:
-            slot = known.take_at_once(lane, now, longest, ticket)
-            if slot is not None:
-                return slot
-        return await known.member().acquire(lane, longest, patience, ticket)
+        slot = known.take_at_once(lane, now, longest, ticket)
+        return slot or await known.member().acquire(lane, longest, patience, ticket)
 
     async def usage(self, account: str) -> Usage:
         """Return the state of *account* (its name is `CustomerSMS.account`)."""

@@ -152,10 +152,10 @@ class Law:
             if free == 0 and ahead and not is_bulk:
                 moved = self._movable(state, now + frozen, opens)
                 opens = opens if moved is None else moved.opens
-        is_cautious = state.refused_at > _NEVER and self.refusals.is_cautious(state, now)
-        due = state.due if is_paced else _NEVER
-        at = max(opens, state.paused_until, state.opens_at, due)
-        at = max(at, state.send_due) if is_cautious else at
+        at = max(opens, state.opens_at, state.due if is_paced else _NEVER)
+        if state.refused_at > _NEVER:
+            is_cautious = self.refusals.is_cautious(state, now)
+            at = max(at, state.paused_until, state.send_due if is_cautious else _NEVER)
         if at > now + ahead or at == math.inf:
             return at
         if moved is not None:

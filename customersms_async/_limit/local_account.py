@@ -50,8 +50,6 @@ class LocalAccount:
         self._name = name
         self._law = law
         self.clock = clock
-        #: Whether bulk requests need tokens of a bucket.
-        self.is_paced = law.rules.burst < law.rules.limit
         self._state = AccountState.new(law.rules)
         self._numbers = itertools.count()  # of places, and of leases
         self._passed = 0  # single messages in a row that overtook a waiting bulk run

@@ -4,9 +4,9 @@ The callers of one account in one event loop, and their slots.
 Rules of this module:
 
 1. Each lane is first in, first out. A request that comes back with its ticket keeps its place.
-2. Only the first bulk request asks for a slot, and only with a token from a bucket that fills a
-   little faster than the pace: the bucket smooths what one loop asks, the law proves. A request
-   that comes back after a refusal needs no token.
+2. Of the bulk requests that have to wait, only the first asks for a slot, and only with a token
+   from a bucket that fills a little faster than the pace: the bucket smooths what one loop asks,
+   the law proves. A request that comes back after a refusal needs no token.
 3. While bulk requests wait, there is a token, or the first of them waits in the bucket. A request
    that gets its slot draws tokens for those behind it, so that each wakes only once, with its slot.
 4. Cancelling a caller costs the others nothing: its slot and its token go to the next.

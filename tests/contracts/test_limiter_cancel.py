@@ -126,12 +126,17 @@ async def test_tokens_of_many_cancelled_grants_go_to_the_next(make_in_memory):
     assert pytest.approx(0.612 * granted, abs=0.1) == now() - began_at
 
 
+# A `LocalLimiter` grants a slot that is free at once, without a token.
+IN_THE_BUCKET = pytest.mark.parametrize("make_in_memory", ["memory"], indirect=True)
+
+
 async def without_tokens(limiter):
     """Use all tokens of the bucket; slots that are given back cost tokens alone."""
     for _ in range(2):
         (await take(limiter, BULK)).unused()
 
 
+@IN_THE_BUCKET
 async def test_cancelled_in_the_bucket_a_bulk_request_lets_the_next_wait_there(make_in_memory):
     """A request that is cancelled while it waits for its token delays no other."""
     limiter, served = make_in_memory(burst=1), []
@@ -149,6 +154,7 @@ async def test_cancelled_in_the_bucket_a_bulk_request_lets_the_next_wait_there(m
     assert 2.5 >= now() - began_at
 
 
+@IN_THE_BUCKET
 async def test_patience_ends_in_the_bucket(make_in_memory):
     """A bulk request that waits for its token fails when its patience ends."""
     limiter = make_in_memory(burst=1)
