@@ -132,17 +132,16 @@ class Law:
             None on success; else the instant at which to ask again, infinity if all slots are in
             flight.
         """
-        ended = state.ended
+        is_bulk, ended = lease.is_bulk, state.ended
         if state.first_death <= now or (ended and ended[0][0] <= now):
             self.tidy(state, now)
-        is_bulk = lease.is_bulk
+        is_paced = is_bulk and self._is_paced and not is_overdue
+        if is_paced and state.due > now + ahead:
+            return state.due
         free = self._limit - len(state.leases) - len(ended)
         if free > 0 and not is_bulk and state.refused_at == _NEVER and state.opens_at <= now:
             self._begin_at_once(state, lease, now)
             return None
-        is_paced = is_bulk and self._is_paced and not is_overdue
-        if is_paced and state.due > now + ahead:
-            return state.due
         spare = self._reserve if is_bulk and not is_overdue else 0
         is_shared = is_bulk and state.share_at > _NEVER
         spare = self._spare_for_others(state, now, spare) if is_shared else spare
@@ -152,10 +151,9 @@ class Law:
             if free == 0 and ahead and not is_bulk:
                 moved = self._movable(state, now + frozen, opens)
                 opens = opens if moved is None else moved.opens
-        at = max(opens, state.opens_at, state.due if is_paced else _NEVER)
-        if state.refused_at > _NEVER:
-            is_cautious = self.refusals.is_cautious(state, now)
-            at = max(at, state.paused_until, state.send_due if is_cautious else _NEVER)
+        at = state.due if is_paced and state.due > opens else opens
+        if state.refused_at > _NEVER or state.opens_at > at:
+            at = max(at, self._held_until(state, now))
         if at > now + ahead or at == math.inf:
             return at
         if moved is not None:
@@ -256,6 +254,11 @@ class Law:
         """Return how many slots a bulk run leaves free where others use the key."""
         others = self._limit - math.ceil(self.refusals.share(state, now))
         return min(max(spare, others), self._limit - 1)
+
+    def _held_until(self, state: AccountState, now: float) -> float:
+        """Return until when a new store, a pause or the caution after a refusal holds everybody."""
+        is_cautious = state.refused_at > _NEVER and self.refusals.is_cautious(state, now)
+        return max(state.opens_at, state.paused_until, state.send_due if is_cautious else _NEVER)
 
     def _begin_at_once(self, state: AccountState, lease: Lease, now: float) -> None:
         """Grant a message that nothing delays; calls nothing, for speed."""

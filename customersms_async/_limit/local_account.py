@@ -50,6 +50,7 @@ class LocalAccount:
         self._name = name
         self._law = law
         self.clock = clock
+        self._is_paced = law.rules.burst < law.rules.limit
         self._state = AccountState.new(law.rules)
         self._numbers = itertools.count()  # of places, and of leases
         self._passed = 0  # single messages in a row that overtook a waiting bulk run
@@ -89,8 +90,10 @@ class LocalAccount:
         self, lane: Lane, now: float, longest: float, ticket: Ticket | None
     ) -> LeasedSlot | None:
         """Grant a slot if nobody is before this caller, without queueing it."""
+        bulks, is_bulk = 0, lane is not _SEND
+        if is_bulk and self._is_paced and self._state.due > now:
+            return None
         with lock:
-            bulks, is_bulk = 0, lane is not _SEND
             for loop, member in self._members.items():
                 if member.sends or not loop.is_running():
                     return None

@@ -189,8 +189,11 @@ class Member:
 
     def first_bulk(self) -> Waiter | None:
         """Return the bulk request that asks: the first one, if there is a token for it."""
-        first = self._front()
-        if first is None or first.future.done() or first is self._drawer:
+        try:
+            first = self.bulks[0]
+        except IndexError:  # empty, or emptied just now by a grant in another thread
+            return None
+        if first is self._drawer or first.future.done():
             return None
         return first if self._drawn > self._used or not first.needs_token else None
 
