@@ -189,11 +189,8 @@ class Member:
 
     def first_bulk(self) -> Waiter | None:
         """Return the bulk request that asks: the first one, if there is a token for it."""
-        try:
-            first = self.bulks[0]
-        except IndexError:  # empty, or emptied just now by a grant in another thread
-            return None
-        if first is self._drawer or first.future.done():
+        first = self._front()
+        if first is None or first is self._drawer or first.future.done():
             return None
         return first if self._drawn > self._used or not first.needs_token else None
 
@@ -229,8 +226,7 @@ class Member:
     def grant(self, waiter: Waiter) -> None:
         """Take *waiter*, which gets a slot, out of its queue, and use its token."""
         self.remove(waiter)
-        if waiter.lease.is_bulk and waiter.needs_token:
-            self._used += 1
+        self._used += waiter.needs_token
 
     def hand_over(self, waiter: Waiter, slot: LeasedSlot) -> None:
         """Give *waiter* its slot; it goes to the next if *waiter* is gone."""
