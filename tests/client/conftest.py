@@ -1,4 +1,4 @@
-"""What the tests of the client share: a client over a gateway in memory, in virtual time."""
+"""Fixtures for tests of the client: a gateway in memory, in virtual time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["KEY"]
 
 @pytest.fixture
 def make_client() -> Callable[..., CustomerSMS]:
-    """Make clients whose requests go to a gateway in memory and whose time is the loop's."""
+    """Make clients that use a gateway in memory and the time of the loop."""
     return make_client_in_memory
 
 
 @pytest.fixture(autouse=True)
 def _no_error_in_the_loop(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Whatever an event loop reports as an error fails the test."""
+    """Fail the test if an event loop reports an error."""
     yield
     errors = [
         record.getMessage()

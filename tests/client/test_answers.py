@@ -1,4 +1,4 @@
-"""What the gateway says, as people see it: fates, codes, balances, pauses and texts of errors."""
+"""The gateway's answers as a caller sees them: fates, codes, balances, pauses, errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TEXT = "Our exchange-rate limits are fair. No credits left? Your API key is inva
 
 
 def writes(body, headers=(), status=200):
-    """Answer with these very bytes."""
+    """Answer with exactly these bytes."""
 
     async def behave(post):
         post.start()
@@ -55,7 +55,7 @@ def entries(phones, **more):
     ],
 )
 async def test_a_refusal_that_echoes_the_message_is_not_for_the_rate(make_client, refusal):
-    """A refusal of the message is told at once, and holds nobody else on the key."""
+    """A refusal of the message is raised at once, and pauses nobody else on the key."""
     gateway = MemoryTransport(answers({"success": False} | refusal), accepts())
     client, began = make_client(gateway), now()
 
@@ -82,7 +82,7 @@ async def test_a_refusal_that_echoes_the_message_is_not_for_the_rate(make_client
     ],
 )
 async def test_a_refusal_in_any_spelling(make_client, code, error):
-    """A refusal is the same error whatever type and spelling its code has."""
+    """A refusal raises the same error for any type and spelling of its code."""
     gateway = MemoryTransport(answers({"success": False, "error": "No", "code": code}))
 
     with pytest.raises(Rejected) as caught:
@@ -93,7 +93,7 @@ async def test_a_refusal_in_any_spelling(make_client, code, error):
 
 @pytest.mark.parametrize("code", [429, "429", 429.0, "rate-limit exceeded", "tooManyRequests"])
 async def test_a_refusal_for_the_rate_in_any_spelling(make_client, code):
-    """A refusal for the rate is waited out, whatever type and spelling its code has."""
+    """A rate limit is waited out, for any type and spelling of its code."""
     gateway = MemoryTransport(answers({"success": False, "error": "No", "code": code}), accepts())
 
     receipt = await make_client(gateway).send(PHONE, TEXT)
@@ -102,7 +102,7 @@ async def test_a_refusal_for_the_rate_in_any_spelling(make_client, code):
 
 
 async def test_all_numbers_refused_for_the_rate_are_sent_again(make_client):
-    """A request of which every entry was refused for the rate is repeated after a pause."""
+    """A request whose entries were all refused for the rate is repeated after a pause."""
     no = [{"phone": phone, "success": False, "code": "RATE_LIMIT"} for phone in PHONES[:2]]
     gateway = MemoryTransport(answers({"success": True, "results": no}), accepts())
 
@@ -111,7 +111,7 @@ async def test_all_numbers_refused_for_the_rate_are_sent_again(make_client):
     assert (2, 2) == (report.sent, len(gateway.started))
 
 
-async def test_a_hint_never_makes_refusals_come_sooner(make_client):
+async def test_a_short_hint_does_not_speed_up_retries(make_client):
     """A server that always says "in a second" is asked less and less often."""
     gateway = MemoryTransport(then=writes(b"", {"RateLimit-Reset": "1"}, 429))
 
@@ -122,8 +122,8 @@ async def test_a_hint_never_makes_refusals_come_sooner(make_client):
 
 
 @pytest.mark.parametrize("code", [402, "Insufficient balance", "INVALID_API_KEY"])
-async def test_what_was_refused_for_the_account_is_sent_after_it(make_client, code):
-    """After a top-up or with another key, all who were refused are reached, and nobody twice."""
+async def test_numbers_refused_for_the_account_are_resent(make_client, code):
+    """After a top-up or with a new key, every refused number is reached, and none twice."""
     gateway = MemoryTransport(accepts(), refuses(code), accepts())
     client = make_client(gateway)
     messages = [Message(phone, f"Hello {phone}, we open at nine") for phone in PHONES[:3]]
@@ -141,7 +141,7 @@ async def test_what_was_refused_for_the_account_is_sent_after_it(make_client, co
 
 @pytest.mark.parametrize("balance", ["98", 98.0, "98.00", 98.9])
 async def test_a_balance_of_any_type_is_heard(make_client, balance):
-    """A balance counts for receipts, for the client and for the floor of a run."""
+    """A balance of any type is used for receipts, for `credits` and for the floor of a run."""
     gateway = MemoryTransport(then=accepts(remaining_credits=balance))
     client = make_client(gateway)
 
@@ -160,7 +160,7 @@ WARNING = (
 @pytest.mark.parametrize("before", [b"", WARNING])
 @pytest.mark.parametrize("after", [b"", WARNING])
 async def test_warnings_around_an_answer(make_client, before, after):
-    """What PHP prints before and after an answer costs no fate."""
+    """PHP warnings before and after an answer do not affect fates."""
 
     async def behave(post):
         reply = await accepts()(post)
@@ -173,7 +173,7 @@ async def test_warnings_around_an_answer(make_client, before, after):
 
 @pytest.mark.parametrize("spell", [int, float, lambda phone: f"{phone[1:]}.0"])
 async def test_numbers_of_another_type(make_client, spell):
-    """A number that comes back as a number, whole or not, is the number that was sent."""
+    """A number that is returned as a JSON number, int or float, is matched."""
 
     async def behave(post):
         post.start()
@@ -200,8 +200,8 @@ DATE = "Sun, 22 Nov 2026 12:00:00 GMT"
         (b"", {"X-RateLimit-Reset": "1795348815", "Date": DATE}),
     ],
 )
-async def test_a_pause_is_kept_wherever_it_is_asked_for(make_client, body, headers):
-    """A refusal for the rate that asks for 15 seconds costs one request, and 15 seconds."""
+async def test_a_pause_is_kept_in_any_form(make_client, body, headers):
+    """A rate limit with a pause of 15 seconds costs one request and 15 seconds."""
     gateway = MemoryTransport(writes(body, headers, 429), accepts())
 
     began = now()
@@ -216,7 +216,7 @@ async def test_a_pause_is_kept_wherever_it_is_asked_for(make_client, body, heade
 
 
 async def test_the_status_of_an_unreadable_answer_is_shown(make_client):
-    """What is said of an answer keeps its status and its size."""
+    """The detail of an unreadable answer contains its HTTP status and size."""
     gateway = MemoryTransport(writes(b"<html>" + b" " * 53, (), 502))
 
     with pytest.raises(OutcomeUnknown) as caught:
@@ -226,7 +226,7 @@ async def test_the_status_of_an_unreadable_answer_is_shown(make_client):
 
 
 async def test_a_short_text_garbles_no_error(make_client):
-    """The words of an error stand whatever the message says."""
+    """The text of an error is not redacted because a short message happens to occur in it."""
     gateway = MemoryTransport(refuses("NO", "Invalid sender at 127.0.0.1:6379 on 2026-11-28"))
 
     with pytest.raises(Rejected) as caught:
@@ -239,7 +239,7 @@ async def test_a_short_text_garbles_no_error(make_client):
 
 
 async def test_results_are_printed_and_written_anywhere(make_client):
-    """A report prints on a stream of ASCII, and goes into JSON and CSV."""
+    """A report can be printed to an ASCII stream, and exported as JSON and CSV."""
     refused = {"phone": PHONE, "success": False, "error": "Il numero è bloccato"}
     gateway = MemoryTransport(answers({"success": True, "results": [refused]}))
     client = make_client(gateway)
@@ -254,8 +254,8 @@ async def test_results_are_printed_and_written_anywhere(make_client):
     assert '="+12125551234"' in file.getvalue().replace('""', '"')
 
 
-async def test_one_person_is_not_two(make_client):
-    """A number with a 0 that is not dialled from abroad is refused: nobody gets two messages."""
+async def test_a_trunk_zero_does_not_duplicate_a_person(make_client):
+    """A number with a trunk 0 is refused, so that nobody gets two messages."""
     gateway = MemoryTransport()
 
     report = await make_client(gateway).send_many(
@@ -268,8 +268,8 @@ async def test_one_person_is_not_two(make_client):
 
 
 @pytest.mark.parametrize("key", ['"cspro_canary"', "${SMS_KEY}", "cspro_canary\n"])
-def test_a_key_as_an_env_file_has_it(key):
-    """The error says what is wrong with a key, and does not show it."""
+def test_a_key_with_quotes_from_an_env_file(key):
+    """The error says what is wrong with the key, without showing it."""
     with pytest.raises(ConfigurationError, match=r"quotes|placeholder|white space") as caught:
         CustomerSMS(key)
 

@@ -1,4 +1,4 @@
-"""A cancelled run: what is in flight is waited for, and the caller is cancelled at every await."""
+"""Cancelled runs: requests in flight are awaited; the caller is cancelled at every await."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def test_a_cancelled_run_waits_for_what_is_in_flight(make_client):
-    """The cancelled call ends when the request in flight is answered, with the counts in a note."""
+    """A cancelled call ends once the request in flight is answered, with counts in a note."""
     gateway = MemoryTransport(then=accepts(takes=4))
     run = asyncio.create_task(make_client(gateway).send_many(phones(50), "hi", batch_size=10))
     await asyncio.sleep(1)
@@ -44,7 +44,7 @@ async def test_a_cancelled_run_waits_for_what_is_in_flight(make_client):
 
 
 async def test_a_cancelled_run_waits_no_longer_than_drain(make_client):
-    """What has no answer after `drain` seconds is unknown."""
+    """A request without an answer after `drain` seconds is unknown."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
     run = asyncio.create_task(client.send_many(phones(50), "hi", batch_size=10, drain=3))
@@ -60,7 +60,7 @@ async def test_a_cancelled_run_waits_no_longer_than_drain(make_client):
 
 
 async def test_a_second_cancellation_only_ends_the_wait(make_client):
-    """The request in flight is answered all the same, and the journal hears of it."""
+    """After a second cancellation the request goes on, and the journal gets its fate."""
     gateway = MemoryTransport(then=accepts(takes=4))
     journal = MemoryJournal()
     client = make_client(gateway)
@@ -79,7 +79,7 @@ async def test_a_second_cancellation_only_ends_the_wait(make_client):
     assert repr(client).endswith(": 0 tasks, 0 runs>")
 
 
-async def test_what_only_waits_does_not_hold_a_cancelled_run(make_client):
+async def test_a_cancelled_run_does_not_wait_for_connecting(make_client):
     """A run whose request was not handed over yet ends at once."""
     gateway = MemoryTransport(then=connects_slowly(100))
     run = asyncio.create_task(make_client(gateway).send_many(phones(50), "hi"))
@@ -93,8 +93,8 @@ async def test_what_only_waits_does_not_hold_a_cancelled_run(make_client):
     assert [] == gateway.started
 
 
-async def test_a_run_that_is_done_has_no_note(make_client):
-    """Where nothing was left undone, the cancellation says nothing."""
+async def test_a_complete_run_has_no_note(make_client):
+    """A cancellation has no note if the run was complete."""
     gateway = MemoryTransport()
 
     async def run():
@@ -111,8 +111,8 @@ async def test_a_run_that_is_done_has_no_note(make_client):
     assert [] == getattr(caught.value, "__notes__", [])
 
 
-async def test_a_scope_of_anyio_may_cancel_as_often_as_it_likes(make_client):
-    """Anyio delivers a cancellation again and again; the request in flight does not feel it."""
+async def test_an_anyio_scope_may_cancel_repeatedly(make_client):
+    """A request in flight goes on while anyio cancels its caller again and again."""
     gateway = MemoryTransport(then=accepts(takes=4))
     journal = MemoryJournal()
     client = make_client(gateway)
@@ -127,7 +127,7 @@ async def test_a_scope_of_anyio_may_cancel_as_often_as_it_likes(make_client):
 
 
 async def test_a_timeout_around_a_stream(make_client):
-    """`asyncio.timeout` ends a stream; what was handed over was handed over once."""
+    """`asyncio.timeout` ends a stream, and what was handed over was handed over once."""
     gateway = MemoryTransport(then=accepts(takes=1))
     seen = []
 
@@ -147,7 +147,7 @@ async def test_a_timeout_around_a_stream(make_client):
 
 
 async def test_the_end_of_the_loop_ends_a_run(make_client):
-    """Where every task is cancelled at once, as `asyncio.run` does, the run ends as well."""
+    """A run ends if all tasks are cancelled at once, as at the end of `asyncio.run`."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
     run = asyncio.create_task(client.send_many(phones(50), "hi", batch_size=10))
@@ -163,8 +163,8 @@ async def test_the_end_of_the_loop_ends_a_run(make_client):
     assert run.cancelled()
 
 
-async def test_a_source_that_does_not_end_holds_nobody_who_iterates(make_client):
-    """A generator that is cut off while it closes leaves no reader waiting for ever."""
+async def test_a_source_that_hangs_while_closing_blocks_no_reader(make_client):
+    """A reader ends even if the generator hangs while it is closed."""
 
     async def numbers():
         try:
@@ -186,7 +186,7 @@ async def test_a_source_that_does_not_end_holds_nobody_who_iterates(make_client)
 
 @pytest.mark.parametrize("behaviour", [accepts(), accepts(takes=2.5), hangs()])
 async def test_a_source_that_closes_slowly_does_not_hold_a_cancelled_run(make_client, behaviour):
-    """The input has `drain` seconds to clean up, like everything else, from the cancellation on."""
+    """After a cancellation, the input has `drain` seconds to clean up."""
 
     async def numbers():
         try:
@@ -208,8 +208,8 @@ async def test_a_source_that_closes_slowly_does_not_hold_a_cancelled_run(make_cl
     assert repr(client).endswith(": 0 tasks, 0 runs>")
 
 
-async def test_cancelled_while_the_source_cleans_up_it_waits_no_longer_than_drain(make_client):
-    """A block that waits for its input to clean up has `drain` seconds left when cancelled."""
+async def test_cancelled_during_cleanup_it_waits_for_drain(make_client):
+    """A block cancelled while its input cleans up waits for `drain` seconds more."""
 
     async def numbers():
         try:
@@ -233,8 +233,8 @@ async def test_cancelled_while_the_source_cleans_up_it_waits_no_longer_than_drai
     assert 1103 == pytest.approx(now())
 
 
-async def test_cancelled_at_the_end_of_a_block_it_waits_for_what_is_in_flight(make_client):
-    """A block that is being left waits up to `drain` seconds when it is cancelled."""
+async def test_cancelled_at_the_end_of_a_block_it_drains(make_client):
+    """A block cancelled while it exits waits up to `drain` seconds for requests in flight."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
 
@@ -284,7 +284,7 @@ _GATEWAYS = {
 
 
 class _Cutter:
-    """Cancels a task before the k-th turn of the loop, and again in some of the next."""
+    """Cancels a task before the k-th iteration of the loop, and again in some later ones."""
 
     def __init__(self, task: asyncio.Task[object], step: int, again: int) -> None:
         self._task = task
@@ -303,10 +303,10 @@ class _Cutter:
 @pytest.mark.parametrize("again", [0, 1])
 @pytest.mark.parametrize("gateway", _GATEWAYS)
 @pytest.mark.parametrize("scenario", _scenarios())
-async def test_cancelled_at_any_step_nothing_is_lost_or_doubled(
+async def test_cancelled_at_any_step_nothing_is_lost_or_sent_twice(
     make_client, scenario, gateway, again
 ):
-    """Cancelled at each turn of the loop, every scenario keeps all promises."""
+    """All guarantees hold in every scenario if cancelled at any iteration of the loop."""
     step, is_over = 0, False
     while not is_over:
         transport = MemoryTransport(*_GATEWAYS[gateway]())

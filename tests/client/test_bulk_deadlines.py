@@ -1,4 +1,4 @@
-"""When a run stops waiting, whatever asks for it and when."""
+"""Deadlines: when a run stops waiting."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from customersms_async._bulk.deadlines import Deadlines
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_an_end_that_comes_after_the_last_wait():
-    """A client that is closed as its run ends by itself meets a wait that is over already."""
+async def test_a_deadline_after_the_last_wait():
+    """A deadline that is set after the last wait still calls its callback."""
     deadlines = Deadlines()
     called: list[str] = []
     await deadlines.within(lambda: asyncio.sleep(0.1))
@@ -22,8 +22,8 @@ async def test_an_end_that_comes_after_the_last_wait():
     assert ["end"] == called
 
 
-async def test_an_end_that_comes_within_the_last_wait():
-    """The last wait is cut short by an end that is asked for meanwhile."""
+async def test_a_deadline_during_a_wait():
+    """A deadline that is set during a wait cuts it short."""
     deadlines = Deadlines()
     began_at = asyncio.get_running_loop().time()
     asyncio.get_running_loop().call_later(0.1, deadlines.end_by, 0.2, lambda: None)

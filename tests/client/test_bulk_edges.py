@@ -1,4 +1,4 @@
-"""Rare turns of a bulk run, each of which loses nothing."""
+"""Rare events in bulk runs, none of which loses a number."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.memory import (
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_a_note_that_takes_for_ever_does_not_hold_a_stopped_run(make_client):
-    """A journal that does not come back from `refuse` has `drain` seconds."""
+async def test_a_hanging_refuse_does_not_block_a_cancelled_run(make_client):
+    """`Journal.refuse` has `drain` seconds after a cancellation."""
     journal = MemoryJournal(takes=1000)
     client = make_client(MemoryTransport())
     run = asyncio.create_task(client.send_many(["bad"] * 9, "hi", drain=2, journal=journal))
@@ -35,8 +35,8 @@ async def test_a_note_that_takes_for_ever_does_not_hold_a_stopped_run(make_clien
     assert "9 not sent" in caught.value.__notes__[0]
 
 
-async def test_the_end_of_the_loop_ends_a_note(make_client):
-    """Where every task is cancelled at once, what the journal still notes is given up."""
+async def test_the_end_of_the_loop_cancels_a_refuse(make_client):
+    """If all tasks are cancelled at once, a pending `Journal.refuse` is given up."""
     journal = MemoryJournal(takes=1000)
     client = make_client(MemoryTransport())
     run = asyncio.create_task(client.send_many(["bad"] * 9, "hi", journal=journal))
@@ -52,7 +52,7 @@ async def test_the_end_of_the_loop_ends_a_note(make_client):
 
 
 async def stop_and_cancel_all(client, bulk, *spared):
-    """Stop a run, and cancel every task while it waits for one last thing."""
+    """Stop a run, then cancel every task while the run waits for the last one."""
     await asyncio.sleep(1)
     bulk.stop()
     await asyncio.sleep(1)
@@ -61,8 +61,8 @@ async def stop_and_cancel_all(client, bulk, *spared):
         task.cancel()
 
 
-async def test_a_run_that_is_cancelled_gives_up_its_notes(make_client):
-    """Where its own task is cancelled, what the journal still writes is cancelled as well."""
+async def test_a_cancelled_run_cancels_its_refuse(make_client):
+    """If the run's own task is cancelled, so is a pending `Journal.refuse`."""
     journal, writing = MemoryJournal(), []
 
     async def refuse(outcomes):
@@ -81,7 +81,7 @@ async def test_a_run_that_is_cancelled_gives_up_its_notes(make_client):
 
 
 async def test_the_end_of_the_loop_ends_the_wait_for_an_input(make_client):
-    """What an input gives as it is closed has its fate, and the journal is not asked any more."""
+    """An item that an input yields while it is closed gets a fate without the journal."""
 
     async def numbers():
         try:
@@ -101,7 +101,7 @@ async def test_the_end_of_the_loop_ends_the_wait_for_an_input(make_client):
 
 
 async def test_a_release_that_fails_ends_the_run(make_client):
-    """What was turned away is not sent, and the journal's error is told."""
+    """If `release` fails, the run ends with the journal's error and the batch is not sent."""
     journal = MemoryJournal()
 
     async def release(batch):
@@ -120,7 +120,7 @@ async def test_a_release_that_fails_ends_the_run(make_client):
 
 
 async def test_stopped_while_a_release_is_written(make_client):
-    """The release is written to its end, and nothing is tried again."""
+    """A pending `release` is finished, and nothing is retried after a stop."""
     journal = MemoryJournal(takes=5)
     gateway = MemoryTransport(turns_away("1"))
 
@@ -133,8 +133,8 @@ async def test_stopped_while_a_release_is_written(make_client):
     assert {Status.NOT_SENT} == {outcome.status for outcome in outcomes}
 
 
-async def test_refusals_for_the_rate_are_borne_for_ten_minutes(make_client):
-    """A run that nobody lets through for so long stops, and its claim is given back."""
+async def test_a_run_is_rate_limited_for_ten_minutes_at_most(make_client):
+    """A run that is only ever rate-limited stops after ten minutes and releases its claims."""
     journal = MemoryJournal()
     gateway = MemoryTransport(then=turns_away("50"))
 
@@ -146,7 +146,7 @@ async def test_refusals_for_the_rate_are_borne_for_ten_minutes(make_client):
 
 
 async def test_what_is_left_does_not_pay_for_one_more(make_client):
-    """A floor that no whole number of messages reaches stops the run above it."""
+    """A run stops above its floor if one more message would cross it."""
     gateway = MemoryTransport(accepts(remaining_credits=103), accepts(remaining_credits=101))
 
     report = await make_client(gateway).send_many(
@@ -156,8 +156,8 @@ async def test_what_is_left_does_not_pay_for_one_more(make_client):
     assert (2, 7, "NO_CREDITS") == (report.sent, report.not_sent, report.stopped)
 
 
-async def test_a_large_batch_is_filled_from_several_readings(make_client):
-    """Bad numbers and doubles among hundreds take up no place in it, and indexes stay right."""
+async def test_a_large_batch_is_filled_from_several_reads(make_client):
+    """Bad numbers and duplicates take no place in a batch, and indexes stay correct."""
     given = phones(700)
     given[10:10] = ["bad", given[0]]
     gateway = MemoryTransport()
@@ -171,7 +171,7 @@ async def test_a_large_batch_is_filled_from_several_readings(make_client):
 
 
 async def test_a_generator_that_swallows_its_cancellation(make_client):
-    """What it still gives as it is closed has its fate."""
+    """An item that a generator yields after its cancellation gets a fate."""
     given = phones(4)
 
     async def numbers():
@@ -192,7 +192,7 @@ async def test_a_generator_that_swallows_its_cancellation(make_client):
 
 
 async def test_a_slow_reader_of_a_stream_that_trickles(make_client):
-    """An async source is read no further than its outcomes are taken."""
+    """An async source is read no faster than its outcomes are taken."""
     gateway = MemoryTransport()
     seen = []
 

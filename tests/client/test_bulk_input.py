@@ -1,4 +1,4 @@
-"""What a bulk run reads: forms of input, laziness, doubles, wrong items, inputs that raise."""
+"""The input of a bulk run: types, laziness, duplicates, invalid items, inputs that raise."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ A, B, C = "+12125551234", "+13235554567", "+442071838750"
         "outcomes",
     ],
 )
-async def test_numbers_come_in_any_form(make_client, make_input):
-    """Every form of input gives the same report, in input order."""
+async def test_types_of_input(make_client, make_input):
+    """Every type of input gives the same report, in input order."""
     gateway = MemoryTransport()
 
     report = await make_client(gateway).send_many(make_input([A, B, C]), "hello")
@@ -50,7 +50,7 @@ async def test_numbers_come_in_any_form(make_client, make_input):
 
 
 async def test_a_set_is_an_input(make_client):
-    """A set is sent to in whatever order it has."""
+    """A set can be the input, in its own order."""
     report = await make_client(MemoryTransport()).send_many({A, B}, "hello")
 
     assert {A, B} == {outcome.phone for outcome in report}
@@ -65,7 +65,7 @@ async def test_one_number_is_an_input(make_client):
 
 @pytest.mark.parametrize("empty", [[], (), "", ","])
 async def test_an_empty_input_sends_nothing(make_client, empty):
-    """No numbers, no request; an empty string is one bad number."""
+    """Without numbers nothing is sent; an empty string is one bad number."""
     gateway = MemoryTransport()
 
     report = await make_client(gateway).send_many(empty, "hello")
@@ -75,8 +75,8 @@ async def test_an_empty_input_sends_nothing(make_client, empty):
 
 
 @pytest.mark.parametrize("phones_given", [None, 5, b"+12125551234", object()])
-async def test_what_cannot_be_iterated_over_is_a_type_error(make_client, phones_given):
-    """A wrong argument raises before any I/O."""
+async def test_an_invalid_input_is_a_type_error(make_client, phones_given):
+    """An argument that cannot be iterated over raises TypeError before any I/O."""
     gateway = MemoryTransport()
     client = make_client(gateway)
 
@@ -88,7 +88,7 @@ async def test_what_cannot_be_iterated_over_is_a_type_error(make_client, phones_
 
 
 async def test_the_report_has_the_fates_in_input_order(make_client):
-    """Sent, rejected, bad and doubled inputs stand where they stood in the input."""
+    """Sent, rejected, bad and duplicate inputs are reported at their index in the input."""
     gateway = MemoryTransport(accepts(refuse=[B]))
 
     report = await make_client(gateway).send_many([A, "0", B, A, None, C], "hello")
@@ -111,8 +111,8 @@ async def test_the_report_has_the_fates_in_input_order(make_client):
     assert (1, 1, False) == (report.duplicates, report.requests, report.ok)
 
 
-async def test_doubles_are_found_whatever_their_spelling(make_client):
-    """A number is sent to once a run; doubles do not make it less than ok."""
+async def test_duplicates_are_found_in_any_spelling(make_client):
+    """A number is sent to once per run, and duplicates leave the run ok."""
     gateway = MemoryTransport()
 
     report = await make_client(gateway).send_many([A, "+1 (212) 555-1234", "0012125551234"], "hi")
@@ -120,8 +120,8 @@ async def test_doubles_are_found_whatever_their_spelling(make_client):
     assert ([[A]], 2, True) == (gateway.batches, report.duplicates, report.ok)
 
 
-async def test_doubles_are_found_across_batches(make_client):
-    """What was sent to in an earlier request is not sent to again."""
+async def test_duplicates_are_found_across_batches(make_client):
+    """A number of an earlier batch is not sent to again."""
     gateway = MemoryTransport()
 
     report = await make_client(gateway).send_many([*phones(5), *phones(7)], "hi", batch_size=3)
@@ -130,8 +130,8 @@ async def test_doubles_are_found_across_batches(make_client):
     assert (7, 5) == (report.sent, report.duplicates)
 
 
-async def test_without_dedupe_doubles_are_sent(make_client):
-    """`dedupe=False` takes the input as it is."""
+async def test_without_dedupe_duplicates_are_sent(make_client):
+    """`dedupe=False` sends to each number of the input."""
     gateway = MemoryTransport()
 
     await make_client(gateway).send_many([A, A], "hi", dedupe=False)
@@ -142,7 +142,7 @@ async def test_without_dedupe_doubles_are_sent(make_client):
 
 @pytest.mark.parametrize("item", [None, 5, 1.5, b"+1", ["+1"], object(), Message(A, "text")])
 async def test_a_wrong_typed_item_is_an_outcome(make_client, item):
-    """What is no string is refused by itself, without showing more than its kind."""
+    """An item that is not a string is an outcome that shows only its type."""
     report = await make_client(MemoryTransport()).send_many([A, item, B], "hello")
 
     assert ["SENT", "NOT_SENT", "SENT"] == [outcome.status.name for outcome in report]
@@ -150,7 +150,7 @@ async def test_a_wrong_typed_item_is_an_outcome(make_client, item):
 
 
 async def test_batches_have_the_size_that_was_asked_for(make_client):
-    """Batches are full but for the last, and bad inputs take up no place in them."""
+    """Every batch but the last is full, and bad inputs take no place in it."""
     gateway = MemoryTransport()
     given = phones(10)
     given[4:4] = ["bad", given[0]]
@@ -162,7 +162,7 @@ async def test_batches_have_the_size_that_was_asked_for(make_client):
 
 
 async def test_input_is_read_only_a_little_ahead(make_client):
-    """Before the first answer, what leaves and what would leave next are read, and no more."""
+    """Before the first answer, only the current and the next batch are read."""
     gateway = MemoryTransport(then=accepts(takes=10))
     read = []
 
@@ -180,8 +180,8 @@ async def test_input_is_read_only_a_little_ahead(make_client):
         await run
 
 
-async def test_the_loop_stays_responsive_over_doubles(make_client):
-    """Doubles are read with the loop let run at least every thousand."""
+async def test_the_loop_stays_responsive_over_duplicates(make_client):
+    """The event loop runs at least once per thousand duplicates."""
     count, turns = 20_000, 0
 
     async with make_client(MemoryTransport()).stream_many([A] * count, "hello") as bulk:
@@ -198,7 +198,7 @@ async def test_the_loop_stays_responsive_over_doubles(make_client):
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("position", [0, 1, 2, 3, 4, 5, 7])
 async def test_an_input_that_raises_loses_nothing(make_client, position, is_async):
-    """`BulkInterrupted.report` has all that was read and done, and the cause is the input's."""
+    """`BulkInterrupted.report` has everything read and sent; its cause is the input's error."""
     gateway = MemoryTransport()
 
     def numbers():
@@ -219,7 +219,7 @@ async def test_an_input_that_raises_loses_nothing(make_client, position, is_asyn
 
 
 async def test_an_iterator_that_cannot_be_made_interrupts(make_client):
-    """What `iter()` or `aiter()` raises is told as what an item raises, and no sooner."""
+    """An exception of `iter()` or `aiter()` interrupts the run when the run starts to read."""
 
     class Broken:
         def __iter__(self):
@@ -240,7 +240,7 @@ async def test_an_iterator_that_cannot_be_made_interrupts(make_client):
 
 
 async def test_the_source_is_read_and_closed_by_one_task(make_client):
-    """An async generator is entered, read and closed in the same task, also when it is stopped."""
+    """An async generator is started, read and closed in the same task, even when stopped."""
     seen = []
 
     async def numbers():
@@ -260,8 +260,8 @@ async def test_the_source_is_read_and_closed_by_one_task(make_client):
     assert 1 == len(set(seen))
 
 
-async def test_a_generator_is_closed_where_it_is_stopped(make_client):
-    """A generator's own `finally` runs before the block has ended."""
+async def test_a_generator_is_closed_within_the_block(make_client):
+    """A generator's `finally` runs before the block ends."""
     ended = []
 
     def numbers():
@@ -278,7 +278,7 @@ async def test_a_generator_is_closed_where_it_is_stopped(make_client):
 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_a_source_that_fails_to_close_interrupts(make_client, is_async):
-    """What a generator raises while it is closed is told as what it is."""
+    """An exception of a generator that is being closed interrupts the run."""
 
     def numbers():
         try:
@@ -301,8 +301,8 @@ async def test_a_source_that_fails_to_close_interrupts(make_client, is_async):
     assert isinstance(caught.value.__cause__, LookupError)
 
 
-async def test_an_input_may_stop_its_own_run(make_client):
-    """An input that calls `stop` and ends loses no answer of what is in flight."""
+async def test_an_input_may_stop_its_run(make_client):
+    """An input that calls `stop` and ends loses no answer in flight."""
     gateway = MemoryTransport(then=accepts(takes=3))
     runs = []
 
@@ -318,8 +318,8 @@ async def test_an_input_may_stop_its_own_run(make_client):
     assert [Status.SENT] * 2 == [outcome.status for outcome in outcomes]
 
 
-async def test_an_async_input_may_stop_its_own_run(make_client):
-    """An async input that calls `stop` is interrupted where it waits next."""
+async def test_an_async_input_may_stop_its_run(make_client):
+    """An async input that calls `stop` is interrupted at its next await."""
     gateway = MemoryTransport(then=accepts(takes=3))
     runs = []
 
@@ -339,8 +339,8 @@ async def test_an_async_input_may_stop_its_own_run(make_client):
     assert 3 == pytest.approx(now() - began_at)
 
 
-async def test_a_parser_of_the_callers_own_may_raise(make_client):
-    """Whatever `parse_phone` raises or returns, the item is an outcome."""
+async def test_a_custom_parser_may_raise(make_client):
+    """Whatever `parse_phone` raises or returns, the item has an outcome."""
 
     def parse(phone):
         return {"a": A, "b": "nonsense"}[phone]

@@ -1,4 +1,4 @@
-"""The journal of a durable run: claimed before a byte leaves, settled when the fate is known."""
+"""The journal of a durable run: claims before the first byte, settlements once fates are known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def test_a_batch_is_claimed_before_its_first_byte(make_client):
-    """Nothing leaves while the journal still writes the claim."""
+    """Nothing is sent while the journal is still writing the claim."""
     gateway = MemoryTransport()
     journal = MemoryJournal(takes=5)
 
@@ -36,7 +36,7 @@ async def test_a_batch_is_claimed_before_its_first_byte(make_client):
 
 
 async def test_a_batch_is_claimed_after_its_grant(make_client):
-    """What waits for a slot is not claimed: a run that dies then has nothing unknown."""
+    """A batch that waits for a slot is not claimed, so a crash there leaves nothing unknown."""
     journal = MemoryJournal()
     gateway = MemoryTransport(then=accepts(takes=1))
     client = make_client(gateway, limiter=LocalLimiter(Rate(1, per=60), clock=now))
@@ -51,7 +51,7 @@ async def test_a_batch_is_claimed_after_its_grant(make_client):
 
 
 async def test_a_claim_has_the_id_of_its_request(make_client):
-    """Journal, outcomes and logs call a request by one name."""
+    """Journal, outcomes and logs use the same id for a request."""
     journal = MemoryJournal()
 
     report = await make_client(MemoryTransport()).send_many(
@@ -61,8 +61,8 @@ async def test_a_claim_has_the_id_of_its_request(make_client):
     assert [report[0].request, report[1].request] == journal.requests
 
 
-async def test_what_the_journal_has_taken_is_not_sent(make_client):
-    """A part of a batch, or all of it, may be let go elsewhere; the run goes on."""
+async def test_taken_messages_are_not_sent(make_client):
+    """Messages that the journal reports as taken are left out, and the run goes on."""
     gateway, journal = MemoryTransport(), MemoryJournal()
     journal.taken = {1, 4, 5, 6, 7}
     given = phones(10)
@@ -77,7 +77,7 @@ async def test_what_the_journal_has_taken_is_not_sent(make_client):
 
 
 async def test_references_stay_with_their_numbers_where_some_are_taken(make_client):
-    """A claim that lets go a part keeps what the caller calls each of them."""
+    """If a claim takes part of a batch, the others keep their references."""
     journal = MemoryJournal()
     journal.taken = {0}
     messages = [Message(phone, "hi", ref=n) for n, phone in enumerate(phones(3))]
@@ -89,8 +89,8 @@ async def test_references_stay_with_their_numbers_where_some_are_taken(make_clie
 
 
 @pytest.mark.parametrize("answer", [True, "all", {99}, [0, "1"]])
-async def test_a_claim_with_a_wrong_answer_lets_nothing_go(make_client, answer):
-    """What is no collection of the batch's own indexes ends the run."""
+async def test_an_invalid_answer_of_claim_sends_nothing(make_client, answer):
+    """If `claim` returns anything but indexes of the batch, the run ends."""
     gateway, journal = MemoryTransport(), MemoryJournal()
 
     async def claim(batch):
@@ -104,8 +104,8 @@ async def test_a_claim_with_a_wrong_answer_lets_nothing_go(make_client, answer):
     assert ([], {"JOURNAL_FAILED"}) == (gateway.began, {o.code for o in caught.value.report})
 
 
-async def test_what_is_never_claimed_is_refused(make_client):
-    """The journal hears of bad numbers, doubles and skips, so that its list is whole."""
+async def test_unclaimed_numbers_are_refused(make_client):
+    """The journal is told of bad numbers, duplicates and skips, so its list is complete."""
     given = phones(3)
     journal = MemoryJournal()
 
@@ -120,7 +120,7 @@ async def test_what_is_never_claimed_is_refused(make_client):
 
 
 async def test_the_rest_of_a_stopped_list_is_refused_as_well(make_client):
-    """Bad numbers behind the point of a stop are told; what never left is not claimed."""
+    """After a stop, bad numbers are still refused, and unsent ones are not claimed."""
     journal = MemoryJournal()
 
     report = await make_client(MemoryTransport(then=refuses("INVALID_API_KEY"))).send_many(
@@ -131,8 +131,8 @@ async def test_the_rest_of_a_stopped_list_is_refused_as_well(make_client):
     assert (10, 31) == (len(journal.claimed), report.total)
 
 
-async def test_a_refusal_that_the_journal_does_not_take_ends_the_run(make_client):
-    """Whatever the journal raises ends the run, and every number has its fate."""
+async def test_a_refuse_that_fails_ends_the_run(make_client):
+    """If `refuse` raises, the run ends, and every number has a fate."""
     journal = MemoryJournal()
 
     async def refuse(outcomes):
@@ -146,8 +146,8 @@ async def test_a_refusal_that_the_journal_does_not_take_ends_the_run(make_client
     assert isinstance(caught.value.__cause__, OSError)
 
 
-async def test_a_claim_that_takes_most_of_the_slots_time_is_made_again(make_client):
-    """A slot may not be used later than was asked for; nothing is sent on the late one."""
+async def test_a_slow_claim_is_made_again(make_client):
+    """If the claim took most of the slot's time, nothing is sent and the claim is repeated."""
     journal = MemoryJournal()
     gateway = MemoryTransport()
     slow = iter([20.0])
@@ -165,7 +165,7 @@ async def test_a_claim_that_takes_most_of_the_slots_time_is_made_again(make_clie
 
 
 async def test_an_attempt_has_the_time_that_the_claim_left(make_client):
-    """Claim and request together take no longer than the slot was asked for."""
+    """Claim and request together take no longer than the time asked from the limiter."""
     gateway = MemoryTransport()
 
     await make_client(gateway).send_many(phones(1), "hi", journal=MemoryJournal(takes=10))
@@ -174,7 +174,7 @@ async def test_an_attempt_has_the_time_that_the_claim_left(make_client):
 
 
 async def test_every_fate_is_settled_once(make_client):
-    """Sent, rejected and unknown alike; what was not sent is released."""
+    """Sent, rejected and unknown messages are settled once; unsent ones are released."""
     given = phones(8)
     gateway = MemoryTransport(accepts(refuse=given[:1]), loses_answer(), then=cannot_connect())
     journal = MemoryJournal()
@@ -197,7 +197,7 @@ async def test_every_fate_is_settled_once(make_client):
 
 
 async def test_a_batch_that_was_turned_away_is_released(make_client):
-    """Each try has a claim of its own, and what sent nothing takes it back."""
+    """Each try has its own claim, which is released if nothing was sent."""
     gateway = MemoryTransport(cannot_connect(), turns_away("3"))
     journal = MemoryJournal()
 
@@ -208,7 +208,7 @@ async def test_a_batch_that_was_turned_away_is_released(make_client):
 
 
 async def test_references_are_in_the_journal(make_client):
-    """What the caller calls a message stands in its outcome."""
+    """The journal's outcomes have the caller's references."""
     journal = MemoryJournal()
 
     await make_client(MemoryTransport()).send_messages(
@@ -220,7 +220,7 @@ async def test_references_are_in_the_journal(make_client):
 
 @pytest.mark.parametrize("at", [1, 2, 3])
 async def test_a_claim_that_fails_ends_the_run(make_client, at):
-    """The batch whose claim failed was not sent, and what came before is in the report."""
+    """If a claim fails, its batch is not sent, and earlier outcomes are in the report."""
     gateway = MemoryTransport()
     journal = MemoryJournal(fail_claim=at)
 
@@ -240,7 +240,7 @@ async def test_a_claim_that_fails_ends_the_run(make_client, at):
 
 @pytest.mark.parametrize("at", [1, 2])
 async def test_a_settlement_that_fails_ends_the_run(make_client, at):
-    """The fate is known all the same, and stands in the report."""
+    """If `settle` fails, the fate is still known and in the report."""
     gateway = MemoryTransport()
     journal = MemoryJournal(fail_settle=at)
 
@@ -256,7 +256,7 @@ async def test_a_settlement_that_fails_ends_the_run(make_client, at):
 
 
 async def test_a_journal_that_fails_interrupts_a_stream(make_client):
-    """The outcomes come first, then the error, with counts only."""
+    """A stream hands over its outcomes first, then raises an error with counts only."""
     journal = MemoryJournal(fail_claim=2)
     client = make_client(MemoryTransport())
     outcomes = []
@@ -282,7 +282,7 @@ async def test_a_journal_that_fails_interrupts_a_stream(make_client):
 )
 @pytest.mark.parametrize("after", [0.5, 1.5, 3, 6, 11])
 async def test_after_a_cancellation_everything_claimed_is_settled(make_client, behaviour, after):
-    """Whatever a cancelled run was doing, no claim stays open and none is settled twice."""
+    """After a cancellation at any time, each claim was either settled or released once."""
     gateway = MemoryTransport(then=behaviour)
     journal = MemoryJournal(takes=0.1)
     run = asyncio.create_task(
@@ -301,7 +301,7 @@ async def test_after_a_cancellation_everything_claimed_is_settled(make_client, b
 
 
 async def test_stopping_while_a_claim_is_written(make_client):
-    """The claim is written to its end, nothing leaves, and it is released."""
+    """After a stop, a pending claim is finished and then released, and nothing is sent."""
     gateway = MemoryTransport()
     journal = MemoryJournal(takes=5)
 
@@ -314,8 +314,8 @@ async def test_stopping_while_a_claim_is_written(make_client):
     assert ["claim", "release"] == journal.calls
 
 
-async def test_a_claim_that_takes_for_ever_does_not_hold_a_cancelled_run(make_client):
-    """After `drain` seconds the journal is not waited for either."""
+async def test_a_hanging_claim_does_not_block_a_cancelled_run(make_client):
+    """A pending claim is awaited for `drain` seconds at most."""
     gateway = MemoryTransport()
     journal = MemoryJournal(takes=1000)
     run = asyncio.create_task(
@@ -331,8 +331,8 @@ async def test_a_claim_that_takes_for_ever_does_not_hold_a_cancelled_run(make_cl
     assert ([], []) == (gateway.began, journal.claimed)
 
 
-async def test_a_settlement_that_takes_for_ever_does_not_hold_a_cancelled_run(make_client):
-    """The fate is known; only the journal does not hear of it."""
+async def test_a_hanging_settle_does_not_block_a_cancelled_run(make_client):
+    """The fate is known, although the journal is not told in time."""
     gateway = MemoryTransport()
     journal = MemoryJournal()
 
@@ -355,7 +355,7 @@ async def test_a_settlement_that_takes_for_ever_does_not_hold_a_cancelled_run(ma
 
 
 async def test_a_hook_that_stops_the_run_loses_no_settlement(make_client):
-    """`stop` from `on_request` ends the run, and the attempt it was told of is settled."""
+    """If `on_request` calls `stop`, the attempt that it reports is still settled."""
     runs = []
     journal = MemoryJournal(takes=1)
     client = make_client(MemoryTransport(), on_request=lambda _: runs[0].stop())
@@ -368,8 +368,8 @@ async def test_a_hook_that_stops_the_run_loses_no_settlement(make_client):
     assert (2, 2) == (progress.sent, progress.not_sent)
 
 
-async def test_a_claim_that_ran_out_lets_nothing_leave(make_client):
-    """A journal may say no right before the first byte; the claim is released, and tried again."""
+async def test_a_claim_that_expired_sends_nothing(make_client):
+    """If the journal refuses at the first byte, the claim is released and made again."""
     gateway, journal = MemoryTransport(), MemoryJournal()
     answers = [False, True]
     journal.may_start = lambda batch: answers.pop(0)

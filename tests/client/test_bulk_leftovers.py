@@ -1,4 +1,4 @@
-"""What becomes known after a block was left, how a run waits for it, and how far it says it is."""
+"""Leftovers of a run, waiting for the requests in flight, and progress."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unpaced(limit=1_000, per=60.0):
 
 
 async def write(bulk, written, slowly=0.0):
-    """Take outcomes as a caller does that writes each of them."""
+    """Collect outcomes as a caller that writes each of them would."""
     async with bulk:
         async for outcome in bulk:
             written.append(outcome)
@@ -37,8 +37,8 @@ async def write(bulk, written, slowly=0.0):
 
 @pytest.mark.parametrize("slowly", [0.0, 0.01])
 @pytest.mark.parametrize("after", [0.5, 1.7, 4.2, 9.9, 12.3, 20.1])
-async def test_what_was_written_and_what_is_left_over_is_the_ledger(make_client, after, slowly):
-    """A cancelled caller has every number that the gateway took, and each of them once."""
+async def test_written_outcomes_and_leftovers_are_complete(make_client, after, slowly):
+    """Outcomes taken plus leftovers have every number that was sent to, once."""
     gateway = MemoryTransport(*[accepts(3), loses_answer(2)] * 2, then=accepts(takes=3))
     client = make_client(gateway, limiter=unpaced())
     bulk = client.stream_many(phones(2_000), "hi", batch_size=10, max_in_flight=8)
@@ -57,7 +57,7 @@ async def test_what_was_written_and_what_is_left_over_is_the_ledger(make_client,
 
 
 async def test_leftovers_are_what_may_have_been_sent(make_client):
-    """What was not sent is not among them, so they are bounded whatever the input."""
+    """Leftovers have no unsent numbers, so they are bounded for any input."""
     gateway = MemoryTransport(accepts(refuse=phones(1)), then=loses_answer())
     client = make_client(gateway)
 
@@ -69,8 +69,8 @@ async def test_leftovers_are_what_may_have_been_sent(make_client):
     assert 20 > len(bulk.leftovers)
 
 
-async def test_nothing_is_left_over_where_nothing_was_asked_for(make_client):
-    """`finish` asks for counts; only what ends after the block is kept."""
+async def test_finish_leaves_no_leftovers(make_client):
+    """After `finish` there are no leftovers, since only counts were asked for."""
     gateway = MemoryTransport(then=accepts(takes=1))
 
     async with make_client(gateway).stream_many(phones(40), "hi", batch_size=10) as bulk:
@@ -80,7 +80,7 @@ async def test_nothing_is_left_over_where_nothing_was_asked_for(make_client):
 
 
 async def test_by_default_a_cancelled_run_waits_as_long_as_a_request_may_take(make_client, caplog):
-    """Answers of a minute are waited for, and a line says for how many and for how long."""
+    """Answers that take a minute are awaited; a log says how many and for how long."""
     gateway = MemoryTransport(then=accepts(takes=60))
     run = asyncio.create_task(make_client(gateway).send_many(phones(500), "hi"))
     await asyncio.sleep(1)
@@ -96,7 +96,7 @@ async def test_by_default_a_cancelled_run_waits_as_long_as_a_request_may_take(ma
 
 
 async def test_an_answer_that_never_comes_ends_with_its_request(make_client):
-    """Nobody waits longer than the request's own time."""
+    """The wait for a hanging request ends with the request's own timeout."""
     gateway = MemoryTransport(then=hangs())
     run = asyncio.create_task(make_client(gateway).send_many(phones(500), "hi"))
     await asyncio.sleep(1)
@@ -109,8 +109,8 @@ async def test_an_answer_that_never_comes_ends_with_its_request(make_client):
     assert "100 unknown" in caught.value.__notes__[0]
 
 
-async def test_a_second_cancellation_leaves_the_rest_to_leftovers(make_client):
-    """The wait ends, the request goes on, and its fate is there once it is known."""
+async def test_a_second_cancellation_adds_to_leftovers(make_client):
+    """The wait ends, and the fate of the request becomes a leftover once it is known."""
     gateway = MemoryTransport(then=accepts(takes=20))
     bulk = make_client(gateway).stream_many(phones(50), "hi", batch_size=10)
     task = asyncio.create_task(write(bulk, []))
@@ -128,8 +128,8 @@ async def test_a_second_cancellation_leaves_the_rest_to_leftovers(make_client):
     assert ([], 10) == (at_once, len(bulk.leftovers))
 
 
-async def test_a_cancelled_scope_of_anyio(make_client):
-    """Anyio cancels again and again, so the wait ends early; what ends later is not lost."""
+async def test_a_cancelled_anyio_scope(make_client):
+    """Anyio cancels repeatedly, which ends the wait; later fates become leftovers."""
     gateway = MemoryTransport(then=accepts(takes=4))
     written = []
     bulk = make_client(gateway).stream_many(phones(500), "hi", batch_size=10)
@@ -142,12 +142,12 @@ async def test_a_cancelled_scope_of_anyio(make_client):
     assert gateway.ledger == {o.phone: 1 for o in known if o.status is not Status.NOT_SENT}
 
 
-# --- Nothing is held back -------------------------------------------------------------------------
+# --- Slow sources --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["numbers", "messages", "texts"])
-async def test_a_source_that_trickles_is_not_held_back(make_client, kind):
-    """Of a source of one message a second, each leaves within a second and a half."""
+async def test_a_slow_source_is_not_delayed(make_client, kind):
+    """From a source of one message per second, each is sent within 1.5 seconds."""
     gateway = MemoryTransport()
     client = make_client(gateway)
     texts = (lambda n: "hi") if kind != "texts" else (lambda n: f"hi {n}")
@@ -169,8 +169,8 @@ async def test_a_source_that_trickles_is_not_held_back(make_client, kind):
     assert 1.5 > max(left[phone] - read[phone] for phone in read)
 
 
-async def test_bad_numbers_of_a_source_that_trickles_are_told(make_client):
-    """A source of nothing but bad numbers does not look as if it stood still."""
+async def test_bad_numbers_of_a_slow_source(make_client):
+    """Outcomes of bad numbers arrive while the source is still running."""
     async with make_client(MemoryTransport()).stream_many(
         as_async(["bad"] * 5, pause=1), "hi"
     ) as bulk:
@@ -180,7 +180,7 @@ async def test_bad_numbers_of_a_source_that_trickles_are_told(make_client):
 
 
 async def test_a_fast_source_is_still_batched(make_client):
-    """A source that gives a hundred in a second fills its requests."""
+    """A source of a hundred items per second fills its batches."""
     gateway = MemoryTransport()
 
     await make_client(gateway).send_many(as_async(phones(1_000), pause=0.001), "hi")
@@ -188,11 +188,11 @@ async def test_a_fast_source_is_still_batched(make_client):
     assert [100] * 10 == [len(batch) for batch in gateway.batches]
 
 
-# --- How far a run is -----------------------------------------------------------------------------
+# --- Progress -------------------------------------------------------------------------------------
 
 
-async def test_progress_says_how_far_and_how_fast(make_client):
-    """Of a list the end is known, so there is a speed and a time to go."""
+async def test_progress_of_a_list(make_client):
+    """Progress has the expected total, the speed and the remaining time of a list."""
     gateway = MemoryTransport(then=accepts(takes=1))
     client = make_client(gateway, limiter=unpaced(100))
 
@@ -209,8 +209,8 @@ async def test_progress_says_how_far_and_how_fast(make_client):
     assert (1_000, 0) == (last.expected, last.eta)
 
 
-async def test_of_a_stream_the_end_is_not_known(make_client):
-    """A generator, or an iterator that claims a length, has none that could be trusted."""
+async def test_progress_of_a_stream(make_client):
+    """Progress of a generator or iterator has a speed but no total."""
     async with make_client(MemoryTransport()).stream_many(iter(phones(30)), "hi") as bulk:
         await asyncio.sleep(1)
         progress = bulk.progress
@@ -220,8 +220,8 @@ async def test_of_a_stream_the_end_is_not_known(make_client):
     assert progress.numbers_per_minute > 0
 
 
-async def test_a_run_says_a_line_a_minute(make_client, caplog):
-    """A log at level INFO shows how far a long run is, and no more often."""
+async def test_a_line_of_log_per_minute(make_client, caplog):
+    """A long run logs its progress at level INFO once a minute."""
     caplog.set_level(logging.INFO, "customersms_async")
     gateway = MemoryTransport(then=accepts(takes=1))
 
@@ -234,8 +234,8 @@ async def test_a_run_says_a_line_a_minute(make_client, caplog):
     assert said[0].endswith("s to go")
 
 
-async def test_a_duplicate_says_of_whom(make_client):
-    """The first of two equal numbers, or messages, is named by its index, in both kinds of runs."""
+async def test_a_duplicate_names_the_first(make_client):
+    """A duplicate has the index of the first, in runs of numbers and of messages."""
     given = phones(3)
     client = make_client(MemoryTransport())
 

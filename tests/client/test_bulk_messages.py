@@ -1,4 +1,4 @@
-"""Messages with texts of their own: sharing of requests, doubles, references."""
+"""Runs of messages with different texts: shared requests, duplicates, references."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ A, B, C = "+12125551234", "+13235554567", "+442071838750"
 
 @pytest.mark.parametrize("make_input", [list, iter, as_async], ids=["list", "iterator", "async"])
 async def test_equal_texts_share_a_request(make_client, make_input):
-    """Messages of one text leave together, wherever they stand."""
+    """Messages with equal texts share a request, wherever they are in the input."""
     gateway = MemoryTransport()
     messages = [Message(A, "one"), Message(B, "two"), Message(C, "one")]
 
@@ -28,7 +28,7 @@ async def test_equal_texts_share_a_request(make_client, make_input):
 
 
 async def test_a_full_batch_leaves_before_the_input_ends(make_client):
-    """As soon as a text has enough numbers, its request leaves."""
+    """A batch is sent as soon as it is full, before the input ends."""
     gateway = MemoryTransport()
     texts = ["one", "two"] * 5
 
@@ -39,8 +39,8 @@ async def test_a_full_batch_leaves_before_the_input_ends(make_client):
     assert [2] * 4 + [1] * 2 == [len(batch) for batch in gateway.batches]
 
 
-async def test_doubles_are_equal_pairs(make_client):
-    """One number may get two texts, and each of them once."""
+async def test_duplicates_are_equal_pairs(make_client):
+    """A number may get two different texts, each of them once."""
     gateway = MemoryTransport()
     messages = [Message(A, "one"), Message(A, "two"), Message("+1 212 555 1234", "one")]
 
@@ -50,8 +50,8 @@ async def test_doubles_are_equal_pairs(make_client):
     assert (2, "DUPLICATE", A) == (gateway.ledger[A], report[2].code, report[2].phone)
 
 
-async def test_without_dedupe_doubles_are_sent(make_client):
-    """`dedupe=False` takes the messages as they are."""
+async def test_without_dedupe_duplicates_are_sent(make_client):
+    """`dedupe=False` sends every message of the input."""
     gateway = MemoryTransport()
 
     await make_client(gateway).send_messages([Message(A, "one")] * 3, dedupe=False)
@@ -59,8 +59,8 @@ async def test_without_dedupe_doubles_are_sent(make_client):
     assert 3 == gateway.ledger[A]
 
 
-async def test_references_come_back(make_client):
-    """`Outcome.ref` is the caller's own object, also for what was refused; others have none."""
+async def test_references_are_returned(make_client):
+    """`Outcome.ref` is the caller's own object, also for refused messages, else None."""
     mine = object()
     messages = [Message(A, "one", ref=mine), Message("bad", "one", ref=7), Message(B, "one")]
     client = make_client(MemoryTransport())
@@ -74,7 +74,7 @@ async def test_references_come_back(make_client):
 
 
 async def test_a_bad_message_is_an_outcome(make_client):
-    """A bad number, a bad text and what is no message are refused one by one."""
+    """A bad number, a bad text and an item that is not a message are refused one by one."""
     outcome = Outcome(0, C, Status.NOT_SENT)
     items = [Message("x", "t"), Message(A, ""), Message(B, 5), "hello", None, 3, outcome]
 
@@ -86,8 +86,8 @@ async def test_a_bad_message_is_an_outcome(make_client):
     assert [] == report.safe_to_resend()
 
 
-async def test_look_ahead_bounds_what_is_held_back(make_client):
-    """With a look-ahead of three, the oldest text leaves as soon as three messages wait."""
+async def test_look_ahead_limits_held_messages(make_client):
+    """With a look-ahead of three, the oldest text is sent once three messages wait."""
     gateway = MemoryTransport(then=accepts(takes=10))
     read = []
 
@@ -106,7 +106,7 @@ async def test_look_ahead_bounds_what_is_held_back(make_client):
 
 
 async def test_a_look_ahead_of_one_sends_each_as_it_comes(make_client):
-    """Nothing waits for a twin."""
+    """With a look-ahead of one, no message waits for others."""
     gateway = MemoryTransport()
     messages = as_async([Message(phone, "hi") for phone in phones(3)], pause=10)
 
@@ -116,14 +116,14 @@ async def test_a_look_ahead_of_one_sends_each_as_it_comes(make_client):
 
 
 @pytest.mark.parametrize("look_ahead", [0, -1, 1.5])
-async def test_a_nonsense_look_ahead_is_refused(make_client, look_ahead):
-    """It is a whole number of at least 1."""
+async def test_an_invalid_look_ahead_is_refused(make_client, look_ahead):
+    """A look-ahead is an integer of at least 1."""
     with pytest.raises(ValueError, match="look_ahead"):
         await make_client(MemoryTransport()).send_messages([], look_ahead=look_ahead)
 
 
-async def test_a_stopped_list_of_messages_is_reported_to_its_end(make_client):
-    """A sized input keeps its promise for messages as well."""
+async def test_a_stopped_list_of_messages_is_reported_in_full(make_client):
+    """A stopped run reports every message of a sized input."""
     messages = [Message(phone, f"text {n % 7}") for n, phone in enumerate(phones(2000))]
 
     report = await make_client(MemoryTransport()).send_messages(

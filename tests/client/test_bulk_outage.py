@@ -1,4 +1,4 @@
-"""A gateway that cannot be reached holds a run, which probes, and goes on or stops."""
+"""Outages: a run pauses while the gateway is unreachable, probes it, then resumes or stops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def down(begins, ends, then=accepts, refused_after=0.01):
-    """Accept but between two instants, in seconds after the begin of the test."""
+    """Accept, except between two times in seconds after the start of the test."""
 
     async def behave(post):
         is_down = begins <= now() - 1000 < ends
@@ -40,8 +40,8 @@ def unpaced(limit=100, per=60.0):
 
 
 @pytest.mark.parametrize("refused_after", [0.01, 20])
-async def test_an_outage_holds_a_run_and_loses_nothing(make_client, refused_after):
-    """Every number is sent once at the end, and nobody was given up."""
+async def test_an_outage_pauses_a_run(make_client, refused_after):
+    """After an outage every number is sent once, and none was given up."""
     gateway = MemoryTransport(then=down(5, 300, refused_after=refused_after))
 
     report = await make_client(gateway).send_many(phones(5_000), "hi")
@@ -52,7 +52,7 @@ async def test_an_outage_holds_a_run_and_loses_nothing(make_client, refused_afte
 
 
 async def test_one_probe_at_a_time(make_client):
-    """What was in flight as the outage began waits in line; the probes come one after another."""
+    """Requests of an outage wait in line, and one probe follows the other."""
     gateway = MemoryTransport(then=down(1, 200, lambda: accepts(takes=0.9), refused_after=2))
     client = make_client(gateway, limiter=unpaced())
 
@@ -64,8 +64,8 @@ async def test_one_probe_at_a_time(make_client):
     assert (400, 40) == (report.sent, report.requests)
 
 
-async def test_nothing_is_read_in_an_outage(make_client):
-    """The input is read no further than what waited as the outage began."""
+async def test_nothing_is_read_during_an_outage(make_client):
+    """During an outage the input is not read any further."""
     gateway = MemoryTransport(then=down(1, 60))
     read = []
 
@@ -86,8 +86,8 @@ async def test_nothing_is_read_in_an_outage(make_client):
     assert early == late < 1_000
 
 
-async def test_an_outage_that_lasts_stops_a_run_and_leaves_the_rest_unread(make_client):
-    """After `outage` seconds the run stops; what was read has its fate."""
+async def test_a_long_outage_stops_a_run(make_client):
+    """After `outage` seconds the run stops; what was read has fates, the rest is unread."""
     gateway = MemoryTransport(then=down(1, 10_000))
     read = []
 
@@ -109,7 +109,7 @@ async def test_an_outage_that_lasts_stops_a_run_and_leaves_the_rest_unread(make_
 
 
 async def test_without_patience_the_first_failure_stops_a_run(make_client):
-    """`outage=0` waits for nothing."""
+    """With `outage=0`, the first failed connection stops the run."""
     gateway = MemoryTransport(accepts(), then=cannot_connect())
 
     report = await make_client(gateway).send_many(
@@ -119,8 +119,8 @@ async def test_without_patience_the_first_failure_stops_a_run(make_client):
     assert (10, 40, 2) == (report.sent, report.not_sent, len(gateway.began))
 
 
-async def test_a_second_outage_has_its_own_patience(make_client):
-    """A request that reaches the gateway ends an outage, whatever its answer."""
+async def test_each_outage_has_its_own_time(make_client):
+    """Any answer of the gateway ends an outage, so the next starts from zero."""
     script = [cannot_connect()] * 3 + [loses_answer()]
     gateway = MemoryTransport(*script * 4, then=accepts())
 
@@ -131,8 +131,8 @@ async def test_a_second_outage_has_its_own_patience(make_client):
     assert (2, 4, None) == (report.sent, report.unknown, report.stopped)
 
 
-async def test_a_refusal_for_the_rate_ends_an_outage(make_client):
-    """The gateway was reached; from then on the limiter knows how long."""
+async def test_a_rate_limit_ends_an_outage(make_client):
+    """A rate limit ends an outage, since the gateway was reached."""
     script = [cannot_connect()] * 3 + [turns_away("100")] + [cannot_connect()] * 3
     gateway = MemoryTransport(accepts(), *script, then=accepts())
 
@@ -144,8 +144,8 @@ async def test_a_refusal_for_the_rate_ends_an_outage(make_client):
     assert 100 < now() - 1000 < 120
 
 
-async def test_stopping_in_an_outage(make_client):
-    """A stop ends the wait of all requests at once."""
+async def test_stopping_during_an_outage(make_client):
+    """`stop` ends the waits of all requests at once."""
     gateway = MemoryTransport(then=down(1, 10_000))
 
     async with make_client(gateway).stream_many(phones(500), "hi", batch_size=10) as bulk:
@@ -158,8 +158,8 @@ async def test_stopping_in_an_outage(make_client):
     assert ("STOPPED", 0, 500) == (progress.stopped, progress.unknown, progress.total)
 
 
-async def test_no_claim_is_open_in_an_outage(make_client):
-    """Each probe has a claim of its own, and gives it back."""
+async def test_no_claim_is_open_during_an_outage(make_client):
+    """Each probe makes its own claim and releases it."""
     gateway = MemoryTransport(then=down(1, 100))
     journal = MemoryJournal()
     run = asyncio.create_task(
@@ -172,8 +172,8 @@ async def test_no_claim_is_open_in_an_outage(make_client):
     assert journal.is_balanced
 
 
-async def test_a_limiter_whose_store_is_away_holds_a_run_as_well(make_client):
-    """No number is given up because a shared limiter cannot be asked for a while."""
+async def test_an_unavailable_limiter_pauses_a_run(make_client):
+    """No number is given up while a shared limiter is unavailable."""
     limiter, gateway = unpaced(), MemoryTransport()
 
     class Away:
@@ -191,8 +191,8 @@ async def test_a_limiter_whose_store_is_away_holds_a_run_as_well(make_client):
     assert now() - 1000 >= 100
 
 
-async def test_a_pause_is_told_when_it_begins_and_ends(make_client, caplog):
-    """Two lines of log say why a run is held and for how long it was; progress says since when."""
+async def test_a_pause_is_logged(make_client, caplog):
+    """The log says why and how long a run was paused; progress says since when."""
     caplog.set_level(logging.INFO, "customersms_async")
     gateway = MemoryTransport(then=down(5, 100))
     paused = []
@@ -213,8 +213,8 @@ async def test_a_pause_is_told_when_it_begins_and_ends(make_client, caplog):
     assert paused[-1] is None
 
 
-async def test_a_refusal_for_the_rate_is_a_pause(make_client, caplog):
-    """It is told like an outage, with the seconds that the gateway asked for."""
+async def test_a_rate_limit_is_a_pause(make_client, caplog):
+    """A rate limit is logged like an outage, with the seconds that the gateway asked for."""
     caplog.set_level(logging.INFO, "customersms_async")
     gateway = MemoryTransport(accepts(), turns_away("30"))
 

@@ -1,4 +1,4 @@
-"""A bulk run: caution, the rules that stop it, options."""
+"""Bulk runs: concurrency, rules that stop a run, options."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def codes_of(report):
 
 
 async def test_a_run_begins_with_one_request_and_doubles(make_client):
-    """One request in flight at first, then twice as many after each answer, up to the most."""
+    """A run starts with one request in flight and doubles it per answer, up to the maximum."""
     gateway = MemoryTransport(then=accepts(takes=1))
     client = make_client(gateway, limiter=unpaced())
 
@@ -59,7 +59,7 @@ async def test_a_run_begins_with_one_request_and_doubles(make_client):
 
 
 async def test_an_unknown_takes_a_run_back_to_one(make_client):
-    """After a request without an answer, there is one in flight until an answer comes."""
+    """After an unknown request, one request is in flight until an answer arrives."""
     gateway = MemoryTransport(*[accepts(1)] * 9, *[loses_answer(1)] * 2, then=accepts(1))
     client = make_client(gateway, limiter=unpaced())
 
@@ -72,7 +72,7 @@ async def test_an_unknown_takes_a_run_back_to_one(make_client):
 
 
 async def test_unknowns_in_a_row_end_a_run(make_client):
-    """`max_unknown` requests in a row without an answer stop it; the rest is not sent."""
+    """`max_unknown` unknown requests in a row stop a run; the rest is not sent."""
     gateway = MemoryTransport(accepts(), then=loses_answer())
 
     report = await make_client(gateway).send_many(
@@ -89,8 +89,8 @@ async def test_unknowns_in_a_row_end_a_run(make_client):
     assert 3 == gateway.ledger.total()
 
 
-async def test_an_answer_between_breaks_the_row(make_client):
-    """Unknown requests count only while no answer comes between."""
+async def test_an_answer_resets_the_count_of_unknowns(make_client):
+    """Unknown requests count only if no answer is in between."""
     gateway = MemoryTransport(*[loses_answer(), accepts()] * 5)
 
     report = await make_client(gateway).send_many(
@@ -101,7 +101,7 @@ async def test_an_answer_between_breaks_the_row(make_client):
 
 
 async def test_a_refused_key_ends_a_run_at_the_first_answer(make_client):
-    """Nobody asks ten thousand times with a key that is refused."""
+    """A refused key stops a run at the first answer."""
     gateway = MemoryTransport(then=refuses("INVALID_API_KEY"))
 
     report = await make_client(gateway).send_many(phones(1000), "hi", batch_size=10)
@@ -113,7 +113,7 @@ async def test_a_refused_key_ends_a_run_at_the_first_answer(make_client):
 
 
 async def test_equal_refusals_in_a_row_end_a_run(make_client):
-    """A wrong path or a suspended account is refused three times, and not two hundred times."""
+    """Three equal refusals in a row, as for a wrong path, stop a run."""
     gateway = MemoryTransport(accepts(), then=answers("<html>", 404))
 
     report = await make_client(gateway).send_many(
@@ -125,7 +125,7 @@ async def test_equal_refusals_in_a_row_end_a_run(make_client):
 
 
 async def test_other_refusals_do_not_end_a_run(make_client):
-    """Refusals with different words, or with an acceptance between, are single cases."""
+    """Refusals with different codes, or separated by a success, do not stop a run."""
     script = [refuses("BLOCKED_TEXT"), refuses("OTHER"), refuses("BLOCKED_TEXT")] * 3
     between = [refuses("BLOCKED_TEXT"), refuses("BLOCKED_TEXT"), accepts()] * 3
 
@@ -140,8 +140,8 @@ async def test_other_refusals_do_not_end_a_run(make_client):
     assert (6, 3, None) == (other.rejected, other.sent, other.stopped)
 
 
-async def test_a_refusal_does_not_make_a_run_faster(make_client):
-    """After a refusal of a whole request there is no more in flight than before it."""
+async def test_a_refusal_does_not_speed_up_a_run(make_client):
+    """A refused request does not increase the number of requests in flight."""
     gateway = MemoryTransport(refuses("BLOCKED_TEXT", takes=1), then=accepts(takes=1))
     client = make_client(gateway, limiter=unpaced())
 
@@ -151,8 +151,8 @@ async def test_a_refusal_does_not_make_a_run_faster(make_client):
     assert [1, 1, 2, 8] == [at.count(second) for second in range(4)]
 
 
-async def test_refused_entries_for_want_of_credit_end_a_run(make_client):
-    """A refusal that is said of one entry stops a run as one that is said of the request."""
+async def test_entries_refused_for_credits_end_a_run(make_client):
+    """A single entry that is refused for lack of credits stops a run."""
     given = phones(300)
 
     async def half(post):
@@ -172,7 +172,7 @@ async def test_refused_entries_for_want_of_credit_end_a_run(make_client):
 
 
 async def test_a_floor_counts_what_is_in_flight(make_client):
-    """Sixteen requests at once do not take a balance below its floor."""
+    """With sixteen requests in flight, the balance does not fall below the floor."""
     gateway = MemoryTransport(then=accepts(takes=3), credits=10_000)
     client = make_client(gateway, limiter=unpaced())
 
@@ -182,7 +182,7 @@ async def test_a_floor_counts_what_is_in_flight(make_client):
 
 
 async def test_a_budget_is_spent_to_its_last_credit(make_client):
-    """`max_credits` is what a run spends, and the last request is cut to what is left."""
+    """A run spends exactly `max_credits`; its last batch is cut to fit."""
     gateway = MemoryTransport(then=accepts(takes=3), credits=10_000)
     client = make_client(gateway, limiter=unpaced())
 
@@ -192,8 +192,8 @@ async def test_a_budget_is_spent_to_its_last_credit(make_client):
     assert 9_000 == report.total
 
 
-async def test_a_budget_without_a_balance_counts_a_credit_a_number(make_client):
-    """A gateway that names no balance is trusted to take at least one credit a number."""
+async def test_a_budget_without_a_balance(make_client):
+    """If no balance is reported, a number counts as one credit."""
     report = await make_client(MemoryTransport()).send_many(
         phones(900), "hi", stop=StopRules(max_credits=250)
     )
@@ -202,7 +202,7 @@ async def test_a_budget_without_a_balance_counts_a_credit_a_number(make_client):
 
 
 async def test_a_share_of_rejections_ends_a_run(make_client):
-    """From a hundred numbers on, a share of rejected ones stops the run."""
+    """From a hundred numbers on, a run stops once `max_rejected` is reached."""
     gateway = MemoryTransport()
 
     async def some(post):
@@ -217,7 +217,7 @@ async def test_a_share_of_rejections_ends_a_run(make_client):
 
 
 async def test_numbers_to_skip(make_client):
-    """Who opted out is not sent to, whatever the spelling, and does not make a run less than ok."""
+    """Skipped numbers are not sent to, in any spelling, and leave the run ok."""
     gateway = MemoryTransport()
     given = phones(4)
 
@@ -229,8 +229,8 @@ async def test_numbers_to_skip(make_client):
     assert [] == report.safe_to_resend()
 
 
-async def test_a_function_says_who_is_skipped(make_client):
-    """Its word comes back as the detail; what it does not name is sent."""
+async def test_a_skip_function(make_client):
+    """A number for which `skip` returns a reason is skipped, with the reason as detail."""
     given = phones(3)
     words = {given[1]: "asked us to stop on Monday"}
 
@@ -242,8 +242,8 @@ async def test_a_function_says_who_is_skipped(make_client):
     assert "SKIPPED" == report[1].code
 
 
-async def test_a_skip_function_that_raises_lets_nobody_through(make_client):
-    """Where it cannot be asked, nobody is sent to unasked, and every number has its fate."""
+async def test_a_skip_function_that_raises_ends_the_run(make_client):
+    """If `skip` raises, nothing more is sent, and every number has a fate."""
     gateway = MemoryTransport()
     given = phones(50)
 
@@ -262,7 +262,7 @@ async def test_a_skip_function_that_raises_lets_nobody_through(make_client):
 
 @pytest.mark.parametrize("skip", [["+1212", "junk"], "junk", b"+12125551234", 5])
 async def test_a_bad_skip_is_refused_before_any_io(make_client, skip):
-    """A list of opt-outs with a mistake in it might send to one of them."""
+    """A bad number among the opt-outs is refused before anything is sent."""
     gateway = MemoryTransport()
 
     with pytest.raises(ValueError, match=r"skip|phone"):
@@ -272,7 +272,7 @@ async def test_a_bad_skip_is_refused_before_any_io(make_client, skip):
 
 
 async def test_an_async_skip_function_is_refused(make_client):
-    """Nobody would await it."""
+    """An async skip function is refused, since nobody would await it."""
 
     async def ask(phone):
         raise AssertionError(phone)
@@ -282,7 +282,7 @@ async def test_an_async_skip_function_is_refused(make_client):
 
 
 async def test_the_end_of_credits_ends_a_run(make_client):
-    """A balance at or below `min_credits` stops it; the rest is not sent."""
+    """A balance at or below `min_credits` stops a run; the rest is not sent."""
     gateway = MemoryTransport(credits=50)
 
     report = await make_client(gateway).send_many(
@@ -297,8 +297,8 @@ async def test_the_end_of_credits_ends_a_run(make_client):
     )
 
 
-async def test_a_refusal_for_want_of_credits_ends_a_run(make_client):
-    """The gateway's own word for no credits stops it as well."""
+async def test_a_refusal_for_lack_of_credits_ends_a_run(make_client):
+    """A refusal for lack of credits stops a run."""
     gateway = MemoryTransport(then=refuses("INSUFFICIENT_CREDITS"))
 
     report = await make_client(gateway).send_many(phones(30), "hi", batch_size=10)
@@ -308,8 +308,8 @@ async def test_a_refusal_for_want_of_credits_ends_a_run(make_client):
 
 @pytest.mark.parametrize("batch_size", [1, 5, 10])
 @pytest.mark.parametrize("is_sized", [True, False])
-async def test_a_run_that_ends_with_its_credits_is_complete(make_client, is_sized, batch_size):
-    """Where the last number takes the last credit, nothing was stopped."""
+async def test_a_run_that_uses_the_last_credit_is_complete(make_client, is_sized, batch_size):
+    """If the last number takes the last credit, the run is not stopped."""
     given = phones(10) if is_sized else iter(phones(10))
 
     report = await make_client(MemoryTransport(credits=10)).send_many(
@@ -326,7 +326,7 @@ async def test_a_run_that_ends_with_its_credits_is_complete(make_client, is_size
 
 
 async def test_stop_after_ends_a_run(make_client):
-    """After `stop_after` seconds nothing new leaves, and what is in flight is answered."""
+    """After `stop_after` seconds nothing new is sent, and requests in flight are answered."""
     gateway = MemoryTransport(then=accepts(takes=2))
 
     report = await make_client(gateway).send_many(phones(9), "hi", batch_size=1, stop_after=1)
@@ -336,7 +336,7 @@ async def test_stop_after_ends_a_run(make_client):
 
 
 async def test_stop_after_interrupts_a_pending_read(make_client):
-    """A source that gives nothing does not hold a run beyond its time."""
+    """A source that yields nothing does not hold a run beyond `stop_after`."""
     began_at = now()
 
     report = await make_client(MemoryTransport()).send_many(
@@ -352,8 +352,8 @@ async def test_stop_after_interrupts_a_pending_read(make_client):
     )
 
 
-async def test_a_stopped_list_is_reported_to_its_end(make_client):
-    """A sized input keeps its promise: as many outcomes as numbers, bad ones and doubles too."""
+async def test_a_stopped_list_is_reported_in_full(make_client):
+    """A stopped run reports every item of a sized input, bad ones and duplicates too."""
     given = [*phones(50), "bad", phones(1)[0], *phones(5000, first=50)]
 
     report = await make_client(MemoryTransport()).send_many(
@@ -367,7 +367,7 @@ async def test_a_stopped_list_is_reported_to_its_end(make_client):
 
 
 async def test_a_stopped_generator_is_not_read_further(make_client):
-    """Any other input is left where it is; what was read has a fate."""
+    """A stopped run reads no further from a generator; what was read has fates."""
     read = []
 
     def numbers():
@@ -383,8 +383,8 @@ async def test_a_stopped_generator_is_not_read_further(make_client):
     assert (False, False, "TIME_IS_UP") == (report.complete, report.ok, report.stopped)
 
 
-async def test_resending_what_is_safe_ends_and_doubles_nothing(make_client):
-    """`safe_to_resend` goes straight into another run, until it is empty."""
+async def test_resending_what_is_safe(make_client):
+    """`safe_to_resend` can be sent repeatedly until it is empty, and nobody gets two messages."""
     gateway = MemoryTransport(accepts(), refuses("INSUFFICIENT_CREDITS"), refuses("BAD_KEY"))
     client = make_client(gateway)
     given, rounds = phones(50), 0
@@ -398,7 +398,7 @@ async def test_resending_what_is_safe_ends_and_doubles_nothing(make_client):
 
 
 async def test_raise_for_failures_has_the_report(make_client):
-    """Whoever wants an exception asks the report for it."""
+    """`raise_for_failures` raises an error that has the report."""
     report = await make_client(MemoryTransport(then=hangs())).send_many(phones(3), "hi")
 
     with pytest.raises(BulkFailed) as caught:
@@ -425,7 +425,7 @@ async def test_raise_for_failures_has_the_report(make_client):
         ("journal", object()),
     ],
 )
-async def test_a_nonsense_option_is_refused_by_name(make_client, name, value):
+async def test_an_invalid_option_is_refused_by_name(make_client, name, value):
     """Options are checked before anything is read or sent."""
     gateway = MemoryTransport()
     client = make_client(gateway)
@@ -440,14 +440,14 @@ async def test_a_nonsense_option_is_refused_by_name(make_client, name, value):
 
 
 async def test_an_unknown_option_is_a_type_error(make_client):
-    """A misspelt option is refused like any misspelt argument."""
+    """A misspelt option raises TypeError, like any misspelt argument."""
     with pytest.raises(TypeError, match="batchsize"):
         await make_client(MemoryTransport()).send_many(phones(3), "hi", batchsize=5)
 
 
 @pytest.mark.parametrize("text", ["", "  ", None, "\ud800"])
 async def test_a_bad_text_is_refused_before_any_io(make_client, text):
-    """A run whose text cannot be sent does not begin."""
+    """A run whose text cannot be sent does not start."""
     client = make_client(MemoryTransport())
 
     with pytest.raises(ValueError, match="text"):
@@ -457,7 +457,7 @@ async def test_a_bad_text_is_refused_before_any_io(make_client, text):
 
 
 async def test_a_forgotten_await_warns(make_client):
-    """`send_many` and `send_messages` are plain coroutine functions."""
+    """Forgetting to await `send_many` or `send_messages` gives Python's warning."""
     client = make_client(MemoryTransport())
 
     with pytest.warns(RuntimeWarning, match=r"send_many.*never awaited"):
@@ -466,7 +466,7 @@ async def test_a_forgotten_await_warns(make_client):
 
 
 async def test_a_failure_of_the_network_is_no_exception(make_client):
-    """What the gateway or the network did stands in the report."""
+    """A failure of the gateway or the network is in the report, and not raised."""
     gateway = MemoryTransport(then=cannot_connect())
 
     report = await make_client(gateway, retries=1).send_many(phones(20), "hi", batch_size=10)
@@ -476,7 +476,7 @@ async def test_a_failure_of_the_network_is_no_exception(make_client):
 
 
 async def test_an_unreadable_answer_makes_its_batch_unknown(make_client):
-    """A page of HTML is no answer; each of its numbers is unknown."""
+    """All numbers of a batch are unknown if its answer is an HTML page."""
     gateway = MemoryTransport(answers("<html>"), then=accepts())
 
     report = await make_client(gateway).send_many(phones(4), "hi", batch_size=2)
@@ -485,8 +485,8 @@ async def test_an_unreadable_answer_makes_its_batch_unknown(make_client):
     assert report[0].request == report[1].request != report[2].request
 
 
-async def test_a_fault_of_the_transport_loses_no_number(make_client):
-    """What no transport may raise interrupts the run, and every number has its fate."""
+async def test_an_error_of_the_transport_loses_no_number(make_client):
+    """An unexpected error of the transport interrupts the run; every number has a fate."""
     gateway = MemoryTransport(accepts(), breaks(RuntimeError("a bug")))
 
     with pytest.raises(BulkInterrupted) as caught:
@@ -497,8 +497,8 @@ async def test_a_fault_of_the_transport_loses_no_number(make_client):
     assert "a bug" == str(caught.value.__cause__)
 
 
-async def test_a_log_that_raises_changes_no_fate(make_client):
-    """A handler of the caller's that fails as it hears of an unknown fate leaves it unknown."""
+async def test_a_log_handler_that_raises_changes_no_fate(make_client):
+    """An unknown fate stays unknown if a log handler fails while it is reported."""
 
     class Full(logging.Handler):
         def emit(self, record):

@@ -1,4 +1,4 @@
-"""No input of any shape keeps the event loop for long: while it is read, sent, or stopped."""
+"""No input blocks the event loop for long while it is read, sent, or stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNT = sized(30_000, 100_000)
 
 
 class Gateway:
-    """Accepts everything and remembers nothing, so that only the client's work is measured."""
+    """Accepts everything and stores nothing, so that only the client's work is measured."""
 
     async def post(self, body, attempt, *, timeout, most):
         said = json.loads(body.reveal())
@@ -31,7 +31,7 @@ class Gateway:
 
 
 class Callbacks:
-    """The processor time of each callback of the loop, but for the garbage collector's."""
+    """Measures the CPU time of each callback of the loop, without garbage collection."""
 
     def __init__(self, monkeypatch):
         self.longest = self._collecting = 0.0
@@ -85,7 +85,7 @@ INPUTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", INPUTS)
 async def test_no_callback_is_long(make_client, callbacks, kind):
-    """Read, sent for a while and stopped, a long input keeps nobody waiting."""
+    """No callback takes long while a large input is read, sent and stopped."""
     items = one_by_one(INPUTS[kind]) if kind.endswith("async") else INPUTS[kind]
     limiter = LocalLimiter(Rate(100_000, per=1), burst=1_000)
     client = make_client(Gateway(), limiter=limiter)
@@ -103,5 +103,5 @@ async def test_no_callback_is_long(make_client, callbacks, kind):
         progress = await finishing
 
     assert progress.waiting == 0
-    # What counts lines makes each of them slower, and says nothing of a run that is not watched.
+    # Coverage or a debugger slows every line down, which says nothing about a normal run.
     assert callbacks.longest < (0.05 if sys.gettrace() is None else 0.2)

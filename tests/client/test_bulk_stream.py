@@ -1,4 +1,4 @@
-"""A streamed run: outcomes as they come, and the ways to end it early."""
+"""Streamed runs: outcomes as they become known, and ways to end early."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_streamed_outcomes_come_as_they_are_known(make_client):
 
 
 async def test_progress_counts_while_it_runs(make_client):
-    """RunCounts are there at any time, and add up."""
+    """Progress is available at any time, and its counts add up."""
     gateway = MemoryTransport(then=accepts(takes=2), credits=100)
 
     async with make_client(gateway).stream_many(iter(phones(30)), "hi", batch_size=10) as bulk:
@@ -62,8 +62,8 @@ async def test_progress_counts_while_it_runs(make_client):
     )
 
 
-async def test_a_slow_consumer_bounds_what_is_sent(make_client):
-    """No more is read and sent than is taken, but for a few batches."""
+async def test_a_slow_consumer_slows_down_sending(make_client):
+    """A run reads and sends no more than a few batches ahead of its consumer."""
     gateway = MemoryTransport(then=accepts(takes=0.01))
     client = make_client(gateway, limiter=unpaced(1000))
 
@@ -77,7 +77,7 @@ async def test_a_slow_consumer_bounds_what_is_sent(make_client):
 
 
 async def test_finish_after_partial_iteration(make_client):
-    """`finish` runs to the end and hands over nothing more."""
+    """`finish` runs to the end, and no further outcomes are handed over."""
     gateway = MemoryTransport()
 
     async with make_client(gateway).stream_many(phones(40), "hi", batch_size=2) as bulk:
@@ -89,7 +89,7 @@ async def test_finish_after_partial_iteration(make_client):
 
 
 async def test_the_end_of_the_block_stops_a_run(make_client):
-    """Leaving early lets nothing new leave, and waits for what is in flight."""
+    """Leaving the block stops the run and waits for requests in flight."""
     gateway = MemoryTransport(then=accepts(takes=2))
 
     async with make_client(gateway).stream_many(phones(40), "hi", batch_size=1) as bulk:
@@ -107,7 +107,7 @@ async def test_the_end_of_the_block_stops_a_run(make_client):
 
 
 async def test_an_exception_in_the_block_stops_a_run(make_client):
-    """What the block raises comes out as it is, after at most `drain` seconds."""
+    """An exception of the block is passed on unchanged, after at most `drain` seconds."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
     began_at = now()
@@ -125,7 +125,7 @@ async def test_an_exception_in_the_block_stops_a_run(make_client):
 
 
 async def test_a_return_from_the_block_stops_a_run(make_client):
-    """`return` inside the block is an end like any other."""
+    """`return` inside the block stops the run."""
     gateway = MemoryTransport()
 
     async def first():
@@ -158,8 +158,8 @@ async def test_nothing_happens_outside_the_block(make_client):
     assert (3, 3) == (len(read), gateway.ledger.total())
 
 
-async def test_stop_lets_nothing_new_leave(make_client):
-    """`stop` may be called more than once; what is in flight is answered, the rest is `STOPPED`."""
+async def test_stop_sends_nothing_new(make_client):
+    """`stop` may be repeated; requests in flight are answered, the rest is `STOPPED`."""
     gateway = MemoryTransport(then=accepts(takes=2))
 
     async with make_client(gateway).stream_many(phones(20), "hi", batch_size=1) as bulk:
@@ -174,7 +174,7 @@ async def test_stop_lets_nothing_new_leave(make_client):
 
 
 async def test_stop_before_the_block(make_client):
-    """A run that was stopped before it began sends nothing and still reports everything."""
+    """A run that was stopped before it started sends nothing and reports everything."""
     gateway = MemoryTransport()
     bulk = make_client(gateway).stream_many(phones(20), "hi")
 
@@ -186,7 +186,7 @@ async def test_stop_before_the_block(make_client):
 
 
 async def test_stop_from_another_thread(make_client):
-    """`stop` is safe from any thread."""
+    """`stop` may be called from any thread."""
     gateway = MemoryTransport(then=accepts(takes=2))
 
     async with make_client(gateway).stream_many(phones(20), "hi", batch_size=1) as bulk:
@@ -200,7 +200,7 @@ async def test_stop_from_another_thread(make_client):
 
 
 async def test_a_hook_may_stop_a_run(make_client):
-    """`stop` from `on_request` loses nothing, whatever the attempt came to."""
+    """`on_request` may call `stop` after any attempt without losing a number."""
     runs = []
     gateway = MemoryTransport(cannot_connect(), then=accepts())
     client = make_client(gateway, on_request=lambda _: runs[0].stop())
@@ -213,7 +213,7 @@ async def test_a_hook_may_stop_a_run(make_client):
 
 
 async def test_closing_the_client_stops_its_runs(make_client):
-    """`aclose` stops every run and waits for what is in flight; the client may be used again."""
+    """`aclose` stops every run and waits for requests in flight; the client can be used again."""
     gateway = MemoryTransport(then=accepts(takes=2))
     client = make_client(gateway)
     run = asyncio.create_task(client.send_many(phones(20), "hi", batch_size=1))
@@ -228,7 +228,7 @@ async def test_closing_the_client_stops_its_runs(make_client):
 
 
 async def test_closing_waits_no_longer_than_drain(make_client):
-    """What has no answer after `drain` seconds is unknown."""
+    """A request without an answer after `drain` seconds is unknown."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
     run = asyncio.create_task(client.send_many(phones(20), "hi", batch_size=10))
@@ -255,7 +255,7 @@ async def test_a_closed_client_ends_with_its_block(make_client):
 
 
 async def test_reprs_show_state_and_counts(make_client):
-    """A run says whether it is closed, open or done, and how far it is."""
+    """The repr of a run shows whether it is closed, open or done, and its counts."""
     bulk = make_client(MemoryTransport()).stream_many(phones(2), "hi")
     before = repr(bulk)
     async with bulk:

@@ -1,4 +1,4 @@
-"""The input of a synchronous run, as the run reads it: what arrives late, and what never began."""
+"""The input of a synchronous run, as the run reads it: late items, and reads that never began."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from customersms_async.sync.source import CallersSource
 
 
 def serve(executor: CallerExecutor) -> threading.Thread:
-    """Run in a thread what is submitted, until the end of the test."""
+    """Run submitted work in a thread until the end of the test."""
 
     def work() -> None:
         while True:
@@ -23,7 +23,7 @@ def serve(executor: CallerExecutor) -> threading.Thread:
 
 
 async def test_items_that_arrive_late():
-    """What is read after a wait was given up comes with the next, no more than was asked for."""
+    """Items that arrive after a wait was given up are in the next chunk."""
     executor, free = CallerExecutor(), threading.Event()
 
     def numbers() -> Iterator[int]:
@@ -44,8 +44,8 @@ async def test_items_that_arrive_late():
     assert source.is_exhausted
 
 
-async def test_items_beyond_what_is_asked_for():
-    """Items that a longer wait has left are there for a shorter one, and the end comes after."""
+async def test_items_beyond_the_requested_count():
+    """Surplus items of an earlier, larger read are taken first, then the end is seen."""
     executor, free = CallerExecutor(), threading.Event()
 
     def numbers() -> Iterator[int]:
@@ -65,8 +65,8 @@ async def test_items_beyond_what_is_asked_for():
     assert 1 >= max(map(len, taken))
 
 
-async def test_a_reading_that_never_began():
-    """What nobody has begun to read is withdrawn when the run ends, and nothing was taken."""
+async def test_a_read_that_never_began():
+    """A read that nobody began is withdrawn when the run ends, and takes no items."""
     items = iter([1, 2, 3])
     source = CallersSource(items, CallerExecutor())
     gathering = asyncio.create_task(source.gather(2))

@@ -1,4 +1,4 @@
-"""The client itself: key, endpoint, options, what it shows and what it refuses."""
+"""The client: key, endpoint, options, what it shows and what it refuses."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SECRET = "cspro_canary"
 
 
 def test_the_key_comes_from_the_environment(monkeypatch):
-    """Where no key is given, CUSTOMERSMS_API_KEY is read."""
+    """Without a key argument, CUSTOMERSMS_API_KEY is read."""
     monkeypatch.setenv("CUSTOMERSMS_API_KEY", SECRET)
 
     assert CustomerSMS(SECRET).account == CustomerSMS().account
 
 
-def test_the_argument_goes_before_the_environment(monkeypatch):
-    """A key that is given is the one that is used."""
+def test_the_argument_overrides_the_environment(monkeypatch):
+    """A key argument overrides the environment variable."""
     monkeypatch.setenv("CUSTOMERSMS_API_KEY", "cspro_other")
 
     assert CustomerSMS(SECRET).account != CustomerSMS().account
@@ -41,7 +41,7 @@ def test_the_argument_goes_before_the_environment(monkeypatch):
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_no_key_at_all_is_refused(monkeypatch, value):
-    """Without argument and variable, the error says where a key may come from."""
+    """Without argument and variable, the error says where a key can come from."""
     monkeypatch.delenv("CUSTOMERSMS_API_KEY", raising=False)
     if value is not None:
         monkeypatch.setenv("CUSTOMERSMS_API_KEY", value)
@@ -51,8 +51,8 @@ def test_no_key_at_all_is_refused(monkeypatch, value):
 
 
 @pytest.mark.parametrize("key", [None, "", 5, b"cspro_bytes", "two words", "line\n", "ключ"])
-def test_a_key_that_is_none_never_falls_back(monkeypatch, key):
-    """An argument that is no key is refused, whatever stands in the environment."""
+def test_an_invalid_key_never_falls_back(monkeypatch, key):
+    """An invalid key argument is refused, whatever the environment says."""
     monkeypatch.setenv("CUSTOMERSMS_API_KEY", SECRET)
 
     with pytest.raises(ConfigurationError, match="api_key"):
@@ -62,8 +62,8 @@ def test_a_key_that_is_none_never_falls_back(monkeypatch, key):
 
 
 @pytest.mark.parametrize("key", ["cspro_canary with blanks", "cspro_canary\n"])
-def test_a_refused_key_stands_in_no_frame(key):
-    """Neither the error nor the locals of the package's frames hold the key that was refused."""
+def test_a_refused_key_is_in_no_frame(key):
+    """Neither the error nor the local variables of the package's frames contain the key."""
     with pytest.raises(ConfigurationError) as caught:
         CustomerSMS(key)
 
@@ -73,14 +73,14 @@ def test_a_refused_key_stands_in_no_frame(key):
 
 
 def test_the_endpoint_comes_from_the_environment(monkeypatch):
-    """CUSTOMERSMS_ENDPOINT leads an unchanged application to another gateway."""
+    """CUSTOMERSMS_ENDPOINT sets the gateway of an unchanged application."""
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "http://127.0.0.1:8000/api.php")
 
     assert repr(CustomerSMS(SECRET)).endswith(" at http://127.0.0.1:8000/api.php: 0 tasks, 0 runs>")
 
 
-def test_the_endpoint_is_the_gateways(monkeypatch):
-    """Where nothing else is said, requests go to the documented URL."""
+def test_the_default_endpoint(monkeypatch):
+    """The default endpoint is the documented URL."""
     monkeypatch.delenv("CUSTOMERSMS_ENDPOINT", raising=False)
 
     client = CustomerSMS(SECRET)
@@ -90,8 +90,8 @@ def test_the_endpoint_is_the_gateways(monkeypatch):
 
 
 @pytest.mark.parametrize("endpoint", [None, "", "api.php", "ftp://host/x", "https://", 5])
-def test_an_endpoint_that_is_none_is_refused(monkeypatch, endpoint):
-    """An argument that is no URL is refused, whatever stands in the environment."""
+def test_an_invalid_endpoint_is_refused(monkeypatch, endpoint):
+    """An endpoint that is not a URL is refused, whatever the environment says."""
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "http://localhost/api.php")
 
     with pytest.raises(ConfigurationError, match="endpoint must be a URL"):
@@ -100,7 +100,7 @@ def test_an_endpoint_that_is_none_is_refused(monkeypatch, endpoint):
 
 @pytest.mark.parametrize("endpoint", ["http://example.com/api.php", "http://10.0.0.1/api.php"])
 def test_plain_http_to_another_machine_is_refused(endpoint):
-    """The key would be readable on the way, so plain http has to be allowed in words."""
+    """Plain HTTP to another host must be allowed explicitly, as the key would be readable."""
     with pytest.raises(ConfigurationError, match="allow_insecure_http"):
         CustomerSMS(SECRET, endpoint=endpoint)
 
@@ -109,12 +109,12 @@ def test_plain_http_to_another_machine_is_refused(endpoint):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "api.localhost"])
 def test_plain_http_to_this_machine_is_allowed(host):
-    """A gateway on this machine needs no certificate."""
+    """Plain HTTP to this machine is allowed without further options."""
     assert host in repr(CustomerSMS(SECRET, endpoint=f"http://{host}:8000/api.php"))
 
 
 def test_an_endpoint_with_a_password_is_refused():
-    """The key authenticates; a password in the URL would stand in logs."""
+    """An endpoint with a password is refused, since URLs appear in logs."""
     with pytest.raises(ConfigurationError, match="user name") as caught:
         CustomerSMS(SECRET, endpoint="https://me:hunter2@host/api.php")
 
@@ -141,26 +141,26 @@ def test_an_endpoint_with_a_password_is_refused():
         ("rate_limit_statuses", "429"),
     ],
 )
-def test_a_nonsense_option_is_refused_by_name(name, value):
-    """Whatever makes no sense is refused when the client is made, and named."""
+def test_an_invalid_option_is_refused_by_name(name, value):
+    """An invalid option is refused by name when the client is created."""
     with pytest.raises(ConfigurationError, match=name):
         CustomerSMS(SECRET, **{name: value})
 
 
 def test_a_configuration_error_is_a_value_error():
-    """Callers who know only builtins catch a wrong option as what it is."""
+    """A wrong option can be caught as ValueError."""
     with pytest.raises(ValueError, match="retries"):
         CustomerSMS(SECRET, retries=-1)
 
 
 def test_a_client_is_not_pickled():
-    """It holds a key, so pickle is refused with a reason."""
+    """Pickling a client is refused with the reason that it holds a key."""
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(CustomerSMS(SECRET))
 
 
-def test_the_key_shows_nowhere():
-    """Neither the client nor what hangs on it shows the key."""
+def test_no_repr_shows_the_key():
+    """Neither the client's repr nor that of its parts shows the key."""
     client = CustomerSMS(SECRET)
 
     assert SECRET not in f"{client!r}{client} {vars(client)!r}"
@@ -169,7 +169,7 @@ def test_the_key_shows_nowhere():
 
 @pytest.mark.virtual_time
 async def test_for_key_shares_session_and_limiter(make_client):
-    """A client for another key posts through the same session, counted by the same limiter."""
+    """A client for another key uses the same session and the same limiter."""
     gateway = MemoryTransport(credits=50)
     client = make_client(gateway)
 
@@ -182,7 +182,7 @@ async def test_for_key_shares_session_and_limiter(make_client):
 
 
 def test_for_key_costs_microseconds():
-    """A client per tenant and request costs next to nothing."""
+    """`for_key` takes microseconds, so a client per request is affordable."""
     client = CustomerSMS(SECRET)
 
     began_at = time.perf_counter()
@@ -193,7 +193,7 @@ def test_for_key_costs_microseconds():
 
 
 def test_for_key_keeps_a_subclass():
-    """A client of a subclass has the attributes of the one it was made of."""
+    """`for_key` of a subclass returns the subclass with its attributes."""
 
     class Ours(CustomerSMS):
         __slots__ = ("region",)
@@ -212,7 +212,7 @@ def test_for_key_keeps_a_subclass():
 
 @pytest.mark.virtual_time
 async def test_closing_a_tenants_client_stops_only_its_own_runs(make_client):
-    """The session and the runs of others go on."""
+    """Closing a tenant's client leaves the session and the runs of others alone."""
     gateway = MemoryTransport()
     client = make_client(gateway)
     tenant = client.for_key("cspro_tenant")
@@ -232,7 +232,7 @@ async def test_closing_a_tenants_client_stops_only_its_own_runs(make_client):
 
 @pytest.mark.virtual_time
 async def test_closing_a_tenants_client_waits_for_what_is_in_flight(make_client):
-    """Also the client of a tenant waits, up to `drain` seconds, for its own requests."""
+    """Closing a tenant's client waits up to `drain` seconds for its own requests."""
     gateway = MemoryTransport(then=accepts(takes=2))
     tenant = make_client(gateway).for_key("cspro_tenant")
     run = asyncio.create_task(tenant.send_many(phones(10), "hello", batch_size=1))
@@ -245,8 +245,8 @@ async def test_closing_a_tenants_client_waits_for_what_is_in_flight(make_client)
 
 
 @pytest.mark.virtual_time
-async def test_credits_are_the_last_balance_heard(make_client):
-    """`credits` is None before the first answer, then what the last one named, and when."""
+async def test_credits_are_the_last_balance(make_client):
+    """`credits` is None before the first answer, then the last balance and its time."""
     client = make_client(MemoryTransport(credits=10))
     before = client.credits
 
@@ -259,8 +259,8 @@ async def test_credits_are_the_last_balance_heard(make_client):
 
 
 @pytest.mark.virtual_time
-async def test_a_message_is_not_refused_on_a_remembered_balance(make_client):
-    """Who is told that there are no credits may have bought some since."""
+async def test_a_low_balance_refuses_no_message(make_client):
+    """A message is sent despite a balance of 0, since credits may have been bought."""
     gateway = MemoryTransport(credits=1)
     client = make_client(gateway)
     await client.send(PHONE, "first")
@@ -273,7 +273,7 @@ async def test_a_message_is_not_refused_on_a_remembered_balance(make_client):
 
 @pytest.mark.virtual_time
 async def test_a_refusal_may_name_a_balance(make_client):
-    """A refusal that names a balance is heard as well."""
+    """`credits` is updated by the balance in a refusal."""
     client = make_client(MemoryTransport(refuses("NO_CREDIT", remaining_credits=0)))
 
     report = await client.send_many(phones(3), "hello")
@@ -282,8 +282,8 @@ async def test_a_refusal_may_name_a_balance(make_client):
 
 
 @pytest.mark.virtual_time
-async def test_on_request_is_told_of_every_attempt(make_client):
-    """Each attempt is one record with counts and times, never a key, a text or a number."""
+async def test_on_request_reports_every_attempt(make_client):
+    """Each attempt is one record with counts and times, without key, text or number."""
     told = []
     gateway = MemoryTransport(cannot_connect(), turns_away("3"), accepts(takes=0.2), credits=9)
     client = make_client(gateway, on_request=told.append)
@@ -304,7 +304,7 @@ async def test_on_request_is_told_of_every_attempt(make_client):
 
 
 @pytest.mark.virtual_time
-async def test_on_request_is_told_of_a_batch(make_client):
+async def test_on_request_reports_a_batch(make_client):
     """A batch is one record with the counts of its fates."""
     told = []
     refused = phones(10)[:3]
@@ -318,8 +318,8 @@ async def test_on_request_is_told_of_a_batch(make_client):
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("behaviour", [accepts(takes=30), cannot_connect(takes=30)])
-async def test_on_request_is_told_of_an_attempt_that_was_abandoned(make_client, behaviour):
-    """An attempt that was given up, in flight or before, is told as well."""
+async def test_on_request_reports_an_abandoned_attempt(make_client, behaviour):
+    """An attempt that was given up, in flight or earlier, is reported too."""
     told = []
     client = make_client(MemoryTransport(then=behaviour), on_request=told.append)
     run = asyncio.create_task(client.send_many(phones(10), "hello", drain=1))
@@ -335,7 +335,7 @@ async def test_on_request_is_told_of_an_attempt_that_was_abandoned(make_client, 
 
 @pytest.mark.virtual_time
 async def test_a_hook_that_raises_changes_nothing(make_client, caplog):
-    """What `on_request` raises is logged, and the message is sent all the same."""
+    """An exception of `on_request` is logged, and the message is sent."""
 
     def hook(record):
         raise LookupError("of the caller")
@@ -347,8 +347,8 @@ async def test_a_hook_that_raises_changes_nothing(make_client, caplog):
 
 
 @pytest.mark.virtual_time
-async def test_unknown_and_surplus_are_logged_by_name(make_client, caplog):
-    """Log records carry a stable event, the attempt and the account, and no number or text."""
+async def test_unknown_and_surplus_are_logged_with_an_event(make_client, caplog):
+    """Log records have an event name, the request and the account, but no number or text."""
     extra = {"phone": "+49301234567", "success": True}
     both = [{"phone": PHONE, "success": True}, extra]
     gateway = MemoryTransport(accepts(results=both), loses_answer())

@@ -1,4 +1,4 @@
-"""`max_connections`: a cap over all accounts of a client, messages first. `usage` and `ready`."""
+"""`max_connections`: a limit over all accounts of a client, messages first; `usage` and `ready`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PHONE = "+12125550000"
 
 
 class Placed:
-    """A slot with a place, which both end at once."""
+    """A slot with a connection; both are released together."""
 
     def __init__(self, slot, room):
         self.slot = slot
@@ -48,7 +48,7 @@ class Placed:
 
 
 class Capped:
-    """A limiter with a few places, used as a request uses them: the slot first, then its place."""
+    """A limiter with a few connections; a request takes a slot first, then a connection."""
 
     def __init__(self, places, limit=100):
         clock = asyncio.get_running_loop().time
@@ -63,8 +63,8 @@ class Capped:
         return Placed(slot, self.room)
 
 
-async def test_no_more_than_so_many_are_under_way_over_all_accounts(make_client):
-    """Ten tenants send at once, and never more than three of their requests are under way."""
+async def test_connections_are_limited_over_all_accounts(make_client):
+    """With ten tenants and `max_connections=3`, at most three requests are in flight."""
     gateway = MemoryTransport(then=accepts(1.0))
     client = make_client(gateway, max_connections=3)
     began_at = now()
@@ -77,8 +77,8 @@ async def test_no_more_than_so_many_are_under_way_over_all_accounts(make_client)
     assert all(b - a >= 1 for a, b in zip(started, started[3:], strict=False))
 
 
-async def test_messages_go_ahead_of_bulk_runs_for_a_place():
-    """A message that waits for a place has it before a bulk request that came first."""
+async def test_messages_get_a_connection_before_bulk_runs():
+    """A waiting message gets a connection before a bulk request that came first."""
     limiter, served = Capped(1), []
     slot = await take(limiter)
     tasks = queue_up(limiter, BULK, ["bulk"], served)
@@ -97,8 +97,8 @@ async def test_messages_go_ahead_of_bulk_runs_for_a_place():
     [accepts(), loses_answer(), cannot_connect(), turns_away("1"), refuses("INVALID_API_KEY")],
     ids=["answered", "lost", "not started", "turned away", "refused"],
 )
-async def test_each_end_frees_a_place(make_client, first):
-    """However a request ends, the next one has its place."""
+async def test_each_end_frees_a_connection(make_client, first):
+    """The connection of a request is free again, however the request ends."""
     gateway = MemoryTransport(first, then=accepts())
     client = make_client(gateway, max_connections=1, retries=0)
 
@@ -108,8 +108,8 @@ async def test_each_end_frees_a_place(make_client, first):
     assert PHONE == (await client.send(PHONE, "hello", timeout=9)).phone
 
 
-async def test_a_cancelled_request_frees_its_place(make_client):
-    """A request that is cancelled before its first byte, or in flight, keeps no place."""
+async def test_a_cancelled_request_frees_its_connection(make_client):
+    """The connection of a cancelled request is free again."""
     gateway = MemoryTransport(connects_slowly(5.0), then=accepts())
     client = make_client(gateway, max_connections=1)
     sending = asyncio.create_task(client.send(PHONE, "hello"))
@@ -120,8 +120,8 @@ async def test_a_cancelled_request_frees_its_place(make_client):
     assert PHONE == (await client.send(PHONE, "hello", timeout=1)).phone
 
 
-async def test_a_slot_is_not_kept_without_a_place():
-    """A slot goes back after a second without a place, and its request keeps its ticket."""
+async def test_a_slot_is_not_kept_without_a_connection():
+    """After a second without a connection the slot is released; the request keeps its ticket."""
     limiter = Capped(1)
     slot = await take(limiter)
     waiting = asyncio.create_task(take(limiter))
@@ -134,8 +134,8 @@ async def test_a_slot_is_not_kept_without_a_place():
     assert 1 == (await waiting).ticket.place
 
 
-async def test_a_place_that_comes_too_late():
-    """Who has no place within its patience is refused, and its slot is free again."""
+async def test_a_connection_that_comes_too_late():
+    """A request without a connection in time is refused, and its slot is free again."""
     limiter, began_at = Capped(1), now()
     await take(limiter)
 
@@ -146,8 +146,8 @@ async def test_a_place_that_comes_too_late():
     assert 1 == (await limiter.limiter.usage("account-1")).in_flight
 
 
-async def test_cancelled_while_it_waits_for_a_place():
-    """Who is cancelled in line, or just as its place came, takes neither place nor slot along."""
+async def test_cancelled_while_waiting_for_a_connection():
+    """A request cancelled in line, or as it got a connection, keeps neither that nor its slot."""
     limiter = Capped(1)
     slot = await take(limiter)
     gone = asyncio.create_task(take(limiter))
@@ -164,8 +164,8 @@ async def test_cancelled_while_it_waits_for_a_place():
     assert 0 == (await limiter.limiter.usage("account-1")).in_flight
 
 
-async def test_a_place_that_comes_back_while_another_is_handed_over():
-    """The garbage collector may end a request in any step; both who wait get a place."""
+async def test_a_connection_freed_during_a_hand_over():
+    """If one connection is freed while another is handed over, both waiters get one."""
     room, loop = Room(2), asyncio.get_running_loop()
     assert [True, True] == [room.take(), room.take()]
     waiting = [asyncio.create_task(room.wait(SEND, 1.0)) for _ in range(2)]
@@ -184,16 +184,16 @@ async def test_a_place_that_comes_back_while_another_is_handed_over():
     assert 0 == room.free
 
 
-async def test_a_place_that_comes_free_while_one_gets_in_line():
-    """A place is looked for once more before anybody waits."""
+async def test_a_connection_freed_before_a_wait():
+    """A free connection is taken without waiting."""
     room = Room(1)
 
     assert await room.wait(SEND, 1.0)
     assert not await room.wait(BULK, 1.0)
 
 
-def test_a_closed_loop_in_line_takes_no_place():
-    """The place of one whose loop was closed goes to the next."""
+def test_a_waiter_of_a_closed_loop_gets_no_connection():
+    """A waiter whose loop was closed is skipped."""
     room, loop = Room(1), asyncio.new_event_loop()
     room.take()
 
@@ -211,26 +211,26 @@ def test_a_closed_loop_in_line_takes_no_place():
     assert 1 == room.free
 
 
-def test_the_default_is_well_below_the_limit_of_files():
-    """At most half of the files that the process may open are used for connections."""
+def test_the_default_is_below_the_limit_of_open_files():
+    """The default uses at most half of the files that the process may open."""
     assert 1 <= most_connections() <= 500
 
 
-def test_the_default_where_no_limit_of_files_can_be_asked(monkeypatch):
-    """Windows has no module for it, and none is needed there."""
+def test_the_default_without_a_limit_of_open_files(monkeypatch):
+    """On Windows, which has no `resource` module, the default is 500."""
     monkeypatch.setitem(sys.modules, "resource", None)
 
     assert 500 == most_connections()
 
 
-async def test_a_nonsense_number_of_connections_is_refused(make_client):
-    """It must be a whole number from 1."""
+async def test_an_invalid_number_of_connections_is_refused(make_client):
+    """`max_connections` is an integer of at least 1."""
     with pytest.raises(ConfigurationError, match="max_connections"):
         make_client(MemoryTransport(), max_connections=0)
 
 
-async def test_a_client_says_how_its_account_stands(make_client):
-    """`usage` and `ready` ask the limiter, whatever it is."""
+async def test_usage_and_ready(make_client):
+    """`usage` and `ready` ask the limiter of the client."""
     client = make_client(MemoryTransport(then=accepts()))
 
     await client.ready()
@@ -239,8 +239,8 @@ async def test_a_client_says_how_its_account_stands(make_client):
     assert 1 == (await client.usage()).busy
 
 
-async def test_a_limiter_that_cannot_say(make_client):
-    """A limiter of the caller's that only grants is refused where it is asked."""
+async def test_a_limiter_without_usage(make_client):
+    """`usage` is refused if the caller's limiter does not have it."""
 
     class Bare:
         async def acquire(self, account, lane, **options):

@@ -1,4 +1,4 @@
-"""Threads, hanging journals, messages that are sent again, and callers that are told once."""
+"""Threads, hanging journals, resending of messages, and warnings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAST = 100_000
 
 
 async def test_one_client_in_many_threads() -> None:
-    """Loops of other threads may open, send and close on one client at the same time."""
+    """Loops of several threads can open, send and close on one client at the same time."""
     failures: list[Exception] = []
     limiter = LocalLimiter(Rate(FAST, per=1), burst=FAST)
     async with Sandbox(keys={"cspro_threads": FAST}) as sandbox:
@@ -41,7 +41,7 @@ async def test_one_client_in_many_threads() -> None:
             try:
                 for _ in range(8):
                     asyncio.run(use())
-            except Exception as exc:  # noqa: BLE001  # any is a failure of the test
+            except Exception as exc:  # noqa: BLE001  # any error fails the test
                 failures.append(exc)
 
         interval = sys.getswitchinterval()
@@ -59,8 +59,8 @@ async def test_one_client_in_many_threads() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_claim_that_hangs_does_not_hold_a_stopped_run(make_client) -> None:
-    """A stopped run waits for the journal's claim as long as `drain`, and has sent nothing."""
+async def test_a_hanging_claim_does_not_block_a_stopped_run(make_client) -> None:
+    """A stopped run waits `drain` seconds for the journal's claim, and sends nothing."""
     gateway, journal = MemoryTransport(), MemoryJournal()
 
     async def claim(batch):
@@ -77,8 +77,8 @@ async def test_a_claim_that_hangs_does_not_hold_a_stopped_run(make_client) -> No
 
 
 @pytest.mark.virtual_time
-async def test_messages_go_straight_into_another_run(make_client) -> None:
-    """What `safe_to_resend` gives after a run over messages has their own texts."""
+async def test_resending_messages(make_client) -> None:
+    """`safe_to_resend` of a run over messages has each message's own text."""
     gateway = MemoryTransport()
     client = make_client(gateway)
     messages = [Message(f"+1212555010{n}", f"Hello {n}", ref=n) for n in range(5)]
@@ -96,8 +96,8 @@ async def test_messages_go_straight_into_another_run(make_client) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_report_of_messages_can_be_sent_again(make_client) -> None:
-    """A report keeps the texts of what was not sent, and of nothing else."""
+async def test_a_report_of_messages_can_be_resent(make_client) -> None:
+    """A report keeps the texts of messages that were not sent, and of no others."""
     client = make_client(MemoryTransport())
     messages = [Message(f"+1212555010{n}", f"Hello {n}") for n in range(3)]
 
@@ -108,8 +108,8 @@ async def test_a_report_of_messages_can_be_sent_again(make_client) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_a_streamed_rest_is_handed_over_no_faster_than_it_is_taken(make_client) -> None:
-    """A stopped run over a sized input holds no more outcomes than a batch or so."""
+async def test_a_stopped_stream_waits_for_its_consumer(make_client) -> None:
+    """A stopped run over a sized input holds only a few batches of outcomes."""
     client = make_client(MemoryTransport())
     numbers = [f"+1212{n:07d}" for n in range(20_000)]
     most = taken = 0
@@ -125,7 +125,7 @@ async def test_a_streamed_rest_is_handed_over_no_faster_than_it_is_taken(make_cl
 
 
 async def test_a_cancelled_send_is_logged_once(caplog) -> None:
-    """One warning tells what became of a message whose caller was cancelled in flight."""
+    """The fate of a message that was cancelled in flight is logged once."""
     limiter = LocalLimiter(Rate(FAST, per=1), burst=FAST)
     caplog.set_level(logging.WARNING, "customersms_async")
     async with (
@@ -150,22 +150,22 @@ async def test_a_cancelled_send_is_logged_once(caplog) -> None:
         ("rate_limit_statuses", 429.5),
     ],
 )
-def test_what_would_fail_later_is_refused_now(name, value) -> None:
-    """A class for an object, a number for a hook and a hook never awaited are refused."""
+def test_invalid_objects_are_refused_early(name, value) -> None:
+    """A class in place of an object, a number and an async hook are refused at once."""
     with pytest.raises(ConfigurationError, match=name):
         CustomerSMS("cspro_wrong", **{name: value})
 
 
 def test_an_empty_endpoint_is_not_the_real_gateway(monkeypatch) -> None:
-    """A variable that failed to be set does not mean the gateway that costs money."""
+    """An empty endpoint is refused, and does not mean the real gateway."""
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "")
 
     with pytest.raises(ConfigurationError, match="CUSTOMERSMS_ENDPOINT is set but empty"):
         CustomerSMS("cspro_empty")
 
 
-async def test_an_unknown_option_is_named_beside_the_known_ones() -> None:
-    """A misspelt option is refused with what there is."""
+async def test_the_error_for_an_unknown_option_lists_the_known_ones() -> None:
+    """A misspelt option raises an error that lists the valid ones."""
     sms = CustomerSMS("cspro_options")
 
     with pytest.raises(TypeError, match="no option 'timeout'; the options are batch_size, max"):
@@ -175,14 +175,14 @@ async def test_an_unknown_option_is_named_beside_the_known_ones() -> None:
 
 
 def test_a_run_that_is_never_entered_warns() -> None:
-    """As a forgotten `await` does."""
+    """A run that is never entered gives a warning, as a forgotten `await` does."""
     with pytest.warns(RuntimeWarning, match="never entered, so nothing was sent"):
         CustomerSMS("cspro_forgotten").stream_many([], "hi")
 
 
 @pytest.mark.virtual_time
 async def test_200_000_people_in_21_minutes(make_client) -> None:
-    """With a gateway that answers within 2 s, the default limit reaches 10,000 a minute."""
+    """With answers within 2 s, a run sends 10,000 messages per minute at the default limit."""
     count = sized(20_000, 200_000)
     gateway = MemoryTransport(then=accepts(takes=2))
     began_at = now()
@@ -195,8 +195,8 @@ async def test_200_000_people_in_21_minutes(make_client) -> None:
 
 
 @pytest.mark.virtual_time
-async def test_the_end_of_the_loop_waits_for_no_reader(make_client) -> None:
-    """A stopped run whose outcomes nobody takes still gives each number a fate when it is ended."""
+async def test_the_end_of_the_loop_completes_a_stopped_run(make_client) -> None:
+    """If its tasks are cancelled, a stopped run without a consumer still completes."""
     numbers = [f"+1212{n:07d}" for n in range(20_000)]
     async with make_client(MemoryTransport()).stream_many(numbers, "hi", dedupe=False) as bulk:
         await anext(bulk)

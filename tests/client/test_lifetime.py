@@ -1,4 +1,4 @@
-"""The HTTP session of a client: one for each event loop, whose it is, and when it is closed."""
+"""The HTTP sessions of a client: one per event loop; who owns them, and when they are closed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def _accept(request):
 
 
 class Gateway:
-    """A small server that accepts everything, on this machine."""
+    """A small server on this machine that accepts everything."""
 
     def __init__(self, port=0):
         self._port = port
@@ -60,19 +60,19 @@ def client_of(endpoint="http://127.0.0.1:1/api.php", **options):
 
 
 def open_sessions():
-    """Find the sessions that are open in this process."""
+    """Find the open sessions of this process."""
     known = [one for one in gc.get_objects() if type(one) is aiohttp.ClientSession]
     return [session for session in known if not session.closed]
 
 
 async def use(client):
-    """Open the session of this loop, and reach nobody with it."""
+    """Open the session of this loop by a request that fails."""
     with contextlib.suppress(ConnectFailed):
         await client.send(PHONE, "hello")
 
 
-async def test_a_session_is_opened_when_it_is_first_needed():
-    """Making a client opens nothing; closing it closes what was opened; it may be used again."""
+async def test_a_session_is_opened_on_demand():
+    """A session is opened by the first request, closed by `aclose`, and opened again on demand."""
     async with Gateway() as gateway:
         client = client_of(gateway.endpoint)
         before = open_sessions()
@@ -93,7 +93,7 @@ async def test_a_session_is_opened_when_it_is_first_needed():
 
 
 async def test_closing_twice_or_unused_does_nothing():
-    """A client that opened nothing has nothing to close."""
+    """Closing a client that opened nothing does nothing, even twice."""
     client = client_of()
 
     await client.aclose()
@@ -103,14 +103,14 @@ async def test_closing_twice_or_unused_does_nothing():
 
 
 @pytest.mark.parametrize("drain", [-1, True, "5"])
-async def test_a_nonsense_drain_is_refused(drain):
+async def test_an_invalid_drain_is_refused(drain):
     """`drain` is a number of seconds of at least 0."""
     with pytest.raises(ConfigurationError, match="drain"):
         await client_of().aclose(drain)
 
 
 async def test_a_tenants_client_leaves_the_session_open():
-    """The session is closed with the client that it was made from."""
+    """The session stays open until the root client is closed."""
     async with Gateway() as gateway, client_of(gateway.endpoint) as client:
         async with client.for_key("cspro_tenant") as tenant:
             await tenant.send(PHONE, "hello")
@@ -120,7 +120,7 @@ async def test_a_tenants_client_leaves_the_session_open():
 
 
 def test_a_client_works_in_the_next_loop():
-    """One client serves one `asyncio.run` after the other, with a session each."""
+    """A client can be used in several `asyncio.run` calls, with a new session each."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     client = client_of(f"http://127.0.0.1:{port}/api.php")
@@ -136,8 +136,8 @@ def test_a_client_works_in_the_next_loop():
     assert [PHONE, PHONE] == [receipt.phone for receipt in receipts]
 
 
-def test_a_client_that_was_not_closed_is_named():
-    """The warning names the line that made the client."""
+def test_a_client_that_was_not_closed_is_reported():
+    """The warning names the line that created the client."""
     clients = [client_of()]
 
     async def main():
@@ -159,8 +159,8 @@ def test_a_client_that_was_not_closed_is_named():
     )
 
 
-def test_a_session_of_an_ended_loop_is_named_in_the_next():
-    """Who uses a client again without having closed it is told so."""
+def test_an_open_session_of_an_ended_loop_is_reported():
+    """Using a client in a new loop warns if it was not closed in the old one."""
     client = client_of()
 
     async def use_first():
@@ -180,7 +180,7 @@ def test_a_session_of_an_ended_loop_is_named_in_the_next():
 
 
 def test_a_closed_session_of_an_ended_loop_is_forgotten():
-    """What was closed by other means is not warned of."""
+    """A session that was closed in another way causes no warning."""
     client = client_of()
 
     async def use_first():
@@ -198,13 +198,13 @@ def test_a_closed_session_of_an_ended_loop_is_forgotten():
 
 
 def _close_quietly(session):
-    """Let aiohttp not warn of a session whose loop has ended."""
+    """Keep aiohttp from warning about a session whose loop has ended."""
     session.connector._closed = True
     session.detach()
 
 
 async def test_a_callers_session_is_used_and_never_closed():
-    """A session that is given stays its owner's, after `aclose` too."""
+    """A session passed by the caller stays open after `aclose`."""
     async with Gateway() as gateway, aiohttp.ClientSession() as session:
         client = client_of(gateway.endpoint, session=session)
         async with client:
@@ -217,7 +217,7 @@ async def test_a_callers_session_is_used_and_never_closed():
 
 
 async def test_a_callers_session_that_is_closed_is_refused():
-    """Nothing is sent through a session that was closed, before its first use or after it."""
+    """Nothing is sent through a closed session, whether closed before or after its first use."""
     async with aiohttp.ClientSession() as session:
         client = client_of(session=session)
         await use(client)
@@ -231,7 +231,7 @@ async def test_a_callers_session_that_is_closed_is_refused():
 
 
 def test_a_callers_session_of_another_loop_is_refused():
-    """A session belongs to the loop that it was made in."""
+    """A session can only be used in the loop that it was created in."""
     sessions = []
 
     async def make():
@@ -249,8 +249,8 @@ def test_a_callers_session_of_another_loop_is_refused():
     assert sessions[0].closed
 
 
-async def test_a_session_that_is_closed_in_mid_run_loses_no_number():
-    """Every number of the run has its fate, and the error says what happened."""
+async def test_a_session_closed_during_a_run_loses_no_number():
+    """Every number of the run has a fate, and the error says what happened."""
     numbers = [f"+1212555{n:04}" for n in range(20)]
     outcomes = []
 
@@ -271,7 +271,7 @@ async def test_a_session_that_is_closed_in_mid_run_loses_no_number():
 
 
 class _Polling:
-    """A limiter that asks again at each turn of the loop."""
+    """A limiter that yields to the event loop several times."""
 
     def __init__(self, turns):
         self._turns = turns
@@ -284,8 +284,8 @@ class _Polling:
 
 
 @pytest.mark.virtual_time
-async def test_closing_waits_for_whoever_waits_in_any_way(make_client):
-    """A message whose limiter only yields is under way as any other."""
+async def test_closing_waits_for_messages_in_any_state(make_client):
+    """`aclose` waits for a message whose limiter only yields to the loop."""
     client = make_client(MemoryTransport(), limiter=_Polling(30))
     sending = asyncio.create_task(client.send("+12125551234", "hello"))
     await asyncio.sleep(0)
@@ -298,8 +298,8 @@ async def test_closing_waits_for_whoever_waits_in_any_way(make_client):
 
 
 @pytest.mark.virtual_time
-async def test_closing_gives_up_what_still_connects(make_client):
-    """What has not left when the patience of the closing ends is not tried again."""
+async def test_closing_gives_up_connection_attempts(make_client):
+    """A message that is still connecting after the drain time is not retried."""
     gateway = MemoryTransport(then=connects_slowly(30))
     client = make_client(gateway)
     sending = asyncio.create_task(client.send("+12125551234", "hello", timeout=60))
@@ -314,8 +314,8 @@ async def test_closing_gives_up_what_still_connects(make_client):
 
 
 @pytest.mark.virtual_time
-async def test_closing_waits_as_long_as_answers_take(make_client, caplog):
-    """By default it ends nothing: a message has its own time, and a log says what is waited for."""
+async def test_closing_waits_for_answers_by_default(make_client, caplog):
+    """By default `aclose` waits for every message, and logs what it waits for."""
     gateway = MemoryTransport(then=accepts(takes=12))
     client = make_client(gateway)
     sending = asyncio.create_task(client.send("+12125551234", "hello", timeout=60))
@@ -330,8 +330,8 @@ async def test_closing_waits_as_long_as_answers_take(make_client, caplog):
 
 
 @pytest.mark.virtual_time
-async def test_closing_at_once_says_nothing(make_client, caplog):
-    """Where nobody wants to wait, nothing is waited for."""
+async def test_closing_with_drain_0_logs_nothing(make_client, caplog):
+    """With `drain=0` nothing is awaited, and nothing is logged about waiting."""
     client = make_client(MemoryTransport(then=connects_slowly(30)))
     sending = asyncio.create_task(client.send("+12125551234", "hello", timeout=60))
     await asyncio.sleep(1)
@@ -344,7 +344,7 @@ async def test_closing_at_once_says_nothing(make_client, caplog):
 
 
 async def test_the_systems_clock_is_the_default():
-    """Time is monotonic, dice fall between 0 and 1, and a wait of 0 lets others run."""
+    """The system clock is monotonic, its jitter is in [0, 1), and a sleep of 0 yields."""
     clock = SystemClock()
     turns = []
     asyncio.get_running_loop().call_soon(turns.append, True)

@@ -1,4 +1,4 @@
-"""A client whose limiter is named by an address, as an argument or in the environment."""
+"""A limiter given by its address, as an argument or in the environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.shared import InMemory, Server
     ],
 )
 def test_an_address_names_a_limiter(address, kind, monkeypatch):
-    """Its beginning says which kind of store it is, as an argument or as the variable."""
+    """The start of the address decides the kind of store, as argument and as variable."""
     given = CustomerSMS("cspro_test_key", limiter=address).limiter
     monkeypatch.setenv("CUSTOMERSMS_LIMITER", address)
     found = CustomerSMS("cspro_test_key").limiter
@@ -41,7 +41,7 @@ def test_an_address_names_a_limiter(address, kind, monkeypatch):
 
 
 def test_one_address_is_one_limiter():
-    """Clients of a process that name the same address share a limiter; another one has its own."""
+    """Clients of a process with the same address share a limiter; another address is another."""
     clients = [CustomerSMS("cspro_test_key", limiter="sqlite:///a.limit") for _ in range(2)]
     other = CustomerSMS("cspro_test_key", limiter="sqlite:///b.limit")
 
@@ -49,8 +49,8 @@ def test_one_address_is_one_limiter():
     assert clients[0].limiter is not other.limiter
 
 
-async def test_the_last_client_closes_a_limiter(tmp_path):
-    """A client that is closed leaves the limiter of its address to another that uses it."""
+async def test_a_limiter_is_closed_with_its_last_client(tmp_path):
+    """Closing one client leaves the limiter open for another client with the same address."""
     address = str(tmp_path / "sms.limit")
     async with Sandbox(keys={"cspro_test_key": 10}) as sandbox:
         options = {"endpoint": sandbox.endpoint, "limiter": address}
@@ -65,8 +65,8 @@ async def test_the_last_client_closes_a_limiter(tmp_path):
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("is_away", [False, True])
-async def test_a_client_that_is_closed_tells_how_its_requests_ended(is_away):
-    """A limiter that was passed in is not closed; what its store cannot be told now waits."""
+async def test_closing_a_client_reports_ends_to_the_store(is_away):
+    """Closing reports pending ends to a limiter that was passed in, or keeps them for later."""
     server = Server()
     one, other = InMemory(server), InMemory(server)
     sms = make_client_in_memory(MemoryTransport(), limiter=one)
@@ -84,8 +84,8 @@ async def test_a_client_that_is_closed_tells_how_its_requests_ended(is_away):
 
 
 @pytest.mark.virtual_time
-async def test_a_client_that_sent_nothing_has_nothing_to_tell():
-    """To close it asks no store."""
+async def test_closing_an_unused_client_asks_no_store():
+    """Closing a client that sent nothing makes no call to the store."""
     server = Server()
     sms = make_client_in_memory(MemoryTransport(), limiter=InMemory(server))
 
@@ -94,8 +94,8 @@ async def test_a_client_that_sent_nothing_has_nothing_to_tell():
     assert 0 == server.calls
 
 
-def test_an_argument_goes_before_the_variable(monkeypatch):
-    """Who passes a limiter does not use that of the environment."""
+def test_an_argument_overrides_the_variable(monkeypatch):
+    """A limiter that is passed in is used instead of the variable's."""
     monkeypatch.setenv("CUSTOMERSMS_LIMITER", "redis://localhost")
     limiter = LocalLimiter()
 
@@ -103,8 +103,8 @@ def test_an_argument_goes_before_the_variable(monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["", "localhost:6379", "mysql://me:4711@host", "redis", "4711"])
-def test_an_address_of_nothing_is_refused(address, monkeypatch):
-    """It says what would be right, names the variable, and shows no password."""
+def test_an_invalid_address_is_refused(address, monkeypatch):
+    """The error says what is valid, names the variable, and shows no password."""
     with pytest.raises(ConfigurationError, match="limiter must be a limiter or an address") as one:
         CustomerSMS("cspro_test_key", limiter=address)
     monkeypatch.setenv("CUSTOMERSMS_LIMITER", address)
@@ -114,8 +114,8 @@ def test_an_address_of_nothing_is_refused(address, monkeypatch):
     assert "4711" not in f"{one.value} {other.value}"
 
 
-async def test_a_client_begins_and_closes_the_limiter_of_its_address(tmp_path):
-    """Entering calls the roll; closing tells how requests ended, and the next client goes on."""
+async def test_a_client_opens_and_closes_its_limiter(tmp_path):
+    """Entering does the roll call; closing reports ends, and the next client goes on."""
     path = tmp_path / "sms.limit"
     async with Sandbox(keys={"cspro_test_key": 10}) as sandbox:
         for _ in range(2):
@@ -129,6 +129,6 @@ async def test_a_client_begins_and_closes_the_limiter_of_its_address(tmp_path):
         usage = await sms.usage()
         await sms.aclose()
 
-    assert now() - began_at < 2  # the roll was called by the first
+    assert now() - began_at < 2  # the first client did the roll call
     assert (2, 0) == (usage.busy, usage.in_flight)
     assert [path] == list(tmp_path.iterdir())

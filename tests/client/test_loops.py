@@ -1,4 +1,4 @@
-"""Event loops that end in mid-run, and clients that serve more than one."""
+"""Event loops that end during a run, and clients that serve several loops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.sizes import sized
 
 
 def _cancel_others():
-    """Cancel every task but the running one, as the end of `asyncio.run` does."""
+    """Cancel all tasks but the current one, as the end of `asyncio.run` does."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
@@ -30,7 +30,7 @@ def _cancel_others():
 
 
 class _Ending:
-    """Ends every task before the k-th turn of the loop, but for the running one and its own."""
+    """Cancels all tasks but the current one and its own before the k-th iteration of the loop."""
 
     def __init__(self, step, *own):
         self._spared = {asyncio.current_task(), *own}
@@ -49,8 +49,8 @@ class _Ending:
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("behaviour", [accepts(), connects_slowly(0.1), hangs()])
 @pytest.mark.parametrize("make_input", [list, as_async])
-async def test_tasks_that_are_ended_at_any_step_lose_nothing(make_client, make_input, behaviour):
-    """Where the client's own tasks are cancelled at any turn, every number has its fate."""
+async def test_tasks_cancelled_at_any_step_lose_nothing(make_client, make_input, behaviour):
+    """If the client's tasks are cancelled at any iteration, every number has a fate."""
     for step in range(40):
         gateway = MemoryTransport(then=behaviour)
         client = make_client(gateway, api_key=f"cspro_{step}", request_timeout=1)
@@ -59,7 +59,7 @@ async def test_tasks_that_are_ended_at_any_step_lose_nothing(make_client, make_i
         report = await client.send_many(
             make_input(phones(8)), "hi", batch_size=2, stop=StopRules(max_unknown=9)
         )
-        _Ending(-1)  # too late for this one
+        _Ending(-1)  # cannot take effect any more
 
         assert len(report) == report.total <= 8
         for outcome in report:
@@ -69,8 +69,8 @@ async def test_tasks_that_are_ended_at_any_step_lose_nothing(make_client, make_i
 
 
 @pytest.mark.virtual_time
-async def test_a_long_list_is_reported_though_the_loop_ends(make_client):
-    """Told to hurry while it reports the rest of a list, a run does so without a pause."""
+async def test_a_long_list_is_reported_as_the_loop_ends(make_client):
+    """A run that reports the rest of a list finishes at once when its task is cancelled."""
     count = sized(6_000, 20_000)
     endings = []
     for step in range(3, sized(10, 30)):
@@ -82,7 +82,7 @@ async def test_a_long_list_is_reported_though_the_loop_ends(make_client):
             bulk.stop()
             endings.append(_Ending(step, finishing))
             progress = await finishing
-            _Ending(-1)  # too late for this one
+            _Ending(-1)  # cannot take effect any more
 
         assert count == progress.total
     assert sum(ending.has_ended for ending in endings) >= 2
@@ -90,8 +90,8 @@ async def test_a_long_list_is_reported_though_the_loop_ends(make_client):
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("step", range(8))
-async def test_a_message_whose_task_is_ended_has_a_fate(make_client, step):
-    """Where the client's task is cancelled, the caller hears what is proven."""
+async def test_a_message_whose_task_is_cancelled_has_a_fate(make_client, step):
+    """If the client's task is cancelled, the caller is told what is proven."""
     gateway = MemoryTransport(connects_slowly(5))
     client = make_client(gateway)
     sending = asyncio.create_task(client.send("+12125551234", "hi", timeout=20))
@@ -106,7 +106,7 @@ async def test_a_message_whose_task_is_ended_has_a_fate(make_client, step):
 
 @pytest.mark.virtual_time
 async def test_the_end_of_the_loop_settles_what_was_claimed(make_client):
-    """A run that ends with its loop leaves the caller cancelled and no task behind."""
+    """A run that ends with its loop settles its claims, and leaves no task behind."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
     journal = MemoryJournal()
@@ -121,7 +121,7 @@ async def test_the_end_of_the_loop_settles_what_was_claimed(make_client):
 
 @pytest.mark.parametrize("is_tenant", [False, True])
 def test_closing_in_one_loop_stops_the_runs_of_another(make_client, is_tenant):
-    """`aclose` reaches runs of other threads' loops without touching their tasks."""
+    """`aclose` stops runs in loops of other threads without touching their tasks."""
     gateway = MemoryTransport(then=accepts(takes=0.2))
     is_running = threading.Event()
     reports = []

@@ -1,4 +1,4 @@
-"""What a crash reporter shows of an object whose constructor refused an argument."""
+"""What a crash reporter shows of an object whose constructor raised."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SECRET = "cspro_canary"
 
 
 def locals_shown(make, *args, **options) -> str:
-    """Show the frames below this one, with their local variables."""
+    """Format the frames below this one with their local variables."""
     try:
         make(*args, **options)
     except ValueError as exc:
         frames = traceback.TracebackException.from_exception(exc, capture_locals=True)
-        del frames.stack[0]  # this one, which holds the arguments
+        del frames.stack[0]  # this frame, which holds the arguments
         return "".join(frames.format())
     pytest.fail("nothing was refused")
 
 
 @pytest.mark.parametrize("make", [CustomerSMS, SyncCustomerSMS])
 @pytest.mark.parametrize("option", [{"endpoint": "http://example.org/"}, {"retries": -1}])
-def test_a_client_is_shown_without_its_key(make, option):
-    """The frames of a refused option can be shown, and the key is in none of them."""
+def test_a_client_that_was_not_made_hides_its_key(make, option):
+    """The frames of a refused option can be formatted and do not contain the key."""
     shown = locals_shown(make, SECRET, **option)
 
     assert "CustomerSMS that was not made>" in shown
@@ -46,6 +46,6 @@ def test_a_client_is_shown_without_its_key(make, option):
         (Sandbox, [], {"limit": -1}),
     ],
 )
-def test_what_refuses_an_argument_is_shown(make, args, options):
-    """The frames of a constructor that refuses an argument can be shown."""
+def test_an_object_that_was_not_made_has_a_repr(make, args, options):
+    """The frames of a constructor that raises can be formatted."""
     assert f"{make.__name__} that was not made>" in locals_shown(make, *args, **options)

@@ -1,4 +1,4 @@
-"""Overload refuses, and never turns into unknowns: the time of an answer is kept free."""
+"""Overload: messages are refused in time instead of becoming unknown."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def local(limit, per):
 
 
 class Crowd:
-    """Sends codes at an even pace, each in a task of its own, and keeps how each ended."""
+    """Sends codes at an even pace, each in its own task, and records how each ended."""
 
     def __init__(self, client, timeout):
         self._client = client
         self._timeout = timeout
         self._tasks = []
-        self.ends = []  # began at, what came of it
+        self.ends = []  # start time, exception class or None
 
     async def send(self, count, per_second):
         for number in range(count):
@@ -58,12 +58,12 @@ class Crowd:
 
 
 def per_minute(ends, since=0.0):
-    """Count what was sent, by the minute in which it was asked for."""
+    """Count messages that were sent, by the minute in which they were requested."""
     return Counter(int((began_at - since) // 60) for began_at, end in ends if end is None)
 
 
-async def test_overload_refuses_and_nothing_is_unknown(make_client):
-    """At one and a half times the rate, the rate is used and the rest is told so in time."""
+async def test_overload_refuses_and_leaves_nothing_unknown(make_client):
+    """At 1.5 times the rate, the limit is used and the rest is refused in time."""
     gateway = MemoryTransport(then=accepts(0.3))
     crowd = Crowd(make_client(gateway, limiter=local(20, 6.0)), timeout=2)
 
@@ -76,8 +76,8 @@ async def test_overload_refuses_and_nothing_is_unknown(make_client):
 
 
 @pytest.mark.parametrize(("share", "is_in_time"), [(1.0, True), (0.8, False)])
-async def test_it_says_when_to_come_back(make_client, share, is_in_time):
-    """After `retry_after` the same call is in time, after four fifths of it it is not."""
+async def test_retry_after_of_a_refusal(make_client, share, is_in_time):
+    """The same call succeeds after `retry_after`, and is refused after 80 % of it."""
     gateway = MemoryTransport(then=accepts(0.3))
     client = make_client(gateway, limiter=local(20, 6.0))
     crowd = Crowd(client, timeout=2)
@@ -93,8 +93,8 @@ async def test_it_says_when_to_come_back(make_client, share, is_in_time):
     assert is_in_time == isinstance(end, Receipt)
 
 
-async def test_a_pause_says_when_it_ends(make_client):
-    """Beside a key that was refused for its rate, others hear of the pause and its end."""
+async def test_retry_after_of_a_pause(make_client):
+    """While a key is paused, other messages are refused with the time at which it ends."""
     client = make_client(MemoryTransport(turns_away("30"), then=accepts(0.3)))
     refused = asyncio.create_task(client.send(phone(1), "Your code", timeout=60))
     await asyncio.sleep(1)
@@ -107,8 +107,8 @@ async def test_a_pause_says_when_it_ends(make_client):
     await client.send(phone(2), "Your code", timeout=2)
 
 
-async def test_at_the_full_rate_every_minute_is_used(make_client):
-    """A hundred and fifty codes a minute for ten minutes: a hundred of each minute's are sent."""
+async def test_overload_uses_the_limit_of_every_minute(make_client):
+    """Of 150 codes per minute for ten minutes, about 100 of each minute are sent."""
     gateway = MemoryTransport(then=accepts(0.5))
     crowd = Crowd(make_client(gateway), timeout=2)
     since = now()
@@ -121,8 +121,8 @@ async def test_at_the_full_rate_every_minute_is_used(make_client):
     assert {None, WaitTooLong} == set(counts)
 
 
-async def test_after_a_slow_spell_all_is_sent_again(make_client):
-    """Probes find out that the gateway is fast again; few are unknown while it is not."""
+async def test_recovery_after_slow_answers(make_client):
+    """Probes detect that the gateway is fast again, and few messages are unknown until then."""
     takes = [0.3]
 
     async def behave(post):
@@ -141,8 +141,8 @@ async def test_after_a_slow_spell_all_is_sent_again(make_client):
     assert late.count(None) >= 0.9 * len(late)
 
 
-async def test_where_answers_take_too_long_one_at_a_time_tries(make_client):
-    """While its answer is awaited, others are told that there is no time, and until when."""
+async def test_one_probe_at_a_time_while_answers_are_slow(make_client):
+    """While a probe is in flight, other messages are refused with the time at which it ends."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
     with pytest.raises(OutcomeUnknown):
@@ -161,8 +161,8 @@ async def test_where_answers_take_too_long_one_at_a_time_tries(make_client):
     assert "2.0 s are left, and the answer may take" in caught.value.detail
 
 
-async def test_the_probe_of_one_key_is_not_that_of_another(make_client):
-    """What is slow for all is tried by each key for itself."""
+async def test_each_key_has_its_own_probe(make_client):
+    """If answers are slow, each key sends its own probe."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)
     with pytest.raises(OutcomeUnknown):
@@ -177,8 +177,8 @@ async def test_the_probe_of_one_key_is_not_that_of_another(make_client):
     assert 3 == len(gateway.began)
 
 
-async def test_a_probe_waits_for_no_queue(make_client):
-    """A key that is busy is no key to try: its slots are for who has time to hear the answer."""
+async def test_a_probe_does_not_wait_in_the_queue(make_client):
+    """No probe is sent on a busy key, whose slots are for messages with more time."""
     client = make_client(MemoryTransport(then=hangs()), limiter=local(1, 3.0))
     with pytest.raises(OutcomeUnknown):
         await client.send(phone(0), "Your code", timeout=2)
@@ -190,8 +190,8 @@ async def test_a_probe_waits_for_no_queue(make_client):
     assert "WAIT_TOO_LONG" == caught.value.code
 
 
-async def test_a_short_timeout_is_tried_on_an_idle_key(make_client):
-    """Where nothing is known yet, half of a short time is kept, and the message goes."""
+async def test_a_short_timeout_on_an_idle_key(make_client):
+    """Without known answer times, half of a short timeout is reserved, and the message is sent."""
     receipt = await make_client(MemoryTransport(then=accepts(0.09))).send(
         phone(1), "Your code", timeout=0.1
     )
@@ -200,7 +200,7 @@ async def test_a_short_timeout_is_tried_on_an_idle_key(make_client):
 
 
 async def test_a_pause_leaves_time_for_the_answer(make_client):
-    """Turned away once, a message is not sent again with too little time left for its answer."""
+    """After a rate limit, a message is not sent again with too little time for an answer."""
     gateway = MemoryTransport(turns_away("1"), then=accepts(0.3))
 
     with pytest.raises(RateLimited):
@@ -210,7 +210,7 @@ async def test_a_pause_leaves_time_for_the_answer(make_client):
 
 
 async def test_a_retry_leaves_time_for_the_answer(make_client):
-    """A try that would begin with too little time left for its answer is not made."""
+    """A retry that would leave too little time for an answer is not made."""
     gateway = MemoryTransport(cannot_connect(0.7), then=accepts(0.3))
 
     with pytest.raises(SendError) as caught:
@@ -219,8 +219,8 @@ async def test_a_retry_leaves_time_for_the_answer(make_client):
     assert ("CONNECT_FAILED", 1) == (caught.value.code, len(gateway.began))
 
 
-async def test_bulk_runs_teach_nothing(make_client):
-    """A batch takes its time, which says nothing of one message."""
+async def test_bulk_runs_do_not_affect_the_estimate(make_client):
+    """The answer time of a batch does not count for single messages."""
     client = make_client(MemoryTransport(accepts(20), then=accepts(0.3)))
     await client.send_many([phone(n) for n in range(50)], "We open at nine")
 

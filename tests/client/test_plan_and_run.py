@@ -1,4 +1,4 @@
-"""A plan and the run that it foretells."""
+"""A plan, compared with the run that it predicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def messy(how_many: int, dice: random.Random) -> list[Message]:
-    """Make messages with a few texts, doubles, and numbers and texts that are none."""
+    """Make messages with a few texts, duplicates, and invalid numbers and texts."""
     texts = ["one", "two", "three", "é" * 80, " "]
     numbers = [f"+1212{n:07}" for n in range(how_many // 3)] + ["555", "+1 (212) 000-0001"]
     return [Message(dice.choice(numbers), dice.choice(texts)) for _ in range(how_many)]
@@ -24,7 +24,7 @@ def messy(how_many: int, dice: random.Random) -> list[Message]:
 @pytest.mark.parametrize("look_ahead", [1, 7, 50, 50_000])
 @pytest.mark.parametrize("dedupe", [True, False])
 async def test_the_run_is_as_planned(make_client, batch_size, look_ahead, dedupe):
-    """Recipients, doubles, bad ones and requests of a plan are those of its run."""
+    """Recipients, duplicates, bad rows and requests of a plan equal those of the run."""
     messages = messy(60, random.Random(batch_size + look_ahead))
     options = {"batch_size": batch_size, "look_ahead": look_ahead, "dedupe": dedupe}
     gateway = MemoryTransport()
@@ -38,7 +38,7 @@ async def test_the_run_is_as_planned(make_client, batch_size, look_ahead, dedupe
 
 
 async def test_refusals_of_a_list(make_client):
-    """What `read` refuses is an outcome with its own reason, and is not safe to send again."""
+    """A row that `read` refused is an outcome with its reason, and not safe to resend."""
     rows = [
         Message("+12125551234", "Hi", "row-2"),
         Refusal(3, "EMPTY_CELL", "has nothing under 'name'", "+13235554567"),

@@ -1,4 +1,4 @@
-"""What a caller, its hook and the logs hear of each request, by one and the same short id."""
+"""What the caller, the hook and the logs learn about each request, under one id."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def ends(records):
 
 
 class _AwayLimiter:
-    """A shared limiter whose store does not answer."""
+    """A shared limiter whose store is unavailable."""
 
     async def acquire(self, *args, **options):
         raise LimiterUnavailable("LIMITER_UNAVAILABLE", (), "the store does not answer")
 
 
-async def test_each_attempt_is_told_and_the_last_is_final(make_client):
-    """Two failed connections and an answer are three records, of which the last ends it."""
+async def test_each_attempt_is_reported_and_the_last_is_final(make_client):
+    """Two failed connections and an answer give three records, the last one final."""
     records = []
     gateway = MemoryTransport(cannot_connect(), cannot_connect())
 
@@ -62,8 +62,8 @@ async def test_each_attempt_is_told_and_the_last_is_final(make_client):
 @pytest.mark.parametrize(
     ("behaviour", "kind"), [(cannot_connect(), ConnectFailed), (loses_answer(), OutcomeUnknown)]
 )
-async def test_an_error_names_its_request(make_client, caplog, behaviour, kind):
-    """The id is that of the last attempt, in the record and in the log."""
+async def test_an_error_has_the_id_of_its_request(make_client, caplog, behaviour, kind):
+    """The id is that of the last attempt, as in the record and in the log."""
     records = []
     client = make_client(MemoryTransport(then=behaviour), retries=1, on_request=records.append)
 
@@ -76,8 +76,8 @@ async def test_an_error_names_its_request(make_client, caplog, behaviour, kind):
     assert logged == [caught.value.request] * (kind is OutcomeUnknown)
 
 
-async def test_what_ends_in_the_queue_is_told(make_client, caplog):
-    """A message that gets no slot in time is one record without an attempt, and one line."""
+async def test_a_message_that_ends_in_the_queue_is_reported(make_client, caplog):
+    """A message without a slot in time gives one record without an attempt, and a log line."""
     caplog.set_level(logging.INFO, "customersms_async")
     records = []
     client = make_client(MemoryTransport(hangs()), limiter=local(1), on_request=records.append)
@@ -110,8 +110,8 @@ async def test_what_ends_in_the_queue_is_told(make_client, caplog):
     await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_what_waits_and_gives_up_says_how_long_it_waited(make_client):
-    """Without an attempt, the seconds since the request began are those that it waited."""
+async def test_the_waiting_time_of_a_message_without_attempts(make_client):
+    """Without an attempt, `waited` is the time since the request began."""
     records = []
     client = make_client(
         MemoryTransport(hangs()), limiter=local(1, per=1.0), on_request=records.append
@@ -125,8 +125,8 @@ async def test_what_waits_and_gives_up_says_how_long_it_waited(make_client):
     await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_a_limiter_that_is_away_is_told(make_client):
-    """A store that does not answer is one record."""
+async def test_an_unavailable_limiter_is_reported(make_client):
+    """A store that does not answer gives one record."""
     records = []
     client = make_client(MemoryTransport(), limiter=_AwayLimiter(), on_request=records.append)
 
@@ -137,8 +137,8 @@ async def test_a_limiter_that_is_away_is_told(make_client):
     assert caught.value.request == records[0].request
 
 
-async def test_what_ends_between_two_attempts_is_told(make_client):
-    """Turned away, and then without time for another try: the second record ends it."""
+async def test_a_message_that_ends_between_attempts_is_reported(make_client):
+    """A rate limit without time for another attempt gives a second, final record."""
     records = []
     client = make_client(MemoryTransport(turns_away("30")), on_request=records.append)
 
@@ -149,8 +149,8 @@ async def test_what_ends_between_two_attempts_is_told(make_client):
 
 
 @pytest.mark.parametrize("behaviour", [connects_slowly(5), hangs(), turns_away("20")])
-async def test_what_is_cancelled_has_one_final_record(make_client, behaviour):
-    """Whether it waits, connects or is in flight: one record says how it ended."""
+async def test_a_cancelled_message_has_one_final_record(make_client, behaviour):
+    """A message cancelled while waiting, connecting or in flight has one final record."""
     records = []
     client = make_client(MemoryTransport(behaviour), on_request=records.append)
     sending = asyncio.create_task(client.send(PHONE, "hello", timeout=60))
@@ -164,7 +164,7 @@ async def test_what_is_cancelled_has_one_final_record(make_client, behaviour):
 
 
 async def test_each_request_of_a_run_has_one_final_record(make_client):
-    """Through an outage too: what is tried again is not final, and what is given up is."""
+    """In an outage too, the record of a retried request is not final, and the last one is."""
     records = []
     gateway = MemoryTransport(*[cannot_connect()] * 6)
     client = make_client(gateway, on_request=records.append, retries=1)
@@ -179,8 +179,8 @@ async def test_each_request_of_a_run_has_one_final_record(make_client):
     }
 
 
-async def test_what_a_stopped_run_had_in_the_queue_is_told(make_client):
-    """Each request of a run that was begun has one final record."""
+async def test_requests_queued_by_a_stopped_run_are_reported(make_client):
+    """Each request that a stopped run had begun has one final record."""
     records = []
     client = make_client(MemoryTransport(), limiter=local(2), on_request=records.append)
     async with client.stream_many(phones(4), "hi", batch_size=1) as bulk:

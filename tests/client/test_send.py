@@ -1,4 +1,4 @@
-"""One message: its receipt, its errors, its time."""
+"""Sending one message: its receipt, its errors, its time."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ PHONE = "+12125551234"
 TEXT = "Your code is 4711"
 
 
-async def test_gives_a_receipt(make_client):
-    """A message that the gateway accepts gives its id and the balance."""
+async def test_a_receipt(make_client):
+    """An accepted message gives a receipt with its id and the balance."""
     gateway = MemoryTransport(credits=98)
 
     records = []
@@ -57,8 +57,8 @@ async def test_gives_a_receipt(make_client):
     assert 1 == gateway.ledger[PHONE]
 
 
-async def test_sends_a_string_and_not_an_array(make_client):
-    """One number is sent as the documentation shows it, with key and text."""
+async def test_a_number_is_sent_as_a_string(make_client):
+    """One number is sent as documented, with key and text."""
     gateway = MemoryTransport()
 
     await make_client(gateway).send(PHONE, TEXT)
@@ -71,7 +71,7 @@ async def test_sends_a_string_and_not_an_array(make_client):
 
 
 async def test_an_answer_without_id_and_balance_is_a_receipt(make_client):
-    """What the answer leaves out is None in the receipt."""
+    """Fields that the answer leaves out are None in the receipt."""
     gateway = MemoryTransport(
         answers({"success": True, "results": [{"phone": 12125551234, "success": 1}]})
     )
@@ -116,7 +116,7 @@ async def test_an_answer_without_id_and_balance_is_a_receipt(make_client):
     ],
 )
 async def test_each_cause_has_its_error(make_client, behaviour, kind, status, code):
-    """Every way to end without a receipt is one class, with fate, code and number."""
+    """Every way to end without a receipt raises one class, with fate, code and number."""
     client = make_client(MemoryTransport(then=behaviour))
 
     with pytest.raises(SendError) as caught:
@@ -132,7 +132,7 @@ async def test_each_cause_has_its_error(make_client, behaviour, kind, status, co
 
 @pytest.mark.parametrize("behaviour", [cannot_connect(), loses_answer(), refuses("NO")])
 async def test_errors_mask_the_number_and_hide_the_text(make_client, behaviour):
-    """An error is one line without the whole number or the text, and survives pickle."""
+    """An error is one line without the whole number or the text, and survives a pickle."""
     with pytest.raises(SendError) as caught:
         await make_client(MemoryTransport(then=behaviour)).send(PHONE, TEXT)
 
@@ -143,7 +143,7 @@ async def test_errors_mask_the_number_and_hide_the_text(make_client, behaviour):
 
 
 async def test_a_failure_keeps_its_cause(make_client):
-    """What was raised below stands in __cause__."""
+    """The underlying exception is in `__cause__`."""
     with pytest.raises(OutcomeUnknown) as caught:
         await make_client(MemoryTransport(loses_answer())).send(PHONE, TEXT)
 
@@ -158,8 +158,8 @@ async def test_nothing_that_may_have_been_sent_is_a_builtin_error(make_client):
     assert not isinstance(caught.value, TimeoutError | OSError | ValueError)
 
 
-async def test_an_echoed_secret_is_cut_out_of_the_detail(make_client):
-    """The gateway's own text is kept, without key, text and whole numbers."""
+async def test_secrets_are_removed_from_the_detail(make_client):
+    """The gateway's error text is kept, without key, text and whole numbers."""
     gateway = MemoryTransport(refuses("NO", f"key cspro_test may not say {TEXT!r} to {PHONE}"))
 
     with pytest.raises(Rejected) as caught:
@@ -170,7 +170,7 @@ async def test_an_echoed_secret_is_cut_out_of_the_detail(make_client):
 
 @pytest.mark.parametrize("phone", ["", "hello", "2125551234", None, 12125551234])
 async def test_a_bad_number_is_refused_before_any_io(make_client, phone):
-    """What is no number raises InvalidPhone and nothing is sent."""
+    """A bad number raises InvalidPhone, and nothing is sent."""
     gateway = MemoryTransport()
 
     with pytest.raises(InvalidPhone):
@@ -181,7 +181,7 @@ async def test_a_bad_number_is_refused_before_any_io(make_client, phone):
 
 @pytest.mark.parametrize("text", ["", " \n", None, b"hello", "\ud800"])
 async def test_a_bad_text_is_refused_before_any_io(make_client, text):
-    """What cannot be a text raises InvalidMessage and nothing is sent."""
+    """A bad text raises InvalidMessage, and nothing is sent."""
     gateway = MemoryTransport()
 
     with pytest.raises(InvalidMessage):
@@ -192,7 +192,7 @@ async def test_a_bad_text_is_refused_before_any_io(make_client, text):
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), "5", True])
 async def test_a_bad_timeout_is_refused_before_any_io(make_client, timeout):
-    """A timeout is a finite number of seconds above 0."""
+    """A timeout must be a finite number of seconds above 0."""
     gateway = MemoryTransport()
 
     with pytest.raises(ConfigurationError, match="timeout must be"):
@@ -201,8 +201,8 @@ async def test_a_bad_timeout_is_refused_before_any_io(make_client, timeout):
     assert [] == gateway.began
 
 
-async def test_a_parser_of_the_callers_own_is_used(make_client):
-    """`parse_phone` turns what was given into E.164."""
+async def test_a_custom_parser_is_used(make_client):
+    """`parse_phone` converts the given number to E.164."""
     gateway = MemoryTransport()
 
     receipt = await make_client(gateway, parse_phone=lambda phone: "+1" + phone).send(
@@ -213,14 +213,14 @@ async def test_a_parser_of_the_callers_own_is_used(make_client):
 
 
 class _AwayLimiter:
-    """A shared limiter whose store does not answer."""
+    """A shared limiter whose store is unavailable."""
 
     async def acquire(self, *args, **options):
         raise LimiterUnavailable("LIMITER_UNAVAILABLE", (), "the store does not answer")
 
 
-async def test_a_limiter_that_is_away_lets_nothing_through(make_client):
-    """Where no slot can be had since the store is away, nothing is sent."""
+async def test_an_unavailable_limiter_sends_nothing(make_client):
+    """If the store of the limiter is unavailable, nothing is sent."""
     gateway = MemoryTransport()
 
     with pytest.raises(LimiterUnavailable) as caught:
@@ -231,8 +231,8 @@ async def test_a_limiter_that_is_away_lets_nothing_through(make_client):
     assert "the store does not answer" == caught.value.detail
 
 
-async def test_a_fault_of_the_transport_is_passed_on_and_ends_the_slot(make_client):
-    """An error that no transport may raise reaches the caller, and the slot is free again."""
+async def test_an_unexpected_error_of_the_transport_is_passed_on(make_client):
+    """An unexpected error of the transport reaches the caller, and the slot is free again."""
     client = make_client(MemoryTransport(breaks(RuntimeError("a bug"))))
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -241,8 +241,8 @@ async def test_a_fault_of_the_transport_is_passed_on_and_ends_the_slot(make_clie
     assert 0 == usage_now(client.limiter, client.account).busy
 
 
-async def test_an_answer_to_somebody_else_drops_the_connection(make_client):
-    """An answer that names only other numbers is unknown, and its connection is not used again."""
+async def test_a_foreign_answer_drops_the_connection(make_client):
+    """An answer about other numbers only is unknown, and its connection is not reused."""
     dropped = []
 
     async def behave(post):
@@ -257,8 +257,8 @@ async def test_an_answer_to_somebody_else_drops_the_connection(make_client):
     assert [True] == dropped
 
 
-async def test_a_closed_client_ends_a_message_that_waits(make_client):
-    """Whoever closes the client ends what still waits: nothing was sent, and the error says so."""
+async def test_closing_the_client_ends_a_waiting_message(make_client):
+    """Closing the client ends a waiting message with an error that says it was not sent."""
     client = make_client(MemoryTransport(then=cannot_connect(100.0)))
     sending = asyncio.create_task(client.send(PHONE, TEXT, timeout=20))
     await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""A cancelled message: nothing leaves afterwards, and what was in flight is seen to its end."""
+"""Cancelled messages: nothing is sent afterwards, and the fate of a message in flight is logged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def warnings_of(caplog):
 
 
 async def cancelled(sending, after):
-    """Cancel after so many seconds, and give the error and its notes."""
+    """Cancel after the given seconds, and return the notes of the error."""
     task = asyncio.ensure_future(sending)
     await asyncio.sleep(after)
     task.cancel()
@@ -44,7 +44,7 @@ async def cancelled(sending, after):
 
 
 async def test_cancelled_in_the_queue_nothing_was_sent(make_client, caplog):
-    """A message that waits for its turn leaves the queue, and nothing is said."""
+    """A message that is cancelled in the queue leaves it, without a note or a warning."""
     gateway = MemoryTransport()
     limiter = LocalLimiter(Rate(1), clock=asyncio.get_running_loop().time)
     client = make_client(gateway, limiter=limiter)
@@ -58,8 +58,8 @@ async def test_cancelled_in_the_queue_nothing_was_sent(make_client, caplog):
     assert (0, 0) == (usage.waiting, usage.busy)
 
 
-async def test_cancelled_while_connecting_nothing_ever_leaves(make_client, caplog):
-    """A message that was connecting is called off, and its slot is free again."""
+async def test_cancelled_while_connecting_nothing_was_sent(make_client, caplog):
+    """A message that is cancelled while connecting is not sent, and its slot is free again."""
     gateway = MemoryTransport(connects_slowly(10))
     client = make_client(gateway)
 
@@ -70,8 +70,8 @@ async def test_cancelled_while_connecting_nothing_ever_leaves(make_client, caplo
     assert 0 == usage_now(client.limiter, client.account).busy
 
 
-async def test_a_transport_that_does_not_stop_may_not_start_any_more(make_client):
-    """Once cancelled, the mark of the attempt forbids the first byte, whatever a transport does."""
+async def test_a_transport_that_ignores_cancellation_cannot_start(make_client):
+    """Once cancelled, the attempt refuses the first byte, even if the transport goes on."""
     refused = []
 
     async def behave(post):
@@ -89,7 +89,7 @@ async def test_a_transport_that_does_not_stop_may_not_start_any_more(make_client
 
 
 async def test_cancelled_between_two_tries_nothing_was_sent(make_client, caplog):
-    """A message that waits for its next try never makes it."""
+    """A message that is cancelled before a retry does not make it."""
     gateway = MemoryTransport(then=cannot_connect())
     client = make_client(gateway, clock=LoopClock(jitter=0.99))
 
@@ -100,7 +100,7 @@ async def test_cancelled_between_two_tries_nothing_was_sent(make_client, caplog)
 
 
 async def test_cancelled_in_a_pause_nothing_was_sent(make_client):
-    """A message that waits out a pause never makes its next try."""
+    """A message that is cancelled in a pause is not sent."""
     gateway = MemoryTransport(turns_away("20"))
 
     notes = await cancelled(make_client(gateway).send(PHONE, "hello"), after=5)
@@ -117,8 +117,8 @@ async def test_cancelled_in_a_pause_nothing_was_sent(make_client):
         (hangs(), "unknown"),
     ],
 )
-async def test_cancelled_in_flight_its_end_is_told(make_client, caplog, behaviour, fate):
-    """The caller leaves at once with a note, and one masked warning says what became of it."""
+async def test_cancelled_in_flight_the_fate_is_logged(make_client, caplog, behaviour, fate):
+    """The caller gets a note at once, and one masked warning reports the fate later."""
     client = make_client(MemoryTransport(behaviour))
     began_at = now()
 
@@ -137,8 +137,8 @@ async def test_cancelled_in_flight_its_end_is_told(make_client, caplog, behaviou
     assert ["WARNING"] == [record.levelname for record in said]
 
 
-async def test_what_was_in_flight_is_never_tried_again(make_client):
-    """A cancelled message that turns out to have been turned away is not sent again."""
+async def test_a_cancelled_message_is_not_retried(make_client):
+    """A cancelled message that is then rate-limited is not sent again."""
     gateway = MemoryTransport(turns_away("1"))
     client = make_client(gateway)
     sending = asyncio.create_task(client.send(PHONE, "hello"))
@@ -151,8 +151,8 @@ async def test_what_was_in_flight_is_never_tried_again(make_client):
     assert (1, 0) == (len(gateway.began), gateway.ledger.total())
 
 
-async def test_a_fault_of_the_transport_after_the_caller_left_is_told(make_client, caplog):
-    """What a broken transport raises after the cancellation is counted as unknown, and said."""
+async def test_an_error_of_the_transport_after_cancellation_is_logged(make_client, caplog):
+    """An error of the transport after the cancellation counts as unknown, and is logged."""
 
     async def behave(post):
         post.start()
@@ -164,8 +164,8 @@ async def test_a_fault_of_the_transport_after_the_caller_left_is_told(make_clien
     assert warnings_of(caplog)[-1].endswith("the message was unknown")
 
 
-async def test_cancelled_as_the_answer_comes_the_note_has_the_fate(make_client):
-    """Where the answer was read in the same turn, the note says what became of the message."""
+async def test_cancelled_as_the_answer_arrives_the_note_has_the_fate(make_client):
+    """If the answer arrived in the same iteration, the note has the message's fate."""
     notes = set()
     for turn in range(12):
         gateway = MemoryTransport(accepts(takes=0))
@@ -195,7 +195,7 @@ async def test_works_under_asyncio_timeout(make_client):
 
 
 async def test_works_under_anyio(make_client):
-    """A scope of anyio ends a message, and may cancel as often as it likes."""
+    """An anyio scope ends a message, and may cancel it repeatedly."""
     gateway = MemoryTransport(accepts(takes=5))
     began_at = now()
 
@@ -209,7 +209,7 @@ async def test_works_under_anyio(make_client):
 
 
 async def test_works_in_a_task_group(make_client):
-    """One message that fails cancels the others of its group, and those are told."""
+    """One failing message cancels the others of its task group, and their fates are logged."""
     gateway = MemoryTransport(loses_answer(takes=1), hangs(), connects_slowly(50))
     client = make_client(gateway)
 
@@ -227,7 +227,7 @@ async def test_works_in_a_task_group(make_client):
 
 
 async def test_works_with_gather(make_client):
-    """Many at once each get their own receipt."""
+    """Each of several messages in `asyncio.gather` has its own receipt."""
     client = make_client(MemoryTransport())
 
     receipts = await asyncio.gather(*(client.send(f"+121255500{n:02}", "hi") for n in range(30)))
@@ -235,8 +235,8 @@ async def test_works_with_gather(make_client):
     assert [f"msg_121255500{n:02}" for n in range(30)] == [r.message_id for r in receipts]
 
 
-async def test_thirty_at_once_on_an_idle_key_go_at_once(make_client):
-    """Single messages are not paced: thirty of them wait for nothing."""
+async def test_thirty_messages_on_an_idle_key_are_sent_at_once(make_client):
+    """Single messages are not paced: thirty of them are sent without waiting."""
     gateway = MemoryTransport()
     client = make_client(gateway)
     began_at = now()
@@ -247,7 +247,7 @@ async def test_thirty_at_once_on_an_idle_key_go_at_once(make_client):
 
 
 class _Swallowing:
-    """A limiter that takes the first cancellation for its own."""
+    """A limiter that swallows the first cancellation."""
 
     def __init__(self):
         self._limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
@@ -262,7 +262,7 @@ class _Swallowing:
 
 
 async def test_a_limiter_that_swallows_the_cancellation_sends_nothing(make_client):
-    """The cancellation is the caller's: nothing leaves, and the call ends as cancelled."""
+    """If a limiter swallows the cancellation, nothing is sent and the call is still cancelled."""
     gateway, limiter = MemoryTransport(), _Swallowing()
     client = make_client(gateway, limiter=limiter)
 
@@ -272,7 +272,7 @@ async def test_a_limiter_that_swallows_the_cancellation_sends_nothing(make_clien
 
 
 class _Impatient(_Swallowing):
-    """A limiter that times itself out once."""
+    """A limiter that runs into its own timeout once."""
 
     async def acquire(self, *args, **options):
         with contextlib.suppress(TimeoutError):
@@ -281,8 +281,8 @@ class _Impatient(_Swallowing):
         return await self._limiter.acquire(*args, **options)
 
 
-async def test_a_limiter_may_time_itself_out(make_client):
-    """Its own time limit cancels the task that it is in, and is no cancellation of the caller."""
+async def test_a_limiter_may_have_its_own_timeout(make_client):
+    """A limiter's own `asyncio.timeout` is not taken for a cancellation by the caller."""
     gateway = MemoryTransport()
 
     receipt = await make_client(gateway, limiter=_Impatient()).send(PHONE, "hello")
@@ -290,8 +290,8 @@ async def test_a_limiter_may_time_itself_out(make_client):
     assert (PHONE, 1) == (receipt.phone, len(gateway.began))
 
 
-async def test_the_scope_that_cancels_it_ends_with_it(make_client):
-    """Its time and that of an anyio scope end in one tick: the scope knows its cancellation."""
+async def test_an_anyio_scope_that_ends_with_the_timeout(make_client):
+    """If an anyio scope ends in the same tick as the timeout, it catches its cancellation."""
     for shift in (-1e-9, 0, 1e-9):
         client = make_client(MemoryTransport(hangs()), api_key=f"cspro_{shift}")
         with anyio.move_on_after(3 + shift) as scope:
@@ -302,8 +302,8 @@ async def test_the_scope_that_cancels_it_ends_with_it(make_client):
         assert scope.cancelled_caught
 
 
-def test_the_end_of_the_loop_is_the_end_of_what_goes_on(make_client, caplog):
-    """Cancelled with all tasks by `asyncio.run`, a message in flight is logged as unknown."""
+def test_the_end_of_the_loop_ends_a_message_in_flight(make_client, caplog):
+    """If the loop ends, a message in flight is logged as unknown."""
     clients = []
 
     async def main():

@@ -1,4 +1,4 @@
-"""A message is delivered in a task of the client: what its caller and a debugger see of that."""
+"""The task that delivers a message, as the caller and a debugger see it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def notes(error):
 
 
 async def end_of(sending):
-    """Give what it raised, or its receipt; `asyncio.gather` would drop the notes."""
+    """Return the receipt or the exception; `asyncio.gather` would drop the notes."""
     try:
         return await sending
-    except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001  # it is what is looked at
+    except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001  # it is what is tested
         return exc
 
 
-async def test_a_message_in_flight_is_a_task_whose_wait_can_be_followed(make_client):
-    """`asyncio.all_tasks` shows it, and its chain of awaits leads to what it waits for."""
+async def test_a_message_in_flight_is_a_task_with_a_chain_of_awaits(make_client):
+    """`asyncio.all_tasks` has the task, and its chain of awaits leads to what it waits for."""
     before = asyncio.all_tasks()
     sending = asyncio.create_task(make_client(MemoryTransport(accepts(1))).send(PHONE, "hello"))
     await asyncio.sleep(0.5)
@@ -52,8 +52,8 @@ async def test_a_message_in_flight_is_a_task_whose_wait_can_be_followed(make_cli
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_the_words_of_a_cancellation_are_kept(make_client, caplog, times):
-    """The caller ends with the message of whoever cancelled first, and one warning is logged."""
+async def test_the_first_cancel_message_is_kept(make_client, caplog, times):
+    """The caller gets the message of the first `cancel`, and one warning is logged."""
     sending = asyncio.create_task(make_client(MemoryTransport(hangs())).send(PHONE, "hello"))
     await asyncio.sleep(1)
     for number in range(times):
@@ -67,7 +67,7 @@ async def test_the_words_of_a_cancellation_are_kept(make_client, caplog, times):
 
 
 class _CancelsAt:
-    """Cancels a task before the k-th turn of the loop."""
+    """Cancels a task before the k-th iteration of the loop."""
 
     def __init__(self, task, step):
         self._task = task
@@ -85,10 +85,8 @@ class _CancelsAt:
     [(accepts(0), {"sent"}), (loses_answer(0), {"unknown"}), (breaks(OSError()), set())],
     ids=["sent", "lost", "broken"],
 )
-async def test_cancelled_at_any_turn_it_says_what_is_proven(
-    make_client, caplog, behaviour, possible
-):
-    """No note where nothing left, a note where something did; an unknown end is logged once."""
+async def test_cancelled_at_any_step_the_note_is_true(make_client, caplog, behaviour, possible):
+    """A note exactly if something was sent; an unknown fate is logged once."""
     told = set()
     for step in range(12):
         caplog.clear()
@@ -109,8 +107,8 @@ async def test_cancelled_at_any_turn_it_says_what_is_proven(
     assert possible == told
 
 
-async def test_a_fault_that_comes_with_the_cancellation_is_its_cause(make_client):
-    """What a broken transport raised in the same turn is not lost."""
+async def test_an_error_together_with_the_cancellation_is_its_cause(make_client):
+    """An error of the transport in the same iteration becomes the cause."""
     causes = set()
     for step in range(12):
         client = make_client(MemoryTransport(breaks(LookupError("a bug"))))
@@ -123,8 +121,8 @@ async def test_a_fault_that_comes_with_the_cancellation_is_its_cause(make_client
     assert {type(None), LookupError} == causes
 
 
-async def test_an_answer_that_is_lost_as_the_caller_leaves_is_logged_once(make_client, caplog):
-    """Whichever comes first in the tick, the caller hears the truth, and one warning is logged."""
+async def test_an_answer_lost_during_cancellation_is_logged_once(make_client, caplog):
+    """In any order of events in the tick, the note is true and one warning is logged."""
     for shift in (-1e-9, 0, 1e-9):
         caplog.clear()
         client = make_client(MemoryTransport(loses_answer(takes=2)), send_timeout=60)
@@ -138,8 +136,8 @@ async def test_an_answer_that_is_lost_as_the_caller_leaves_is_logged_once(make_c
         assert 1 == len(warnings_of(caplog))
 
 
-async def test_a_hook_that_cancels_the_caller_keeps_the_fate(make_client):
-    """Cancelled by its own hook as the answer is read, the caller hears that it was sent."""
+async def test_a_hook_that_cancels_the_caller(make_client):
+    """If `on_request` cancels the caller, a note still says that the message was sent."""
     calls = []
     client = make_client(MemoryTransport(), on_request=lambda _: calls[0].cancel())
     calls.append(asyncio.ensure_future(client.send(PHONE, "hello")))
@@ -150,15 +148,15 @@ async def test_a_hook_that_cancels_the_caller_keeps_the_fate(make_client):
     assert ["the message was sent by then"] == notes(caught.value)
 
 
-async def test_a_hook_that_cancels_the_task_it_runs_in_costs_no_receipt(make_client):
-    """That task is the client's: the caller has its receipt all the same."""
+async def test_a_hook_that_cancels_its_own_task(make_client):
+    """If `on_request` cancels the task it runs in, the caller still gets the receipt."""
     client = make_client(MemoryTransport(), on_request=lambda _: asyncio.current_task().cancel())
 
     assert PHONE == (await client.send(PHONE, "hello")).phone
 
 
-async def test_a_scope_that_cancels_again_and_again_hears_of_one_end(make_client, caplog):
-    """A scope of anyio cancels at every turn until the caller is out of its scope."""
+async def test_an_anyio_scope_that_cancels_repeatedly(make_client, caplog):
+    """One warning is logged although an anyio scope cancels at every iteration."""
     client = make_client(MemoryTransport(hangs()))
     with anyio.move_on_after(1) as scope:
         try:
@@ -173,10 +171,10 @@ async def test_a_scope_that_cancels_again_and_again_hears_of_one_end(make_client
 
 
 async def test_a_message_leaves_nothing_to_the_garbage_collector(make_client):
-    """What belonged to a message that has ended is freed at once."""
+    """All objects of a message are freed when it ends, without garbage collection."""
     client = make_client(MemoryTransport())
     await client.send(PHONE, "hello")
-    while gc.collect():  # what a finaliser of an earlier test has freed takes another pass
+    while gc.collect():  # objects freed by finalisers of earlier tests need another pass
         pass
     gc.disable()
     try:
@@ -189,7 +187,7 @@ async def test_a_message_leaves_nothing_to_the_garbage_collector(make_client):
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 @pytest.mark.parametrize("behaviour", [accepts(1), loses_answer(1), hangs()])
 async def test_eager_tasks_change_nothing(make_client, caplog, behaviour):
-    """With an eager task factory, a caller that is cancelled hears the same."""
+    """With an eager task factory, a cancelled caller gets the same note."""
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     gateway = MemoryTransport(behaviour)
     sending = asyncio.create_task(make_client(gateway).send(PHONE, "hello"))

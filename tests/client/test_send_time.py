@@ -1,4 +1,4 @@
-"""The time of a message: total timeout, retries, refusals for the rate."""
+"""The time of a message: total timeout, retries, rate limits."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def local(limit=100, per=60.0, **options):
     return LocalLimiter(Rate(limit, per=per), clock=asyncio.get_running_loop().time, **options)
 
 
-async def test_who_cannot_be_served_in_time_is_told_at_once(make_client):
-    """Where every slot is taken for a minute, a timeout of five seconds ends without waiting."""
+async def test_a_message_without_a_slot_in_time_fails_at_once(make_client):
+    """If every slot is busy for a minute, a timeout of five seconds fails without waiting."""
     gateway = MemoryTransport()
     client = make_client(gateway, limiter=local(limit=1))
     await client.send(PHONE, "first")
@@ -53,8 +53,8 @@ async def test_who_cannot_be_served_in_time_is_told_at_once(make_client):
     assert "its turn comes in 60.1 s at the earliest, and 4.8 s are left" == caught.value.detail
 
 
-async def test_who_stands_behind_others_is_told_at_once(make_client):
-    """The queue counts: a slot that goes to somebody else first is of no use."""
+async def test_a_message_behind_others_fails_at_once(make_client):
+    """Slots that go to earlier waiters are not counted on."""
     client = make_client(MemoryTransport(), limiter=local(limit=1))
     await client.send(PHONE, "first")
     waiting = asyncio.create_task(client.send(PHONE, "second", timeout=100))
@@ -68,8 +68,8 @@ async def test_who_stands_behind_others_is_told_at_once(make_client):
     assert "msg_12125551234" == (await waiting).message_id
 
 
-async def test_a_turn_that_does_not_come_ends_when_time_is_up(make_client):
-    """A slot that might have come in time and did not ends the wait, with time for an answer."""
+async def test_a_wait_for_a_slot_ends_in_time(make_client):
+    """A wait for a slot ends early enough to leave time for an answer."""
     gateway = MemoryTransport(hangs())
     client = make_client(gateway, limiter=local(limit=1, per=1.0))
     first = asyncio.create_task(client.send(PHONE, "first", timeout=50))
@@ -85,8 +85,8 @@ async def test_a_turn_that_does_not_come_ends_when_time_is_up(make_client):
         await first
 
 
-async def test_time_that_ends_while_connecting_is_a_wait_too_long(make_client):
-    """Where the time is over before the hand-over, nothing was sent and nothing ever leaves."""
+async def test_a_timeout_while_connecting_is_not_sent(make_client):
+    """If the timeout ends before the hand-over, nothing was sent and nothing will be."""
     gateway = MemoryTransport(connects_slowly(10))
     began_at = now()
 
@@ -98,8 +98,8 @@ async def test_time_that_ends_while_connecting_is_a_wait_too_long(make_client):
     assert [] == gateway.started
 
 
-async def test_time_that_ends_after_the_hand_over_is_unknown(make_client):
-    """Where the time is over after the hand-over, the outcome is unknown."""
+async def test_a_timeout_after_the_hand_over_is_unknown(make_client):
+    """If the timeout ends after the hand-over, the outcome is unknown."""
     gateway = MemoryTransport(accepts(takes=10))
     began_at = now()
 
@@ -109,8 +109,8 @@ async def test_time_that_ends_after_the_hand_over_is_unknown(make_client):
     assert 3 == pytest.approx(now() - began_at)
 
 
-async def test_the_client_has_a_timeout_of_its_own(make_client):
-    """`send_timeout` holds where the call does not say."""
+async def test_the_default_timeout_of_a_client(make_client):
+    """`send_timeout` applies to calls without `timeout`."""
     began_at = now()
 
     with pytest.raises(OutcomeUnknown):
@@ -119,8 +119,8 @@ async def test_the_client_has_a_timeout_of_its_own(make_client):
     assert 7 == pytest.approx(now() - began_at)
 
 
-async def test_one_attempt_is_bounded_by_request_timeout(make_client):
-    """`request_timeout` ends an attempt, also where more time is left."""
+async def test_request_timeout_limits_one_attempt(make_client):
+    """`request_timeout` ends an attempt even if the message has more time."""
     began_at = now()
 
     with pytest.raises(OutcomeUnknown):
@@ -130,7 +130,7 @@ async def test_one_attempt_is_bounded_by_request_timeout(make_client):
 
 
 class _LateLimiter(LocalLimiter):
-    """Grants, but the loop was busy until the time of the request was over."""
+    """Grants a slot five seconds late."""
 
     async def acquire(self, *args, **options):
         slot = await super().acquire(*args, **options)
@@ -138,8 +138,8 @@ class _LateLimiter(LocalLimiter):
         return slot
 
 
-async def test_a_grant_that_comes_too_late_is_not_used(make_client):
-    """Where the time is over when the slot is had, nothing is sent and the slot is free again."""
+async def test_a_late_grant_is_not_used(make_client):
+    """If the timeout ended before the slot came, nothing is sent and the slot is released."""
     gateway = MemoryTransport()
     limiter = _LateLimiter(clock=asyncio.get_running_loop().time)
     client = make_client(gateway, limiter=limiter)
@@ -151,8 +151,8 @@ async def test_a_grant_that_comes_too_late_is_not_used(make_client):
     assert 0 == usage_now(limiter, client.account).busy
 
 
-async def test_only_what_was_not_sent_is_tried_again(make_client):
-    """Failed connections are tried again with full jitter, up to `retries` times."""
+async def test_only_unsent_messages_are_retried(make_client):
+    """Failed connections are retried with full jitter, up to `retries` times."""
     gateway = MemoryTransport(cannot_connect(), cannot_connect(), cannot_connect())
     clock = LoopClock(jitter=0.5)
     client = make_client(gateway, clock=clock)
@@ -164,8 +164,8 @@ async def test_only_what_was_not_sent_is_tried_again(make_client):
     assert (4, 1) == (len(gateway.began), gateway.ledger[PHONE])
 
 
-async def test_retries_end(make_client):
-    """After `retries` failed tries more, the error of the last stands."""
+async def test_retries_are_limited(make_client):
+    """After `retries` retries, the last error is raised."""
     gateway = MemoryTransport(then=cannot_connect())
 
     with pytest.raises(ConnectFailed):
@@ -174,8 +174,8 @@ async def test_retries_end(make_client):
     assert 3 == len(gateway.began)
 
 
-async def test_no_retries_means_one_try(make_client):
-    """`retries=0` turns them off."""
+async def test_retries_can_be_disabled(make_client):
+    """With `retries=0` there is one attempt."""
     gateway = MemoryTransport(cannot_connect())
 
     with pytest.raises(ConnectFailed):
@@ -184,8 +184,8 @@ async def test_no_retries_means_one_try(make_client):
     assert 1 == len(gateway.began)
 
 
-async def test_a_try_that_would_begin_too_late_is_not_made(make_client):
-    """Where the next try would begin after the timeout, the last failure is told at once."""
+async def test_a_retry_beyond_the_timeout_is_not_made(make_client):
+    """If a retry would begin after the timeout, the last error is raised at once."""
     gateway = MemoryTransport(then=cannot_connect())
     began_at = now()
 
@@ -196,8 +196,8 @@ async def test_a_try_that_would_begin_too_late_is_not_made(make_client):
     assert 0.01 == pytest.approx(now() - began_at)
 
 
-async def test_what_was_handed_over_is_never_tried_again(make_client):
-    """A lost answer ends it, whatever retries are left."""
+async def test_a_handed_over_message_is_not_retried(make_client):
+    """A lost answer is not retried, whatever `retries` says."""
     gateway = MemoryTransport(loses_answer())
 
     with pytest.raises(OutcomeUnknown):
@@ -206,8 +206,8 @@ async def test_what_was_handed_over_is_never_tried_again(make_client):
     assert (1, 1) == (len(gateway.began), gateway.ledger[PHONE])
 
 
-async def test_a_refusal_for_the_rate_uses_up_no_retry(make_client):
-    """Turned away again and again, a message is sent as soon as the gateway lets it through."""
+async def test_a_rate_limit_uses_up_no_retry(make_client):
+    """A rate-limited message is retried until the gateway accepts it, even with `retries=0`."""
     gateway = MemoryTransport(*[turns_away()] * 4)
 
     receipt = await make_client(gateway, retries=0).send(PHONE, "hello", timeout=100)
@@ -220,8 +220,8 @@ async def test_a_refusal_for_the_rate_uses_up_no_retry(make_client):
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("0", 0), ("nonsense", 1), ("-5", 1)])
-async def test_retry_after_is_waited_for(make_client, header, seconds):
-    """The pause is as long as the gateway asks; what cannot be read is as good as none."""
+async def test_retry_after_is_obeyed(make_client, header, seconds):
+    """The pause is as long as Retry-After; an invalid value counts as none."""
     gateway = MemoryTransport(turns_away(header))
 
     await make_client(gateway).send(PHONE, "hello")
@@ -230,8 +230,8 @@ async def test_retry_after_is_waited_for(make_client, header, seconds):
     assert seconds <= paused <= seconds + 0.8
 
 
-async def test_a_pause_holds_everyone_on_the_key(make_client):
-    """While one is turned away, others of the same key wait as well."""
+async def test_a_pause_applies_to_all_messages_of_the_key(make_client):
+    """While one message is rate-limited, others of the same key wait as well."""
     gateway = MemoryTransport(turns_away("20"))
     client = make_client(gateway)
     first = asyncio.create_task(client.send(PHONE, "first"))
@@ -245,8 +245,8 @@ async def test_a_pause_holds_everyone_on_the_key(make_client):
     await first
 
 
-async def test_who_was_turned_away_keeps_the_place(make_client):
-    """A message that was turned away leaves before one that came later and waits already."""
+async def test_a_rate_limited_message_keeps_its_place(make_client):
+    """A rate-limited message is sent before one that came later."""
     gateway = MemoryTransport(turns_away("1"))
     client = make_client(gateway, limiter=local(limit=1, per=5.0))
 
@@ -255,8 +255,8 @@ async def test_who_was_turned_away_keeps_the_place(make_client):
     assert ["first", "first", "second"] == [post.text for post in gateway.began]
 
 
-async def test_a_place_in_front_counts_when_time_is_short(make_client):
-    """Who was turned away and is first in line is not refused for those behind."""
+async def test_a_rate_limited_message_first_in_line_is_not_refused(make_client):
+    """Messages behind the first in line do not count against its timeout."""
     gateway = MemoryTransport(turns_away("2"))
     client = make_client(gateway)
     first = asyncio.create_task(client.send(PHONE, "first", timeout=4))
@@ -268,7 +268,7 @@ async def test_a_place_in_front_counts_when_time_is_short(make_client):
 
 
 async def test_no_time_for_another_try_is_rate_limited(make_client):
-    """Where the pause is longer than the time, the error says when to come back."""
+    """If the pause is longer than the remaining time, the error says when to try again."""
     gateway = MemoryTransport(turns_away("30"))
     began_at = now()
 
@@ -280,8 +280,8 @@ async def test_no_time_for_another_try_is_rate_limited(make_client):
     assert now() - began_at < 1
 
 
-async def test_refusals_are_borne_until_time_is_up(make_client):
-    """Turned away again and again, a message ends as RateLimited within its time."""
+async def test_rate_limits_until_the_timeout(make_client):
+    """A message that is always rate-limited raises RateLimited within its timeout."""
     gateway = MemoryTransport(then=turns_away())
     began_at = now()
 
@@ -293,8 +293,8 @@ async def test_refusals_are_borne_until_time_is_up(make_client):
 
 
 @pytest.mark.parametrize("header", [None, "600", "999999", "45"])
-async def test_ten_minutes_without_an_acceptance_end_it(make_client, header):
-    """However long the caller would wait, refusals alone are borne for ten minutes."""
+async def test_rate_limits_for_ten_minutes_at_most(make_client, header):
+    """Without an acceptance, a message gives up after ten minutes, whatever its timeout."""
     gateway = MemoryTransport(then=turns_away(header))
     began_at = now()
 
@@ -305,8 +305,8 @@ async def test_ten_minutes_without_an_acceptance_end_it(make_client, header):
 
 
 @pytest.mark.parametrize("header", [None, "600", "999999", "45"])
-async def test_a_bulk_run_bears_refusals_for_ten_minutes(make_client, header):
-    """A run that is only ever turned away ends by itself, with everything not sent."""
+async def test_a_bulk_run_gives_up_after_ten_minutes(make_client, header):
+    """A run that is only ever rate-limited ends with everything not sent."""
     gateway = MemoryTransport(then=turns_away(header))
     began_at = now()
 
@@ -317,8 +317,8 @@ async def test_a_bulk_run_bears_refusals_for_ten_minutes(make_client, header):
     assert {"RATE_LIMITED"} == {outcome.code for outcome in report}
 
 
-async def test_an_acceptance_begins_the_ten_minutes_anew(make_client):
-    """As long as the gateway lets others through, a refused run waits on."""
+async def test_an_acceptance_restarts_the_ten_minutes(make_client):
+    """A rate-limited run goes on as long as the gateway accepts other requests."""
     gateway = MemoryTransport(
         turns_away("500"), accepts(), turns_away("500"), accepts(), turns_away("500")
     )
@@ -329,8 +329,8 @@ async def test_an_acceptance_begins_the_ten_minutes_anew(make_client):
     assert 4 == report.sent
 
 
-async def test_a_message_that_waits_goes_before_a_bulk_run(make_client):
-    """A waiting message leaves before the requests of a run that came first."""
+async def test_a_waiting_message_is_sent_before_a_bulk_run(make_client):
+    """A waiting message is sent before requests of an earlier run."""
     gateway = MemoryTransport()
     client = make_client(gateway, limiter=local(limit=2, per=10.0))
     run = asyncio.create_task(client.send_many(phones(400), "bulk"))
@@ -343,8 +343,8 @@ async def test_a_message_that_waits_goes_before_a_bulk_run(make_client):
     await run
 
 
-async def test_a_limiter_may_be_anything_that_grants(make_client):
-    """The port is all that is asked of a limiter; it is told who asks, and for how long."""
+async def test_a_custom_limiter(make_client):
+    """A limiter needs only the port; it is given account, lane, and seconds."""
     asked = []
 
     class Asked(LocalLimiter):
@@ -362,14 +362,14 @@ async def test_a_limiter_may_be_anything_that_grants(make_client):
     assert [(20, 19.75), (35, None)] == [(a[2]["longest"], a[2]["patience"]) for a in asked]
 
 
-async def test_an_error_is_a_send_error(make_client):
-    """Whatever ends a message is caught with one class."""
+async def test_every_error_is_a_send_error(make_client):
+    """Everything that ends a message can be caught as SendError."""
     with pytest.raises(SendError):
         await make_client(MemoryTransport(then=cannot_connect())).send(PHONE, "hello")
 
 
 class _ImpatientLimiter(LocalLimiter):
-    """Refuses the second caller, after a while, as if its patience had ended."""
+    """Refuses the second caller after five seconds, as if its patience had ended."""
 
     calls = 0
 
@@ -381,8 +381,8 @@ class _ImpatientLimiter(LocalLimiter):
         return await super().acquire(*args, **options)
 
 
-async def test_who_was_refused_asks_again_after_an_acceptance(make_client):
-    """Where another message was let through meanwhile, the refused one has ten minutes anew."""
+async def test_a_refused_message_asks_again_after_an_acceptance(make_client):
+    """If another message was accepted meanwhile, a refused one may wait another ten minutes."""
     gateway = MemoryTransport(turns_away("1"))
     limiter = _ImpatientLimiter(clock=asyncio.get_running_loop().time)
     client = make_client(gateway, limiter=limiter)

@@ -1,4 +1,4 @@
-"""What OpenTelemetry is told: spans and metrics, through its own SDK and exporters."""
+"""OpenTelemetry: spans and metrics, as its SDK exports them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PHONE = "+12125551234"
 
 
 class Backend:
-    """Where spans and metrics end up."""
+    """Collects spans and metrics."""
 
     def __init__(self) -> None:
         self._spans = InMemorySpanExporter()
@@ -53,7 +53,7 @@ class Backend:
         return [span for span in self.spans if span.kind is SpanKind.CLIENT]
 
     def points(self, name):
-        """Give the points of a metric, each with its attributes."""
+        """Return the points of a metric with their attributes."""
         data = self._metrics.get_metrics_data()
         resources = data.resource_metrics if data else []
         scopes = [scope for resource in resources for scope in resource.scope_metrics]
@@ -61,7 +61,7 @@ class Backend:
         return [point for metric in metrics for point in metric.data.data_points]
 
     def values(self, name, by):
-        """Give the values of a counter or gauge by one attribute."""
+        """Return the values of a counter or gauge, by one attribute."""
         return {point.attributes.get(by): point.value for point in self.points(name)}
 
 
@@ -73,7 +73,7 @@ def backend(monkeypatch):
 
 @pytest.fixture
 def send(make_client, backend):
-    """Send a message through a gateway that follows a script; what is raised is reported too."""
+    """Send a message through a scripted gateway, ignoring errors."""
 
     async def send(*script, **options):
         gateway = MemoryTransport(*script, credits=500)
@@ -85,8 +85,8 @@ def send(make_client, backend):
 
 
 @pytest.mark.virtual_time
-async def test_an_attempt_is_a_span_by_the_conventions(send, backend):
-    """Name, kind and attributes are those of a messaging client that sends."""
+async def test_an_attempt_is_a_span(send, backend):
+    """Name, kind and attributes of a span follow the messaging conventions."""
     await send(accepts())
     (span,) = backend.attempts
 
@@ -105,8 +105,8 @@ async def test_an_attempt_is_a_span_by_the_conventions(send, backend):
 
 
 @pytest.mark.virtual_time
-async def test_a_span_takes_as_long_as_the_attempt(send, backend):
-    """It ends when it is reported, and began when the slot was granted."""
+async def test_the_duration_of_a_span(send, backend):
+    """A span begins when the slot is granted, and ends when the attempt is reported."""
     await send(accepts(takes=2.5))
     (span,) = backend.attempts
 
@@ -114,8 +114,8 @@ async def test_a_span_takes_as_long_as_the_attempt(send, backend):
 
 
 @pytest.mark.virtual_time
-async def test_only_a_bulk_request_counts_its_messages(make_client, backend):
-    """`messaging.batch.message_count` stands on requests of bulk runs, on no single message."""
+async def test_only_a_bulk_request_has_a_message_count(make_client, backend):
+    """`messaging.batch.message_count` is set for bulk requests only."""
     sms = make_client(MemoryTransport(), on_request=backend.telemetry)
     await sms.send(PHONE, "hi")
     await sms.send_many(phones(7), "hi")
@@ -135,8 +135,8 @@ async def test_only_a_bulk_request_counts_its_messages(make_client, backend):
         (answers({"success": True, "results": []}), "MISSING_IN_ANSWER"),
     ],
 )
-async def test_a_failed_attempt_names_its_error(send, backend, behaviour, word):
-    """`error.type` is the code that the caller's exception has, and the span is an error."""
+async def test_a_failed_attempt_has_an_error_type(send, backend, behaviour, word):
+    """`error.type` is the code of the exception, and the span's status is an error."""
     await send(behaviour, send_timeout=0.9)
     span = backend.attempts[0]
 
@@ -145,8 +145,8 @@ async def test_a_failed_attempt_names_its_error(send, backend, behaviour, word):
 
 
 @pytest.mark.virtual_time
-async def test_some_refused_numbers_are_no_error(make_client, backend):
-    """A request whose numbers were sent but for one went well; the refused one is counted."""
+async def test_a_partly_refused_request_is_no_error(make_client, backend):
+    """A request with some refused numbers is not an error; they are counted."""
     numbers = phones(3)
     gateway = MemoryTransport(accepts(refuse=numbers[:1]))
     await make_client(gateway, on_request=backend.telemetry).send_many(numbers, "hi")
@@ -157,8 +157,8 @@ async def test_some_refused_numbers_are_no_error(make_client, backend):
 
 
 @pytest.mark.virtual_time
-async def test_an_answer_without_some_numbers_is_an_error(make_client, backend):
-    """Where only some fates are unknown, the error has the conventions' general word."""
+async def test_a_partly_unknown_request_is_an_error(make_client, backend):
+    """If some fates are unknown, `error.type` is `_OTHER`."""
     numbers = phones(2)
     entry = {"phone": numbers[0], "success": True, "message_id": "msg_1"}
     gateway = MemoryTransport(answers({"success": True, "results": [entry]}))
@@ -170,7 +170,7 @@ async def test_an_answer_without_some_numbers_is_an_error(make_client, backend):
 
 @pytest.mark.virtual_time
 async def test_numbers_are_counted_once(send, backend):
-    """A message that is sent at the third attempt is three attempts and one fate."""
+    """A message sent at the third attempt counts as three attempts and one fate."""
     await send(cannot_connect(), cannot_connect(), retries=3)
 
     by_error = backend.values("messaging.client.sent.messages", "error.type")
@@ -180,7 +180,7 @@ async def test_numbers_are_counted_once(send, backend):
 
 @pytest.mark.virtual_time
 async def test_unknown_fates_have_a_counter(send, backend):
-    """It is there to alert on: each number that may have been sent to counts."""
+    """Each number with an unknown fate is counted, so that one can alert on it."""
     await send(loses_answer())
 
     assert {None: 1} == backend.values("customersms.unknown", "")
@@ -188,8 +188,8 @@ async def test_unknown_fates_have_a_counter(send, backend):
 
 
 @pytest.mark.virtual_time
-async def test_durations_and_waits_are_in_seconds(make_client, backend):
-    """The time of the attempt and that in the limiter's queue are two histograms."""
+async def test_durations_and_waits_are_histograms(make_client, backend):
+    """The duration of attempts and the wait in the limiter are histograms in seconds."""
     clock = asyncio.get_running_loop().time
     limiter = LocalLimiter(Rate(1, per=10), clock=clock, burst=1, reserve=0)
     sms = make_client(
@@ -207,7 +207,7 @@ async def test_durations_and_waits_are_in_seconds(make_client, backend):
 
 @pytest.mark.virtual_time
 async def test_the_balance_is_a_gauge_of_the_account(send, backend):
-    """The last balance is there for each account, by the hash that stands for its key."""
+    """The last balance is a gauge per account, named by the hash of its key."""
     await send(accepts())
     ((account, credit),) = backend.values("customersms.credits", "customersms.account").items()
 
@@ -215,8 +215,8 @@ async def test_the_balance_is_a_gauge_of_the_account(send, backend):
 
 
 @pytest.mark.virtual_time
-async def test_what_was_never_attempted_has_no_span(make_client, backend):
-    """A message that would wait too long counts as not sent, and no call to the server is shown."""
+async def test_a_message_without_an_attempt_has_no_span(make_client, backend):
+    """A message that is refused by the limiter counts as not sent, and has no span."""
     limiter = LocalLimiter(Rate(1, per=60), clock=asyncio.get_running_loop().time)
     sms = make_client(MemoryTransport(), limiter=limiter, on_request=backend.telemetry)
     for _ in range(2):
@@ -230,7 +230,7 @@ async def test_what_was_never_attempted_has_no_span(make_client, backend):
 
 @pytest.mark.virtual_time
 async def test_the_span_of_a_call_is_the_parent(make_client, backend):
-    """An attempt belongs to the trace in which it was asked for, bulk runs too."""
+    """A span belongs to the trace of its caller, also in bulk runs."""
     sms = make_client(MemoryTransport(), on_request=backend.telemetry)
     with backend.traces.get_tracer("app").start_as_current_span("login") as login:
         await sms.send(PHONE, "hi")
@@ -242,7 +242,7 @@ async def test_the_span_of_a_call_is_the_parent(make_client, backend):
 
 @pytest.mark.usefixtures("sms_sandbox")
 def test_the_span_of_a_synchronous_call_is_the_parent():
-    """The trace goes along into the background loop."""
+    """The trace context is passed on to the background loop."""
     backend = Backend()
     sms = SyncCustomerSMS(on_request=backend.telemetry)
     with backend.traces.get_tracer("app").start_as_current_span("login") as login, sms:
@@ -253,7 +253,7 @@ def test_the_span_of_a_synchronous_call_is_the_parent():
 
 
 def test_the_endpoint_names_the_server(monkeypatch):
-    """A span says which server was asked: that of the argument, else that of the environment."""
+    """The server of a span is that of the argument, else of the environment."""
     backend = Backend()
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "http://127.0.0.1:8025/api.php")
     places = [
@@ -268,14 +268,14 @@ def test_the_endpoint_names_the_server(monkeypatch):
 
 
 @pytest.mark.parametrize("endpoint", ["", "sms.example", None])
-def test_an_endpoint_that_is_none(endpoint):
-    """What no client would take is refused here too."""
+def test_an_invalid_endpoint(endpoint):
+    """An endpoint that the client would refuse is refused here too."""
     with pytest.raises(ConfigurationError, match="endpoint must be a URL"):
         Telemetry(endpoint)
 
 
-def test_it_says_which_extra_it_needs():
-    """Without the API of OpenTelemetry, the import fails with the command that helps."""
+def test_the_error_names_the_extra():
+    """Without OpenTelemetry's API, the ImportError shows the command to install it."""
     program = (
         "import sys; sys.modules['opentelemetry.metrics'] = None; "
         "import customersms_async.opentelemetry"
@@ -290,7 +290,7 @@ def test_it_says_which_extra_it_needs():
 
 @pytest.mark.virtual_time
 async def test_without_an_sdk_nothing_is_recorded(make_client):
-    """With the API alone the message is sent, and there is nothing to see."""
+    """With the API but no SDK, the message is sent and nothing is recorded."""
     receipt = await make_client(MemoryTransport(), on_request=Telemetry()).send(PHONE, "hi")
 
     assert receipt.message_id is not None

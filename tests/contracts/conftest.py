@@ -1,4 +1,4 @@
-"""The limiters that keep the contract: each fixture value makes one, with its own clock."""
+"""Every limiter that must keep the contract, each with its own clock."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from tests.support.closings import CLOSINGS
 from tests.support.places import KINDS, Place
 from tests.support.stores import Servers, running_servers
 
-#: Makes a limiter for the running event loop.
+#: Creates a limiter for the running event loop.
 MakeLimiter = Callable[..., Limiter]
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """Give a running server of each kind, once it is asked for."""
+    """Start servers of each kind on demand."""
     with running_servers() as servers:
         yield servers
 
 
 @pytest.fixture(params=["local", *KINDS])
 def make_limiter(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> MakeLimiter:
-    """Make a limiter of each kind; a new kind is one more word above."""
+    """Create limiters of each kind; add a new kind to the list above."""
     return _maker(request, servers, tmp_path)
 
 
 @pytest.fixture(params=["local", "memory"])
 def make_in_memory(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> MakeLimiter:
-    """Make a limiter without I/O, for tests that need hundreds of them."""
+    """Create limiters without I/O, for tests that need hundreds of them."""
     return _maker(request, servers, tmp_path)
 
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Place:
-    """Give a store of each kind, for limiters that share it."""
+    """Return a store of each kind, for limiters that share it."""
     return _place(request, servers, tmp_path)
 
 
 @pytest.fixture
 def make_shared(place: Place) -> MakeLimiter:
-    """Make limiters that share a store, as the processes of one application do."""
+    """Create limiters that share a store, as processes of one application do."""
     return place.make
 
 
@@ -55,7 +55,7 @@ def _place(request: pytest.FixtureRequest, servers: Servers, folder: Path) -> Pl
 
 
 def _maker(request: pytest.FixtureRequest, servers: Servers, folder: Path) -> MakeLimiter:
-    """Give what makes limiters that share nothing."""
+    """Return a factory of limiters that share nothing."""
     if request.param == "local":
         return _local
     return lambda *args, **options: _place(request, servers, folder).make(*args, **options)

@@ -1,4 +1,4 @@
-"""How a store is asked: how many at once, for how long, and when not."""
+"""Calls to a store: how many at once, for how long, and when none are made."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ async def told(calls, call):
     return str(caught.value)
 
 
-async def test_a_call_gives_its_answer():
-    """What the call gives is handed on."""
+async def test_a_call_returns_its_result():
+    """The result of the call is passed on."""
     assert "answer" == await Calls("here", 1).make(give)
 
 
-async def test_no_more_calls_than_allowed_are_under_way():
-    """Calls beyond the number wait, and are made in the order in which they came."""
+async def test_calls_in_flight_are_limited():
+    """Calls above the maximum wait, and are made in order of arrival."""
     calls, under_way, most, order = Calls("here", 2), 0, 0, []
 
     async def work(number):
@@ -56,8 +56,8 @@ async def test_no_more_calls_than_allowed_are_under_way():
     assert (2, [0, 1, 2, 3, 4, 5]) == (most, order)
 
 
-async def test_a_call_that_hangs_is_given_up():
-    """A call ends with the time-out, and the error says so."""
+async def test_a_call_that_hangs_times_out():
+    """A call ends at its timeout, and the error says so."""
     began = now()
 
     text = await told(Calls("here", 1), hang)
@@ -66,21 +66,21 @@ async def test_a_call_that_hangs_is_given_up():
     assert TIMEOUT == pytest.approx(now() - began)
 
 
-async def test_an_event_loop_that_is_late_takes_little_of_the_time():
-    """A call of a few turns gets its answer, though each turn comes after everything else."""
+async def test_a_late_event_loop_does_not_cause_a_timeout():
+    """A call is not timed out because each iteration of the loop comes late."""
     loop = asyncio.get_running_loop()
 
     async def work():
         for _ in range(5):
-            loop._selector_clock.now += 0.3  # the loop does something else
+            loop._selector_clock.now += 0.3  # the loop is busy with something else
             await asyncio.sleep(0.001)
         return "answer"
 
     assert "answer" == await Calls("here", 1).make(work)
 
 
-async def test_waiting_for_others_is_no_part_of_the_time_out():
-    """A call whose turn comes late has its whole time."""
+async def test_waiting_does_not_count_towards_the_timeout():
+    """A call that had to wait still has its full timeout."""
     calls = Calls("here", 1)
 
     async def slow():
@@ -90,8 +90,8 @@ async def test_waiting_for_others_is_no_part_of_the_time_out():
     assert ["answer"] * 5 == await asyncio.gather(*(calls.make(slow) for _ in range(5)))
 
 
-async def test_after_a_failure_calls_fail_at_once_for_a_while():
-    """Those that wait or come within the back-off hear of the same failure; then one is made."""
+async def test_calls_fail_at_once_after_a_failure():
+    """Calls that wait or arrive during the back-off fail with the same error; then one is made."""
     calls = Calls("here", 1)
     began = now()
     waiting = [asyncio.create_task(told(calls, hang)) for _ in range(3)]
@@ -107,7 +107,7 @@ async def test_after_a_failure_calls_fail_at_once_for_a_while():
 
 
 async def test_a_cancelled_call_is_no_failure():
-    """Who gives up leaves the way free for the next one."""
+    """After a cancelled call the next one is made at once."""
     calls = Calls("here", 1)
     task = asyncio.create_task(calls.make(hang))
     await asyncio.sleep(0.1)
@@ -117,8 +117,8 @@ async def test_a_cancelled_call_is_no_failure():
     assert "answer" == await calls.make(give)
 
 
-async def test_closed_calls_stay_closed():
-    """A call that fails later does not open what was closed."""
+async def test_a_failure_after_closing_does_not_reopen():
+    """A call that fails after `close` does not make calls possible again."""
     calls = Calls("here", 1)
     task = asyncio.create_task(told(calls, hang))
     await asyncio.sleep(0.1)
@@ -130,7 +130,7 @@ async def test_closed_calls_stay_closed():
 
 
 async def test_an_error_is_one_short_line():
-    """What a driver says is kept printable, and short."""
+    """A driver's error message is made printable and short."""
 
     async def ramble():
         raise OSError("first line\n\x1b[31m" + "x" * 1_000)
@@ -143,7 +143,7 @@ async def test_an_error_is_one_short_line():
 
 
 async def test_a_password_is_hidden():
-    """What the store was told to hide is cut out, however often it is repeated."""
+    """The password of the store is removed from errors, however often it occurs."""
 
     async def tell():
         raise OSError("pass-4711, yes pass-4711")

@@ -1,4 +1,4 @@
-"""What every limiter keeps: the order, the patience, and no slot that is lost."""
+"""What every limiter guarantees: order, patience, and no lost slot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 async def test_an_idle_key_grants_at_once(make_limiter):
-    """Thirty single messages on an idle key wait for nothing."""
+    """Thirty single messages on an idle key are granted without waiting."""
     limiter, began_at = make_limiter(), now()
 
     slots = await take_all(limiter, 30)
@@ -35,8 +35,8 @@ async def test_an_idle_key_grants_at_once(make_limiter):
     assert {SEND} == {slot.ticket.lane for slot in slots}
 
 
-async def test_who_comes_first_is_served_first(make_limiter):
-    """Waiters of one lane are served in the order in which they came."""
+async def test_first_come_first_served(make_limiter):
+    """Waiters of one lane are served in order of arrival."""
     limiter, served = make_limiter(2, 10.0), []
 
     await asyncio.gather(*queue_up(limiter, SEND, range(40), served))
@@ -45,7 +45,7 @@ async def test_who_comes_first_is_served_first(make_limiter):
 
 
 async def test_bulk_runs_are_served_in_order_too(make_limiter):
-    """Bulk requests keep their order at any pace."""
+    """Bulk requests keep their order even when they are paced."""
     limiter, served = make_limiter(5, 10.0), []
 
     await asyncio.gather(*queue_up(limiter, BULK, range(30), served))
@@ -53,8 +53,8 @@ async def test_bulk_runs_are_served_in_order_too(make_limiter):
     assert list(range(30)) == names(served)
 
 
-async def test_messages_go_ahead_of_bulk_runs(make_limiter):
-    """A message that comes later is served before a bulk request that waits."""
+async def test_messages_go_before_bulk_runs(make_limiter):
+    """A message is served before a bulk request that was waiting already."""
     limiter, served = make_limiter(1, 10.0), []
     (slot,) = await take_all(limiter, 1)
     tasks = queue_up(limiter, BULK, ["bulk"], served)
@@ -69,7 +69,7 @@ async def test_messages_go_ahead_of_bulk_runs(make_limiter):
 
 
 async def test_one_grant_in_ten_goes_to_a_bulk_run(make_limiter):
-    """However many messages wait, bulk runs do not starve."""
+    """A bulk request gets every tenth grant, however many messages wait."""
     limiter, served = make_limiter(1, 1.0, burst=1), []
     (slot,) = await take_all(limiter, 1)
     tasks = queue_up(limiter, SEND, ["send"] * 40, served)
@@ -82,8 +82,8 @@ async def test_one_grant_in_ten_goes_to_a_bulk_run(make_limiter):
     assert [9, 19, 29, 39] == [place for place, name in enumerate(names(served)) if name == "bulk"]
 
 
-async def test_a_bulk_run_that_keeps_its_pace_has_its_tenth():
-    """Messages as fast as the limit allows do not move a bulk run's pace away for ever."""
+async def test_a_paced_bulk_run_gets_a_tenth():
+    """Messages at the full rate leave a paced bulk run at least 9.5 % of the grants."""
     limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
 
     served = await served_beside_messages(limiter, limiter)
@@ -94,7 +94,7 @@ async def test_a_bulk_run_that_keeps_its_pace_has_its_tenth():
 
 
 async def test_a_ticket_keeps_its_place(make_limiter):
-    """A refused request that comes back with its ticket is served before those behind it."""
+    """A refused request that returns with its ticket is served before those behind it."""
     limiter, served = make_limiter(1, 5.0), []
     first = await take(limiter)
     tasks = queue_up(limiter, SEND, ["second", "third"], served)
@@ -107,8 +107,8 @@ async def test_a_ticket_keeps_its_place(make_limiter):
     assert ["first", "second", "third"] == names(served)
 
 
-async def test_a_bulk_request_that_comes_back_lets_the_next_one_ask(make_limiter):
-    """The request behind one that needs no new token draws its own once that one has its slot."""
+async def test_a_bulk_request_that_returns_does_not_block_the_next(make_limiter):
+    """Requests behind a bulk request that returned with its ticket keep the normal pace."""
     limiter, served = make_limiter(), []
     first = await take(limiter, BULK)
     first.refused(5.0)
@@ -122,8 +122,8 @@ async def test_a_bulk_request_that_comes_back_lets_the_next_one_ask(make_limiter
     assert 10 >= served[-1][1] - served[0][1]
 
 
-async def test_a_ticket_in_front_counts_the_few_ahead_of_it(make_limiter):
-    """Only the callers ahead count against the patience of a request that comes back."""
+async def test_a_ticket_counts_only_those_ahead(make_limiter):
+    """Only callers ahead of a returning request count against its patience."""
     limiter, served = make_limiter(1, 5.0), []
     first = await take(limiter)
     tasks = queue_up(limiter, SEND, range(10), served)
@@ -137,8 +137,8 @@ async def test_a_ticket_in_front_counts_the_few_ahead_of_it(make_limiter):
     await asyncio.gather(*tasks)
 
 
-async def test_the_hopeless_are_told_at_once(make_limiter):
-    """Who cannot have a slot within the patience is refused without waiting."""
+async def test_a_wait_that_is_too_long_fails_at_once(make_limiter):
+    """A caller that cannot get a slot within its patience is refused without waiting."""
     limiter = make_limiter(1, 60.0)
     slot = await take(limiter)
     slot.answered()
@@ -151,8 +151,8 @@ async def test_the_hopeless_are_told_at_once(make_limiter):
     assert 60 <= (await take(limiter, patience=61.0)).waited <= 61
 
 
-async def test_patience_ends(make_limiter):
-    """Who might have had a slot and had none is refused when the patience is over."""
+async def test_a_wait_ends_with_the_patience(make_limiter):
+    """A caller whose slot did not come in time is refused when its patience ends."""
     limiter, began_at = make_limiter(1, 1.0), now()
     await take(limiter)
 
@@ -163,8 +163,8 @@ async def test_patience_ends(make_limiter):
     assert 0 == (await usage_of(limiter)).waiting
 
 
-async def test_who_gave_up_is_passed_over(make_limiter):
-    """A slot that comes free goes to the next who still waits."""
+async def test_callers_that_gave_up_are_skipped(make_limiter):
+    """A free slot goes to the next caller that is still waiting."""
     limiter, served = make_limiter(1, 1.0), []
     slot = await take(limiter)
     tired = asyncio.create_task(take(limiter, patience=2.0))
@@ -181,8 +181,8 @@ async def test_who_gave_up_is_passed_over(make_limiter):
     assert isinstance((await asyncio.gather(tired, return_exceptions=True))[0], WaitTooLong)
 
 
-async def test_a_slot_is_granted_and_its_waiter_cancelled(make_limiter):
-    """A slot whose waiter was cancelled before it ran goes straight to the next in line."""
+async def test_a_waiter_cancelled_as_its_slot_is_granted(make_limiter):
+    """A slot whose waiter was cancelled before it ran goes to the next in line at once."""
     limiter, served = make_limiter(1, 100.0), []
     slot = await take(limiter)
     gone = asyncio.create_task(take(limiter))
@@ -202,7 +202,7 @@ async def test_a_slot_is_granted_and_its_waiter_cancelled(make_limiter):
 
 @pytest.mark.parametrize("lane", [SEND, BULK])
 async def test_no_capacity_is_lost_by_cancelling_half_of_the_waiters(make_limiter, lane):
-    """Cancelled at random instants, waiters leave every slot to the others."""
+    """Waiters that are cancelled at random times take no slot from the others."""
     dice = random.Random(7)
     limiter, served = make_limiter(10, 10.0), []
     tasks = queue_up(limiter, lane, range(200), served)

@@ -1,5 +1,5 @@
 """
-What the server sees of a limiter: a thousand requests wait at once, the network has its jitter.
+A limiter as the server sees it: a thousand waiting requests, and a network with jitter.
 
 The benchmark asks the same of the peers, and of more seeds (``benchmarks/limit/server.py``).
 """
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.virtual_time
 
 WINDOWS = ("fixed-window", "sliding-log", "token-bucket")
 
-#: No pacing, and no slot that bulk runs leave.
+#: No pacing, and no reserve.
 UNPACED = {"burst": 100, "reserve": 0}
 
-#: Each limiter and the seed of its network: all seeds in memory, and one on each real store.
+#: Each limiter with the seed of its network: all seeds in memory, one on each real store.
 CELLS = [
     *itertools.product(("local", "memory"), sized((6,), (6, 10, 14))),
     *((kind, 6) for kind in KINDS if kind != "memory"),
@@ -47,7 +47,7 @@ async def test_no_minute_holds_more_than_the_limit(make_limiter, seed, options, 
 
 @pytest.mark.parametrize(("make_limiter", "seed"), CELLS, indirect=["make_limiter"])
 async def test_no_rule_refuses_a_paced_run(make_limiter, seed):
-    """Five rules refuse a bulk run nothing, the sixth hardly, and it has left by second 612."""
+    """Five rate rules refuse a paced run nothing, the sixth at most 3; it ends by second 612."""
     sight = await seen(make_limiter(), seed)
 
     refused = dict(sight.refused)
@@ -57,8 +57,8 @@ async def test_no_rule_refuses_a_paced_run(make_limiter, seed):
 
 
 @pytest.mark.parametrize(("make_limiter", "seed"), CELLS, indirect=["make_limiter"])
-async def test_a_counted_window_refuses_nothing_without_pacing(make_limiter, seed):
-    """Who turns pacing off is refused by no window and no bucket, and has left by second 550."""
+async def test_windows_refuse_nothing_without_pacing(make_limiter, seed):
+    """Without pacing, no window or bucket refuses anything, and the run ends by second 550."""
     sight = await seen(make_limiter(**UNPACED), seed)
 
     assert dict.fromkeys(WINDOWS, 0) == {rule: sight.refused[rule] for rule in WINDOWS}
@@ -66,8 +66,8 @@ async def test_a_counted_window_refuses_nothing_without_pacing(make_limiter, see
 
 
 @pytest.mark.parametrize("asks", [True, False])
-async def test_processes_that_share_nothing_learn_their_shares(asks):
-    """Four with the default limiter use the key in equal parts, and are refused little."""
+async def test_processes_without_a_shared_store_learn_their_shares(asks):
+    """Four processes with default limiters use the key in equal parts, with few refusals."""
     seen = await beside_each_other(4, 1, spread=30.0, asks=asks)
 
     assert seen.used >= 90

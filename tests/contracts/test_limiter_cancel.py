@@ -1,4 +1,4 @@
-"""What every limiter keeps however callers are cancelled: no slot and no token is lost."""
+"""What every limiter guarantees under cancellation: no slot and no token is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def wait_in_line(limiter, lane, count):
 
 
 def cancel_at_the_grant(waiting):
-    """Cancel all in the very turn in which the first is granted its slot, before it runs."""
+    """Cancel all in the same iteration in which the first is granted its slot, before it runs."""
     loop = asyncio.get_running_loop()
 
     def look():
@@ -34,7 +34,7 @@ def cancel_at_the_grant(waiting):
 
 @pytest.mark.parametrize("lane", [SEND, BULK])
 async def test_hundreds_are_cancelled_together(make_limiter, lane):
-    """Where all but the last are cancelled in the turn of a grant, the last has the slot."""
+    """If all but the last are cancelled as a slot is granted, the last one gets it."""
     limiter = make_limiter(1, 100.0, burst=1)
     slot = await take(limiter)
     gone = await wait_in_line(limiter, lane, 300)
@@ -49,7 +49,7 @@ async def test_hundreds_are_cancelled_together(make_limiter, lane):
 
 
 async def test_a_hundred_grants_are_cancelled_before_they_run(make_limiter):
-    """A hundred slots that were granted and not used go to the next hundred in the same instant."""
+    """A hundred slots whose waiters were cancelled are granted to the next hundred at once."""
     limiter = make_limiter()
     slots = await take_all(limiter, 100)
     gone = await wait_in_line(limiter, SEND, 100)
@@ -68,7 +68,7 @@ async def test_a_hundred_grants_are_cancelled_before_they_run(make_limiter):
 
 
 async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
-    """A bulk request that is cancelled in the turn of its grant leaves slot and token behind."""
+    """A bulk request that is cancelled as it is granted leaves slot and token to the next."""
     limiter = make_limiter()
     for slot in await take_all(limiter, 9, BULK):
         slot.answered()
@@ -85,8 +85,8 @@ async def test_the_token_of_a_cancelled_grant_goes_to_the_next(make_limiter):
 
 
 @pytest.mark.parametrize("count", [1, 5])
-async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter, count):
-    """Where nobody is left to use its token, a cancelled grant makes no later burst larger."""
+async def test_the_token_of_the_last_waiter_is_not_saved(make_limiter, count):
+    """The token of a cancelled grant does not enlarge a later burst."""
     limiter = make_limiter()
     for slot in await take_all(limiter, 9, BULK):
         slot.answered()
@@ -104,8 +104,8 @@ async def test_the_token_of_the_last_in_line_is_not_kept(make_limiter, count):
     assert 9 >= sum(1 for _, at in served if at < began_at + 0.1)
 
 
-async def test_tokens_of_many_cancelled_grants_go_to_the_next(make_in_memory):
-    """Where many bulk requests are cancelled at their grant, the others wait for the pace alone."""
+async def test_tokens_of_many_cancelled_grants(make_in_memory):
+    """Bulk requests behind many that were cancelled as granted wait for the pace only."""
     limiter = make_in_memory(burst=1)
     (await take(limiter, BULK)).answered()
     began_at = now()
@@ -126,19 +126,19 @@ async def test_tokens_of_many_cancelled_grants_go_to_the_next(make_in_memory):
     assert pytest.approx(0.612 * granted, abs=0.1) == now() - began_at
 
 
-# A `LocalLimiter` grants a slot that is free at once, without a token.
+# A `LocalLimiter` grants a slot that is free immediately, without a token.
 IN_THE_BUCKET = pytest.mark.parametrize("make_in_memory", ["memory"], indirect=True)
 
 
 async def without_tokens(limiter):
-    """Use all tokens of the bucket; slots that are given back cost tokens alone."""
+    """Use up all tokens of the bucket; returning the slots returns no token."""
     for _ in range(2):
         (await take(limiter, BULK)).unused()
 
 
 @IN_THE_BUCKET
-async def test_cancelled_in_the_bucket_a_bulk_request_lets_the_next_wait_there(make_in_memory):
-    """A request that is cancelled while it waits for its token delays no other."""
+async def test_cancelled_in_the_bucket_the_next_one_goes_on(make_in_memory):
+    """A request that is cancelled while it waits for a token delays no other."""
     limiter, served = make_in_memory(burst=1), []
     await without_tokens(limiter)
     gone = asyncio.create_task(take(limiter, BULK))
@@ -156,7 +156,7 @@ async def test_cancelled_in_the_bucket_a_bulk_request_lets_the_next_wait_there(m
 
 @IN_THE_BUCKET
 async def test_patience_ends_in_the_bucket(make_in_memory):
-    """A bulk request that waits for its token fails when its patience ends."""
+    """A bulk request that waits for a token fails when its patience ends."""
     limiter = make_in_memory(burst=1)
     await without_tokens(limiter)
     began_at = now()
@@ -169,14 +169,12 @@ async def test_patience_ends_in_the_bucket(make_in_memory):
 
 @pytest.mark.parametrize("lanes", [[SEND] * 6, [BULK] * 6, [SEND, BULK] * 3])
 @pytest.mark.parametrize("was_refused", [False, True])
-async def test_cancelled_at_any_turn_a_waiter_takes_nothing_along(
-    make_in_memory, lanes, was_refused
-):
-    """A caller cancelled at any turn of the loop does not delay the others."""
+async def test_cancelled_at_any_step_a_waiter_delays_nobody(make_in_memory, lanes, was_refused):
+    """A caller cancelled at any iteration of the loop does not delay the others."""
     loop = asyncio.get_running_loop()
 
     async def run(index, step):
-        """Cancel the waiter of *index* at a turn; give how long the others took."""
+        """Cancel one waiter at an iteration, and return how long the others took."""
         limiter = make_in_memory(2, 2.0, burst=1)
         first = await take(limiter)
         first.refused(0.5) if was_refused else first.unused()
@@ -204,8 +202,8 @@ async def test_cancelled_at_any_turn_a_waiter_takes_nothing_along(
             assert undisturbed + 0.01 >= await run(index, step)
 
 
-async def test_patience_ends_in_the_instant_before_a_slot_comes(make_limiter):
-    """A slot that comes just after somebody's patience is over goes to the next in line."""
+async def test_patience_that_ends_just_before_a_slot_comes(make_limiter):
+    """A slot that comes just after a caller's patience ended goes to the next in line."""
     limiter, loop = make_limiter(1, 1.0), asyncio.get_running_loop()
     slot = await take(limiter)
     tired = asyncio.create_task(take(limiter, patience=7.0))
@@ -224,7 +222,7 @@ async def test_patience_ends_in_the_instant_before_a_slot_comes(make_limiter):
     assert isinstance(tired.exception(), WaitTooLong)
 
 
-async def test_cancelled_in_the_instant_in_which_patience_ends(make_limiter):
+async def test_cancelled_just_before_patience_ends(make_limiter):
     """A caller cancelled just before its patience ends raises only `CancelledError`."""
     limiter = make_limiter(1, 1.0)
     slot = await take(limiter)
@@ -239,14 +237,14 @@ async def test_cancelled_in_the_instant_in_which_patience_ends(make_limiter):
     await take(limiter)
 
 
-async def test_a_newcomer_does_not_overtake_whoever_waits(make_limiter):
-    """A slot that came free while the loop was too busy to grant it is for the first in line."""
+async def test_a_newcomer_does_not_overtake_waiters(make_limiter):
+    """A slot that came free while the loop was busy goes to the first in line."""
     limiter, loop, served = make_limiter(1, 10.0), asyncio.get_running_loop(), []
     (await take(limiter)).answered()
     tasks = queue_up(limiter, SEND, ["first"], served)
     await asyncio.sleep(1)
 
-    loop._selector_clock.now += 20  # the loop is busy for so long
+    loop._selector_clock.now += 20  # the loop is busy for this long
     (await take(limiter)).answered()
 
     assert ["first"] == names(served)
@@ -254,8 +252,8 @@ async def test_a_newcomer_does_not_overtake_whoever_waits(make_limiter):
     await asyncio.gather(*tasks)
 
 
-async def test_the_newcomer_is_not_told_of_those_who_were_cancelled(make_limiter):
-    """Callers that were cancelled do not count against the patience of a new one."""
+async def test_cancelled_callers_do_not_count_for_a_newcomer(make_limiter):
+    """Cancelled callers do not count against the patience of a new one."""
     limiter = make_limiter(1, 5.0)
     (await take(limiter)).answered()
     gone = await wait_in_line(limiter, SEND, 50)

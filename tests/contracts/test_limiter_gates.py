@@ -1,4 +1,4 @@
-"""What every limiter keeps: the cap, the pace, the pause, and the word about it."""
+"""What every limiter guarantees: the limit, the pace, pauses, and usage."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.virtual_time
 
 @pytest.mark.parametrize("seed", range(sized(2, 5)))
 @pytest.mark.parametrize("lane", [SEND, BULK])
-async def test_the_server_never_sees_more_than_the_limit(make_limiter, lane, seed):
-    """With random ways to the server and back, no window ever holds more than the limit."""
+async def test_the_server_never_counts_more_than_the_limit(make_limiter, lane, seed):
+    """With random network delays, no window ever has more requests than the limit."""
     dice = random.Random(seed)
     limit, per = 20, 10.0
     limiter = make_limiter(limit, per, burst=limit)
@@ -51,7 +51,7 @@ async def test_the_server_never_sees_more_than_the_limit(make_limiter, lane, see
 
 
 async def test_the_budget_is_used(make_limiter):
-    """Where answers come within two seconds, a bulk run uses at least 95 % of the limit."""
+    """If answers take up to two seconds, a bulk run uses at least 95 % of the limit."""
     limiter, served = make_limiter(), []
     count, dice = sized(500, 1_000), random.Random(1)
 
@@ -67,7 +67,7 @@ async def test_the_budget_is_used(make_limiter):
 
 
 async def test_bulk_runs_are_paced(make_limiter):
-    """After a small burst, what is free lasts until more opens; messages pass at once."""
+    """After a small burst, free slots are spread until more open; messages are not delayed."""
     limiter, served = make_limiter(), []
     tasks = queue_up(limiter, BULK, range(30), served)
     await asyncio.sleep(0.1)
@@ -80,13 +80,13 @@ async def test_bulk_runs_are_paced(make_limiter):
     await asyncio.gather(*tasks)
     at = [instant - 1000 for _, instant in served]
     assert 9 == sum(1 for instant in at if instant < 0.1)
-    # 91 slots are left, one of which stays free, and the first opens again after 60.1 s. Where the
+    # 91 slots are left, one of which stays free, and the first opens again after 60.1 s. If the
     # tenth request reserved ahead, the message delayed the eleventh.
     assert {0.661} == {round(b - a, 3) for a, b in pairwise(at[10:])}
 
 
 async def test_the_pace_is_just_under_the_rate(make_limiter):
-    """Where the window has run full once, bulk requests leave at 98 % of the rate or less."""
+    """After the window was full once, bulk requests leave at 98 % of the rate or less."""
     limiter, served = make_limiter(), []
 
     await asyncio.gather(*queue_up(limiter, BULK, range(400), served))
@@ -97,8 +97,8 @@ async def test_the_pace_is_just_under_the_rate(make_limiter):
     assert 0.612 == pytest.approx(sum(gaps) / len(gaps), rel=0.01)
 
 
-async def test_a_token_that_nobody_took_makes_no_larger_burst(make_limiter):
-    """However many bulk waiters came and went, a burst stays as small as it is."""
+async def test_unused_tokens_do_not_enlarge_a_burst(make_limiter):
+    """Bulk waiters that came and went do not enlarge a later burst."""
     limiter = make_limiter()
     await take_all(limiter, 9, BULK)
     gone = asyncio.create_task(take(limiter, BULK))
@@ -114,7 +114,7 @@ async def test_a_token_that_nobody_took_makes_no_larger_burst(make_limiter):
 
 
 async def test_a_message_beside_a_bulk_run_that_saturates_the_key(make_limiter):
-    """It waits no longer than two slots of the pace, and hardly ever at all."""
+    """A message beside a saturating bulk run rarely waits, and no longer than two paced slots."""
     limiter, waits, dice = make_limiter(), [], random.Random(5)
     loop, until = asyncio.get_running_loop(), now() + sized(600, 1_800)
 
@@ -137,7 +137,7 @@ async def test_a_message_beside_a_bulk_run_that_saturates_the_key(make_limiter):
 
 
 async def test_a_burst_of_the_whole_limit_turns_pacing_off(make_limiter):
-    """Who knows that the server counts a window may leave at once."""
+    """With a burst of the whole limit, bulk requests leave without pacing."""
     limiter, began_at = make_limiter(burst=100, reserve=0), now()
 
     await take_all(limiter, 100, BULK)
@@ -145,8 +145,8 @@ async def test_a_burst_of_the_whole_limit_turns_pacing_off(make_limiter):
     assert began_at == now()
 
 
-async def test_a_reserve_is_left_to_messages(make_limiter):
-    """Bulk runs leave some slots free, which messages take."""
+async def test_a_reserve_is_kept_for_messages(make_limiter):
+    """Bulk runs leave the reserve free, and messages can use it."""
     limiter, began_at = make_limiter(10, 10.0, burst=10, reserve=3), now()
     slots = await take_all(limiter, 7, BULK)
     waiting = asyncio.create_task(take(limiter, BULK))
@@ -161,8 +161,8 @@ async def test_a_reserve_is_left_to_messages(make_limiter):
     assert BULK is (await waiting).ticket.lane
 
 
-async def test_a_reserve_lets_no_bulk_run_starve(make_limiter):
-    """Where messages take each slot as it opens, a bulk run gets one grant in ten all the same."""
+async def test_a_reserve_does_not_starve_bulk_runs(make_limiter):
+    """If messages take every slot that opens, a bulk run still gets every tenth grant."""
     limiter, served = make_limiter(5, 5.0, burst=5, reserve=2), []
     for _ in range(5):
         (await take(limiter)).answered()
@@ -176,8 +176,8 @@ async def test_a_reserve_lets_no_bulk_run_starve(make_limiter):
     assert places[3] <= 55
 
 
-async def test_a_reserve_holds_again_when_a_bulk_run_has_left(make_limiter):
-    """Messages that passed a bulk run by are forgotten with it: the next one leaves the reserve."""
+async def test_a_reserve_holds_after_a_bulk_run_has_left(make_limiter):
+    """After a bulk request that was passed has left, the next one leaves the reserve free."""
     limiter = make_limiter(20, 10.0, burst=20, reserve=5)
     slots = await take_all(limiter, 20)
     passed = asyncio.create_task(take(limiter, BULK))
@@ -199,7 +199,7 @@ async def test_a_reserve_holds_again_when_a_bulk_run_has_left(make_limiter):
 
 
 async def test_a_refusal_pauses_everyone(make_limiter):
-    """Nothing leaves before the instant that the refusal has set."""
+    """Nothing is granted until the pause of a refusal is over."""
     limiter = make_limiter()
     slot = await take(limiter)
     refused_at = now()
@@ -212,8 +212,8 @@ async def test_a_refusal_pauses_everyone(make_limiter):
     assert (await usage_of(limiter)).paused_until is None
 
 
-async def test_a_pause_is_only_ever_moved_later(make_limiter):
-    """A shorter pause that is asked for later does not end the longer one."""
+async def test_a_pause_is_never_shortened(make_limiter):
+    """A shorter pause that is requested later does not end the longer one."""
     limiter = make_limiter()
     first, second = await take_all(limiter, 2)
 
@@ -223,8 +223,8 @@ async def test_a_pause_is_only_ever_moved_later(make_limiter):
     assert 30 == pytest.approx((await take(limiter)).waited, abs=0.001)
 
 
-async def test_pauses_grow_until_something_is_accepted(make_limiter):
-    """1, 2, 4 … 60 seconds where the gateway names none, and 1 again after an acceptance."""
+async def test_pauses_double_until_a_request_is_accepted(make_limiter):
+    """Pauses last 1, 2, 4 … 60 seconds by default, and 1 again after an acceptance."""
     limiter, waits = make_limiter(), []
     slot = await take(limiter)
 
@@ -240,8 +240,8 @@ async def test_pauses_grow_until_something_is_accepted(make_limiter):
     assert 1 == round((await take(limiter)).waited)
 
 
-async def test_old_refusals_do_not_escalate(make_limiter):
-    """Ten requests that left before the pause and are refused in it make one pause."""
+async def test_refusals_of_older_requests_do_not_escalate(make_limiter):
+    """Ten requests that left before a pause and are then refused cause only one pause."""
     limiter = make_limiter()
     slots = await take_all(limiter, 10)
     await asyncio.sleep(0.1)
@@ -252,8 +252,8 @@ async def test_old_refusals_do_not_escalate(make_limiter):
     assert 1 == round((await take(limiter)).waited)
 
 
-async def test_once_refused_everything_is_paced(make_limiter):
-    """After the first refusal, messages leave one by one as well, at a slower pace."""
+async def test_after_a_refusal_messages_are_paced(make_limiter):
+    """After the first refusal, messages are spread as well, at a slower pace."""
     limiter, served = make_limiter(), []
     slot = await take(limiter)
     slot.refused(1.0)
@@ -264,8 +264,8 @@ async def test_once_refused_everything_is_paced(make_limiter):
     assert pytest.approx([0, 0.632, 1.263, 1.895, 2.526], abs=0.001) == at
 
 
-async def test_after_a_refusal_a_rest_saves_no_burst(make_limiter):
-    """Right after a refusal messages leave one by one, however long the key has rested."""
+async def test_an_idle_time_before_a_refusal_allows_no_burst(make_limiter):
+    """After a refusal messages are spread, however long the key was idle before."""
     limiter, served = make_limiter(), []
     slot = await take(limiter)
     await asyncio.sleep(30)
@@ -278,8 +278,8 @@ async def test_after_a_refusal_a_rest_saves_no_burst(make_limiter):
     assert about([0.632, 1.263, 1.895, 2.526]) == [at - refused_at for _, at in served]
 
 
-async def test_caution_fades(make_limiter):
-    """Four minutes after a refusal, messages leave at once again."""
+async def test_the_slower_pace_ends(make_limiter):
+    """Four minutes after a refusal, messages are not paced any more."""
     limiter = make_limiter()
     (await take(limiter)).refused(0.0)
     waits = []
@@ -293,8 +293,8 @@ async def test_caution_fades(make_limiter):
     assert [5, 2, 0] == waits
 
 
-async def test_a_share_is_learnt_and_grows(make_limiter):
-    """Refused below our own count, bulk runs take 90 % of what was used, and 2 % more a minute."""
+async def test_a_share_is_learned_and_grows(make_limiter):
+    """After a refusal below our count, the share is 90 % of what was used, plus 2 % a minute."""
     limiter = make_limiter()
     for slot in await take_all(limiter, 50):
         slot.answered()
@@ -308,8 +308,8 @@ async def test_a_share_is_learnt_and_grows(make_limiter):
     assert 0.9 * 51 + 10 == pytest.approx((await usage_of(limiter)).share, rel=0.03)
 
 
-async def test_a_share_bounds_bulk_runs(make_limiter):
-    """Where others use most of the key, bulk runs take no more than their share in a minute."""
+async def test_a_share_limits_bulk_runs(make_limiter):
+    """If others use most of the key, bulk runs use no more than their share per minute."""
     limiter, served = make_limiter(), []
     for slot in await take_all(limiter, 20):
         slot.answered()
@@ -325,7 +325,7 @@ async def test_a_share_bounds_bulk_runs(make_limiter):
         task.cancel()
 
 
-async def test_the_hopeless_are_told_of_the_slower_pace(make_limiter):
+async def test_the_slower_pace_counts_against_patience(make_limiter):
     """After a refusal, a caller that the pace would delay too long fails without waiting."""
     limiter = make_limiter()
     (await take(limiter)).refused(0.0)
@@ -351,7 +351,7 @@ async def test_the_hopeless_are_told_of_the_slower_pace(make_limiter):
     ],
     ids=["answered", "lost", "refused", "unused"],
 )
-async def test_a_waiter_has_its_slot_as_soon_as_the_end_of_another_allows(make_limiter, end, least):
+async def test_a_waiter_is_served_once_another_request_ends(make_limiter, end, least):
     """A caller that waits for a lease to expire is served as soon as its request ends."""
     limiter = make_limiter(1, 60.0)
     slot = await take(limiter, longest=300.0)
@@ -365,8 +365,8 @@ async def test_a_waiter_has_its_slot_as_soon_as_the_end_of_another_allows(make_l
     assert least <= now() - ended_at <= least + 1.5
 
 
-async def test_refusals_below_our_own_count_are_others(make_limiter, caplog):
-    """Where we are below the limit, somebody else uses the key: counted, and logged once."""
+async def test_refusals_below_our_count_are_by_others(make_limiter, caplog):
+    """Refusals below our own limit are counted as caused by others, and logged once."""
     limiter = make_limiter()
     slots = await take_all(limiter, 2)
 
@@ -377,8 +377,8 @@ async def test_refusals_below_our_own_count_are_others(make_limiter, caplog):
     assert 1 == len([r for r in caplog.records if getattr(r, "event", "") == "limit.shared"])
 
 
-async def test_refusals_at_our_own_limit_are_our_own(make_limiter, caplog):
-    """Where every slot is busy, nobody else has to be blamed."""
+async def test_refusals_at_our_limit_are_our_own(make_limiter, caplog):
+    """Refusals with every slot busy are not attributed to others."""
     limiter = make_limiter(1)
     slot = await take(limiter)
 
@@ -388,8 +388,8 @@ async def test_refusals_at_our_own_limit_are_our_own(make_limiter, caplog):
     assert [] == caplog.records
 
 
-async def test_usage_tells_how_an_account_stands(make_limiter):
-    """Slots, waiters and instants, which asking does not change."""
+async def test_usage(make_limiter):
+    """`usage` has slots, waiters and times, and calling it changes nothing."""
     limiter = make_limiter(2, 60.0)
     idle = await usage_of(limiter)
     first, second = await take_all(limiter, 2)
@@ -422,8 +422,8 @@ async def test_usage_tells_how_an_account_stands(make_limiter):
     assert await usage_of(limiter) == await usage_of(limiter)
 
 
-async def test_a_lease_that_never_ends_frees_its_slot_late(make_limiter):
-    """A request whose task died holds its slot as long as it can have lasted, and no longer."""
+async def test_a_lease_that_is_never_ended_expires(make_limiter):
+    """A request whose task died keeps its slot for as long as it can have lasted."""
     limiter, began_at = make_limiter(1, 60.0), now()
     await take(limiter, longest=30.0)
 
@@ -432,8 +432,8 @@ async def test_a_lease_that_never_ends_frees_its_slot_late(make_limiter):
     assert 30 + 60 <= now() - began_at <= 30 + 60 + 8
 
 
-async def test_accounts_are_apart(make_limiter):
-    """One account's slots are no other's."""
+async def test_accounts_are_separate(make_limiter):
+    """Slots of one account do not count for another."""
     limiter, began_at = make_limiter(1), now()
 
     granted = Counter()

@@ -1,4 +1,4 @@
-"""Law and store together: members that race, on a store as bad as may be, never break the limit."""
+"""Law and store together: racing members on a failing store never exceed the limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 60.0
 
 
 async def nothing(race):
-    """Leave the members alone."""
+    """Let the members run undisturbed."""
     await asyncio.sleep(SECONDS)
 
 
@@ -35,7 +35,7 @@ async def lose_all(race):
 
 
 async def put_back_an_old_copy(race):
-    """Without a new run, as where the server's own files are exchanged behind its back."""
+    """Restore an old value in the same run, as if the server's files were replaced."""
     copy = dict(race.store.held)
     await asyncio.sleep(race.dice.uniform(1, 15))
     race.store.held = copy
@@ -77,13 +77,13 @@ async def run(seed, weather, mishap):
     return race
 
 
-#: Seeds that have broken the limit once.
+#: Seeds that once exceeded the limit.
 BROKE = [("an old copy in one run", seed) for seed in (8, 17, 32)]
 
 
 @pytest.mark.parametrize(("case", "seed"), [*itertools.product(CASES, range(2)), *BROKE])
 async def test_no_period_holds_more_than_the_limit(case, seed):
-    """Under any failure of members and store, the server counts no more; the budget is used."""
+    """Under every failure of members and store, the limit holds and is used at least by half."""
     race = await run(seed, *CASES[case])
 
     assert LIMIT >= race.most_in_a_period()

@@ -1,4 +1,4 @@
-"""`LocalLimiter` in forked children: real forks, each in a separate program."""
+"""`LocalLimiter` in forked children; the forks happen in a separate program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows n
 
 
 def run(part):
-    """Run a part of the program; give its exit code and what it complains of."""
+    """Run a part of the program; return its exit code and its stderr."""
     command = [sys.executable, "-W", "error", "-m", "tests.support.fork_program", part]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
@@ -22,26 +22,26 @@ def run(part):
     return done.returncode, done.stderr
 
 
-def test_a_child_may_be_forked_at_any_instant():
-    """A hundred forks beside busy threads: each child grants what is left, the parent goes on."""
+def test_a_child_can_be_forked_at_any_time():
+    """After each of a hundred forks beside busy threads, child and parent keep the limit."""
     assert (0, "") == run("hammer")
 
 
-def test_a_child_may_be_forked_under_the_lock():
-    """A fork in the midst of a grant, as a signal may do it, locks nobody out."""
+def test_a_child_can_be_forked_under_the_lock():
+    """A fork during a grant, as by a signal handler, causes no deadlock."""
     assert (0, "") == run("within")
 
 
-def test_a_child_knows_what_its_parent_knew():
-    """Busy slots and a pause go into the child as instants."""
+def test_a_child_inherits_busy_slots_and_pauses():
+    """A child knows its parent's busy slots and pause, with their times."""
     assert (0, "") == run("instants")
 
 
-def test_a_child_has_no_burst_of_its_own():
-    """Tokens that the parent has drawn are not there for the child."""
+def test_a_child_inherits_no_burst():
+    """Tokens that the parent used are not available to the child."""
     assert (0, "") == run("pace")
 
 
-def test_a_child_leaves_the_loops_of_its_parent_alone():
-    """Waiters of the parent are not counted in the child, and what ends there wakes none."""
+def test_a_child_ignores_the_loops_of_its_parent():
+    """A child does not count its parent's waiters, and wakes none of them."""
     assert (0, "") == run("loops")

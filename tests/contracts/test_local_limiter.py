@@ -29,31 +29,31 @@ from tests.support.callers import BULK, KEY, SEND, take, take_all, usage_now
         {"reserve": 100},
     ],
 )
-def test_a_nonsense_option_is_refused_by_name(options):
-    """What does not fit the limit is refused when the limiter is made."""
+def test_an_invalid_option_is_refused_by_name(options):
+    """Options that do not fit the limit are refused when the limiter is created."""
     (name,) = options
 
     with pytest.raises(ConfigurationError, match=name):
         LocalLimiter(**options)
 
 
-def test_it_shows_its_rate():
-    """Its repr and `rate` tell what is kept."""
+def test_its_repr_and_rate():
+    """The repr and `rate` show the limit."""
     limiter = LocalLimiter(Rate(20, per=1.5))
 
     assert ("<LocalLimiter 20 per 1.5 s>", Rate(20, per=1.5)) == (repr(limiter), limiter.rate)
     assert Rate(100, per=60) == LocalLimiter().rate
 
 
-def test_the_default_is_one_object_for_the_process():
-    """Clients that are given no limiter share one, so that a key has one budget."""
+def test_the_default_limiter_is_one_per_process():
+    """Clients without a limiter share one, so that a key has one budget."""
     first, second = CustomerSMS("cspro_one"), CustomerSMS("cspro_one")
 
     assert first.limiter is second.limiter is default_limiter
 
 
-def test_it_remembers_from_one_run_to_the_next():
-    """What was used in one `asyncio.run` is still used in the next."""
+def test_usage_is_kept_across_loops():
+    """Slots used in one `asyncio.run` are still busy in the next."""
     limiter = LocalLimiter(Rate(10))
 
     async def use(count):
@@ -66,8 +66,8 @@ def test_it_remembers_from_one_run_to_the_next():
         asyncio.run(take(limiter, patience=5))
 
 
-def test_a_bucket_of_a_second_loop_starts_empty():
-    """A new loop has no burst left: its first bulk request waits for the pace."""
+def test_a_second_loop_has_no_burst():
+    """In a new loop, the first bulk request waits for the pace."""
     limiter = LocalLimiter(Rate(100, per=1.0))
 
     async def burst():
@@ -83,8 +83,8 @@ def test_a_bucket_of_a_second_loop_starts_empty():
     assert 0.08 < second < 1
 
 
-def test_threads_share_one_budget():
-    """Four loops in four threads never hold more slots than one."""
+def test_threads_share_one_limit():
+    """Four loops in four threads never hold more slots than the limit."""
     limiter = LocalLimiter(Rate(20, per=0.3))
     grants, lock = [], threading.Lock()
 
@@ -106,8 +106,8 @@ def test_threads_share_one_budget():
     assert all(b - a >= 0.3 for a, b in zip(grants, grants[20:], strict=False))
 
 
-def test_a_slot_that_ends_in_one_loop_wakes_the_waiter_of_another():
-    """A waiter need not sit out the lease of a request that never left."""
+def test_a_slot_ended_in_one_loop_wakes_a_waiter_in_another():
+    """A waiter is served when an unused slot is released in another loop."""
     limiter = LocalLimiter(Rate(1, per=60))
     has_slot, may_wait = threading.Event(), threading.Event()
     waited = []
@@ -115,7 +115,7 @@ def test_a_slot_that_ends_in_one_loop_wakes_the_waiter_of_another():
     async def hold():
         slot = await take(limiter)
         has_slot.set()
-        while usage_now(limiter).waiting == 0:  # noqa: ASYNC110  # the other loop has no event here
+        while usage_now(limiter).waiting == 0:  # noqa: ASYNC110  # no event works across loops
             await asyncio.sleep(0.005)
         slot.unused()
         may_wait.set()
@@ -135,8 +135,8 @@ def test_a_slot_that_ends_in_one_loop_wakes_the_waiter_of_another():
     assert waited[0] < 5
 
 
-def test_a_loop_that_ends_with_waiters_and_grants_hurts_nobody():
-    """What its tasks left behind ends by itself; the next loop is served."""
+def test_a_loop_that_ends_with_waiters_and_grants():
+    """Waiters and slots of a loop that ended do not block the next loop."""
     limiter = LocalLimiter(Rate(2, per=0.1))
 
     async def leave():
@@ -157,7 +157,7 @@ def test_a_loop_that_ends_with_waiters_and_grants_hurts_nobody():
     assert 0 == usage_now(limiter).waiting
 
 
-def test_a_loop_that_is_closed_without_ending_its_tasks_hurts_nobody():
+def test_a_loop_that_is_closed_with_pending_tasks():
     """Waiters of a closed loop are neither counted nor woken."""
     limiter = LocalLimiter(Rate(1, per=60))
     loop = asyncio.new_event_loop()
@@ -185,7 +185,7 @@ def test_a_loop_that_is_closed_without_ending_its_tasks_hurts_nobody():
 
 @pytest.mark.virtual_time
 async def test_a_slot_that_comes_as_patience_ends_is_granted():
-    """Granted and out of patience in the same instant, the waiter has its slot."""
+    """A waiter whose slot comes at the very end of its patience gets it."""
     loop = asyncio.get_running_loop()
     limiter = LocalLimiter(Rate(1, per=1.0), clock=loop.time)
     slot = await take(limiter)
@@ -195,7 +195,7 @@ async def test_a_slot_that_comes_as_patience_ends_is_granted():
 
 
 async def count_steps(run):
-    """Let *run* be disturbed at each step in turn; it gives how many there are."""
+    """Run with an interruption at each step in turn, and return the number of steps."""
     step = 0
     while await run(step) > step:
         step += 1
@@ -204,12 +204,12 @@ async def count_steps(run):
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("lane", [SEND, BULK])
-async def test_a_slot_that_ends_in_the_midst_of_a_grant_is_granted_next(lane):
-    """The garbage collector or a signal may end a request at any step of another grant."""
+async def test_a_slot_that_ends_during_a_grant_is_granted_next(lane):
+    """A request may end at any step of another grant, as by the garbage collector."""
     clock = asyncio.get_running_loop().time
 
     async def run(step):
-        """End the second slot a number of calls or returns after the end of the first."""
+        """End the second slot at a given call or return after the end of the first."""
         limiter = LocalLimiter(Rate(2, per=0.1), burst=1, reserve=0, clock=clock)
         first, second = await take_all(limiter, 2)
         waiting = [asyncio.create_task(take(limiter, lane)) for _ in range(3)]
@@ -250,18 +250,18 @@ def ask_in_vain(limiter, slot):
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("act", [look, refuse, ask_in_vain])
-async def test_slots_that_end_in_the_midst_of_another_step(act):
-    """However a request ends while another caller is heard, no slot is used twice."""
+async def test_slots_that_end_during_another_operation(act):
+    """No slot is granted twice if requests end while another call is handled."""
     now = [0.0]
 
     async def run(step):
-        """End three slots a number of calls or returns after the beginning of *act*."""
+        """End three slots at a given call or return after the beginning of *act*."""
         limiter = LocalLimiter(Rate(6), burst=6, reserve=0, clock=lambda: now[0])
         slots = await take_all(limiter, 6)
         slots.pop().answered()
         waiting = [asyncio.create_task(take(limiter)) for _ in range(8)]
         await asyncio.sleep(0)
-        now[0] += 61.0  # one slot is free, and nobody has looked yet
+        now[0] += 61.0  # one slot is free, and nobody has noticed yet
         events = itertools.count()
 
         def end():
@@ -288,12 +288,12 @@ async def test_slots_that_end_in_the_midst_of_another_step(act):
 
 
 @pytest.mark.virtual_time
-async def test_a_slot_that_ends_in_the_midst_of_a_grant_without_a_wait():
-    """A bulk request for which slots come free while a message is served has one at once."""
+async def test_slots_that_end_while_a_message_is_served():
+    """A bulk request gets slots that come free while a message is served."""
     clock = asyncio.get_running_loop().time
 
     async def run(step):
-        """End two slots a number of calls or returns after a message asks."""
+        """End two slots at a given call or return after a message asks."""
         limiter = LocalLimiter(Rate(3), burst=3, reserve=1, clock=clock)
         slots = await take_all(limiter, 2)
         waiting = asyncio.create_task(take(limiter, BULK))
@@ -318,8 +318,8 @@ async def test_a_slot_that_ends_in_the_midst_of_a_grant_without_a_wait():
 
 
 @pytest.mark.virtual_time
-async def test_a_reserve_holds_though_a_bulk_run_was_passed_by_that_has_left():
-    """Nobody waits, and just the reserve is free: it is not granted to the next bulk run."""
+async def test_a_reserve_holds_after_a_passed_bulk_run_has_left():
+    """With only the reserve free, the next bulk request is not granted."""
     limiter = LocalLimiter(Rate(10), burst=10, reserve=2, clock=asyncio.get_running_loop().time)
     slots = await take_all(limiter, 10)
     passed = asyncio.create_task(take(limiter, BULK))
@@ -342,8 +342,8 @@ async def test_a_reserve_holds_though_a_bulk_run_was_passed_by_that_has_left():
 
 
 @pytest.mark.virtual_time
-async def test_idle_accounts_are_forgotten():
-    """Ten thousand accounts that have rested for two look-backs leave nothing behind."""
+async def test_idle_accounts_are_dropped():
+    """Ten thousand accounts that were idle for two look-backs are dropped."""
     limiter = LocalLimiter(clock=asyncio.get_running_loop().time)
     for number in range(10_000):
         (await limiter.acquire(f"account-{number}", SEND, longest=1.0)).answered()
@@ -357,8 +357,8 @@ async def test_idle_accounts_are_forgotten():
 
 
 @pytest.mark.virtual_time
-async def test_an_account_in_use_is_not_forgotten():
-    """Neither one with a slot in flight, nor one that is waited for, nor one that was just used."""
+async def test_an_account_in_use_is_not_dropped():
+    """An account with a slot in flight or a waiter is kept."""
     limiter = LocalLimiter(Rate(1), clock=asyncio.get_running_loop().time)
     await limiter.acquire("in flight", SEND, longest=1000.0)
     await limiter.acquire("waited for", SEND, longest=100.0)
@@ -373,8 +373,8 @@ async def test_an_account_in_use_is_not_forgotten():
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(("seconds", "in_flight"), [(20, 1), (200, 1)], ids=["renewed", "dead"])
-async def test_a_loop_that_was_busy_as_a_slot_was_granted(seconds, in_flight):
-    """A holder that wakes late has its lease renewed, or gets another slot if it expired."""
+async def test_a_loop_that_was_busy_when_a_slot_was_granted(seconds, in_flight):
+    """A late holder has its lease renewed, or gets another slot if it expired."""
     loop = asyncio.get_running_loop()
     limiter = LocalLimiter(Rate(1, per=1.0), clock=loop.time)
     first = await take(limiter, longest=5.0)
@@ -383,7 +383,7 @@ async def test_a_loop_that_was_busy_as_a_slot_was_granted(seconds, in_flight):
     first.unused()
 
     loop._selector_clock.now += seconds
-    usage_now(limiter)  # lets go of leases that have run out
+    usage_now(limiter)  # drops leases that have expired
     slot = await waiting
 
     assert in_flight == usage_now(limiter).in_flight
@@ -393,7 +393,7 @@ async def test_a_loop_that_was_busy_as_a_slot_was_granted(seconds, in_flight):
 
 @pytest.mark.virtual_time
 async def test_the_patience_of_a_bulk_request():
-    """It is refused at once where its turn comes too late, and when its time is over."""
+    """A bulk request is refused at once if its slot comes too late, or when its patience ends."""
     loop = asyncio.get_running_loop()
     limiter = LocalLimiter(Rate(1, per=10.0), clock=loop.time)
     slot = await take(limiter, longest=100.0)
@@ -410,8 +410,8 @@ async def test_the_patience_of_a_bulk_request():
 
 
 @pytest.mark.virtual_time
-async def test_a_bulk_run_that_was_passed_nine_times_is_passed_no_more():
-    """With slots free, the tenth message lets the bulk request go first that waits for its pace."""
+async def test_a_bulk_run_is_passed_nine_times_at_most():
+    """A bulk request that waits for its pace goes before the tenth message."""
     limiter = LocalLimiter(Rate(100), burst=1, clock=asyncio.get_running_loop().time)
     await take(limiter, BULK)
     waiting = asyncio.create_task(take(limiter, BULK))
@@ -423,8 +423,8 @@ async def test_a_bulk_run_that_was_passed_nine_times_is_passed_no_more():
     await waiting
 
 
-def test_a_waiter_of_a_loop_that_is_closed_in_the_midst_of_a_grant():
-    """Its slot goes to the next."""
+def test_a_waiter_whose_loop_is_closed_during_a_grant():
+    """The slot goes to the next waiter."""
     limiter = LocalLimiter(Rate(1))
     loop = asyncio.SelectorEventLoop()
 
@@ -436,7 +436,7 @@ def test_a_waiter_of_a_loop_that_is_closed_in_the_midst_of_a_grant():
 
     slot, waiting = loop.run_until_complete(leave())
     loop.close()
-    loop.is_running = lambda: True  # it was closed just after that was looked at
+    loop.is_running = lambda: True  # closed just after this was checked
     for task in waiting:
         task._log_destroy_pending = False
 
@@ -446,6 +446,6 @@ def test_a_waiter_of_a_loop_that_is_closed_in_the_midst_of_a_grant():
 
 
 def test_a_limiter_in_memory_is_not_pickled():
-    """A copy in another process would count for itself, and both would be over the limit."""
+    """Pickling is refused, as a copy in another process would count separately."""
     with pytest.raises(TypeError, match="use a FileLimiter"):
         pickle.dumps(LocalLimiter())

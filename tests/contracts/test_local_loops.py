@@ -1,4 +1,4 @@
-"""`LocalLimiter` in several event loops: one order, one pace, and loops that end or vanish."""
+"""`LocalLimiter` in several event loops: one order, one pace; loops that end or disappear."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.loops import LONG, LoopThread
 
 
 def still():
-    """A clock that stands still: no loop is ever late, and a slot comes free by `unused` alone."""
+    """A clock that stands still: no loop is late, and only `unused` frees a slot."""
     return 1000.0
 
 
@@ -34,7 +34,7 @@ def two():
 
 
 def queue_up(thread, limiter, lane, name, served, **options):
-    """Let a caller wait in the loop of *thread*; served, it notes its name and frees its slot."""
+    """Wait in the loop of *thread*; once served, note the name and release the slot."""
 
     async def wait():
         slot = await take(limiter, lane, **options)
@@ -64,8 +64,8 @@ def wait_for(futures):
 # --- One order ------------------------------------------------------------------------------------
 
 
-def test_who_comes_first_is_served_first_whatever_the_loop(one, two):
-    """Messages that wait in turns in two loops are served in the order in which they came."""
+def test_first_come_first_served_across_loops(one, two):
+    """Messages that wait in two loops are served in order of arrival."""
     limiter, served = LocalLimiter(Rate(1), burst=1, clock=still), []
     slot = one.run(take(limiter))
     waiting = [queue_up((one, two)[i % 2], limiter, SEND, i, served) for i in range(20)]
@@ -76,8 +76,8 @@ def test_who_comes_first_is_served_first_whatever_the_loop(one, two):
     assert list(range(20)) == served
 
 
-def test_messages_go_ahead_of_the_bulk_runs_of_another_loop(one, two):
-    """A message that comes later in one loop is served before a bulk request of another."""
+def test_messages_go_before_bulk_runs_of_another_loop(one, two):
+    """A message is served before a bulk request that waits in another loop."""
     limiter, served = LocalLimiter(Rate(1), burst=1, clock=still), []
     slot = one.run(take(limiter))
     waiting = [
@@ -92,8 +92,8 @@ def test_messages_go_ahead_of_the_bulk_runs_of_another_loop(one, two):
 
 
 @pytest.mark.parametrize("is_first_opened", [False, True])
-def test_one_grant_in_ten_goes_to_the_bulk_run_of_another_loop(one, two, is_first_opened):
-    """However many messages wait in one loop, the bulk runs of another do not starve."""
+def test_every_tenth_grant_goes_to_a_bulk_run_of_another_loop(one, two, is_first_opened):
+    """Messages of one loop do not starve bulk runs of another."""
     limiter, served = LocalLimiter(Rate(1), burst=1, clock=still), []
     slot = one.run(take(limiter))
     sends, bulks = (two, one) if is_first_opened else (one, two)
@@ -105,11 +105,11 @@ def test_one_grant_in_ten_goes_to_the_bulk_run_of_another_loop(one, two, is_firs
 
     first, second = [place for place, name in enumerate(served) if name == "bulk"]
     assert 9 == first
-    assert 19 <= second <= 24  # its loop has to hear first that its turn has come
+    assert 19 <= second <= 24  # its loop must first learn that its turn has come
 
 
-def test_a_bulk_run_of_another_loop_has_its_turn_in_spite_of_the_reserve(one, two):
-    """The slots that bulk runs leave to messages do not take their one grant in ten from them."""
+def test_a_reserve_does_not_starve_bulk_runs_of_another_loop(one, two):
+    """A bulk run still gets every tenth grant if some slots are reserved for messages."""
     limiter, served = LocalLimiter(Rate(2), burst=2, reserve=1, clock=still), []
     slots = one.run(take_all(limiter, 2))
     waiting = [queue_up(one, limiter, SEND, "send", served) for _ in range(12)]
@@ -129,7 +129,7 @@ def test_a_newcomer_does_not_overtake_the_waiters_of_another_loop(one, two):
     waiting = [queue_up(two, limiter, SEND, "first", served)]
     may_go_on = threading.Event()
     two.block(may_go_on)
-    slot.unused()  # outside of any loop: the loop of the first is woken, and cannot look yet
+    slot.unused()  # outside any loop: the loop of the first is woken, and cannot look yet
     waiting.append(queue_up(one, limiter, SEND, "second", served))
 
     may_go_on.set()
@@ -138,8 +138,8 @@ def test_a_newcomer_does_not_overtake_the_waiters_of_another_loop(one, two):
     assert ["first", "second"] == served
 
 
-def test_every_loop_is_woken_when_slots_come_free_early(one, two):
-    """Slots that were never used, ended in one loop, serve waiters of all."""
+def test_every_loop_is_woken_by_unused_slots(one, two):
+    """Unused slots that are released in one loop serve waiters of all loops."""
     limiter = LocalLimiter(Rate(3), clock=still)
     with LoopThread() as three:
         slots = one.run(take_all(limiter, 3))
@@ -153,8 +153,8 @@ def test_every_loop_is_woken_when_slots_come_free_early(one, two):
     assert {one, two, three} == set(served)
 
 
-def test_a_loop_that_does_not_answer_holds_up_no_other(one, two):
-    """A loop whose thread is busy uses its slot later; the others are served meanwhile."""
+def test_a_busy_loop_delays_no_other(one, two):
+    """A loop whose thread is busy uses its slot later; others are served meanwhile."""
     limiter, served = LocalLimiter(Rate(2), clock=time.monotonic), []
     slots = one.run(take_all(limiter, 2))
     busy = queue_up(two, limiter, SEND, "busy", served)
@@ -174,8 +174,8 @@ def test_a_loop_that_does_not_answer_holds_up_no_other(one, two):
 # --- One pace -------------------------------------------------------------------------------------
 
 
-def test_loops_in_turns_leave_no_faster_than_one(one, two):
-    """The bulk runs of two loops together keep to one burst and one pace."""
+def test_two_loops_keep_one_pace(one, two):
+    """Bulk runs of two loops together keep to one burst and one pace."""
     rate, burst = Rate(200, per=1.0), 3
     limiter, grants = LocalLimiter(rate, burst=burst), []
 
@@ -195,8 +195,8 @@ def test_loops_in_turns_leave_no_faster_than_one(one, two):
         assert all(b - a >= least for a, b in zip(grants, grants[width:], strict=False))
 
 
-def test_once_refused_loops_in_turns_leave_one_by_one(one, two):
-    """After a refusal, the messages of two loops together leave one by one."""
+def test_after_a_refusal_two_loops_are_paced_as_one(one, two):
+    """After a refusal, the messages of two loops together are spread."""
     rate = Rate(100, per=1.0)
     limiter, grants = LocalLimiter(rate), []
 
@@ -216,11 +216,11 @@ def test_once_refused_loops_in_turns_leave_one_by_one(one, two):
     assert all(b - a >= 0.0105 for a, b in pairwise(grants))
 
 
-# --- Loops that end or vanish ---------------------------------------------------------------------
+# --- Loops that end or disappear ------------------------------------------------------------------
 
 
-def test_a_loop_that_rests_is_neither_counted_nor_waited_for():
-    """The waiters of a loop that does not run hold up nobody, and are served when it runs on."""
+def test_a_stopped_loop_is_neither_counted_nor_awaited():
+    """Waiters of a stopped loop delay nobody, and are served when it runs again."""
     limiter = LocalLimiter(Rate(1), clock=still)
     resting = asyncio.new_event_loop()
 
@@ -258,8 +258,8 @@ def test_a_loop_that_rests_is_neither_counted_nor_waited_for():
     resting.close()
 
 
-def test_a_loop_that_runs_on_is_served_by_its_own_timer_and_counted_again():
-    """A loop that rested while others came in use looks at its gates when its time has come."""
+def test_a_resumed_loop_is_served_by_its_own_timer():
+    """A loop that was stopped while others ran serves its waiters when it runs again."""
     limiter = LocalLimiter(Rate(1, per=0.001))
     resting = asyncio.new_event_loop()
 
@@ -287,8 +287,8 @@ def test_a_loop_that_runs_on_is_served_by_its_own_timer_and_counted_again():
     assert 1 == count
 
 
-def test_a_loop_that_runs_on_is_served_after_an_end_that_it_did_not_see():
-    """An end in its own loop serves a waiter though an earlier one came while the loop rested."""
+def test_a_resumed_loop_notices_an_end_it_missed():
+    """A loop that was stopped when a slot was released serves its waiter at the next release."""
     limiter = LocalLimiter(Rate(2, per=0.001))
     resting = asyncio.new_event_loop()
 
@@ -310,13 +310,13 @@ def test_a_loop_that_runs_on_is_served_after_an_end_that_it_did_not_see():
     assert 0 == usage_now(limiter).in_flight
 
 
-def test_two_hundred_runs_keep_one_budget_and_no_loop_alive():
-    """From run to run the budget is one, and at most the last loop is remembered."""
+def test_two_hundred_loops_share_one_limit():
+    """The limit is kept across loops, and at most the last loop is referenced."""
     limiter, loops = LocalLimiter(Rate(300), burst=1, clock=still), []
 
     async def use():
         loops.append(weakref.ref(asyncio.get_running_loop()))
-        gone = asyncio.create_task(take(limiter, BULK))  # the one token is for the first of all
+        gone = asyncio.create_task(take(limiter, BULK))  # the only token is for the first loop
         await asyncio.sleep(0)
         gone.cancel()
         (await take(limiter)).answered()
@@ -330,11 +330,11 @@ def test_two_hundred_runs_keep_one_budget_and_no_loop_alive():
     assert 1 == sum(loop() is not None for loop in loops)
 
 
-# Python says of a loop that is dropped that it was not closed, and here that is the case in point.
+# Python warns that a dropped loop was not closed, which is what is tested here.
 @pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-def test_loops_that_are_dropped_unclosed_are_not_kept_alive():
-    """Dropped with waiters and a grant, a loop is forgotten when the next one comes."""
+def test_unclosed_loops_are_not_kept_alive():
+    """A loop dropped with waiters and a grant is released when the next one comes."""
     now = [1000.0]
     limiter, loops = LocalLimiter(Rate(1), clock=lambda: now[0]), []
 
@@ -351,7 +351,7 @@ def test_loops_that_are_dropped_unclosed_are_not_kept_alive():
         loop.run_until_complete(leave())
         del loop
         gc.collect()
-        now[0] += 100  # what was left in flight dies by itself
+        now[0] += 100  # slots in flight expire
     is_alive = [loop() is not None for loop in loops]
     asyncio.run(take(limiter))
     gc.collect()
@@ -361,8 +361,8 @@ def test_loops_that_are_dropped_unclosed_are_not_kept_alive():
     assert 0 == usage_now(limiter).waiting
 
 
-def test_a_loop_that_has_ended_is_forgotten_though_nobody_waits_any_more():
-    """Callers that are served at once drop it as well."""
+def test_an_ended_loop_is_released_without_waiters():
+    """A loop that ended is released even if the next callers do not wait."""
     limiter, loops = LocalLimiter(Rate(1, per=0.01)), []
 
     async def wait_once():
@@ -379,7 +379,7 @@ def test_a_loop_that_has_ended_is_forgotten_though_nobody_waits_any_more():
 
 
 def test_a_keyboard_interrupt_loses_nothing():
-    """Interrupted in the midst of its callbacks, a loop leaves its slots to the next one."""
+    """A loop that is interrupted during its callbacks leaves its slots to the next one."""
     limiter = LocalLimiter(Rate(2), clock=still)
 
     def interrupt():
@@ -390,7 +390,7 @@ def test_a_keyboard_interrupt_loses_nothing():
         waiting = [asyncio.create_task(take(limiter)) for _ in range(3)]
         await asyncio.sleep(0)
         asyncio.get_running_loop().call_soon(interrupt)
-        first.unused()  # granted to one that will not run before the interruption
+        first.unused()  # granted to a task that will not run before the interrupt
         try:
             await asyncio.gather(*waiting)
         finally:
@@ -405,7 +405,7 @@ def test_a_keyboard_interrupt_loses_nothing():
 
 
 def account_of_a_dropped_task():
-    """Drop a task that holds a slot, with its loop and its limiter; return its account, weakly."""
+    """Drop a task with a slot, its loop and its limiter; return a weak reference to its account."""
     limiter, loop = LocalLimiter(), asyncio.new_event_loop()
 
     async def hold():
@@ -421,8 +421,8 @@ def account_of_a_dropped_task():
     return weakref.ref(limiter._account(KEY))
 
 
-def test_the_garbage_collector_sees_through_slots():
-    """One collection frees an account to which a dropped task refers by its slot alone."""
+def test_the_garbage_collector_follows_slots():
+    """One collection frees an account that only a dropped task's slot refers to."""
     account = account_of_a_dropped_task()
 
     gc.collect()

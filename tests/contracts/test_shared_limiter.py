@@ -1,4 +1,4 @@
-"""Limiters that share a store: the processes of one application, in one virtual time."""
+"""Limiters that share a store, as the processes of one application do, in one virtual time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.sizes import sized
 
 pytestmark = pytest.mark.virtual_time
 
-#: Seconds in which a new store calls the roll.
+#: Seconds that the roll call of a new store takes.
 ROLL_CALL = 3.0
 
 
@@ -38,7 +38,7 @@ async def bulk_run(limiter, name, served, *, until, answers_in=0.05):
 
 
 def jain(counts):
-    """Give Jain's index of fairness: 1 where all have the same."""
+    """Compute Jain's index of fairness: 1 if all are equal."""
     return sum(counts) ** 2 / (len(counts) * sum(count**2 for count in counts))
 
 
@@ -53,8 +53,8 @@ def answer(slots):
         slot.answered()
 
 
-async def test_processes_share_the_budget_and_ask_little(make_shared):
-    """Eight bulk runs get equal shares, use the budget, and ask the store a few times a grant."""
+async def test_processes_share_the_limit_fairly(make_shared):
+    """Eight bulk runs get equal shares, use the limit, and need at most four calls per grant."""
     limiters, served = [make_shared(100, 5.0) for _ in range(8)], []
     for limiter in limiters:
         limiter.way.trip = lambda: 0.0005
@@ -71,8 +71,8 @@ async def test_processes_share_the_budget_and_ask_little(make_shared):
     assert calls <= 4 * len(served) + lasts * 8
 
 
-async def test_a_message_goes_ahead_of_the_bulk_runs_of_other_processes(make_shared):
-    """While bulk runs saturate the key, a message waits no longer than a few slots of the pace."""
+async def test_a_message_goes_before_bulk_runs_of_other_processes(make_shared):
+    """Beside saturating bulk runs, a message waits at most a few paced slots."""
     limiters, waits, served = [make_shared() for _ in range(4)], [], []
     for limiter in limiters:
         limiter.way.trip = lambda: 0.001
@@ -96,7 +96,7 @@ async def test_a_message_goes_ahead_of_the_bulk_runs_of_other_processes(make_sha
 
 
 async def test_a_bulk_run_of_another_process_does_not_starve(make_shared):
-    """However many messages one process has waiting, some grants go to the bulk run of another."""
+    """Some grants go to the bulk run of another process, however many messages one has."""
     one, other = (make_shared(5, 5.0, burst=5, reserve=0) for _ in range(2))
     served = []
     tasks = queue_up(one, SEND, ["send"] * 300, served)
@@ -110,15 +110,15 @@ async def test_a_bulk_run_of_another_process_does_not_starve(make_shared):
 
 
 @pytest.mark.parametrize("place", ["memory"], indirect=True)
-async def test_messages_at_the_whole_rate_leave_a_part_to_another_process(make_shared):
+async def test_messages_at_the_full_rate_do_not_starve_a_bulk_run(make_shared):
     """A bulk run keeps its reservation, however many messages other processes send."""
     served = await served_beside_messages(make_shared(), make_shared())
 
     assert 0.04 <= served.count(BULK) / len(served)
 
 
-async def test_within_a_process_who_comes_first_is_served_first(make_shared):
-    """Each process serves its own callers in the order in which they came."""
+async def test_first_come_first_served_within_a_process(make_shared):
+    """Each process serves its own callers in order of arrival."""
     served, tasks = [], []
     for name in "abc":
         numbered = [(name, number) for number in range(20)]
@@ -131,7 +131,7 @@ async def test_within_a_process_who_comes_first_is_served_first(make_shared):
 
 
 async def test_a_refusal_in_one_process_pauses_the_others(make_shared, caplog):
-    """A refusal to one process pauses all of them."""
+    """A refusal of one process pauses all of them."""
     one, other, served = make_shared(), make_shared(), []
     slot = await take(one)
     answer([await take(other)])
@@ -145,8 +145,8 @@ async def test_a_refusal_in_one_process_pauses_the_others(make_shared, caplog):
     assert 1 == (await usage_of(one)).refused_by_others
 
 
-async def test_the_slots_of_a_dead_process_come_back_late(make_shared):
-    """A grant that is never ended is busy as long as its request can have lasted, and a period."""
+async def test_slots_of_a_dead_process_expire(make_shared):
+    """A grant that is never ended is busy for as long as its request can have lasted."""
     dead, alive = make_shared(1, 10.0, reserve=0), make_shared(1, 10.0, reserve=0)
     await take(dead, longest=7.0)
     died_at = now()
@@ -156,8 +156,8 @@ async def test_the_slots_of_a_dead_process_come_back_late(make_shared):
     assert 7 + 10 + 5 < now() - died_at <= 7 + 10 + 5 + 0.1 + 2
 
 
-async def test_a_swap_whose_answer_is_lost_strands_no_slot(make_shared):
-    """The slot that it reserved is found in the store, and goes to the caller that asked."""
+async def test_a_lost_answer_of_a_swap_strands_no_slot(make_shared):
+    """A slot reserved by a swap whose answer was lost goes to the caller that asked."""
     limiter = make_shared(1, 50.0, reserve=0)
     answer([])
     await usage_of(limiter)
@@ -171,8 +171,8 @@ async def test_a_swap_whose_answer_is_lost_strands_no_slot(make_shared):
     assert 1 == (await usage_of(limiter)).in_flight
 
 
-async def test_a_slot_that_was_not_used_goes_to_another_process(make_shared):
-    """A caller elsewhere has it within seconds, and need not sit out the lease."""
+async def test_an_unused_slot_goes_to_another_process(make_shared):
+    """A caller of another process gets an unused slot within seconds."""
     one, other = make_shared(1, 60.0, reserve=0), make_shared(1, 60.0, reserve=0)
     slot = await take(one)
     waiting = asyncio.create_task(take(other))
@@ -185,7 +185,7 @@ async def test_a_slot_that_was_not_used_goes_to_another_process(make_shared):
 
 @pytest.mark.parametrize("lane", [SEND, BULK])
 async def test_no_capacity_is_lost_by_cancelling_in_several_processes(make_shared, lane):
-    """Cancelled at random instants in three processes, waiters leave every slot to the others."""
+    """Waiters cancelled at random times in three processes take no slot from the others."""
     dice = random.Random(11)
     served, tasks = [], []
     for _ in range(3):
@@ -200,8 +200,8 @@ async def test_no_capacity_is_lost_by_cancelling_in_several_processes(make_share
     assert served[-1][1] - served[0][1] <= len(served) / 10 * 10.1 / 0.9
 
 
-async def test_the_hopeless_are_told_soon_by_the_use_of_others(make_shared):
-    """What other processes have used counts when it is foreseen whose turn comes too late."""
+async def test_usage_by_others_counts_against_patience(make_shared):
+    """Slots used by other processes count when a wait is predicted to be too long."""
     one, other = make_shared(3, 60.0), make_shared(3, 60.0)
     answer(await take_all(one, 3))
     await asyncio.sleep(5)
@@ -215,8 +215,8 @@ async def test_the_hopeless_are_told_soon_by_the_use_of_others(make_shared):
 
 
 @pytest.mark.parametrize("step", [-3_600.0, -0.3, 0.3, 3_600.0])
-async def test_a_clock_that_steps_neither_stops_nor_opens_the_gate(place, step):
-    """The store's clock is set while members look: slots open when they would have opened."""
+async def test_a_clock_that_is_changed_does_not_move_openings(place, step):
+    """Slots open at the right time even if the store's clock is changed."""
     limiter = place.make(5, 10.0, reserve=0)
     answer(await take_all(limiter, 5))
     granted_at = now()
@@ -230,7 +230,7 @@ async def test_a_clock_that_steps_neither_stops_nor_opens_the_gate(place, step):
 
 
 async def test_a_new_store_opens_after_the_roll_call(place, caplog):
-    """Nothing is granted for 3 s; a message that cannot wait fails; usage says until when."""
+    """Nothing is granted for 3 s; an impatient message fails, and `usage` says until when."""
     place.is_new = True
     limiter = place.make()
     began_at = now()
@@ -245,7 +245,7 @@ async def test_a_new_store_opens_after_the_roll_call(place, caplog):
     assert pytest.approx(began_at + ROLL_CALL, abs=0.01) == usage.opens_at
 
 
-async def test_a_strict_limiter_waits_until_nothing_forgotten_counts(place):
+async def test_a_strict_limiter_waits_for_the_whole_look_back(place):
     """With strict=True, a new store grants nothing for the whole look-back."""
     place.is_new = True
     limiter = place.make(strict=True)
@@ -257,7 +257,7 @@ async def test_a_strict_limiter_waits_until_nothing_forgotten_counts(place):
 
 
 async def test_a_new_account_in_a_known_store_opens_at_once(make_shared):
-    """Where the run stands, an account that nobody knows is new."""
+    """An unknown account needs no roll call if the store's run is known."""
     limiter = make_shared()
     await limiter.ready()
     began_at = now()
@@ -268,7 +268,7 @@ async def test_a_new_account_in_a_known_store_opens_at_once(make_shared):
 
 
 async def test_entering_begins_the_roll_call(place):
-    """The roll call of a new store is over when somebody asks some seconds later."""
+    """Entering the limiter starts the roll call, so that later callers need not wait."""
     place.is_new = True
     async with place.make() as limiter:
         await asyncio.sleep(ROLL_CALL + 0.1)
@@ -280,7 +280,7 @@ async def test_entering_begins_the_roll_call(place):
 
 
 async def test_a_member_with_other_options_is_refused(make_shared):
-    """It hears what differs, and grants nothing beside the others."""
+    """The error says which option differs, and nothing is granted."""
     one, other = make_shared(10, 60.0), make_shared(90, 60.0)
     answer([await take(one)])
 
@@ -288,8 +288,8 @@ async def test_a_member_with_other_options_is_refused(make_shared):
         await take(other)
 
 
-async def test_a_store_that_is_away_lets_nobody_through(make_shared):
-    """A message fails, a bulk run waits, and both work again when it is back."""
+async def test_an_unavailable_store_grants_nothing(make_shared):
+    """A message fails and a bulk run waits; both work once the store is back."""
     limiter = make_shared()
     answer([await take(limiter)])
     limiter.way.is_away = True
@@ -306,8 +306,8 @@ async def test_a_store_that_is_away_lets_nobody_through(make_shared):
     assert now() - away_until < 1
 
 
-async def test_closing_tells_how_requests_ended(make_shared):
-    """Ends that would be reported later are reported before the connections close."""
+async def test_closing_reports_ends(make_shared):
+    """Pending ends are reported before the connections are closed."""
     limiter, other = make_shared(1, 60.0, reserve=0), make_shared(1, 60.0, reserve=0)
     slot = await take(limiter)
     assert 1 == (await other.usage(KEY)).in_flight
@@ -321,7 +321,7 @@ async def test_closing_tells_how_requests_ended(make_shared):
 
 
 async def test_a_closed_limiter_may_be_used_again(make_shared):
-    """It begins anew, and the store has not forgotten."""
+    """A closed limiter can be used again, and the store has kept its state."""
     limiter = make_shared(2, 60.0)
     (await take(limiter)).answered()
     await limiter.aclose()
@@ -331,8 +331,8 @@ async def test_a_closed_limiter_may_be_used_again(make_shared):
     assert 2 == (await limiter.usage(KEY)).busy
 
 
-async def test_what_the_store_holds_names_no_secret(make_shared):
-    """Values hold times and numbers: the account's name alone is the store's, and it is a hash."""
+async def test_the_stored_value_contains_no_account(make_shared):
+    """The stored value does not contain the account's name."""
     limiter = make_shared()
     slot = await take(limiter)
     slot.answered()

@@ -1,4 +1,4 @@
-"""Members of a shared limiter, on a store in memory that is slow, away or forgetful."""
+"""Members of a shared limiter, on a store in memory that is slow, unavailable or forgetful."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def pair(limit=100, per=60.0, **options):
-    """Give two members of one store, and the store."""
+    """Return two members of one store, and the store."""
     server = Server()
     return (*(InMemory(server, Rate(limit, per=per), **options) for _ in range(2)), server)
 
@@ -26,8 +26,8 @@ def pair(limit=100, per=60.0, **options):
 # --- One account, many members --------------------------------------------------------------------
 
 
-async def test_members_share_one_budget():
-    """What one has used, the other lacks."""
+async def test_members_share_one_limit():
+    """Slots used by one member are not available to another."""
     one, other, _ = pair(10)
     for slot in await take_all(one, 10):
         slot.answered()
@@ -36,8 +36,8 @@ async def test_members_share_one_budget():
         await take(other, patience=50)
 
 
-async def test_a_quiet_key_costs_one_trip_a_grant():
-    """The next reservation also reports the last end, and needs no read first."""
+async def test_a_grant_on_a_quiet_key_costs_one_call():
+    """A reservation also reports the last end, and needs no read before it."""
     one, _, server = pair()
     (await take(one)).answered()
     before = server.calls
@@ -47,8 +47,8 @@ async def test_a_quiet_key_costs_one_trip_a_grant():
     assert 10 <= server.calls - before <= 11
 
 
-async def test_a_rush_of_codes_leaves_at_once():
-    """Forty messages that come together are reserved by one swap."""
+async def test_simultaneous_messages_leave_at_once():
+    """Forty simultaneous messages are reserved by one swap."""
     one, _, server = pair()
     server.trip = lambda: 0.0025
     began_at = now()
@@ -58,8 +58,8 @@ async def test_a_rush_of_codes_leaves_at_once():
     assert now() - began_at <= 0.02
 
 
-async def test_an_end_is_told_though_nobody_asks():
-    """A second later at the latest the other members know."""
+async def test_an_end_is_reported_without_further_grants():
+    """Other members know of an end after a second, even without further grants."""
     one, other, _ = pair()
     slot = await take(one)
     slot.answered()
@@ -70,7 +70,7 @@ async def test_an_end_is_told_though_nobody_asks():
     assert (1, 0) == (usage.busy, usage.in_flight)
 
 
-async def test_an_end_is_dated_when_it_was_heard():
+async def test_an_end_counts_from_its_answer():
     """However late an end is reported, the slot opens a period after the answer."""
     one, other, server = pair(1, 10.0)
     slot = await take(one)
@@ -85,8 +85,8 @@ async def test_an_end_is_dated_when_it_was_heard():
     assert 10.1 == pytest.approx(now() - heard_at, abs=0.01)
 
 
-async def test_a_message_overtakes_the_bulk_run_of_another_member():
-    """The reservation of one member's bulk run moves, and it leaves at its new instant."""
+async def test_a_message_overtakes_a_bulk_run_of_another_member():
+    """A bulk reservation of another member is moved, and leaves at its new time."""
     one, other, _ = pair(2, 10.0, burst=1, reserve=0)
     for slot in await take_all(one, 2):
         await asyncio.sleep(1)
@@ -102,8 +102,8 @@ async def test_a_message_overtakes_the_bulk_run_of_another_member():
     assert [1011.1, 1016.2] == [pytest.approx(at, abs=0.01) for _, at in served]
 
 
-async def test_a_bulk_run_whose_slot_was_taken_asks_again():
-    """With one slot only, a message takes it, and the bulk run has the next."""
+async def test_a_bulk_run_that_lost_its_slot_asks_again():
+    """With one slot only, a message takes it, and the bulk run gets the next."""
     one, other, _ = pair(1, 10.0)
     (await take(one)).answered()
     served = []
@@ -117,8 +117,8 @@ async def test_a_bulk_run_whose_slot_was_taken_asks_again():
     assert 10.1 <= served[1][1] - served[0][1] <= 11
 
 
-async def test_two_bulk_runs_share_the_key_evenly():
-    """Eight hungry members have equal parts."""
+async def test_bulk_runs_of_two_members_share_evenly():
+    """Bulk runs of several members get equal parts."""
     server = Server()
     server.trip = lambda: 0.002
     counts = [0] * 4
@@ -137,8 +137,8 @@ async def test_two_bulk_runs_share_the_key_evenly():
     assert min(counts) >= 0.9 * max(counts)
 
 
-async def test_a_grant_beside_seven_other_members_costs_less_than_four_calls():
-    """One look that confirms, one swap, and one that came too late for what others had written."""
+async def test_a_grant_beside_seven_members_costs_under_four_calls():
+    """With eight busy members, a grant takes at most 3.5 calls."""
     server, counts, until = Server(), [0] * 8, now() + 10
     server.trip = lambda: 0.001
 
@@ -157,7 +157,7 @@ async def test_a_grant_beside_seven_other_members_costs_less_than_four_calls():
 
 
 async def test_members_with_other_options_are_refused_by_name():
-    """Both lanes, and usage, say which options differ."""
+    """The error for each lane, and for `usage`, names the options that differ."""
     server = Server()
     one, other = InMemory(server, Rate(100)), InMemory(server, Rate(50), reserve=2)
     await take(one)
@@ -167,8 +167,8 @@ async def test_members_with_other_options_are_refused_by_name():
             await take(other, lane)
 
 
-async def test_other_options_count_once_the_account_is_idle():
-    """After all members have ended, a new deployment may have another rate."""
+async def test_other_options_are_accepted_on_an_idle_account():
+    """Once the account is idle, a new deployment can use another rate."""
     server = Server()
     one, other = InMemory(server, Rate(100)), InMemory(server, Rate(50))
     (await take(one)).answered()
@@ -179,8 +179,8 @@ async def test_other_options_count_once_the_account_is_idle():
     assert 50 == (await usage_of(other)).limit
 
 
-async def test_a_foreign_value_is_told_to_the_callers():
-    """A value of another version of the package lets nobody through, and nobody hang."""
+async def test_a_foreign_value_is_an_error():
+    """A value of another version of the package raises an error instead of hanging."""
     one, _, server = pair()
     await server.swap(KEY, await server.read(KEY), b"\x09foreign")
 
@@ -188,11 +188,11 @@ async def test_a_foreign_value_is_told_to_the_callers():
         await take(one)
 
 
-# --- A store that is away -------------------------------------------------------------------------
+# --- A store that is unavailable ------------------------------------------------------------------
 
 
-async def test_a_store_that_is_away_refuses_messages_and_holds_bulk_runs():
-    """`LimiterUnavailable` for one, waiting for the other, which goes on by itself."""
+async def test_an_unavailable_store_fails_messages_and_delays_bulk_runs():
+    """Messages raise `LimiterUnavailable`; bulk runs wait, and go on by themselves."""
     one, _, server = pair()
     server.is_away = True
     bulk = asyncio.create_task(take(one, BULK))
@@ -212,8 +212,8 @@ async def test_a_store_that_is_away_refuses_messages_and_holds_bulk_runs():
 
 
 @pytest.mark.parametrize("lane", [SEND, BULK])
-async def test_a_swap_whose_answer_was_lost_takes_no_second_slot(lane):
-    """What the store has carried out is found by its serial, and adopted or given back."""
+async def test_a_lost_answer_of_a_swap_takes_no_second_slot(lane):
+    """A swap whose answer was lost is found by its serial, and used or given back."""
     one, _, server = pair()
     (await take(one)).unused()
     await asyncio.sleep(0)
@@ -230,7 +230,7 @@ async def test_a_swap_whose_answer_was_lost_takes_no_second_slot(lane):
 
 
 async def test_a_refusal_is_shared_at_once():
-    """A pause holds the other members too, and says how long."""
+    """A pause applies to other members too, with the same end."""
     one, other, _ = pair()
     slot = await take(one)
 
@@ -243,8 +243,8 @@ async def test_a_refusal_is_shared_at_once():
     assert 2.9 == pytest.approx(caught.value.retry_after, abs=0.1)
 
 
-async def test_who_comes_late_to_its_slot_asks_again():
-    """A loop that was busy for longer than a lease allows for gives the slot back."""
+async def test_a_late_holder_asks_again():
+    """A loop that was busy for longer than its lease allows gives the slot back."""
     one, _, _ = pair()
     loop = asyncio.get_running_loop()
     waiting = asyncio.create_task(take(one))
@@ -265,8 +265,8 @@ async def test_who_comes_late_to_its_slot_asks_again():
 # --- A store that lost its memory -----------------------------------------------------------------
 
 
-async def test_a_new_store_calls_the_roll():
-    """It opens after three seconds, and until then says so."""
+async def test_a_new_store_does_a_roll_call():
+    """A new store opens after three seconds, and `usage` says so until then."""
     limiter = InMemory(Server(is_new=True))
     began_at = now()
 
@@ -280,8 +280,8 @@ async def test_a_new_store_calls_the_roll():
     assert now() - began_at <= 3.1
 
 
-async def test_a_new_account_in_a_store_that_runs_is_served_at_once():
-    """Only a new store calls the roll; a new account costs a look and a swap."""
+async def test_a_new_account_in_a_running_store_is_served_at_once():
+    """Only a new store needs a roll call; a new account needs a read and a swap."""
     one, _, server = pair()
     server.trip = lambda: 0.002
     await take(one)
@@ -293,8 +293,8 @@ async def test_a_new_account_in_a_store_that_runs_is_served_at_once():
     assert max(slot.waited for slot in slots) <= 0.01
 
 
-async def test_entering_begins_the_roll_call():
-    """The block of a limiter may be entered while its store is away."""
+async def test_entering_starts_the_roll_call():
+    """A limiter can be entered while its store is unavailable."""
     server = Server(is_new=True)
     server.is_away = True
 
@@ -305,8 +305,8 @@ async def test_entering_begins_the_roll_call():
     assert now() - 1000 <= 4
 
 
-async def test_strict_waits_the_whole_look_back():
-    """Nothing is granted until lost requests no longer count."""
+async def test_strict_waits_for_the_whole_look_back():
+    """With strict, nothing is granted until lost requests no longer count."""
     limiter = InMemory(Server(is_new=True), strict=True)
 
     with pytest.raises(WaitTooLong):
@@ -325,8 +325,8 @@ def delete(server):
 
 
 @pytest.mark.parametrize("lose", [forget, delete])
-async def test_what_members_remember_is_brought(lose):
-    """After a loss the slots that were busy are busy still, and the gate opens in five seconds."""
+async def test_members_restore_what_they_remember(lose):
+    """After a loss, busy slots are busy again, and the store opens within five seconds."""
     one, other, server = pair(10)
     for slot in await take_all(one, 10):
         slot.answered()
@@ -343,8 +343,8 @@ async def test_what_members_remember_is_brought(lose):
     assert now() <= lost_at + 5.5
 
 
-async def test_an_old_copy_loses_against_what_members_remember():
-    """A store restored from a backup gets back what it lacks."""
+async def test_members_replace_an_old_copy():
+    """A store that was restored from a backup gets back what it lacks."""
     one, other, server = pair(10)
     for slot in await take_all(one, 5):
         slot.answered()
@@ -362,7 +362,7 @@ async def test_an_old_copy_loses_against_what_members_remember():
 
 @pytest.mark.parametrize("lose", [Server.restart, Server.forget])
 async def test_a_roll_call_costs_a_few_calls(lose):
-    """A reservation whose instant passes meanwhile makes nobody look all the time."""
+    """Members do not poll during a roll call, even if reservations become due in it."""
     moments = itertools.count()
     one, other, server = pair(2, 2.0, clock=lambda: now() + 1e-6 * next(moments))
     server.trip = lambda: 0.002
@@ -380,8 +380,8 @@ async def test_a_roll_call_costs_a_few_calls(lose):
     assert 1004.5 <= served[0][1] <= 1005
 
 
-async def test_a_loss_is_noticed_by_accounts_that_rest():
-    """One look a second is enough for all, and every account brings what it knows."""
+async def test_a_loss_is_noticed_by_idle_accounts():
+    """One read per second is enough to notice a loss, and every account is restored."""
     one, other, server = pair(10)
     for account in ("a", "b", "c"):
         for _ in range(7):
@@ -396,8 +396,8 @@ async def test_a_loss_is_noticed_by_accounts_that_rest():
     assert [7, 7, 7] == [(await other.usage(account)).busy for account in ("a", "b", "c")]
 
 
-async def test_idle_accounts_are_forgotten():
-    """After all look-backs nobody looks at the store any more."""
+async def test_idle_accounts_are_dropped():
+    """After the look-back of all requests, the store is no longer read."""
     one, _, server = pair()
     for number in range(20):
         (await one.acquire(f"account-{number}", SEND, longest=1)).answered()
@@ -412,7 +412,7 @@ async def test_idle_accounts_are_forgotten():
 
 @pytest.mark.parametrize(("opens_in", "calls"), [(0.45, 1), (0.55, 2)])
 async def test_a_slot_that_opens_soon_costs_one_call(opens_in, calls):
-    """A reservation that nobody could move any more when it was made is not looked at again."""
+    """A reservation that was final when it was made is not read again."""
     one, _, server = pair(1, opens_in - 0.1, reserve=0)
     await usage_of(one)
     await asyncio.sleep(0.1)
@@ -427,8 +427,8 @@ async def test_a_slot_that_opens_soon_costs_one_call(opens_in, calls):
 # --- Loops that end -------------------------------------------------------------------------------
 
 
-async def test_closing_tells_the_ends_and_those_who_wait():
-    """Ends are reported, waiting callers fail, and the limiter may be used again."""
+async def test_closing_reports_ends_and_fails_waiters():
+    """Ends are reported, waiting callers fail, and the limiter can be used again."""
     one, other, _ = pair(2, 60.0, reserve=0)
     slot, _ = await take_all(one, 2)
     waiting = [asyncio.create_task(take(one, lane)) for lane in (SEND, BULK, BULK, BULK)]
@@ -446,8 +446,8 @@ async def test_closing_tells_the_ends_and_those_who_wait():
     assert 2 == (await usage_of(one)).busy
 
 
-async def test_closing_while_the_store_is_away():
-    """What cannot be told is kept for the next loop, and closing waits for nothing."""
+async def test_closing_while_the_store_is_unavailable():
+    """Unreported ends are kept for the next loop, and closing does not wait."""
     one, _, server = pair()
     slot = await take(one)
     server.is_away = True
@@ -462,8 +462,8 @@ async def test_closing_while_the_store_is_away():
 @pytest.mark.parametrize(
     ("end", "is_away"), [("flush", False), ("aclose", False), ("aclose", True)]
 )
-async def test_nothing_begins_after_the_end(end, is_away):
-    """A task that began while the event loop ends would be left over, half done."""
+async def test_closing_starts_no_new_task(end, is_away):
+    """No task is started while the event loop ends, as it would be left half done."""
     one, _, server = pair()
     slot = await take(one)
     await asyncio.sleep(2.5)  # its task has ended
@@ -484,7 +484,7 @@ async def test_nothing_begins_after_the_end(end, is_away):
 
 
 async def test_a_slot_that_ends_after_its_limiter_was_closed():
-    """The next use tells it."""
+    """The end of a slot after closing is reported by the next use of the limiter."""
     one, _, server = pair()
     slot = await take(one)
     await one.aclose()
@@ -498,7 +498,7 @@ async def test_a_slot_that_ends_after_its_limiter_was_closed():
     assert 1 == server.calls
 
 
-async def test_closing_after_a_loss_leaves_the_rest_to_the_next_loop():
+async def test_closing_after_a_loss_keeps_ends_for_the_next_loop():
     """Ends are kept, not reported, while the store has just lost its memory."""
     one, _, server = pair()
     slot = await take(one)
@@ -525,8 +525,8 @@ class OnOneStore(SharedLimiter):
         return self.store
 
 
-def test_a_loop_per_call_leaves_nothing_untold():
-    """Ends that one loop did not tell, the next one tells; slots are used as in one long loop."""
+def test_a_loop_per_call_reports_every_end():
+    """Ends that one loop did not report are reported by the next."""
     limiter = OnOneStore(Rate(2, per=0.2))
 
     async def job():
@@ -539,8 +539,8 @@ def test_a_loop_per_call_leaves_nothing_untold():
     assert 1 == len(limiter._loops)
 
 
-def test_a_reservation_of_a_loop_that_is_gone_is_given_back():
-    """A loop that is closed while a caller waits leaves the slot to others."""
+def test_a_reservation_of_a_closed_loop_is_given_back():
+    """If a loop is closed while a caller waits, the slot goes to others."""
     limiter = OnOneStore(Rate(1, per=1.0))
     loop = asyncio.new_event_loop()
 
@@ -560,7 +560,7 @@ def test_a_reservation_of_a_loop_that_is_gone_is_given_back():
 
 
 def test_a_slot_may_end_in_another_thread():
-    """Its own loop tells it."""
+    """An end in another thread is reported by the loop of the slot."""
     limiter = OnOneStore(Rate(2))
 
     async def main():
@@ -574,13 +574,13 @@ def test_a_slot_may_end_in_another_thread():
         return slot, seen
 
     slot, seen = asyncio.run(main())
-    slot.answered()  # its loop is closed: noted for the next one
+    slot.answered()  # its loop is closed: kept for the next one
 
     assert (1, 0) == (seen.busy, seen.in_flight)
 
 
-async def test_a_forked_child_begins_under_other_names():
-    """Nothing of the parent's loops is used or closed in a child."""
+async def test_a_forked_child_has_its_own_members():
+    """A child neither uses nor closes anything of its parent's loops."""
     one, _, _ = pair()
     await take(one)
 
@@ -591,8 +591,8 @@ async def test_a_forked_child_begins_under_other_names():
     assert 2 == (await usage_of(one)).in_flight
 
 
-def test_a_base_without_a_store_is_no_limiter():
-    """A subclass says how its store is opened."""
+def test_a_subclass_must_open_a_store():
+    """`SharedLimiter` itself, which cannot open a store, raises NotImplementedError."""
     with pytest.raises(NotImplementedError):
         asyncio.run(take(SharedLimiter()))
     assert "<SharedLimiter 100 per 60 s>" == repr(SharedLimiter())

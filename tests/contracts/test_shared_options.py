@@ -1,4 +1,4 @@
-"""Shared limiters: what they are made of, and what is refused before any I/O."""
+"""Creating shared limiters: valid arguments, and what is refused before any I/O."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ URLS = {
 
 @pytest.fixture(params=list(URLS), ids=lambda kind: kind.__name__)
 def make(request):
-    """Make a limiter that is never used."""
+    """Create a limiter that is never used."""
     return lambda *args, **options: request.param(URLS[request.param], *args, **options)
 
 
 @pytest.mark.parametrize(
     "options", [{"rate": (100, 60)}, {"burst": 101}, {"reserve": -1}, {"grace": -1}]
 )
-def test_a_nonsense_option_is_refused_by_name(make, options):
-    """What makes no sense is refused when the limiter is made."""
+def test_an_invalid_option_is_refused_by_name(make, options):
+    """An invalid option is refused when the limiter is created."""
     (name,) = options
 
     with pytest.raises(ConfigurationError, match=name):
@@ -38,7 +38,7 @@ def test_a_nonsense_option_is_refused_by_name(make, options):
 
 
 @pytest.mark.parametrize("key", ["", b"app", None])
-def test_a_key_that_is_none_is_refused(key):
+def test_an_invalid_key_is_refused(key):
     """A limiter in Redis needs a name for its key."""
     with pytest.raises(ConfigurationError, match="key must be a text, not"):
         RedisLimiter(URLS[RedisLimiter], key=key)
@@ -46,19 +46,19 @@ def test_a_key_that_is_none_is_refused(key):
 
 @pytest.mark.parametrize("table", ["", "Limit", "a b", "a.b.c", "x; --", "1st", None, b"t"])
 def test_a_table_that_needs_quotes_is_refused(table):
-    """A table's name goes into statements as it is."""
+    """The name of a table goes into statements unquoted."""
     with pytest.raises(ConfigurationError, match="table must be a name in lower case"):
         PostgresLimiter(URLS[PostgresLimiter], table=table)
 
 
 @pytest.mark.parametrize("table", ["t", "app.customersms_limit", "_2"])
-def test_a_plain_table_is_taken(table):
-    """Small letters, digits and a schema are fine."""
+def test_a_plain_table_is_accepted(table):
+    """Lower-case letters, digits and a schema are accepted."""
     assert PostgresLimiter(URLS[PostgresLimiter], table=table)
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", b"/tmp/x", None, 7])
-def test_a_path_that_is_none_is_refused(path):
+def test_an_invalid_path_is_refused(path):
     """A limiter in a file needs a path."""
     with pytest.raises(ConfigurationError, match="path must name a file"):
         FileLimiter(path)
@@ -73,8 +73,8 @@ def test_a_path_that_is_none_is_refused(path):
         ("redis://localhost?sokcet_timeout=3&password=4711", "the string given is none"),
     ],
 )
-def test_what_is_no_redis_is_refused(given, said):
-    """Neither a URL nor an asyncio client: it says what would be right, and shows no password."""
+def test_an_invalid_redis_is_refused(given, said):
+    """The error says what is valid (a URL or an asyncio client), and shows no password."""
     with pytest.raises(ConfigurationError, match=said) as caught:
         RedisLimiter(given)
 
@@ -91,8 +91,8 @@ def test_what_is_no_redis_is_refused(given, said):
         ("4711", "the string given is none"),
     ],
 )
-def test_what_is_no_database_is_refused(given, said):
-    """It says what would be right, and shows no password."""
+def test_an_invalid_database_is_refused(given, said):
+    """The error says what is valid, and shows no password."""
     with pytest.raises(ConfigurationError, match=said) as caught:
         PostgresLimiter(given)
 
@@ -100,8 +100,8 @@ def test_what_is_no_database_is_refused(given, said):
     assert "4711" not in str(caught.value)
 
 
-def test_it_shows_its_rate(make):
-    """Its repr and `rate` tell what is kept, and not where."""
+def test_its_repr_and_rate(make):
+    """The repr and `rate` show the limit, and the repr does not show the store's address."""
     limiter = make(Rate(20, per=1.5))
 
     assert f"<{type(limiter).__name__} 20 per 1.5 s>" == repr(limiter)
@@ -115,8 +115,8 @@ def test_it_shows_its_rate(make):
         ("postgres", "asyncpg", "customersms_async.postgres needs asyncpg: pip install"),
     ],
 )
-def test_it_says_which_extra_it_needs(module, needs, said):
-    """Without the driver, the import fails with the command that helps."""
+def test_the_error_names_the_extra(module, needs, said):
+    """Without the driver, the ImportError shows the command to install it."""
     program = f"import sys; sys.modules[{needs!r}] = None; import customersms_async.{module}"
     command = [sys.executable, "-c", program]
 
@@ -126,7 +126,7 @@ def test_it_says_which_extra_it_needs(module, needs, said):
     assert f"{said} 'customersms-async[{module}]'" in done.stderr
 
 
-def test_the_library_itself_needs_no_driver():
+def test_no_driver_is_imported_by_default():
     """Without a shared store, neither redis-py nor asyncpg is imported."""
     program = (
         "import sys, customersms_async; customersms_async.CustomerSMS;"
@@ -136,6 +136,6 @@ def test_the_library_itself_needs_no_driver():
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
 
 
-def test_closing_what_was_never_used_does_nothing(make):
-    """A limiter that nobody asked has no connection."""
+def test_closing_an_unused_limiter(make):
+    """An unused limiter has no connection to close."""
     asyncio.run(make().aclose())

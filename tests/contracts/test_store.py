@@ -1,4 +1,4 @@
-"""What every store keeps, on real servers: the contract of `Store`."""
+"""The contract of `Store`, on real servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stores() -> Iterator[Servers]:
 
 @pytest.fixture(params=KINDS)
 def open_anywhere(request, stores, tmp_path) -> OpenStore:
-    """Open stores that nobody closes."""
+    """Open stores that are not closed."""
     return opener(request.param, stores, tmp_path)
 
 
@@ -43,14 +43,14 @@ def store(open_store):
 
 
 async def write(store, value, account="a"):
-    """Replace the value, and return what the store then holds."""
+    """Replace the value, and return what the store then contains."""
     swap = await store.swap(account, await store.read(account), value)
     assert swap.done
     return swap.seen
 
 
 async def add_one(store, account="a"):
-    """Count, as many times as others come first; say whether it is certain that it was counted."""
+    """Increment the count, retrying as needed; return whether it certainly was incremented."""
     try:
         seen = await store.read(account)
         while True:
@@ -58,17 +58,17 @@ async def add_one(store, account="a"):
             if swap.done:
                 return True
             seen = swap.seen
-    except StoreAway:  # a busy machine may take longer than a store may
+    except StoreAway:  # on a busy machine, a call may take longer than its timeout
         return False
 
 
-async def test_an_account_that_was_never_written_has_no_value(store):
-    """What nobody wrote reads as None."""
+async def test_an_account_without_a_value(store):
+    """An account that was never written has the value None."""
     assert (await store.read("a")).value is None
 
 
-async def test_what_is_written_is_read_by_another_member(open_store):
-    """A value stands for all members, under one token."""
+async def test_a_value_is_read_by_another_member(open_store):
+    """All members read the same value with the same token."""
     written = await write(open_store(), b"one")
 
     seen = await open_store().read("a")
@@ -76,8 +76,8 @@ async def test_what_is_written_is_read_by_another_member(open_store):
     assert (b"one", written.token) == (seen.value, seen.token)
 
 
-async def test_of_two_swaps_on_one_base_the_second_is_refused(open_store):
-    """A swap on an old base changes nothing, and tells what is held instead."""
+async def test_the_second_swap_on_the_same_base_is_refused(open_store):
+    """A swap on an outdated base changes nothing, and returns the current value."""
     first, second = open_store(), open_store()
     base = await first.read("a")
     held = (await second.swap("a", base, b"two")).seen
@@ -88,8 +88,8 @@ async def test_of_two_swaps_on_one_base_the_second_is_refused(open_store):
     assert b"two" == (await first.read("a")).value
 
 
-async def test_a_swap_can_be_based_on_the_one_before(store):
-    """What a swap gives back is as good a base as a read."""
+async def test_a_swap_can_be_based_on_the_previous_one(store):
+    """The result of a swap can be the base of the next, like that of a read."""
     first = await write(store, b"one")
 
     second = await store.swap("a", first, b"two")
@@ -99,8 +99,8 @@ async def test_a_swap_can_be_based_on_the_one_before(store):
     assert b"three" == (await store.read("a")).value
 
 
-async def test_no_count_is_lost_among_members_at_once(open_store):
-    """Of swaps that race, each one that is carried out builds on all before it."""
+async def test_concurrent_swaps_lose_no_count(open_store):
+    """Of concurrent swaps, each successful one builds on all before it."""
     members = [open_store() for _ in range(4)]
 
     told = await asyncio.gather(*(add_one(member) for member in members for _ in range(10)))
@@ -108,8 +108,8 @@ async def test_no_count_is_lost_among_members_at_once(open_store):
     assert sum(told) <= int((await open_store().read("a")).value) <= 40
 
 
-async def test_the_same_value_written_again_is_another_value(store):
-    """A base does not become good again when its value comes back."""
+async def test_an_equal_value_written_again_has_another_token(store):
+    """A base does not become valid again when the same value is written again."""
     base = await write(store, b"one")
     await write(store, b"two")
     again = await write(store, b"one")
@@ -120,8 +120,8 @@ async def test_the_same_value_written_again_is_another_value(store):
     assert not swap.done
 
 
-async def test_accounts_do_not_touch_each_other(store):
-    """A swap of one account leaves the base of another one good."""
+async def test_accounts_are_independent(store):
+    """A swap of one account leaves the base of another valid."""
     base = await write(store, b"one", "a")
     await write(store, b"two", "b")
 
@@ -130,8 +130,8 @@ async def test_accounts_do_not_touch_each_other(store):
 
 
 @pytest.mark.parametrize("account", ["run", ":run", "", "å ' \" ; --", "x" * 200])
-async def test_any_text_names_an_account(store, account):
-    """No name stands for something else inside the store."""
+async def test_any_text_can_name_an_account(store, account):
+    """No name has a special meaning in the store."""
     before = await store.read("other")
     await write(store, b"one", account)
 
@@ -141,14 +141,14 @@ async def test_any_text_names_an_account(store, account):
 
 
 @pytest.mark.parametrize("value", [b"", b"\x00\xff\r\n'", bytes(300_000)])
-async def test_a_value_is_any_bytes(store, value):
-    """What comes back is what was written, byte for byte."""
+async def test_a_value_can_be_any_bytes(store, value):
+    """A value is returned as it was written, byte for byte."""
     await write(store, value)
 
     assert value == (await store.read("a")).value
 
 
-async def test_a_swap_that_comes_too_late_is_refused(store):
+async def test_a_late_swap_is_refused(store):
     """With *within*, a swap that reaches the store later changes nothing."""
     base = await write(store, b"one")
     await asyncio.sleep(0.02)
@@ -159,15 +159,15 @@ async def test_a_swap_that_comes_too_late_is_refused(store):
 
 
 @pytest.mark.parametrize("within", [10, None])
-async def test_a_swap_in_time_is_carried_out(store, within):
-    """A swap within its time, or without one, is carried out."""
+async def test_a_swap_in_time_is_accepted(store, within):
+    """A swap within its time, or without a time, is carried out."""
     base = await write(store, b"one")
 
     assert (await store.swap("a", base, b"two", within=within)).done
 
 
 async def test_a_swap_from_before_the_clock_stepped_back_is_refused(store):
-    """With *within*, a base that lies ahead of the store's clock is of no use."""
+    """With *within*, a base whose time is ahead of the store's clock is refused."""
     base = await write(store, b"one")
     ahead = evolve(base, now=base.now + 5)
 
@@ -175,7 +175,7 @@ async def test_a_swap_from_before_the_clock_stepped_back_is_refused(store):
 
 
 async def test_a_base_of_another_run_is_refused(store):
-    """A store that lost its memory takes no swap that builds on it, even if the token is back."""
+    """A store that was restarted refuses a swap based on an earlier run, even with equal tokens."""
     base = await write(store, b"one")
     last = "1" if base.run[-1] != "1" else "2"
 
@@ -184,8 +184,8 @@ async def test_a_base_of_another_run_is_refused(store):
     assert (False, base.run, b"one") == (swap.done, swap.seen.run, swap.seen.value)
 
 
-async def test_the_clock_goes_at_the_rate_of_ours(store):
-    """Between two reads lie as many seconds as here, give or take the time of the calls."""
+async def test_the_clock_runs_at_the_rate_of_ours(store):
+    """Between two reads, the store's clock advances by as much as the local one."""
     loop = asyncio.get_running_loop()
     sent = loop.time()
     first = await store.read("a")
@@ -198,7 +198,7 @@ async def test_the_clock_goes_at_the_rate_of_ours(store):
 
 
 async def test_all_members_and_accounts_share_one_run(open_store):
-    """A run and its beginning are the same for all, and the beginning is not in the future."""
+    """Run and its start are the same for all, and the start is not in the future."""
     first, second = open_store(), open_store()
     seen = [await first.read("a"), await second.read("b"), await write(first, b"one", "c")]
 
@@ -207,8 +207,8 @@ async def test_all_members_and_accounts_share_one_run(open_store):
     assert 0 < len(seen[0].run) <= 100
 
 
-async def test_calls_that_are_cancelled_leave_the_store_as_good_as_before(store):
-    """After calls that were cut short at any point, each answer still fits its question."""
+async def test_cancelled_calls_leave_the_store_usable(store):
+    """After calls that were cancelled at any point, each answer still matches its question."""
     for account in "abcd":
         await write(store, account.encode(), account)
     for turns in range(20):
@@ -224,8 +224,8 @@ async def test_calls_that_are_cancelled_leave_the_store_as_good_as_before(store)
     assert [b"a", b"b", b"c", b"d"] == [one.value for one in seen]
 
 
-async def test_hundreds_of_accounts_at_once_are_answered(store):
-    """Calls beyond those that may be under way wait for their turn, and none fails."""
+async def test_hundreds_of_calls_at_once(store):
+    """Calls above the maximum in flight wait for their turn, and none fails."""
     await asyncio.gather(*(write(store, b"%d" % i, f"account-{i}") for i in range(300)))
 
     seen = await asyncio.gather(*(store.read(f"account-{i}") for i in range(300)))
@@ -233,8 +233,8 @@ async def test_hundreds_of_accounts_at_once_are_answered(store):
     assert [b"%d" % i for i in range(300)] == [one.value for one in seen]
 
 
-async def test_a_store_is_closed_twice_without_harm(open_store):
-    """To close again does nothing, and what was written is there for the next one."""
+async def test_a_store_can_be_closed_twice(open_store):
+    """Closing twice does nothing, and the value is there when opened again."""
     store = open_store()
     await write(store, b"one")
     await store.aclose()
@@ -243,8 +243,8 @@ async def test_a_store_is_closed_twice_without_harm(open_store):
     assert b"one" == (await open_store().read("a")).value
 
 
-def test_a_value_outlasts_the_event_loop_that_wrote_it(open_anywhere):
-    """Each event loop opens the store anew, and all see one run and one value."""
+def test_a_value_survives_its_event_loop(open_anywhere):
+    """Each event loop opens the store again, and all see one run and one value."""
 
     async def count():
         store = open_anywhere()

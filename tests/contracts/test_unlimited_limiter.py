@@ -1,4 +1,4 @@
-"""The limiter that the fixture `sms_sandbox` gives to clients: no limit, but pauses that count."""
+"""The limiter that the fixture `sms_sandbox` gives to clients: no limit, but pauses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def take(limiter: UnlimitedLimiter, account: str = "one", **options: objec
 
 
 async def test_it_grants_at_once():
-    """A thousand slots are granted in one instant, ended or not, each with its own place."""
+    """A thousand slots are granted at once, ended or not, each with its own place."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     began_at = loop.time()
@@ -36,7 +36,7 @@ async def test_it_grants_at_once():
 
 
 async def test_a_refusal_pauses_the_account():
-    """After a refusal everyone on the account waits for its end, and nobody else does."""
+    """After a refusal, everyone on the account waits for the end of the pause, and nobody else."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     slot = await take(limiter)
@@ -51,8 +51,8 @@ async def test_a_refusal_pauses_the_account():
     assert slot.ticket == waited[1].ticket
 
 
-async def test_pauses_grow_until_a_request_is_accepted():
-    """Without a word from the gateway pauses last 1, 2, 4 … seconds, and 1 after an answer."""
+async def test_pauses_double_until_a_request_is_accepted():
+    """Pauses last 1, 2, 4 … seconds by default, and 1 after an acceptance."""
     limiter = limiter_of(asyncio.get_running_loop())
     pauses = [(await take(limiter)).refused(None) for _ in range(3)]
     (await take(limiter)).answered()
@@ -61,8 +61,8 @@ async def test_pauses_grow_until_a_request_is_accepted():
     assert [1.0, 2.0, 4.0, 1.0] == pytest.approx(pauses)
 
 
-async def test_a_pause_that_is_too_long():
-    """A caller with less patience than the pause is refused at once, and told how long it is."""
+async def test_a_pause_longer_than_the_patience():
+    """A caller with less patience than the pause is refused at once, with its length."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     began_at = loop.time()
@@ -75,7 +75,7 @@ async def test_a_pause_that_is_too_long():
 
 
 async def test_a_refusal_from_before_the_pause():
-    """A request that was granted before the pause began does not make the next one longer."""
+    """A request that was granted before the pause does not lengthen the next one."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     slots = [await take(limiter) for _ in range(2)]
@@ -87,8 +87,8 @@ async def test_a_refusal_from_before_the_pause():
     assert [1.0, 1.0, 2.0] == pytest.approx(pauses)
 
 
-async def test_a_pause_that_grows_while_it_is_waited_for():
-    """The patience of a caller counts from when it asked."""
+async def test_a_pause_that_grows_during_a_wait():
+    """The patience of a caller counts from its request, even if the pause grows."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     slots = [await take(limiter) for _ in range(2)]
@@ -100,8 +100,8 @@ async def test_a_pause_that_grows_while_it_is_waited_for():
         await waiting
 
 
-async def test_its_usage():
-    """It says what is in flight, who waits, and until when the account is paused."""
+async def test_usage():
+    """`usage` has slots in flight, waiters, and the end of the pause."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     await limiter.ready()
@@ -119,8 +119,8 @@ async def test_its_usage():
     assert (1, 0, None) == (after.in_flight, after.waiting, after.paused_until)
 
 
-async def test_advance_ends_a_pause():
-    """Moving the clock wakes those who wait, from any thread; what is left of it they wait for."""
+async def test_advance_shortens_a_pause():
+    """Advancing the clock, from any thread, shortens the wait by as much."""
     loop = asyncio.get_running_loop()
     limiter = limiter_of(loop)
     (await take(limiter)).refused(60.0)
@@ -136,8 +136,8 @@ async def test_advance_ends_a_pause():
     assert (1.0, 60.0) == pytest.approx((loop.time() - began_at, slot.waited))
 
 
-async def test_advance_beside_a_loop_that_was_closed():
-    """A caller whose loop was closed under it does not stop the clock from moving."""
+async def test_advance_after_a_loop_was_closed():
+    """A waiter whose loop was closed does not keep the clock from advancing."""
     limiter = UnlimitedLimiter(lambda: 0.0)
     (await take(limiter)).refused(60.0)
     left: list[asyncio.Task[object]] = []
@@ -158,7 +158,7 @@ async def test_advance_beside_a_loop_that_was_closed():
 
 
 async def test_a_cancelled_caller_leaves_nothing_behind():
-    """To be cancelled ends the wait at once, and moving the clock does not disturb it."""
+    """A cancelled caller stops waiting at once, and does not disturb a later advance."""
     limiter = limiter_of(asyncio.get_running_loop())
     (await take(limiter)).refused(60.0)
     waiting = asyncio.create_task(take(limiter))

@@ -1,4 +1,4 @@
-"""How generated cases are tried: no case has a deadline, since a busy machine would miss it."""
+"""Hypothesis settings for all generated cases: no deadline, since a busy machine would miss it."""
 
 from hypothesis import settings
 

@@ -1,4 +1,4 @@
-"""How long answers take: what is learnt, and what is kept free."""
+"""The estimate of how long answers take, and the time that is reserved for an answer."""
 
 import math
 
@@ -17,27 +17,27 @@ def learnt(*answers):
 
 @pytest.mark.parametrize(("within", "kept"), [(30, 0.25), (0.5, 0.25), (0.2, 0.1)])
 def test_before_the_first_answer(within, kept):
-    """A quarter of a second is kept free, and half of a shorter time."""
+    """Without any answer so far, 0.25 s is reserved, or half of a shorter timeout."""
     assert kept == AnswerTime().needed(within)
 
 
 def test_even_answers_need_little_more_than_they_take():
-    """Where answers all take the same, the estimate comes to it and a moment."""
+    """If every answer takes 0.3 s, little more than 0.3 s is reserved."""
     assert 0.35 == pytest.approx(learnt(*[0.3] * 60).needed(2), abs=0.01)
 
 
 def test_quick_answers_need_the_floor():
-    """Answers of milliseconds keep a quarter of a second free all the same."""
+    """If answers take milliseconds, 0.25 s is still reserved."""
     assert 0.25 == learnt(*[0.005] * 60).needed(2)
 
 
 def test_spread_answers_need_four_deviations():
-    """Answers of 0.2 and 0.4 s by turns: 0.3 s, and four times 0.1 s."""
+    """If answers alternate between 0.2 and 0.4 s, the mean plus four times 0.1 s is reserved."""
     assert 0.7 == pytest.approx(learnt(*[0.2, 0.4] * 60).needed(2), abs=0.1)
 
 
 def test_a_lost_answer_counts_half_as_long_again():
-    """What was not there after two seconds counts as three."""
+    """An answer that is missing after two seconds counts as one of three seconds."""
     known = learnt(*[0.3] * 60)
     known.lost(2)
 
@@ -46,7 +46,7 @@ def test_a_lost_answer_counts_half_as_long_again():
 
 
 def test_a_connection_lost_at_once_is_no_quick_answer():
-    """A lost answer never makes the estimate smaller."""
+    """A lost answer never lowers the estimate."""
     known = learnt(*[0.3] * 60)
     before = known.needed(2)
     known.lost(0.01)
@@ -55,7 +55,7 @@ def test_a_connection_lost_at_once_is_no_quick_answer():
 
 
 def test_an_answer_quicker_than_usual_makes_nothing_slower():
-    """After a slow first answer, as with a new connection, the estimate only falls."""
+    """After a slow first answer, as on a new connection, the estimate only falls."""
     known, needed = learnt(0.8), []
     for _ in range(20):
         needed.append(known.needed(9))
@@ -66,7 +66,7 @@ def test_an_answer_quicker_than_usual_makes_nothing_slower():
 
 
 def test_one_probe_at_a_time_and_account():
-    """A probe is let go where none of its account is under way, or that one's time is over."""
+    """An account gets a probe if it has none in flight, or if the time of that probe is over."""
     known = AnswerTime()
 
     first = known.begin_probe("ann", 10.0, 2.0)
@@ -88,19 +88,19 @@ def budget(within, answers=None, attempt=30.0):
 
 
 def test_a_bulk_run_has_all_the_time():
-    """Where there is no bound, nothing is kept free."""
+    """Without a time limit, nothing is reserved for the answer."""
     time = budget(math.inf)
 
     assert (math.inf, 0.0, True) == (time.patience(5.0), time.kept(), time.is_enough(5.0))
 
 
 def test_no_more_is_kept_than_an_attempt_may_take():
-    """An attempt ends by itself after its own time."""
+    """No more time is reserved than the timeout of one attempt."""
     assert 1.0 == budget(20.0, learnt(9.0), attempt=1.0).kept()
 
 
 def test_a_probe_ends_with_its_message():
-    """The next message may be a probe when the one before it has ended."""
+    """Once a probe's message has ended, the next message may be the probe."""
     known = learnt(9.0)
     one, other = budget(2.0, known), budget(2.0, known)
     first, during = one.patience(0.0), other.patience(0.0)

@@ -1,4 +1,4 @@
-"""The API key: what it shows of itself, and which values can be one."""
+"""The API key: how it is displayed, and which values are accepted."""
 
 import copy
 import pickle
@@ -16,7 +16,7 @@ CANARY = "cspro_canary_7f3a"
     "show", [str, repr, "{}".format, ascii, lambda key: f"{key!s}{key!r}{key}"]
 )
 def test_a_key_hides_itself(show):
-    """However a key is shown, its account is shown and the key is not."""
+    """Every way to display a key shows its account instead of the key."""
     key = ApiKey(CANARY)
 
     assert CANARY not in show(key)
@@ -24,37 +24,37 @@ def test_a_key_hides_itself(show):
 
 
 def test_a_key_has_no_variables_to_look_into():
-    """A crash reporter that looks into objects finds no dictionary with the key."""
+    """A crash reporter that inspects objects finds no `__dict__` with the key."""
     with pytest.raises(TypeError):
         vars(ApiKey(CANARY))
 
 
 @pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_key_is_not_pickled(way):
-    """A key does not travel into a queue or a cache."""
+    """A key cannot be pickled into a queue or a cache."""
     with pytest.raises(TypeError, match="cannot be pickled; create the client where"):
         way(ApiKey(CANARY))
 
 
 def test_a_key_is_revealed_on_request():
-    """The one place that writes the body gets the key as it was given."""
+    """The code that writes the body gets the key unchanged."""
     assert CANARY == ApiKey(CANARY).reveal()
 
 
 def test_an_echoed_key_is_cut_out_of_an_answer():
-    """Wherever an answer echoes the key, in whatever field, it is cut out before it is read."""
+    """A key that an answer echoes, in any field, is removed before the answer is parsed."""
     answer = f'{{"code": "{CANARY}", "error": "no {CANARY}"}}'.encode()
 
     assert b'{"code": "[hidden]", "error": "no [hidden]"}' == ApiKey(CANARY).hide_in(answer)
 
 
 def test_a_key_as_short_as_a_word_changes_no_answer():
-    """A key of a few letters, as tests have, may be part of an answer's own words."""
+    """A key of a few letters, as used in tests, does not alter words of an answer."""
     assert b'{"success": true}' == ApiKey("success").hide_in(b'{"success": true}')
 
 
 def test_keys_are_compared_by_value():
-    """Two clients with one key share an account; another key is another account."""
+    """Clients with equal keys share an account; a different key is a different account."""
     assert ApiKey(CANARY) == ApiKey(CANARY)
     assert hash(ApiKey(CANARY)) == hash(ApiKey(CANARY))
     assert ApiKey(CANARY).account == ApiKey(CANARY).account
@@ -64,7 +64,7 @@ def test_keys_are_compared_by_value():
 
 
 def test_the_account_is_a_short_hash():
-    """An account is named by twelve hexadecimal digits."""
+    """The account is a hash of twelve hexadecimal digits."""
     assert re.fullmatch("[0-9a-f]{12}", ApiKey(CANARY).account)
 
 
@@ -94,8 +94,8 @@ def test_the_account_is_a_short_hash():
         ("\ud800" + CANARY, "must be printable ASCII"),
     ],
 )
-def test_a_key_that_cannot_be_one(value, problem):
-    """A value that can be no key is refused by name, and not shown."""
+def test_an_invalid_key_is_refused(value, problem):
+    """A value that cannot be a key is refused by name, and not shown."""
     refused = read_key(value)
 
     assert isinstance(refused, ConfigurationError)
@@ -105,8 +105,8 @@ def test_a_key_that_cannot_be_one(value, problem):
 
 
 @pytest.mark.parametrize("value", [CANARY, "a$b", "50%", "it's", "<", "{x}"])
-def test_a_key_that_can_be_one(value):
-    """A key is taken as it is."""
+def test_a_valid_key_is_accepted(value):
+    """A valid key is accepted unchanged."""
     key = read_key(value)
 
     assert isinstance(key, ApiKey)
@@ -114,5 +114,5 @@ def test_a_key_that_can_be_one(value):
 
 
 def test_a_variable_that_cannot_be_a_key_is_named():
-    """The error names where the value came from."""
+    """The error for an invalid key names the variable that it came from."""
     assert str(read_key("'x'", "CUSTOMERSMS_API_KEY")).startswith("CUSTOMERSMS_API_KEY has quotes")

@@ -1,4 +1,4 @@
-"""The gateway's language: requests as bytes, and bytes as answers."""
+"""The gateway's protocol: requests encoded to bytes, and answers decoded from bytes."""
 
 import json
 import string
@@ -34,14 +34,14 @@ class Markup(str):  # what template engines hand out
 
 
 def test_one_number_is_a_string():
-    """A single number travels as a string, byte for byte as documented."""
+    """A single number is sent as a string, byte for byte as documented."""
     body = encode_request(KEY, ANN, "We open at nine")
 
     assert b'{"api_key":"cspro_canary","phone":"+12125551234","message":"We open at nine"}' == body
 
 
 def test_several_numbers_are_an_array():
-    """Several numbers travel as an array, in their order, also where it is only one."""
+    """A list of numbers is sent as an array in input order, even a list of one."""
     body = encode_request(KEY, [ANN, "+13235554567"], "Hi")
 
     assert (
@@ -53,12 +53,12 @@ def test_several_numbers_are_an_array():
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 @example('"quotes" \\ and \x00\x1f\u2028 😀')
 def test_any_text_arrives_as_it_was(text):
-    """Whatever the text holds, the gateway decodes the same text."""
+    """The gateway decodes exactly the text that was encoded, for any text."""
     assert text == json.loads(encode_request(KEY, ANN, text))["message"]
 
 
 def test_subclasses_of_str_are_sent_too():
-    """A text from a template engine and a number from an enumeration are strings."""
+    """A text from a template engine and a number from an enum are sent as plain strings."""
     body = encode_request(KEY, [Markup(ANN)], Markup("We open at nine"))
 
     assert encode_request(KEY, [ANN], "We open at nine") == body
@@ -66,7 +66,7 @@ def test_subclasses_of_str_are_sent_too():
 
 @pytest.mark.parametrize("text", ["x", " x ", "\n.", "ünï 😀", "\u200b", "x" * 100_000])
 def test_a_text_that_can_be_sent(text):
-    """A text with anything but white space in it is taken, unchanged."""
+    """A text with any character other than white space is accepted unchanged."""
     assert text == check_text(text)
 
 
@@ -85,7 +85,7 @@ def test_a_text_that_can_be_sent(text):
     ],
 )
 def test_a_text_that_cannot_be_sent(text, said):
-    """A text that is none, is empty or cannot be encoded is refused with what would be right."""
+    """A text of the wrong type, empty or not encodable is refused with a hint at what is valid."""
     with pytest.raises(InvalidMessage) as caught:
         check_text(text)
 
@@ -112,8 +112,8 @@ def entries(answer):
 
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 429, 500, 503])
-def test_the_body_speaks_whatever_the_status(status):
-    """Where the body says what became of each number, the status says nothing."""
+def test_entries_count_whatever_the_status(status):
+    """If the body has an entry per number, the HTTP status is ignored."""
     answer = read(status, success=True, results=[entry(message_id="msg_1")], remaining_credits=98)
 
     assert [(ANN, True, "msg_1", None, None)] == entries(answer)
@@ -122,7 +122,7 @@ def test_the_body_speaks_whatever_the_status(status):
 
 @pytest.mark.parametrize("status", [200, 400, 401, 402, 408, 500, 503])
 def test_a_refusal_whatever_the_status(status):
-    """A refusal object is a refusal, whatever the status; its word is made upper case."""
+    """A refusal object is a refusal with any HTTP status; its code is converted to upper case."""
     answer = read(
         status, success=False, error="No credits", code="insufficient-credits", remaining_credits=0
     )
@@ -130,14 +130,14 @@ def test_a_refusal_whatever_the_status(status):
     assert Refused("INSUFFICIENT_CREDITS", "No credits", 0) == answer
 
 
-def test_a_refusal_without_a_word():
-    """A refusal may come without code and text."""
+def test_a_refusal_without_a_code():
+    """A refusal may lack both the code and the error text."""
     assert Refused("REJECTED") == read(success=False)
 
 
 @pytest.mark.parametrize("results", [[], {}, None, "", "none", 0])
 def test_a_refusal_with_no_results(results):
-    """Results that are none do not change a refusal."""
+    """A refusal is still a refusal if `results` is empty or of a wrong type."""
     assert Refused("NO") == read(success=False, code="no", results=results)
 
 
@@ -165,7 +165,7 @@ def test_a_refusal_with_no_results(results):
     ],
 )
 def test_a_refusal_for_the_rate(fields):
-    """A refusal whose word or text speaks of the rate was turned away, whatever the status."""
+    """A refusal whose code or text is about the rate is rate-limited, with any HTTP status."""
     for status in (200, 403, 503):
         answer = read(status, success=False, **fields)
 
@@ -184,8 +184,8 @@ def test_a_refusal_for_the_rate(fields):
         {"code": "EXCHANGE_RATE_LIMIT"},
     ],
 )
-def test_what_we_sent_is_no_refusal_for_the_rate(fields, status):
-    """A code decides, and what the message itself says proves nothing where an error echoes it."""
+def test_an_echo_of_the_message_is_no_refusal_for_the_rate(fields, status):
+    """The code decides, and words of the message that an error text echoes are ignored."""
     sent = "Our rate limits and exchange-rate limits: too many requests"
     answer = read_answer(status, body(success=False, **fields), (429,), sent)
 
@@ -204,7 +204,7 @@ def test_what_we_sent_is_no_refusal_for_the_rate(fields, status):
     ],
 )
 def test_a_status_for_the_rate_does_not_overrule_the_code(fields, code):
-    """A refusal for the key or for credit is one, also with a 429."""
+    """A refusal about the key or credits keeps its meaning even with status 429."""
     answer = read(429, success=False, **fields)
 
     assert isinstance(answer, Refused)
@@ -212,7 +212,7 @@ def test_a_status_for_the_rate_does_not_overrule_the_code(fields, code):
 
 
 def test_a_refusal_with_429():
-    """Any refusal object with a status for the rate was turned away; it keeps its word."""
+    """A refusal object with status 429 counts as rate-limited and keeps its code."""
     assert TurnedAway("SLOW_DOWN", "Slow down") == read(
         429, success=False, code="SLOW_DOWN", error="Slow down"
     )
@@ -220,19 +220,19 @@ def test_a_refusal_with_429():
 
 @pytest.mark.parametrize("text", [b"", b"<html>Too fast</html>", b"{}", b"null", b"\xff"])
 def test_a_bare_429(text):
-    """A 429 without a readable answer was turned away."""
+    """A 429 without a readable answer counts as rate-limited."""
     assert TurnedAway("HTTP_429") == read_answer(429, text)
 
 
 def test_a_status_for_the_rate_may_be_named():
-    """A bare 503 is unreadable, unless the caller says that it is the limiter's."""
+    """A bare 503 is unreadable unless the caller lists 503 as a rate limit status."""
     assert isinstance(read_answer(503, b""), Unreadable)
     assert TurnedAway("HTTP_503") == read_answer(503, b"", (429, 503))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 451, 499])
 def test_a_bare_refusal(status):
-    """A client error without a readable answer refused the whole request."""
+    """A 4xx status without a readable answer refuses the whole request."""
     answer = read_answer(status, b"<h1>No</h1>")
 
     assert Refused(f"HTTP_{status}", f"HTTP status {status} without a readable answer") == answer
@@ -240,7 +240,7 @@ def test_a_bare_refusal(status):
 
 @pytest.mark.parametrize("status", [200, 204, 301, 307, 408, 500, 502, 503, 504, 599])
 def test_a_status_that_proves_nothing(status):
-    """Any other status without a readable answer proves nothing; the body is not quoted."""
+    """Any other status without a readable answer proves nothing, and the body is not quoted."""
     answer = read_answer(status, b"canary")
 
     assert Unreadable(f"HTTP status {status}, 6 bytes that are no answer as documented") == answer
@@ -262,20 +262,20 @@ def test_a_status_that_proves_nothing(status):
         {"success": False, "results": {"+12125551234": True}},
     ],
 )
-def test_a_yes_without_a_number(status, fields):
-    """What speaks of sent numbers and names none is unknown, so that no status has it repeated."""
+def test_a_success_without_numbers(status, fields):
+    """An answer that reports sends but names no number is unreadable, so nothing is repeated."""
     assert isinstance(read(status, **fields), Unreadable)
 
 
 @pytest.mark.parametrize("sends", [0, "0", "", None, False])
 def test_a_refusal_that_counts_no_sends(sends):
-    """A refusal that counts no sends, in whatever type, is a refusal."""
+    """A refusal with zero `successful_sends`, of any type, is a refusal."""
     assert Refused("NO") == read(success=False, code="NO", successful_sends=sends)
 
 
 @pytest.mark.parametrize("results", [[], {}, None, "none", [1], [{"phone": ANN}]])
-def test_a_yes_with_results_that_name_nobody(results):
-    """Carried out, with nobody named: each number is looked for, and found missing."""
+def test_a_success_with_results_that_name_nobody(results):
+    """A success whose results name no number is an answer without entries."""
     answer = read(success=True, results=results)
 
     assert [] == entries(answer)
@@ -306,7 +306,7 @@ def test_a_yes_with_results_that_name_nobody(results):
     ],
 )
 def test_loose_types(given_entry, kept):
-    """Only number and success decide; any other field of a wrong type counts as absent."""
+    """Only `phone` and `success` must be valid; other fields of a wrong type count as absent."""
     assert [kept] == entries(read(success=True, results=[given_entry]))
 
 
@@ -330,15 +330,15 @@ def test_loose_types(given_entry, kept):
         [ANN, True],
     ],
 )
-def test_an_entry_that_says_nothing(bad):
-    """An entry without a clear number and a clear yes or no is passed over; the others count."""
+def test_an_unusable_entry(bad):
+    """An entry without a valid number and a clear `success` is skipped; the others count."""
     answer = read(success=True, results=[bad, entry("+13235554567")])
 
     assert ["+13235554567"] == [e.phone for e in answer.entries]
 
 
 def test_results_as_an_object():
-    """Results may be an object, with places, names or the numbers themselves as keys."""
+    """`results` may be an object keyed by position, name or number."""
     answer = read(
         success=True,
         results={
@@ -371,7 +371,7 @@ def test_results_as_an_object():
     ],
 )
 def test_a_balance_of_any_numeric_type(balance, amount):
-    """A balance is read whatever numeric type it has, and rounded down to whole credits."""
+    """A balance of any numeric type is read, and rounded down to whole credits."""
     one = {"success": True, "results": [entry()], "remaining_credits": balance}
     refusal = {"success": False, "code": "NO", "remaining_credits": balance}
 
@@ -401,8 +401,8 @@ def test_a_balance_of_any_numeric_type(balance, amount):
         *(1e300, 10**15, 10**400, "9" * 5_000),
     ],
 )
-def test_a_balance_that_is_none(balance):
-    """What is no number, or reads differently in two countries, is absent and spoils nothing."""
+def test_an_unusable_balance(balance):
+    """A balance that is no number, or an ambiguous one, is ignored; the rest of it counts."""
     answer = read(success=True, results=[entry()], remaining_credits=balance)
 
     assert [ANN] == [e.phone for e in answer.entries]
@@ -412,7 +412,7 @@ def test_a_balance_that_is_none(balance):
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 5_000])
 @pytest.mark.parametrize("name", ["remaining_credits", "total_numbers", "more"])
 def test_numbers_beyond_any_type(name, number):
-    """A number that is too large for its type spoils nothing beside it."""
+    """A number that is too large for its type does not invalidate the rest of the answer."""
     text = f'{{"success": 1, "results": [{json.dumps(entry())}], "{name}": {number}}}'
 
     answer = read_answer(200, text.encode())
@@ -429,7 +429,7 @@ ANSWER = body(success=True, results=[entry(message_id="msg_1")], remaining_credi
 )
 @pytest.mark.parametrize("after", [b"", b"\r\n \n"])
 def test_marks_around_an_answer(before, after):
-    """A byte-order mark and white space around the object change nothing."""
+    """A byte-order mark and white space around the object are ignored."""
     answer = read_answer(200, before + ANSWER + after)
 
     assert [ANN] == [e.phone for e in answer.entries]
@@ -449,7 +449,7 @@ NOTICES = [
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf\xef\xbb\xbf", *NOTICES])
 @pytest.mark.parametrize("after", [b"", *NOTICES])
 def test_an_answer_amid_text(before, after):
-    """A complete answer between notices is read, and marked as standing amid text."""
+    """A complete answer between PHP notices is read, and flagged as surrounded by text."""
     answer = read_answer(200, before + ANSWER + after)
 
     assert [ANN] == [e.phone for e in answer.entries]
@@ -458,7 +458,7 @@ def test_an_answer_amid_text(before, after):
 
 @pytest.mark.parametrize("after", NOTICES)
 def test_an_answer_before_text(after):
-    """A complete answer is read whatever is printed after it."""
+    """A complete answer is read even if text follows it."""
     answer = read_answer(200, ANSWER + after)
 
     assert [ANN] == [e.phone for e in answer.entries]
@@ -466,7 +466,7 @@ def test_an_answer_before_text(after):
 
 
 def test_several_answers_count_together():
-    """Where a body holds two answers, what each of them says of a number counts."""
+    """If a body holds two answers, the entries of both count."""
     no = body(success=True, results=[entry(success=False)])
     answer = read_answer(200, ANSWER + b"\n" + no)
 
@@ -489,17 +489,17 @@ def test_several_answers_count_together():
     ],
 )
 def test_no_complete_answer(spoilt):
-    """What is cut, wrapped or buried is no answer."""
+    """An answer that is truncated, wrapped or nested is not recognised."""
     assert isinstance(read_answer(200, spoilt), Unreadable)
 
 
 def test_a_cut_answer_is_never_repeated():
-    """What is left of an answer speaks of numbers, so that no status has them sent again."""
+    """A truncated answer that names numbers is unreadable, so no status causes a repeat."""
     assert isinstance(read_answer(429, ANSWER[:-1]), Unreadable)
 
 
 def test_a_refusal_amid_text_proves_nothing():
-    """Only an answer that names numbers is believed amid text."""
+    """Amid other text, only an answer that names numbers is accepted."""
     refusal = body(success=False, code="NO")
 
     assert isinstance(read_answer(200, b"Notice: x\n" + refusal), Unreadable)
@@ -507,8 +507,8 @@ def test_a_refusal_amid_text_proves_nothing():
 
 
 @pytest.mark.parametrize("field", ["x", "error", "message_id"])
-def test_bytes_that_are_no_utf_8(field):
-    """A Latin-1 letter in a text does not make the whole batch unknown."""
+def test_bytes_that_are_not_utf_8(field):
+    """A Latin-1 letter in one field does not make the whole batch unknown."""
     text = body(success=True, results=[entry(**{field: "?"})]).replace(b"?", b"\xe9")
 
     answer = read_answer(200, text)
@@ -517,8 +517,8 @@ def test_bytes_that_are_no_utf_8(field):
     assert not answer.amid_text
 
 
-def test_nothing_shows_the_entries():
-    """What is shown of an answer holds no number."""
+def test_the_repr_shows_no_entries():
+    """The repr of an answer contains no number."""
     assert ANN[1:] not in repr(read_answer(200, ANSWER))
 
 
@@ -561,13 +561,13 @@ STATUSES = st.sampled_from([200, 302, 400, 408, 429, 500])
 @example(200, b'{"success":false,"error":"\xff"}')
 @example(200, b"\xff{")
 def test_any_bytes(status, junk):
-    """Arbitrary bytes never raise, and are no answer by numbers."""
+    """Arbitrary bytes never raise, and never yield entries."""
     assert not isinstance(read_answer(status, junk), Answered)
 
 
 @given(STATUSES, st.integers(0, len(ANSWER) - 1))
 def test_any_cut(status, length):
-    """An answer that was cut anywhere is no answer by numbers."""
+    """An answer that is truncated at any byte yields no entries."""
     assert not isinstance(read_answer(status, ANSWER[:length]), Answered)
 
 
@@ -575,7 +575,7 @@ def test_any_cut(status, length):
 @example(200, {"success": True, "results": [{"phone": ANN, "success": True}]})
 @example(200, {"results": {ANN: {"success": 1}}})
 def test_any_json(status, value):
-    """Arbitrary JSON never raises; it answers by numbers only where the shape is there."""
+    """Arbitrary JSON never raises, and yields entries only if it has the documented shape."""
     answer = read_answer(status, json.dumps(value).encode())
 
     has_shape = isinstance(value, dict) and (speaks(value) or says_yes(value))
@@ -633,7 +633,7 @@ DOCUMENTED = st.fixed_dictionaries(
 
 @given(DOCUMENTED)
 def test_both_readers_agree(value):
-    """A documented answer means the same to the strict reader and, behind a mark, to the other."""
+    """The strict parser and the lenient one behind a mark read a documented answer alike."""
     plain = json.dumps(value).encode()
     strict, lenient = read_answer(200, plain), read_answer(200, b"\xef\xbb\xbf" + plain)
 
@@ -641,11 +641,11 @@ def test_both_readers_agree(value):
     assert not lenient.amid_text
 
 
-# --- Odd answers ----------------------------------------------------------------------------------
+# --- Unusual answers -----------------------------------------------------------------------------
 
 
-def test_a_refusal_without_a_word_has_that_of_its_status():
-    """A refusal without a code, whose text says nothing known, is named by its HTTP status."""
+def test_a_refusal_without_a_code_is_named_by_its_status():
+    """A refusal without a code, whose text is not recognised, is named by its HTTP status."""
     body = b'{"success": false, "error": "No"}'
 
     assert "HTTP_401" == read_answer(401, body).code
@@ -653,22 +653,22 @@ def test_a_refusal_without_a_word_has_that_of_its_status():
 
 
 def test_the_script_of_a_page_is_no_answer():
-    """What a page's script has in braces does not speak of numbers."""
+    """Braces in the script of an HTML page are not taken for an answer."""
     page = b'<html><script>var state = {"success": true};</script>Not found</html>'
 
     assert "HTTP_404" == read_answer(404, page).code
 
 
 def test_text_before_an_answer_that_names_nobody():
-    """What speaks of numbers and names none is unknown behind text too, whatever the status."""
+    """Text followed by an answer that reports sends without numbers is unknown with any status."""
     answer = b'<b>Notice</b>: x\n{"success": true, "successful_sends": 1}'
 
     assert isinstance(read_answer(429, answer), Unreadable)
 
 
 @pytest.mark.parametrize("half", [r"\ud800", r"\udc00", r"a\ud800b", r"\ud83d\ude00 \udfff"])
-def test_half_a_character_costs_no_batch(half):
-    """A text that no decoder takes is mended; the rest of the answer stands."""
+def test_a_lone_surrogate_costs_no_batch(half):
+    """A lone surrogate in one field is replaced; the rest of the answer counts."""
     entry = f'{{"phone": "+12125550123", "success": true, "message_id": "{half}"}}'
     answer = read_answer(200, f'{{"success": true, "results": [{entry}]}}'.encode())
 

@@ -1,4 +1,4 @@
-"""The columns of a report against a plain list, and what they weigh."""
+"""The columns of a report, against a plain list; and how much memory they take."""
 
 import pickle
 import sys
@@ -35,7 +35,7 @@ NUMBERS = st.integers(1_000_000, 999_999_999_999_999)
 
 @define
 class Line:
-    """What the model keeps of a number: everything, in an object."""
+    """The model's record of one number: an object with all its fields."""
 
     phone: str
     verdict: Verdict = PENDING
@@ -58,7 +58,7 @@ class Line:
 
 
 class Model(RuleBasedStateMachine):
-    """Numbers come in input order and get their fates by requests, in any order."""
+    """Numbers are added in input order and get their fates request by request, in any order."""
 
     def __init__(self):
         super().__init__()
@@ -99,7 +99,7 @@ class Model(RuleBasedStateMachine):
             line.request = request
 
     def some_pending(self, data):
-        """Take a run of lines as a whole, or single ones."""
+        """Take a contiguous range of lines, or a set of single ones."""
         pending = [index for index, line in enumerate(self.lines) if line.pending]
         if data.draw(st.booleans()):
             first = last = data.draw(st.sampled_from(pending))
@@ -130,13 +130,13 @@ class Model(RuleBasedStateMachine):
 
 
 def test_against_a_model():
-    """Whatever is read and decided in any order, columns and a list of lines say the same."""
+    """Columns agree with a list of lines, whatever the order of reading and deciding."""
     run_state_machine_as_test(Model, settings=settings(max_examples=40, stateful_step_count=20))
 
 
 @pytest.mark.parametrize("odd", ["ünï", "a\0b", "", None])
-def test_an_odd_id_among_plain_ones(odd):
-    """A message id of any sort is kept beside plain ones of the same request."""
+def test_an_unusual_id_among_plain_ones(odd):
+    """Any message id is kept, even beside plain ones of the same request."""
     columns = Columns()
     columns.extend([1_000_000, 1_000_001, 1_000_002])
     columns.decide(range(3), SENT, ["msg_1", odd, "msg_3"])
@@ -144,8 +144,8 @@ def test_an_odd_id_among_plain_ones(odd):
     assert ["msg_1", odd or None, "msg_3"] == [columns.row(n).message_id for n in range(3)]
 
 
-def test_more_verdicts_than_a_column_can_count():
-    """A gateway that writes a text of its own for each of 70,000 numbers loses none of them."""
+def test_more_verdicts_than_a_column_can_index():
+    """No verdict is lost if 70,000 numbers each have a different error text."""
     count = 70_000
     columns = Columns()
     columns.extend(range(1_000_000, 1_000_000 + count))
@@ -158,7 +158,7 @@ def test_more_verdicts_than_a_column_can_count():
 
 
 def test_a_late_verdict_for_a_whole_request():
-    """A verdict beyond those that a column can count is kept for a whole request too."""
+    """Once the column's index is exhausted, a verdict for a whole request is still kept."""
     columns = Columns()
     columns.extend(range(1_000_000, 1_070_000))
     columns.decide(range(65_535), [Verdict(Status.REJECTED, "X", str(n)) for n in range(65_535)])
@@ -178,7 +178,7 @@ def test_a_late_verdict_for_a_whole_request():
     ids=["documented", "half of them without"],
 )
 def test_weight(ids, by_request):
-    """A million numbers weigh at most 24 bytes each, beside their message ids."""
+    """A million numbers take at most 24 bytes each, plus their message ids."""
     columns, count = Columns(), 1_000_000
     numbers = list(range(12_000_000_000, 12_000_000_100))
     for request in range(count // 100):
@@ -193,8 +193,8 @@ def test_weight(ids, by_request):
     assert ids[-1] == columns.row(count - 1).message_id
 
 
-def test_a_verdict_for_each_must_be_there():
-    """A list of verdicts or ids that is shorter than the request is a fault, not a gap."""
+def test_too_few_verdicts_or_ids_are_an_error():
+    """A list of verdicts or ids that is shorter than the request raises ValueError."""
     columns = Columns()
     columns.extend([1_000_000, 1_000_001])
 

@@ -1,4 +1,4 @@
-"""What the deliveries of an account share, and what each gives back."""
+"""The state that all deliveries of an account share, and their results."""
 
 import pytest
 
@@ -43,29 +43,29 @@ def context(request_timeout=None):
 
 @pytest.mark.parametrize(("numbers", "seconds"), [(1, 30.0), (2, 30.5), (100, 79.5)])
 def test_time_for_an_attempt(numbers, seconds):
-    """An attempt has 30 seconds, and half a second more for each further number."""
+    """An attempt has 30 seconds, plus half a second for each number after the first."""
     assert seconds == context().timeout_for(numbers)
 
 
 def test_time_for_an_attempt_may_be_set():
-    """A time that the caller sets holds for any number of numbers."""
+    """A timeout set by the caller applies to requests with any number of numbers."""
     assert 7.0 == context(request_timeout=7.0).timeout_for(100)
 
 
 def test_attempts_are_numbered_from_one():
-    """Attempts are numbered by their context, so that 0 is free to mean none."""
+    """Attempts of a context are numbered from 1; 0 means none."""
     numbers = context().numbers
 
     assert [1, 2, 3] == [next(numbers) for _ in range(3)]
 
 
 def test_the_key_is_not_shown():
-    """What is shown of a context holds no key."""
+    """The repr of a context does not contain the key."""
     assert "canary" not in repr(context())
 
 
 def test_one_verdict():
-    """A verdict about the whole request is each number's."""
+    """A verdict about the whole request applies to each of its numbers."""
     delivered = DeliveryResult(LOST)
 
     assert LOST == delivered.whole == delivered.first
@@ -74,7 +74,7 @@ def test_one_verdict():
 
 
 def test_a_verdict_for_each():
-    """Where each number has its own verdict, there is none about the whole."""
+    """If each number has its own verdict, there is none for the whole request."""
     delivered = DeliveryResult([SENT, LOST, BLOCKED, SENT])
 
     assert delivered.whole is None
@@ -84,7 +84,7 @@ def test_a_verdict_for_each():
 
 
 def test_all_unknown():
-    """A request of whose numbers none is known of is unknown as a whole."""
+    """A request is unknown as a whole if the fates of all its numbers are unknown."""
     assert DeliveryResult([LOST, LOST]).is_unknown
 
 
@@ -108,7 +108,7 @@ def test_all_unknown():
     ],
 )
 def test_the_error_of_a_single_message(verdict, kind):
-    """The error that `send` raises has the class, the status and the word of the fate."""
+    """The error that `send` raises has the class, status and code of the fate."""
     exc = DeliveryResult(verdict).error(ANN)
 
     assert kind is type(exc)
@@ -121,7 +121,7 @@ def test_the_error_of_a_single_message(verdict, kind):
 
 
 def test_how_long_the_pause_lasts():
-    """A refusal for the rate says how long to wait."""
+    """The error for a rate limit says how long to wait."""
     verdict = Verdict(Status.NOT_SENT, codes.RATE_LIMITED)
 
     assert 12.5 == DeliveryResult(verdict, retry_after=12.5).error(ANN).retry_after

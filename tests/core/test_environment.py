@@ -1,4 +1,4 @@
-"""Key and endpoint: what is given, what is not, and what the environment says."""
+"""Key and endpoint: from arguments, and from environment variables if none are given."""
 
 import copy
 import pickle
@@ -10,12 +10,12 @@ from customersms_async._environment import find_endpoint, find_key
 
 
 def endpoint_of(setting: str | None) -> str | NotGiven:
-    """Settings pass on what they have, with types."""
+    """Return a setting with the type that an application would declare for it."""
     return setting or NOT_GIVEN
 
 
 def test_not_given_reads_the_environment(monkeypatch):
-    """An argument that is `NOT_GIVEN` is as good as left out."""
+    """Passing `NOT_GIVEN` is the same as leaving out the argument."""
     monkeypatch.setenv("CUSTOMERSMS_API_KEY", "cspro_canary")
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "https://gateway.test/api")
 
@@ -27,8 +27,8 @@ def test_not_given_reads_the_environment(monkeypatch):
 
 
 @pytest.mark.parametrize("endpoint", [None, ""])
-def test_an_endpoint_that_is_none_never_falls_back(monkeypatch, endpoint):
-    """A given endpoint that is None or empty is refused, whatever stands in the environment."""
+def test_an_empty_endpoint_never_falls_back(monkeypatch, endpoint):
+    """An endpoint of None or "" is refused, whatever the environment says."""
     monkeypatch.setenv("CUSTOMERSMS_ENDPOINT", "https://gateway.test/api")
 
     with pytest.raises(ConfigurationError, match="endpoint"):
@@ -36,13 +36,13 @@ def test_an_endpoint_that_is_none_never_falls_back(monkeypatch, endpoint):
 
 
 def test_the_error_says_what_to_give_instead_of_none():
-    """None is refused with the way to say "not given"."""
+    """The error for None says how to leave the endpoint out."""
     with pytest.raises(ConfigurationError, match="or NOT_GIVEN to read CUSTOMERSMS_ENDPOINT"):
         find_endpoint(None)
 
 
 def test_a_variable_with_quotes_is_named(monkeypatch):
-    """A variable that an env file spoilt is named, and its value is not shown."""
+    """A variable with quotes around its value is named, and the value is not shown."""
     monkeypatch.setenv("CUSTOMERSMS_API_KEY", '"cspro_canary"')
 
     said = str(find_key(NOT_GIVEN))
@@ -52,7 +52,7 @@ def test_a_variable_with_quotes_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_there_is_one_of_it(way):
-    """A copy is the same value, and is shown by its name."""
+def test_not_given_is_a_singleton(way):
+    """Copies of `NOT_GIVEN` are the same object, and its repr is its name."""
     assert NOT_GIVEN is way(NOT_GIVEN)
     assert "NOT_GIVEN" == repr(NOT_GIVEN)

@@ -1,4 +1,4 @@
-"""The error tree: what may be caught as what, what is shown, and what survives a pickle."""
+"""The error tree: how errors can be caught, what they show, and that pickles keep them whole."""
 
 import builtins
 import copy
@@ -73,14 +73,14 @@ EXAMPLES = [pytest.param(exc, id=type(exc).__name__) for exc in examples()]
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_one_root(cls):
-    """Every error can be caught as `CustomerSMSError`, and says when it is raised."""
+    """Every error can be caught as `CustomerSMSError`, and its docstring says when it is raised."""
     assert issubclass(cls, CustomerSMSError)
     assert cls.__name__.startswith("_") or inspect.getdoc(cls)
 
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_nothing_is_a_timeout(cls):
-    """``except TimeoutError: send again`` never catches an error of ours."""
+    """``except TimeoutError: send again`` never catches one of our errors."""
     assert not issubclass(cls, TimeoutError)
 
 
@@ -88,7 +88,7 @@ def test_nothing_is_a_timeout(cls):
     "cls", [SendError, OutcomeUnknown, Rejected, AuthenticationError, OutOfCredits]
 )
 def test_what_may_have_been_sent_is_no_builtin_error(cls):
-    """No handler of a builtin's error catches what may have been sent."""
+    """An error for what may have been sent cannot be caught as a builtin error."""
     builtin = {c for c in vars(builtins).values() if inspect.isclass(c)}
     ancestors = set(cls.__mro__) & builtin
 
@@ -111,7 +111,7 @@ def test_what_may_have_been_sent_is_no_builtin_error(cls):
     ],
 )
 def test_tree(cls, parents):
-    """Each error stands where the tree in the documentation shows it."""
+    """The classes form the tree that the documentation shows."""
     above = set(cls.__mro__) - {cls, CustomerSMSError, Exception, BaseException, object}
 
     assert parents == above
@@ -132,14 +132,14 @@ def test_tree(cls, parents):
     ],
 )
 def test_status(cls, status):
-    """The class of an error tells the fate of the message."""
+    """The class of an error determines the fate of the message."""
     assert status is cls("CODE").status
 
 
 @pytest.mark.parametrize("exc", EXAMPLES)
 @pytest.mark.parametrize("show", [str, repr])
 def test_shown_in_one_line_without_numbers(exc, show):
-    """What a log shows of an error is one line, and holds no whole number."""
+    """The str of an error is one line without any whole number."""
     shown = show(exc)
 
     assert shown
@@ -150,7 +150,7 @@ def test_shown_in_one_line_without_numbers(exc, show):
 @pytest.mark.parametrize("exc", EXAMPLES)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_survives_a_pickle(exc, protocol):
-    """An error that comes back from another process has all that it had, notes included."""
+    """An unpickled error has all attributes and notes of the original."""
     exc.add_note("while sending the newsletter")
 
     back = pickle.loads(pickle.dumps(exc, protocol))
@@ -162,19 +162,19 @@ def test_survives_a_pickle(exc, protocol):
 
 
 def known(exc):
-    """Compare a report by what it says, everything else as it is."""
+    """Return comparable attributes; a report is compared by its outcomes."""
     flat = {name: list(v) if isinstance(v, Report) else v for name, v in vars(exc).items()}
     return flat, [list(arg) if isinstance(arg, Report) else arg for arg in exc.args]
 
 
 @pytest.mark.parametrize("exc", EXAMPLES)
 def test_survives_a_copy(exc):
-    """A copied error, as retry libraries make them, is the same error."""
+    """A copied error, as made by retry libraries, equals the original."""
     assert str(exc) == str(copy.copy(exc))
 
 
 def test_what_a_send_error_says():
-    """A send error has code, numbers and detail as attributes, and as its arguments."""
+    """A send error has code, numbers and detail, as attributes and as `args`."""
     exc = Rejected("BLOCKED_TEXT", (NUMBER,), "not allowed")
 
     assert ("BLOCKED_TEXT", (NUMBER,), "not allowed") == (exc.code, exc.phones, exc.detail)
@@ -198,19 +198,19 @@ def test_what_a_send_error_says():
     ],
 )
 def test_one_line(exc, said):
-    """The line names what there is, and nothing where there is nothing."""
+    """The str of an error contains only the parts that it has."""
     assert said == str(exc)
 
 
 def test_representation():
-    """The representation, which asyncio logs of forgotten tasks, shows the masked line."""
+    """The repr, which asyncio logs for abandoned tasks, shows the masked line."""
     exc = ConnectFailed("CONNECT_FAILED", (NUMBER,))
 
     assert "ConnectFailed('CONNECT_FAILED (to +12...34, not sent)')" == repr(exc)
 
 
 def test_connect_failed_is_a_connection_error():
-    """Code that knows `ConnectionError` may catch it, and finds no invented number of an error."""
+    """`ConnectFailed` can be caught as ConnectionError, and has no made-up errno."""
     exc = ConnectFailed("CONNECT_FAILED", (NUMBER,), "refused")
 
     assert (None, None, None) == (exc.errno, exc.strerror, exc.filename)
@@ -218,20 +218,20 @@ def test_connect_failed_is_a_connection_error():
 
 
 def test_rate_limited_says_how_long():
-    """A refusal for the rate says how long the pause of the key lasts; 0 where that is unknown."""
+    """`retry_after` of a rate limit error is the length of the pause, 0 if unknown."""
     assert 12.5 == RateLimited("RATE_LIMITED", (NUMBER,), None, 12.5).retry_after
     assert 0.0 == RateLimited("RATE_LIMITED").retry_after
 
 
 def test_a_wait_too_long_says_when_to_come_back():
-    """What was refused for want of time says after how long it would be in time."""
+    """A wait that is too long is refused with the time after which it would be short enough."""
     assert 2.5 == WaitTooLong("WAIT_TOO_LONG", (NUMBER,), None, 2.5).retry_after
     assert 0.0 == WaitTooLong("TIME_IS_OVER").retry_after
 
 
 @pytest.mark.parametrize("kind", [Rejected, WaitTooLong, RateLimited, ConnectFailed])
 def test_the_request_is_kept(kind):
-    """An error names the request that it is about, also after a pickle."""
+    """An error keeps the id of its request, even in a pickle."""
     exc = pickle.loads(pickle.dumps(kind("WORD", (NUMBER,), request="abc-1")))
 
     assert "abc-1" == exc.request
@@ -239,14 +239,14 @@ def test_the_request_is_kept(kind):
 
 
 def test_invalid_phone_shows_a_shape():
-    """A refused input is shown by its shape, with the reason."""
+    """The error for a bad number shows its shape instead of its digits, and the reason."""
     exc = InvalidPhone("(212) 555-1234", "has no country code")
 
     assert "phone '(999) 999-9999': has no country code" == str(exc)
 
 
 def test_bulk_errors_show_counts():
-    """An error about a run shows the run's counts."""
+    """An error about a run shows the counts of the run."""
     counts = "1 sent, 0 rejected, 1 unknown, 0 not sent"
 
     assert f"not everything was sent: {counts}" == str(BulkFailed(report()))

@@ -1,4 +1,4 @@
-"""Values as JSON and as CSV, and everything that is printed as ASCII."""
+"""Results as JSON and CSV, and as printed text in ASCII."""
 
 import ast
 import csv
@@ -39,7 +39,7 @@ BLOCKED = Verdict(Status.REJECTED, "NUMBER_BLOCKED", "Il numero è bloccato")
 
 
 def report_of(*refs):
-    """Make a report of one sent and one refused number for each reference."""
+    """Make a report with one sent and one rejected number for each reference."""
     columns = Columns()
     for index, ref in enumerate(refs):
         columns.extend([12125551234 + index])
@@ -106,15 +106,15 @@ def names(kind):
     [RECEIPT, CREDITS, RECORD, USAGE, Progress(sent=2), REFUSAL, ADDED, STATUS],
 )
 def test_a_value_as_json(value):
-    """A value gives all its attributes under their names, in types that JSON has."""
+    """`to_dict` has all attributes of a value by name, in types that JSON supports."""
     said = value.to_dict()
 
     assert said == json.loads(json.dumps(said, allow_nan=False))
     assert names(type(value)) == list(said)[: len(names(type(value)))]
 
 
-def test_what_stands_in_json():
-    """Fates are words, an instant is ISO 8601, and what is not finite is null."""
+def test_fates_instants_and_infinities_in_json():
+    """Fates are strings, times are ISO 8601, and infinite values are null."""
     assert {"sent": 2, "unknown": 1} == RECORD.to_dict()["fates"]
     assert {"amount": 98, "heard_at": "2026-11-28T12:00:00+00:00"} == CREDITS.to_dict()
     assert USAGE.to_dict()["next_free_at"] is None
@@ -124,8 +124,8 @@ def test_what_stands_in_json():
     )
 
 
-def test_an_outcome_keeps_its_text_to_itself():
-    """An outcome gives all but the text of its message."""
+def test_an_outcome_as_json_has_no_text():
+    """`Outcome.to_dict` has all fields except the text of the message."""
     said = OUTCOME.to_dict()
 
     assert [name for name in names(Outcome) if name != "text"] == list(said)
@@ -155,14 +155,14 @@ class Colour(enum.IntEnum):
     ],
 )
 def test_a_reference_as_json(ref, said):
-    """A caller's reference stays what it is where JSON has its type, and becomes text otherwise."""
+    """A caller's reference is kept if JSON has its type, and converted to a string otherwise."""
     shown = Outcome(0, ANN, Status.SENT, ref=ref).to_dict()["ref"]
 
     assert (said, type(said)) == (shown, type(shown))
 
 
 def test_a_report_as_json():
-    """A report gives its counts, and its outcomes where they are asked for."""
+    """`Report.to_dict` has the counts, and the outcomes on request."""
     report = report_of("a", "b", None)
 
     assert (3, 2, 1, 98, False) == tuple(
@@ -186,7 +186,7 @@ def rows(text, **options):
 
 
 def test_a_report_as_csv():
-    """Each outcome is one line below the names of its attributes; texts are left out."""
+    """Each outcome is one CSV line under a header of attribute names; texts are left out."""
     found = rows(written(report_of("Ada", "Ben")))
 
     assert [name for name in names(Outcome) if name != "text"] == list(found[0])
@@ -196,13 +196,13 @@ def test_a_report_as_csv():
     assert ["msg_0", ""] == [row["message_id"] for row in found]
 
 
-def test_lines_end_as_the_file_has_it():
-    """A line ends with a plain line feed, which a file translates by itself where it should."""
+def test_lines_end_with_a_line_feed():
+    """Lines end with a line feed, which a file in text mode translates where needed."""
     assert "\r" not in written(report_of("a"))
 
 
 def test_another_delimiter():
-    """Excel asks for a semicolon where decimals have a comma."""
+    """The delimiter can be a semicolon, for Excel in locales with decimal commas."""
     found = rows(written(report_of("a;b", "c"), delimiter=";"), delimiter=";")
 
     assert ["a;b", "c"] == [row["ref"] for row in found]
@@ -233,21 +233,21 @@ def test_another_delimiter():
         (None, ""),
     ],
 )
-def test_a_cell_is_what_it_says(value, cell):
-    """Digits stay text in a spreadsheet, and nothing is a formula or another line."""
+def test_cells_are_safe_in_a_spreadsheet(value, cell):
+    """Digits stay text in a spreadsheet, and no cell is a formula or spans lines."""
     assert cell == rows(written(report_of(value)))[0]["ref"]
 
 
-def test_numbers_come_back():
-    """What stands in the column of numbers is read as the same number again."""
+def test_exported_numbers_can_be_read_again():
+    """A number that was exported is read as the same number."""
     found = rows(written(report_of(None)))
 
     assert ANN == customersms_async.phones.normalize_phone(found[0]["phone"])
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932", "utf-8", "utf-8-sig", "utf-16"])
-def test_a_file_of_any_encoding(tmp_path, encoding):
-    """What an encoding does not have is escaped, rather than to end the file in the middle."""
+def test_a_file_in_any_encoding(tmp_path, encoding):
+    """Characters that the file's encoding lacks are escaped, and the export goes on."""
     path = tmp_path / "report.csv"
     with path.open("w", encoding=encoding, newline="") as file:
         report_of("Zoë 号 \ud800", "b").to_csv(file)
@@ -259,7 +259,7 @@ def test_a_file_of_any_encoding(tmp_path, encoding):
 
 @given(st.lists(st.one_of(st.text(), st.integers(), st.none()), min_size=1, max_size=5))
 def test_any_reference(refs):
-    """Whatever the references are, each outcome is one line, and no cell begins a formula."""
+    """With any references, each outcome is one line and no cell is a formula."""
     text = written(report_of(*refs))
 
     found = rows(text)
@@ -269,7 +269,7 @@ def test_any_reference(refs):
         assert not row["ref"].startswith("=") or row["ref"].startswith('="')
 
 
-# --- What is printed ------------------------------------------------------------------------------
+# --- Printed text --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -285,13 +285,13 @@ def test_any_reference(refs):
     ],
 )
 @pytest.mark.parametrize("show", [str, repr])
-def test_what_is_printed_is_ascii(value, show):
-    """A value or an error is printed on any stream, whatever the gateway or the caller wrote."""
+def test_printed_text_is_ascii(value, show):
+    """Values and errors can be printed to any stream, whatever text they contain."""
     assert show(value).isascii()
 
 
-def test_accents_are_dropped_in_errors_and_kept_in_their_details():
-    """An error is readable in ASCII, and has its detail as the gateway wrote it."""
+def test_errors_drop_accents_and_details_keep_them():
+    """The str of an error is ASCII; its `detail` is what the gateway wrote."""
     exc = Rejected("NO", (ANN,), "Il numero è bloccato")
 
     assert "NO (to +12...34, rejected): Il numero e bloccato" == str(exc)
@@ -299,7 +299,7 @@ def test_accents_are_dropped_in_errors_and_kept_in_their_details():
 
 
 def literals(path):
-    """Give the strings of a file that are no docstrings, with their lines."""
+    """Return the strings of a file that are not docstrings, with their line numbers."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docs = {
         id(node.body[0].value)
@@ -312,12 +312,12 @@ def literals(path):
             yield node.lineno, node.value
 
 
-#: Files of tables of characters, which are compared with and not printed.
+#: Files with tables of characters, which are compared and never printed.
 TABLES = {"swaps.py", "_redaction.py", "rows.py"}
 
 
 def test_our_punctuation_is_ascii():
-    """No text of the package has dots or dashes of print; tables of characters are not printed."""
+    """No string of the package has typographic punctuation, except in tables of characters."""
     package = Path(customersms_async.__file__).parent
     files = [path for path in package.rglob("*.py") if "sandbox" not in path.parts]
 

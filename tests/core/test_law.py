@@ -1,4 +1,4 @@
-"""The law of the limit, rule by rule."""
+"""The rules of the rate limit, one by one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ask(name, *, is_bulk=False, passed=0):
 
 
 def full(of, *, until=PERIOD):
-    """Make a state in which every slot was used and opens again, a second after the other."""
+    """Make a state in which every slot was used; they open again one second apart."""
     state = AccountState.new(of.rules)
     state.ended = [(NOW + until + number, f"old-{number}") for number in range(of.rules.limit)]
     return state
@@ -37,7 +37,7 @@ def reserve(of, state, name, now=NOW, *, is_bulk=False, passed=0, **options):
 # --- Slots ----------------------------------------------------------------------------------------
 
 
-def test_a_free_slot_is_had_at_once():
+def test_a_free_slot_is_granted_at_once():
     """On an idle key a request may leave now, and its slot is busy for the whole look-back."""
     one = law()
     state = AccountState.new(one.rules)
@@ -50,7 +50,7 @@ def test_a_free_slot_is_had_at_once():
 
 
 def test_it_says_when_to_ask_again():
-    """Without a free slot it names the instant at which one opens, and changes nothing."""
+    """Without a free slot, the time at which the next one opens is returned."""
     one = law()
     state = full(one)
 
@@ -58,8 +58,8 @@ def test_it_says_when_to_ask_again():
     assert 10 == len(state.ended)
 
 
-def test_with_all_in_flight_nothing_is_known():
-    """Where every slot is in flight there is no instant, however far ahead one would reserve."""
+def test_with_all_slots_in_flight_no_opening_is_known():
+    """With every slot in flight no opening is known, however far ahead one may be reserved."""
     one = law(1)
     state = AccountState.new(one.rules)
     reserve(one, state, "a")
@@ -68,7 +68,7 @@ def test_with_all_in_flight_nothing_is_known():
 
 
 def test_an_opening_is_reserved_ahead():
-    """The new lease replaces the first opening, and may leave when that opens."""
+    """A reservation takes the first opening, and its request may leave when that opens."""
     one = law()
     state = full(one)
 
@@ -79,7 +79,7 @@ def test_an_opening_is_reserved_ahead():
 
 
 def test_a_bulk_run_leaves_the_reserve():
-    """With a reserve of two, a bulk request has the third free slot, or the third opening."""
+    """With a reserve of two, a bulk request gets the third free slot or the third opening."""
     one = law(reserve=2)
     state = full(one)
 
@@ -89,7 +89,7 @@ def test_a_bulk_run_leaves_the_reserve():
 
 @pytest.mark.parametrize(("reserve_", "place"), [(0, 3), (2, 5)])
 def test_entries_beyond_the_limit(reserve_, place):
-    """With three entries too many, a request waits until three more have opened."""
+    """With three entries above the limit, a request waits for three more openings."""
     one = law(reserve=reserve_)
     state = full(one)
     state.ended += [(NOW + 500 + number, f"more-{number}") for number in range(3)]
@@ -97,8 +97,8 @@ def test_entries_beyond_the_limit(reserve_, place):
     assert NOW + PERIOD + place == reserve(one, state, "a", is_bulk=True)
 
 
-def test_a_lease_that_never_ends_dies():
-    """A slot whose holder never tells is free again after the look-back, and no sooner."""
+def test_a_lease_that_is_never_ended_expires():
+    """A slot whose end is never reported is free again after the look-back, and no sooner."""
     one = law(1)
     state = AccountState.new(one.rules)
     lease = reserve(one, state, "a")
@@ -107,8 +107,8 @@ def test_a_lease_that_never_ends_dies():
     assert isinstance(reserve(one, state, "b", lease.dies), Lease)
 
 
-def test_who_comes_late_renews_the_lease():
-    """A holder that leaves later than its lease allows for keeps its slot longer."""
+def test_a_late_holder_renews_its_lease():
+    """A holder that leaves later than its lease allows keeps its slot longer."""
     one = law(1)
     state = AccountState.new(one.rules)
     lease = reserve(one, state, "a")
@@ -123,7 +123,7 @@ def test_who_comes_late_renews_the_lease():
 
 @pytest.mark.parametrize(("how", "after"), [(End.ANSWERED, PERIOD), (End.LOST, PERIOD + 5)])
 def test_an_end_opens_the_slot_a_period_later(how, after):
-    """Counted from when the answer was heard, with grace where there was none."""
+    """A slot opens a period after its answer was received, plus the grace if there was none."""
     one = law(1)
     state = AccountState.new(one.rules)
     reserve(one, state, "a")
@@ -133,8 +133,8 @@ def test_an_end_opens_the_slot_a_period_later(how, after):
     assert ([(NOW + 1 + after, "a")], {}) == (state.ended, state.leases)
 
 
-def test_an_end_is_told_twice():
-    """The second time changes nothing."""
+def test_an_end_that_is_reported_twice():
+    """The second report of an end changes nothing."""
     one = law(1)
     state = AccountState.new(one.rules)
     reserve(one, state, "a")
@@ -145,8 +145,8 @@ def test_an_end_is_told_twice():
     assert 1 == len(state.ended)
 
 
-def test_the_end_of_a_dead_lease_counts():
-    """The server counted the request all the same."""
+def test_the_end_of_an_expired_lease_counts():
+    """An end is recorded even after its lease expired, since the server counted the request."""
     one = law(1)
     state = AccountState.new(one.rules)
 
@@ -156,7 +156,7 @@ def test_the_end_of_a_dead_lease_counts():
 
 
 def test_openings_stay_in_order():
-    """An answer is sorted in before the openings of lost requests."""
+    """The opening of an answered request is sorted before those of lost requests."""
     one = law(2)
     state = AccountState.new(one.rules)
     reserve(one, state, "a")
@@ -169,7 +169,7 @@ def test_openings_stay_in_order():
 
 
 def test_an_unused_reservation_gives_its_opening_and_its_charge_back():
-    """What was never used is as if it had not been asked for."""
+    """An unused reservation returns its opening and its charge to the pace."""
     one = law(burst=3)
     state = full(one)
     before = list(state.ended)
@@ -187,8 +187,8 @@ def test_an_unused_reservation_gives_its_opening_and_its_charge_back():
 # --- The pace -------------------------------------------------------------------------------------
 
 
-def test_a_small_burst_and_then_what_is_free_lasts():
-    """After the burst, what is free is spread until the first slot opens."""
+def test_a_small_burst_and_then_an_even_pace():
+    """After the burst, free slots are spread until the first slot opens."""
     one = law(100, burst=9, reserve=1)
     state = AccountState.new(one.rules)
 
@@ -199,8 +199,8 @@ def test_a_small_burst_and_then_what_is_free_lasts():
     assert 60.1 / 91 == pytest.approx(at[10] - at[9], rel=0.02)
 
 
-def test_messages_pass_the_pace_and_are_counted_by_it():
-    """A message leaves at once, and the next bulk request an interval later."""
+def test_messages_ignore_the_pace_but_count_towards_it():
+    """Messages leave at once, and the next bulk request waits an interval for each."""
     one = law(100, burst=1)
     state = AccountState.new(one.rules)
 
@@ -210,7 +210,7 @@ def test_messages_pass_the_pace_and_are_counted_by_it():
 
 
 def test_the_pace_is_never_further_ahead_than_a_period():
-    """However many messages leave at once, bulk runs go on a period later."""
+    """However many messages leave at once, bulk runs wait for no longer than a period."""
     one = law(1000, burst=1)
     state = AccountState.new(one.rules)
     for number in range(999):
@@ -223,7 +223,7 @@ def test_the_pace_is_never_further_ahead_than_a_period():
 
 
 def test_a_message_takes_the_slot_of_a_bulk_reservation():
-    """The bulk request moves to the next opening, an interval later at the soonest."""
+    """A message takes the opening of a bulk reservation, which moves to the next one."""
     one = law(2, burst=1)
     state = AccountState.new(one.rules)
     state.ended = [(NOW + 1, "x"), (NOW + 20, "y")]
@@ -237,7 +237,7 @@ def test_a_message_takes_the_slot_of_a_bulk_reservation():
 
 
 def test_a_bulk_reservation_without_a_next_opening_ends():
-    """Its holder finds its lease gone, and asks again."""
+    """A bulk reservation without a next opening loses its lease, and its holder must ask again."""
     one = law(1)
     state = AccountState.new(one.rules)
     state.ended = [(NOW + 1, "x")]
@@ -254,8 +254,8 @@ def test_a_bulk_reservation_without_a_next_opening_ends():
     [(9, 0.0, 1.0), (0, 1.5, 1.0), (0, 0.0, 30.0)],
     ids=["nine times already", "shortly before its instant", "opens later"],
 )
-def test_a_reservation_that_stays(passed, frozen, opens):
-    """Passed nine times, about to leave, or with a slot that opens later: it is not overtaken."""
+def test_a_reservation_that_is_not_overtaken(passed, frozen, opens):
+    """A reservation passed nine times, about to leave, or with a later opening is not overtaken."""
     one = law(2)
     state = AccountState.new(one.rules)
     state.ended = [(NOW + opens, "x"), (NOW + opens + 1, "y")]
@@ -267,7 +267,7 @@ def test_a_reservation_that_stays(passed, frozen, opens):
 
 
 def test_with_entries_beyond_the_limit_nobody_is_overtaken():
-    """Where leases and openings exceed the limit, a message waits for an opening."""
+    """If leases and openings exceed the limit, a message waits for an opening."""
     one = law(1)
     state = AccountState.new(one.rules)
     state.ended = [(NOW + 1, "x"), (NOW + 2, "y")]
@@ -281,7 +281,7 @@ def test_with_entries_beyond_the_limit_nobody_is_overtaken():
 
 
 def test_a_pause_moves_every_reservation():
-    """A pause delays reservations, and their leases expire later by as much."""
+    """A pause delays reservations, and extends their leases by as much."""
     one = law()
     state = full(one, until=5.0)
     refused = reserve(one, state, "refused", ahead=math.inf)
@@ -293,8 +293,8 @@ def test_a_pause_moves_every_reservation():
     assert later.at + one.look_back(30) == later.dies
 
 
-def test_a_refusal_of_a_dead_lease_makes_no_pause_grow():
-    """Of a request that nobody knows any more, only the seconds that it names count."""
+def test_a_refusal_of_an_expired_lease_does_not_lengthen_the_pause():
+    """A refusal of an unknown request counts only with the seconds that it names."""
     one = law()
     state = AccountState.new(one.rules)
     reserve(one, state, "a")
@@ -307,7 +307,7 @@ def test_a_refusal_of_a_dead_lease_makes_no_pause_grow():
 
 
 def test_the_share_is_what_was_used():
-    """90 % of it, at most once a period, for requests that were let go since."""
+    """The share falls to 90 % of what was used, at most once per period."""
     one = law(100)
     state = AccountState.new(one.rules)
     for number in range(50):
@@ -324,7 +324,7 @@ def test_the_share_is_what_was_used():
 
 
 def test_one_refusal_leaves_three_tenths_of_the_share():
-    """A new process has used little, which says nothing about its share."""
+    """One refusal of a new process, which has used little, leaves 30 % as its share."""
     one = law(100)
     state = AccountState.new(one.rules)
     reserve(one, state, "a", NOW)
@@ -335,7 +335,7 @@ def test_one_refusal_leaves_three_tenths_of_the_share():
 
 
 def test_the_share_has_a_floor():
-    """However often it is refused, bulk runs keep five requests of a hundred."""
+    """However often it is refused, the share of bulk runs stays at 5 % of the limit or more."""
     one = law(100)
     state = AccountState.new(one.rules)
     for minute in range(1, 4):
@@ -352,8 +352,8 @@ def test_the_share_has_a_floor():
     ("ahead", "after"),
     [(0, 50), (9, 59), (10, 50 + PERIOD + 1.5), (25, 55 + 2 * PERIOD + 3)],
 )
-def test_each_slot_comes_round_once_in_a_period(ahead, after):
-    """The place in the queue tells when a newcomer could leave at the earliest."""
+def test_each_slot_is_granted_once_per_period(ahead, after):
+    """The place in the queue tells the earliest time at which a newcomer can leave."""
     one = law()
 
     assert NOW + after == pytest.approx(
@@ -362,7 +362,7 @@ def test_each_slot_comes_round_once_in_a_period(ahead, after):
 
 
 def test_what_is_in_flight_may_be_answered_now():
-    """With everything in flight, nobody leaves sooner than a period from now."""
+    """With everything in flight, nobody can leave in less than a period from now."""
     one = law(1)
     state = AccountState.new(one.rules)
     reserve(one, state, "a")
@@ -371,7 +371,7 @@ def test_what_is_in_flight_may_be_answered_now():
 
 
 def test_bulk_requests_wait_for_the_pace_as_well():
-    """Behind five others, a bulk request leaves five intervals after the next."""
+    """A bulk request behind five others can leave five intervals after the next."""
     one = law(100, burst=1)
     state = AccountState.new(one.rules)
     reserve(one, state, "a", is_bulk=True)
@@ -382,7 +382,7 @@ def test_bulk_requests_wait_for_the_pace_as_well():
 
 
 def test_the_next_free_slot():
-    """Now, at the first opening, or nobody knows."""
+    """The next free slot is available now, at the first opening, or at an unknown time."""
     one = law(1)
     state = AccountState.new(one.rules)
 
@@ -396,7 +396,7 @@ def test_the_next_free_slot():
 
 
 def test_an_idle_account_has_nothing_to_remember():
-    """Neither slots nor a pause nor a refusal whose effect lasts."""
+    """An account is idle once no slot, no pause and no effect of a refusal is left."""
     one = law()
     state = AccountState.new(one.rules)
     assert one.is_idle(state, NOW)

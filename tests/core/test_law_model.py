@@ -1,4 +1,4 @@
-"""The law against a server that may count each request anywhere between its leaving and its end."""
+"""The rate limit against a server that may count a request at any time between leaving and end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PERIOD = PER + MARGIN
 
 
 class LawModel(RuleBasedStateMachine):
-    """Requests that are reserved, leave, end and are reported in any order."""
+    """Requests that are reserved, leave, end and are reported, in any order."""
 
     @initialize(limit=st.integers(1, 4), burst=st.integers(1, 4), reserve=st.integers(0, 3))
     def begin(self, limit, burst, reserve):
@@ -28,9 +28,9 @@ class LawModel(RuleBasedStateMachine):
         self.number = 0
         self.waiting = set()  # leases whose holder has not left
         self.left = {}  # lease id: when its holder left
-        self.untold = []  # lease id, how, when it was heard
+        self.untold = []  # lease id, how, when the answer was received
         self.told = []
-        self.spans = []  # from when to when the server may have counted each
+        self.spans = []  # the span in which the server may have counted each
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, GRACE, PER, PERIOD, 30.0]))
     def wait(self, seconds):
@@ -38,7 +38,7 @@ class LawModel(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def wait_for_the_next(self, data):
-        """Go to the very instant at which something changes, or a moment before."""
+        """Advance to the exact time of the next change, or to just before it."""
         state = self.state
         ahead = [opens for opens, _ in state.ended]
         ahead += [at for lease in state.leases.values() for at in (lease.at, lease.dies)]
@@ -66,7 +66,7 @@ class LawModel(RuleBasedStateMachine):
         lease_id = data.draw(st.sampled_from(sorted(self.waiting)))
         lease = self.state.leases.get(lease_id)
         if lease is None:
-            self.waiting.discard(lease_id)  # a message took its slot, or it is dead
+            self.waiting.discard(lease_id)  # a message took its slot, or it expired
         elif lease.at <= self.now <= lease.at + SLACK:
             self.waiting.discard(lease_id)
             self.left[lease_id] = (self.now, lease.at)
@@ -74,7 +74,7 @@ class LawModel(RuleBasedStateMachine):
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def come_late(self, data):
-        """Ask again for what is reserved still."""
+        """Renew a reservation whose holder is late."""
         lease_id = data.draw(st.sampled_from(sorted(self.waiting)))
         lease = self.state.leases.get(lease_id)
         self.law.tidy(self.state, self.now)
@@ -101,7 +101,7 @@ class LawModel(RuleBasedStateMachine):
     @precondition(lambda self: self.untold)
     @rule(data=st.data())
     def tell(self, data):
-        """Tell an end, however late."""
+        """Report an end, however late."""
         end = data.draw(st.sampled_from(self.untold))
         self.untold.remove(end)
         self.told.append(end)
@@ -128,8 +128,8 @@ class LawModel(RuleBasedStateMachine):
 
     @rule()
     def merge_with_an_old_copy(self):
-        """What a member remembered may be older: nothing is forgotten."""
-        self.waiting &= self.state.leases.keys()  # nobody leaves by what an old copy says
+        """Merge with an older copy, which must lose nothing."""
+        self.waiting &= self.state.leases.keys()  # nobody leaves on the strength of an old copy
         self.state = merge(copy.deepcopy(self.old), self.state, self.now)
 
     @invariant()
@@ -138,7 +138,7 @@ class LawModel(RuleBasedStateMachine):
 
     @invariant()
     def the_cap_holds(self):
-        """Wherever in its span the server counted each, no period holds more than the limit."""
+        """No period holds more than the limit, whenever the server counted each request."""
         ends = [(left_at, at + SLACK + LONGEST + GRACE) for left_at, at in self.left.values()]
         spans = [*self.spans, *((left_at, min(last, self.now)) for left_at, last in ends)]
         for begin in {instant for span in spans for instant in span}:

@@ -1,4 +1,4 @@
-"""Answers matched to numbers, against a slow model that is obviously right."""
+"""Matching of answers to numbers, against a slow and obviously correct model."""
 
 import pytest
 from hypothesis import example, given
@@ -44,14 +44,14 @@ def ids(phones, matched):
 
 @pytest.mark.parametrize("code", [402, "402", "insufficientCredits", "INSUFFICIENT_CREDITS"])
 def test_a_number_refused_for_credit(code):
-    """An entry's code is understood in any type and spelling."""
+    """The code of an entry is recognised in any type and spelling."""
     (verdict,) = verdicts([ANN], found([ANN], no(ANN, code)))
 
     assert family_of(verdict.code) is Family.CREDIT
 
 
 def test_all_refused_for_the_rate_were_turned_away():
-    """Where every number was refused for the rate, the request was, and may be tried again."""
+    """If every number was refused for the rate, the request counts as refused and is retried."""
     matched = found([ANN, BEN], no(BEN, 429, "Wait"), no(ANN, "RATE_LIMIT", "Slow down"))
 
     assert TurnedAway("RATE_LIMIT", "clean Slow down") == matched.turned_away
@@ -66,13 +66,13 @@ def test_all_refused_for_the_rate_were_turned_away():
         [no(ANN, 429)],
     ],
 )
-def test_one_not_refused_for_the_rate_is_not_tried_again(entries):
-    """Where one number was sent, or may have been, or refused otherwise, nothing is repeated."""
+def test_a_request_with_any_other_entry_is_not_retried(entries):
+    """Nothing is retried if one number was sent, unknown or refused for another reason."""
     assert found([ANN, BEN], *entries).turned_away is None
 
 
 def test_an_entry_that_echoes_the_message():
-    """What the message says is not read out of an entry's error."""
+    """Words of the message that an entry's error echoes are ignored."""
     entry = no(ANN, None, "Blocked: no credits left")
     matched = match_by_digits([ANN], Answered([entry]), str, "You have no credits left")
 
@@ -80,7 +80,7 @@ def test_an_entry_that_echoes_the_message():
 
 
 def test_the_documented_answer():
-    """All accepted, in order: each number is sent, with its message id."""
+    """In the documented answer, each number is sent and has its message id."""
     matched = found([ANN, BEN], yes(ANN, "msg_1"), yes(BEN, "msg_2"))
 
     assert [SENT, SENT] == verdicts([ANN, BEN], matched)
@@ -102,8 +102,8 @@ def test_the_documented_answer():
         "+12125551234.00",
     ],
 )
-def test_respelt(spelling):
-    """A number is found by its digits, however the gateway spells it."""
+def test_other_spellings_of_a_number(spelling):
+    """A number is matched by its digits, however the gateway formats it."""
     matched = found([BEN, ANN], yes(spelling, "msg_1"), yes(BEN, "msg_2"))
 
     assert [SENT, SENT] == verdicts([BEN, ANN], matched)
@@ -114,7 +114,7 @@ def test_respelt(spelling):
     "other", ["+121255512345", "+1212555123", "2125551234", "+12125551234 5", "١٢١٢٥٥٥١٢٣٤", ""]
 )
 def test_another_number_is_not_ours(other):
-    """Digits more or less are another number's, so ours stays unknown."""
+    """An entry whose digits differ is about another number, so ours stays unknown."""
     matched = found([ANN], yes(other, "msg_1"))
 
     assert [MISSING] == verdicts([ANN], matched)
@@ -123,7 +123,7 @@ def test_another_number_is_not_ours(other):
 
 
 def test_a_refused_number():
-    """A number that was refused keeps the gateway's word in upper case, and its text cleaned."""
+    """A rejected number has the gateway's code in upper case and its text redacted."""
     matched = found([ANN], no(ANN, "Invalid phone", "bad +12125551234"))
 
     assert [Verdict(Status.REJECTED, "INVALID_PHONE", "clean bad +12125551234")] == verdicts(
@@ -132,15 +132,15 @@ def test_a_refused_number():
 
 
 @pytest.mark.parametrize(("code", "error"), [(None, None), ("", ""), ("--", None)])
-def test_a_refused_number_without_a_word(code, error):
-    """A number that was refused without a word is rejected all the same."""
+def test_a_refused_number_without_a_code(code, error):
+    """A number that is refused without a code is rejected too."""
     assert [Verdict(Status.REJECTED, "REJECTED")] == verdicts(
         [ANN], found([ANN], no(ANN, code, error))
     )
 
 
 def test_a_refused_number_has_no_message_id():
-    """An id that stands beside a refusal is none."""
+    """A message id beside a refusal is ignored."""
     entry = Entry(ANN, success=False, message_id="msg_1")
 
     assert [None] == ids([ANN], found([ANN], entry))
@@ -148,14 +148,14 @@ def test_a_refused_number_has_no_message_id():
 
 @pytest.mark.parametrize("order", [(ANN, BEN), (BEN, ANN)])
 def test_an_empty_message_id_is_none(order):
-    """An empty message id is none, in the order asked and in any other."""
+    """An empty message id is None, with entries in request order and in any other."""
     matched = found([ANN, BEN], *(yes(phone, "") for phone in order))
 
     assert [None, None] == ids([ANN, BEN], matched)
 
 
 def test_a_number_that_is_missing():
-    """A number that the answer does not name is unknown."""
+    """A number that the answer does not mention is unknown."""
     matched = found([ANN, BEN], yes(ANN, "msg_1"))
 
     assert [SENT, MISSING] == verdicts([ANN, BEN], matched)
@@ -163,15 +163,15 @@ def test_a_number_that_is_missing():
 
 
 def test_a_number_that_was_not_asked_for():
-    """An entry about another number is surplus, and does not touch ours."""
+    """An entry about a number that was not requested is surplus, and ours is unaffected."""
     matched = found([ANN], yes(ANN, "msg_1"), yes(BEN, "msg_2"))
 
     assert [SENT] == verdicts([ANN], matched)
     assert (1, False) == (matched.surplus, matched.is_foreign)
 
 
-def test_a_doubled_entry():
-    """A number that is named twice and asked for once is sent; the second entry is surplus."""
+def test_a_duplicate_entry():
+    """A number requested once and listed twice is sent; the second entry is surplus."""
     matched = found([ANN], yes(ANN, "msg_1"), yes(ANN, "msg_2"))
 
     assert [SENT] == verdicts([ANN], matched)
@@ -180,29 +180,29 @@ def test_a_doubled_entry():
 
 
 def test_a_contradiction():
-    """A number that was asked for once, and is named with yes and no, is unknown."""
+    """A number requested once with both a success and a failure is unknown."""
     matched = found([ANN, BEN], yes(ANN), no(ANN), yes(BEN))
 
     assert [CONTRADICTED, SENT] == verdicts([ANN, BEN], matched)
 
 
-def test_a_double_asked_for():
-    """A number that was asked for twice gets as many fates as the answer has."""
+def test_a_number_requested_twice():
+    """A number that was requested twice gets one fate from each of its entries."""
     matched = found([ANN, BEN, ANN], yes(ANN, "msg_1"), no(ANN, "LIMIT"), yes(BEN, "msg_2"))
 
     assert [SENT, SENT, Verdict(Status.REJECTED, "LIMIT")] == verdicts([ANN, BEN, ANN], matched)
     assert ["msg_1", "msg_2", None] == ids([ANN, BEN, ANN], matched)
 
 
-def test_a_double_answered_once():
-    """Of a number that was asked for twice and named once, one is unknown."""
+def test_a_number_requested_twice_and_listed_once():
+    """Of a number that was requested twice and listed once, one is unknown."""
     matched = found([ANN, ANN], yes(ANN, "msg_1"))
 
     assert [SENT, MISSING] == verdicts([ANN, ANN], matched)
 
 
 def test_an_answer_without_entries():
-    """Where the answer names nobody, all are unknown; that is no other request's answer."""
+    """If an answer has no entries, all numbers are unknown, and the answer is not foreign."""
     matched = found([ANN, BEN])
 
     assert [MISSING, MISSING] == verdicts([ANN, BEN], matched)
@@ -210,22 +210,22 @@ def test_an_answer_without_entries():
 
 
 def test_an_answer_of_another_request():
-    """An answer that names numbers, and none of ours, is another request's."""
+    """An answer that lists only other numbers belongs to another request."""
     matched = found([ANN], yes(BEN), yes(CAM))
 
     assert [MISSING] == verdicts([ANN], matched)
     assert (2, True) == (matched.surplus, matched.is_foreign)
 
 
-def test_amid_text_all_must_be_named():
-    """An answer behind text is believed where it names every number asked for."""
+def test_amid_text_all_must_be_listed():
+    """An answer amid other text is accepted if it lists every requested number."""
     matched = found([ANN, BEN], yes(BEN, "msg_2"), no(ANN, "BLOCKED"), amid_text=True)
 
     assert [Verdict(Status.REJECTED, "BLOCKED"), SENT] == verdicts([ANN, BEN], matched)
 
 
 def test_amid_text_one_missing_is_all_unknown():
-    """An answer behind text that misses a number is not believed about any."""
+    """An answer amid other text that lacks one number leaves all unknown."""
     matched = found([ANN, BEN], yes(ANN, "msg_1"), amid_text=True)
 
     assert [MISSING, MISSING] == verdicts([ANN, BEN], matched)
@@ -234,7 +234,7 @@ def test_amid_text_one_missing_is_all_unknown():
 
 
 def test_numbers_in_a_tuple():
-    """The numbers may come in any sequence."""
+    """The requested numbers may be given in any sequence type."""
     assert [SENT] == verdicts((ANN,), found((ANN,), yes(ANN)))
 
 
@@ -264,7 +264,7 @@ def digits_of(phone):
 
 
 def model(asked, entries, *, amid_text):
-    """Count by count: each number's fates, as a multiset."""
+    """Compute each number's fates as a sorted list, by counting."""
     named = {digits_of(entry.phone) for entry in entries}
     if amid_text and not {digits_of(phone) for phone in asked} <= named:
         return {phone: ["unknown"] * asked.count(phone) for phone in asked}
@@ -283,7 +283,7 @@ def model(asked, entries, *, amid_text):
 @example([ANN, ANN], [yes(ANN), no(ANN)], False)
 @example([ANN, ANN], [yes(ANN), no(ANN), no(ANN)], False)
 def test_any_answer(asked, entries, amid_text):
-    """Whatever the answer names, every number has exactly the fates that the model counts."""
+    """With any entries, every number has exactly the fates that the model computes."""
     matched = found(asked, *entries, amid_text=amid_text)
     fates = {phone: [] for phone in asked}
     for phone, verdict in zip(asked, verdicts(asked, matched), strict=True):
@@ -296,7 +296,7 @@ def test_any_answer(asked, entries, amid_text):
 
 @given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
 def test_sent_is_never_made_up(asked, entries, amid_text):
-    """A number is sent only by an entry that says so of its digits, whose id it gets."""
+    """A number is sent only if an entry with its digits says so, and gets the id of that entry."""
     matched = found(asked, *entries, amid_text=amid_text)
 
     for phone, verdict, message_id in zip(
@@ -308,7 +308,7 @@ def test_sent_is_never_made_up(asked, entries, amid_text):
 
 @given(ASKED, st.lists(ENTRIES, max_size=10), st.booleans())
 def test_surplus_and_foreign(asked, entries, amid_text):
-    """Each entry answers one number that was asked for, or is counted as surplus."""
+    """Each entry answers one requested number, or counts as surplus."""
     matched = found(asked, *entries, amid_text=amid_text)
     left = [phone[1:] for phone in asked]
     for entry in entries:
@@ -323,8 +323,8 @@ def test_surplus_and_foreign(asked, entries, amid_text):
     st.lists(st.sampled_from(NUMBERS), min_size=1, unique=True),
     st.data(),
 )
-def test_reordered_and_respelt(asked, data):
-    """An answer in another order and spelling means the same for every number."""
+def test_other_order_and_spelling(asked, data):
+    """An answer in another order and format gives every number the same fate."""
     entries = [Entry(p, data.draw(st.booleans()), f"msg_{i}") for i, p in enumerate(asked)]
     shuffled = data.draw(st.permutations(entries))
     respelt = [Entry(data.draw(SPELLINGS)(e.phone), e.success, e.message_id) for e in shuffled]

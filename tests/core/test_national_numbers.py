@@ -1,4 +1,4 @@
-"""Numbers as they are written within one country."""
+"""Numbers in national format."""
 
 import pickle
 import subprocess
@@ -36,7 +36,7 @@ def reason_for(country, phone):
     ],
 )
 def test_numbers_of_a_country(country, written, number):
-    """What is written within the country is read, and what has a country code as everywhere."""
+    """National numbers get the country code; international ones are read as usual."""
     if number is None:
         assert "characters that no number has" in reason_for(country, written)
     else:
@@ -62,18 +62,18 @@ def test_numbers_of_a_country(country, written, number):
     ],
 )
 def test_what_is_no_number_of_a_country(written, reason):
-    """A number that nobody can be reached by has its reason, and ours come first."""
+    """A number that cannot exist in the country is refused, and general reasons take precedence."""
     assert reason == reason_for("US", written)
 
 
 def test_a_length_that_no_number_has():
-    """Between the shortest and the longest there are lengths that a country does not use."""
+    """A length between the shortest and the longest can still be invalid in a country."""
     assert "is not a valid number in AD" == reason_for("AD", "1234567")
 
 
 @pytest.mark.parametrize("written", ["12345", "0171-12", "0171 12345", "0304"])
 def test_a_part_of_a_number(written):
-    """Some countries have numbers of five digits, so theirs alone would take a part for one."""
+    """The first part of a number is refused, even in countries with five-digit numbers."""
     assert "is too short for a number in DE" == reason_for("DE", written)
 
 
@@ -82,7 +82,7 @@ def test_a_part_of_a_number(written):
     [("DE", "491713920021"), ("DE", "12125550123"), ("DE", "49 171 3920021")],
 )
 def test_a_number_that_may_have_lost_its_plus(country, written):
-    """Taken for a number within the country it would be another person's, so it is refused."""
+    """A number that may have lost its plus is refused, as it could become someone else's."""
     assert "may or may not begin with a country code" in reason_for(country, written)
 
 
@@ -99,7 +99,7 @@ def test_a_number_that_may_have_lost_its_plus(country, written):
     ],
 )
 def test_a_number_that_has_lost_nothing(country, written, number):
-    """One that is the same either way, or in use within the country alone, is read."""
+    """A number that cannot have lost a plus is read as national."""
     assert number == national(country)(written)
 
 
@@ -108,7 +108,7 @@ def test_a_number_that_has_lost_nothing(country, written, number):
     [("0191 1234567", "+491911234567"), ("030 1234567", "+49301234567")],
 )
 def test_lengths_decide(written, number):
-    """A range that nobody uses yet may be in use tomorrow; a short number must be in use."""
+    """An unassigned range is accepted by its length; a short number must be assigned."""
     assert number == national("DE")(written)
 
 
@@ -122,8 +122,8 @@ def test_lengths_decide(written, number):
         ("Narnia", ""),
     ],
 )
-def test_a_country_that_is_none(country, hint):
-    """The error names what was given, and what may have been meant."""
+def test_an_unknown_country(country, hint):
+    """The error shows the unknown country and suggests what was probably meant."""
     with pytest.raises(ConfigurationError) as caught:
         national(country)
 
@@ -131,18 +131,18 @@ def test_a_country_that_is_none(country, hint):
     assert expected == str(caught.value)
 
 
-def test_what_is_no_string():
-    """A wrong type is refused as everywhere."""
+def test_a_wrong_type():
+    """A value that is not a string is refused with its type."""
     assert "must be a string like '+12125551234', not int" == reason_for("US", 2125551234)
 
 
 def test_it_is_a_parser():
-    """It can be given as `parse_phone`, and its results are held to E.164."""
+    """It can be passed as `parse_phone`, and its results are checked to be E.164."""
     assert "+12125551234" == checked(national("US"), "212 555 1234")
 
 
 def test_it_can_be_shown_and_pickled():
-    """It says its country, and reaches other processes."""
+    """Its repr names the country, and it can be pickled."""
     parse = national("us")
 
     assert "National(country='US')" == repr(parse)
@@ -151,12 +151,12 @@ def test_it_can_be_shown_and_pickled():
 
 @given(st.from_regex(r"\+[1-9]{4}[0-9]{3,11}", fullmatch=True))
 def test_international_numbers_are_ours(phone):
-    """A number in international form is never touched by the country."""
+    """An international number is read the same with and without a country."""
     assert normalize_phone(phone) == national("DE")(phone)
 
 
 def test_without_the_package():
-    """The error names the extra that brings it."""
+    """Without phonenumbers, the error names the extra to install."""
     program = (
         "import sys; sys.modules['phonenumbers'] = None\n"
         "from customersms_async.phones import national\n"

@@ -1,4 +1,4 @@
-"""Options: each that makes no sense is refused by name, with what would be right."""
+"""Options: an invalid value is refused by name, with what is valid."""
 
 import math
 
@@ -27,7 +27,7 @@ def refusal(call, *args, **kwargs):
 
 
 def test_defaults():
-    """Without options, a run is as the documentation says."""
+    """The defaults of a run are as documented."""
     assert LookingOptions() == LookingOptions(
         batch_size=100,
         max_in_flight=16,
@@ -57,7 +57,7 @@ def test_defaults():
     ],
 )
 def test_counts(name, least, bounds):
-    """A count that is none, or too small, is refused by name and value; the least is taken."""
+    """A count that is too small or not an integer is refused by name and value."""
     for value in [*NO_COUNTS, least - 1]:
         said = f"{name} must be a whole number {bounds}, not {value!r}"
         assert said == refusal(LookingOptions, **{name: value})
@@ -66,14 +66,14 @@ def test_counts(name, least, bounds):
 
 
 def test_a_batch_has_a_largest_size():
-    """A batch whose body could not be held in memory with ease is refused."""
+    """A batch size above 10,000 is refused, since its body would take too much memory."""
     assert 10_000 == Options(batch_size=10_000).batch_size
     assert "from 1 to 10000, not 10001" in refusal(Options, batch_size=10_001)
 
 
 @pytest.mark.parametrize("value", [*NO_SECONDS, 0])
 def test_stop_after(value):
-    """A time after which to stop that is none is refused by name and value."""
+    """An invalid `stop_after` is refused by name and value."""
     said = f"stop_after must be a number of seconds above 0, not {value!r}"
 
     assert said == refusal(Options, stop_after=value)
@@ -84,7 +84,7 @@ def test_stop_after(value):
     [("max_unknown", 1), ("max_refused", 1), ("min_credits", 0), ("max_credits", 1)],
 )
 def test_counts_of_stop_rules(name, least):
-    """A rule that is no count, or too small, is refused by name and value."""
+    """An invalid count in the stop rules is refused by name and value."""
     for value in [*(v for v in NO_COUNTS if v is not None), least - 1]:
         said = f"{name} must be a whole number of at least {least}, not {value!r}"
         assert said == refusal(StopRules, **{name: value})
@@ -94,7 +94,7 @@ def test_counts_of_stop_rules(name, least):
 
 @pytest.mark.parametrize("value", [0, -0.1, 1.01, True, "0.5", math.nan])
 def test_a_share_of_rejected(value):
-    """A share is above 0 and up to 1; None is no rule."""
+    """A share is above 0 and at most 1; None disables the rule."""
     said = f"max_rejected must be a share above 0 and up to 1, or None, not {value!r}"
 
     assert said == refusal(StopRules, max_rejected=value)
@@ -103,7 +103,7 @@ def test_a_share_of_rejected(value):
 
 @pytest.mark.parametrize("value", [*NO_SECONDS, None])
 def test_an_outage(value):
-    """Seconds of an outage that are none are refused; 0 waits for none."""
+    """An invalid `outage` is refused; 0 means not to wait at all."""
     said = f"outage must be a number of seconds of at least 0, not {value!r}"
 
     assert said == refusal(StopRules, outage=value)
@@ -112,7 +112,7 @@ def test_an_outage(value):
 
 @pytest.mark.parametrize("value", [None, 3, {"max_unknown": 3}])
 def test_rules_are_one_object(value):
-    """What stops a run is given as rules."""
+    """Stop rules are given as one `StopRules` object."""
     said = f"stop must be StopRules(...), not {type(value).__name__}"
 
     assert said == refusal(Options, stop=value)
@@ -120,7 +120,7 @@ def test_rules_are_one_object(value):
 
 @pytest.mark.parametrize("value", NO_SECONDS)
 def test_drain(value):
-    """A time to wait for what is in flight that is none is refused; 0 is taken."""
+    """An invalid `drain` is refused; 0 is accepted."""
     said = f"drain must be a number of seconds of at least 0, not {value!r}"
 
     assert said == refusal(Options, drain=value)
@@ -129,7 +129,7 @@ def test_drain(value):
 
 @pytest.mark.parametrize("value", [0, 1, None, "yes"])
 def test_dedupe(value):
-    """A flag is True or False, and nothing that only counts as such."""
+    """`dedupe` must be True or False; other truthy or falsy values are refused."""
     assert f"dedupe must be True or False, not {value!r}" == refusal(Options, dedupe=value)
 
 
@@ -160,7 +160,7 @@ class Older:
     ],
 )
 def test_journal(value, lacks):
-    """A journal has the four calls of the port; what is missing is named."""
+    """A journal must have the four methods of the port; the error names a missing one."""
     memory = Memory()
     calls = "claim(), release(), settle() and refuse()"
 
@@ -169,7 +169,7 @@ def test_journal(value, lacks):
 
 
 def test_seconds():
-    """A duration is given back as it is."""
+    """A valid duration is returned unchanged."""
     assert 2.5 == check_seconds("drain", 2.5)
     assert 3 == check_seconds_or_none("request_timeout", 3)
     assert check_seconds_or_none("request_timeout", None) is None
@@ -177,7 +177,7 @@ def test_seconds():
 
 
 def test_count():
-    """A whole number within its bounds is given back as it is."""
+    """An integer within its bounds is returned unchanged."""
     assert 0 == check_count("retries", 0, 0)
     assert 9 == check_count("retries", 9, 0, 9)
     assert "retries must be a whole number from 0 to 9, not 10" == refusal(
@@ -186,7 +186,7 @@ def test_count():
 
 
 def test_method():
-    """An object that is asked for a call is given back where it has it."""
+    """An object with the required method is returned unchanged."""
     assert print is check_method("on_request", print, "__call__")
     assert "on_request must be callable, not int" == refusal(
         check_method, "on_request", 5, "__call__"
@@ -198,13 +198,13 @@ def test_method():
 
 @pytest.mark.parametrize("value", [(429,), [429, 503], {503}, (429, 429), range(500, 600), ()])
 def test_statuses(value):
-    """Any collection of error statuses is taken, doubles included."""
+    """Any collection of error statuses is accepted, even with duplicates."""
     assert frozenset(value) == check_statuses("rate_statuses", value)
 
 
 @pytest.mark.parametrize("value", [(200,), ("429",), "429", (429, 600), None, 42.9, (429.0, None)])
-def test_statuses_that_are_none(value):
-    """What is no error status is refused by name and value, with an example."""
+def test_invalid_statuses(value):
+    """A value that is not an error status is refused by name and value, with an example."""
     said = f"rate_statuses must be HTTP statuses from 400 to 599, like (429, 503), not {value!r}"
 
     assert said == refusal(check_statuses, "rate_statuses", value)
@@ -226,7 +226,7 @@ def test_statuses_that_are_none(value):
     ],
 )
 def test_endpoint(url):
-    """Https to anywhere, and plain http to this machine, are taken as they are."""
+    """HTTPS to any host and plain HTTP to this machine are accepted."""
     assert url == check_endpoint(url, allow_insecure_http=False)
 
 
@@ -243,7 +243,7 @@ def test_endpoint(url):
     ],
 )
 def test_plain_http_to_another_machine(host):
-    """Plain http to another machine is refused by host, and only where it is not allowed."""
+    """Plain HTTP to another host is refused with its name, unless it is allowed explicitly."""
     url = f"http://{host}/api.php"
 
     said = refusal(check_endpoint, url, allow_insecure_http=False)
@@ -255,7 +255,7 @@ def test_plain_http_to_another_machine(host):
 
 @pytest.mark.parametrize("user", ["me@", "me:secret@", ":secret@", "@"])
 def test_user_info_in_an_endpoint(user):
-    """A user name or a password in the endpoint is refused, and not shown."""
+    """An endpoint with a user name or password is refused, and neither is shown."""
     said = refusal(check_endpoint, f"https://{user}example.com/api", allow_insecure_http=True)
 
     assert "endpoint must not contain a user name or a password; the key authenticates" == said
@@ -289,7 +289,7 @@ def test_user_info_in_an_endpoint(user):
     ],
 )
 def test_junk_as_endpoint(url):
-    """What is no absolute URL of http(s) is refused with an example, and is not quoted."""
+    """A value that is not an absolute http(s) URL is refused with an example, and not quoted."""
     said = refusal(check_endpoint, url, allow_insecure_http=True)
 
     assert (
@@ -301,7 +301,7 @@ def test_junk_as_endpoint(url):
 
 @pytest.mark.parametrize("url", [None, 5, b"https://example.com"])
 def test_endpoint_of_a_wrong_type(url):
-    """What is no string is refused by its type."""
+    """An endpoint that is not a string is refused with its type."""
     said = refusal(check_endpoint, url, allow_insecure_http=True)
 
     assert f"endpoint must be a URL like https://host/path, not {type(url).__name__}" == said

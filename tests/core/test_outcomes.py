@@ -1,4 +1,4 @@
-"""What a caller gets back, against a plain list of outcomes."""
+"""Reports and outcomes, against a plain list of outcomes."""
 
 import datetime as dt
 import pickle
@@ -67,7 +67,7 @@ def outcome(index, verdict):
 
 
 def report_of(kinds, **more):
-    """Build the report of a run and the plain list that it stands for."""
+    """Build a report, and the plain list that it should equal."""
     expected = [outcome(index, verdict) for index, verdict in enumerate(kinds)]
     columns = Columns()
     for one, verdict in zip(expected, kinds, strict=True):
@@ -97,7 +97,7 @@ REPORTS = st.lists(KINDS, max_size=25).map(report_of)
 
 @given(REPORTS)
 def test_a_report_is_its_outcomes(built):
-    """A report has every outcome, in input order, with everything that is known of it."""
+    """A report has every outcome in input order, with all fields."""
     report, expected = built
 
     assert expected == list(report)
@@ -106,7 +106,7 @@ def test_a_report_is_its_outcomes(built):
 
 @given(REPORTS, st.integers(-30, 30))
 def test_indexing(built, index):
-    """An index, negative or too large, does what it does on a list."""
+    """Indexing with any index, negative or out of range, behaves as on a list."""
     report, expected = built
     if -len(expected) <= index < len(expected):
         assert expected[index] == report[index]
@@ -117,7 +117,7 @@ def test_indexing(built, index):
 
 @given(REPORTS, st.slices(25))
 def test_slicing(built, part):
-    """A slice is a list of outcomes."""
+    """A slice of a report is a list of outcomes."""
     report, expected = built
 
     assert expected[part] == report[part]
@@ -125,7 +125,7 @@ def test_slicing(built, part):
 
 @given(REPORTS)
 def test_a_report_is_a_sequence(built):
-    """Searching, counting and going backwards work as on a list."""
+    """`in`, `index`, `count` and `reversed` behave as on a list."""
     report, expected = built
 
     assert isinstance(report, Sequence)
@@ -139,7 +139,7 @@ def test_a_report_is_a_sequence(built):
 
 @given(REPORTS)
 def test_a_report_survives_a_pickle(built):
-    """A report that comes back from another process says the same."""
+    """A report equals its unpickled copy."""
     report, expected = built
     back = pickle.loads(pickle.dumps(report))
 
@@ -149,7 +149,7 @@ def test_a_report_survives_a_pickle(built):
 
 @given(REPORTS)
 def test_problems(built):
-    """The problems are all that is not sent for certain, in order."""
+    """`problems` has all outcomes that are not certainly sent, in order."""
     report, expected = built
 
     assert [one for one in expected if one.status is not Status.SENT] == report.problems()
@@ -158,7 +158,7 @@ def test_problems(built):
 @given(REPORTS)
 def test_safe_to_resend(built):
     """
-    Safe to send again is what was stopped, turned away, or refused for the key or want of credit.
+    Safe to resend: stopped, turned away, or refused for the key or for lack of credits.
 
     Duplicates, skips, bad input, what is sent elsewhere, other refusals and unknowns are not.
     """
@@ -172,7 +172,7 @@ def test_safe_to_resend(built):
 
 @given(st.lists(KINDS, max_size=25), st.booleans())
 def test_ok(kinds, complete):
-    """A run is fine where all was read, and all but duplicates was sent; otherwise it raises."""
+    """A report is ok if all was read and all but duplicates was sent; otherwise it raises."""
     report, _ = report_of(kinds, complete=complete)
     is_fine = complete and all(kind in (SENT, DUPLICATE) for kind in kinds)
 
@@ -188,7 +188,7 @@ def test_ok(kinds, complete):
 
 @given(st.lists(KINDS, max_size=25))
 def test_counts(kinds):
-    """The four fates add up to the total, in a report and in a progress."""
+    """The four counts add up to the total, in a report and in a progress."""
     report, expected = report_of(kinds)
     progress = progress_of(kinds)
 
@@ -201,8 +201,8 @@ def test_counts(kinds):
             assert fates.count(status) == getattr(counted, status.value)
 
 
-def test_what_else_a_report_says():
-    """A report says how many requests it took, what is left, and what ended it early."""
+def test_requests_credits_and_stop_reason_of_a_report():
+    """A report has the number of requests, the credits left and why it stopped."""
     report, _ = report_of([SENT], requests=3, remaining_credits=97, stopped="STOPPED")
 
     assert (3, 97, "STOPPED") == (report.requests, report.remaining_credits, report.stopped)
@@ -240,7 +240,7 @@ def test_what_else_a_report_says():
     ],
 )
 def test_in_one_line(counts, said):
-    """A progress and a report print as one line, with thousands separated."""
+    """Progress and report print as one line with thousands separators."""
     progress = Progress(**counts)
 
     assert said == str(progress)
@@ -249,7 +249,7 @@ def test_in_one_line(counts, said):
 
 
 def test_a_progress_is_not_ok_before_it_is_complete():
-    """A run that is under way is not fine yet, even where all was sent so far."""
+    """A progress is not ok before the run is complete, even if all so far was sent."""
     assert not Progress(sent=5).ok
     assert Progress(sent=5, complete=True).ok
 
@@ -264,8 +264,8 @@ def test_a_progress_is_not_ok_before_it_is_complete():
         Progress(),
     ],
 )
-def test_values_do_not_change(value):
-    """A value that was handed over cannot be changed, and travels in a pickle."""
+def test_values_are_immutable(value):
+    """Values cannot be modified, and can be pickled."""
     name = attrs.fields(type(value))[0].name
 
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
@@ -275,12 +275,12 @@ def test_values_do_not_change(value):
 
 @pytest.mark.parametrize(("text", "shown"), [("canary", "<6 characters>"), (None, "<NoneType>")])
 def test_a_message_hides_its_text(text, shown):
-    """The text of a message stands in no log that shows the message."""
+    """The repr of a message does not contain its text."""
     assert f"text={shown}" in repr(Message("+12125551234", text))
     assert "canary" not in repr(Message("+12125551234", text))
 
 
 def test_request_name():
-    """An attempt is named by its client and its number; no attempt has no name."""
+    """A request is named after its client and number; without an attempt there is no name."""
     assert "ab-7" == request_name("ab", 7)
     assert request_name("ab", 0) is None

@@ -1,5 +1,5 @@
-"""Phone numbers: what is accepted, what is refused, and what the refusal says."""
-# ruff: noqa: RUF001  # other scripts' spellings of digits and signs are what is tested
+"""Phone numbers: which are accepted, which are refused, and what the error says."""
+# ruff: noqa: RUF001  # digits and signs of other scripts are what is tested
 
 import enum
 import random
@@ -86,7 +86,7 @@ def is_accepted(phone):
     ],
 )
 def test_accepted_spelling(written):
-    """Whatever people, phones and spreadsheets make of a number is read as the same number."""
+    """Every common spelling of a number, by people or machines, gives the same E.164."""
     assert NUMBER == normalize_phone(written)
 
 
@@ -141,7 +141,7 @@ def test_accepted_spelling(written):
     ],
 )
 def test_refusal_says_what_would_be_right(written, hint):
-    """A number that cannot be one is refused with what is wrong and what would be right."""
+    """The error for a bad number says what is wrong and what would be valid."""
     assert hint in reason_for(written)
 
 
@@ -154,16 +154,16 @@ def test_refusal_says_what_would_be_right(written, hint):
         "+12125551234\u00bd",
     ],
 )
-def test_footnote_marks_are_not_dialled(written):
-    """A raised, circled or fractional number may be a footnote's, so it is refused, not read."""
+def test_footnote_marks_are_refused(written):
+    """Superscript, circled and fraction characters are refused, as they may be footnote marks."""
     assert not is_accepted(written)
 
 
 @pytest.mark.parametrize(
     "between", ["\n", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
 )
-def test_two_fields_are_not_glued(between):
-    """Digits behind a line end or a tab belong to another field, and are not made one number."""
+def test_two_fields_are_not_joined(between):
+    """Digits after a line break or a tab are refused as belonging to another field."""
     assert not is_accepted(f"+4930123{between}4567")
 
 
@@ -178,12 +178,12 @@ def test_two_fields_are_not_glued(between):
     ],
 )
 def test_not_a_string(value, kind):
-    """What is no string is refused by its type, with an example of what would be right."""
+    """A value that is not a string is refused by its type, with a valid example."""
     assert f"must be a string like '+12125551234', not {kind}" == reason_for(value)
 
 
 def test_refusal_keeps_what_was_given():
-    """The error has the input as it was, so that a caller can find it again."""
+    """The error keeps the input as given, so that a caller can find it."""
     with pytest.raises(InvalidPhone) as caught:
         normalize_phone(" 212-555 ")
 
@@ -198,7 +198,7 @@ def test_refusal_keeps_what_was_given():
 @example("1" * 50_000 + "e")
 @example("'" * 50_000)
 def test_any_text_is_a_number_or_a_refusal(text):
-    """No text, however odd or long, gives anything but a number in E.164 or `InvalidPhone`."""
+    """Any text gives either a number in E.164 or `InvalidPhone`."""
     assert is_e164(normalize_phone(text)) if is_accepted(text) else reason_for(text)
 
 
@@ -209,7 +209,7 @@ def decimals_of(text):
 @given(SCRIBBLES)
 @example("+1 212 555 1234")
 def test_digits_keep_their_order(text):
-    """The digits of an accepted number are those of the input, in order, after a leading 00."""
+    """An accepted number has the input's digits in their order, without a leading 00."""
     if not is_accepted(text):
         return
 
@@ -223,13 +223,13 @@ def test_digits_keep_their_order(text):
     st.sampled_from(["+", "00", "tel:+", "'+"]),
 )
 def test_any_spelling_of_a_number(number, separators, digits, prefix):
-    """However a number's digits are separated, scripted and prefixed, it is the same number."""
+    """Separators, scripts of digits and prefixes do not change which number is read."""
     spelt = "".join(sep + digits[int(d)] for sep, d in zip(separators, number[1:], strict=False))
 
-    # A bracket on each side of a 0 would be the trunk 0, which is refused for its own reason.
+    # A 0 in brackets would be the trunk 0, which is refused for a different reason.
     if "(" in spelt and ")" in spelt:
         spelt = spelt.replace("(", "").replace(")", "")
-    # A point and nothing but zeros behind it would be a spreadsheet's decimal places.
+    # A point followed by zeros only would be a spreadsheet's decimal places.
     if spelt.rstrip(digits[0]).endswith("."):
         spelt = spelt.replace(".", "")
 
@@ -238,8 +238,8 @@ def test_any_spelling_of_a_number(number, separators, digits, prefix):
 
 @given(SCRIBBLES)
 @example(" +1 (212) 555-1234 ")
-def test_normalising_twice_changes_nothing(text):
-    """A number that was accepted is accepted again, unchanged."""
+def test_normalizing_is_idempotent(text):
+    """A number that was normalized is accepted again, unchanged."""
     if not is_accepted(text):
         return
     once = normalize_phone(text)
@@ -282,7 +282,7 @@ def has_trunk_zero(digits):
 
 
 def patterns_of(code):
-    """Give what a published list of numbering plans says of a country code's numbers, by kind."""
+    """Return the patterns that a published list has for a country code's numbers, by kind."""
     for region in COUNTRIES[code]:
         plan = (
             PhoneMetadata.metadata_for_nongeo_region(code)
@@ -297,7 +297,7 @@ def patterns_of(code):
 
 
 def numbers_with_zero(pattern, lengths, dice):
-    """Look for numbers that a pattern takes and that begin with 0."""
+    """Generate numbers that match a pattern and begin with 0."""
     for length in lengths:
         for _ in range(100):
             number = "0" + "".join(dice.choices("0123456789", k=length - 1))
@@ -306,8 +306,8 @@ def numbers_with_zero(pattern, lengths, dice):
 
 
 @pytest.mark.parametrize("code", sorted(COUNTRIES))
-def test_country_codes_with_a_zero_behind_them(code):
-    """A 0 behind a country code is refused where no fixed or mobile number begins with it."""
+def test_country_codes_followed_by_zero(code):
+    """A 0 after a country code is refused unless some number there begins with it."""
     dice = random.Random(code)
     kinds = {
         kind
@@ -324,14 +324,14 @@ def test_country_codes_with_a_zero_behind_them(code):
     ["+44 07700 900123", "+4407700900123", "004407700900123", "+1 0212 5551234", "+70123456"],
 )
 def test_a_trunk_zero_is_refused(written):
-    """A 0 that is dialled within the country only would make one number two."""
+    """A trunk 0 after the country code is refused, since it would give one line two numbers."""
     assert "has a 0 after the country code that is not dialled from abroad" in reason_for(written)
     assert e164_digits([written.replace(" ", "")]) is None
 
 
 @pytest.mark.parametrize("number", ["+390669812345", "+2250712345678", "+378054912345"])
-def test_a_zero_that_belongs_to_the_number(number):
-    """Where numbers begin with 0, as in Italy, it stays."""
+def test_a_significant_zero(number):
+    """If numbers of a country begin with 0, as in Italy, the 0 is kept."""
     assert number == normalize_phone(number)
     assert [int(number)] == e164_digits([number])
 
@@ -347,15 +347,15 @@ def test_a_zero_that_belongs_to_the_number(number):
 @example(["+1234567,", "+1234567"])
 @example(["+1234567", ",+1234567"])
 @example(["+1234567\n", "\n+1234567"])
-def test_asking_all_at_once_agrees_with_asking_each(items):
-    """A whole chunk is in E.164 if and only if each of its items is; then its digits are given."""
+def test_a_chunk_agrees_with_its_items(items):
+    """A chunk is recognised as E.164 exactly if each of its items is, and gives their digits."""
     expected = list(map(int, items)) if all(map(is_e164, items)) else None
 
     assert expected == e164_digits(items)
 
 
-def test_a_long_chunk_is_asked_at_once():
-    """A chunk of any length is looked through without running out of stack."""
+def test_a_long_chunk():
+    """A chunk of any length is checked without exhausting the stack."""
     assert [int(NUMBER)] * 100_000 == e164_digits([NUMBER] * 100_000)
 
 
@@ -366,7 +366,7 @@ def test_a_long_chunk_is_asked_at_once():
 @example("+1234567")
 @example("1234567")
 def test_a_mask_never_shows_a_number(text):
-    """A masked text holds at most four of seven digits in a row, and one line."""
+    """A masked text is one line and shows at most four of seven adjacent digits."""
     masked = mask_phone(text)
 
     shown = sum(char.isdecimal() and char != "9" for char in masked)
@@ -386,17 +386,17 @@ def test_a_mask_never_shows_a_number(text):
     ],
 )
 def test_mask(phone, masked):
-    """A number shows its head and its last two digits; anything else, only its shape."""
+    """A mask shows the first and the last two digits of a number; of anything else, its shape."""
     assert masked == mask_phone(phone)
 
 
-def test_a_parser_of_ones_own():
-    """A parser that knows the country turns a national number into E.164."""
+def test_a_custom_parser():
+    """A custom parser can turn a national number into E.164."""
     assert "+12125551234" == checked(lambda text: "+1" + text, "2125551234")
 
 
-def test_the_parser_of_the_package():
-    """Without a parser of one's own, the package's rules hold."""
+def test_the_default_parser():
+    """The default parser accepts international numbers."""
     assert NUMBER == checked(normalize_phone, "+1 212 555 1234")
 
 
@@ -414,8 +414,8 @@ def raising(exc):
 @pytest.mark.parametrize(
     "exc", [ValueError("2125551234"), OwnError(), KeyError(1), RecursionError()]
 )
-def test_whatever_a_parser_raises_is_a_refusal(exc):
-    """A parser may raise any error; it is named by its class, without its text."""
+def test_any_error_of_a_parser_is_a_refusal(exc):
+    """Any exception of a parser refuses the number, and is named by class only."""
     with pytest.raises(InvalidPhone) as caught:
         checked(raising(exc), "2125551234")
 
@@ -424,14 +424,14 @@ def test_whatever_a_parser_raises_is_a_refusal(exc):
 
 
 def test_a_parsers_own_refusal_is_kept():
-    """A parser that raises `InvalidPhone` says itself what is wrong."""
+    """An `InvalidPhone` that a parser raises is passed on unchanged."""
     with pytest.raises(InvalidPhone) as caught:
         checked(raising(InvalidPhone("5", "is no Italian number")), "5")
 
     assert "is no Italian number" == caught.value.reason
 
 
-def test_a_parser_does_not_stop_an_interrupt():
+def test_a_parser_can_be_interrupted():
     """Ctrl-C within a parser is not taken for a refusal."""
     with pytest.raises(KeyboardInterrupt):
         checked(raising(KeyboardInterrupt()), "5")
@@ -441,14 +441,14 @@ def test_a_parser_does_not_stop_an_interrupt():
     "junk",
     [None, 12125551234, "", "2125551234", "+12125551234\n", b"+12125551234", "+1 2125551234"],
 )
-def test_what_a_parser_returns_is_not_trusted(junk):
-    """Only E.164 is taken from a parser."""
+def test_results_of_a_parser_are_checked(junk):
+    """A parser's result must be in E.164."""
     with pytest.raises(InvalidPhone, match="must return E"):
         checked(lambda text: junk, "2125551234")
 
 
-def test_a_parser_meets_strings_only():
-    """What is no string is refused before a parser of one's own sees it."""
+def test_a_parser_gets_strings_only():
+    """A value that is not a string is refused before a custom parser is called."""
     with pytest.raises(InvalidPhone, match="not int"):
         checked(lambda text: NUMBER, 12125551234)
 
@@ -458,7 +458,7 @@ class Numbers(enum.StrEnum):
 
 
 def test_a_subclass_of_str_is_a_string():
-    """A number that is kept in an enumeration, say, is a number."""
+    """A number that is a member of a string enum is accepted."""
     assert NUMBER == normalize_phone(Numbers.OFFICE)
     assert [int(NUMBER)] == e164_digits([Numbers.OFFICE])
 
@@ -474,6 +474,6 @@ def test_a_subclass_of_str_is_a_string():
         (" , ", [" , "]),
     ],
 )
-def test_one_string_of_several(written, parts):
-    """The comma-separated form is split; where nothing is in it, it is kept, to be refused."""
+def test_comma_separated_numbers(written, parts):
+    """A comma-separated string is split; empty parts are kept, to be refused."""
     assert parts == split_phones(written)

@@ -1,4 +1,4 @@
-"""What a run will be: counts, requests, segments, and what is wrong."""
+"""Plans of runs: counts, requests, segments, and what is wrong with the input."""
 # ruff: noqa: RUF001  # characters that force UCS-2 are what is tested
 
 import asyncio
@@ -21,7 +21,7 @@ def phones(count):
 
 
 def test_an_empty_plan():
-    """Of nothing, nothing is sent."""
+    """The plan of no messages is empty."""
     plan = plan_messages([])
 
     assert Plan(texts=0) == plan
@@ -30,8 +30,8 @@ def test_an_empty_plan():
     assert expected == str(plan)
 
 
-def test_the_line():
-    """One line of ASCII says what matters, with the skipped where there are some."""
+def test_a_plan_as_one_line():
+    """A plan prints as one line of ASCII, which mentions skipped rows if there are any."""
     plan = Plan(recipients=4_483, requests=2_698, segments=4_483, bad=461, doubles=56)
     expected = "4,483 messages, 2,698 requests, 28 min, 4,483 segments, 461 bad, 56 doubles"
     single = Plan(recipients=1, requests=1, segments=1, doubles=1, skipped=2)
@@ -40,8 +40,8 @@ def test_the_line():
     assert "1 message, 1 request, 1 min, 1 segment, 0 bad, 1 double, 2 skipped" == str(single)
 
 
-def test_what_becomes_of_each():
-    """Each input is a recipient, bad, a double or skipped, and never two of them."""
+def test_each_input_is_counted_once():
+    """Each input is counted as a recipient, bad, a duplicate or skipped."""
     messages = [
         Message(A, "one"),
         Message("+1 212 555 1234", "one"),
@@ -61,7 +61,7 @@ def test_what_becomes_of_each():
 
 
 def test_reasons():
-    """The most frequent comes first, each with the first that has it."""
+    """Reasons are sorted by frequency, each with the first row that it refused."""
     no_country = "has no country code; begin with + or 00, like +12125551234"
     empty = "text is empty; it needs at least one character that is not white space"
     messages = [
@@ -81,15 +81,15 @@ def test_reasons():
 
 
 def test_reasons_are_bounded():
-    """Beyond a hundred, reasons are no longer told apart, and still counted."""
+    """After a hundred different reasons, all others are counted together."""
     plan = plan_messages(Refusal(n, "ODD", f"reason {n}") for n in range(150))
 
     assert (101, 150) == (len(plan.reasons), plan.bad)
     assert Reason("ODD", "for other reasons", 50, "row-100") == plan.reasons[0]
 
 
-def test_a_parser_of_the_callers():
-    """Numbers are read as the client will read them."""
+def test_a_custom_parser():
+    """Numbers are parsed by the given `parse_phone`, as the client would."""
     plan = plan_messages([Message("(212) 555-1234", "x")], parse_phone=national("US"))
 
     assert 1 == plan.recipients
@@ -108,21 +108,21 @@ def test_a_parser_of_the_callers():
     ],
 )
 def test_requests(options, requests):
-    """Equal texts share requests of at most a batch, within the look-ahead."""
+    """Equal texts within the look-ahead share requests of up to a batch."""
     messages = [Message(phone, "xy"[n % 2]) for n, phone in enumerate(phones(6))]
 
     assert requests == plan_messages(messages, **options).requests
 
 
 def test_without_dedupe():
-    """Doubles are sent, and different texts are not counted."""
+    """Without dedupe, duplicates are sent and different texts are not counted."""
     plan = plan_messages([Message(A, "one")] * 3, dedupe=False)
 
     assert (3, 0, None) == (plan.recipients, plan.doubles, plan.texts)
 
 
 def test_minutes():
-    """They follow the pace of a bulk run, just under the limit."""
+    """The duration follows the pace of a bulk run, which is just below the limit."""
     plan = Plan(requests=980)
 
     assert 600 == pytest.approx(plan.seconds)
@@ -132,7 +132,7 @@ def test_minutes():
 
 
 def test_segments():
-    """They are counted over all messages, with and without what could be written instead."""
+    """Segments are counted over all messages, as written and with replacements."""
     plan = plan_messages([Message(A, LONG), Message(B, "it’s" + "a" * 70), Message(C, "я")])
 
     assert (5, 4, 2) == (plan.segments, plan.segments_swapped, plan.ucs2)
@@ -140,7 +140,7 @@ def test_segments():
 
 
 def test_forcing_characters_are_counted_by_message():
-    """The most frequent comes first; twice in one text is one message."""
+    """Characters that force UCS-2 are sorted by the number of messages that have them."""
     plan = plan_messages([Message(A, "–"), Message(B, "’’ 1"), Message(C, "’’ 1")])
 
     assert [("’", 2), ("–", 1)] == [(f.char, f.messages) for f in plan.forcing]
@@ -148,7 +148,7 @@ def test_forcing_characters_are_counted_by_message():
 
 
 def test_forcing_characters_are_bounded():
-    """Only a thousand are told apart; those that are known go on being counted."""
+    """A thousand characters are told apart, and those go on being counted."""
     texts = [chr(0x4E00 + n) for n in range(1_001)]
     plan = plan_messages(Message(A, text) for text in [*texts, texts[0] + "!"])
 
@@ -158,7 +158,7 @@ def test_forcing_characters_are_bounded():
 
 
 def test_samples():
-    """The first, the longest, and the first of those with most segments."""
+    """The samples are the first message, the longest, and the first with most segments."""
     short, long, dear = "Hi", "a" * 100, "я" * 90
     messages = [Message(A, short), Message(B, long), Message(C, dear), Message(A, dear + "!")]
     plan = plan_messages(messages)
@@ -166,8 +166,8 @@ def test_samples():
     assert messages[:3] == [plan.first, plan.longest, plan.dearest]
 
 
-def test_a_plan_can_be_asked_for_at_any_time():
-    """What was added is planned as if it were all, and more can be added."""
+def test_a_plan_of_the_messages_so_far():
+    """A plan covers the messages added so far, and more can be added."""
     planner = Planner(batch_size=2)
     plans = []
     for phone in (A, B, C):
@@ -178,7 +178,7 @@ def test_a_plan_can_be_asked_for_at_any_time():
 
 
 def test_an_async_iterable():
-    """What comes from a database or a socket is planned the same way."""
+    """An async iterable, as of a database cursor, gives the same plan."""
 
     async def messages():
         for phone in (A, B, A):
@@ -190,7 +190,7 @@ def test_an_async_iterable():
 
 
 def test_memory_is_bounded_without_dedupe():
-    """Any number of different texts cost no more than the look-ahead."""
+    """Different texts without dedupe take no more memory than the look-ahead."""
     planner = Planner(dedupe=False, look_ahead=100)
     numbers = phones(10)
     planner.add(Message(A, "begin"))
@@ -205,7 +205,7 @@ def test_memory_is_bounded_without_dedupe():
 
 
 def test_to_dict():
-    """It is JSON, and names no number and no text."""
+    """A plan as JSON contains no number and no text."""
     plan = plan_messages([Message(B, "my secret ’"), Message("555", "x", "row-2")])
     given = json.loads(json.dumps(plan.to_dict()))
 
@@ -219,7 +219,7 @@ def test_to_dict():
 
 
 def test_texts_and_numbers_are_not_shown():
-    """A repr is made for logs."""
+    """The repr of a plan contains no text and no number."""
     shown = repr(plan_messages([Message(A, "secret"), Refusal(2, "X", "x", B)]))
 
     assert "secret" not in shown
@@ -228,13 +228,13 @@ def test_texts_and_numbers_are_not_shown():
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"look_ahead": 0}, {"look_ahead": "1"}])
 def test_options_out_of_range(options):
-    """The error names the option."""
+    """The error for an invalid option names it."""
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         Planner(**options)
 
 
-def test_a_refusal_is_named_as_its_row():
-    """Its reference is that of a good row in the same place, and its line says the row."""
+def test_a_refusal_has_the_reference_of_its_row():
+    """A refusal has the reference that a good row would have, and its str names the row."""
     refusal = Refusal(17, "NO_PHONE", "has no number")
 
     assert ("row-17", "row 17: has no number") == (refusal.ref, str(refusal))

@@ -1,4 +1,4 @@
-"""The values that cross the ports."""
+"""The value types of the ports."""
 
 import pytest
 
@@ -9,7 +9,7 @@ CANARY = b'{"api_key":"cspro_canary","phone":"+12125551234","message":"We open a
 
 
 def test_a_body_hides_itself():
-    """The bytes of a request show their length, and are given for the wire only."""
+    """The repr of a body shows its length only; the bytes are for the transport."""
     body = Body(CANARY)
 
     assert f"<Body of {len(CANARY)} bytes>" == repr(body)
@@ -22,19 +22,19 @@ def test_a_body_hides_itself():
     [Reply(200, CANARY), Batch([0], ["+12125551234"], "We open at nine"), Attempt(1)],
 )
 def test_values_show_no_secret(value):
-    """What is shown of a value that crosses holds no key, number or text."""
+    """No repr of a port's value contains the key, a number or a text."""
     shown = repr(value)
 
     assert not any(secret in shown for secret in ("canary", "2125551234", "nine"))
 
 
 def test_a_reply_without_a_connection_to_drop():
-    """A reply that came on no connection of its own may be discarded all the same."""
+    """A reply without a connection can be discarded, which does nothing."""
     Reply(200, b"").discard()
 
 
 def test_an_attempt_starts_once():
-    """A body begins once; whatever writes it a second time is stopped."""
+    """An attempt starts once; a second start raises `NotAllowed`."""
     attempt = Attempt(1)
     attempt.start()
 
@@ -44,7 +44,7 @@ def test_an_attempt_starts_once():
 
 
 def test_called_off_in_time():
-    """An attempt that was called off before its first byte never starts."""
+    """An attempt that was called off before its first byte cannot start."""
     attempt = Attempt(1)
 
     assert attempt.call_off()
@@ -54,7 +54,7 @@ def test_called_off_in_time():
 
 
 def test_called_off_too_late():
-    """Whoever calls off an attempt that has started learns that something may have left."""
+    """Calling off an attempt that has started returns False."""
     attempt = Attempt(1)
     attempt.start()
 

@@ -1,4 +1,4 @@
-"""Lists of recipients: rows, columns, texts, and what is refused."""
+"""Lists of recipients: rows, columns, texts, and refused rows."""
 
 import pytest
 
@@ -12,7 +12,7 @@ A, B, C = "+12125551234", "+13235554567", "+442071838750"
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a list and give its path."""
+    """Write a list to a file and return its path."""
 
     def write_file(content, name="people.csv", encoding="utf-8"):
         path = tmp_path / name
@@ -40,7 +40,7 @@ def error(path, **options):
 
 
 def test_a_row_is_a_message(write):
-    """The number in E.164, the text filled in, and a reference made of the row."""
+    """A row gives a message with the number in E.164, the filled text and a reference."""
     path = write(f"Name,Phone\nAnna,{A}\nBob,+1 (323) 555-4567\n")
 
     assert [
@@ -50,7 +50,7 @@ def test_a_row_is_a_message(write):
 
 
 def test_a_list_can_be_read_again(write):
-    """Each iteration begins anew, and says what the file is."""
+    """A list can be iterated over more than once, and describes its file."""
     people = read(write(f"Name;phone\nAnna;{A}\n"), text="Hi")
 
     assert list(people) == list(people)
@@ -63,8 +63,8 @@ def test_a_list_can_be_read_again(write):
     assert repr(people).endswith("people.csv', utf-8, phone='phone')")
 
 
-def test_the_cells_can_be_had(write):
-    """For a file of results, rows are given as they stand there, bad ones included."""
+def test_raw_rows(write):
+    """`rows` gives all cells as they are in the file, bad rows included."""
     people = read(write(f"phone,name\n{A}, Anna \n\n555,\n"), text="Hi")
 
     assert [(2, [A, "Anna "]), (4, ["555", ""])] == list(people.rows())
@@ -73,8 +73,8 @@ def test_the_cells_can_be_had(write):
 @pytest.mark.parametrize(
     "name", ["phone number", "PHONE_NUMBER", " Phone-Number ", "\ufeffPhoneNumber"]
 )
-def test_names_are_compared_without_case_and_spaces(write, name):
-    """Nor dashes, underscores and what cannot be seen."""
+def test_column_names_are_compared_loosely(write, name):
+    """Case, spaces, dashes, underscores and invisible characters in names are ignored."""
     path = write(f"id,{name}\n1,{A}\n")
 
     assert [Message(A, "Hi", "row-2")] == rows(path, phone="Phone Number")
@@ -82,7 +82,7 @@ def test_names_are_compared_without_case_and_spaces(write, name):
 
 
 def test_texts_in_a_column(write):
-    """Without a text, the column of texts is taken as it is, braces included."""
+    """Without a text, the column of texts is used as it is, braces included."""
     path = write(f"Message,phone\nDear {{name}},{A}\n,{B}\n")
     first, second = read(path)
 
@@ -95,7 +95,7 @@ def test_texts_in_a_column(write):
 
 
 def test_a_text_in_a_file(write):
-    """It is read in any encoding, without the line end at its end."""
+    """A text file is read in any encoding, without its final line break."""
     text = write("Grüße, {name}\n", "text.txt", "utf-16")
     path = write(f"phone,name\n{A},Anna\n")
 
@@ -103,15 +103,15 @@ def test_a_text_in_a_file(write):
 
 
 def test_a_country(write):
-    """Numbers without a country code are read as those of the country that is named."""
+    """With `country`, numbers without a country code are read as national."""
     path = write("phone\n(212) 555-1234\n")
 
     assert [Message(A, "Hi", "row-2")] == rows(path, country="US")
     assert ["INVALID_PHONE"] == [code for _, code, _ in refusals(path)]
 
 
-def test_a_parser_of_the_callers(write):
-    """It reads all numbers."""
+def test_a_custom_parser(write):
+    """With `parse_phone`, all numbers are parsed by it."""
     path = write("phone\n555\n")
 
     assert [Message(A, "Hi", "row-2")] == rows(path, parse_phone=lambda _: A if _ == "555" else "")
@@ -121,21 +121,21 @@ def test_a_parser_of_the_callers(write):
 
 
 def test_rows_are_numbered_as_a_spreadsheet_shows_them(write):
-    """A cell of several lines is in one row, and an empty line is a row."""
+    """A cell of several lines belongs to one row, and an empty line counts as a row."""
     path = write(f'\nname,phone\n"An\nna",{A}\n\n , \nBob,{B}\n')
 
     assert ["row-3", "row-6"] == [row.ref for row in rows(path)]
 
 
 def test_line_ends_in_a_cell(write):
-    """They are one character each, as in a workbook."""
+    """A line break in a cell becomes one line feed, as in a workbook."""
     path = write(f'name,phone\r\n"An\r\nna\rB",{A}\r\n')
 
     assert ["An\nna\nB"] == [row.text for row in rows(path, text="{name}")]
 
 
-def test_an_instruction_is_no_row(write):
-    """A first line that names the delimiter is not shown by Excel, and not counted."""
+def test_a_delimiter_line_is_not_a_row(write):
+    """A first line `sep=;`, which Excel hides, is not counted as a row."""
     path = write(f"sep=;\nname;phone\nA,b;{A}\n")
 
     assert [Message(A, "A,b", "row-2")] == rows(path, text="{name}")
@@ -144,8 +144,8 @@ def test_an_instruction_is_no_row(write):
 # --- Bad rows -------------------------------------------------------------------------------------
 
 
-def test_bad_rows_never_stop_it(write):
-    """Each is refused in its place with its reason, and the next one is read."""
+def test_bad_rows_are_refused_in_place(write):
+    """Each bad row is refused in its place with a reason, and reading continues."""
     path = write(
         "name,phone\n"
         "Anna,\n"
@@ -196,7 +196,7 @@ def test_bad_rows_never_stop_it(write):
 
 
 def test_a_text_that_cannot_be_sent(write):
-    """An empty text is refused at once; what cannot be seen is a text all the same."""
+    """An empty text is refused immediately; an invisible character counts as text."""
     path = write(f"text,phone\n\u200b,{A}\n")
 
     assert [Message(A, "\u200b", "row-2")] == rows(path, text=None)
@@ -204,16 +204,16 @@ def test_a_text_that_cannot_be_sent(write):
         read(path, text=" ")
 
 
-def test_half_a_character(write):
-    """Some encodings can write what UTF-8 cannot."""
+def test_a_lone_surrogate(write):
+    """A text that UTF-8 cannot encode is refused, in encodings that can represent it."""
     path = write(b"text,phone\nx+2AA-,00 12125551234\n")
     reason = "text has a lone surrogate at position 1, which UTF-8 cannot encode; remove it"
 
     assert [(2, "INVALID_MESSAGE", reason)] == refusals(path, text=None, encoding="utf-7")
 
 
-def test_a_mark_within_a_file(write):
-    """Files that were put together have byte-order marks inside."""
+def test_byte_order_marks_within_a_file(write):
+    """Byte-order marks inside a file, as left by concatenation, are ignored."""
     path = write(f"\ufeff\ufeffphone,name\n\ufeff{A},\ufeffAnna\n")
 
     assert [Message(A, "Hi Anna", "row-2")] == rows(path, text="Hi {name}")
@@ -235,7 +235,7 @@ BAD_QUOTES = (
     ],
 )
 def test_quotes(write, line, codes):
-    """A quote that is not closed costs its row, and not the rows behind it."""
+    """An unclosed quote spoils its own row only."""
     path = write(f"name,phone\n{line}\nBob,{B}\nCy,{C}\n")
     found = rows(path)
 
@@ -243,8 +243,8 @@ def test_quotes(write, line, codes):
     assert [B, C] == [row.phone for row in found if isinstance(row, Message)][-2:]
 
 
-def test_a_quote_that_is_never_closed_is_bounded(write):
-    """Reading goes on behind it, however long the file is."""
+def test_an_unclosed_quote_in_a_long_file(write):
+    """Reading continues after a quote that is never closed, in a file of any length."""
     many = "".join(f"Bob,+1323{n:07}\n" for n in range(20_000))
     path = write(f'name,phone\n"Anna,{A}\n{many}')
     found = rows(path)
@@ -323,24 +323,24 @@ def test_a_quote_that_is_never_closed_is_bounded(write):
     ],
 )
 def test_the_header_and_the_text_are_checked_first(write, header, options, reason):
-    """One class of error at a time says what is wrong, before the first row is read."""
+    """Header and text are checked before the first row, one class of errors at a time."""
     assert f"people.csv: {reason}" == error(write(f"{header}\n"), **options)
 
 
-def test_duplicates_that_nobody_asks_for(write):
-    """A header may stand twice where nothing is taken from it."""
+def test_duplicate_columns_that_are_not_used(write):
+    """A column name may appear twice if it is not used."""
     assert 1 == len(rows(write(f"phone,x,x\n{A},1,2\n")))
 
 
-def test_columns_far_to_the_right(write):
-    """They are named as a spreadsheet does."""
+def test_columns_beyond_z(write):
+    """Columns are named as in a spreadsheet, such as AA."""
     header = ",".join([*(f"c{n}" for n in range(26)), "phone", "phone"])
 
     assert "appears more than once (AA and AB)" in error(write(f"{header}\n"))
 
 
 def test_an_error_shows_twenty_problems(tmp_path):
-    """It keeps all of them, and shows a person what can be read."""
+    """The str of an error shows twenty problems; `problems` has all."""
     found = RecipientsError(tmp_path / "x.csv", *(f"row {n}" for n in range(1_025)))
 
     assert str(found).endswith("row 19; and 1,005 more")
@@ -351,19 +351,19 @@ def test_an_error_shows_twenty_problems(tmp_path):
     "options",
     [{"text": "a", "text_file": "b"}, {"country": "US", "parse_phone": str}, {"country": "Narnia"}],
 )
-def test_options_that_make_no_sense(write, options):
-    """They are refused before the file is read."""
+def test_invalid_options(write, options):
+    """Invalid options are refused before the file is read."""
     with pytest.raises(ConfigurationError):
         read(write("phone\n"), **{"text": None, **options})
 
 
-def test_a_file_that_is_not_there(tmp_path):
-    """The error is Python's own."""
+def test_a_missing_file(tmp_path):
+    """A missing file raises Python's own FileNotFoundError."""
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "none.csv", text="Hi")
 
 
-# --- Those who want nothing -----------------------------------------------------------------------
+# --- Opt-outs ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_a_file_that_is_not_there(tmp_path):
     ],
 )
 def test_opt_outs_in_a_file(write, content):
-    """A column of numbers, with a header or without, is skipped."""
+    """The numbers of an opt-out file are skipped, with or without a header."""
     skip = write(content, "stop.csv")
     path = write(f"phone\n{A}\n{B}\n")
     skipped, kept = rows(path, skip=skip)
@@ -389,13 +389,13 @@ def test_opt_outs_in_a_file(write, content):
 
 
 @pytest.mark.parametrize("content", ["", "\n", "phone\n"])
-def test_nobody_has_opted_out(write, content):
-    """An empty list skips nobody."""
+def test_an_empty_opt_out_list(write, content):
+    """An empty opt-out list skips nobody."""
     assert 1 == len(rows(write(f"phone\n{A}\n"), skip=write(content, "stop.csv")))
 
 
-def test_opt_outs_of_the_caller(write):
-    """Any iterable of numbers will do; a bad one is an error."""
+def test_opt_outs_from_an_iterable(write):
+    """Opt-outs may be any iterable of numbers; a bad one is an error."""
     path = write(f"phone\n{A}\n")
 
     assert ["SKIPPED"] == [row.code for row in rows(path, skip=["+1 212 555 1234"])]
@@ -424,18 +424,18 @@ NO_COUNTRY = (
         ("name,phone\nAnna\n", "row 2 is empty; write it like +12125551234"),
     ],
 )
-def test_opt_outs_that_cannot_be_read(write, content, reason):
-    """Then nobody knows who wants no messages, and nothing is read."""
+def test_unreadable_opt_outs(write, content, reason):
+    """If the opt-outs cannot be read, no row is."""
     path = write(f"phone\n{A}\n")
 
     assert f"stop.csv: {reason}" == error(path, skip=write(content, "stop.csv"))
 
 
-# --- What is shown --------------------------------------------------------------------------------
+# --- What is shown -------------------------------------------------------------------------------
 
 
 def test_one_class_of_problems_at_a_time():
-    """That which hides others comes first, with at most twenty rows."""
+    """The class of problems that hides others is shown first, with at most twenty rows."""
     problems = Problems()
     for row in range(2, 30):
         problems.add(Refusal(row, "ROW_TOO_LONG", "has 3 cells"))
@@ -452,7 +452,7 @@ def test_one_class_of_problems_at_a_time():
 
 
 def test_rows_with_the_same_reason():
-    """They stand in one line, in the order in which the reasons were met."""
+    """Rows with the same reason share a line, in the order in which reasons appeared."""
     problems = Problems()
     for row, reason in [(2, "has letters"), (5, "is too long"), (7, "has letters")]:
         problems.add(Refusal(row, "INVALID_PHONE", reason))
@@ -461,7 +461,7 @@ def test_rows_with_the_same_reason():
 
 
 def test_few_problems():
-    """All are shown where there are few, and none where there are none."""
+    """A few problems are shown in full; without problems, nothing is shown."""
     problems = Problems()
 
     assert [] == problems.lines()

@@ -1,5 +1,5 @@
-"""Lists of recipients: kinds of files, encodings, delimiters."""
-# marks that people type are what is tested
+"""Lists of recipients: types of files, encodings, delimiters."""
+# typographic marks are what is tested
 
 import datetime as dt
 import subprocess
@@ -21,7 +21,7 @@ A, B = "+12125551234", "+13235554567"
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a file and give its path."""
+    """Write a file and return its path."""
 
     def write_file(content, name="people.csv"):
         path = tmp_path / name
@@ -33,7 +33,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def workbook(tmp_path):
-    """Write a workbook of one sheet and give its path."""
+    """Write a workbook of one sheet and return its path."""
 
     def write_one(rows, name="people.xlsx"):
         write_workbook(tmp_path / name, rows)
@@ -49,7 +49,7 @@ def error(path, **options):
 
 
 def test_the_same_rows_give_the_same_plan(write, workbook):
-    """Messy rows are planned alike in any kind of file."""
+    """Messy rows give the same plan from every type of file."""
     count = sized(1_000, 5_000)
     rows = list(messy_rows(count))
     files = [
@@ -88,8 +88,8 @@ def test_the_same_rows_give_the_same_plan(write, workbook):
         ("ascii", "utf-8"),
     ],
 )
-def test_encodings_are_found(write, encoding, found):
-    """By the mark, by zeros, by being valid, in this order."""
+def test_encodings_are_detected(write, encoding, found):
+    """An encoding is detected by its mark, then by zero bytes, then by validity."""
     name = "Anna" if encoding == "ascii" else "Jürgen"
     people = read(write(f"phone,name\n{A},{name}\n".encode(encoding)), text="Hi {name}")
 
@@ -98,16 +98,16 @@ def test_encodings_are_found(write, encoding, found):
 
 
 @pytest.mark.parametrize("mark", [b"\xfe\xff", b"\xff\xfe"])
-def test_both_orders_of_bytes(write, mark):
-    """UTF-16 with a mark is read in the order that the mark says."""
+def test_both_byte_orders(write, mark):
+    """UTF-16 with a mark is read in the byte order that the mark indicates."""
     order = "utf-16-be" if mark == b"\xfe\xff" else "utf-16-le"
     content = mark + f"phone,name\n{A},Jürgen\n".encode(order)
 
     assert ["Jürgen"] == [row.text for row in read(write(content), text="{name}")]
 
 
-def test_an_encoding_that_is_named(write):
-    """The caller's word comes first."""
+def test_a_given_encoding(write):
+    """A given encoding overrides detection."""
     path = write(f"phone,name\n{A},Иван\n".encode("cp1251"))
 
     assert ["Иван"] == [row.text for row in read(path, text="{name}", encoding="cp1251")]
@@ -158,13 +158,13 @@ def test_an_encoding_that_is_named(write):
         ),
     ],
 )
-def test_encodings_that_do_not_fit(write, content, options, reason):
-    """The error says where it fails and what to do."""
+def test_encodings_that_fail(write, content, options, reason):
+    """The error says where decoding fails and what to do."""
     assert f"people.csv: {reason}" == error(write(content), **options)
 
 
 def test_a_bad_byte_at_the_end_of_a_long_file(write):
-    """All of it is looked at before anything is read."""
+    """The whole file is checked before any row is returned."""
     rows = f"{A},Anna\n" * 50_000
     path = write(b"phone,name\n" + rows.encode() + "+13235554567,Jürgen\n".encode("cp1252"))
 
@@ -187,37 +187,37 @@ def test_a_bad_byte_at_the_end_of_a_long_file(write):
         (f"name;phone;a,b,c,d\nAnna;{A};x\nBob;{B};y\n", ";"),
     ],
 )
-def test_delimiters_are_found(write, content, delimiter):
-    """It is what parts the header and the first rows into as many cells."""
+def test_delimiters_are_detected(write, content, delimiter):
+    """The delimiter is the one that gives the header and first rows equal numbers of cells."""
     people = read(write(content.encode()), text="Hi")
 
     assert delimiter == people.delimiter
     assert A in [row.phone for row in people]
 
 
-def test_a_delimiter_that_is_named(write):
-    """The caller's word comes first."""
+def test_a_given_delimiter(write):
+    """A given delimiter overrides detection."""
     people = read(write(f"name|phone\nAnna|{A}\n".encode()), text="Hi", delimiter="|")
 
     assert [Message(A, "Hi", "row-2")] == list(people)
 
 
 def test_spaces_before_a_quote(write):
-    """Lists that were written by hand have them."""
+    """Spaces before a quoted cell, as in hand-written lists, are ignored."""
     path = write(f'name, phone\n"Doe, J", "{A}"\n'.encode())
 
     assert ["Doe, J"] == [row.text for row in read(path, text="{name}")]
 
 
 def test_line_ends_of_all_systems(write):
-    """Those of old Macs too."""
+    """Line breaks of all systems are read, old Macs' included."""
     path = write(f"phone\r{A}\r{B}\r".encode())
 
     assert ["row-2", "row-3"] == [row.ref for row in read(path, text="Hi")]
 
 
-def test_a_line_beyond_all_bounds(write):
-    """A file without line breaks is not a list, and is not read into memory."""
+def test_an_endless_line(write):
+    """A file without line breaks is refused without being read into memory."""
     path = write(b"phone\n" + b"x" * (1 << 21))
 
     with pytest.raises(RecipientsError) as caught:
@@ -227,8 +227,8 @@ def test_a_line_beyond_all_bounds(write):
     assert expected == str(caught.value)
 
 
-def test_a_cell_beyond_all_bounds(write):
-    """Its row is refused, and the next one is read."""
+def test_an_oversized_cell(write):
+    """A row with an oversized cell is refused, and reading continues."""
     path = write(f'phone,x\n{A},"{"x" * 200_000}"\n{B},y\n'.encode())
     first, second = read(path, text="Hi")
 
@@ -236,7 +236,7 @@ def test_a_cell_beyond_all_bounds(write):
 
 
 def test_memory_is_bounded(write):
-    """A long list is never in memory."""
+    """Reading a long list does not take memory in proportion to it."""
     path = write(b"phone,name\n" + f"{A},Anna\n".encode() * 15_000)
     people = read(path, text="Hi {name}")
     tracemalloc.start()
@@ -252,7 +252,7 @@ def test_memory_is_bounded(write):
 
 
 def test_cells_of_a_workbook(workbook):
-    """They are written as a spreadsheet shows them, numbers in full."""
+    """Cells are formatted as a spreadsheet shows them, and numbers have all digits."""
     values = [
         A,
         7,
@@ -286,8 +286,8 @@ def test_cells_of_a_workbook(workbook):
     ] == list(people.rows())
 
 
-def test_numbers_that_are_numbers(workbook):
-    """A workbook keeps all digits, though it may show fewer. A country code is needed."""
+def test_numeric_cells(workbook):
+    """A numeric cell keeps all digits; a phone number needs a country code."""
     path = workbook([["phone"], [12125551234], [2125551234.0]])
 
     assert ["INVALID_PHONE"] * 2 == [row.code for row in read(path, text="Hi")]
@@ -295,14 +295,14 @@ def test_numbers_that_are_numbers(workbook):
 
 
 def test_rows_of_a_workbook_are_numbered_as_shown(workbook):
-    """Empty rows count, those at the top too."""
+    """Empty rows of a workbook are counted, also those at the top."""
     path = workbook([[], ["phone"], [], [], [A]])
 
     assert ["row-5"] == [row.ref for row in read(path, text="Hi")]
 
 
 def test_sheets(workbook):
-    """The one that was open is taken, or the one that is named."""
+    """The active sheet is read, or the one that is named."""
     path = workbook([["phone"], [A]])
     book = openpyxl.load_workbook(path)
     other = book.create_sheet("Other")
@@ -316,8 +316,8 @@ def test_sheets(workbook):
     assert expected == error(path, sheet="No")
 
 
-def test_a_workbook_by_another_name(workbook):
-    """What stands in a file decides, not what it is called."""
+def test_a_workbook_with_another_extension(workbook):
+    """A workbook is recognised by its content, whatever its name."""
     assert [A] == [row.phone for row in read(workbook([["phone"], [A]], "list.csv"), text="Hi")]
 
 
@@ -335,8 +335,8 @@ def test_a_workbook_by_another_name(workbook):
         (b"PK\x03\x04", "is not an Excel workbook; save it again as .xlsx or as CSV UTF-8"),
     ],
 )
-def test_files_that_are_no_list(write, content, reason):
-    """The error says what it is, and what to do."""
+def test_files_that_are_not_lists(write, content, reason):
+    """The error says what the file is and what to do."""
     assert f"people.xlsx: {reason}" == error(write(content, "people.xlsx"))
 
 
@@ -350,8 +350,8 @@ def test_files_that_are_no_list(write, content, reason):
         ),
     ],
 )
-def test_archives_that_are_no_workbook(tmp_path, member, reason):
-    """Those of other programs, and damaged ones."""
+def test_archives_that_are_not_workbooks(tmp_path, member, reason):
+    """Other archives and damaged workbooks are refused."""
     path = tmp_path / "people.ods"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(member, "<nothing/>")
@@ -360,7 +360,7 @@ def test_archives_that_are_no_workbook(tmp_path, member, reason):
 
 
 def test_without_openpyxl(workbook):
-    """The error names the extra that brings it."""
+    """Without openpyxl, the error names the extra to install."""
     program = (
         "import sys; sys.modules['openpyxl'] = None\n"
         "from customersms_async.recipients import read\n"
@@ -379,7 +379,7 @@ def test_without_openpyxl(workbook):
 
 
 def test_a_refusal_shows_no_number(write):
-    """What stands in the place of a number is kept, and shown by its shape."""
+    """A refusal keeps the bad number, and shows only its shape."""
     (refusal,) = read(write(b"phone\n3235554567\n"), text="Hi")
 
     assert isinstance(refusal, Refusal)

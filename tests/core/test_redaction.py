@@ -1,4 +1,4 @@
-"""What may be shown of a stranger's text: all but the key, the text of a message and numbers."""
+"""Redaction of foreign text: the key, the text of a message and numbers are removed."""
 
 import unicodedata
 
@@ -34,8 +34,8 @@ def redacted(said, text=TEXT, key=CANARY, phones=PHONES):
         ("", ""),
     ],
 )
-def test_a_strangers_text_is_cleaned(said, kept):
-    """Keys, texts, control characters and needless room are taken out."""
+def test_foreign_text_is_cleaned(said, kept):
+    """Keys, texts, control characters and superfluous spaces are removed."""
     assert kept == redacted(said)
 
 
@@ -59,8 +59,8 @@ def test_a_strangers_text_is_cleaned(said, kept):
         ("No route to to12125551234x", "No route to to...34x"),
     ],
 )
-def test_a_number_that_we_sent_is_masked(said, kept):
-    """A number of the request is masked in any spelling, and nothing beside it."""
+def test_a_number_of_the_request_is_masked(said, kept):
+    """A number of the request is masked in any spelling, and nothing around it is."""
     assert kept == redacted(said)
 
 
@@ -80,8 +80,8 @@ def test_a_number_that_we_sent_is_masked(said, kept):
         ("for 13235554567.Please wait", "for ...67.Please wait"),
     ],
 )
-def test_a_strangers_number_is_masked(said, kept):
-    """Digits that look like a number of a phone are masked, also where we sent no such number."""
+def test_other_phone_numbers_are_masked(said, kept):
+    """Digits that look like a phone number are masked, even if the request has no such number."""
     assert kept == clean(said)
 
 
@@ -105,7 +105,7 @@ INNOCENT = [
 
 @pytest.mark.parametrize("said", INNOCENT)
 def test_nothing_else_is_hidden(said):
-    """Statuses, sizes, dates, addresses, places and types stay as they are."""
+    """Statuses, sizes, dates, addresses, ports and types are left unchanged."""
     assert said == clean(said) == redacted(said, "a", "k") == redacted(said)
 
 
@@ -133,7 +133,7 @@ def test_nothing_else_is_hidden(said):
     ],
 )
 def test_how_much_of_a_text_is_hidden(text, said, kept):
-    """A text is hidden whole or in parts of 16 letters; a short one, in quotes only."""
+    """A text is removed whole or in parts of 16 characters; a short one only in quotes."""
     assert kept == redacted(said, text)
 
 
@@ -146,33 +146,33 @@ def test_how_much_of_a_text_is_hidden(text, said, kept):
     ],
 )
 def test_a_short_key(key, said, kept):
-    """A key as short as a word, as tests have, is hidden where it stands by itself."""
+    """A key as short as a word, as used in tests, is removed where it stands alone."""
     assert kept == redacted(said, key=key)
 
 
 def test_a_secret_within_another():
-    """Where the text of a message holds the key, or the key a text, neither is left in part."""
+    """If the text contains the key or the key a text, no part of either remains."""
     text = f"my key is {CANARY}, dear"
 
     assert "said: [hidden]" == redacted(f"said: {text}", text)
     assert "said: [hidden]" == redacted(f"said: {CANARY}", "cspro")
 
 
-def test_one_text_for_many_numbers():
-    """What was cleaned once is given again."""
+def test_cleaned_text_is_cached():
+    """The same text is cleaned to the same result again."""
     redactor = Redactor(CANARY, TEXT, PHONES)
 
     assert "to +...34" == redactor.clean("to +12125551234") == redactor.clean("to +12125551234")
 
 
 def test_a_redactor_has_no_variables_to_look_into():
-    """A crash reporter that looks into objects finds no dictionary with the key."""
+    """A crash reporter that inspects objects finds no `__dict__` with the key."""
     with pytest.raises(TypeError):
         vars(Redactor(CANARY))
 
 
 def test_a_long_text_is_cut():
-    """No more than 200 characters are kept."""
+    """A text is cut to 200 characters."""
     assert "x" * 200 == redacted("x" * 100_000)
 
 
@@ -183,8 +183,8 @@ TEXTS = st.text(min_size=16).filter(lambda text: len(" ".join(text.split())) >= 
 @example("0" * 800, "", TEXT + TEXT)
 @example(" " * 790, "", TEXT + TEXT)
 @example("x" * 195, "", TEXT + TEXT)
-def test_whatever_a_stranger_says(before, after, text):
-    """What is kept is short, one line, and holds neither the key nor the text."""
+def test_any_foreign_text(before, after, text):
+    """Any text becomes one short line without the key and the message."""
     shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     kept = redacted(f"{before}{CANARY}{text}{after}{CANARY}", text)
 
@@ -208,7 +208,7 @@ NO_DIGITS = st.text(st.characters(exclude_categories=["Nd"], exclude_characters=
 @example("+12125551234", [""] * 15, "1", "5")
 @example("+1111111", [""] * 15, "111111", "111111")
 def test_a_number_never_appears(number, separators, before, after):
-    """However a number of ours is spelled and wherever it stands, its last two digits are shown."""
+    """A number of the request shows only its last two digits, in any spelling and place."""
     pairs = zip(number[1:], separators, strict=False)
     spelled = "".join(digit + separator for digit, separator in pairs)
     kept = redacted(f"{before}+{spelled}{after}", phones=[number])
@@ -224,7 +224,7 @@ def test_a_number_never_appears(number, separators, before, after):
     )
 )
 def test_innocent_words_are_left_alone(words):
-    """Whatever is put together of statuses, sizes, dates, addresses and words, is unchanged."""
+    """Any combination of statuses, sizes, dates, addresses and words is left unchanged."""
     said = "; ".join(words)[:200].rstrip()
 
     assert said == redacted(said, "a", "k")
@@ -241,5 +241,5 @@ def test_innocent_words_are_left_alone(words):
     ],
 )
 def test_plain(text, shown):
-    """Any text can be printed on a stream of ASCII: accents are dropped, the rest is escaped."""
+    """`plain` gives ASCII: accents are dropped, and other characters are escaped."""
     assert shown == plain(text)

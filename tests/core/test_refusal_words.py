@@ -1,4 +1,4 @@
-"""What a refusal is about: its word, and whether it is for the rate, the key or want of credit."""
+"""What a refusal is about: its code, and whether it concerns the rate, the key or credits."""
 
 import string
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from customersms_async._values.refusal_words import Family, family_of, reason, word
 
-# --- Words ----------------------------------------------------------------------------------------
+# --- Codes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ from customersms_async._values.refusal_words import Family, family_of, reason, w
     ],
 )
 def test_word(value, said):
-    """A code of any spelling becomes one stable word; what has no letter becomes none."""
+    """A code in any spelling becomes one stable upper-case word; one without letters is None."""
     assert said == word(value)
 
 
 @given(st.text())
-def test_a_word_stays_itself(text):
-    """A word is short, plain, and made of itself once more."""
+def test_word_is_idempotent(text):
+    """A code is short and plain, and normalizing it again changes nothing."""
     said = word(text)
 
     assert said is None or (
@@ -111,13 +111,13 @@ OTHER = [
     ],
 )
 def test_family(code, family):
-    """A code belongs to a family in any type and spelling, and only if all of it does."""
+    """A code belongs to a family in any type and spelling, if all of it matches."""
     assert family is family_of(word(code))
 
 
 @given(st.text(string.ascii_uppercase + string.digits + "_", max_size=64))
 def test_any_code(code):
-    """Any code is told apart, and again alike without its underscores."""
+    """Underscores do not affect the family of any code."""
     assert family_of(code) is family_of(code.replace("_", ""))
 
 
@@ -151,7 +151,7 @@ def test_any_code(code):
     ],
 )
 def test_reason(code, error, said):
-    """The code that is given decides; without one, or with an unknown number, the text does."""
+    """The code decides; without one, or with an unknown number, the text does."""
     assert said == reason(code, error, "We open at nine")
 
 
@@ -165,7 +165,7 @@ def test_reason(code, error, said):
 )
 @pytest.mark.parametrize("error", ["Blocked: '{}'", "{}", "Invalid text: '{}…'"])
 def test_an_echo_is_no_reason(echo, error):
-    """What the message itself says is not read out of an error, however it is echoed."""
+    """Words of the message that an error echoes are ignored, in any form of quotation."""
     sent = f"Dear Ann, {echo} Yours, Ben"
 
     assert "REJECTED" == reason(None, error.format(echo), sent)
@@ -181,13 +181,13 @@ def test_an_echo_is_no_reason(echo, error):
     ],
 )
 def test_a_sentence_that_quotes_the_message_is_no_code(code, said):
-    """A code that quotes the message would show it in logs; one that is a word is a code."""
+    """A code that quotes the message is dropped, so that logs do not show it."""
     assert said == reason(code, None, "We open at nine")
 
 
 @pytest.mark.parametrize("error", ["rate limits", "Invalid text: 'your API key'", "no credits"])
 def test_a_part_of_an_echo_is_no_reason(error):
-    """Nor is a part of what the message says, even beside words of the gateway's."""
+    """A partial echo of the message is ignored as well, even beside the gateway's own words."""
     sent = "Our exchange-rate limits are fair. No credits? Your API key is safe."
 
     assert "REJECTED" == reason(None, error, sent)

@@ -1,4 +1,4 @@
-"""The fates of a run, merged into counts, a report or outcomes to hand over."""
+"""Merging the fates of a run into counts, a report or a stream of outcomes."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ DELIVERED = DeliveryResult([SENT, BLOCKED], ["msg_1", None], request=7)
 
 
 def test_a_report_of_all():
-    """A run with a report enters refusals as they are read, and fates as they are known."""
+    """A run with a report records refusals when read, and fates when known."""
     columns = Columns()
     ledger = ResultCollector("ab", columns)
     ledger.read(CHUNK)
@@ -56,8 +56,8 @@ def test_a_report_of_all():
     assert not ledger.is_handing_over
 
 
-def test_outcomes_as_they_come():
-    """A streamed run hands over refusals when they are read, and the rest when it is known."""
+def test_outcomes_of_a_stream():
+    """A streamed run hands over refusals when read, and other outcomes when known."""
     ledger = ResultCollector("ab", None)
     ledger.read(CHUNK)
     assert [OUTCOMES[1], OUTCOMES[2]] == list(ledger.ready)
@@ -68,7 +68,7 @@ def test_outcomes_as_they_come():
 
 
 def test_one_verdict_for_a_whole_request():
-    """A fate of the whole request is each number's, without message ids and references."""
+    """A verdict about the whole request applies to each number, without message ids."""
     ledger = ResultCollector("ab", None)
     ledger.decide(Batch([4, 5], [ANN, BEN], "Hi"), DeliveryResult(LOST, request=2))
 
@@ -78,8 +78,8 @@ def test_one_verdict_for_a_whole_request():
     ] == list(ledger.ready)
 
 
-def test_nothing_more_is_handed_over():
-    """Once nobody listens, what is ready is dropped and only counts are kept."""
+def test_discarding_outcomes():
+    """After `discard`, pending outcomes are dropped and only counts are kept."""
     ledger = ResultCollector("ab", None)
     ledger.read(CHUNK)
 
@@ -94,7 +94,7 @@ def test_nothing_more_is_handed_over():
 
 @pytest.mark.parametrize("make_columns", [Columns, lambda: None], ids=["report", "stream"])
 def test_counts(make_columns):
-    """The counts are right whether a report is kept or not."""
+    """Counts are the same with and without a report."""
     ledger = ResultCollector("ab", make_columns())
     ledger.read(CHUNK)
     ledger.decide(BATCH, DELIVERED)
@@ -113,7 +113,7 @@ def test_counts(make_columns):
     ],
 )
 def test_the_text_of_what_may_be_sent_again(delivered, texts):
-    """A run over messages keeps the texts of those that may be sent again, and of no others."""
+    """A report over messages keeps the texts of those that are safe to resend, and no others."""
     columns = Columns()
     columns.extend([12125551234, 13235554567])
     batch = Batch([0, 1], [ANN, BEN], "Hi", is_personal=True)
@@ -126,7 +126,7 @@ def test_the_text_of_what_may_be_sent_again(delivered, texts):
 
 @given(st.lists(st.sampled_from([SENT, BLOCKED, LOST, INVALID, DUPLICATE]), max_size=30))
 def test_report_and_stream_agree(verdicts):
-    """The same run gives the same outcomes as a report and as a stream."""
+    """A report and a stream of the same run have the same outcomes."""
     columns = Columns()
     ledgers = [ResultCollector("ab", columns), ResultCollector("ab", None)]
     for index, verdict in enumerate(verdicts):
@@ -145,8 +145,8 @@ def test_report_and_stream_agree(verdicts):
     assert ledgers[0].fates == ledgers[1].fates
 
 
-def test_what_is_left_over():
-    """Whoever leaves is kept what may have been sent, taken or not, and nothing else."""
+def test_leftovers():
+    """After `leave`, outcomes that may have been sent are kept as leftovers, and no others."""
     lost = Batch([4, 5], [ANN, BEN], "Hi")
     ledger = ResultCollector("ab", None)
     ledger.read(CHUNK)
@@ -162,8 +162,8 @@ def test_what_is_left_over():
     assert not ledger.ready
 
 
-def test_nothing_is_left_over_of_a_report():
-    """A report has all outcomes itself."""
+def test_no_leftovers_with_a_report():
+    """A run with a report has no leftovers."""
     columns = Columns()
     ledger = ResultCollector("ab", columns)
     ledger.read(CHUNK)

@@ -1,4 +1,4 @@
-"""What an attempt proves, and what may follow."""
+"""What an attempt proves, and whether it may be repeated."""
 
 import pytest
 from hypothesis import given
@@ -19,14 +19,14 @@ from customersms_async._wire.codec import Refused, TurnedAway, Unreadable
 
 
 def test_a_body_that_never_started_was_not_sent():
-    """Where no byte of the body was written, nothing was sent."""
+    """If no byte of the body was written, nothing was sent."""
     assert Verdict(Status.NOT_SENT, "CONNECT_FAILED", "refused") == of_failure(
         "refused", is_started=False
     )
 
 
 def test_a_body_that_started_may_have_been_sent():
-    """Where a byte of the body was written, and no answer came, nobody knows."""
+    """If a byte of the body was written and no answer came, the fate is unknown."""
     assert Verdict(Status.UNKNOWN, "ANSWER_LOST", "timeout") == of_failure(
         "timeout", is_started=True
     )
@@ -41,7 +41,7 @@ def test_a_body_that_started_may_have_been_sent():
     ],
 )
 def test_an_answer_about_the_whole_request(answer, verdict):
-    """A refusal is final, one for the rate was not sent, and what cannot be read proves nothing."""
+    """A refusal is final, a rate limit was not sent, and an unreadable answer proves nothing."""
     assert verdict == of_refusal(answer, "clean")
 
 
@@ -57,7 +57,7 @@ def test_an_answer_about_the_whole_request(answer, verdict):
     ],
 )
 def test_a_refused_key(code):
-    """A refusal that names the key, or says who may not, is about the key."""
+    """A refusal that names the key, or says unauthorized, is about the key."""
     assert is_key_refused(Verdict(Status.REJECTED, code))
     assert not has_no_credits(Verdict(Status.REJECTED, code))
 
@@ -66,7 +66,7 @@ def test_a_refused_key(code):
     "code", ["INSUFFICIENT_CREDITS", "NO_CREDIT", "LOW_BALANCE", "INSUFFICIENT_FUNDS", "HTTP_402"]
 )
 def test_no_credits(code):
-    """A refusal that names credits, balance or funds is about money."""
+    """A refusal that names credits, balance or funds is about credits."""
     assert has_no_credits(Verdict(Status.REJECTED, code))
     assert not is_key_refused(Verdict(Status.REJECTED, code))
 
@@ -82,7 +82,7 @@ def test_no_credits(code):
     ],
 )
 def test_neither_key_nor_credits(verdict):
-    """Other refusals, and what is no refusal, say nothing about key and credits."""
+    """Other refusals and other fates are about neither key nor credits."""
     assert not is_key_refused(verdict)
     assert not has_no_credits(verdict)
 
@@ -92,7 +92,7 @@ def test_neither_key_nor_credits(verdict):
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_backoff_is_within_bounds(tries, jitter):
-    """The wait before the next try is random, never negative, and below 8 seconds."""
+    """The backoff is random, never negative and below 8 seconds."""
     assert 0 <= backoff(tries, jitter) < 8
 
 
@@ -100,5 +100,5 @@ def test_backoff_is_within_bounds(tries, jitter):
     ("tries", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (99, 8.0)]
 )
 def test_backoff_doubles(tries, longest):
-    """The longest wait doubles from half a second to eight seconds."""
+    """The longest backoff doubles from half a second to eight seconds."""
     assert longest / 2 == backoff(tries, 0.5)

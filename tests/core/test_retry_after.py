@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone."""
+"""How long a server asks a client to wait."""
 
 import pytest
 from hypothesis import example, given
@@ -33,7 +33,7 @@ DATE = "Sun, 22 Nov 2026 12:00:00 GMT"
     ],
 )
 def test_retry_after(value, seconds):
-    """Whole seconds and dates are read, the past as 0, and nothing beyond ten minutes."""
+    """Seconds and dates are read; the past counts as 0, and ten minutes is the maximum."""
     assert seconds == parse_retry_after(value, DATE)
 
 
@@ -60,14 +60,14 @@ def test_retry_after(value, seconds):
         ",",
     ],
 )
-def test_retry_after_that_says_nothing(value):
-    """What is neither seconds in ASCII digits nor a date says nothing."""
+def test_an_invalid_retry_after(value):
+    """A value that is neither ASCII digits nor a date is ignored."""
     assert parse_retry_after(value, DATE) is None
 
 
 @pytest.mark.parametrize("date", [None, "", "junk"])
 def test_a_date_needs_the_servers_clock(date):
-    """A date is read against the server's own clock, so without that it says nothing."""
+    """A date is relative to the server's clock, so it is ignored without a Date header."""
     assert parse_retry_after(DATE, date) is None
     assert 7.0 == parse_retry_after("7", date)
 
@@ -75,7 +75,7 @@ def test_a_date_needs_the_servers_clock(date):
 @given(st.one_of(st.text(), st.text("0123456789 ,:+-GMTSunNov", max_size=40)), st.text(max_size=30))
 @example("0\x1f", "")
 def test_any_header(value, date):
-    """No header raises, and none asks for less than nothing or more than ten minutes."""
+    """No header raises, and the result is from 0 to ten minutes."""
     seconds = parse_retry_after(value, date)
 
     assert seconds is None or 0 <= seconds <= 600
@@ -83,7 +83,7 @@ def test_any_header(value, date):
 
 # --- Other headers --------------------------------------------------------------------------------
 
-NOW = 1_795_348_800  # the instant of DATE, in Unix time
+NOW = 1_795_348_800  # the time of DATE, as Unix time
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ NOW = 1_795_348_800  # the instant of DATE, in Unix time
     ],
 )
 def test_headers_that_ask_for_a_pause(headers, seconds):
-    """The longest of what the headers ask for counts, in seconds from now, up to ten minutes."""
+    """The longest pause that the headers ask for counts, up to ten minutes."""
     assert seconds == asked_pause(headers)
 
 
@@ -145,7 +145,7 @@ def test_headers_that_ask_for_a_pause(headers, seconds):
     ],
 )
 def test_a_body_that_asks_for_a_pause(fields, seconds):
-    """``retry_after`` is found in any spelling, at the top of an answer or in objects within it."""
+    """``retry_after`` is found in any spelling, in the top-level object or a nested one."""
     assert seconds == asked_in(fields)
 
 
@@ -153,8 +153,8 @@ def test_a_body_that_asks_for_a_pause(fields, seconds):
     ("asked", "seconds"),
     [(15.0, 15.0), (0.5, None), (None, None), (700.0, 600.0), (NOW + 9.0, 9.0)],
 )
-def test_a_pause_asked_for_by_a_body(asked, seconds):
-    """What a body asks for counts as what a header does."""
+def test_a_pause_from_the_body(asked, seconds):
+    """A pause that the body asks for counts like a hint from a header."""
     assert seconds == asked_pause({"Date": DATE}, asked)
 
 
@@ -169,8 +169,8 @@ def test_a_pause_asked_for_by_a_body(asked, seconds):
         ({"Retry-After": "5", "RateLimit-Reset": "7"}, None, 5.0),
     ],
 )
-def test_a_hint_makes_no_pause_shorter(headers, in_body, seconds):
-    """A hint below the pause that there would be without it is ignored; Retry-After is obeyed."""
+def test_a_hint_does_not_shorten_a_pause(headers, in_body, seconds):
+    """A hint below the default pause is ignored; Retry-After is obeyed."""
     assert seconds == asked_pause(headers, in_body, 8.0)
 
 
@@ -184,7 +184,7 @@ def test_a_hint_makes_no_pause_shorter(headers, in_body, seconds):
     ],
 )
 def test_a_refusal_keeps_what_its_body_asks_for(status, body):
-    """A refusal for the rate has the pause that its body asks for, whatever its shape."""
+    """A rate limit has the pause that its body asks for, in any shape of body."""
     answer = read_answer(status, body)
 
     assert isinstance(answer, TurnedAway)
@@ -201,7 +201,7 @@ def test_a_refusal_keeps_what_its_body_asks_for(status, body):
     st.one_of(st.none(), st.floats(0, 1e18)),
 )
 def test_any_headers(headers, in_body):
-    """No header raises, and none asks for less than nothing or more than ten minutes."""
+    """No headers raise, and the result is from 0 to ten minutes."""
     seconds = asked_pause(headers, in_body)
 
     assert seconds is None or 0 <= seconds <= 600

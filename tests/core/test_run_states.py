@@ -1,4 +1,4 @@
-"""The states of a run, its requests and its block, and how fast it is said to be."""
+"""The states of a run, its requests and its block; and the speed of a run."""
 
 import pytest
 
@@ -10,8 +10,8 @@ STATES = [*Phase, *Stage, *Block]
 
 
 @pytest.mark.parametrize("kind", [Phase, Stage, Block])
-def test_every_state_has_its_moves(kind):
-    """Each state stands in the table, and is reached from the first one."""
+def test_every_state_is_reachable(kind):
+    """Every state is in the table, and can be reached from the first one."""
     reached, found = {next(iter(kind))}, set()
     while reached != found:
         found = set(reached)
@@ -23,7 +23,7 @@ def test_every_state_has_its_moves(kind):
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("to", STATES)
 def test_moves(state, to):
-    """A move in the table is made; any other is a fault of ours."""
+    """A transition in the table is made; any other is an internal error."""
     if to in MOVES[state]:
         assert to is move(state, to)
     else:
@@ -32,7 +32,7 @@ def test_moves(state, to):
 
 
 def test_speed_over_the_last_minute():
-    """What was faster or slower more than a minute ago does not count."""
+    """The speed of a run is that of the last minute."""
     throughput = Throughput()
     throughput.begin(0.0)
     assert throughput.per_minute(0.0, 0) is None
@@ -44,7 +44,7 @@ def test_speed_over_the_last_minute():
 
 
 def test_samples_are_bounded():
-    """However often a run is asked, it keeps one sample a second."""
+    """A run keeps one sample per second, however often it is asked."""
     throughput = Throughput()
     throughput.begin(0.0)
     for step in range(100_000):
@@ -54,7 +54,7 @@ def test_samples_are_bounded():
 
 
 def test_a_line_a_minute():
-    """A minute is over once, and then again after the next."""
+    """`is_minute_over` is true once per minute."""
     throughput = Throughput()
     throughput.begin(0.0)
 
@@ -63,8 +63,8 @@ def test_a_line_a_minute():
     ]
 
 
-def test_how_far_a_run_is():
-    """One line says counts, end, speed and time to go, as far as they are known."""
+def test_progress_as_one_line():
+    """A line of progress has counts, total, speed and remaining time, as far as known."""
     little = Progress(sent=10)
     much = Progress(sent=1_000, expected=5_000, numbers_per_minute=9_800.4, eta=24.4)
 

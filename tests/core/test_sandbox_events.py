@@ -1,4 +1,4 @@
-"""The row of events, and where a reader stands in it."""
+"""The log of events, and the position of a reader in it."""
 
 import asyncio
 
@@ -18,19 +18,19 @@ def numbers(found):
     return found and [event.number for event in found]
 
 
-def test_a_reader_goes_on():
-    """What comes after a place is given in order, nothing twice."""
+def test_events_after_a_position():
+    """A reader gets the events after its position in order, each once."""
     assert [3, 4] == numbers(events(4).after(2))
     assert [] == events(4).after(4)
 
 
-def test_only_so_many_at_once():
-    """A reader who is far behind gets its events in parts."""
+def test_a_reader_far_behind():
+    """A reader that is far behind gets its events in chunks."""
     assert list(range(1, MOST + 1)) == numbers(events(MOST + 10).after(0))
 
 
-def test_what_is_forgotten():
-    """Whoever has fallen behind the row learns it."""
+def test_forgotten_events():
+    """A reader that is behind the oldest kept event is told so."""
     row = events(KEPT + 5)
 
     assert (None, [6]) == (row.after(4), numbers(row.after(5))[:1])
@@ -51,20 +51,20 @@ def test_what_is_forgotten():
         ("", None),
     ],
 )
-def test_where_a_reader_goes_on(last_id, place):
-    """By its last id; a reader of another run, or with no proper id, has to load anew."""
+def test_the_position_of_a_reader(last_id, place):
+    """The last id gives the position; an id of another run or an invalid one means to reload."""
     assert place == events(5).position(last_id)
 
 
-def test_how_an_event_is_written():
-    """Id, kind and JSON on one line each, whatever stands in the text."""
+def test_the_format_of_an_event():
+    """Id, type and JSON are on one line each, whatever the text contains."""
     assert 'id: run-7\nevent: request\ndata: {"text":"a\\nb: \u05d0"}\n\n' == written(
         "request", {"text": "a\nb: \u05d0"}, "run-7"
     )
 
 
-def test_words_only_for_readers():
-    """An event is not put into words until somebody reads it."""
+def test_events_are_rendered_when_read():
+    """An event is not rendered until somebody reads it."""
     row, asked = events(0), []
     row.publish("request", lambda: asked.append(1))
     before = list(asked)
@@ -75,7 +75,7 @@ def test_words_only_for_readers():
 
 @pytest.mark.virtual_time
 async def test_waiting():
-    """A wait ends with an event, at once where there is one, with the end, or for a heartbeat."""
+    """A wait ends with an event, at once if there is one, at the end, or for a heartbeat."""
     loop = asyncio.get_running_loop()
     row, closing = events(1), loop.create_future()
     await row.wait(0, closing)

@@ -1,4 +1,4 @@
-"""Which fault comes when, and how long an answer takes."""
+"""Which fault is applied when, and how long an answer takes."""
 
 import random
 import statistics
@@ -56,7 +56,7 @@ def common(**settings: object) -> Faults:
     ],
 )
 def test_a_script(script, steps):
-    """A script is names, short names, counts and Retry-After, as one text or a list."""
+    """A script has names, short names, counts and Retry-After, as one string or as a list."""
     assert steps == read_script(script)
 
 
@@ -76,8 +76,8 @@ def test_a_script(script, steps):
         (None, "None"),
     ],
 )
-def test_a_script_that_cannot_be(script, wrong):
-    """The error names what cannot be read."""
+def test_an_invalid_script(script, wrong):
+    """The error names the part that cannot be parsed."""
     with pytest.raises(ValueError, match=r"must|goes with") as caught:
         read_script(script)
 
@@ -85,14 +85,14 @@ def test_a_script_that_cannot_be(script, wrong):
 
 
 @pytest.mark.parametrize("times", [0, -1, 1.5, True, "2", LONGEST + 1])
-def test_times_that_cannot_be(times):
-    """A count is a whole number within bounds."""
+def test_invalid_counts(times):
+    """A count is an integer within bounds."""
     with pytest.raises(ValueError, match="times must be a whole number from 1 to 10000"):
         make_steps("html", times)
 
 
 def test_a_step_can_be_read_back():
-    """What a step is written as is read as the same step."""
+    """A step can be written as text and parsed back."""
     steps = [FaultStep(), FaultStep(Fault.HTML), FaultStep(Fault.RATE_LIMITED, "7")]
 
     assert steps == read_script(", ".join(map(str, steps)))
@@ -109,18 +109,18 @@ def test_a_step_can_be_read_back():
     ],
 )
 def test_a_standing_fault(given_as, step):
-    """A single step may ask for nothing."""
+    """A standing fault is one step, or none."""
     assert step == read_step(given_as)
 
 
 def test_a_standing_fault_has_no_count():
-    """What stands until it is switched off cannot be counted."""
+    """A standing fault cannot have a count."""
     with pytest.raises(ValueError, match="no count"):
         read_step("html*2")
 
 
 def test_a_standing_fault_stays():
-    """It happens to every request, until it is switched off."""
+    """A standing fault applies to every request until it is switched off."""
     faults = common(standing="html")
     while_on = met(faults, 3)
     faults.common.change({"standing": None})
@@ -128,8 +128,8 @@ def test_a_standing_fault_stays():
     assert ([Fault.HTML] * 3, [None]) == (while_on, met(faults))
 
 
-def test_what_comes_before_what():
-    """A script comes before a standing fault, that before the numbers, those before the dice."""
+def test_precedence_of_faults():
+    """A script precedes a standing fault, then magic numbers, then probabilities."""
     faults = common(script="bom", standing="html", probabilities={"empty": 1})
 
     by_script, standing = met(faults, 2, LOST)
@@ -145,7 +145,7 @@ def test_what_comes_before_what():
 
 
 def test_one_key_and_all():
-    """What is set for a key meets nobody else, and comes before what is set for all."""
+    """The faults of one key affect no other key, and precede those set for all keys."""
     faults = common(script="bom", standing="html", latency=2)
     faults.of(KEY).change({"script": "empty", "standing": "slow", "latency": 1})
 
@@ -155,7 +155,7 @@ def test_one_key_and_all():
 
 
 def test_clearing_one_key_and_all():
-    """Switching off one key leaves all the others, and switching off all leaves none."""
+    """Clearing one key leaves all others, and clearing all leaves none."""
     faults = common(standing="html")
     faults.of(KEY).change({"standing": "slow"})
     faults.of("cspro_other").change({"standing": "bom"})
@@ -172,7 +172,7 @@ PROBABLE = {"answer-lost": 0.3, "http-500": 0.2}
 
 
 def test_the_same_seed_gives_the_same_run():
-    """Faults and latencies come again with the same seed, and differ with another."""
+    """The same seed gives the same faults and latencies; another seed gives different ones."""
 
     def run(seed: int) -> list[object]:
         faults = common(probabilities=PROBABLE, seed=seed, latency="uniform(0, 1)")
@@ -182,8 +182,8 @@ def test_the_same_seed_gives_the_same_run():
     assert run(7) != run(8)
 
 
-def test_a_script_shifts_no_dice():
-    """The requests after a script meet what they would have met without it."""
+def test_a_script_does_not_shift_random_faults():
+    """Requests after a script get the random faults that they would get without it."""
     plain = met(common(probabilities=PROBABLE, seed=7), 50)
     scripted = met(common(probabilities=PROBABLE, seed=7, script="ok*10"), 50)
 
@@ -191,7 +191,7 @@ def test_a_script_shifts_no_dice():
     assert [None] * 10 == scripted[:10]
 
 
-def test_the_latency_shifts_no_dice():
+def test_latencies_do_not_shift_random_faults():
     """Drawing latencies changes no fault."""
     faults = common(probabilities=PROBABLE, seed=7, latency="exponential(1)")
     drawn = [faults.delay() for _ in range(10)]
@@ -200,8 +200,8 @@ def test_the_latency_shifts_no_dice():
     assert 10 == len(set(drawn))
 
 
-def test_setting_the_seed_begins_anew():
-    """A test that sets the seed again starts from the same throw."""
+def test_setting_the_seed_starts_over():
+    """Setting the same seed again repeats the sequence."""
     faults = common(probabilities=PROBABLE, seed=7)
     first = met(faults, 20)
     faults.common.change({"seed": 7})
@@ -209,16 +209,16 @@ def test_setting_the_seed_begins_anew():
     assert first == met(faults, 20)
 
 
-def test_how_often():
-    """In the long run faults come as often as their probabilities say."""
+def test_fault_frequencies():
+    """In the long run, faults occur with their probabilities."""
     seen = met(common(probabilities=PROBABLE, seed=1), 10_000)
 
     assert 2_850 <= seen.count(Fault.ANSWER_LOST) <= 3_150
     assert 1_850 <= seen.count(Fault.HTTP_500) <= 2_150
 
 
-def test_a_likely_rejection_is_everybodys():
-    """By the dice, as by a script, each number of the request is rejected."""
+def test_a_random_rejection_applies_to_every_number():
+    """A random rejection, like a scripted one, rejects each number of the request."""
     plan = common(probabilities={"reject": 1}).plan([*PLAIN, "+13235554567"])
 
     assert {PLAIN[0]: Fault.REJECT, "+13235554567": Fault.REJECT} == plan.rejected
@@ -241,8 +241,8 @@ def test_a_likely_rejection_is_everybodys():
         ({"fault": "html"}, "'fault'"),
     ],
 )
-def test_settings_that_cannot_be(settings, wrong):
-    """The error names the value, and nothing of what was to be set is set."""
+def test_invalid_settings(settings, wrong):
+    """The error names the invalid value, and none of the settings is changed."""
     switches = Switches()
     with pytest.raises(ValueError, match=r"must be|are for faults") as caught:
         switches.change({"standing": "html", **settings})
@@ -252,7 +252,7 @@ def test_settings_that_cannot_be(settings, wrong):
 
 
 def test_no_probabilities_and_no_script():
-    """None takes away what was set."""
+    """None removes probabilities, script and latency."""
     faults = common(probabilities={"html": 1}, script="bom*3", latency=3)
     faults.common.change({"probabilities": None, "script": None, "latency": None})
 
@@ -271,7 +271,7 @@ def test_no_probabilities_and_no_script():
     ],
 )
 def test_a_latency(written, latency):
-    """A latency is a number or a distribution, and is written as it is read."""
+    """A latency is a number or a distribution, and is written as it is parsed."""
     assert latency == read_latency(written) == read_latency(str(latency)) == read_latency(latency)
 
 
@@ -294,8 +294,8 @@ def test_a_latency(written, latency):
         None,
     ],
 )
-def test_a_latency_that_cannot_be(written):
-    """The error names the value and says how a latency is written."""
+def test_an_invalid_latency(written):
+    """The error names the value and shows how a latency is written."""
     with pytest.raises(ValueError, match=r"uniform\(low, high\)") as caught:
         read_latency(written)
 
@@ -312,7 +312,7 @@ def test_a_latency_that_cannot_be(written):
     ],
 )
 def test_the_mean_of_a_latency(written, mean):
-    """In the long run each distribution has the mean that it is named for."""
+    """In the long run, each distribution has the mean of its definition."""
     latency, dice = read_latency(written), random.Random(1)
 
     assert pytest.approx(mean, rel=0.05) == statistics.mean(
@@ -321,13 +321,13 @@ def test_the_mean_of_a_latency(written, mean):
 
 
 @given(st.sampled_from(["normal(0, 3600)", "exponential(3600)"]), st.integers())
-def test_no_latency_is_out_of_bounds(written, seed):
-    """No draw is below 0 or above an hour."""
+def test_latencies_are_within_bounds(written, seed):
+    """No latency is below 0 or above an hour."""
     assert 0 <= read_latency(written).draw(random.Random(seed)) <= 3600
 
 
-def test_a_latency_by_a_function():
-    """A function is asked for each answer; what it gives below 0 is 0."""
+def test_a_latency_from_a_function():
+    """A function is called for each answer; a negative result counts as 0."""
     given_out = iter([0.5, -1.0])
     faults = common(latency=given_out.__next__)
 

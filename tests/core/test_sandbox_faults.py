@@ -1,4 +1,4 @@
-"""Which fault a request meets, and what an odd answer looks like."""
+"""Which fault a request gets, and the shape of a faulty answer."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def number(fault: Fault) -> str:
 
 
 def odd(fault: Fault, aimed_at: str | None = None) -> dict[str, object]:
-    """Give the answer for three numbers, the last of which is refused, in that shape."""
+    """Make the answer for three numbers, the last one refused, in the shape of a fault."""
     entries = [
         sent(PHONES[0], "msg_1"),
         sent(PHONES[1], "msg_2"),
@@ -67,38 +67,38 @@ def phones(document: dict[str, object]) -> list[object]:
 
 
 def test_every_fault_has_a_number():
-    """Each fault can be asked for by one number, and only by one."""
+    """Each fault has exactly one magic number."""
     assert sorted(Fault) == sorted(MAGIC_NUMBERS.values())
     assert [f"666{n:04d}" for n in range(1, len(Fault) + 1)] == list(MAGIC_NUMBERS)
 
 
 def test_the_table_in_the_documentation():
-    """The table that users read is the one that decides."""
+    """The documented table of magic numbers is the one in use."""
     table = re.findall(r"…(666[0-9]{4}) +(\S+) +(.*)", sandbox.__doc__ or "")
 
     assert [(*line, MEANINGS[line[1]]) for line in MAGIC_NUMBERS.items()] == table
 
 
-def test_ordinary_numbers_mean_nothing():
-    """A request without magic numbers and without a script goes well."""
+def test_ordinary_numbers_cause_no_fault():
+    """A request without magic numbers and without a script succeeds."""
     assert FaultPlan() == Faults().plan(PHONES)
 
 
-def test_numbers_may_be_without_meaning():
-    """Without magic, a magic number is one like any other."""
+def test_magic_numbers_can_be_disabled():
+    """With magic disabled, a magic number is an ordinary one."""
     assert FaultPlan() == Faults(has_magic=False).plan([number(Fault.ANSWER_LOST)])
 
 
 @pytest.mark.parametrize("fault", sorted(set(Fault) - REJECTIONS))
-def test_a_number_asks_for_a_fault(fault):
-    """A magic number decides about the request in which it stands."""
+def test_a_magic_number_causes_its_fault(fault):
+    """A magic number determines the fault of its request."""
     aimed = number(fault)
 
     assert FaultPlan(fault, aimed_at=aimed) == Faults().plan([PLAIN, aimed])
 
 
 def test_the_first_number_decides():
-    """Of several magic numbers the first decides, beside those that are only rejected."""
+    """The first magic number determines the fault, apart from rejections of single numbers."""
     numbers = [number(Fault.REJECT), number(Fault.SLOW), number(Fault.HTML)]
 
     plan = Faults().plan(numbers)
@@ -108,7 +108,7 @@ def test_the_first_number_decides():
 
 @pytest.mark.parametrize("fault", sorted(REJECTIONS))
 def test_a_rejected_number_is_rejected_alone(fault):
-    """The other numbers of the array are carried out."""
+    """Only the magic number is rejected; the other numbers of the request are sent."""
     aimed = number(fault)
 
     visit = make_handler().handle(body(PLAIN, aimed), 0.0)
@@ -124,8 +124,8 @@ def test_a_rejected_number_is_rejected_alone(fault):
         (Fault.REJECT_BARE, {}),
     ],
 )
-def test_a_scripted_rejection_is_everybodys(fault, entry):
-    """By script, each number of the request gets a failed entry, with or without a reason."""
+def test_a_scripted_rejection_applies_to_every_number(fault, entry):
+    """A scripted rejection fails each number, with or without a code."""
     gateway = make_handler()
     gateway.faults.common.script.append(FaultStep(fault))
 
@@ -136,7 +136,7 @@ def test_a_scripted_rejection_is_everybodys(fault, entry):
 
 
 def test_a_script_comes_before_the_numbers():
-    """Steps are used up in order, one a request; then the numbers decide again."""
+    """Each request uses one step of the script; after the last, magic numbers apply again."""
     faults = Faults()
     faults.common.script.extend(
         [FaultStep(Fault.HTTP_500), FaultStep(), FaultStep(Fault.RATE_LIMITED, "7")]
@@ -150,13 +150,13 @@ def test_a_script_comes_before_the_numbers():
 
 @given(st.lists(st.sampled_from([*map(number, Fault), *PHONES]), min_size=1))
 def test_the_same_request_meets_the_same_fault(numbers):
-    """Nothing is left to chance."""
+    """The same request gets the same fault every time."""
     assert Faults().plan(numbers) == Faults().plan(numbers)
 
 
 @pytest.mark.parametrize("fault", sorted(Fault))
-def test_what_a_fault_leaves_behind(fault):
-    """A fault of the first kind accepts and charges nothing, any other all that it would."""
+def test_what_a_fault_accepts_and_charges(fault):
+    """A fault before processing accepts and charges nothing, any other as without it."""
     gateway = make_handler()
     gateway.faults.common.script.append(FaultStep(fault))
     accepted = 0 if fault in NOT_CARRIED_OUT | REJECTIONS else len(PHONES)
@@ -182,7 +182,7 @@ def test_what_a_fault_leaves_behind(fault):
     ],
 )
 def test_how_a_reply_ends(fault, ending, delay):
-    """Faults of the wire change the end and the delay of a reply."""
+    """Network faults change the ending and the delay of a reply."""
     visit = make_handler().handle(body(number(fault)), 0.0)
 
     assert (ending, delay) == (visit.reply.ending, visit.reply.delay)
@@ -190,27 +190,27 @@ def test_how_a_reply_ends(fault, ending, delay):
 
 
 def test_a_missing_entry():
-    """The number that asked for it is not in the answer; the counts are as if it were."""
+    """The number that caused it is missing in the answer; the counts include it."""
     document = odd(Fault.MISSING_ENTRY, PHONES[1])
 
     assert [PHONES[0], PHONES[2]] == phones(document)
     assert 3 == document["total_numbers"]
 
 
-def test_without_a_number_the_first_entry_is_meant():
-    """By script, the first entry is the one that is missing."""
+def test_a_scripted_missing_entry():
+    """If a script causes it, the first entry is missing."""
     assert [PHONES[1], PHONES[2]] == phones(odd(Fault.MISSING_ENTRY))
 
 
-def test_a_doubled_entry():
-    """The number that asked for it comes twice, with the same id."""
+def test_a_duplicated_entry():
+    """The number that caused it is listed twice, with the same id."""
     assert [PHONES[0], PHONES[1], PHONES[1], PHONES[2]] == phones(
         odd(Fault.DOUBLED_ENTRY, PHONES[1])
     )
 
 
 def test_an_extra_entry():
-    """A number that nobody asked for stands among the others."""
+    """A number that was not requested is listed among the others."""
     numbers = phones(odd(Fault.EXTRA_ENTRY, PHONES[0]))
 
     assert (PHONES[0], *PHONES[1:]) == (numbers[0], *numbers[2:])
@@ -218,14 +218,14 @@ def test_an_extra_entry():
 
 
 def test_wrong_numbers():
-    """As many entries as were asked for, all of other numbers."""
+    """There are as many entries as numbers, all about other numbers."""
     numbers = phones(odd(Fault.WRONG_NUMBERS))
 
     assert 3 == len(set(numbers) - set(PHONES))
 
 
 def test_reordered_entries():
-    """The entries come from last to first."""
+    """The entries are in reverse order."""
     assert [*reversed(PHONES)] == phones(odd(Fault.REORDERED))
 
 
@@ -237,12 +237,12 @@ def test_results_as_an_object():
 
 
 def test_no_results():
-    """The list of results is absent, and nothing else."""
+    """Only the list of results is missing."""
     assert completed([], 0).keys() - {"results"} == odd(Fault.NO_RESULTS).keys()
 
 
 def test_false_with_results():
-    """The request is said to have failed, and each entry still tells the truth."""
+    """`success` is false for the request, while each entry is correct."""
     document = odd(Fault.FALSE_WITH_RESULTS)
 
     assert (False, "PARTIAL_FAILURE") == (document["success"], document["code"])
@@ -258,12 +258,12 @@ def test_false_with_results():
     ],
 )
 def test_other_spellings_of_a_number(fault, numbers):
-    """Every number keeps its digits and loses its spelling."""
+    """Every number is formatted differently and keeps its digits."""
     assert numbers == phones(odd(fault))
 
 
-def test_what_is_no_number_stays_as_it_is():
-    """A failed entry whose phone is no number cannot become a JSON number."""
+def test_an_invalid_number_keeps_its_type():
+    """A failed entry whose phone is not a number is not converted to a JSON number."""
     gateway = make_handler()
     gateway.faults.common.script.append(FaultStep(Fault.INTEGER_PHONES))
 
@@ -273,7 +273,7 @@ def test_what_is_no_number_stays_as_it_is():
 
 
 def test_zero_and_one_for_booleans():
-    """Every `success` is a number."""
+    """Every `success` is 0 or 1."""
     document = odd(Fault.ZERO_ONE_BOOLEANS)
 
     assert [1, 1, 1, 0] == [
@@ -284,7 +284,7 @@ def test_zero_and_one_for_booleans():
 
 
 def test_odd_fields():
-    """Numbers and `success` are as documented; every other field has another type."""
+    """Numbers and `success` are as documented; every other field has a different type."""
     document = odd(Fault.ODD_FIELDS)
     documented = completed([], 7)
 
@@ -314,7 +314,7 @@ def test_odd_fields():
         ("xyz", "not 'xyz'"),
     ],
 )
-def test_a_misspelt_fault_is_guessed(given, hint):
-    """Whoever mistypes a fault hears which was probably meant."""
+def test_a_misspelt_fault(given, hint):
+    """The error for a misspelt fault suggests the closest name."""
     with pytest.raises(ValueError, match=re.escape(hint) + "$"):
         read_fault(given)

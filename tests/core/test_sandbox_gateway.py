@@ -1,4 +1,4 @@
-"""Accounts, credits and answers, without a network."""
+"""Accounts, credits and answers of the sandbox, without a network."""
 
 import json
 import time
@@ -58,7 +58,7 @@ def message(phone: str = "+12125551234", text: str = "Hello") -> SandboxMessage:
 
 
 def make_mailboxes(*messages: SandboxMessage) -> Mailboxes:
-    """Make mailboxes that hold *messages*, each with its own id."""
+    """Make mailboxes with the given messages, each with its own id."""
     book = Mailboxes(10)
     request = SandboxRequest(1, 0.0, KEY, (), "", len(messages), None, 200, None)
     numbered = [attrs.evolve(m, message_id=f"msg_{n}") for n, m in enumerate(messages, 1)]
@@ -71,7 +71,7 @@ def phones(entries: Iterable[dict[str, object]]) -> list[object]:
 
 
 def test_the_documented_answer_byte_for_byte():
-    """Fields, their order and the first message ids are those of the documentation."""
+    """Fields, their order and the first message ids are as documented."""
     reply = make_handler(100).handle(body(["+12125551234", "+13235554567"]), 0.0).reply
 
     assert (
@@ -84,7 +84,7 @@ def test_the_documented_answer_byte_for_byte():
 
 
 def test_the_documented_refusal_byte_for_byte():
-    """An unknown key gets the refusal of the documentation."""
+    """An unknown key gets the documented refusal."""
     reply = make_handler().handle(body("+12125551234", key="cspro_other"), 0.0).reply
 
     assert (
@@ -110,8 +110,8 @@ def test_the_documented_refusal_byte_for_byte():
         (body("+12125551234", ""), "MISSING_FIELD"),
     ],
 )
-def test_a_request_that_cannot_be_carried_out(sent, code):
-    """What cannot be read, or lacks a field, is refused with a code and without the key."""
+def test_an_invalid_request(sent, code):
+    """A request that cannot be parsed or lacks a field is refused, without echoing the key."""
     gateway = make_handler()
 
     said = answer(gateway, sent)
@@ -122,8 +122,8 @@ def test_a_request_that_cannot_be_carried_out(sent, code):
     assert [code] == [request.code for request in gateway.mailboxes.refused()]
 
 
-def test_the_status_of_a_refusal_is_a_choice():
-    """Where the documentation is silent, the status of a refusal is what was asked for."""
+def test_the_status_of_refusals_can_be_set():
+    """The HTTP status of a refusal, which is undocumented, can be configured."""
     assert 401 == make_handler(status=401).handle(body("+1", key="x"), 0.0).reply.status
 
 
@@ -136,7 +136,7 @@ def test_the_status_of_a_refusal_is_a_choice():
     ],
 )
 def test_the_forms_of_phone(phone):
-    """An array and a comma-separated string mean the same."""
+    """An array and a comma-separated string have the same effect."""
     assert ("+12125551234", "+13235554567") == read_order(body(phone)).phones
 
 
@@ -151,8 +151,8 @@ def test_the_forms_of_phone(phone):
         "+\uff11\uff12\uff13\uff14\uff15\uff16\uff17",
     ],
 )
-def test_a_number_that_is_none(phone):
-    """A number that is not in E.164 fails alone, costs nothing and leaves the others be."""
+def test_an_invalid_number(phone):
+    """A number that is not in E.164 fails alone and costs nothing; the others are sent."""
     said = answer(make_handler(98), body([phone, "+12125551234"]))
 
     assert {
@@ -174,7 +174,7 @@ def test_a_number_that_is_none(phone):
 
 
 def test_credits_that_run_out_in_an_array():
-    """What can be paid is sent, in order; each entry after that fails with a code."""
+    """Numbers are sent in order while credits last; each later entry fails with a code."""
     numbers = [f"+1212555{n:04d}" for n in range(5)]
 
     said = answer(make_handler(3), body(numbers))
@@ -190,7 +190,7 @@ def test_credits_that_run_out_in_an_array():
 
 
 def test_an_account_that_cannot_pay_at_all():
-    """A request of which not one message can be paid is refused as a whole."""
+    """A request without credits for any message is refused as a whole."""
     said = answer(make_handler(0), body("+12125551234"))
 
     assert {
@@ -200,8 +200,8 @@ def test_an_account_that_cannot_pay_at_all():
     } == said
 
 
-def test_a_price_by_the_text():
-    """The price may depend on the text; what is left but is too little for one more stays."""
+def test_a_price_by_text():
+    """The price can depend on the text; credits that do not pay for one more remain."""
     gateway = make_handler(5, price=lambda text: len(text) // 10 + 1)
 
     said = answer(gateway, body(["+12125551234"] * 4, "x" * 15))
@@ -213,8 +213,8 @@ def test_a_price_by_the_text():
     st.lists(st.sampled_from(["+12125551234", "+13235554567", "nonsense"]), min_size=1),
     st.integers(1, 20),
 )
-def test_credits_are_kept(numbers, credits_left):
-    """What was paid is what was accepted, and every number has its entry, in order."""
+def test_credits_add_up(numbers, credits_left):
+    """The credits charged equal the numbers accepted, and every number has an entry in order."""
     gateway = make_handler(credits_left)
 
     said = answer(gateway, body(numbers))
@@ -227,7 +227,7 @@ def test_credits_are_kept(numbers, credits_left):
 
 
 def test_the_limit_counts_each_key_and_each_request():
-    """An array is one request; another key has its own budget; a stranger spends nobody's."""
+    """An array counts as one request, each key separately; an unknown key uses up no budget."""
     gateway = make_handler(limit=2)
     gateway.gateway.credits["cspro_second"] = 10
     strangers = [answer(gateway, body("+12125551234", key="x"))["code"] for _ in range(3)]
@@ -241,7 +241,7 @@ def test_the_limit_counts_each_key_and_each_request():
 
 
 def test_a_refusal_for_the_rate():
-    """Above the limit a request gets 429, a code and the seconds to wait, rounded up."""
+    """Above the limit, a request gets 429, a code and the rounded-up seconds to wait."""
     gateway = make_handler(limit=1)
     gateway.handle(body("+12125551234"), 10.0)
 
@@ -256,7 +256,7 @@ def test_a_refusal_for_the_rate():
 
 
 def test_a_refused_request_uses_up_no_step():
-    """The script waits for a request that would have been carried out."""
+    """A step of the script is kept for a request that would be processed."""
     gateway = make_handler()
     gateway.faults.common.script.append(FaultStep())
 
@@ -265,8 +265,8 @@ def test_a_refused_request_uses_up_no_step():
     assert 1 == len(gateway.faults.common.script)
 
 
-def test_what_is_remembered_of_a_message():
-    """A message knows its number, text, id, key, instant and request, and hides its key."""
+def test_what_is_stored_of_a_message():
+    """A message has its number, text, id, key, time and request; its repr hides the key."""
     gateway = make_handler()
     gateway.handle(b"", 1.0)
     gateway.handle(body("+12125551234", "Hi"), 2.5)
@@ -278,7 +278,7 @@ def test_what_is_remembered_of_a_message():
 
 
 def test_memory_is_bounded():
-    """The oldest messages go first, and requests go by the numbers that they hold."""
+    """The oldest messages are dropped first, and requests by the number of their messages."""
     gateway = make_handler(10_000, keep=10)
 
     for n in range(6):
@@ -289,8 +289,8 @@ def test_memory_is_bounded():
     assert [5, 6] == [request.id for request in gateway.mailboxes.requests]
 
 
-def test_the_newest_request_is_always_remembered():
-    """A request with more numbers than are kept is remembered until the next."""
+def test_the_newest_request_is_always_stored():
+    """A request with more numbers than the limit is stored until the next one."""
     gateway = make_handler(10_000, keep=10)
 
     gateway.handle(body(["+12125551234"] * 50), 0.0)
@@ -298,8 +298,8 @@ def test_the_newest_request_is_always_remembered():
     assert [1] == [request.id for request in gateway.mailboxes.requests]
 
 
-def test_keys_are_told_apart_without_being_shown():
-    """Masking gives each key a name of its own, whatever stands in it."""
+def test_masked_keys_differ():
+    """Each key has a different mask that does not contain it, whatever the key."""
     names = {masked(key) for key in (KEY, "cspro_other", "", "\ud800")}
 
     assert 4 == len(names)
@@ -308,7 +308,7 @@ def test_keys_are_told_apart_without_being_shown():
 
 
 def test_the_newest_code_of_a_number():
-    """The newest message with a code counts, of that number only."""
+    """The code is that of the newest message with a code to the same number."""
     book = make_mailboxes(
         message(text="code 1111"),
         message(text="code 2222"),
@@ -330,7 +330,7 @@ def test_the_newest_code_of_a_number():
     ],
 )
 def test_a_query(query, fits):
-    """A query compares the digits of the number and a part of the text."""
+    """A query matches by the digits of the number and a part of the text."""
     assert fits == query.matches(message())
 
 
@@ -342,7 +342,7 @@ def test_duplicates_are_repeats_of_number_and_text():
 
 
 def test_a_closed_account():
-    """A request with the key of a closed account is told why it was closed, until it is opened."""
+    """A request for a closed account is refused with the reason until it is opened again."""
     gateway = make_handler()
     gateway.gateway.close(KEY, "it belonged to a test")
     closed = answer(gateway, body("+12125551234"))
@@ -359,7 +359,7 @@ def test_a_closed_account():
 
 
 def test_a_million_numbers():
-    """A request with a million numbers does not keep the sandbox from answering others."""
+    """A request with a million numbers is refused within three seconds of processor time."""
     handler = make_handler(2_000_000)
     sent = body([f"+1212{n:07d}" for n in range(1_000_000)])
     began_at = time.process_time()
@@ -371,7 +371,7 @@ def test_a_million_numbers():
 
 
 def test_reasons_of_closed_accounts_are_bounded():
-    """Of many closed accounts the newest keep their reason."""
+    """The reasons of closed accounts are kept for the newest only."""
     gateway = make_handler().gateway
     for n in range(MOST_CLOSED + 2):
         gateway.close(f"cspro_{n}", "it has ended")

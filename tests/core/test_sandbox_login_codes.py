@@ -1,4 +1,4 @@
-"""The code in a message, among the other numbers that stand in it."""
+"""Finding the login code among the numbers in a message."""
 
 import time
 
@@ -24,7 +24,7 @@ from customersms_async.sandbox._gateway.login_codes import LONGEST, code_in
     ],
 )
 def test_a_code_alone(text):
-    """A word of four digits is the code, in any place and language."""
+    """A word of four digits is the code, in any position and language."""
     assert "4711" == code_in(text)
 
 
@@ -38,7 +38,7 @@ def test_a_code_alone(text):
     ],
 )
 def test_forms_of_a_code(text, code):
-    """A code has 4 to 8 digits, or six in two groups."""
+    """A code has 4 to 8 digits, or six digits in two groups."""
     assert code == code_in(text)
 
 
@@ -55,7 +55,7 @@ def test_forms_of_a_code(text, code):
     ],
 )
 def test_no_code(text):
-    """Telephone numbers, addresses, prices, dates and longer numbers are no code."""
+    """Phone numbers, addresses, prices, dates and longer numbers are not codes."""
     assert code_in(text) is None
 
 
@@ -84,7 +84,7 @@ def test_no_code(text):
     ],
 )
 def test_the_code_among_other_numbers(text):
-    """What is called a code wins, then what is called nothing else, then the last."""
+    """A number called a code is preferred, then one not called anything else, then the last."""
     assert "4711" == code_in(text)
 
 
@@ -92,8 +92,8 @@ def test_the_code_among_other_numbers(text):
     ("text", "code"),
     [("Your code is 2026", "2026"), ("2026 is it", "2026"), ("Order 88213", "88213")],
 )
-def test_a_number_that_is_the_only_one(text, code):
-    """A year, or the number of an order, is taken where there is no other."""
+def test_a_number_without_alternatives(text, code):
+    """A year or an order number is taken if there is no other number."""
     assert code == code_in(text)
 
 
@@ -101,7 +101,7 @@ def test_a_number_that_is_the_only_one(text, code):
     "text", ["x" * 100_000, "1-" * 100_000, "code 1234 " * 100_000, "a." * 9_999]
 )
 def test_a_long_text(text):
-    """A text of any length is searched quickly, since only its beginning counts."""
+    """Searching a very long text is fast, since only its beginning counts."""
     began_at = time.process_time()
     code_in(text)
 

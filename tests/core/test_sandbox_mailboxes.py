@@ -1,4 +1,4 @@
-"""What is remembered, where it is found, and how keys are hidden."""
+"""What mailboxes store, how it is found, and how keys are hidden."""
 
 import json
 
@@ -26,7 +26,7 @@ PHONES = ["+12125551234", "+13235554567"]
 
 
 class Book:
-    """Fill mailboxes one request at a time, with ids like the gateway's."""
+    """Fill mailboxes one request at a time, with message ids like the gateway's."""
 
     def __init__(self, keep: int = 1000) -> None:
         self.mailboxes = Mailboxes(keep)
@@ -52,7 +52,7 @@ def ids(messages):
 
 
 def test_a_mailbox_for_each_key():
-    """Messages, requests, refusals, duplicates and codes of one key are apart from another's."""
+    """Messages, requests, refusals, duplicates and codes of one key are separate from another's."""
     book = Book().write(PHONES[0], text="code 1111").write(PHONES[0], text="code 2222", key=OTHER)
     mailboxes = (
         book.write(PHONES[0], key=OTHER, code="NO").write(PHONES[0], text="code 1111").mailboxes
@@ -66,14 +66,14 @@ def test_a_mailbox_for_each_key():
 
 
 def test_the_same_message_of_two_keys_is_no_duplicate():
-    """Two accounts that write the same to the same number are two senders."""
+    """The same message to the same number from two accounts is not a duplicate."""
     mailboxes = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).mailboxes
 
     assert [] == mailboxes.duplicates()
 
 
-def test_a_key_that_never_came():
-    """Its mailbox is empty."""
+def test_an_unknown_key_has_an_empty_mailbox():
+    """The mailbox of a key without requests is empty."""
     mailboxes = Mailboxes(10)
 
     assert ([], []) == (list(mailboxes.find(MessageQuery(key=KEY))), mailboxes.duplicates(KEY))
@@ -81,7 +81,7 @@ def test_a_key_that_never_came():
 
 
 def test_a_number_of_several_keys():
-    """Without a key, a number's messages come in the order of their arrival."""
+    """Without a key, messages to a number are listed in order of arrival, over all keys."""
     book = Book()
     for key in (KEY, OTHER, KEY, OTHER):
         book.write(*PHONES, key=key)
@@ -101,7 +101,7 @@ def test_a_number_of_several_keys():
     ],
 )
 def test_find(query, expected):
-    """Each part of a query narrows what is found."""
+    """Each part of a query narrows the result."""
     mailboxes = Book().write(*PHONES).write(*PHONES, text="Bye").mailboxes
 
     assert expected == ids(mailboxes.find(query)) == ids(mailboxes.find_newest(query))[::-1]
@@ -111,7 +111,7 @@ def test_find(query, expected):
     ("message_id", "expected"), [("msg_2", "msg_2"), ("msg_9", None), ("x", None), ("msg_1", None)]
 )
 def test_a_message_by_its_id(message_id, expected):
-    """A message is found by its id, also when others before it are gone."""
+    """A message is found by its id even after older ones were dropped."""
     book = Book().write(PHONES[0], key=OTHER).write(PHONES[0]).write(PHONES[0], key=OTHER)
     book.write(PHONES[0])
     book.mailboxes.clear(OTHER)
@@ -122,7 +122,7 @@ def test_a_message_by_its_id(message_id, expected):
 
 @pytest.mark.parametrize(("request_id", "expected"), [(1, 1), (2, None), (3, 3), (4, None)])
 def test_a_request_by_its_id(request_id, expected):
-    """A request is found by its id, also when others before it are gone."""
+    """A request is found by its id even after older ones were dropped."""
     book = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).write(PHONES[0])
     book.mailboxes.clear(OTHER)
     found = book.mailboxes.request(request_id)
@@ -131,7 +131,7 @@ def test_a_request_by_its_id(request_id, expected):
 
 
 def test_clear_one_key_and_all():
-    """Clearing takes one key's, nobody's, or all that there is."""
+    """Clearing removes the messages of one key, of an unknown key (none), or all."""
     mailboxes = Book().write(PHONES[0]).write(PHONES[0], key=OTHER).mailboxes
 
     mailboxes.clear(KEY)
@@ -154,8 +154,8 @@ def test_clear_one_key_and_all():
     ),
     st.integers(1, 12),
 )
-def test_the_index_agrees_with_the_row(requests, keep):
-    """Whatever is forgotten, each mailbox holds what a look through all messages would find."""
+def test_the_index_agrees_with_the_log(requests, keep):
+    """Each mailbox equals a scan of all stored messages, whatever was dropped."""
     book = Book(keep)
     seen: set[tuple[str, str, str]] = set()
     for phones, text, key in requests:
@@ -177,8 +177,8 @@ def test_the_index_agrees_with_the_row(requests, keep):
         assert mailbox.repeats == set(ids(mailbox.duplicates))
 
 
-def test_mailboxes_of_strangers_are_forgotten():
-    """A key whose requests are all forgotten leaves nothing behind."""
+def test_mailboxes_of_unknown_keys_are_dropped():
+    """A key whose requests were all dropped leaves nothing behind."""
     book = Book(2)
     for n in range(50):
         book.write(PHONES[0], key=f"cspro_{n}", code="INVALID_API_KEY")
@@ -186,8 +186,8 @@ def test_mailboxes_of_strangers_are_forgotten():
     assert ["cspro_48", "cspro_49"] == list(book.mailboxes.by_key)
 
 
-def test_the_newest():
-    """The newest few, oldest first."""
+def test_the_newest_messages():
+    """The newest messages are returned oldest first."""
     assert [3, 4] == ids(Book().write(*PHONES).write(*PHONES).mailboxes.newest(2))
 
 
@@ -208,7 +208,7 @@ CANARY = "not_a_usual_canary"
     ],
 )
 def test_no_key_is_shown(text, key):
-    """A key is hidden in every field, whether it is known, unknown or in the wrong place."""
+    """A key is hidden in every field, whether known, unknown or in the wrong place."""
     shown = veiled(text, key)
 
     assert not {"canary", CANARY} & set(shown.replace('"', " ").split())
@@ -217,7 +217,7 @@ def test_no_key_is_shown(text, key):
 
 
 def test_the_same_key_has_the_same_mask():
-    """What is masked in a raw request names the account that is shown beside it."""
+    """A key in a raw request is masked as the account next to it."""
     assert f'{{"api_key":"{masked(KEY)}"}}' == veiled(f'{{"api_key":"{KEY}"}}', KEY)
     assert veiled(masked(KEY)) == masked(KEY)
 
@@ -230,7 +230,7 @@ def transcript(request: int = 1, body: bytes = b"", key: str = KEY, reply: Plann
 
 
 def test_a_transcript():
-    """Request and answer are told word for word, with the key masked."""
+    """A transcript has request and answer verbatim, with the key masked."""
     told = transcript(
         body=b'{"api_key":"cspro_canary","phone":"+1"}', reply=PlannedReply(b"{}", 429)
     )
@@ -253,12 +253,12 @@ def test_a_transcript():
     ],
 )
 def test_a_raw_answer(reply, line):
-    """The head of an answer is told as it is sent."""
+    """The head of an answer is recorded as it was sent."""
     assert line in reply.raw
 
 
 def test_a_long_transcript_is_cut():
-    """Of a very long body the beginning is told, and that it was cut."""
+    """A very long body is cut, with a note that says so."""
     told = transcript(body=b"\xc3\xa4" * LONGEST * 3)
 
     assert LONGEST < len(told.sent) < LONGEST + 200
@@ -266,7 +266,7 @@ def test_a_long_transcript_is_cut():
 
 
 def test_the_time_of_a_request_goes_with_its_transcript():
-    """It is forgotten when the transcript is, and one that is gone already gets none."""
+    """The time of a request is dropped with its transcript, and not recorded after that."""
     kept = Transcripts(room=4 * OVERHEAD)
     kept.add(transcript(1))
     kept.note_answered(1, 0.25)
@@ -281,7 +281,7 @@ def test_the_time_of_a_request_goes_with_its_transcript():
 
 
 def test_transcripts_are_bounded():
-    """The oldest go first; the newest stays, however large."""
+    """The oldest transcripts are dropped first; the newest is kept, however large."""
     kept = Transcripts(room=2 * OVERHEAD)
     for n in range(3):
         kept.add(transcript(n))
@@ -293,7 +293,7 @@ def test_transcripts_are_bounded():
 
 
 def test_clearing_transcripts():
-    """Those of one key, or all; what they took is free again."""
+    """Transcripts of one key or all can be cleared, which frees their space."""
     kept = Transcripts(room=4 * OVERHEAD)
     for n, key in enumerate([KEY, OTHER, KEY]):
         kept.add(transcript(n, key=key))

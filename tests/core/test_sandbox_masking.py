@@ -1,4 +1,4 @@
-"""Keys are hidden wherever they stand, whatever they look like."""
+"""Masking of keys, wherever they are and whatever they look like."""
 
 import json
 from urllib.parse import quote_plus
@@ -29,7 +29,7 @@ OWN = "my-own-Key-12345"
 )
 @pytest.mark.parametrize("key", ["4711471147114711", "sesame-open"])
 def test_a_key_behind_its_name(text, key):
-    """What stands behind the name of the field or of the header is masked, once."""
+    """The value after a key's field or header name is masked, and masking twice changes nothing."""
     shown = veiled(text.replace("KEY", key))
 
     assert text.replace("KEY", masked(key)) == shown
@@ -37,14 +37,14 @@ def test_a_key_behind_its_name(text, key):
 
 
 @pytest.mark.parametrize("text", ['{"api_key": null}', "api_key is missing", "Missing: api_key"])
-def test_what_is_no_key(text):
-    """Where no key stands nothing is masked."""
+def test_text_without_a_key(text):
+    """Text without a key is not changed."""
     assert text == veiled(text)
 
 
 @pytest.mark.parametrize("key", [OWN, 'quo"tation\\d key', "clé/+= d'accès"])
 def test_the_key_of_an_account(key):
-    """The key of an account is masked as it stands, in JSON, in JSON inside JSON, and in a form."""
+    """An account's key is masked as plain text, in JSON, in nested JSON, and in a form."""
     bodies = [key, json.dumps(key), json.dumps(key, ensure_ascii=False), quote_plus(key)]
     shown = json.loads(veiled_json(json.dumps(bodies, ensure_ascii=False), [key]))
 
@@ -53,12 +53,12 @@ def test_the_key_of_an_account(key):
 
 
 def test_the_longer_key_first():
-    """A key that begins like another is masked as itself."""
+    """If one key is a prefix of another, the longer one is masked as itself."""
     assert f"{masked(OWN + '6')} {masked(OWN)}" == veiled(f"{OWN}6 {OWN}", known=[OWN, OWN + "6"])
 
 
 def test_a_key_that_is_a_word():
-    """The names of fields stay, and so do the letters of a short key."""
+    """Field names are kept, and so is text that equals a short key."""
     shown = veiled_json('{"messages":["messages","test"]}', ["messages", "test"])
 
     assert f'{{"messages":["{masked("messages")}","test"]}}' == shown
@@ -69,7 +69,7 @@ def test_a_key_that_is_a_word():
     st.sampled_from(["api_key=", "'api_key':'", '"api_key":"', "\nAuthorization: x"]),
 )
 def test_json_stays_json(rest, start):
-    """Whatever a text is, the JSON that holds it can be read after the keys are hidden."""
+    """Masking leaves valid JSON, whatever the text."""
     value = {"text": start + rest, "next": [start + rest, 1]}
     shown = msgspec.json.encode(value).decode()
     keys = ["'aaaaaaa", "\\" * 8, '","next"', "1faaaaaa", rest or "a"]

@@ -1,4 +1,4 @@
-"""Who may come in by a browser."""
+"""Which requests from browsers are allowed."""
 
 import pytest
 
@@ -22,7 +22,7 @@ HERE = "localhost:8025"
     ],
 )
 def test_names_of_this_machine(host):
-    """This machine's names, the bound host and those that were allowed may be called."""
+    """Names of this machine, the bound host and allowed hosts are accepted."""
     policy = OriginPolicy(["sandbox", "sms.test", "192.0.2.7", "fe80::1"])
 
     assert policy.objection("POST", {"Host": host}) is None
@@ -33,8 +33,8 @@ def test_names_of_this_machine(host):
     ["", "evil.example", "evil.example:8025", "localhost.evil.example", "127.0.0.1.evil.example",
      "localhost:8025:1", "::1", "2130706433", "localhost.", "127.0.0.2", "sandbox"],
 )  # fmt: skip
-def test_names_of_others(host):
-    """A name that is not this machine's is turned away, for reading too."""
+def test_foreign_host_names(host):
+    """A host name that is not allowed is refused, even for reading."""
     reason = OriginPolicy().objection("GET", {"Host": host})
 
     assert reason is not None
@@ -53,8 +53,8 @@ def test_names_of_others(host):
         {"Sec-Fetch-Site": "none"},
     ],
 )
-def test_changes_by_programs_and_the_own_page(headers):
-    """A program says nothing of a page; the sandbox's own page names the same host and port."""
+def test_changes_by_programs_and_by_the_page(headers):
+    """Programs and the sandbox's own page, same host and port, may change state."""
     assert OriginPolicy().objection("POST", {"Host": HERE, **headers}) is None
 
 
@@ -76,7 +76,7 @@ def test_changes_by_programs_and_the_own_page(headers):
     ("method", "stays"), [("POST", False), ("DELETE", False), ("PUT", False), ("GET", True)]
 )
 def test_changes_and_streams_by_another_page(headers, method, stays):
-    """A page of another origin, another port included, changes nothing and opens no stream."""
+    """A page of another origin, even another port, may neither change state nor open a stream."""
     reason = OriginPolicy().objection(method, {"Host": HERE, **headers}, stays=stays)
 
     assert reason is not None
@@ -84,5 +84,5 @@ def test_changes_and_streams_by_another_page(headers, method, stays):
 
 
 def test_reading_by_another_page():
-    """A link from elsewhere may open a page: without CORS its answer stays unread there."""
+    """A page of another origin may open a page; without CORS it cannot read the answer."""
     assert OriginPolicy().objection("GET", {"Host": HERE, "Sec-Fetch-Site": "cross-site"}) is None

@@ -1,4 +1,4 @@
-"""How a key stands with its limit, and what it is told above it."""
+"""How much of its limit a key has used, and what it is told above the limit."""
 
 import json
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 
 def refused(**options: object):
-    """Give the second of two requests where one a minute is allowed."""
+    """Return the answer to the second of two requests under a limit of one."""
     handler = RequestHandler(
         Gateway({KEY: 10}, lambda _text: 1),
         Limits(KeyLimit(limit=1, **options)),
@@ -45,7 +45,7 @@ def refused(**options: object):
     ],
 )
 def test_the_forms_of_a_refusal_for_the_rate(form, status, start):
-    """Each form has its status and body, and is remembered as a refusal for the rate."""
+    """Each form of rate limit has its status and body, and is recorded as a rate limit."""
     visit = refused(rate_refusal=form)
 
     assert (status, "60") == (visit.reply.status, visit.reply.retry_after)
@@ -63,7 +63,7 @@ def test_the_forms_of_a_refusal_for_the_rate(form, status, start):
     ],
 )
 def test_retry_after(retry_after, header):
-    """The header says the seconds, the date, nothing, or what was asked for."""
+    """Retry-After contains seconds, a date, a custom text, or is absent."""
     assert header == refused(retry_after=retry_after).reply.retry_after
 
 
@@ -77,7 +77,7 @@ def test_retry_after(retry_after, header):
         ("retry_after", 7),
     ],
 )
-def test_an_option_of_a_limit_that_cannot_be(option, value):
+def test_an_invalid_option_of_a_limit(option, value):
     """The error names the option and the value."""
     with pytest.raises(ValueError, match=f"^{option} must be .*, not "):
         KeyLimit(limit=1, **{option: value})
@@ -94,8 +94,8 @@ def test_an_option_of_a_limit_that_cannot_be(option, value):
         ("nginx", 3, 21),
     ],
 )
-def test_what_is_used(name, after_three, capacity):
-    """Each rule tells how many requests count now, of how many."""
+def test_usage(name, after_three, capacity):
+    """Each rule reports how many requests count at present, and its capacity."""
     budget = Budget(KeyLimit(limit=5, rule=name))
     at_rest = budget.usage(NOON)
     for _ in range(3):
@@ -114,7 +114,7 @@ def test_what_is_used(name, after_three, capacity):
 
 
 def test_usage_above_the_limit():
-    """Refused requests are told apart, and the seconds to wait are told."""
+    """Refused requests are counted separately, and the seconds to wait are reported."""
     budget = Budget(KeyLimit(limit=2))
     for n in range(5):
         budget.refusal(NOON + n)
@@ -130,7 +130,7 @@ def test_usage_above_the_limit():
 
 
 def test_usage_without_a_limit():
-    """The requests of the last period are counted, and nothing is refused."""
+    """Without a limit, requests of the last period are counted and nothing is refused."""
     budget = Budget(KeyLimit())
     refusals = [budget.refusal(NOON + n / 10) for n in range(1000)]
     usage = budget.usage(NOON + 100)
@@ -148,7 +148,7 @@ def test_usage_without_a_limit():
 @pytest.mark.parametrize("name", RULE_NAMES)
 @given(gaps=st.lists(st.floats(0, 20), min_size=1, max_size=60))
 def test_free_means_free(name: RuleName, gaps):
-    """As many requests as are told to be free are admitted at once, and no more."""
+    """Exactly as many requests are admitted at once as are reported free."""
     budget, now = Budget(KeyLimit(limit=5, rule=name, burst=3)), NOON
     for gap in gaps:
         now += gap
@@ -160,8 +160,8 @@ def test_free_means_free(name: RuleName, gaps):
 
 
 @pytest.mark.parametrize("name", RULE_NAMES)
-def test_all_is_free_after_a_while(name: RuleName):
-    """Two periods later nothing counts any more."""
+def test_usage_returns_to_zero(name: RuleName):
+    """After a long idle time no request counts any more."""
     rule = make_rule(name, 5, per=60.0)
     while rule.admit(NOON):
         pass
@@ -170,8 +170,8 @@ def test_all_is_free_after_a_while(name: RuleName):
     assert 0 == rule.used(NOON + 1000)
 
 
-def test_a_limit_of_ones_own():
-    """What is set for all leaves alone who has a limit of its own, and closing forgets that."""
+def test_a_limit_for_one_key():
+    """A new common limit leaves a key's own limit unchanged; closing the account removes it."""
     limits = Limits(KeyLimit(limit=1))
     limits.set(KeyLimit(limit=5), KEY)
     for key in (KEY, "cspro_other"):
@@ -185,16 +185,16 @@ def test_a_limit_of_ones_own():
     assert (9, 0) == (limits.limit_of(KEY).limit, limits.usage(KEY, NOON).used)
 
 
-def test_dates_beyond_all_calendars():
-    """An instant that no calendar has is dated as near as can be."""
+def test_dates_beyond_the_calendar():
+    """A time outside the calendar is shown as the nearest date."""
     assert ("1970-01-01T00:00:00.000Z", "9999-12-31T23:59:59.000Z") == (
         written(-1e20),
         written(1e20),
     )
 
 
-def test_a_clock_that_is_moved():
-    """A moved clock is ahead of its base, and only ever moved forward."""
+def test_a_clock_that_is_advanced():
+    """An advanced clock is ahead of its base by the total."""
     clock = MovableClock(lambda: NOON)
     clock.advance(60)
     clock.advance(0)
@@ -204,8 +204,8 @@ def test_a_clock_that_is_moved():
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "60", None, 1e12])
-def test_a_clock_that_cannot_be_moved(seconds):
-    """Time runs forward, by a number."""
+def test_an_invalid_advance(seconds):
+    """A clock can only be advanced by a number of seconds of at least 0."""
     clock = MovableClock(lambda: NOON)
     with pytest.raises(ValueError, match=r"^advance must be .*, not "):
         clock.advance(seconds)
@@ -213,8 +213,8 @@ def test_a_clock_that_cannot_be_moved(seconds):
     assert NOON == clock.now()
 
 
-def test_a_clock_is_moved_a_century_at_most():
-    """Many small steps lead no further than one."""
+def test_the_maximum_advance():
+    """The total of all advances is limited to a century."""
     clock = MovableClock(lambda: NOON)
     clock.advance(3e9)
     with pytest.raises(ValueError, match="from 0 to 2e\\+08, not"):
@@ -228,8 +228,8 @@ def test_a_clock_is_moved_a_century_at_most():
     start=st.floats(0, 2e9),
     gaps=st.lists(st.floats(0, 5), max_size=10),
 )
-def test_the_clock_moved_as_told_makes_room(rule, limit, per, start, gaps):
-    """Whoever moves the clock by the seconds that the usage shows is admitted."""
+def test_advancing_by_retry_after_makes_room(rule, limit, per, start, gaps):
+    """After advancing the clock by `retry_after`, a request is admitted."""
     budget = Budget(KeyLimit(limit=limit, per=per, rule=rule, burst=2))
     clock = MovableClock(lambda: start)
     for gap in [*gaps, 0.0, 0.0, 0.0]:
@@ -242,8 +242,8 @@ def test_the_clock_moved_as_told_makes_room(rule, limit, per, start, gaps):
 
 
 @pytest.mark.parametrize("per", [1e-320, 0.0009, 0, -1, 1e12, 10**400, float("nan"), True, "60"])
-def test_periods_that_cannot_be(per):
-    """A period lasts from a millisecond to a year."""
+def test_invalid_periods(per):
+    """A period is from a millisecond to a year."""
     with pytest.raises(
         ValueError, match=r"^per must be a number of seconds from 0.001 to"
     ) as caught:
@@ -254,14 +254,14 @@ def test_periods_that_cannot_be(per):
 
 @pytest.mark.parametrize("name", ["limit", "burst"])
 @pytest.mark.parametrize("count", [10**9 + 1, 10**400])
-def test_counts_that_cannot_be(name, count):
-    """A limit and a burst are counts that a float can divide by."""
+def test_counts_that_are_too_large(name, count):
+    """A limit or a burst above 10^9 is refused."""
     with pytest.raises(ValueError, match=f"^{name} must be at most 1000000000, not {count}"):
         KeyLimit().changed({name: count})
 
 
-def test_a_date_beyond_the_calendar():
-    """A clock at the end of time still has a date to tell."""
+def test_retry_after_beyond_the_calendar():
+    """At the end of the calendar, Retry-After still has a valid date."""
     limit = KeyLimit(retry_after="date")
 
     assert "Fri, 31 Dec 9999 23:59:59 GMT" == limit.header(60.0, 1e300)

@@ -1,4 +1,4 @@
-"""The six counting rules, on instants that the test chooses."""
+"""The six rate rules, at times that the test sets."""
 
 import pytest
 from hypothesis import given
@@ -37,8 +37,8 @@ def busiest(arrivals: list[float], per: float) -> int:
         ("nginx", 21),
     ],
 )
-def test_a_burst_from_rest(name, at_once):
-    """A fresh key may send as much at once as its rule is known for."""
+def test_the_burst_of_a_fresh_key(name, at_once):
+    """A fresh key may send as many requests at once as its rule allows."""
     assert at_once == len(admitted(name, [120.0] * 300, 100, 60.0))
 
 
@@ -54,7 +54,7 @@ def test_a_burst_from_rest(name, at_once):
     ],
 )
 def test_the_rate_in_the_long_run(name, in_ten_minutes):
-    """Whoever asks all the time gets the limit in each period, and one burst on top at most."""
+    """Constant requests get the limit in each period, plus one burst at most."""
     arrivals = [n / 20 for n in range(600 * 20)]
 
     count = len(admitted(name, arrivals, 100, 60.0))
@@ -65,7 +65,7 @@ def test_the_rate_in_the_long_run(name, in_ten_minutes):
 @pytest.mark.parametrize("name", RULE_NAMES)
 @given(origin=ORIGINS, gaps=GAPS)
 def test_retry_after_is_exact(name, origin, gaps):
-    """A refused request is admitted after the seconds that were told, and not before."""
+    """A refused request is admitted after `retry_after` seconds, and not earlier."""
     arrivals = instants(origin, gaps)
     rule = make_rule(name, 5, per=60.0, burst=3)
     while rule.admit(arrivals[0]):
@@ -82,7 +82,7 @@ def test_retry_after_is_exact(name, origin, gaps):
 @pytest.mark.parametrize("name", RULE_NAMES)
 @given(origin=ORIGINS, gaps=GAPS)
 def test_retry_after_agrees_with_admit(name, origin, gaps):
-    """No seconds to wait means that a request is admitted now."""
+    """`retry_after` is 0 exactly if a request is admitted at present."""
     rule = make_rule(name, 5, per=60.0, burst=3)
     for now in instants(origin, gaps):
         wait = rule.retry_after(now)
@@ -98,8 +98,8 @@ def test_retry_after_agrees_with_admit(name, origin, gaps):
     limit=st.integers(1, 200),
     per=st.floats(0.001, 1e5),
 )
-def test_whoever_waits_as_told_is_admitted(name, origin, gaps, limit, per):
-    """A wait of exactly the seconds that were told is enough, at any instant of any clock."""
+def test_waiting_for_retry_after_is_enough(name, origin, gaps, limit, per):
+    """Waiting exactly `retry_after` seconds is enough, at any time of any clock."""
     rule, now = make_rule(name, limit, per=per, burst=3), origin
     for gap in [*gaps, *[0.0] * 5]:
         now += gap + rule.retry_after(now + gap)
@@ -109,7 +109,7 @@ def test_whoever_waits_as_told_is_admitted(name, origin, gaps, limit, per):
 
 @given(origin=ORIGINS, gaps=GAPS)
 def test_a_sliding_log_holds_in_any_period(origin, gaps):
-    """No period of any phase holds more than the limit."""
+    """With a sliding log, no period exceeds the limit, wherever it begins."""
     arrivals = admitted("sliding-log", instants(origin, gaps), 5, 60.0)
 
     assert busiest(arrivals, 59.999) <= 5
@@ -117,37 +117,37 @@ def test_a_sliding_log_holds_in_any_period(origin, gaps):
 
 @pytest.mark.parametrize("name", RULE_NAMES)
 @given(origin=ORIGINS, gaps=GAPS)
-def test_what_every_rule_promises(name, origin, gaps):
-    """No period holds more than the limit and what the rule lets pass at once."""
+def test_the_bound_of_every_rule(name, origin, gaps):
+    """No period has more requests than the limit plus the burst of the rule."""
     arrivals = admitted(name, instants(origin, gaps), 5, 60.0)
 
     assert busiest(arrivals, 60.0) <= 5 + {"gcra": 10, "nginx": 21}.get(name, 5)
 
 
-def test_a_fixed_window_forgets_at_its_edge():
-    """Twice the limit passes around the edge of a window, whose phase is the clock's."""
+def test_a_fixed_window_allows_twice_the_limit():
+    """At the edge of a fixed window, twice the limit is admitted."""
     arrivals = [119.0] * 3 + [120.0] * 3
 
     assert [119.0, 119.0, 120.0, 120.0] == admitted("fixed-window", arrivals, 2, 60.0)
 
 
-def test_a_sliding_counter_remembers_by_share():
-    """Halfway through a window, the one before counts half."""
+def test_a_sliding_counter_weighs_the_previous_window():
+    """Halfway through a window, the previous window counts half."""
     arrivals = [60.0] * 100 + [150.0] * 100
 
     assert 150 == len(admitted("sliding-counter", arrivals, 100, 60.0))
 
 
-def test_a_sliding_counter_forgets_what_is_two_windows_old():
-    """After a whole window without requests the full limit is there again."""
+def test_a_sliding_counter_forgets_older_windows():
+    """After a full window without requests, the full limit is available."""
     arrivals = [60.0] * 100 + [180.0] * 100
 
     assert 200 == len(admitted("sliding-counter", arrivals, 100, 60.0))
 
 
 @pytest.mark.parametrize(("name", "at_once"), [("gcra", 3), ("nginx", 4)])
-def test_the_burst_is_a_choice(name, at_once):
-    """Rules that know a burst take another one."""
+def test_a_custom_burst(name, at_once):
+    """The burst of rules that have one can be set."""
     rule = make_rule(name, 100, per=60.0, burst=3)
 
     assert at_once == sum(rule.admit(5.0) for _ in range(20))

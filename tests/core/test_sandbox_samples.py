@@ -1,4 +1,4 @@
-"""The sandbox answers with the samples that the client is tested on, to the byte."""
+"""The sandbox's answers equal the samples that the client is tested with, byte for byte."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 
 PHONES = ["+12125551234", "+13235554567"]
 
-#: What a fault breaks is the way of the answer, not its words.
+#: A network fault changes how the answer arrives, not what it contains.
 OF_THE_WIRE = {
     Fault.ANSWER_LOST,
     Fault.CUT_BODY,
@@ -26,7 +26,7 @@ WITHOUT_WORDS = {Fault.EMPTY, Fault.RESET_BEFORE}
 
 
 def answer(fault: str, credits_left: int = 100) -> bytes:
-    """Give the words that answer a request for two numbers."""
+    """Return the body of the answer to a request with two numbers."""
     sandbox = Sandbox(keys={"cspro_sample": credits_left})
     sandbox.fail_next(fault)
     fields = {"api_key": "cspro_sample", "phone": PHONES, "message": "We open at nine"}
@@ -34,37 +34,37 @@ def answer(fault: str, credits_left: int = 100) -> bytes:
 
 
 def named(name: str) -> bytes:
-    """Read the sample of that name, whatever its kind."""
+    """Read the sample with a name, whatever its extension."""
     (path,) = SAMPLES.glob(f"sandbox_{name.replace('-', '_')}.*")
     return path.read_bytes()
 
 
 def test_the_documented_answer():
-    """Two numbers and 100 credits give the documentation's own answer."""
+    """Two numbers and 100 credits give the documented answer."""
     assert json.loads((SAMPLES / "success.json").read_bytes()) == json.loads(answer("ok"))
 
 
 def test_the_documented_refusal():
-    """An unknown key gets the documentation's own refusal."""
+    """An unknown key gets the documented refusal."""
     refusal = Sandbox()._service.receive(b'{"api_key":"cspro_no"}').reply.body
 
     assert json.loads((SAMPLES / "refusal_key.json").read_bytes()) == json.loads(refusal)
 
 
 @pytest.mark.parametrize("fault", sorted(OF_THE_WIRE))
-def test_a_fault_of_the_wire(fault):
-    """It has the words of the documented answer."""
+def test_a_network_fault(fault):
+    """The body of a network fault is the documented answer."""
     assert answer("ok") == answer(fault)
 
 
 @pytest.mark.parametrize("fault", sorted(WITHOUT_WORDS))
-def test_a_fault_without_words(fault):
-    """It says nothing."""
+def test_a_fault_without_a_body(fault):
+    """The body is empty."""
     assert b"" == answer(fault)
 
 
-def test_the_page_of_a_web_server():
-    """A refusal for the rate as a page is the sample's, but for its line ends."""
+def test_a_rate_limit_page():
+    """A rate limit as an HTML page equals the sample, apart from line breaks."""
     sample = (SAMPLES / "too_many_requests.html").read_bytes()
 
     assert sample == answer("rate-limited-html").replace(b"\r\n", b"\n")
@@ -74,11 +74,11 @@ def test_the_page_of_a_web_server():
     "fault", sorted({*Fault} - OF_THE_WIRE - WITHOUT_WORDS - {Fault.RATE_LIMITED_HTML})
 )
 def test_every_other_fault_has_a_sample(fault):
-    """The sandbox's answer is the file that the client's test reads."""
+    """The answer for the fault equals the sample file."""
     assert named(fault) == answer(fault)
 
 
 @pytest.mark.parametrize(("name", "credits_left"), [("no-credits", 0), ("out-of-credits", 1)])
-def test_credits_that_do_not_suffice(name, credits_left):
-    """Without credits the request is refused, with too few the rest of the array."""
+def test_insufficient_credits(name, credits_left):
+    """Without credits the request is refused; with too few, the rest of the array."""
     assert named(name) == answer("ok", credits_left)

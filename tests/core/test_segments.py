@@ -1,9 +1,9 @@
 """
-How many segments a text takes, where its parts begin, and what makes it long.
+How many segments a text takes, where they begin, and which characters make it longer.
 
 Held to smsutil, and the page of the sandbox to us.
 """
-# ruff: noqa: RUF001  # characters that look like others are what is tested
+# ruff: noqa: RUF001  # lookalike characters are what is tested
 
 import json
 import random
@@ -79,7 +79,7 @@ LENGTHS = [3, 33, 35, 36, 66, 67, 68, 69, 70, 71, 133, 134, 135, 150, 153, 159, 
 
 
 def random_texts(how_many):
-    """Give texts of lengths around the borders, of all alphabets and of mixtures."""
+    """Return texts of lengths around the limits, of all alphabets and mixed."""
     dice = random.Random(17)
     for _ in range(how_many):
         alphabet = dice.choice(ALPHABETS) + "a" * dice.choice([0, 5, 50])
@@ -94,7 +94,7 @@ def by_smsutil(text):
 
 @pytest.fixture(scope="module")
 def page():
-    """Count by the JavaScript of the page: alphabet, units and segments of each text."""
+    """Count with the JavaScript of the sandbox's page: alphabet, units and segments."""
     program = f"""
         import {{ sizeOf }} from {json.dumps(PAGE.as_uri())};
         import {{ readFileSync }} from "node:fs";
@@ -119,13 +119,13 @@ def page():
 
 @pytest.mark.parametrize(("piece", "times", "expected"), CASES)
 def test_known_lengths(piece, times, expected):
-    """Known lengths of both alphabets, around the borders of their segments."""
+    """Known lengths in both alphabets, around the limits of a segment, are counted correctly."""
     assert expected == count(piece * times).segments
 
 
 @pytest.mark.parametrize(("text", "encoding", "units", "joints"), TRICKY)
 def test_tricky_texts(text, encoding, units, joints):
-    """Nothing is split at a joint: not an escape sequence, not a surrogate pair."""
+    """Neither an escape sequence nor a surrogate pair is split between segments."""
     counted = count(text)
 
     assert (encoding, units, joints) == (counted.encoding, counted.units, counted.joints)
@@ -135,14 +135,14 @@ def test_tricky_texts(text, encoding, units, joints):
 
 @pytest.mark.parametrize("text", [text for text, *_ in TRICKY if text])
 def test_tricky_texts_are_cut_as_smsutil_cuts_them(text):
-    """The parts are those of an independent counter."""
+    """The segments equal those of smsutil."""
     counted = count(text)
 
     assert by_smsutil(text) == (counted.encoding, counted.parts)
 
 
 def test_random_texts_are_cut_as_smsutil_cuts_them():
-    """Thousands of texts around the borders have the parts of an independent counter."""
+    """Thousands of texts around the limits are split as smsutil splits them."""
     texts = list(random_texts(sized(4_000, 40_000)))
     counted = map(count, texts)
 
@@ -150,29 +150,29 @@ def test_random_texts_are_cut_as_smsutil_cuts_them():
 
 
 def test_the_page_counts_as_we_do(page):
-    """The page of the sandbox shows the sizes that are paid."""
+    """The sandbox's page shows the same counts."""
     texts = [text for text, *_ in TRICKY] + list(random_texts(sized(1_000, 5_000)))
     ours = map(count, texts)
 
     assert [[o.encoding, o.units, o.segments, o.room] for o in ours] == page(texts)
 
 
-def test_an_escape_character_is_no_character_of_the_alphabet():
-    """ESC announces the extension table; alone it cannot be sent in GSM-7."""
+def test_an_escape_character_needs_ucs_2():
+    """ESC on its own, which only announces the extension table, cannot be sent in GSM-7."""
     assert UCS2 == count("\x1b").encoding
 
 
-def test_what_is_no_text_is_refused():
+def test_a_value_that_is_not_text():
     """The error names the type that was given."""
     with pytest.raises(TypeError, match="text must be a string, not bytes"):
         count(b"Hello")
 
 
-# --- What forces UCS-2 ----------------------------------------------------------------------------
+# --- Characters that force UCS-2 ------------------------------------------------------------------
 
 
-def test_what_forces_is_named():
-    """Each character once, in the order of the text, with its places and what to write."""
+def test_characters_that_force_ucs_2():
+    """Each such character is listed once in order, with its positions and replacement."""
     first, second = count("It’s 5–6 or it’s 7").forcing
 
     assert ("’", "RIGHT SINGLE QUOTATION MARK", (2, 14), "'", 2) == (
@@ -185,8 +185,8 @@ def test_what_forces_is_named():
     assert ("–", "EN DASH", (6,), "-") == (second.char, second.name, second.positions, second.swap)
 
 
-def test_nothing_forces_in_gsm():
-    """A text within the alphabet has nothing to name and nothing to swap."""
+def test_a_gsm_7_text_has_nothing_to_replace():
+    """A text in GSM-7 has no forcing characters and no replacements."""
     counted = count("Your code is 4711, at 5 €")
 
     assert () == counted.forcing
@@ -211,8 +211,8 @@ def test_nothing_forces_in_gsm():
         ("a\u200db", "ab"),
     ],
 )
-def test_swaps(text, swapped):
-    """A swap says the same within the alphabet, or leaves out what cannot be seen."""
+def test_replacements(text, swapped):
+    """A replacement means the same in GSM-7; invisible characters are removed."""
     assert swapped == count(text).swapped
 
 
@@ -232,8 +232,8 @@ def test_swaps(text, swapped):
         "क्षि",
     ],
 )
-def test_what_has_no_swap_stays(text):
-    """Numbers, other scripts and emoji are never changed, in part or as a whole."""
+def test_characters_without_a_replacement(text):
+    """Numbers, other scripts and emoji are never changed, not even in part."""
     counted = count(text)
 
     assert {None} == {one.swap for one in counted.forcing}
@@ -249,8 +249,8 @@ def test_what_has_no_swap_stays(text):
         ("\u0301a", ["\u0301"]),
     ],
 )
-def test_what_is_read_as_one_is_named_as_one(text, chars):
-    """Marks stay with what they stand on, and the parts of an emoji together."""
+def test_combined_characters_are_listed_as_one(text, chars):
+    """Combining marks are listed with their base, and an emoji sequence as one."""
     assert chars == [one.char for one in count(text).forcing]
 
 
@@ -268,8 +268,8 @@ def test_what_is_read_as_one_is_named_as_one(text, chars):
         ("🙂", "SLIGHTLY SMILING FACE: nothing else means the same"),
     ],
 )
-def test_advice_is_one_line_for_every_stream(text, line):
-    """It is ASCII, so that it can be printed anywhere."""
+def test_advice_is_ascii(text, line):
+    """The advice is one line of ASCII, so that it can be printed to any stream."""
     (forcing,) = count(text).forcing
 
     assert line == str(forcing)
@@ -286,13 +286,13 @@ def test_advice_is_one_line_for_every_stream(text, line):
         ("яﷺ" * 5, "1 segment, UCS-2, 10 of 70"),
     ],
 )
-def test_the_size_is_one_line(text, line):
-    """It says what swaps would save, where they save a segment."""
+def test_a_count_as_one_line(text, line):
+    """The line says what replacements would save if they save a segment."""
     assert line == str(count(text))
 
 
 def test_segments_as_json():
-    """All but the text can be written as JSON, with what forces UCS-2."""
+    """A count as JSON contains everything except the text."""
     said = count("caffè – ç").to_dict()
 
     assert said == json.loads(json.dumps(said))
@@ -303,15 +303,15 @@ def test_segments_as_json():
 
 
 def test_the_text_is_not_shown():
-    """A repr is made for logs."""
+    """The repr does not contain the text."""
     assert "secret" not in repr(count("secret"))
 
 
-def test_the_page_is_where_it_was(page):
-    """A lone empty text is one segment there too."""
+def test_an_empty_text_on_the_page(page):
+    """An empty text is one segment on the page too."""
     assert [["GSM-7", 0, 1, 160]] == page([""])
 
 
-def test_all_that_is_public_is_there():
-    """Each name of `__all__` can be imported."""
+def test_public_names():
+    """Each name in `__all__` can be imported."""
     assert [] == [name for name in segments.__all__ if not hasattr(segments, name)]

@@ -1,4 +1,4 @@
-"""The caller's input, against a model that looks at one item at a time."""
+"""Reading the caller's input, against a model that reads one item at a time."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ ANN, BEN, CAM = "+12125551234", "+13235554567", "+442079460958"
 
 
 class BrokenInputError(Exception):
-    """What the caller's iterable raises."""
+    """Raised by the caller's iterable."""
 
 
 # --- Kinds of input -------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ class Listlike:
 
 
 class CountingIterator:
-    """An iterator that does not know its length, and says 0."""
+    """An iterator whose `__len__` returns 0."""
 
     def __init__(self, items):
         self._items = iter(items)
@@ -54,7 +54,7 @@ class CountingIterator:
 
 
 class AsyncItems:
-    """Async, and no generator."""
+    """An async iterator that is not a generator."""
 
     def __init__(self, items):
         self._items = iter(items)
@@ -92,7 +92,7 @@ KINDS = {
 
 
 def breaking(items):
-    """Give the items, then raise."""
+    """Yield the items, then raise."""
     yield from items
     raise BrokenInputError
 
@@ -131,20 +131,20 @@ def message_reader(messages, *, batch_size=3, dedupe=True, look_ahead=10):
 
 
 def start(source):
-    """Begin to read, as a run does; give the source back."""
+    """Start reading, as a run does, and return the source."""
     source.start(asyncio.ensure_future)
     return source
 
 
 def flush(reader, chunk):
-    """Add what is held back to the batches of a chunk."""
+    """Add the held batches to a chunk."""
     while (batch := reader.flush()) is not None:
         chunk.batches.append(batch)
     return chunk
 
 
 async def read_all(reader, sizes=()):
-    """Read to the end, a few items at a time where *sizes* says so, and give the chunks."""
+    """Read to the end, in steps of the given sizes, and return the chunks."""
     chunks, sizes = [], iter(sizes)
     source = start(reader.source)
     while not source.is_exhausted:
@@ -159,7 +159,7 @@ def read(reader, sizes=()):
 
 
 def facts(chunks):
-    """Put chunks together: numbers by index, refusals, what leaves, references."""
+    """Merge chunks into numbers by index, refusals, and what is sent."""
     numbers = {}
     for chunk in chunks:
         for place, number in enumerate(chunk.numbers):
@@ -192,7 +192,7 @@ CHUNKS = st.lists(st.integers(1, 7), max_size=25)
 
 
 def model_of_phones(items, *, dedupe):
-    """Look at one item after the other."""
+    """Compute the expected result, one item at a time."""
     numbers, refused, leaving, seen = {}, [], [], set()
     for index, item in enumerate(items):
         given = item.phone if isinstance(item, Outcome) else item
@@ -222,8 +222,8 @@ def as_given(item):
 @given(ITEMS, CHUNKS, st.integers(1, 5), st.booleans())
 @example([ANN, BEN, ANN], [], 2, True)
 @example([ANN, BEN, " +1 212 555 1235", CAM], [2, 1, 1], 5, True)
-def test_any_mixture_in_any_chunks(items, sizes, batch_size, dedupe):
-    """However the input is cut, each item has the index and the fate that it has by itself."""
+def test_any_items_in_any_chunks(items, sizes, batch_size, dedupe):
+    """Each item has the index and fate that it has on its own, however the input is split."""
     reader = phone_reader(items, batch_size=batch_size, dedupe=dedupe)
 
     chunks = read(reader, sizes)
@@ -234,7 +234,7 @@ def test_any_mixture_in_any_chunks(items, sizes, batch_size, dedupe):
 
 @given(ITEMS, st.integers(1, 5))
 def test_batches_are_full(items, batch_size):
-    """Only the last request of a run is smaller than the batch size."""
+    """Every request but the last has the full batch size."""
     chunks = read(phone_reader(items, batch_size=batch_size))
 
     assert all(batch_size == len(batch.phones) for batch in batches(chunks)[:-1])
@@ -244,7 +244,7 @@ def test_batches_are_full(items, batch_size):
 @settings(max_examples=15)
 @given(items=ITEMS)
 def test_any_kind_of_input(kind, items):
-    """A list, a generator, an iterator of any sort and their async kin give the same."""
+    """A list, a generator, an iterator and their async variants give the same result."""
     chunks = read(phone_reader(KINDS[kind](items)))
 
     assert model_of_phones(items, dedupe=True) == facts(chunks)
@@ -254,7 +254,7 @@ def test_any_kind_of_input(kind, items):
 @settings(max_examples=15)
 @given(items=ITEMS)
 def test_an_input_that_raises_loses_nothing(kind, items):
-    """Whatever came before the error is read; the error is kept, and ends the input."""
+    """Everything before the error is read; the error is kept and ends the input."""
     reader = phone_reader(BREAKING[kind](items))
 
     chunks = read(reader)
@@ -264,7 +264,7 @@ def test_an_input_that_raises_loses_nothing(kind, items):
 
 
 async def test_a_read_that_is_cancelled_loses_nothing():
-    """What was read before a read was cancelled is there to be taken."""
+    """Items that were read before a read was cancelled can still be taken."""
 
     async def stalling():
         yield ANN
@@ -282,8 +282,8 @@ async def test_a_read_that_is_cancelled_loses_nothing():
     assert [(0, ANN, "Hi"), (1, BEN, "Hi")] == facts([chunk])[2]
 
 
-async def test_an_input_is_read_no_further_than_asked():
-    """Nothing is read before it is asked for, and no more than was asked for."""
+async def test_an_input_is_read_on_demand():
+    """Nothing is read before it is requested, and no more than was requested."""
     taken = []
     source = open_source((taken.append(n) or n for n in range(10)), "phones")
     assert [] == taken
@@ -308,19 +308,19 @@ async def test_an_input_is_read_no_further_than_asked():
         ((number for number in (ANN, BEN)), [ANN, BEN]),
     ],
 )
-def test_forms_of_input(phones, expected):
-    """One string, the comma-separated form, a dictionary's keys and any collection are read."""
+def test_types_of_input(phones, expected):
+    """A string, a comma-separated string, a dictionary's keys and any collection are read."""
     assert expected == [phone for _, phone, _ in facts(read(phone_reader(phones)))[2]]
 
 
 def test_an_empty_string_is_a_bad_number():
-    """An empty string is one input, and refused, so that it is not silently nothing."""
+    """An empty string is refused as one bad number, instead of being no input."""
     assert [(0, "", "INVALID_PHONE")] == facts(read(phone_reader("")))[1]
 
 
 @pytest.mark.parametrize("phones", [None, 12125551234, b"+12125551234", bytearray(b"+1"), object()])
-def test_what_cannot_be_read(phones):
-    """What is no collection of numbers is refused at once, by its type."""
+def test_an_invalid_input(phones):
+    """A value that is not a collection of numbers is refused immediately by its type."""
     with pytest.raises(TypeError) as caught:
         phone_reader(phones)
 
@@ -328,8 +328,8 @@ def test_what_cannot_be_read(phones):
     assert f"phones must be an iterable or async iterable, not {kind}" == str(caught.value)
 
 
-def test_a_string_is_no_message():
-    """A string where messages are asked for is refused, not read letter by letter."""
+def test_a_string_is_not_a_list_of_messages():
+    """A string in place of messages is refused, not read character by character."""
     with pytest.raises(TypeError, match="messages must be an iterable or async iterable, not str"):
         message_reader("Hi")
 
@@ -347,17 +347,17 @@ def test_a_string_is_no_message():
     ],
 )
 def test_is_sized(kind, is_sized):
-    """Of a collection the rest is known when a run stops; of a stream it is not."""
+    """A collection is sized; an iterator, generator or async iterable is not."""
     assert is_sized is phone_reader(KINDS[kind]([ANN])).source.is_sized
 
 
-def test_a_number_too_long_to_write():
-    """A whole number that Python refuses to write is one bad input, and ends nothing."""
+def test_an_integer_too_long_to_format():
+    """An integer that Python refuses to format is one bad item, and reading continues."""
     assert [(0, "<int>", "INVALID_PHONE")] == facts(read(phone_reader([10**5000])))[1]
 
 
-def test_an_outcome_stands_for_its_number():
-    """The outcomes of one run can be given to the next."""
+def test_outcomes_as_input():
+    """Outcomes of one run can be the input of the next."""
     outcomes = [Outcome(7, ANN, Status.NOT_SENT), Outcome(9, "junk", Status.NOT_SENT)]
 
     assert ({0: 12125551234, 1: 0}, [(1, "junk", "INVALID_PHONE")], [(0, ANN, "Hi")]) == facts(
@@ -365,8 +365,8 @@ def test_an_outcome_stands_for_its_number():
     )
 
 
-def test_a_parser_of_ones_own():
-    """With a parser of one's own, each item goes through it, those in E.164 too."""
+def test_a_custom_parser():
+    """With a custom parser, each item is parsed by it, even those in E.164."""
     asked = []
 
     def parse(text):
@@ -383,7 +383,7 @@ def test_a_parser_of_ones_own():
 
 
 async def test_closing_a_generator():
-    """A generator that was not read to its end is closed, so that what it holds is given back."""
+    """A generator that was not exhausted is closed, which releases its resources."""
     closed = []
 
     def source():
@@ -412,7 +412,7 @@ async def test_closing_a_generator():
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_closing_twice(kind):
-    """Any input may be closed, read or not, and closed again."""
+    """An input can be closed twice, exhausted or not."""
     given_input = start(open_source(KINDS[kind]([ANN]), "phones"))
 
     await given_input.close()
@@ -421,8 +421,8 @@ async def test_closing_twice(kind):
     assert given_input.failure is None
 
 
-async def test_what_closing_raises_is_kept():
-    """An error while closing is kept, and does not hide the one before it."""
+async def test_an_error_while_closing_is_kept():
+    """An error while closing is kept, and does not hide an earlier one."""
 
     def source():
         try:
@@ -444,7 +444,7 @@ async def test_what_closing_raises_is_kept():
 
 
 async def test_a_file_is_left_open(tmp_path):
-    """An input that is no generator is the caller's to close."""
+    """An input that is not a generator is left for the caller to close."""
     path = tmp_path / "numbers.txt"
     path.write_text(f"{ANN}\n{BEN}\n")
     with path.open() as file:
@@ -494,7 +494,7 @@ def model_of_messages(items, *, dedupe):
 
 @given(MESSAGES, CHUNKS, st.integers(1, 5), st.booleans(), st.integers(1, 12))
 def test_any_messages_in_any_chunks(items, sizes, batch_size, dedupe, look_ahead):
-    """However the messages are cut and grouped, each has its index and its own fate."""
+    """Each message has its own index and fate, however messages are split and grouped."""
     reader = message_reader(items, batch_size=batch_size, dedupe=dedupe, look_ahead=look_ahead)
 
     chunks = read(reader, sizes)
@@ -505,7 +505,7 @@ def test_any_messages_in_any_chunks(items, sizes, batch_size, dedupe, look_ahead
 
 @given(MESSAGES, st.integers(1, 5), st.integers(1, 12))
 def test_references_come_back(items, batch_size, look_ahead):
-    """Each message's own reference is entered for it, and travels with its number."""
+    """Each message's reference is kept with its number."""
     chunks = read(message_reader(items, batch_size=batch_size, look_ahead=look_ahead))
     expected = {
         i: m.ref for i, m in enumerate(items) if isinstance(m, Message) and m.ref is not None
@@ -523,8 +523,8 @@ def test_references_come_back(items, batch_size, look_ahead):
     st.integers(1, 12),
     CHUNKS,
 )
-def test_no_more_are_held_than_looked_ahead(texts, batch_size, look_ahead, sizes):
-    """At any time fewer messages are held back than the look-ahead allows."""
+def test_look_ahead_limits_held_messages(texts, batch_size, look_ahead, sizes):
+    """Fewer messages are held than the look-ahead allows, at any time."""
     items = [Message(f"+1212555{n:04}", text) for n, text in enumerate(texts)]
     reader, held, sizes = (
         message_reader(items, batch_size=batch_size, look_ahead=look_ahead),
@@ -540,7 +540,7 @@ def test_no_more_are_held_than_looked_ahead(texts, batch_size, look_ahead, sizes
 
 
 def test_equal_texts_share_a_request():
-    """Equal texts that stand near each other leave in one request, in their order."""
+    """Messages with equal texts within the look-ahead share a request, in order."""
     texts = ["a", "b", "a", "b", "a"]
     items = [Message(f"+1212555{n:04}", text) for n, text in enumerate(texts)]
 
@@ -549,8 +549,8 @@ def test_equal_texts_share_a_request():
     assert [("a", [0, 2, 4]), ("b", [1, 3])] == [(b.text, list(b.indexes)) for b in made]
 
 
-def test_texts_too_far_apart_do_not_wait_for_each_other():
-    """Beyond the look-ahead the oldest text leaves without those to come."""
+def test_equal_texts_beyond_the_look_ahead():
+    """Beyond the look-ahead, messages with equal texts are not grouped."""
     texts = ["a", "b", "c", "d", "a"]
     items = [Message(f"+1212555{n:04}", text) for n, text in enumerate(texts)]
 
@@ -571,8 +571,8 @@ def test_a_look_ahead_of_one_holds_nothing_back():
         assert [phone] == list(batch.phones)
 
 
-def test_a_double_is_an_equal_pair():
-    """The same number may get two texts; the same text twice is a duplicate."""
+def test_a_duplicate_message():
+    """The same text to the same number is a duplicate; a different text is not."""
     items = [Message(ANN, "a"), Message(ANN, "b"), Message("00" + ANN[1:], "a")]
 
     _, refused, leaving = facts(read(message_reader(items)))
@@ -581,12 +581,12 @@ def test_a_double_is_an_equal_pair():
     assert [(0, ANN, "a"), (1, ANN, "b")] == leaving
 
 
-# --- Sources that take their time -----------------------------------------------------------------
+# --- Slow sources --------------------------------------------------------------------------------
 
 
 @pytest.mark.virtual_time
-async def test_an_item_that_comes_as_the_others_are_taken_is_not_lost():
-    """What is being waited for while the rest is taken stands in the next chunk."""
+async def test_an_item_that_is_still_awaited_is_not_lost():
+    """An item that is awaited while others are taken is in the next chunk."""
 
     async def slowly():
         for phone in (ANN, BEN, CAM):
@@ -603,8 +603,8 @@ async def test_an_item_that_comes_as_the_others_are_taken_is_not_lost():
 
 
 @pytest.mark.virtual_time
-async def test_nothing_waits_for_company_longer_than_a_second():
-    """Fewer items come where the others take longer; what was held already counts."""
+async def test_a_chunk_waits_for_at_most_a_second():
+    """A slow source gives smaller chunks, and time that items were held counts."""
     began = asyncio.get_running_loop().time()
 
     async def slowly():
@@ -624,8 +624,8 @@ async def test_nothing_waits_for_company_longer_than_a_second():
     await source.close()
 
 
-async def test_what_is_there_is_read_though_something_has_waited_long():
-    """An item that has waited its second does not keep those behind it from being read."""
+async def test_available_items_are_read_after_a_long_wait():
+    """Items that are available are read even if an item was held for over a second."""
     source = start(open_source(async_items([ANN, BEN]), "phones"))
 
     await source.gather(5, held_for=100)
@@ -638,8 +638,8 @@ async def async_items(items):
         yield item
 
 
-async def test_a_source_that_was_interrupted_is_over():
-    """A reader that waits for it is told, and nothing more comes of it."""
+async def test_closing_ends_a_pending_read():
+    """Closing a source ends a pending `gather`, and the source is over."""
 
     async def stalling():
         yield ANN

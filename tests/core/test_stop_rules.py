@@ -29,7 +29,7 @@ def stop(word):
 
 
 def advice(*verdicts, numbers=10, rules=None, credits_left=None):
-    """Say what follows from each of some results, one after another."""
+    """Return the advice after each of several results."""
     counts, rules = RunCounts(), rules or StopRules()
     given_advice = []
     for verdict in verdicts:
@@ -63,14 +63,14 @@ def advice(*verdicts, numbers=10, rules=None, credits_left=None):
         ([Verdict(Status.NOT_SENT, "LIMITER_UNAVAILABLE")], [stop("LIMITER_UNAVAILABLE")]),
     ],
 )
-def test_what_follows(verdicts, expected):
-    """Each result, in its order, makes a run faster or slower, or stops it with a word."""
+def test_advice_by_result(verdicts, expected):
+    """Each sequence of results speeds a run up, slows it down, or stops it with a code."""
     assert expected == advice(*verdicts)
 
 
 @pytest.mark.parametrize("word", ["INVALID_PHONE", "BAD_NUMBER", "UNKNOWN_RECIPIENT"])
-def test_a_refusal_that_names_its_only_number_says_nothing_of_the_next(word):
-    """A list with three landlines in a row is not stopped, whatever the batch size."""
+def test_bad_numbers_in_a_row_do_not_stop_a_run(word):
+    """Three refusals that name their only number do not stop a run of single numbers."""
     refusal = Verdict(Status.REJECTED, word)
 
     assert [KEEP] * 5 == advice(*[refusal] * 5, numbers=1)
@@ -81,7 +81,7 @@ def test_a_refusal_that_names_its_only_number_says_nothing_of_the_next(word):
     ("rejected", "expected"), [([2] * 9, GO), ([2] * 10, stop("TOO_MANY_REJECTED"))]
 )
 def test_a_share_of_rejected(rejected, expected):
-    """The share counts from a hundred numbers on, and stops a run where it is reached."""
+    """From a hundred numbers on, a run stops once the rejected share is reached."""
     results = [[BLOCKED] * count + [SENT] * (10 - count) for count in rejected]
 
     assert expected == advice(*results, rules=StopRules(max_rejected=0.2))[-1]
@@ -89,12 +89,12 @@ def test_a_share_of_rejected(rejected, expected):
 
 @pytest.mark.parametrize(("balance", "expected"), [(51, GO), (50, stop("NO_CREDITS"))])
 def test_a_floor(balance, expected):
-    """A balance at the floor stops a run; one above it does not."""
+    """A balance at `min_credits` stops a run; a higher one does not."""
     assert [expected] == advice(SENT, rules=StopRules(min_credits=50), credits_left=balance)
 
 
 def test_a_budget():
-    """What was accepted, at a credit each where no price is known, is what was spent."""
+    """Accepted numbers count one credit each while no price is known."""
     assert [GO, GO, stop("BUDGET_SPENT")] == advice(
         SENT, SENT, SENT, rules=StopRules(max_credits=30)
     )
@@ -102,7 +102,7 @@ def test_a_budget():
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 5))
 def test_too_many_unknown_in_a_row(is_answered, most):
-    """As many unknown requests in a row as were allowed end the run; an answer starts the count."""
+    """`max_unknown` unknown requests in a row stop a run; an answer resets the count."""
     in_a_row = 0
     verdicts = [SENT if answered else LOST for answered in is_answered]
     for answered, said in zip(
@@ -118,52 +118,52 @@ def test_too_many_unknown_in_a_row(is_answered, most):
 
 
 def tracker_of(*answers):
-    """Enter answers: balance, accepted, unknown, in flight."""
+    """Add answers: balance, accepted, unknown, in flight."""
     tracker = CreditTracker()
     for answer in answers:
         tracker.add(*answer)
     return tracker
 
 
-def test_a_price_is_what_a_balance_fell_by():
-    """A message of two credits costs two, once two balances were heard."""
+def test_a_price_from_two_balances():
+    """The price is the difference of two balances per accepted message."""
     tracker = tracker_of((98, 1, 0, 0), (96, 1, 0, 0))
 
     assert (96, 2.0, 96, 4.0) == (tracker.balance, tracker.price, tracker.left, tracker.spent)
     assert tracker.knows_price
 
 
-def test_a_fall_may_have_other_causes():
-    """What is in flight may have been charged already, so no price is taken for too dear."""
+def test_requests_in_flight_do_not_raise_the_price():
+    """A drop that requests in flight may have caused does not raise the price."""
     tracker = tracker_of((900, 100, 0, 300), (600, 100, 0, 200))
 
     assert 1.0 == tracker.price
 
 
-def test_a_fall_without_a_message_is_no_price():
-    """What others spend lowers the balance, and makes no message of ours dearer."""
+def test_a_drop_without_messages_is_no_price():
+    """A balance that others reduce does not raise the price of our messages."""
     tracker = tracker_of((900, 10, 0, 0), (800, 0, 0, 0))
 
     assert (800, 1.0) == (tracker.left, tracker.price)
 
 
-def test_an_older_answer_is_no_topping_up():
-    """Answers that overtake each other give the lowest balance, and count each number once."""
+def test_an_older_answer_is_not_a_top_up():
+    """If answers overtake each other, the lowest balance counts, and each number once."""
     tracker = tracker_of((900, 100, 0, 0), (700, 100, 0, 100), (800, 100, 0, 0))
 
     assert (800, 700, 300.0) == (tracker.balance, tracker.left, tracker.spent)
 
 
-def test_topping_up_is_not_spending():
-    """A balance that no order of answers explains is a new one."""
+def test_a_top_up_is_not_spending():
+    """A balance that no order of answers explains is the result of a top-up."""
     tracker = tracker_of((900, 100, 0, 0), (9_900, 100, 0, 0), (9_800, 100, 0, 0))
 
     assert 9_800 == tracker.left
     assert 200.0 <= tracker.spent <= 300.0
 
 
-def test_an_unknown_request_may_have_been_paid():
-    """Until a balance tells, numbers without an answer count as spent."""
+def test_an_unknown_request_counts_as_spent():
+    """Numbers without an answer count as spent until a balance shows otherwise."""
     tracker = tracker_of((900, 100, 0, 0), (None, 0, 100, 0))
 
     assert (800, 200.0) == (tracker.left, tracker.spent)
@@ -171,8 +171,8 @@ def test_an_unknown_request_may_have_been_paid():
     assert (700, 300.0) == (tracker.left, tracker.spent)
 
 
-def test_no_balance_at_all():
-    """Where no balance is named, each number costs one credit, and nothing is left to know."""
+def test_without_a_balance():
+    """If no balance is reported, each number counts one credit and the rest is unlimited."""
     tracker = tracker_of((None, 10, 0, 0), (None, 10, 0, 0))
 
     assert (None, math.inf, 20.0) == (tracker.balance, tracker.left, tracker.spent)
@@ -187,7 +187,7 @@ def test_no_balance_at_all():
     st.integers(1, 3),
 )
 def test_a_floor_and_a_budget_hold_in_any_order_of_answers(sizes, dice, most, price):
-    """Whatever overtakes what, no run goes below its floor or above its budget."""
+    """In any order of answers, no run goes below its floor or above its budget."""
     balance, floor, budget = 2_000, 1_000, 800
     controller = FlowController(StopRules(min_credits=floor, max_credits=budget), most)
     flying = []
@@ -212,8 +212,8 @@ def test_a_floor_and_a_budget_hold_in_any_order_of_answers(sizes, dice, most, pr
     assert balance >= min(floor, 2_000 - budget) - 2 * 100
 
 
-def test_what_does_not_allow_one_more():
-    """The budget is named where it is spent, else the floor."""
+def test_the_reason_for_too_few_credits():
+    """BUDGET_SPENT if the budget is used up, NO_CREDITS at the floor."""
     spent = FlowController(StopRules(max_credits=10, min_credits=5), 4)
     spent.learn(DeliveryResult(SENT, credits=100), 10, 0)
     low = FlowController(StopRules(max_credits=100, min_credits=99), 4)
@@ -223,7 +223,7 @@ def test_what_does_not_allow_one_more():
 
 
 def test_until_a_price_is_known_one_request_is_in_flight():
-    """A run with a floor or a budget finds out what a number costs before it hurries."""
+    """With a floor or a budget, one request is in flight until the price is known."""
     controller = FlowController(StopRules(min_credits=10), 4)
     controller.learn(DeliveryResult(SENT, credits=1_000), 10, 0)
     first = controller.may_start(10, 1, 10)

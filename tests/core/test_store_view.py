@@ -1,4 +1,4 @@
-"""What a member of a shared limiter knows: clocks, losses, late answers, and merging."""
+"""A shared limiter's view of its store: clocks, losses, late answers, and merging."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lease(name, at=10.0, opens=None, *, is_bulk=True):
 
 
 def test_a_state_survives_as_bytes():
-    """What is encoded is decoded as it was, infinities included."""
+    """Decoding an encoded state gives the same state, infinities included."""
     one = state(leases={"a": lease("a")}, ended=[(1.5, "b")], serials={"m": (3, 2.0)}, version=7)
 
     assert one == decode(encode(one))
@@ -43,7 +43,7 @@ def test_a_state_survives_as_bytes():
     ("value", "said"), [(b"\x09abc", "another version"), (b"\x01\xff", "damaged"), (b"", "another")]
 )
 def test_foreign_bytes_are_refused(value, said):
-    """What another version or something else has written is not guessed at."""
+    """A value of another version or another program is refused."""
     with pytest.raises(UnreadableState, match=said):
         decode(value)
 
@@ -52,7 +52,7 @@ def test_foreign_bytes_are_refused(value, said):
 
 
 def test_the_first_answer_sets_the_clock():
-    """A member that knows nothing believes the store."""
+    """A member's first answer sets its clock to the store's."""
     sight = Sight(96.0)
 
     sight.take_in(seen(), 1.0, 1.5)
@@ -67,8 +67,8 @@ def test_the_first_answer_sets_the_clock():
     [(5010.0, 5010.0), (4000.0, 5009.9), (9000.0, 5010.6)],
     ids=["as it should", "set back", "set forward"],
 )
-def test_a_clock_that_was_set(now, clock):
-    """A step back is made up, a step forward is cut to what the member's own clock allows."""
+def test_a_clock_that_was_changed(now, clock):
+    """A step back is compensated, and a step forward is limited by the member's own clock."""
     sight = Sight(96.0)
     sight.take_in(seen(state()), 1.0, 1.5)
 
@@ -78,7 +78,7 @@ def test_a_clock_that_was_set(now, clock):
 
 
 def test_the_offset_in_the_value_counts():
-    """What one member has made up for, every other one knows."""
+    """An offset that one member recorded applies to every member."""
     sight = Sight(96.0)
 
     sight.take_in(seen(state(offset=100.0, clock=5050.0)), 1.0, 1.5)
@@ -86,8 +86,8 @@ def test_the_offset_in_the_value_counts():
     assert 5100.0 == sight.view.now
 
 
-def test_the_clock_of_another_run_goes_on_where_the_last_one_was():
-    """Another machine's clock may show anything; what has passed here has passed there."""
+def test_the_clock_continues_across_runs():
+    """The clock of a new run continues where the old one was, plus the time passed since."""
     sight = Sight(96.0)
     sight.take_in(seen(state()), 1.0, 1.5)
 
@@ -100,7 +100,7 @@ def test_the_clock_of_another_run_goes_on_where_the_last_one_was():
 
 
 def test_another_run_is_a_loss():
-    """What was known before is to be brought."""
+    """If the store was restarted, what was known before must be written again."""
     sight, known = Sight(96.0), state(version=3)
     sight.take_in(seen(known), 1.0, 1.5)
 
@@ -122,8 +122,8 @@ def test_another_run_is_a_loss():
     ],
     ids=["gone", "old", "without ours", "without another's", "without another"],
 )
-def test_a_value_that_lacks_what_was_seen_before_is_a_loss(held):
-    """An old copy is known by what it lacks, ours or another member's, however far it went on."""
+def test_a_value_that_lacks_known_changes_is_a_loss(held):
+    """A value is an old copy if it lacks a known change, even if its version is higher."""
     sight = Sight(96.0)
     known = state(version=9, serials={"me": (4, 4990.0), "other": (8, 4980.0)})
     sight.take_in(seen(known), 1.0, 1.5)
@@ -134,7 +134,7 @@ def test_a_value_that_lacks_what_was_seen_before_is_a_loss(held):
 
 
 def test_a_member_that_was_forgotten_is_no_loss():
-    """After a look-back without a word, a member is taken off the list."""
+    """A member that was silent for a look-back is dropped from the list, which is no loss."""
     sight = Sight(96.0)
     sight.take_in(seen(state(version=9, serials={"old": (8, 4900.0)})), 1.0, 1.5)
 
@@ -144,7 +144,7 @@ def test_a_member_that_was_forgotten_is_no_loss():
 
 
 def test_an_answer_that_was_overtaken_is_dropped():
-    """An older value that is heard after a newer one changes nothing."""
+    """An answer that arrives after a newer one is ignored."""
     sight, newer = Sight(96.0), state(version=9)
     sight.take_in(seen(newer), 1.0, 2.0)
 
@@ -156,7 +156,7 @@ def test_an_answer_that_was_overtaken_is_dropped():
 
 
 def test_a_late_answer_of_another_run_counts():
-    """Versions of two runs are not compared."""
+    """A late answer of another run is accepted, since versions of two runs are not comparable."""
     sight = Sight(96.0)
     sight.take_in(seen(state(version=9)), 1.0, 2.0)
 
@@ -166,7 +166,7 @@ def test_a_late_answer_of_another_run_counts():
 
 
 def test_a_swap_whose_answer_was_lost_is_found():
-    """The store's value carries the member's serial."""
+    """A swap whose answer was lost is recognised by the member's serial in the value."""
     sight = Sight(96.0)
 
     assert 0 == sight.take_in(seen(), 1.0, 1.5).serial_of("me")
@@ -181,7 +181,7 @@ def test_a_swap_whose_answer_was_lost_is_found():
     ids=["empty", "written long ago", "just written"],
 )
 def test_what_is_due_soon_after_the_last_swap_is_final(held, final_until):
-    """Who takes a slot looks before it writes, and takes none that is due soon by then."""
+    """A slot that is due soon after the last swap is final, as no newcomer can take it."""
     view = Sight(96.0).take_in(seen(held), 1.0, 1.5)
 
     assert final_until == pytest.approx(view.final_until)
@@ -190,8 +190,8 @@ def test_what_is_due_soon_after_the_last_swap_is_final(held, final_until):
 # --- Merging --------------------------------------------------------------------------------------
 
 
-def test_the_higher_epoch_and_version_wins():
-    """One whole value is taken; nothing of an older one is mixed in."""
+def test_the_higher_epoch_and_version_win():
+    """The value with the higher epoch, then version, is taken whole."""
     old = state(version=9, ended=[(1.0, "a")])
     new = state(version=3, epoch=1)
 
@@ -199,8 +199,8 @@ def test_the_higher_epoch_and_version_wins():
     assert new is newest(new, None, 0.0)
 
 
-def test_a_slot_is_busy_that_is_busy_in_either():
-    """Openings are merged by id, the later one counts; an ended request is no lease any more."""
+def test_merging_keeps_every_busy_slot():
+    """Merging keeps the later opening of each id; an ended request has no lease any more."""
     one = state(leases={"a": lease("a"), "b": lease("b")}, ended=[(50.0, "c")], due=5.0)
     other = state(leases={"d": lease("d")}, ended=[(40.0, "a"), (60.0, "c")], paused_until=7.0)
 
@@ -212,17 +212,17 @@ def test_a_slot_is_busy_that_is_busy_in_either():
 
 
 def test_a_lease_that_was_moved_is_where_it_went():
-    """The opening that it left belongs to somebody else."""
+    """A lease that was moved keeps its later time, since its old opening was reassigned."""
     one, other = state(leases={"a": lease("a", 10.0)}), state(leases={"a": lease("a", 30.0)})
 
     assert 30.0 == merge(one, other, 0.0).leases["a"].at == merge(other, one, 0.0).leases["a"].at
 
 
-def test_a_reservation_that_only_one_knows_is_void():
-    """Its slot may have been taken; it stays busy until it opens, and its holder asks again."""
+def test_a_reservation_in_one_copy_only_is_void():
+    """A reservation in one copy only is void, but its slot stays busy until it opens."""
     one, other = state(leases={"a": lease("a", 30.0, 25.0)}), state()
 
     merged = merge(copy.deepcopy(one), other, 20.0)
 
     assert ({}, [(25.0, "a")]) == (merged.leases, merged.ended)
-    assert {"a"} == merge(one, other, 29.5).leases.keys()  # it may be on its way
+    assert {"a"} == merge(one, other, 29.5).leases.keys()  # it may have left

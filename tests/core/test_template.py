@@ -1,4 +1,4 @@
-"""Texts with places to fill in."""
+"""Templates: texts with placeholders."""
 
 import pytest
 from hypothesis import given
@@ -21,8 +21,8 @@ from customersms_async._text.template import Template, TemplateError
         ("two\nlines {x}", ("x",), "two\nlines <x>"),
     ],
 )
-def test_places_are_filled(text, names, filled):
-    """A place is the name of a column, whatever it looks like to Python."""
+def test_placeholders_are_filled(text, names, filled):
+    """A placeholder is a column name, even if it looks like Python syntax."""
     template = Template.parse(text)
 
     assert names == template.names
@@ -38,8 +38,8 @@ def test_places_are_filled(text, names, filled):
         ("{{{name}}", "the } at position 8 closes no placeholder; write {name of a column}, or }}"),
     ],
 )
-def test_a_brace_alone(text, reason):
-    """It is refused with its position and what would be right."""
+def test_a_single_brace(text, reason):
+    """A single brace is refused with its position and the correct form."""
     with pytest.raises(TemplateError) as caught:
         Template.parse(text)
 
@@ -47,8 +47,8 @@ def test_a_brace_alone(text, reason):
 
 
 @given(st.text())
-def test_any_text_can_be_written(text):
-    """With its braces doubled, a text stays what it is."""
+def test_doubled_braces(text):
+    """A text whose braces are doubled is filled to the original text."""
     doubled = text.replace("{", "{{").replace("}", "}}")
 
     assert text == Template.parse(doubled).fill([])

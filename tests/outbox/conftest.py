@@ -1,4 +1,4 @@
-"""Engines of the outbox, each with a database of its own."""
+"""Engines of the outbox, each with its own database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """Start a PostgreSQL that the tests of a session share."""
+    """Start a PostgreSQL server that the tests of a session share."""
     server = PostgresServer()
     server.start()
     yield server
@@ -29,13 +29,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=ENGINES)
 def kind(request) -> str:
-    """Give each kind of database in turn."""
+    """Each kind of database."""
     return request.param
 
 
 @pytest.fixture
 def database(request, kind, tmp_path) -> tuple[str, str]:
-    """Give the URL of a database that is empty, and what its tables begin with."""
+    """Return the URL of an empty database, and the prefix of its tables."""
     if kind == "sqlite":
         return str(tmp_path / "outbox.db"), "sms_"
     return request.getfixturevalue("postgres_server").url, f"t{next(_numbers)}_"

@@ -1,4 +1,4 @@
-"""A database that fails, before and after its commits, is full, slow or restarted: nobody twice."""
+"""Databases that fail before or after a commit, are full, slow or restarted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 class Failing:
     """
-    An engine that fails at some jobs, before their commit or after it.
+    An engine that fails in some jobs, before or after their commit.
 
     Args:
         engine: The engine.
@@ -66,7 +66,7 @@ class Failing:
 
 
 class Slow(Failing):
-    """An engine that takes its time for some jobs."""
+    """An engine that is slow in some jobs."""
 
     async def run(self, job):
         self.runs += job.__name__ == self._job
@@ -90,7 +90,7 @@ TURNS = {"claim": (2, 3), "fence": (2, 3), "settle": (2, 3), "count": (1, 2)}
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("job", TURNS)
 async def test_a_job_that_fails(make_engine, when, job):
-    """A process that lives knows what it sent: nobody twice, nobody lost, nobody unknown."""
+    """After a failed job, a live process sends to everyone once, and no fate is unknown."""
     await fill(make_engine())
     async with Ledger(takes=0.02) as ledger:
         engine = Failing(make_engine(), when, job, TURNS[job])
@@ -102,7 +102,7 @@ async def test_a_job_that_fails(make_engine, when, job):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_heartbeat_that_fails(make_engine, when):
-    """A worker that cannot show life once goes on, and its lease does not end."""
+    """A worker goes on after a failed heartbeat, and its lease does not expire."""
     await fill(make_engine())
     async with Ledger(takes=0.3) as ledger:
         engine = Failing(make_engine(), when, "beat", (1, 3))
@@ -112,8 +112,8 @@ async def test_a_heartbeat_that_fails(make_engine, when):
     assert engine.runs > 3
 
 
-async def test_what_is_owed_is_paid_before_anything_leaves(make_engine, caplog):
-    """While a settlement cannot be written, nothing passes the fence."""
+async def test_a_settlement_is_written_before_anything_is_sent(make_engine, caplog):
+    """Nothing passes the fence while a settlement cannot be written."""
     await fill(make_engine())
     async with Ledger() as ledger:
         engine = Failing(make_engine(), "before", "settle", range(1, 4))
@@ -123,7 +123,7 @@ async def test_what_is_owed_is_paid_before_anything_leaves(make_engine, caplog):
     assert "outbox.owed" in [getattr(record, "event", "") for record in caplog.records]
 
 
-async def test_a_late_fence_posts_nothing_and_two_in_a_row_pause(make_engine):
+async def test_a_late_fence_sends_nothing_and_two_in_a_row_pause(make_engine):
     """A claim that is older than half its lease is given back."""
     await fill(make_engine())
     async with Ledger() as ledger:
@@ -145,8 +145,8 @@ async def fill_more(engine):
     await engine.aclose()
 
 
-async def test_away_for_longer_than_the_rules_allow(make_engine):
-    """The call ends, and the next one goes on."""
+async def test_a_database_unavailable_for_longer_than_allowed(make_engine):
+    """The call ends, and the next one continues."""
     await fill(make_engine())
     async with Ledger() as ledger:
         engine = Failing(make_engine(), "before", "claim", range(2, 10_000))
@@ -157,8 +157,8 @@ async def test_away_for_longer_than_the_rules_allow(make_engine):
     assert (NUMBERS, 0) == (progress.sent, progress.unknown)
 
 
-async def test_still_for_longer_than_its_lease(make_engine):
-    """A loop that stood still takes a new token, and learns what became of its requests."""
+async def test_stopped_for_longer_than_its_lease(make_engine):
+    """A worker that was blocked takes a new token, and still reads its answers."""
     await fill(make_engine())
     stood = []
 
@@ -178,13 +178,13 @@ async def test_still_for_longer_than_its_lease(make_engine):
 
 
 def _forget_workers():
-    """Let every lease run out at once."""
+    """Let every lease expire at once."""
     yield Change("UPDATE sms_worker SET until = 0")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 async def test_a_full_disk(tmp_path):
-    """What cannot be written is owed until there is room; nothing leaves meanwhile."""
+    """Settlements wait until there is room on the disk, and nothing is sent until then."""
     path = str(tmp_path / "outbox.db")
     await fill(SqliteEngine(path, "sms_"))
     ledger = Ledger(takes=0.02)
@@ -209,7 +209,7 @@ async def _on_a_full_disk(path, endpoint):
 
 
 async def test_a_server_that_is_restarted():
-    """The run waits for it, and goes on."""
+    """A run waits while the server is restarted, and continues."""
     server = PostgresServer()
     server.start()
     restarts = []
@@ -230,8 +230,8 @@ async def test_a_server_that_is_restarted():
     assert (NUMBERS, 0, {1}) == (progress.sent, progress.unknown, set(ledger.sent.values()))
 
 
-async def test_a_server_that_is_not_there():
-    """The error names the kind, and no password."""
+async def test_a_server_that_does_not_exist():
+    """The error shows no password."""
     engine = PostgresEngine("postgresql://postgres:pass-4711@127.0.0.1:9/x", "sms_")
 
     with pytest.raises(OutboxUnavailable) as caught:
@@ -240,8 +240,8 @@ async def test_a_server_that_is_not_there():
     assert "pass-4711" not in str(caught.value)
 
 
-async def test_refused_for_credit_waits_for_a_top_up(make_engine):
-    """Who was refused for want of credit is sent to by the next run."""
+async def test_refused_for_credits_waits_for_a_top_up(make_engine):
+    """Numbers refused for lack of credits are sent to by the next run."""
     await fill(make_engine())
     engine = make_engine()
     async with Ledger() as ledger:
@@ -254,8 +254,8 @@ async def test_refused_for_credit_waits_for_a_top_up(make_engine):
     assert (NUMBERS, 0, 0) == (second.sent, second.rejected, second.unknown)
 
 
-async def test_turned_away_for_the_rate_is_tried_again(make_engine):
-    """The claim stays, and the same run sends it."""
+async def test_rate_limited_is_sent_again(make_engine):
+    """A rate-limited claim is kept, and sent by the same run."""
     await fill(make_engine())
     async with Ledger() as ledger:
         ledger.turns_away = {2}
@@ -264,8 +264,8 @@ async def test_turned_away_for_the_rate_is_tried_again(make_engine):
     assert (NUMBERS, {1}) == (progress.sent, set(ledger.sent.values()))
 
 
-async def test_lost_answers_make_unknowns_and_no_doubles(make_engine):
-    """A gateway that loses answers now and then: each is told once, and no more."""
+async def test_lost_answers_make_unknowns_and_no_duplicates(make_engine):
+    """If a gateway loses some answers, nobody gets a message twice."""
 
     async def lose(point, number):
         if point == "done" and number % 3 == 0:
@@ -281,7 +281,7 @@ async def test_lost_answers_make_unknowns_and_no_doubles(make_engine):
 
 
 async def test_cancelled_twice_gives_up(make_engine):
-    """A second Ctrl-C waits no longer; the next run goes on, and doubles nobody."""
+    """A second cancellation ends the wait; the next run continues, and nobody gets two messages."""
     await fill(make_engine())
     async with Ledger(takes=1) as ledger:
         run = asyncio.create_task(work(make_engine(), ledger.endpoint, max_in_flight=1))

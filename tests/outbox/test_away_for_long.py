@@ -1,4 +1,4 @@
-"""A database that is away for ten seconds, in each way there is: nobody twice, nobody lost."""
+"""A database that is unavailable for ten seconds, in several ways."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def fill(engine):
 
 
 async def run(make_engine, leave, come_back):
-    """Send, while the database goes at the third request and comes back; give what was counted."""
+    """Send while the database is unavailable from the third request on; return the results."""
     returns = []
 
     async def strike(point, number):
@@ -47,7 +47,7 @@ async def run(make_engine, leave, come_back):
 
 
 def judge(progress, ledger):
-    """A process that lives knows what it sent: nobody is unknown."""
+    """Every number was sent to once, and no fate is unknown."""
     doubled = sum(count > 1 for count in ledger.sent.values())
     lost = NUMBERS - len(ledger.sent)
     note(sent=progress.sent, unknown=progress.unknown, doubled=doubled, lost=lost)
@@ -71,8 +71,8 @@ def _lock(connection):
 
 
 @pytest.mark.parametrize(("leave", "come_back"), [("kill", "start"), ("freeze", "thaw")])
-async def test_a_server_that_is_away(leave, come_back):
-    """It refuses connections, or stands still with them: the run goes on when it is back."""
+async def test_a_server_that_is_unavailable(leave, come_back):
+    """A run continues after a server refused connections or was stopped."""
     server = PostgresServer()
     server.start()
     threads = []

@@ -39,13 +39,13 @@ def client(ledger, key=KEY, endpoint=None, **options):
 
 @pytest.fixture
 def make_outbox(database):
-    """Make outboxes of one database."""
+    """Make outboxes on one database."""
     url, prefix = database
     return lambda **options: Outbox(url, prefix=prefix, lease=5.0, **options)
 
 
 async def test_a_list_is_sent_once(make_outbox):
-    """What was added twice is sent once, and every row has a fate."""
+    """A list that was added twice is sent once, and every row has a fate."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
 
@@ -61,7 +61,7 @@ async def test_a_list_is_sent_once(make_outbox):
 
 
 async def test_an_async_source_and_bad_rows(make_outbox):
-    """Bad rows, refusals and things that are no messages are kept, each with its reason."""
+    """Bad rows, refusals and items that are not messages are kept, each with its reason."""
 
     async def rows():
         yield Message("+12125550001", "hi", "a")
@@ -98,15 +98,15 @@ async def test_an_async_source_and_bad_rows(make_outbox):
         (17, TypeError),
     ],
 )
-async def test_what_would_be_another_row_tomorrow_is_an_error(make_outbox, given, error):
-    """A ref is a string, and messages can be iterated over."""
+async def test_invalid_refs_and_lists_are_errors(make_outbox, given, error):
+    """A ref must be a non-empty string, and messages must be iterable."""
     async with make_outbox() as outbox:
         with pytest.raises(error, match="must be"):
             await outbox.campaign("tonight").add(given)
 
 
-async def test_the_plan_says_what_sending_will_be(make_outbox):
-    """Messages, requests, bad rows and doubles, as they wait."""
+async def test_the_plan_of_a_campaign(make_outbox):
+    """The plan counts queued messages, their requests, bad rows and duplicates."""
     rows = [*people(150), Message("12", "hi", "bad"), Message("+12120000000", "hi", "again")]
     async with make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
@@ -118,8 +118,8 @@ async def test_the_plan_says_what_sending_will_be(make_outbox):
     assert "150 messages, 2 requests, 1 min, 150 segments, 1 bad, 1 double" == str(plan)
 
 
-async def test_the_export_is_the_whole_list(make_outbox, tmp_path):
-    """Each row is there with its fate; no cell is taken for a formula."""
+async def test_the_export_has_every_row(make_outbox, tmp_path):
+    """Each row is exported with its fate, and no cell is taken for a formula."""
     rows = [*people(1), Message("=cmd()", "hi", "=bad"), Message("+12120000000", "hi", "again")]
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
@@ -139,8 +139,8 @@ async def test_the_export_is_the_whole_list(make_outbox, tmp_path):
     assert header.endswith("credits_before,credits_after")
 
 
-async def test_a_lost_answer_is_unknown_until_somebody_decides(make_outbox):
-    """It is not sent again by itself; `mark_sent` and `send_again` are a person's."""
+async def test_a_lost_answer_is_unknown_until_it_is_resolved(make_outbox):
+    """An unknown message is not sent again until someone calls `mark_sent` or `send_again`."""
 
     async def lose(point, number):
         if number == 1 and point == "done":
@@ -163,7 +163,7 @@ async def test_a_lost_answer_is_unknown_until_somebody_decides(make_outbox):
 
 
 async def test_sent_again_after_the_longest_request(make_outbox):
-    """A client that waits ten minutes for an answer may have a request under way for as long."""
+    """`send_again` waits as long as a request of the client may still be in flight."""
 
     async def lose(point, number):
         if point == "done":
@@ -188,15 +188,15 @@ def _openings():
     return [opens for (opens,) in (yield Query("SELECT max(opens_at) FROM sms_batch"))]
 
 
-async def test_refs_are_a_list(make_outbox):
-    """One string would be read letter by letter."""
+async def test_refs_must_be_a_list(make_outbox):
+    """A single string in place of refs is refused, as it would be read letter by letter."""
     async with make_outbox() as outbox:
         with pytest.raises(TypeError, match="row-17"):
             await outbox.campaign("tonight").mark_sent("row-17")
 
 
 def pausing(make_outbox, turn, *reason):
-    """Give what pauses the campaign as the gateway receives a request, and what tells of it."""
+    """Return a hook that pauses the campaign during a request, and the event it sets."""
     paused = asyncio.Event()
 
     async def pause(point, number):
@@ -208,8 +208,8 @@ def pausing(make_outbox, turn, *reason):
     return pause, paused
 
 
-async def test_a_pause_holds_a_run_and_resume_lets_it_go_on(make_outbox):
-    """Both work from another outbox on the same database."""
+async def test_pause_and_resume(make_outbox):
+    """Another outbox on the same database can pause and resume a run."""
     pause, paused = pausing(make_outbox, 2, "lunch")
     async with Ledger(pause) as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
@@ -228,8 +228,8 @@ async def test_a_pause_holds_a_run_and_resume_lets_it_go_on(make_outbox):
     assert {1} == set(ledger.sent.values())
 
 
-async def test_a_pause_gives_back_what_was_claimed_ahead(make_outbox):
-    """While a run waits, others may have it, and it may be withdrawn."""
+async def test_a_pause_releases_claims(make_outbox):
+    """While a run is paused, its claimed messages are queued again."""
     pause, paused = pausing(make_outbox, 1)
     async with Ledger(pause) as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
@@ -255,8 +255,8 @@ async def test_a_pause_gives_back_what_was_claimed_ahead(make_outbox):
         ("sms", None, "sms must be a customersms_async.CustomerSMS, not builtins.NoneType"),
     ],
 )
-async def test_what_send_refuses(make_outbox, option, value, said):
-    """The error names what is wrong, before the campaign is begun."""
+async def test_invalid_arguments_of_send(make_outbox, option, value, said):
+    """The error names the invalid argument, and the campaign is not started."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         with pytest.raises((TypeError, ValueError), match=said):
             await outbox.campaign("tonight").send(**{"sms": sms, option: value})
@@ -265,8 +265,8 @@ async def test_what_send_refuses(make_outbox, option, value, said):
                 pass
 
 
-async def test_fates_by_their_words(make_outbox):
-    """A word is as good as its `Status`, and another word is told."""
+async def test_outcomes_by_status(make_outbox):
+    """`outcomes` accepts a status by its name, and refuses other names."""
     async with make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
         await campaign.add([Message("none", "hi", "a")])
@@ -277,8 +277,8 @@ async def test_fates_by_their_words(make_outbox):
             await anext(campaign.outcomes("lost"))
 
 
-async def test_cancelled_is_for_good(make_outbox):
-    """What waits is not sent, and says why."""
+async def test_cancel(make_outbox):
+    """Queued messages of a cancelled campaign are not sent, with the reason."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(120))
@@ -296,8 +296,8 @@ async def test_cancelled_is_for_good(make_outbox):
 
 
 @pytest.mark.parametrize("max_in_flight", [1, 4])
-async def test_cancelled_in_the_middle(make_outbox, max_in_flight):
-    """A run that lives ends, and the rest is cancelled, though some was claimed ahead."""
+async def test_cancelled_during_a_run(make_outbox, max_in_flight):
+    """A run ends when its campaign is cancelled; what was only claimed is not sent."""
     is_cancelled = asyncio.Event()
 
     async def cancel(point, number):
@@ -317,8 +317,8 @@ async def test_cancelled_in_the_middle(make_outbox, max_in_flight):
     assert progress.sent == ledger.sent.total() <= 5 * (1 + max_in_flight)
 
 
-async def test_outside_its_hours_nothing_leaves_and_the_deadline_ends_it(make_outbox):
-    """A run waits for its hours, and no longer than until its deadline."""
+async def test_outside_its_hours_until_the_deadline(make_outbox):
+    """Outside its hours a run sends nothing, and it ends at the deadline."""
     now = dt.datetime.now(dt.UTC)
     closed = ((now + dt.timedelta(hours=2)).strftime("%H:%M"),)
     closed += ((now + dt.timedelta(hours=3)).strftime("%H:%M"), "UTC")
@@ -332,8 +332,8 @@ async def test_outside_its_hours_nothing_leaves_and_the_deadline_ends_it(make_ou
     assert ("TIME_IS_UP", 0, 5) == (progress.stopped, ledger.requests, progress.waiting)
 
 
-async def test_a_budget_is_the_campaigns(make_outbox):
-    """It counts over all runs."""
+async def test_a_budget_applies_to_all_runs(make_outbox):
+    """`max_credits` counts what all runs of the campaign have spent."""
     rules = StopRules(max_credits=20)
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
@@ -346,7 +346,7 @@ async def test_a_budget_is_the_campaigns(make_outbox):
 
 
 async def test_a_floor_cuts_a_request(make_outbox):
-    """What can still be paid for leaves, in a request of its own."""
+    """Near the floor, the last request is cut to what can be paid for."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         ledger.credits = 100
         campaign = outbox.campaign("tonight")
@@ -361,8 +361,8 @@ async def test_a_floor_cuts_a_request(make_outbox):
     assert 100 == progress.sent + left.queued
 
 
-async def test_it_is_bound_to_its_account_and_endpoint(make_outbox):
-    """What was begun with one key or gateway is not sent with another by mistake."""
+async def test_a_campaign_is_bound_to_its_account_and_endpoint(make_outbox):
+    """A campaign that was started with one key or gateway is held for another."""
     async with Ledger() as ledger, make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(1))
@@ -381,8 +381,8 @@ async def test_it_is_bound_to_its_account_and_endpoint(make_outbox):
     assert 2 == progress.sent
 
 
-async def test_a_campaign_of_which_nothing_left_takes_another_key_and_endpoint(make_outbox):
-    """A wrong key or address at the first try doubles nothing, so nobody has to be asked."""
+async def test_a_campaign_without_requests_can_change_key_and_endpoint(make_outbox):
+    """If nothing was sent so far, another key or endpoint is accepted."""
     over = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     async with Ledger() as ledger, make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
@@ -399,8 +399,8 @@ async def test_a_campaign_of_which_nothing_left_takes_another_key_and_endpoint(m
     assert 1 == progress.sent
 
 
-async def test_what_a_dead_worker_was_sending_is_counted_apart(make_outbox, engine):
-    """Before the next run makes it unknown, whoever asks how it stands is told."""
+async def test_messages_of_a_dead_worker_are_counted_as_abandoned(make_outbox, engine):
+    """Until the next run makes them unknown, `status` counts them as abandoned."""
     async with make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(3))
@@ -425,8 +425,8 @@ async def test_what_a_dead_worker_was_sending_is_counted_apart(make_outbox, engi
     assert {said} == {(line.code, line.detail) for line in unknown}
 
 
-async def test_a_copied_database_asks_first(tmp_path):
-    """A restored copy would send all again; `adopt` makes it the one to continue with."""
+async def test_a_copied_database_is_held(tmp_path):
+    """A restored copy sends nothing until `adopt` is called."""
     async with Outbox(tmp_path / "a.db") as outbox:
         await outbox.campaign("tonight").add(people(1))
     shutil.copy(tmp_path / "a.db", tmp_path / "b.db")
@@ -440,8 +440,8 @@ async def test_a_copied_database_asks_first(tmp_path):
     assert 1 == progress.sent
 
 
-async def test_the_limit_is_shared_by_all_who_open_the_outbox(make_outbox):
-    """It is one object an outbox, and what one process sends, the other counts."""
+async def test_the_limit_is_shared_through_the_outbox(make_outbox):
+    """Slots used by one process count in the limiter of another."""
     async with (
         Ledger() as ledger,
         make_outbox() as outbox,
@@ -457,8 +457,8 @@ async def test_the_limit_is_shared_by_all_who_open_the_outbox(make_outbox):
     assert outbox.limiter is outbox.limiter
 
 
-async def test_a_cancelled_run_waits_for_what_is_in_flight(make_outbox):
-    """Ctrl-C makes nobody unknown, and the next run goes on."""
+async def test_a_cancelled_run_waits_for_requests_in_flight(make_outbox):
+    """After a cancellation nothing is unknown, and the next run continues."""
     is_there = asyncio.Event()
 
     async def arrive(point, number):
@@ -480,8 +480,8 @@ async def test_a_cancelled_run_waits_for_what_is_in_flight(make_outbox):
     assert 20 == progress.sent == ledger.sent.total()
 
 
-async def test_purged(make_outbox):
-    """Texts and numbers of what was settled are blanked, the counts stay."""
+async def test_purge(make_outbox):
+    """Texts and numbers of settled messages are removed, and counts are kept."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(3))
@@ -493,8 +493,8 @@ async def test_purged(make_outbox):
         assert 3 == (await campaign.status()).sent
 
 
-async def test_a_database_that_is_away_holds_a_run(tmp_path):
-    """A fence that cannot be written lets nothing leave; the run goes on when it can."""
+async def test_an_unavailable_database_pauses_a_run(tmp_path):
+    """Nothing is sent while the fence cannot be written; then the run continues."""
     path = tmp_path / "a.db"
     locked = []
 
@@ -514,8 +514,8 @@ async def test_a_database_that_is_away_holds_a_run(tmp_path):
     assert (20, {1}) == (progress.sent, set(ledger.sent.values()))
 
 
-async def test_a_file_is_made_for_its_owner_alone(tmp_path):
-    """Numbers and texts are nobody else's."""
+async def test_a_file_is_readable_by_its_owner_only(tmp_path):
+    """The database file has mode 0600."""
     async with Outbox(tmp_path / "a.db"):
         modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
 
@@ -523,7 +523,7 @@ async def test_a_file_is_made_for_its_owner_alone(tmp_path):
 
 
 async def test_a_file_that_cannot_be_opened(tmp_path):
-    """The error says which kind it is."""
+    """The error says that it is about the database file."""
     with pytest.raises(OutboxUnavailable, match="database file"):
         async with Outbox(tmp_path / "no" / "a.db"):
             pass
@@ -540,8 +540,8 @@ async def test_a_file_that_cannot_be_opened(tmp_path):
         ("sqlite:///:memory:", "not sqlite://"),
     ],
 )
-def test_a_url_of_another_kind_is_refused(given, said):
-    """What is in it is not quoted."""
+def test_an_invalid_url_is_refused(given, said):
+    """The error does not quote credentials in the URL."""
     with pytest.raises(ConfigurationError, match=said) as caught:
         Outbox(given)
 
@@ -549,21 +549,21 @@ def test_a_url_of_another_kind_is_refused(given, said):
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201, 17, "a\0", "a\ud800"])
-def test_a_name_is_a_text(name, tmp_path):
-    """The empty name is the queue's."""
+def test_an_invalid_name(name, tmp_path):
+    """The name of a campaign is a non-empty string; the empty name is the queue's."""
     with pytest.raises(ValueError, match="name must be"):
         Outbox(tmp_path / "a.db").campaign(name)
 
 
 @pytest.mark.parametrize("prefix", ["", "Sms", "a b", "x" * 31])
-def test_a_prefix_begins_a_name(prefix, tmp_path):
-    """It stands in every statement."""
+def test_an_invalid_prefix(prefix, tmp_path):
+    """A prefix must be valid in SQL statements."""
     with pytest.raises(ConfigurationError, match="prefix must be"):
         Outbox(tmp_path / "a.db", prefix=prefix)
 
 
-def test_the_schema_can_be_had(tmp_path):
-    """A migration tool of the caller's own can make the tables."""
+def test_the_schema(tmp_path):
+    """The SQL of `schema` creates the tables, for use in a migration tool."""
     outbox = Outbox(tmp_path / "a.db", prefix="mine_")
     connection = sqlite3.connect(":memory:")
 

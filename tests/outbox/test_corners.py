@@ -1,4 +1,4 @@
-"""What happens seldom: long lists, lost tokens, late tellers, missing extras."""
+"""Rare cases: long lists, lost tokens, late answers, missing extras."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_session(steps: Steps, **options) -> Session:
 
 
 async def fenced(steps: Steps):
-    """Bring a claim behind the fence of a journal."""
+    """Bring a claim past the fence of a journal."""
     await steps.open()
     await steps.add(make_rows(2))
     session = make_session(steps)
@@ -68,7 +68,7 @@ def sent(batch):
 
 
 async def test_a_long_list_without_refs(tmp_path):
-    """More than a chunk is written while the next is read; the same again adds nothing."""
+    """A list longer than a chunk is added; adding it again changes nothing."""
     rows = [Message(f"+1212{n:07}", "hi") for n in range(5_500)]
     async with Outbox(tmp_path / "a.db") as outbox:
         campaign = outbox.campaign("tonight")
@@ -80,8 +80,8 @@ async def test_a_long_list_without_refs(tmp_path):
     assert {"queued"} == set(lines)
 
 
-def test_the_batches_that_are_open_are_bounded():
-    """Of very many texts, those that waited longest are not filled up any more."""
+def test_open_batches_are_bounded():
+    """With very many texts, the batch that waited longest is closed."""
     batches = OpenBatches()
     for number in range(50_001):
         batches.put(str(number), number, 1)
@@ -90,7 +90,7 @@ def test_the_batches_that_are_open_are_bounded():
 
 
 async def test_a_worker_that_was_declared_dead_takes_a_new_token(engine, caplog):
-    """Its next sign of life begins a new life; what it had is not its own."""
+    """The next heartbeat of a worker that was declared dead takes a new token."""
     steps = await Steps(engine).open()
     session = make_session(steps)
     await engine.run(_claim.register(steps.id, session.token, -1.0))
@@ -105,8 +105,8 @@ async def test_a_worker_that_was_declared_dead_takes_a_new_token(engine, caplog)
     assert "open" == session.state
 
 
-async def test_a_worker_that_was_still_does_not_go_on_beside_another_account(engine):
-    """A run with another key has begun meanwhile, and the campaign is bound to that."""
+async def test_a_stopped_worker_is_held_by_another_account(engine):
+    """A worker is held if a run with another key started while it was stopped."""
     steps = await Steps(engine).open()
     session = make_session(steps)
     await engine.run(_claim.register(steps.id, session.token, -1.0))
@@ -118,8 +118,8 @@ async def test_a_worker_that_was_still_does_not_go_on_beside_another_account(eng
         await session.beat()
 
 
-async def test_a_late_answer_that_contradicts_a_decision_is_told(engine, caplog):
-    """The decision stands, and an ERROR says so."""
+async def test_a_late_answer_that_contradicts_a_decision_is_logged(engine, caplog):
+    """The decision is kept, and the contradiction is logged as ERROR."""
     steps = Steps(engine)
     _, journal, batch = await fenced(steps)
     await steps.reap()
@@ -132,8 +132,8 @@ async def test_a_late_answer_that_contradicts_a_decision_is_told(engine, caplog)
     assert logging.ERROR == told.levelno
 
 
-async def test_a_claim_that_is_not_ours_any_more_lets_nothing_go(engine):
-    """Neither a batch that was forgotten nor a part of one that another worker has."""
+async def test_a_claim_that_was_lost_sends_nothing(engine):
+    """A batch that was released, or a part of another worker's, is not sent."""
     steps = Steps(engine)
     session, journal, batch = await fenced(steps)
     await engine.run(_take_away())
@@ -151,7 +151,7 @@ def _take_away():
 
 
 class Away:
-    """An engine whose database is away."""
+    """An engine whose database is unavailable."""
 
     kind, prefix = "sqlite", "sms_"
 
@@ -160,8 +160,8 @@ class Away:
         raise OutboxUnavailable("away")
 
 
-async def test_a_part_cannot_be_had_while_the_database_is_away(engine):
-    """Nothing of it goes, and the rest is left as it is."""
+async def test_a_part_of_a_claim_without_a_database(engine):
+    """No part of a batch is sent while the database is unavailable."""
     steps = Steps(engine)
     session, journal, batch = await fenced(steps)
     session.engine = Away()
@@ -170,8 +170,8 @@ async def test_a_part_cannot_be_had_while_the_database_is_away(engine):
     assert () == await journal.claim(part)
 
 
-async def test_a_run_that_is_over_before_it_began(engine):
-    """Whoever stopped it meanwhile has stopped it."""
+async def test_a_run_that_was_ended_before_it_began(engine):
+    """A run that joins a session that has ended is stopped at once."""
     steps = await Steps(engine).open()
     session, stopped = make_session(steps), []
     session.end_with("STOPPED")
@@ -183,8 +183,8 @@ async def test_a_run_that_is_over_before_it_began(engine):
 
 
 @pytest.mark.parametrize(("state", "then"), [("cancelled", "not_sent"), ("paused", "queued")])
-async def test_what_a_run_gives_back_at_its_end_is_cancelled_with_its_campaign(engine, state, then):
-    """Nothing waits in a campaign that will never go on; in any other it does."""
+async def test_claims_at_the_end_of_a_run(engine, state, then):
+    """Claims are queued again at the end of a run, or not sent if the campaign was cancelled."""
     steps = await Steps(engine).open()
     await steps.add(make_rows(2))
     session = make_session(steps)
@@ -198,7 +198,7 @@ async def test_what_a_run_gives_back_at_its_end_is_cancelled_with_its_campaign(e
 
 
 async def test_a_database_that_lacks_a_table(tmp_path):
-    """It is closed again, and the error says what is wrong."""
+    """Opening fails, and the error names the missing table and how to create it."""
     path = tmp_path / "a.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE sms_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
@@ -212,15 +212,15 @@ async def test_a_database_that_lacks_a_table(tmp_path):
 
 
 def test_without_the_extra(monkeypatch):
-    """The error names what to install."""
+    """The error says what to install."""
     monkeypatch.setitem(sys.modules, "asyncpg", None)
 
     with pytest.raises(ConfigurationError, match=r"customersms-async\[postgres\]"):
         Outbox("postgresql://localhost/x")
 
 
-async def test_where_no_notification_can_be_had_it_looks_now_and_then():
-    """A server that is away is waited for as long as for a notification."""
+async def test_waiting_for_a_change_without_a_server():
+    """A wait for a notification ends in time even if the server is unavailable."""
     engine = PostgresEngine("postgresql://postgres@127.0.0.1:9/x", "sms_")
 
     async with asyncio.timeout(5):
@@ -228,14 +228,14 @@ async def test_where_no_notification_can_be_had_it_looks_now_and_then():
 
 
 async def test_a_closed_file_has_no_changes(tmp_path):
-    """Whoever still waits hears nothing."""
+    """Waiting for a change of an outbox that is not open just returns."""
     outbox = Outbox(tmp_path / "a.db")
 
     await outbox.engine.wait_for_change(0.1)
 
 
-async def test_a_job_at_hand_is_waited_for_at_the_end(make_engine):
-    """What nobody waits for any more is carried out before the connections are closed."""
+async def test_closing_waits_for_a_running_job(make_engine):
+    """A job whose caller was cancelled is finished before the connections are closed."""
     engine: Engine = make_engine()
     steps = await Steps(engine).open()
     task = asyncio.create_task(steps.add(make_rows(50)))
@@ -248,8 +248,8 @@ async def test_a_job_at_hand_is_waited_for_at_the_end(make_engine):
     assert (await other.counts()).queued in (0, 50)
 
 
-async def test_a_step_that_a_caller_s_transaction_has_not():
-    """Only what `enqueue` does can be done there."""
+async def test_an_unsupported_step_in_a_callers_transaction():
+    """In a caller's transaction only the steps of `enqueue` are allowed."""
 
     def job():
         yield Query("SELECT 1")
@@ -265,8 +265,8 @@ async def test_a_step_that_a_caller_s_transaction_has_not():
 
 
 @pytest.mark.parametrize("content", [b"no database" * 500, None], ids=["another file", "newer"])
-async def test_what_cannot_be_opened_leaves_nothing_behind(tmp_path, content):
-    """A file that is refused is closed again, and no thread waits for it."""
+async def test_a_failed_open_releases_everything(tmp_path, content):
+    """A file that is refused is closed again, and its thread ends."""
     path = tmp_path / "a.db"
     if content is None:
         async with Outbox(path):

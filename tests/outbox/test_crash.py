@@ -1,5 +1,5 @@
 """
-Killed at every named point, and stopped across its lease: nobody twice, nobody lost.
+Killed at every named point, and stopped beyond its lease: no duplicates, no losses.
 
 Each cell lets a process die (or stand still) at one point of a campaign; another process finishes
 it. Then the outbox is compared with the ledger of the gateway.
@@ -50,7 +50,7 @@ async def fill(engine):
 
 
 async def fates(engine):
-    """Give the status of each number."""
+    """Return the status of each number."""
     await engine.open()
     campaign = Campaign(StrikingHost(engine), "tonight")
     found = {outcome.phone: outcome.status async for outcome in campaign.outcomes()}
@@ -59,10 +59,10 @@ async def fates(engine):
 
 
 async def ended(pid, flags=0):
-    """Wait until a process has ended, or stands still; give how."""
+    """Wait until a process has ended or is stopped; return its wait status."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        found, how = os.waitpid(pid, os.WNOHANG | flags)  # noqa: ASYNC222  # it does not wait
+        found, how = os.waitpid(pid, os.WNOHANG | flags)  # noqa: ASYNC222  # WNOHANG does not block
         if found:
             return how
         await asyncio.sleep(0.005)
@@ -71,14 +71,14 @@ async def ended(pid, flags=0):
 
 
 def compare(ledger, found):
-    """Nobody twice, nobody lost, and no more unknown than was handed over at that instant."""
+    """Check fates against the gateway; no more are unknown than were in flight. Return how many."""
     unknown = judge(ledger.sent, found)
     assert AT_ONCE * BATCH >= unknown
     return unknown
 
 
 def judge(got, found):
-    """Nobody twice, nobody lost; give how many are unknown."""
+    """Check that nobody got two messages or was lost; return how many are unknown."""
     doubled = [phone for phone, count in got.items() if count > 1]
     by_fate = Counter(found.values())
     lost = NUMBERS - by_fate[Status.SENT] - by_fate[Status.UNKNOWN]
@@ -89,17 +89,17 @@ def judge(got, found):
     return unknown
 
 
-#: Jobs of a run: nothing was handed over before the fence, and all is known after the settlement.
+#: Jobs of a run before the fence, where nothing was sent, or after settling, where all is known.
 POINTS = [f"{when} {job}" for job in ("claim", "fence", "settle") for when in ("before", "after")]
 
 
-#: Nothing was handed over before these, or everything is known.
+#: Before these, nothing was sent or everything is known.
 QUIET = [("before claim", 1), ("after claim", 1), ("after _start", 1), ("before end_worker", 1)]
 
 
 @pytest.mark.parametrize(("point", "turn"), [*((point, 3) for point in POINTS), *QUIET])
 async def test_killed_at_a_commit(make_engine, database, kind, point, turn):
-    """Whichever commit is the last, the next run finishes what is left."""
+    """After a process was killed at any commit, the next run sends the rest."""
     await fill(make_engine())
     ledger = Ledger()
     struck = Striking(make_engine(), point, turn)
@@ -117,7 +117,7 @@ async def test_killed_at_a_commit(make_engine, database, kind, point, turn):
 
 @pytest.mark.parametrize("turn", [1, 3])
 async def test_killed_at_a_grant(make_engine, turn):
-    """A slot was granted, and nothing was written yet."""
+    """A process that is killed after a grant leaves nothing unknown."""
     await fill(make_engine())
     ledger = Ledger()
     limiter = StrikingLimiter(turn)
@@ -132,8 +132,8 @@ async def test_killed_at_a_grant(make_engine, turn):
 
 
 @pytest.mark.parametrize("when", ["received", "done"])
-async def test_killed_while_the_gateway_has_it(make_engine, when):
-    """After the first byte, and before the answer: what was handed over is unknown, and no more."""
+async def test_killed_while_the_gateway_has_the_request(make_engine, when):
+    """Killed between first byte and answer, only requests in flight are unknown."""
     await fill(make_engine())
     children = []
 
@@ -154,7 +154,7 @@ async def test_killed_while_the_gateway_has_it(make_engine, when):
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_killed_while_answers_are_lost(make_engine, point):
-    """The gateway carries out and drops the connection now and then: unknown, and no more."""
+    """Killed while the gateway drops some answers, only requests in flight are unknown."""
     await fill(make_engine())
     async with Sandbox(
         keys={KEY: 1_000_000}, probabilities={"answer-lost": 0.25}, seed=7, latency=0.01
@@ -173,8 +173,8 @@ async def test_killed_while_answers_are_lost(make_engine, point):
 
 
 @pytest.mark.parametrize("point", ["before fence", "after fence", "before settle"])
-async def test_stopped_across_its_lease(make_engine, point):
-    """A process that stood still neither posts late, nor takes back what it knows."""
+async def test_stopped_beyond_its_lease(make_engine, point):
+    """A process that was stopped posts nothing late, and still settles what it knows."""
     await fill(make_engine())
     ledger = Ledger()
     struck = Striking(make_engine(), point, 2, signal.SIGSTOP)
@@ -189,17 +189,17 @@ async def test_stopped_across_its_lease(make_engine, point):
 
     unknown = compare(ledger, await fates(make_engine()))
     if point == "before settle":
-        assert 0 == unknown  # the late settlement has told
+        assert 0 == unknown  # settled late
 
 
 async def test_stopped_while_the_answer_comes(make_engine):
-    """An answer that lay in the socket is read, and turns unknown into sent."""
+    """An answer that is read after the process was stopped turns unknown into sent."""
     await fill(make_engine())
     children = []
 
     async def strike(point, number):
         if (point, number) == ("received", 2):
-            await asyncio.sleep(0.1)  # what stands still within a transaction locks the others out
+            await asyncio.sleep(0.1)  # if stopped within a transaction, it locks the others out
             os.kill(children[0], signal.SIGSTOP)
 
     ledger = Ledger(strike)
@@ -225,7 +225,7 @@ def stand_still():
 
 @pytest.mark.parametrize("kind", ["postgresql"])
 async def test_stopped_within_a_transaction(make_engine):
-    """PostgreSQL takes its locks away, so that the others go on."""
+    """PostgreSQL ends the transaction of a stopped process, so that other processes continue."""
 
     async def stop():
         await frozen.open()
@@ -247,7 +247,7 @@ async def test_stopped_within_a_transaction(make_engine):
 
 
 async def test_three_processes_share_one_campaign(make_engine):
-    """The work is shared, and a killed one's part goes on after its lease."""
+    """Three processes share the work; the claims of a killed one are taken over after its lease."""
     await fill(make_engine())
     children = []
 
@@ -267,8 +267,8 @@ async def test_three_processes_share_one_campaign(make_engine):
     compare(ledger, await fates(make_engine()))
 
 
-async def test_a_budget_holds_over_crashes(make_engine):
-    """What a dead run has spent counts for the next."""
+async def test_a_budget_holds_across_crashes(make_engine):
+    """Credits spent by a killed run count for the next."""
     await fill(make_engine())
     ledger = Ledger()
     struck = Striking(make_engine(), "after settle", 4)

@@ -1,4 +1,4 @@
-"""The contract of an engine: what a transaction is, on every database."""
+"""The contract of an engine: transactions, on every database."""
 
 import asyncio
 import sqlite3
@@ -28,8 +28,8 @@ def write_then(what):
     return what
 
 
-async def test_a_job_gives_its_result(engine):
-    """What the generator returns is the answer."""
+async def test_a_job_returns_its_result(engine):
+    """The return value of the generator is the result of the job."""
     await engine.open()
 
     assert "done" == await engine.run(write_then("done"))
@@ -37,8 +37,8 @@ async def test_a_job_gives_its_result(engine):
 
 
 @pytest.mark.parametrize("exc", [RuntimeError("bug"), Undo("taken back")])
-async def test_what_raises_is_taken_back(engine, exc):
-    """Neither a fault nor an `Undo` leaves anything behind."""
+async def test_an_exception_rolls_back(engine, exc):
+    """After an exception or an `Undo`, nothing was written."""
     await engine.open()
 
     try:
@@ -49,8 +49,8 @@ async def test_what_raises_is_taken_back(engine, exc):
     assert ("taken back", None) == (answer, await engine.run(read_meta("tried")))
 
 
-async def test_two_engines_see_what_was_committed(make_engine):
-    """The second process finds the tables and what is in them."""
+async def test_two_engines_see_committed_rows(make_engine):
+    """A second process finds the tables and their rows."""
     first, second = make_engine(), make_engine()
     await first.open()
     await first.run(write_then(None))
@@ -60,8 +60,8 @@ async def test_two_engines_see_what_was_committed(make_engine):
     assert "yes" == await second.run(read_meta("tried"))
 
 
-async def test_opened_at_the_same_time(make_engine):
-    """The migrations are carried out once."""
+async def test_opening_concurrently(make_engine):
+    """The migrations run once even if several engines open the database."""
     engines = [make_engine() for _ in range(3)]
 
     await asyncio.gather(*(engine.open() for engine in engines))
@@ -70,8 +70,8 @@ async def test_opened_at_the_same_time(make_engine):
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-async def test_a_new_file_that_another_is_making(engine, database):
-    """It is waited for, though SQLite itself says at once that it is busy."""
+async def test_a_new_file_that_is_being_created(engine, database):
+    """Opening waits, although SQLite itself reports at once that the file is busy."""
     other = sqlite3.connect(database[0], isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -85,7 +85,7 @@ async def test_a_new_file_that_another_is_making(engine, database):
 
 
 async def test_a_newer_schema_is_refused(make_engine):
-    """An old release does not touch what it does not know."""
+    """A schema of a later version is refused and not changed."""
     first, second = make_engine(), make_engine()
     await first.open()
     await first.run(write_meta("schema", "99"))
@@ -94,8 +94,8 @@ async def test_a_newer_schema_is_refused(make_engine):
         await second.open()
 
 
-async def test_closed_it_refuses_by_name(engine):
-    """Outside the block nothing is asked."""
+async def test_a_closed_engine_refuses_jobs(engine):
+    """Outside its block an engine raises an error that says so."""
     await engine.open()
     await engine.aclose()
     await engine.aclose()
@@ -104,7 +104,7 @@ async def test_closed_it_refuses_by_name(engine):
         await engine.run(read_meta("schema"))
 
 
-async def test_ids_are_new_and_ascending(engine):
+async def test_new_ids_are_unique_and_ascending(engine):
     """Reserved ids belong to one job."""
     await engine.open()
 
@@ -119,8 +119,8 @@ async def test_ids_are_new_and_ascending(engine):
     assert sorted({*first, *second}) == first + second
 
 
-async def test_a_list_is_an_argument(engine):
-    """`= ANY(?)` takes numbers and texts, and an empty list."""
+async def test_a_list_as_a_parameter(engine):
+    """`= ANY(?)` accepts numbers, texts and an empty list."""
     campaign = (await Steps(engine).open()).id
 
     def ask(column, values):
@@ -134,8 +134,8 @@ async def test_a_list_is_an_argument(engine):
     ]
 
 
-async def test_a_change_says_how_many_rows_it_touched(engine):
-    """The fence rests on it."""
+async def test_a_change_returns_the_number_of_rows(engine):
+    """`Change` returns how many rows it changed, which the fence relies on."""
     await engine.open()
 
     def change():
@@ -147,8 +147,8 @@ async def test_a_change_says_how_many_rows_it_touched(engine):
     assert (0, 2) == await engine.run(change())
 
 
-async def test_a_cancelled_job_is_whole_or_not_at_all(engine):
-    """Whenever its task is cancelled, the counts agree with the rows."""
+async def test_a_cancelled_job_is_atomic(engine):
+    """Whenever a job is cancelled, the counts agree with the rows."""
     steps = await Steps(engine).open()
     for turn in range(5):
         task = asyncio.create_task(steps.add(make_rows(50, first=50 * turn)))
@@ -163,15 +163,15 @@ async def test_a_cancelled_job_is_whole_or_not_at_all(engine):
     assert 0 == counts.queued % 50
 
 
-async def test_two_workers_never_claim_the_same(make_engine):
-    """Whatever the order of their transactions, each message is claimed once."""
+async def test_two_workers_never_claim_the_same_message(make_engine):
+    """Each message is claimed once, in any order of transactions."""
     one = await Steps(make_engine(), token="w1").open()
     two = await Steps(make_engine(), token="w2").open()
     await one.add(make_rows(40, personal=True))
 
     async def take_all(steps):
         taken, after, empty = [], 0, 0
-        while empty < 3:  # what another transaction holds is passed by, and may come back
+        while empty < 3:  # rows locked by another transaction are skipped, and may be released
             claim = await steps.claim(after)
             empty = 0 if claim else empty + 1
             taken += claim.messages if claim else ()
@@ -182,8 +182,8 @@ async def test_two_workers_never_claim_the_same(make_engine):
     assert sorted(first + second) == [line.id for line in await one.lines()]
 
 
-async def test_the_place_of_the_data_has_a_name(make_engine):
-    """Two connections to one database give the same."""
+async def test_the_identity_of_a_database(make_engine):
+    """Two connections to one database have the same identity."""
     first, second = make_engine(), make_engine()
     await first.open()
     await second.open()
@@ -192,8 +192,8 @@ async def test_the_place_of_the_data_has_a_name(make_engine):
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-async def test_ids_that_are_not_in_one_piece(engine):
-    """Where others take ids from between, each is asked for."""
+async def test_ids_that_are_not_contiguous(engine):
+    """Each id is fetched if others take ids in between."""
 
     def reserve():
         yield Change("ALTER TABLE sms_batch ALTER COLUMN id SET INCREMENT BY 2")
@@ -209,7 +209,7 @@ async def test_ids_that_are_not_in_one_piece(engine):
 
 
 def each(*steps):
-    """Carry steps out, and give the answer of the last one."""
+    """Run the steps, and return the answer of the last one."""
     answer = None
     for step in steps:
         answer = yield step
@@ -217,14 +217,14 @@ def each(*steps):
 
 
 def add_messages(count):
-    """Write so many messages into batches of three."""
+    """Add messages in batches of three."""
     columns = ("id", "campaign", "batch", "phone")
     yield Insert("sms_message", columns, [(n, 1, n // 3, f"+1{n}") for n in range(1, count + 1)])
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 2345])
 async def test_any_number_of_rows_is_written(engine, count):
-    """Rows go in, in as many statements as it takes, each of them once and as it was given."""
+    """Any number of rows is inserted completely and unchanged."""
     await engine.open()
     await engine.run(add_messages(count))
 
@@ -244,8 +244,8 @@ async def test_any_number_of_rows_is_written(engine, count):
     ],
     ids=["alike", "different", "one"],
 )
-async def test_messages_are_written_each_with_its_own(engine, rows):
-    """Whether the rows are alike or not, each message gets what stands in its row, no other one."""
+async def test_each_message_gets_its_own_values(engine, rows):
+    """Each message is updated with the values of its own row, equal or not."""
     await engine.open()
     await engine.run(add_messages(4))
 
@@ -258,7 +258,7 @@ async def test_messages_are_written_each_with_its_own(engine, rows):
 
 
 async def test_rows_are_read_as_lists(engine):
-    """A list for each column of each key, in one order; nothing of a key that has no rows."""
+    """`Gather` returns a list per column and key, in one order, and nothing for a missing key."""
     await engine.open()
     columns = ("id", "campaign", "batch", "phone")
     rows = [(1, 1, 7, "+1,2"), (2, 1, 8, 'ü"'), (3, 1, 7, "+3"), (4, 1, 9, "+4")]
@@ -271,8 +271,8 @@ async def test_rows_are_read_as_lists(engine):
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-async def test_only_a_light_job_does_not_wait_for_the_disk(engine):
-    """A claim's commit waits for no disk (1), that of every job after it does (2)."""
+async def test_only_a_light_job_skips_the_sync(engine):
+    """A light job's commit does not sync (1); that of any other job does (2)."""
     await engine.open()
 
     light = await engine.run(each(Light(), Query("PRAGMA synchronous")))
@@ -282,7 +282,7 @@ async def test_only_a_light_job_does_not_wait_for_the_disk(engine):
 
 
 class Looking:
-    """An engine that looks, at the end of each job, how its commit will wait for the disk."""
+    """An engine that records, at the end of each job, how its commit will sync."""
 
     def __init__(self, engine):
         self.engine = engine
@@ -298,8 +298,8 @@ class Looking:
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-async def test_of_a_request_the_fence_alone_waits_for_the_disk(engine):
-    """A power cut may make a settled message unknown, and never lets one be sent again."""
+async def test_only_the_fence_of_a_request_is_synced(engine):
+    """A power cut may make a settled message unknown, but never unsend one."""
     steps = await Steps(engine).open()
     await steps.add(make_rows(2))
     steps.engine = looking = Looking(engine)
@@ -313,7 +313,7 @@ async def test_of_a_request_the_fence_alone_waits_for_the_disk(engine):
 
 @pytest.mark.parametrize("kind", ["sqlite"])
 async def test_the_log_is_long_only_while_rows_are_added(engine):
-    """So that it is written over and over, and does not grow."""
+    """The write-ahead log grows while rows are added, and is kept short otherwise."""
     await engine.open()
 
     added = await engine.run(each(Many(), Query("PRAGMA wal_autocheckpoint")))
@@ -323,7 +323,7 @@ async def test_the_log_is_long_only_while_rows_are_added(engine):
 
 
 async def test_a_light_job_is_committed(make_engine):
-    """What a light job has written is there for others at once, and what it takes back is not."""
+    """What a light job writes is visible to others at once, and can be rolled back."""
     first, second = make_engine(), make_engine()
     await first.open()
     await second.open()

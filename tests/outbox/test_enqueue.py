@@ -1,4 +1,4 @@
-"""A message in the transaction of an order: both or neither, with every owner of a connection."""
+"""Queueing a message in the caller's transaction, with every kind of connection."""
 
 from __future__ import annotations
 
@@ -165,14 +165,14 @@ def ask_plan():
 
 
 async def queued(url, prefix):
-    """Say which messages wait."""
+    """Return the queued messages."""
     async with Outbox(url, prefix=prefix) as outbox:
         return [tuple(row) for row in await outbox.engine.run(ask_plan())]
 
 
 @pytest.mark.parametrize("turn", range(5))
-def test_the_message_is_in_the_caller_s_transaction(kind, database, turn):
-    """Rolled back there is none, committed there is one, and the same ref again adds none."""
+def test_a_message_in_the_callers_transaction(kind, database, turn):
+    """A rollback queues nothing, a commit one message, and the same ref none."""
     url, prefix = database
     owners = SYNC[kind]
     if turn >= len(owners):
@@ -192,8 +192,8 @@ def test_the_message_is_in_the_caller_s_transaction(kind, database, turn):
 
 
 @pytest.mark.parametrize("turn", range(5))
-async def test_the_message_is_in_the_caller_s_async_transaction(kind, database, turn):
-    """The same with every async owner."""
+async def test_a_message_in_the_callers_async_transaction(kind, database, turn):
+    """The same holds for every kind of async connection."""
     url, prefix = database
     owners = ASYNC[kind]
     if turn >= len(owners):
@@ -211,8 +211,8 @@ async def test_the_message_is_in_the_caller_s_async_transaction(kind, database, 
     assert [("order-1", "Your order is on its way", "queued", 1)] == await queued(url, prefix)
 
 
-async def test_the_ref_alone_decides(tmp_path):
-    """Two messages of one wording to one person both go; one ref goes once."""
+async def test_a_message_is_identified_by_its_ref(tmp_path):
+    """Equal messages with different refs are both queued; a known ref is not."""
     url = str(tmp_path / "outbox.db")
     async with Outbox(url):
         pass
@@ -236,14 +236,14 @@ async def test_the_ref_alone_decides(tmp_path):
         (Message("+12125551234", "", "a"), InvalidMessage),
     ],
 )
-def test_what_is_wrong_is_raised_where_it_is_queued(wrong, error):
-    """The order can still be rolled back."""
+def test_an_invalid_message_is_refused_when_queued(wrong, error):
+    """The error is raised by `enqueue`, so that the caller can roll back."""
     with pytest.raises(error), by_sqlite3(":memory:") as (connection, _, __):
         enqueue(connection, wrong)
 
 
-async def test_the_other_call_is_named():
-    """A sync connection given to the async call, and the other way round, is told apart."""
+async def test_the_wrong_kind_of_connection():
+    """The error for a sync connection names `enqueue`, and vice versa `enqueue_async`."""
     with by_sqlite3(":memory:") as (connection, _, __), pytest.raises(TypeError) as caught:
         await enqueue_async(connection, message(1))
     async with by_aiosqlite(":memory:") as (connection, _, __):

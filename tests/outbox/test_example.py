@@ -1,4 +1,4 @@
-"""The example of a campaign, run as people run it: killed, interrupted, and run again."""
+"""The example of a campaign, run as a user would: killed, interrupted, and run again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Hal;+12125550007
 
 
 async def run(ledger, folder):
-    """Begin the program."""
+    """Start the program."""
     environment = os.environ | {
         "CUSTOMERSMS_API_KEY": KEY,
         "CUSTOMERSMS_ENDPOINT": ledger.endpoint,
@@ -51,7 +51,7 @@ async def run(ledger, folder):
 
 @pytest.mark.slow
 async def test_killed_interrupted_and_run_again(tmp_path):
-    """Every row ends once: 6 people got it once or are unknown, a double and 2 bad rows did not."""
+    """Each of 6 people got one message or is unknown; a duplicate and 2 bad rows got none."""
     (tmp_path / "people.csv").write_text(PEOPLE, encoding="cp1252")
     signs = {2: signal.SIGKILL, 4: signal.SIGINT}
     running = []
@@ -79,4 +79,4 @@ async def test_killed_interrupted_and_run_again(tmp_path):
     assert (9, 3) == (len(rows), len(not_sent))
     assert 6 == len(ledger.sent.keys() | unknown)  # one may have been killed before its first byte
     assert ledger.sent.keys() >= set(sent)
-    assert 3 >= len(unknown)  # those under way when the second was received
+    assert 3 >= len(unknown)  # those in flight at the second signal

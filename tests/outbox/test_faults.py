@@ -1,4 +1,4 @@
-"""What a database refuses: an error at once, which names the campaign and the cure."""
+"""Errors of the database: which are temporary, and what the others say."""
 
 import asyncio
 import traceback
@@ -15,8 +15,8 @@ from tests.support.outbox_gateway import BATCH, Ledger, StrikingHost, work
 @pytest.mark.parametrize(
     "code", ["", "08006", "40001", "53100", "57P01", "57P03", "58030", "25006", "55P03", "0A000"]
 )
-def test_what_may_pass_on_postgresql(code):
-    """Connections, shutdowns, full disks, conflicts and locks are tried again."""
+def test_temporary_errors_of_postgresql(code):
+    """Connections, shutdowns, full disks, conflicts and locks are retried."""
     assert isinstance(from_postgres("SomeError", code, "words"), OutboxUnavailable)
 
 
@@ -32,8 +32,8 @@ def test_what_may_pass_on_postgresql(code):
         ("XX001", "report it"),
     ],
 )
-def test_what_does_not_pass_on_postgresql(code, cure):
-    """Each kind names what a person does about it."""
+def test_permanent_errors_of_postgresql(code, cure):
+    """Each error says what a person can do about it."""
     error = from_postgres("SomeError", code, "words")
 
     assert not isinstance(error, OutboxUnavailable)
@@ -42,14 +42,14 @@ def test_what_does_not_pass_on_postgresql(code, cure):
 
 
 @pytest.mark.parametrize("code", ["22P02", "23505", "XX000"])
-def test_words_that_may_quote_a_row_are_left_out(code):
-    """A number or a text in them would lie in a log."""
+def test_messages_that_may_quote_a_row_are_left_out(code):
+    """An error message that may contain a number or a text is not passed on."""
     assert "+12125550101" not in str(from_postgres("SomeError", code, "bad +12125550101"))
 
 
 @pytest.mark.parametrize("code", [5, 6, 10, 13, 14, 10 | 4 << 8])
-def test_what_may_pass_on_sqlite(code):
-    """A lock, a full disk and a file that cannot be reached are tried again."""
+def test_temporary_errors_of_sqlite(code):
+    """A lock, a full disk and a file that cannot be reached are retried."""
     assert isinstance(from_sqlite("OperationalError", code, "words"), OutboxUnavailable)
 
 
@@ -64,8 +64,8 @@ def test_what_may_pass_on_sqlite(code):
         (None, "report it"),
     ],
 )
-def test_what_does_not_pass_on_sqlite(code, cure):
-    """Each kind names what a person does about it."""
+def test_permanent_errors_of_sqlite(code, cure):
+    """Each error says what a person can do about it."""
     error = from_sqlite("DatabaseError", code, "words")
 
     assert not isinstance(error, OutboxUnavailable)
@@ -87,8 +87,8 @@ def drop(table):
     yield Change(f"DROP TABLE {table}")
 
 
-async def test_a_table_that_is_gone(engine):
-    """The error names campaign, table and cure."""
+async def test_a_missing_table(engine):
+    """The error names campaign, table and remedy."""
     campaign = await fill(engine)
     await engine.run(drop("sms_batch"))
 
@@ -104,8 +104,8 @@ async def test_a_table_that_is_gone(engine):
 
 
 @pytest.mark.parametrize("table", ["sms_worker", "sms_message"])
-async def test_a_table_that_goes_in_the_middle_of_a_run(make_engine, table):
-    """The run ends at once, though its rules would wait an hour for a database that is away."""
+async def test_a_table_dropped_during_a_run(make_engine, table):
+    """The run ends at once, although its rules allow an hour of outage."""
     engine = make_engine()
     await fill(engine)
 
@@ -122,7 +122,7 @@ async def test_a_table_that_goes_in_the_middle_of_a_run(make_engine, table):
 
 
 async def test_a_violation_quotes_no_row(engine):
-    """Neither the error nor what it came from has the row."""
+    """Neither the error nor its cause contains the row."""
     await fill(engine, 1)
 
     with pytest.raises(OutboxError) as caught:
@@ -136,8 +136,8 @@ def _same_ref():
     yield Insert("sms_message", ("campaign", "ref", "phone"), [row, row])
 
 
-async def test_a_file_that_is_no_database(tmp_path):
-    """The error names what to put in its place, and nothing is written into the file."""
+async def test_a_file_that_is_not_a_database(tmp_path):
+    """The error says to choose another path, and the file is not changed."""
     path = tmp_path / "a.db"
     path.write_text("a letter, not a database " * 100)
 

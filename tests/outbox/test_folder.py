@@ -1,4 +1,4 @@
-"""A database file on a network folder, or in one that is kept in step, is warned of."""
+"""The warning about a database file in a network folder or a synchronised one."""
 
 from pathlib import Path
 
@@ -34,20 +34,20 @@ MOUNTS = r"""
         ("/home/ada/dropbox", None),
     ],
 )
-def test_where_a_file_should_not_lie(path, hazard):
-    """The deepest mount decides, and of two at one place the later one."""
+def test_hazardous_folders(path, hazard):
+    """The deepest mount counts, and of two at the same path the later one."""
     assert hazard == find_hazard(Path(path), MOUNTS)
 
 
-def test_a_system_that_does_not_tell(monkeypatch, tmp_path):
-    """Nothing is known of its mounts, and nothing is warned of."""
+def test_a_system_without_a_list_of_mounts(monkeypatch, tmp_path):
+    """Without a list of mounts there is no warning."""
     monkeypatch.setattr(_folder, "_MOUNTS", tmp_path / "mountinfo")
 
     assert None is find_hazard(tmp_path / "a.db", _folder.read_mounts())
 
 
 async def test_an_outbox_warns_of_its_folder(tmp_path, caplog):
-    """It says what may happen, and what to use instead; a file that lies well is not spoken of."""
+    """The warning says what to use instead; a file in an ordinary folder causes none."""
     folder = tmp_path / "Dropbox"
     folder.mkdir()
 

@@ -1,4 +1,4 @@
-"""What forbids a campaign to be sent."""
+"""The checks that hold a campaign."""
 
 import attrs
 import pytest
@@ -31,8 +31,8 @@ NOW = 1_000_000.0
         attrs.evolve(FRESH, account="a", endpoint="https://x", seen_at=NOW - 86_400, crashes=1),
     ],
 )
-def test_nothing_is_held_without_a_reason(facts):
-    """A new campaign may begin, and one that stopped yesterday at this time may go on."""
+def test_a_campaign_that_may_start(facts):
+    """A new campaign may start, and so may one that stopped a day ago."""
     check_start(facts, "a", "https://x", NOW)
 
 
@@ -48,8 +48,8 @@ def test_nothing_is_held_without_a_reason(facts):
         ({"seen_at": NOW - 90_000}, "STALE", "25 hours ago"),
     ],
 )
-def test_a_guard_names_campaign_and_cure(change, code, cure):
-    """Each guard has a word of its own, and says which call goes on."""
+def test_a_held_campaign_says_how_to_continue(change, code, cure):
+    """Each check has a code, and names the call that continues the campaign."""
     with pytest.raises(CampaignHeld) as caught:
         check_start(attrs.evolve(FRESH, **change), "a", "https://x", NOW)
 
@@ -61,32 +61,32 @@ def test_a_guard_names_campaign_and_cure(change, code, cure):
 BEGUN = attrs.evolve(FRESH, account="a", endpoint="https://x", seen_at=NOW)
 
 
-def test_what_nobody_got_takes_another_account_and_endpoint():
-    """A wrong key or a wrong address at the first try has sent nothing that could be doubled."""
+def test_an_untouched_campaign_can_change_account_and_endpoint():
+    """If nothing was sent, another key or endpoint is accepted."""
     untouched = attrs.evolve(BEGUN, is_untouched=True)
 
     check_start(untouched, "b", "https://y", NOW)
     check_binding(untouched, "b", "https://y")
 
 
-def test_without_a_client_only_the_campaign_is_looked_at():
-    """Whoever only asks how it stands may have no key at hand."""
+def test_a_check_without_a_client():
+    """Without a client, only the state of the campaign is checked."""
     check_start(BEGUN, None, None, NOW)
 
     with pytest.raises(CampaignHeld, match="PAUSED"):
         check_start(attrs.evolve(BEGUN, state="paused"), None, None, NOW)
 
 
-def test_a_run_that_lives_on_is_held_to_the_binding():
-    """Another one may have begun with another key while it stood still."""
+def test_a_running_worker_is_held_by_the_binding():
+    """A worker is held if the campaign was bound to another key meanwhile."""
     check_binding(BEGUN, "a", "https://x")
 
     with pytest.raises(CampaignHeld, match="OTHER_ACCOUNT"):
         check_binding(BEGUN, "b", "https://x")
 
 
-def test_the_reason_of_a_pause_is_told():
-    """Who paused it has said why."""
+def test_the_reason_of_a_pause_is_shown():
+    """The error for a paused campaign contains the reason for the pause."""
     facts = attrs.evolve(FRESH, state="paused", reason="two late fences")
 
     with pytest.raises(CampaignHeld, match="two late fences"):
@@ -97,6 +97,6 @@ def test_the_reason_of_a_pause_is_told():
     ("most", "price", "expected"),
     [(None, 1.0, True), (300, 1.0, True), (299, 1.0, False), (300, 1.5, False)],
 )
-def test_a_budget_counts_what_is_in_flight(most, price, expected):
-    """All that may be accepted is reckoned at the dearest price."""
+def test_a_budget_counts_messages_in_flight(most, price, expected):
+    """Messages sent and in flight count at the highest price."""
     assert expected == check_budget(most, 100, 100, 100, price)

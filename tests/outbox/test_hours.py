@@ -1,4 +1,4 @@
-"""Daily hours and deadlines, over midnight and over summer time."""
+"""Daily hours and deadlines, across midnight and changes of daylight saving time."""
 
 import datetime as dt
 
@@ -20,14 +20,14 @@ def at(text):
         ("2026-11-28T07:59+01:00", 60),
         ("2026-11-28T21:00+01:00", 11 * 3600),
         ("2026-11-28T23:30+00:00", 7.5 * 3600),
-        # Clocks go forward at 02:00 on this night, which is an hour shorter.
+        # The clocks go forward at 02:00 in this night, which makes it an hour shorter.
         ("2026-03-28T21:00+01:00", 10 * 3600),
-        # And back on this one.
+        # And back in this one.
         ("2026-10-24T21:00+02:00", 12 * 3600),
     ],
 )
-def test_outside_the_hours_it_waits_until_they_begin(now, expected):
-    """The wait is that of a clock on the wall of the zone."""
+def test_the_wait_until_the_hours_begin(now, expected):
+    """Outside the hours, the wait lasts until they begin on a clock in the zone."""
     hours = read_hours(("08:00", "21:00", "Europe/Rome"))
 
     assert expected == hours.wait(at(now))
@@ -36,15 +36,15 @@ def test_outside_the_hours_it_waits_until_they_begin(now, expected):
 @pytest.mark.parametrize(
     ("now", "expected"), [("23:00", 0), ("05:59", 0), ("06:00", 16 * 3600), ("21:00", 3600)]
 )
-def test_hours_may_go_over_midnight(now, expected):
-    """Where they close before they open, the night is open."""
+def test_hours_across_midnight(now, expected):
+    """Hours that end before they begin include the night."""
     hours = read_hours(("22:00", "06:00", "UTC"))
 
     assert expected == hours.wait(at(f"2026-11-28T{now}+00:00"))
 
 
-def test_no_hours_are_always():
-    """None stays None."""
+def test_no_hours():
+    """Without hours, None is returned."""
     assert read_hours(None) is None
 
 
@@ -58,20 +58,20 @@ def test_no_hours_are_always():
         (("08:00", "21:00", "../x"), "'../x'"),
     ],
 )
-def test_hours_that_are_none_are_refused_by_name(given, said):
+def test_invalid_hours_are_refused(given, said):
     """The error quotes what was given."""
     with pytest.raises(ConfigurationError, match=said):
         read_hours(given)
 
 
 def test_a_deadline_has_a_zone():
-    """A naive datetime would mean another instant on another machine."""
+    """A naive datetime is refused, as it depends on the machine."""
     with pytest.raises(ConfigurationError, match="time zone"):
         check_deadline(dt.datetime(2026, 11, 28))  # noqa: DTZ001  # what is refused
 
 
-def test_a_deadline_is_given_back():
-    """An aware datetime is one, and None is none."""
+def test_a_valid_deadline():
+    """An aware datetime or None is returned unchanged."""
     deadline = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 
     assert (deadline, None) == (check_deadline(deadline), check_deadline(None))

@@ -1,4 +1,4 @@
-"""The life of a message in the database: added, claimed, fenced, settled, inherited, resolved."""
+"""A message in the database: added, claimed, fenced, settled, taken over, resolved."""
 
 import attrs
 import pytest
@@ -14,12 +14,12 @@ from tests.support.outbox import NOW, Steps, make_rows
 
 @pytest.fixture
 def steps(engine):
-    """Give one worker of one campaign."""
+    """Return one worker of one campaign."""
     return Steps(engine)
 
 
 async def sending(steps, count=3, lease=30.0):
-    """Bring some messages as far as the fence."""
+    """Bring some messages past the fence."""
     await steps.open()
     await steps.add(make_rows(count))
     await steps.register(lease)
@@ -29,7 +29,7 @@ async def sending(steps, count=3, lease=30.0):
 
 
 async def test_equal_texts_share_batches(steps):
-    """Up to 100 numbers leave together."""
+    """Equal texts are batched, up to 100 numbers."""
     await steps.open()
     await steps.add(make_rows(150))
 
@@ -41,7 +41,7 @@ async def test_equal_texts_share_batches(steps):
 
 
 async def test_several_requests_are_claimed_at_once(steps):
-    """As many as were asked for, each of one text, from the first batch on."""
+    """As many requests are claimed as asked for, each with one text, in order of batches."""
     await steps.open()
     await steps.add([*make_rows(150), *make_rows(2, first=150, text="yo")])
 
@@ -53,8 +53,8 @@ async def test_several_requests_are_claimed_at_once(steps):
     ]
 
 
-async def test_small_batches_of_a_text_leave_together_though_others_stand_between(steps):
-    """Each number stays beside its message."""
+async def test_small_batches_of_a_text_are_claimed_together(steps):
+    """Batches of one text are joined across others, and numbers stay with their messages."""
     await steps.open()
     for first, text in enumerate(["hi", "yo", "hi", "ya", "yo"]):
         await steps.add(make_rows(2, first=2 * first, text=text))
@@ -68,8 +68,8 @@ async def test_small_batches_of_a_text_leave_together_though_others_stand_betwee
     assert ["queued"] * 2 == [state for state in await steps.states() if state != "claimed"]
 
 
-async def test_a_batch_is_filled_up_by_later_rows(steps):
-    """Chunks of one `add` do not leave gaps."""
+async def test_a_batch_is_filled_by_later_rows(steps):
+    """Later chunks of one `add` fill a batch that is not full."""
     await steps.open()
     batches = OpenBatches()
     await steps.add(make_rows(60), batches)
@@ -78,8 +78,8 @@ async def test_a_batch_is_filled_up_by_later_rows(steps):
     assert 100 == len((await steps.claim()).phones)
 
 
-async def test_a_claimed_batch_is_not_filled_up(steps):
-    """What a worker has read does not change under its hands."""
+async def test_a_claimed_batch_is_not_filled(steps):
+    """A batch that was claimed is not changed any more."""
     await steps.open()
     batches = OpenBatches()
     await steps.add(make_rows(60), batches)
@@ -91,8 +91,8 @@ async def test_a_claimed_batch_is_not_filled_up(steps):
     assert (60, 60) == ((await steps.counts()).sent, (await steps.counts()).queued)
 
 
-async def test_the_fate_of_each_is_kept(steps):
-    """A settled message has its fate, its id, and the evidence of its request."""
+async def test_each_fate_is_stored(steps):
+    """A settled message has its fate, its id, and the data of its request."""
     claim = await sending(steps, 1)
 
     await steps.settle(claim, credits_left=999)
@@ -108,7 +108,7 @@ async def test_the_fate_of_each_is_kept(steps):
 
 
 async def test_without_a_claim_nothing_passes_the_fence(steps):
-    """A token that is not that of the claim opens nothing."""
+    """The fence is closed for a token that does not own the claim."""
     await steps.open()
     await steps.add(make_rows(3))
     claim = await steps.claim()
@@ -121,15 +121,15 @@ async def test_without_a_claim_nothing_passes_the_fence(steps):
     assert Pass.GO is await other.fence(theirs)
 
 
-async def test_the_fence_opens_once(steps):
-    """The same claim does not pass twice."""
+async def test_a_claim_passes_the_fence_once(steps):
+    """The same claim does not pass the fence again."""
     claim = await sending(steps)
 
     assert Pass.TAKEN is await steps.fence(claim)
 
 
 async def test_a_fence_is_for_all_batches_or_none(steps):
-    """Where one of several was taken, the others stay claimed."""
+    """If one of several batches was taken, the others stay claimed."""
     await steps.open()
     await steps.add(make_rows(1))
     await steps.add(make_rows(1, first=1))
@@ -143,7 +143,7 @@ async def test_a_fence_is_for_all_batches_or_none(steps):
 
 @pytest.mark.parametrize("state", ["paused", "cancelled"])
 async def test_a_held_campaign_passes_no_fence(steps, state):
-    """A pause from any process holds at once."""
+    """A pause takes effect at the next fence, whoever requested it."""
     await steps.open()
     await steps.add(make_rows(1))
     claim = await steps.claim()
@@ -153,8 +153,8 @@ async def test_a_held_campaign_passes_no_fence(steps, state):
     assert (0, 1) == ((await steps.counts()).requests, (await steps.counts()).claimed)
 
 
-async def test_the_budget_is_the_campaign_s(steps):
-    """What was sent and what is in flight count, at the dearest price seen."""
+async def test_the_budget_of_a_campaign(steps):
+    """Messages sent and in flight count at the highest price so far."""
     await steps.open()
     await steps.add(make_rows(300))
     first, second, third = [await steps.claim() for _ in range(3)]
@@ -166,12 +166,12 @@ async def test_the_budget_is_the_campaign_s(steps):
     await steps.settle(second, credits_left=800)
     assert 2.0 == (await steps.counts()).price
     assert Pass.TOO_DEAR is await steps.fence(third, budget=599)
-    assert 2 == (await steps.counts()).requests  # what was refused did not leave
+    assert 2 == (await steps.counts()).requests  # a refused claim is not counted as a request
     assert Pass.GO is await steps.fence(third, budget=600)
 
 
-async def test_what_was_turned_away_may_be_tried_again(steps):
-    """The worker keeps its claim, and passes the fence anew; the request does not count."""
+async def test_a_rate_limited_claim_can_be_sent_again(steps):
+    """A rate-limited claim is kept, passes the fence again, and counts no request."""
     claim = await sending(steps)
 
     await steps.turn_away(claim)
@@ -181,8 +181,8 @@ async def test_what_was_turned_away_may_be_tried_again(steps):
     assert Pass.GO is await steps.fence(claim)
 
 
-async def test_what_is_dropped_is_queued_again(steps):
-    """It may be claimed at once: its request has not left, and nothing is waited out."""
+async def test_a_dropped_claim_is_queued_again(steps):
+    """A dropped claim can be claimed again without a delay."""
     claim = await sending(steps)
 
     await steps.drop(claim)
@@ -191,8 +191,8 @@ async def test_what_is_dropped_is_queued_again(steps):
     assert claim.messages == (await steps.claim()).messages
 
 
-async def test_a_fence_whose_answer_was_lost_is_given_back(steps):
-    """Whether it was committed or not, what was not posted is queued again."""
+async def test_a_fence_without_an_answer_is_dropped(steps):
+    """A claim is queued again whether or not its fence was committed."""
     await steps.open()
     await steps.add(make_rows(2))
     claim = await steps.claim()
@@ -203,7 +203,7 @@ async def test_a_fence_whose_answer_was_lost_is_given_back(steps):
     assert 0 == (await steps.counts()).requests
 
 
-async def test_a_part_of_a_claim_may_leave_alone(steps):
+async def test_a_claim_can_be_split(steps):
     """Both parts stay claimed, each with its own size."""
     await steps.open()
     await steps.add(make_rows(5))
@@ -218,8 +218,8 @@ async def test_a_part_of_a_claim_may_leave_alone(steps):
     assert (3, 2) == (counts.claimed, counts.sending)
 
 
-async def test_what_is_not_claimed_is_not_parted(steps):
-    """Another token has no part in it."""
+async def test_only_the_owner_can_split_a_claim(steps):
+    """With another token a claim cannot be split."""
     await steps.open()
     await steps.add(make_rows(5))
     claim = await steps.claim()
@@ -228,8 +228,8 @@ async def test_what_is_not_claimed_is_not_parted(steps):
     assert ["claimed"] * 5 == await steps.states()
 
 
-async def test_refused_for_credit_goes_back_alone(steps):
-    """Of one request, some are sent, and the rest waits for a top-up."""
+async def test_messages_refused_for_credits_are_queued_again(steps):
+    """Of one request, accepted messages are sent and the others queued for a top-up."""
     claim = await sending(steps)
     back = claim.messages[2]
 
@@ -240,8 +240,8 @@ async def test_refused_for_credit_goes_back_alone(steps):
     assert (back,) == tuple((await steps.claim()).messages)
 
 
-async def test_the_dead_are_inherited_from(steps):
-    """What a dead worker had claimed is queued again; what it was sending is unknown."""
+async def test_reaping_a_dead_worker(steps):
+    """Claims of a dead worker are queued again, and what it was sending is unknown."""
     await steps.open()
     await steps.add(make_rows(101))
     await steps.register(lease=-1.0)
@@ -256,8 +256,8 @@ async def test_the_dead_are_inherited_from(steps):
     assert 0 == await steps.reap()
 
 
-async def test_a_process_that_is_gone_is_not_waited_for(steps):
-    """Its lease has not run out, and still it is inherited from."""
+async def test_a_process_that_is_gone_is_reaped_at_once(steps):
+    """A worker whose process is gone is reaped before its lease expires."""
     await steps.open()
     await steps.add(make_rows(1))
     await steps.register(process="p1")
@@ -269,8 +269,8 @@ async def test_a_process_that_is_gone_is_not_waited_for(steps):
     assert ["queued"] == await steps.states()
 
 
-async def test_the_living_keep_what_is_theirs(steps):
-    """A sign of life moves the end of a lease."""
+async def test_a_heartbeat_extends_the_lease(steps):
+    """After a heartbeat, a worker keeps its claims."""
     await sending(steps, lease=-1.0)
     await steps.engine.run(_claim.beat(steps.id, steps.token, 30.0, NOW))
 
@@ -278,16 +278,16 @@ async def test_the_living_keep_what_is_theirs(steps):
     assert ["sending"] * 3 == await steps.states()
 
 
-async def test_a_worker_that_was_declared_dead_hears_of_it(steps):
-    """Its next sign of life finds its token gone."""
+async def test_a_worker_that_was_declared_dead_notices(steps):
+    """Its next heartbeat finds that its token is gone."""
     await sending(steps, lease=-1.0)
     await steps.reap()
 
     assert None is await steps.engine.run(_claim.beat(steps.id, steps.token, 30.0, NOW))
 
 
-async def test_the_dead_pass_no_fence(steps):
-    """What was inherited is claimed under another token."""
+async def test_a_dead_worker_passes_no_fence(steps):
+    """Messages of a reaped worker are claimed under another token."""
     await steps.open()
     await steps.add(make_rows(1))
     await steps.register(lease=-1.0)
@@ -300,8 +300,8 @@ async def test_the_dead_pass_no_fence(steps):
     assert Pass.TAKEN is await steps.fence(claim)
 
 
-async def test_the_dead_claim_nothing(steps):
-    """What they claimed would be inherited by nobody: they take a new token first."""
+async def test_a_dead_worker_claims_nothing(steps):
+    """A reaped worker must take a new token before it can claim."""
     await steps.open()
     await steps.add(make_rows(1))
     await steps.register(lease=-1.0)
@@ -316,8 +316,8 @@ async def test_the_dead_claim_nothing(steps):
 @pytest.mark.parametrize(
     ("status", "expected"), [(Status.SENT, "sent"), (Status.REJECTED, "rejected")]
 )
-async def test_a_late_answer_tells_what_was_unknown(steps, status, expected):
-    """A worker that was only slow still knows the truth."""
+async def test_a_late_answer_settles_unknown_messages(steps, status, expected):
+    """A late answer of a reaped worker replaces unknown by the fate."""
     claim = await sending(steps, lease=-1.0)
     await steps.reap()
 
@@ -328,7 +328,7 @@ async def test_a_late_answer_tells_what_was_unknown(steps, status, expected):
 
 
 async def test_a_late_unknown_changes_nothing(steps):
-    """It was unknown before."""
+    """A late unknown leaves the messages unknown."""
     claim = await sending(steps, lease=-1.0)
     await steps.reap()
 
@@ -337,8 +337,8 @@ async def test_a_late_unknown_changes_nothing(steps):
     assert ["unknown"] * 3 == await steps.states()
 
 
-async def test_turned_away_told_late_is_queued_again(steps):
-    """It is proven that nothing was sent."""
+async def test_a_late_rate_limit_is_queued_again(steps):
+    """A late rate limit proves that nothing was sent."""
     claim = await sending(steps, lease=-1.0)
     await steps.reap()
 
@@ -348,8 +348,8 @@ async def test_turned_away_told_late_is_queued_again(steps):
     assert (3, 0) == ((await steps.counts()).queued, (await steps.counts()).unknown)
 
 
-async def test_a_late_answer_does_not_overrule_a_person(steps):
-    """The decision stands, and the contradiction is told."""
+async def test_a_late_answer_does_not_override_a_decision(steps):
+    """The decision is kept, and the contradiction is counted."""
     claim = await sending(steps, lease=-1.0)
     await steps.reap()
     await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW))
@@ -358,8 +358,8 @@ async def test_a_late_answer_does_not_overrule_a_person(steps):
     assert ["queued", "sent", "sent"] == await steps.states()
 
 
-async def test_marked_as_sent(steps):
-    """A person has found out; what is not unknown is named."""
+async def test_mark_sent(steps):
+    """`mark_sent` changes unknown messages, and returns refs of others."""
     claim = await sending(steps)
     await steps.settle(claim, Status.UNKNOWN)
 
@@ -370,8 +370,8 @@ async def test_marked_as_sent(steps):
     assert (1, 2) == ((await steps.counts()).sent, (await steps.counts()).unknown)
 
 
-async def test_sent_again_when_nothing_can_be_under_way(steps):
-    """An unknown one waits out its first request; a rejected one does not."""
+async def test_send_again_waits_for_the_first_request(steps):
+    """An unknown message is sent again after its first request cannot be in flight."""
     claim = await sending(steps)
     await steps.settle(claim, Status.UNKNOWN)
 
@@ -382,8 +382,8 @@ async def test_sent_again_when_nothing_can_be_under_way(steps):
     assert None is not await steps.claim(wall=NOW + 60)
 
 
-async def test_rejected_is_sent_again_at_once(steps):
-    """The gateway has answered, so nothing is under way."""
+async def test_a_rejected_message_is_sent_again_at_once(steps):
+    """A rejected message needs no wait, since the gateway has answered."""
     claim = await sending(steps)
     await steps.settle(claim, Status.REJECTED, "NO_ROUTE")
 
@@ -393,16 +393,16 @@ async def test_rejected_is_sent_again_at_once(steps):
     assert (claim.messages[1],) == tuple((await steps.claim()).messages)
 
 
-async def test_sent_is_never_sent_again(steps):
-    """Nothing is done about what was sent."""
+async def test_a_sent_message_is_never_sent_again(steps):
+    """`send_again` of a sent message does nothing."""
     claim = await sending(steps)
     await steps.settle(claim)
 
     assert ["row-0"] == await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW))
 
 
-async def test_withdrawn_is_what_waits(steps):
-    """It is taken out of its batch, and those beside it are sent."""
+async def test_withdraw(steps):
+    """A withdrawn message is removed from its batch, and the others are sent."""
     await steps.open()
     await steps.add(make_rows(3))
     await steps.register()
@@ -415,8 +415,8 @@ async def test_withdrawn_is_what_waits(steps):
     assert 2 == len((await steps.claim()).messages)
 
 
-async def test_withdrawn_to_the_last(steps):
-    """A batch of nobody is not claimed."""
+async def test_withdrawing_a_whole_batch(steps):
+    """An empty batch is not claimed."""
     await steps.open()
     await steps.add(make_rows(2))
     await steps.register()
@@ -426,15 +426,15 @@ async def test_withdrawn_to_the_last(steps):
     assert None is await steps.claim()
 
 
-async def test_what_has_begun_is_not_withdrawn(steps):
-    """A worker has it."""
+async def test_a_claimed_message_is_not_withdrawn(steps):
+    """A message that a worker has claimed cannot be withdrawn."""
     await sending(steps)
 
     assert ["row-0"] == await steps.engine.run(_resolve.withdraw(steps.id, ["row-0"], NOW))
 
 
-async def test_cancelled_are_those_that_wait(steps):
-    """What is under way ends as it ends."""
+async def test_cancel_affects_queued_messages_only(steps):
+    """Messages in flight end with their own fate."""
     await sending(steps)
     await steps.add(make_rows(2, first=10, text="later"))
     await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
@@ -444,8 +444,8 @@ async def test_cancelled_are_those_that_wait(steps):
     assert 2 == (await steps.counts()).not_sent
 
 
-async def test_turned_away_after_a_cancellation_is_cancelled(steps):
-    """It does not wait for a run that will not come."""
+async def test_a_claim_dropped_after_a_cancellation_is_cancelled(steps):
+    """A dropped claim of a cancelled campaign is not queued again."""
     claim = await sending(steps)
     await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
 
@@ -454,8 +454,8 @@ async def test_turned_away_after_a_cancellation_is_cancelled(steps):
     assert {("not_sent", "CANCELLED")} == {(line.status, line.code) for line in await steps.lines()}
 
 
-async def test_purged_are_the_settled_but_not_the_unknown(steps):
-    """Numbers and texts go, counts stay, and an unknown keeps both."""
+async def test_purge_keeps_unknown_messages(steps):
+    """Numbers and texts of settled messages are removed, those of unknown ones kept."""
     claim = await sending(steps)
     await steps.settle(claim)
     await steps.add(make_rows(1, first=5, text="other"))
@@ -468,8 +468,8 @@ async def test_purged_are_the_settled_but_not_the_unknown(steps):
     assert 3 == (await steps.counts()).sent
 
 
-async def test_a_worker_that_ends_in_order_counts_no_crash(steps):
-    """What it did not begin goes back."""
+async def test_an_orderly_end_is_not_a_crash(steps):
+    """The claims of a worker that ends are queued again."""
     await steps.open()
     await steps.add(make_rows(1))
     await steps.register()
@@ -480,16 +480,16 @@ async def test_a_worker_that_ends_in_order_counts_no_crash(steps):
     assert ["queued"] == await steps.states()
 
 
-async def test_a_campaign_has_one_name(make_engine):
-    """The same name is the same campaign, whoever opens it."""
+async def test_a_campaign_is_identified_by_its_name(make_engine):
+    """Equal names are the same campaign in every process."""
     one, two = await Steps(make_engine()).open(), await Steps(make_engine()).open()
     other = await Steps(make_engine(), name="others").open()
 
     assert one.id == two.id != other.id
 
 
-async def test_the_guards_know_crashes_and_binding(steps):
-    """Two crashes with unknowns are counted, and `resume` forgets them."""
+async def test_crashes_and_binding_of_a_campaign(steps):
+    """Crashes with unknown messages are counted, and `resume` resets the count."""
     await steps.open()
     for turn in range(2):
         await steps.add(make_rows(1, first=turn))
@@ -509,16 +509,16 @@ async def test_the_guards_know_crashes_and_binding(steps):
     assert 0 == (await steps.engine.run(_campaigns.facts(steps.id, "here"))).crashes
 
 
-async def test_a_cancelled_campaign_is_not_resumed(steps):
-    """It ended for good."""
+async def test_a_cancelled_campaign_cannot_be_resumed(steps):
+    """`resume` of a cancelled campaign returns False."""
     await steps.open()
     await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
 
     assert not await steps.engine.run(_campaigns.resume(steps.id))
 
 
-async def test_a_settlement_that_is_told_twice_counts_once(steps):
-    """Where the answer of the first commit was lost, the second changes nothing."""
+async def test_a_repeated_settlement_counts_once(steps):
+    """A settlement whose first answer was lost changes nothing when repeated."""
     claim = await sending(steps)
     back = {claim.messages[0]}
     await steps.settle(claim, back=back)
@@ -527,8 +527,8 @@ async def test_a_settlement_that_is_told_twice_counts_once(steps):
     assert (2, 1) == ((await steps.counts()).sent, (await steps.counts()).queued)
 
 
-async def test_what_a_worker_gave_up_is_not_forgotten(steps):
-    """A request whose fate nobody knows when its worker ends becomes unknown."""
+async def test_messages_in_flight_at_the_end_of_a_worker_are_unknown(steps):
+    """A request without a fate becomes unknown when its worker ends."""
     await sending(steps)
 
     await steps.engine.run(_claim.end_worker(steps.id, steps.token))

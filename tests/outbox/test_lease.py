@@ -1,4 +1,4 @@
-"""Which processes are gone, and which clock the leases run on."""
+"""Which processes are gone, and which clock leases use."""
 
 import subprocess
 import sys
@@ -18,18 +18,18 @@ def child():
 
 
 def name_of(pid):
-    """Name a process as it names itself."""
+    """Return the name of a process, as the process itself would."""
     home = _lease.this_process().rsplit(" ", 2)[0]
     return f"{home} {pid} {_lease._started_at(pid)}"
 
 
-def test_this_process_is_there():
-    """It is not gone while it asks."""
+def test_this_process_is_not_gone():
+    """The current process is not gone."""
     assert not _lease.is_gone(_lease.this_process())
 
 
 def test_a_process_that_was_killed_is_gone(child):
-    """As soon as it is dead, and also when it was not waited for."""
+    """A killed process is gone as soon as it is dead, even before it was waited for."""
     name = name_of(child.pid)
     before = _lease.is_gone(name)
 
@@ -41,23 +41,23 @@ def test_a_process_that_was_killed_is_gone(child):
     assert (False, True) == (before, _lease.is_gone(name))
 
 
-def test_a_number_that_was_given_to_another_process(child):
-    """The instant of its start tells two apart that have one number after the other."""
+def test_a_pid_that_was_reused(child):
+    """Processes with the same pid are distinguished by their start time."""
     home, pid, started_at = name_of(child.pid).rsplit(" ", 2)
 
     assert _lease.is_gone(f"{home} {pid} {int(started_at) - 1}")
 
 
-def test_of_another_machine_nothing_is_known():
-    """Only its lease tells; and so it is where the system has no names."""
+def test_a_process_on_another_machine():
+    """A process of another machine or without a name is never declared gone."""
     _, pid, started_at = _lease.this_process().rsplit(" ", 2)
 
     assert not _lease.is_gone(f"elsewhere {pid} {started_at}")
     assert not _lease.is_gone("")
 
 
-def test_where_the_system_tells_nothing(monkeypatch, tmp_path):
-    """Without the kernel's files there is no name, and the clock has a coarse one."""
+def test_without_the_files_of_the_kernel(monkeypatch, tmp_path):
+    """Without /proc a process has no name, and the clock has a coarse one."""
     monkeypatch.setattr(_lease, "_PROC", tmp_path)
     monkeypatch.setattr(_lease, "_BOOT_ID", tmp_path / "boot_id")
     _lease._boot_name.cache_clear()
@@ -68,8 +68,8 @@ def test_where_the_system_tells_nothing(monkeypatch, tmp_path):
         _lease._boot_name.cache_clear()
 
 
-def test_the_clock_goes_on():
-    """It is that of the machine, in seconds."""
+def test_the_clock_advances():
+    """The clock is that of the machine, in seconds."""
     before = _lease.boot_time()
 
     assert 0 <= _lease.boot_time() - before < 5

@@ -1,4 +1,4 @@
-"""What a message costs, told from balances that arrive in any order, and by workers that die."""
+"""The price of a message, from balances in any order and from workers that die."""
 
 import random
 
@@ -13,43 +13,43 @@ def hear(purse, balance, *, before=1000, left_at=2.0, in_flight=0):
     return purse.hear(Answer(balance, before, left_at, 100, in_flight))
 
 
-def test_the_first_balance_tells_no_price():
-    """What was spent before it is not known."""
+def test_the_first_balance_gives_no_price():
+    """Spending before the first balance is unknown, so it gives no price."""
     assert Purse(900, 1.0, 0, 0.0) == hear(NEW, 900, before=None, in_flight=100)
 
 
-def test_what_lost_its_answer_shares_the_next_fall():
-    """The next answer would look dear without it."""
+def test_a_lost_answer_shares_the_next_drop():
+    """The next drop of the balance also counts for messages without an answer."""
     purse = Purse(1000, 1.0, 0, 0.0).lose(100, 1.0)
 
     assert 2.0 == hear(purse, 600).price
     assert 4.0 == hear(Purse(1000, 1.0, 0, 0.0), 600).price
 
 
-def test_what_was_lost_counts_until_a_later_request_has_told_of_it():
-    """A request that left before it was given up may have been carried out before it."""
+def test_a_lost_answer_counts_until_a_later_request():
+    """Only an answer to a request that left later settles what was lost."""
     purse = Purse(1000, 1.0, 0, 0.0).lose(100, 3.0)
 
     assert [100, 0] == [hear(purse, 900, left_at=at).unheard for at in (2.0, 4.0)]
 
 
 def test_an_older_balance_changes_nothing():
-    """An answer that was overtaken names a higher one."""
+    """An answer that was overtaken has a higher balance, which is ignored."""
     purse = Purse(800, 1.0, 0, 0.0)
 
     assert purse == hear(purse, 900)
     assert purse == hear(purse, 800)
 
 
-def test_a_balance_that_was_topped_up():
-    """It is higher than when its request left; what the fall was is not known."""
+def test_a_top_up():
+    """A balance higher than when its request left gives no price."""
     assert Purse(5000, 2.0, 0, 0.0) == hear(Purse(800, 2.0, 0, 0.0), 5000, before=900)
 
 
 @pytest.mark.parametrize("price", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(40))
 def test_it_is_never_above_the_true_price(seed, price):
-    """However answers overtake each other, get lost, or die with their worker."""
+    """With answers reordered, lost, or dying with their worker, the price is never too high."""
     dice, balance, purse = random.Random(seed), 1_000_000, NEW
     heard, under_way = None, []
     for now in range(300):

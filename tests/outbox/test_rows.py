@@ -1,4 +1,4 @@
-"""Which rows are new, and what becomes of those that are not."""
+"""Which rows are new, and what happens to the others."""
 
 import pytest
 
@@ -31,24 +31,24 @@ def decide(*rows, refs=None, contents=None):
 
 @pytest.mark.parametrize("ref", ["a", None])
 @pytest.mark.parametrize("verdict", [None, BAD, OUT])
-def test_the_same_row_again_adds_nothing(ref, verdict):
-    """With and without a ref, good and bad, once is enough."""
+def test_a_repeated_row_adds_nothing(ref, verdict):
+    """A repeated row adds nothing, with or without a ref, good or bad."""
     new, added = decide(row(ref, verdict=verdict), row(ref, verdict=verdict))
 
     assert 1 == len(new)
     assert (1, 2) == (added.known, added.total)
 
 
-def test_a_second_ref_with_the_same_content_is_a_double():
-    """It names the row that it doubles, and is kept."""
+def test_a_second_ref_with_the_same_content_is_a_duplicate():
+    """The row is kept, and names the row that it duplicates."""
     new, added = decide(row("a"), row("b"))
 
     assert (1, 1) == (added.queued, added.duplicates)
     assert (1, "DUPLICATE") == (new[1].duplicate_of, new[1].verdict.code)
 
 
-def test_the_same_ref_with_another_content_is_a_conflict():
-    """It is kept under a ref of its own, which is shown as it was given."""
+def test_the_same_ref_with_other_content_is_a_conflict():
+    """The row is kept under another ref, which is shown as it was given."""
     new, added = decide(row("a"), row("a", text="other"))
 
     assert (1, 1) == (added.queued, added.conflicts)
@@ -56,22 +56,22 @@ def test_the_same_ref_with_another_content_is_a_conflict():
     assert "a" == shown_ref(new[1].ref) != new[1].ref
 
 
-def test_a_conflict_that_is_told_again_adds_nothing():
-    """The row of the conflict is known by now."""
+def test_a_repeated_conflict_adds_nothing():
+    """A conflict that was added before counts as known."""
     new, added = decide(row("a"), row("a", text="other"), row("a", text="other"))
 
     assert (2, 1) == (len(new), added.known)
 
 
-def test_a_conflict_does_not_stand_in_the_way_of_a_right_row():
-    """What was never sent doubles nobody."""
+def test_a_conflict_is_not_a_duplicate_of_a_later_row():
+    """A conflict, which is never sent, does not make a later row a duplicate."""
     _, added = decide(row("a"), row("a", text="other"), row("b", text="other"))
 
     assert (2, 1) == (added.queued, added.conflicts)
 
 
-def test_what_the_campaign_has_counts_as_seen():
-    """Rows of earlier calls are known by ref, and doubled by content."""
+def test_rows_of_earlier_calls_are_known():
+    """Rows of earlier calls are known by ref, and duplicated by content."""
     content = content_of("+12125550001", "hi")
     refs, contents = {"a": Existing(7, content)}, {content: 7}
 
@@ -80,35 +80,35 @@ def test_what_the_campaign_has_counts_as_seen():
     assert (1, 1, 7) == (added.known, added.duplicates, new[0].duplicate_of)
 
 
-def test_bad_and_skipped_rows_are_counted_apart():
-    """A bad row is a fault to be mended, an opt-out is none."""
+def test_bad_and_skipped_rows_are_counted_separately():
+    """A bad row is an error to be fixed, and an opt-out is not."""
     _, added = decide(row("a", "x", verdict=BAD), row("b", verdict=OUT))
 
     assert Added(bad=1, skipped=1) == added
 
 
-def test_an_opt_out_does_not_make_a_double_of_the_next():
-    """Only what is to be sent can be doubled."""
+def test_an_opt_out_does_not_make_the_next_row_a_duplicate():
+    """Only a row that will be sent can be duplicated."""
     _, added = decide(row("a", verdict=OUT), row("b"))
 
     assert Added(queued=1, skipped=1) == added
 
 
-def test_counts_add_up_and_say_what_occurred():
-    """Parts that are zero are left out."""
+def test_counts_as_one_line():
+    """Counts add up, and those that are zero are left out."""
     added = Added(queued=4000) + Added(queued=483, known=2, bad=1)
 
     assert "4,483 queued, 2 known, 1 bad" == str(added)
 
 
-def test_no_ref_is_shown_as_none():
-    """What had no ref has none afterwards."""
+def test_a_missing_ref_is_none():
+    """A row without a ref has the ref None."""
     assert shown_ref(None) is None
 
 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_rows_are_read_in_chunks(is_async):
-    """So that a list of any size takes the memory of one chunk."""
+    """Rows are read in chunks, so that memory does not grow with the list."""
     given = (Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(25_000))
 
     async def as_they_come():

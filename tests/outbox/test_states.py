@@ -1,4 +1,4 @@
-"""The table of states: what it allows, what it forbids, and the picture of it."""
+"""The table of states: what it allows, what it forbids, and its diagram."""
 
 import runpy
 from pathlib import Path
@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_only_a_claimed_message_can_be_sent():
-    """One move leads to sending, and it begins in one state."""
+    """One transition leads to sending, and it starts from claimed."""
     to_sending = {
         (move, before)
         for move, arrows in MOVES.items()
@@ -23,26 +23,26 @@ def test_only_a_claimed_message_can_be_sent():
     assert {(Move.SEND, State.CLAIMED)} == to_sending
 
 
-def test_unknown_is_queued_again_by_a_decision_or_a_late_answer_alone():
-    """Nothing that happens by itself sends an unknown message again."""
+def test_unknown_is_queued_again_by_a_decision_or_a_late_answer():
+    """No other transition leads from unknown to queued."""
     back = {move for move, arrows in MOVES.items() if arrows.get(State.UNKNOWN) is State.QUEUED}
 
     assert {Move.SEND_AGAIN, Move.LEARN_TURNED_AWAY} == back
 
 
-def test_what_was_sent_stays_so():
-    """No move begins in sent."""
+def test_sent_is_final():
+    """No transition starts from sent."""
     assert [] == [move for move, arrows in MOVES.items() if State.SENT in arrows]
 
 
-def test_a_move_that_the_table_lacks_is_an_error():
-    """What was sent cannot be claimed."""
+def test_a_transition_that_the_table_lacks_is_an_error():
+    """A sent message cannot be claimed."""
     with pytest.raises(KeyError):
         step(Move.CLAIM, State.SENT)
 
 
-def test_a_move_from_nowhere_has_no_state_before():
-    """An `UPDATE` cannot be made of a move that creates a message."""
+def test_a_transition_without_a_start():
+    """An `UPDATE` cannot be made of a transition that creates a message."""
     with pytest.raises(ValueError, match="begins with no state"):
         only(Move.ADD)
 
@@ -60,26 +60,26 @@ def test_a_move_from_nowhere_has_no_state_before():
         (Status.NOT_SENT, True, True, State.QUEUED),
     ],
 )
-def test_what_becomes_of_a_request(status, goes_back, is_late, expected):
-    """Each fate leads to one state, told in time or late."""
+def test_the_state_of_each_fate(status, goes_back, is_late, expected):
+    """Each fate leads to one state, in time or late."""
     assert expected is settled(status, goes_back=goes_back, is_late=is_late)
 
 
-def test_unknown_again_changes_nothing():
-    """A late answer that tells nothing is no move."""
+def test_a_late_unknown_is_no_transition():
+    """A late unknown is not in the table."""
     with pytest.raises(KeyError):
         settled(Status.UNKNOWN, goes_back=False, is_late=True)
 
 
 def test_every_state_is_drawn():
-    """The picture names every state and every move."""
+    """The diagram names every state and every transition."""
     picture = draw()
 
     assert [] == [word for word in (*State, *(move.value for move in Move)) if word not in picture]
 
 
-def test_the_picture_in_the_docs_is_the_table():
-    """The page in docs/ holds what is drawn today."""
+def test_the_diagram_in_the_docs_is_current():
+    """The page in docs/ contains the diagram that is drawn today."""
     page = (DOCS / "outbox-states.md").read_text()
 
     assert page == runpy.run_path(str(DOCS / "draw_states.py"))["drawn"](page)

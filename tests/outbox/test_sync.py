@@ -20,7 +20,7 @@ from tests.support.outbox_gateway import KEY, Ledger
 
 @pytest.fixture
 def ledger():
-    """Run a gateway in a thread of its own."""
+    """Run a gateway in its own thread."""
     ledger, loop, ready, over = Ledger(), asyncio.new_event_loop(), threading.Event(), None
 
     async def serve():
@@ -41,7 +41,7 @@ def ledger():
 
 @pytest.fixture
 def sms(ledger):
-    """Make a client of it."""
+    """Make a client for it."""
     limiter = LocalLimiter(Rate(10_000, per=1.0))
     with CustomerSMS(KEY, endpoint=ledger.endpoint, limiter=limiter) as client:
         yield client
@@ -59,7 +59,7 @@ def people(count):
 
 
 def test_a_campaign_from_its_list_to_its_export(outbox, sms, ledger, tmp_path):
-    """Each call is that of the asynchronous outbox."""
+    """Each call has the result of the asynchronous outbox."""
     campaign = outbox.campaign("tonight")
 
     assert Added(queued=600) == campaign.add(people(600))
@@ -78,14 +78,14 @@ def test_a_campaign_from_its_list_to_its_export(outbox, sms, ledger, tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [None, customersms_async.CustomerSMS("cspro_wrong")])
-def test_a_client_of_another_kind(outbox, wrong):
-    """The error names the one that is asked for, and the one that was given."""
+def test_a_client_of_the_wrong_kind(outbox, wrong):
+    """The error names the expected class and the given one."""
     with pytest.raises(TypeError, match=r"must be a customersms_async\.sync\.CustomerSMS, not "):
         outbox.campaign("tonight").send(wrong)
 
 
 def test_an_iterable_that_raises(outbox):
-    """What came before was added, and the error is the caller's own, raised in its thread."""
+    """Rows before the error were added; the error is raised in the caller's thread."""
     threads = set()
 
     def rows():
@@ -101,8 +101,8 @@ def test_an_iterable_that_raises(outbox):
     assert Added(known=10, queued=2) == campaign.add(people(12))
 
 
-def test_held_adopted_and_cancelled(outbox, sms):
-    """A person's decisions, from a program without a loop."""
+def test_pause_adopt_and_cancel(outbox, sms):
+    """A program without a loop can pause, resume, adopt and cancel."""
     campaign = outbox.campaign("tonight")
     campaign.add(people(2))
 
@@ -120,7 +120,7 @@ def test_held_adopted_and_cancelled(outbox, sms):
 
 
 def test_a_worker_sends_what_is_enqueued(outbox, sms, ledger, tmp_path):
-    """It works in the background until the outbox is closed."""
+    """The worker runs in the background until the outbox is closed."""
     outbox.start_worker(sms)
     connection = sqlite3.connect(tmp_path / "a.db")
     enqueue(connection, Message("+12125550001", "hi", "a"))
@@ -134,14 +134,14 @@ def test_a_worker_sends_what_is_enqueued(outbox, sms, ledger, tmp_path):
     assert 1 == ledger.sent.total()
 
 
-async def test_in_an_event_loop_it_is_refused(tmp_path):
-    """A coroutine awaits the asynchronous outbox instead."""
+async def test_it_is_refused_in_an_event_loop(tmp_path):
+    """Within an event loop the error says to use the asynchronous outbox."""
     with pytest.raises(RuntimeError, match="runs an event loop"):
         Outbox(tmp_path / "a.db").adopt()
 
 
-def test_it_shows_itself(tmp_path):
-    """As the asynchronous one does, and its schema too."""
+def test_repr_and_schema(tmp_path):
+    """Reprs and the schema are those of the asynchronous outbox."""
     outbox = Outbox(tmp_path / "a.db")
 
     assert "<sync Outbox on sqlite>" == repr(outbox)
@@ -149,7 +149,7 @@ def test_it_shows_itself(tmp_path):
     assert "CREATE TABLE sms_message" in outbox.schema()
 
 
-def test_an_unknown_name_of_the_module():
-    """Names are loaded when they are asked for; one that does not exist is an error as usual."""
+def test_an_unknown_attribute_of_the_module():
+    """A name that does not exist raises AttributeError despite lazy loading."""
     with pytest.raises(AttributeError, match="has no attribute 'Outbx'"):
         _ = customersms_async.sync.Outbx

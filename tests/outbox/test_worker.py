@@ -1,4 +1,4 @@
-"""What was enqueued is sent by a worker, soon, once, and in its lane."""
+"""A worker sends what was enqueued, once, soon, and in the right lane."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def client(ledger):
 
 
 def put(path, *messages, **options):
-    """Enqueue in a transaction of one's own."""
+    """Enqueue in its own transaction."""
     connection = sqlite3.connect(path)
     for message in messages:
         enqueue(connection, message, **options)
@@ -31,7 +31,7 @@ def put(path, *messages, **options):
 async def until(is_so):
     """Wait for something that a worker does."""
     async with asyncio.timeout(10):
-        while not await is_so():  # noqa: ASYNC110  # another process has no event of ours
+        while not await is_so():  # noqa: ASYNC110  # no event across processes
             await asyncio.sleep(0.01)
 
 
@@ -41,7 +41,7 @@ async def sent_all(outbox):
 
 
 async def test_what_is_enqueued_is_sent(tmp_path):
-    """Before the worker began, and while it lives; equal texts share a request."""
+    """Messages enqueued before and during the worker are sent; equal texts share a request."""
     path = tmp_path / "a.db"
     async with Ledger() as ledger, Outbox(path) as outbox, client(ledger) as sms:
         put(path, *(Message(f"+1212555000{n}", "hi", f"a-{n}") for n in range(5)))
@@ -57,8 +57,8 @@ async def test_what_is_enqueued_is_sent(tmp_path):
     assert 2 > took
 
 
-async def test_urgent_ones_go_alone(tmp_path):
-    """Each is a request of its own, in the lane of single messages."""
+async def test_urgent_messages_are_sent_singly(tmp_path):
+    """Each urgent message is a request in the lane of single messages."""
     path, kinds = tmp_path / "a.db", []
     async with Ledger() as ledger, Outbox(path) as outbox:
         limiter = LocalLimiter(Rate(10_000, per=1.0))
@@ -77,7 +77,7 @@ async def test_urgent_ones_go_alone(tmp_path):
     assert [("send", 1)] * 2 == kinds
 
 
-async def test_a_campaign_is_not_its_business(tmp_path):
+async def test_a_worker_ignores_campaigns(tmp_path):
     """A worker sends what was enqueued, and nothing else."""
     async with Ledger() as ledger, Outbox(tmp_path / "a.db") as outbox, client(ledger) as sms:
         await outbox.campaign("tonight").add([Message("+12125550001", "hi", "a")])
@@ -88,7 +88,7 @@ async def test_a_campaign_is_not_its_business(tmp_path):
 
 
 async def test_a_stop_rule_pauses_the_queue(tmp_path, caplog):
-    """It is logged as an ERROR, with the call that continues."""
+    """A stopped queue is logged as ERROR, with the call that continues it."""
 
     async def lose(point, number):
         raise ConnectionResetError
@@ -111,8 +111,8 @@ async def _is_paused(outbox):
     return (await outbox.queue.status()).state == "paused"
 
 
-async def test_a_held_queue_is_told_once_and_goes_on_later(tmp_path, caplog):
-    """The application lives on, and the worker sends as soon as it may."""
+async def test_a_held_queue_is_logged_once_and_resumes(tmp_path, caplog):
+    """The worker waits while the queue is held, and sends once it is resumed."""
     path = tmp_path / "a.db"
     async with Ledger() as ledger, Outbox(path) as outbox, client(ledger) as sms:
         await outbox.queue.pause()
@@ -128,13 +128,13 @@ async def test_a_held_queue_is_told_once_and_goes_on_later(tmp_path, caplog):
     assert 1 == len(said)
 
 
-async def test_on_postgresql_it_wakes_at_once(postgres_server):
-    """A notification comes with the commit."""
+async def test_a_notification_wakes_a_worker(postgres_server):
+    """On PostgreSQL a worker is woken by the notification of the commit."""
     url, prefix = postgres_server.url, "wake_"
     async with Ledger() as ledger, Outbox(url, prefix=prefix) as outbox, client(ledger) as sms:
         worker = outbox.worker(sms)
         async with worker:
-            await asyncio.sleep(0.3)  # it waits by now
+            await asyncio.sleep(0.3)  # it is waiting by now
             async with await psycopg.AsyncConnection.connect(url) as connection:
                 message = Message("+12125550001", "hi", "a")
                 await enqueue_async(connection, message, prefix=prefix)

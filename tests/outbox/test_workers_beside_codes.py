@@ -1,4 +1,4 @@
-"""Three workers of one campaign and a process that sends login codes: one limit, nobody starves."""
+"""Three workers of one campaign beside a process that sends login codes, under one limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.workers_beside_codes import FAST, watch
 
 CODES = sized(20, 250)
 
-#: Seconds for which a new store waits for what its members remember.
+#: Seconds that the roll call of a new store takes.
 ROLL_CALL = 3.0
 
 #: Slots that 99 of 100 codes wait at most, and the seconds more of a machine that runs the rest
@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture
 def make_limiter(kind, database, tmp_path):
-    """Make the limiters of all processes, in the database or beside it."""
+    """Make the limiters of all processes, in the database or in a file beside it."""
     url, prefix = database
     if kind == "sqlite":
         return lambda: FileLimiter(str(tmp_path / "limit"), FAST)
@@ -39,7 +39,7 @@ def make_limiter(kind, database, tmp_path):
 
 
 async def test_three_workers_beside_login_codes(make_engine, make_limiter, tmp_path):
-    """The limit holds, codes do not queue behind the campaign, a killed worker's part goes on."""
+    """The limit holds, codes are not delayed, and a killed worker's claims are taken over."""
     seen = await watch(make_engine, make_limiter, CODES, tmp_path)
 
     status = seen.status

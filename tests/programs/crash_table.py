@@ -24,13 +24,13 @@ ENGINES = ("sqlite", "postgresql")
 WORDS = {
     "test_killed_at_a_commit": "`kill -9`",
     "test_killed_at_a_grant": "`kill -9` after the limiter's grant of request",
-    "test_killed_while_the_gateway_has_it": "`kill -9` when the gateway had",
+    "test_killed_while_the_gateway_has_the_request": "`kill -9` when the gateway had",
     "test_killed_while_answers_are_lost": "every fourth answer lost, `kill -9`",
-    "test_stopped_across_its_lease": "stopped across its lease",
+    "test_stopped_beyond_its_lease": "stopped across its lease",
     "test_stopped_while_the_answer_comes": "stopped while the answer came",
     "test_three_processes_share_one_campaign": "one of three processes killed",
     "test_a_file_that_another_process_has_locked": "database locked for 10 s",
-    "test_a_server_that_is_away": "server away for 10 s:",
+    "test_a_server_that_is_unavailable": "server away for 10 s:",
 }
 
 
