@@ -1,4 +1,4 @@
-"""What the tests of the command line share."""
+"""Fixtures for the tests of the command line."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from customersms_async.cli import main
 
 @pytest.fixture
 def memory_of_the_limit(tmp_path_factory, monkeypatch):
-    """Commands in processes of their own remember what was sent, and not in the user's home."""
+    """Keep the limiter's file of subprocesses out of the user's home."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture
 def run(capsys):
-    """Run a command line in this process: its status, and the lines of both streams."""
+    """Run a command line in this process; return its status and the lines of both streams."""
 
     def run_main(*words):
         status = main([str(word) for word in words])

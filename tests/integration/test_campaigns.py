@@ -1,4 +1,4 @@
-"""Campaigns in processes of their own: interrupted, killed, and cut off from the gateway."""
+"""Campaigns in separate processes: interrupted, killed, and disconnected from the gateway."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.support.raw_server import accepted as accepted_answer
 from tests.support.sizes import sized
 
 PROGRAM = campaign_program.__file__
-#: At how many random instants each interruption is tried; how often a process is killed.
+#: At how many random times each interruption is tried; how often a process is killed.
 INSTANTS, KILLS = sized((5, 3), (50, 20))
-#: Seconds for which the gateway, or its name, is away.
+#: How long, in seconds, the gateway or its name is unavailable.
 AWAY = sized(1.5, 60.0)
 DICE = random.Random(20261128)  # chooses instants, keeps no secret
 
@@ -64,7 +64,7 @@ def accepted(sandbox: Sandbox) -> Counter[str]:
 
 
 async def at_random_instants(trial: Callable[[int, float], Awaitable[None]]) -> None:
-    """Make a trial for each instant, a few at once: most of the time they wait for answers."""
+    """Run a trial for each random time, five at once, since they mostly wait for answers."""
     few = asyncio.Semaphore(5)
 
     async def one(number: int, seconds: float) -> None:
@@ -77,7 +77,7 @@ async def at_random_instants(trial: Callable[[int, float], Awaitable[None]]) -> 
 
 
 def check_ledger(sandbox: Sandbox, written: Sequence[Sequence[str]]) -> None:
-    """Check that what a program wrote, number and fate, is what its gateway accepted."""
+    """Check that numbers and fates that a program wrote equal what its gateway accepted."""
     assert accepted(sandbox) == Counter(phone for phone, status in written if status == "sent")
     assert {"sent"} >= {status for _, status in written if status != "not_sent"}
     assert len(written) == len({phone for phone, _ in written}) <= COUNT
@@ -85,10 +85,10 @@ def check_ledger(sandbox: Sandbox, written: Sequence[Sequence[str]]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_what_an_interrupted_program_wrote_is_the_ledger(
+async def test_an_interrupted_program_wrote_every_number_sent(
     number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Ctrl-C, SIGTERM and SIGHUP at any instant: nobody was sent to who is not in the file."""
+    """After SIGINT, SIGTERM or SIGHUP at any time, the file has everyone who was sent to."""
 
     async def trial(instant: int, seconds: float) -> None:
         path = tmp_path / f"{instant}.txt"
@@ -104,7 +104,7 @@ async def test_what_an_interrupted_program_wrote_is_the_ledger(
 
 @contextlib.asynccontextmanager
 async def asyncio_scope(seconds: float) -> AsyncIterator[None]:
-    """Cancel what is in the block once."""
+    """Cancel the block once."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             yield
@@ -112,17 +112,17 @@ async def asyncio_scope(seconds: float) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def anyio_scope(seconds: float) -> AsyncIterator[None]:
-    """Cancel what is in the block at every await, as anyio does."""
+    """Cancel the block at every await, as anyio does."""
     with anyio.move_on_after(seconds):
         yield
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scope", [asyncio_scope, anyio_scope])
-async def test_what_a_cancelled_scope_leaves_is_the_ledger(
+async def test_a_cancelled_scope_has_every_number_sent(
     scope: Callable[[float], contextlib.AbstractAsyncContextManager[None]],
 ) -> None:
-    """What a cancelled caller wrote, and what is left once the client is closed, is the ledger."""
+    """Outcomes taken plus leftovers equal what the gateway accepted."""
 
     async def trial(instant: int, seconds: float) -> None:
         written: list[Outcome] = []
@@ -142,13 +142,13 @@ async def test_what_a_cancelled_scope_leaves_is_the_ledger(
 
 
 async def run_and_kill(sandbox: Sandbox, path: Path, limit: int, within: float) -> None:
-    """Kill the program at some instant, and check what its journal says by then."""
+    """Kill the program at a random time, and check its journal against the gateway."""
     before = sum(state == "claimed" for state in states(path).values())
     process = await begin("journal", sandbox.endpoint, path, limit)
     await asyncio.sleep(DICE.uniform(0.0, within))
     process.kill()
     await process.communicate()
-    await asyncio.sleep(0.5)  # what had arrived is carried out
+    await asyncio.sleep(0.5)  # the gateway processes what has arrived
     found = states(path)
     taken = accepted(sandbox)
     claimed = {phone for phone, state in found.items() if state == "claimed"}
@@ -156,13 +156,13 @@ async def run_and_kill(sandbox: Sandbox, path: Path, limit: int, within: float) 
     assert {1} >= set(taken.values()), "doubled"
     assert set(taken) <= {phone for phone, state in found.items() if state in ("sent", "claimed")}
     assert {phone for phone, state in found.items() if state == "sent"} <= set(taken), "lost"
-    # What is claimed and unsettled was being handed over: at most a batch each, of those in flight.
+    # Claims without a fate were being handed over: at most a batch for each request in flight.
     assert len(claimed) - before <= BATCH_SIZE * 16
 
 
 @pytest.mark.slow
-async def test_a_killed_program_leaves_open_what_was_in_flight(tmp_path: Path) -> None:
-    """Killed again and again, it doubles nobody, loses nobody, and does not claim ahead."""
+async def test_a_killed_program_leaves_claims_of_requests_in_flight(tmp_path: Path) -> None:
+    """Killed repeatedly, it sends to nobody twice, loses nobody, and does not claim ahead."""
     path = tmp_path / "campaign.db"
     async with gateway(latency="uniform(0.05, 0.3)", seed=1) as sandbox:
         for _ in range(KILLS):
@@ -177,7 +177,7 @@ async def test_a_killed_program_leaves_open_what_was_in_flight(tmp_path: Path) -
 
 @pytest.mark.slow
 async def test_killed_at_the_real_pace(tmp_path: Path) -> None:
-    """At a hundred requests a minute a kill leaves open no more than what was handed over."""
+    """At a hundred requests per minute, a kill leaves open only what was handed over."""
     path = tmp_path / "campaign.db"
     async with gateway(latency=0.4) as sandbox:
         for _ in range(sized(1, KILLS)):
@@ -190,12 +190,12 @@ async def test_killed_at_the_real_pace(tmp_path: Path) -> None:
                 for wanted in ("claimed", "sent")
             )
 
-            # One more may have been claimed, and was not handed over yet.
+            # One more batch may have been claimed without being handed over.
             unanswered = len(sandbox.requests) - arrived - settled // BATCH_SIZE
             assert claimed <= (unanswered + 1) * BATCH_SIZE
 
 
-# --- Cut off --------------------------------------------------------------------------------------
+# --- Disconnected --------------------------------------------------------------------------------
 
 
 def unpaced() -> LocalLimiter:
@@ -203,7 +203,7 @@ def unpaced() -> LocalLimiter:
 
 
 class Stoppable:
-    """A gateway that stops to listen as *in_flight* requests are under way, and answers those."""
+    """A gateway that stops listening with *in_flight* requests in progress, and answers those."""
 
     def __init__(self, in_flight: int, stops_after: int) -> None:
         self.server = RawServer(self._play)
@@ -229,7 +229,7 @@ class Stoppable:
 
 
 async def test_a_gateway_that_is_stopped_for_a_while() -> None:
-    """Its port refuses connections in the middle of a run: everybody is sent to once at the end."""
+    """A run continues after its gateway refused connections, and everybody is sent to once."""
     gone = Stoppable(in_flight=4, stops_after=COUNT // 2)
     async with gone.server, CustomerSMS(KEY, endpoint=gone.server.url, limiter=unpaced()) as sms:
         run = asyncio.create_task(sms.send_many(numbers(), "hi", batch_size=20, max_in_flight=4))
@@ -245,8 +245,8 @@ async def test_a_gateway_that_is_stopped_for_a_while() -> None:
     assert (COUNT, {1}) == (len(gone.accepted), set(gone.accepted.values()))
 
 
-async def test_a_gateway_that_stays_away() -> None:
-    """After `outage` seconds the run stops, and what was not read is left where it is."""
+async def test_a_gateway_that_stays_unavailable() -> None:
+    """After `outage` seconds the run stops, and the rest is not read."""
     outage = min(AWAY, 5)
     read = 0
 
@@ -262,7 +262,7 @@ async def test_a_gateway_that_stays_away() -> None:
             sms.send_many(source(), "hi", batch_size=20, stop=StopRules(outage=outage))
         )
         await asyncio.sleep(0.5)
-        began = asyncio.get_running_loop().time()  # to close the gateway takes a while
+        began = asyncio.get_running_loop().time()  # closing the gateway takes a while
     report = await run
     await sms.aclose()
 
@@ -272,7 +272,7 @@ async def test_a_gateway_that_stays_away() -> None:
 
 
 class ForgetfulResolver(AbstractResolver):
-    """Names that cannot be resolved for a while."""
+    """A resolver that fails for a while."""
 
     def __init__(self) -> None:
         self.is_away = False
@@ -289,8 +289,8 @@ class ForgetfulResolver(AbstractResolver):
         await self._names.close()
 
 
-async def test_a_name_that_is_not_resolved_for_a_while() -> None:
-    """A DNS that fails holds a run as a refused connection does."""
+async def test_a_name_that_cannot_be_resolved_for_a_while() -> None:
+    """A DNS failure pauses a run like a refused connection."""
     resolver = ForgetfulResolver()
     connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True)
     hosts = ["gateway.localhost"]

@@ -1,4 +1,4 @@
-"""The command `customersms`: what it says, and what its exit status says."""
+"""The command `customersms`: its output and its exit status."""
 # ruff: noqa: RUF001  # characters that force UCS-2 are what is tested
 
 import contextlib
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("memory_of_the_limit")
 
 @pytest.fixture
 def people(tmp_path):
-    """A messy list."""
+    """Write a messy list."""
     path = tmp_path / "people.csv"
     path.write_text(MESSY, "cp1252")
     return path
@@ -60,7 +60,7 @@ def people(tmp_path):
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"]])
 def test_help_lists_all_commands(run, words):
-    """Each with a line of its own."""
+    """Each command is listed with a description."""
     status, out, err = run(*words)
 
     assert (Exit.OK, []) == (status, err)
@@ -69,7 +69,7 @@ def test_help_lists_all_commands(run, words):
 
 
 def test_no_command(run):
-    """Then it says what there is."""
+    """Without a command, the help is shown."""
     status, out, _ = run()
 
     assert Exit.USAGE == status
@@ -78,7 +78,7 @@ def test_no_command(run):
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"sandbox"}))
 def test_each_command_has_help(run, name):
-    """It is found under its name, with the same words as in the list."""
+    """The help of each command has its name and the description from the list."""
     status, out, _ = run(name, "--help")
 
     assert 0 == status
@@ -87,7 +87,7 @@ def test_each_command_has_help(run, name):
 
 
 def test_the_sandbox_has_its_own_help(run, capsys):
-    """It is called by the name that was typed."""
+    """The usage line of the sandbox has the name of the command that was typed."""
     with pytest.raises(SystemExit) as caught:
         run("sandbox", "--help")
 
@@ -95,8 +95,8 @@ def test_the_sandbox_has_its_own_help(run, capsys):
     assert capsys.readouterr().out.startswith("usage: customersms sandbox ")
 
 
-def test_the_sandbox_is_known_to_the_command_line():
-    """It is among the commands that are completed, and takes its own options."""
+def test_the_sandbox_is_a_command():
+    """The sandbox is among the commands, and has its own options."""
     app = make_app()
 
     assert set(COMMANDS) <= set(app)
@@ -115,8 +115,8 @@ def test_the_sandbox_is_known_to_the_command_line():
         (["segments", "Hi", "--jsn"], "Unknown option: --jsn. Did you mean --json?"),
     ],
 )
-def test_a_command_line_that_makes_no_sense(run, words, said):
-    """It is refused with a hint, on standard error."""
+def test_an_invalid_command_line(run, words, said):
+    """The error is printed on stderr with a hint."""
     status, out, err = run(*words)
 
     assert (Exit.USAGE, []) == (status, out)
@@ -133,7 +133,7 @@ def test_python_dash_m(people):
 
 
 def test_a_stream_that_cannot_show_a_character():
-    """It is escaped, and the command goes on."""
+    """A character that the stream's encoding lacks is escaped."""
     command = [sys.executable, "-m", "customersms_async", "segments", "’"]
     done = subprocess.run(
         command,
@@ -146,8 +146,8 @@ def test_a_stream_that_cannot_show_a_character():
     assert "\\u2019 RIGHT SINGLE QUOTATION MARK: write '" in done.stdout
 
 
-def test_a_reader_that_has_gone():
-    """A pipe that is closed at its other end is no error to speak of."""
+def test_a_closed_pipe():
+    """A pipe that its reader has closed causes no traceback."""
     command = [sys.executable, "-m", "customersms_async", "segments", "Hi"]
     ours, theirs = os.pipe()
     os.close(ours)
@@ -157,8 +157,8 @@ def test_a_reader_that_has_gone():
     assert (Exit.ERROR, b"") == (done.returncode, done.stderr)
 
 
-def test_a_stream_that_is_no_terminal():
-    """Whoever calls the command from Python may put any stream in its place."""
+def test_a_stream_that_is_not_a_terminal():
+    """A caller in Python may replace stdout with any stream."""
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream):
         main(["segments", "Hi"])
@@ -168,7 +168,7 @@ def test_a_stream_that_is_no_terminal():
 
 @pytest.mark.parametrize("missing", ["cyclopts", "rich"])
 def test_without_the_extra(missing):
-    """The error names the extra, and help and the sandbox do without."""
+    """The error names the extra to install; help and the sandbox work without it."""
     program = (
         f"import sys; sys.modules['{missing}'] = None\n"
         "from customersms_async.cli import main\n"
@@ -186,7 +186,7 @@ def test_without_the_extra(missing):
 
 
 def cpu_of(*command):
-    """Give the least seconds of CPU of three runs."""
+    """Return the lowest CPU time of three runs, in seconds."""
 
     def once():
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -198,7 +198,7 @@ def cpu_of(*command):
 
 
 def test_help_is_cheap():
-    """It takes at most 0.2 s of CPU more than that of a program of argparse."""
+    """`--help` takes at most 0.2 s of CPU time more than a program with argparse."""
     plain = "import argparse; argparse.ArgumentParser().parse_args(['--help'])"
     ours = cpu_of(sys.executable, "-m", "customersms_async", "--help")
 
@@ -215,8 +215,8 @@ def test_help_is_cheap():
         (list(Exit), Exit.CHANGED),
     ],
 )
-def test_the_worst_is_told(exits, told):
-    """Where several hold, the exit status is the one that a person must see first."""
+def test_the_worst_exit_status(exits, told):
+    """The exit status is the most important of several."""
     assert told == worst(exits)
 
 
@@ -224,7 +224,7 @@ def test_the_worst_is_told(exits, told):
 
 
 def test_segments_of_a_text(run):
-    """Its size, its parts, what makes it long, and what it would be without."""
+    """The output has size, parts, what makes the text long, and the size without that."""
     status, out, err = run("segments", "It’s 5 o’clock\u2009" + "a" * 60)
 
     assert (0, []) == (status, err)
@@ -239,14 +239,14 @@ def test_segments_of_a_text(run):
 
 
 def test_an_empty_text(run):
-    """It has no segments, since it cannot be sent."""
+    """An empty text has no segments, since it cannot be sent."""
     said = "customersms: the text is empty, and an empty text cannot be sent"
 
     assert (Exit.USAGE, [], [said]) == run("segments", "")
 
 
 def test_segments_as_json(run):
-    """One line, with the same facts."""
+    """`--json` prints one line with the same facts."""
     status, (line,), _ = run("segments", "--json", "a–b")
 
     assert 0 == status
@@ -265,7 +265,7 @@ def test_segments_as_json(run):
 
 
 def test_check(run, people):
-    """It says what is in a list, what is wrong with it, and what the texts look like."""
+    """`check` shows what is in a list, what is wrong with it, and sample texts."""
     status, out, err = run("check", people, "--text", "Hi {name} – {day}")
 
     assert (Exit.PARTIAL, []) == (status, err)
@@ -298,8 +298,8 @@ def test_check(run, people):
     ] == out
 
 
-def test_check_of_a_list_without_a_good_row(run, tmp_path):
-    """Where there is nothing to send, no command to send it is offered."""
+def test_check_of_a_list_without_good_rows(run, tmp_path):
+    """If nothing can be sent, no command for sending is shown."""
     path = tmp_path / "bad.csv"
     path.write_text("phone,name\n2125551234,Anna\n")
     status, out, err = run("check", path, "--text", "Hi {name}")
@@ -310,7 +310,7 @@ def test_check_of_a_list_without_a_good_row(run, tmp_path):
 
 
 def test_check_of_a_good_list(run, tmp_path):
-    """Nothing is wrong, so nothing is said of it."""
+    """A list without problems is shown without any."""
     path = tmp_path / "good.csv"
     path.write_text(f"phone\tname\n{A}\tAnna\n")
     status, out, err = run("check", path, "--text", "Hi {name}")
@@ -321,7 +321,7 @@ def test_check_of_a_good_list(run, tmp_path):
 
 
 def test_numbers_without_a_country(run, tmp_path):
-    """The option that reads them is named below the reason."""
+    """The option for numbers of a country is shown below the reason."""
     path = tmp_path / "local.csv"
     path.write_text("phone\n(212) 555-1234\n")
     _, out, _ = run("check", path, "--text", "Hi")
@@ -330,8 +330,8 @@ def test_numbers_without_a_country(run, tmp_path):
     assert Exit.OK == run("check", path, "--text", "Hi", "--country", "US")[0]
 
 
-def test_the_command_that_check_shows(run, people, tmp_path, sms_sandbox):
-    """It can be typed as it is, with all options of the list."""
+def test_the_command_that_check_suggests(run, people, tmp_path, sms_sandbox):
+    """The suggested command works as printed, with all options of the list."""
     (tmp_path / "stop.csv").write_text(f"{A}\n")
     options = ("--text", "It's {day}", "--skip", tmp_path / "stop.csv", "--batch-size", "7")
     _, out, _ = run("check", people, *options)
@@ -343,7 +343,7 @@ def test_the_command_that_check_shows(run, people, tmp_path, sms_sandbox):
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_completion(tmp_path):
-    """One command installs it, and a new shell completes commands and options."""
+    """One command installs completion, and a new shell completes commands and options."""
     mine = {"HOME": str(tmp_path), "SHELL": shutil.which("bash")}
     done = in_a_process("--install-completion", **mine)
     ask = (
@@ -359,8 +359,8 @@ def test_completion(tmp_path):
     assert ("bulk", "") == (found.stdout.strip(), found.stderr)
 
 
-def test_check_of_a_list_of_nobody(run, tmp_path):
-    """There is no sample to be shown, and nothing to send."""
+def test_check_of_an_empty_list(run, tmp_path):
+    """An empty list has no samples and no command for sending."""
     path = tmp_path / "nobody.csv"
     path.write_text("phone\n")
     status, out, _ = run("check", path, "--text", "Hi")
@@ -371,7 +371,7 @@ def test_check_of_a_list_of_nobody(run, tmp_path):
 
 
 def test_check_of_a_workbook(run, tmp_path):
-    """It says that it is one."""
+    """A workbook is shown as one, with its sheet."""
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     for row in (["phone"], [A]):
@@ -383,7 +383,7 @@ def test_check_of_a_workbook(run, tmp_path):
 
 
 def test_long_texts_and_many_characters(run, tmp_path):
-    """A person reads a few lines of them."""
+    """Long texts and many characters are abbreviated."""
     path = tmp_path / "long.csv"
     path.write_text(f"phone\n{A}\n", "utf-8")
     text = "…" + "абвгдежзи\u200b" + "a" * 600 + "\nb"
@@ -394,15 +394,15 @@ def test_long_texts_and_many_characters(run, tmp_path):
     assert "  and 3 others" in out
 
 
-def test_what_would_be_saved(run, people):
-    """Segments with what is advised are shown where that saves some."""
+def test_savings_are_shown(run, people):
+    """The number of segments with replacements is shown if that saves some."""
     _, out, _ = run("check", people, "--text", "Hi {name} –" + "a" * 70)
 
     assert "  With these changes: 2 segments." in out
 
 
-def test_a_character_that_can_be_left_out(run, people):
-    """The advice says so."""
+def test_a_character_that_can_be_omitted(run, people):
+    """The advice says to leave the character out."""
     _, out, _ = run("check", people, "--text", "Hi\u200b я")
 
     assert "    ZERO WIDTH SPACE in 3, leave it out" in out
@@ -410,7 +410,7 @@ def test_a_character_that_can_be_left_out(run, people):
 
 
 def test_check_as_json(run, people):
-    """One line, with the token that `bulk` asks for."""
+    """`--json` prints one line, with the token for `bulk --confirm`."""
     status, (line,), _ = run("check", people, "--text", "Hi {name}", "--json")
     found = json.loads(line)
 
@@ -420,7 +420,7 @@ def test_check_as_json(run, people):
 
 
 def test_bad_rows_in_a_file(run, people, tmp_path):
-    """They stand there as they were, with row and reason behind them."""
+    """Bad rows are written unchanged, followed by row number and reason."""
     status, _, err = run("check", people, "--text", "Hi {name}", "--bad", tmp_path / "bad.csv")
     with (tmp_path / "bad.csv").open(encoding="utf-8-sig", newline="") as file:
         header, *rows = csv.reader(file, delimiter=";")
@@ -434,8 +434,8 @@ def test_bad_rows_in_a_file(run, people, tmp_path):
     assert {"people.csv", "bad.csv"} == {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_file_is_replaced_as_a_whole(run, people, tmp_path):
-    """Where it cannot be written, nothing is left of it."""
+def test_a_file_is_replaced_atomically(run, people, tmp_path):
+    """A failed write leaves no partial file."""
     (tmp_path / "bad.csv").mkdir()
     with pytest.raises(OSError, match=r"bad\.csv"):
         write_table(tmp_path / "bad.csv", [["phone"]], ",")
@@ -443,8 +443,8 @@ def test_a_file_is_replaced_as_a_whole(run, people, tmp_path):
     assert {"people.csv", "bad.csv"} == {path.name for path in tmp_path.iterdir()}
 
 
-def test_the_list_is_never_written_over(run, people):
-    """Its bad rows go into another file."""
+def test_the_list_is_never_overwritten(run, people):
+    """`--bad` with the path of the list itself is refused."""
     before = people.read_bytes()
     said = f"customersms: --bad would overwrite {people}; choose another name"
 
@@ -452,8 +452,8 @@ def test_the_list_is_never_written_over(run, people):
     assert before == people.read_bytes()
 
 
-def test_the_token_changes_with_what_is_selected(run, people, tmp_path):
-    """It is the same for the same list, text and options, and another for any other."""
+def test_the_token_depends_on_list_text_and_options(run, people, tmp_path):
+    """The token is the same for equal list, text and options, else different."""
     skip, text = tmp_path / "stop.csv", tmp_path / "text.txt"
     skip.write_text(f"{C}\n")
     text.write_text("Hi {name}")
@@ -476,8 +476,8 @@ def test_the_token_changes_with_what_is_selected(run, people, tmp_path):
     assert 7 == len({first, *others, token("--text", "Hi {name}")})
 
 
-def test_what_has_changed(people):
-    """A selection knows in what it differs from another."""
+def test_changes_between_selections(people):
+    """`changed_from` names the differences between two selections."""
     first = Selection.of(people, ListOptions(text="Hi"))
     second = Selection.of(people, ListOptions(text="Ho", country="US"))
 
@@ -505,16 +505,16 @@ def test_what_has_changed(people):
         (["--text", " "], "text is empty; it needs at least one character that is not white space"),
     ],
 )
-def test_a_list_that_cannot_be_used(run, people, options, said):
-    """The error names the option that mends it."""
+def test_an_unusable_list(run, people, options, said):
+    """The error names the option that helps."""
     assert (Exit.ERROR, [], [f"customersms: {said}"]) == run("check", people, *options)
 
 
 @pytest.mark.parametrize(
     "words", [["check", "{}", "--text", "Hi"], ["send", A, "--text", "Hi"]], ids=lambda it: it[0]
 )
-def test_a_country_that_is_none(run, people, words):
-    """What was typed and cannot be read makes no sense, wherever it is typed."""
+def test_an_unknown_country(run, people, words):
+    """An unknown country is a usage error in every command."""
     words = [word.format(people) for word in words]
     said = "--country must be a two-letter ISO 3166 code, like 'US', not 'UK'; did you mean 'GB'?"
 
@@ -522,14 +522,14 @@ def test_a_country_that_is_none(run, people, words):
 
 
 def test_a_folder(run, tmp_path):
-    """It is not a list, and the message is our own, not the system's."""
+    """The error for a folder is the package's own."""
     said = f"customersms: {tmp_path}: is a folder; name a file"
 
     assert (Exit.ERROR, [], [said]) == run("check", tmp_path, "--text", "Hi")
 
 
 def test_an_image(run, tmp_path):
-    """It is not a list, whatever its name."""
+    """An image is not a list, whatever its name."""
     (tmp_path / "people.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     status, _, err = run("check", tmp_path / "people.csv", "--text", "Hi")
 
@@ -538,7 +538,7 @@ def test_an_image(run, tmp_path):
 
 
 def test_opt_outs_without_a_country(run, people, tmp_path):
-    """The rows with the same reason stand in one line, and the option that reads them is named."""
+    """Rows with the same reason share a line, followed by the option that helps."""
     (tmp_path / "stop.csv").write_text("phone\n0171 1\n0171 2\n")
     status, _, err = run("check", people, "--text", "Hi", "--skip", tmp_path / "stop.csv")
 
@@ -549,15 +549,15 @@ def test_opt_outs_without_a_country(run, people, tmp_path):
 
 
 def test_plain_http_to_another_machine(run, sms_sandbox):
-    """No option of the command allows it, so none is named."""
+    """The error for plain HTTP names no option, since none allows it."""
     status, _, err = run("send", A, "--text", "Hi", "--endpoint", "http://example.com/api.php")
 
     assert Exit.ERROR == status
     assert err[0].endswith("where anyone on the path could read the key")
 
 
-def test_a_list_that_is_not_there(run, tmp_path):
-    """Python's own words say which file."""
+def test_a_missing_list(run, tmp_path):
+    """The error is Python's own and names the file."""
     status, _, err = run("check", tmp_path / "none.csv", "--text", "Hi")
 
     assert Exit.ERROR == status
@@ -565,8 +565,8 @@ def test_a_list_that_is_not_there(run, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
-def test_formulas_are_made_harmless(text):
-    """What we add to a table cannot become a formula; the rest stays as it is."""
+def test_formulas_are_escaped(text):
+    """A cell that the command adds cannot become a formula."""
     assert f"'{text}" == harmless(text)
     assert ["", "a=1"] == [harmless(""), harmless("a=1")]
 
@@ -575,7 +575,7 @@ def test_formulas_are_made_harmless(text):
 
 
 def test_send(run, sms_sandbox):
-    """One line a number says what became of it."""
+    """Each number is printed on a line with its fate."""
     status, out, err = run("send", "+1 212 555 1234", B, "--text", "Hi")
 
     assert (Exit.OK, []) == (status, err)
@@ -585,7 +585,7 @@ def test_send(run, sms_sandbox):
 
 
 def test_send_as_json(run, sms_sandbox):
-    """One line a number, for programs."""
+    """`--json` prints one object per number."""
     _, out, _ = run("send", A, REJECTED, "--text", "Hi", "--json")
     first, second = map(json.loads, out)
 
@@ -604,8 +604,8 @@ def test_send_as_json(run, sms_sandbox):
         (LOST, Exit.UNKNOWN, "unknown: ANSWER_LOST"),
     ],
 )
-def test_what_was_not_sent(run, sms_sandbox, number, status, said):
-    """The exit status tells the fate, and so does the line."""
+def test_numbers_that_were_not_sent(run, sms_sandbox, number, status, said):
+    """The exit status and the line show the fate."""
     found, out, _ = run("send", number, "--text", "Hi", "--timeout", "3")
 
     assert status == found
@@ -613,7 +613,7 @@ def test_what_was_not_sent(run, sms_sandbox, number, status, said):
 
 
 def test_a_refused_key(run, sms_sandbox, tmp_path, request):
-    """The key may stand in a file; where the gateway refuses it, the status says so."""
+    """The key can be read from a file; if the gateway refuses it, the exit status says so."""
     (tmp_path / "key").write_text("cspro_nobody\n")
     status, out, err = run("send", A, "--text", "Hi", "--key-file", tmp_path / "key")
 
@@ -625,7 +625,7 @@ def test_a_refused_key(run, sms_sandbox, tmp_path, request):
 
 
 def test_no_credits(run, sms_sandbox):
-    """That is a guard, as it is in `bulk`."""
+    """Without credits the exit status is that of a stopped run, as in `bulk`."""
     sms_sandbox.credits = 0
     status, _, _ = run("send", A, "--text", "Hi")
 
@@ -633,7 +633,7 @@ def test_no_credits(run, sms_sandbox):
 
 
 def test_a_bad_number_sends_nothing(run, sms_sandbox):
-    """All are read before the first is sent to."""
+    """Nothing is sent if one of the numbers is invalid."""
     status, out, err = run("send", A, "555", "--text", "Hi")
 
     assert (Exit.USAGE, []) == (status, out)
@@ -642,8 +642,8 @@ def test_a_bad_number_sends_nothing(run, sms_sandbox):
     assert 0 == len(sms_sandbox.requests)
 
 
-def test_samples(capsys, sms_sandbox):
-    """Each different text of a plan goes to one number, once."""
+def test_sample_texts(capsys, sms_sandbox):
+    """Each different text of a plan is sent to one number, once."""
     plan = plan_messages([Message(B, "Hi"), Message(C, "Hello"), Message(C, "я" * 71)])
     status = send_samples(Connection(), plan, "(212) 555-1234", "US")
 
@@ -653,14 +653,14 @@ def test_samples(capsys, sms_sandbox):
 
 
 def test_a_country(run, sms_sandbox):
-    """Numbers of a country are read where it is named."""
+    """With `--country`, national numbers are read."""
     run("send", "(212) 555-1234", "--text", "Hi", "--country", "us")
 
     assert [A] == [message.phone for message in sms_sandbox.messages]
 
 
 def test_the_limit_is_remembered(sms_sandbox, tmp_path):
-    """A file of the user's keeps what was sent, and nobody else may read it."""
+    """The limiter's state is kept in a file that only its owner can read."""
     done = in_a_process("send", A, "--text", "Hi", XDG_STATE_HOME=str(tmp_path))
     file = tmp_path / "customersms" / "limit.db"
 
@@ -668,8 +668,8 @@ def test_the_limit_is_remembered(sms_sandbox, tmp_path):
     assert (0o700, 0o600) == tuple(stat.S_IMODE(one.stat().st_mode) for one in (file.parent, file))
 
 
-def test_the_limit_is_kept_elsewhere(sms_sandbox, tmp_path):
-    """Where the environment says how, no file is made."""
+def test_a_limiter_from_the_environment(sms_sandbox, tmp_path):
+    """With CUSTOMERSMS_LIMITER set, no default file is created."""
     mine = tmp_path / "mine.limit"
     elsewhere = {"CUSTOMERSMS_LIMITER": f"file://{mine}", "XDG_STATE_HOME": str(tmp_path)}
     done = in_a_process("send", A, "--text", "Hi", **elsewhere)
@@ -678,8 +678,8 @@ def test_the_limit_is_kept_elsewhere(sms_sandbox, tmp_path):
     assert not (tmp_path / "customersms").exists()
 
 
-def test_a_home_that_cannot_be_written(sms_sandbox, tmp_path):
-    """It says that nothing will be remembered, and goes on."""
+def test_a_read_only_home(sms_sandbox, tmp_path):
+    """The command warns that the limit is not remembered, and continues."""
     (tmp_path / "file").touch()
     done = in_a_process("send", A, "--text", "Hi", XDG_STATE_HOME=str(tmp_path / "file"))
 
@@ -687,8 +687,8 @@ def test_a_home_that_cannot_be_written(sms_sandbox, tmp_path):
     assert done.stderr.startswith("later commands will not know what this one sends: ")
 
 
-def test_no_key(run, monkeypatch):
-    """Without a terminal nobody is asked, and the error says what to set."""
+def test_a_missing_key(run, monkeypatch):
+    """Without a terminal nobody is prompted, and the error says what to set."""
     monkeypatch.delenv("CUSTOMERSMS_API_KEY", raising=False)
     endpoint = ["--endpoint", "http://127.0.0.1:9/"]
     status, _, err = run("send", A, "--text", "Hi", *endpoint)
@@ -698,8 +698,8 @@ def test_no_key(run, monkeypatch):
     assert [f"customersms: {said}"] == err
 
 
-def test_the_key_is_asked_for_at_a_terminal(sms_sandbox):
-    """What is typed is not shown."""
+def test_the_key_is_prompted_for_at_a_terminal(sms_sandbox):
+    """A key that is typed is not echoed."""
     environment = {**os.environ, "CUSTOMERSMS_API_KEY": ""}
     command = [sys.executable, "-m", "customersms_async", "send", A, "--text", "Hi"]
     ours, theirs = os.openpty()
@@ -723,7 +723,7 @@ def test_the_key_is_asked_for_at_a_terminal(sms_sandbox):
     [(1, "1 message"), (2_000, "2,000 messages")],
 )
 def test_the_real_gateway_is_announced(capsys, monkeypatch, messages, said):
-    """By default, it warns that messages will cost money."""
+    """A warning says that messages to the default gateway cost money."""
     monkeypatch.delenv("CUSTOMERSMS_ENDPOINT", raising=False)
     Connection().announce(messages)
     Connection(endpoint="http://127.0.0.1:8025/api.php").announce(messages)
@@ -733,8 +733,8 @@ def test_the_real_gateway_is_announced(capsys, monkeypatch, messages, said):
     assert f"customersms.pro is a real gateway: {said} will cost money.\n" == err
 
 
-def test_an_interruption(run, monkeypatch):
-    """Ctrl-C has the status that shells know."""
+def test_an_interrupt(run, monkeypatch):
+    """Ctrl-C gives the exit status that shells expect."""
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The command `customersms bulk` and what belongs to it: status, pause, resume, resolve, export."""
+"""The commands `bulk`, `status`, `pause`, `resume`, `resolve` and `export`."""
 
 import asyncio
 import csv
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("memory_of_the_limit")
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a list of numbers, each with a name."""
+    """Write a list of numbers with names."""
 
     def write_list(*phones, name="people.csv"):
         path = tmp_path / name
@@ -44,7 +44,7 @@ def write(tmp_path):
 
 
 def test_a_list_is_sent(run, write, sms_sandbox):
-    """Plan and announcements on standard error, the result on standard output."""
+    """Plan and notices are printed on stderr, the result on stdout."""
     status, out, err = run("bulk", write(A, B), *TEXT, "--yes")
 
     assert Exit.OK == status
@@ -55,8 +55,8 @@ def test_a_list_is_sent(run, write, sms_sandbox):
     assert {(A, "Hi n2"), (B, "Hi n3")} == {(m.phone, m.text) for m in sms_sandbox.messages}
 
 
-def test_the_same_command_again_sends_nothing_again(run, write, sms_sandbox):
-    """What was confirmed holds, and what was sent is known."""
+def test_repeating_the_command_sends_nothing_again(run, write, sms_sandbox):
+    """A confirmation stays valid, and numbers that were sent to are known."""
     people = write(A, B)
     _, (token_line,), _ = run("check", people, *TEXT, "--json")
     token = json.loads(token_line)["token"]
@@ -67,7 +67,7 @@ def test_the_same_command_again_sends_nothing_again(run, write, sms_sandbox):
 
 
 def test_a_list_that_has_grown(run, write, sms_sandbox):
-    """It is confirmed again, and only what is new is sent."""
+    """A list with new rows must be confirmed again, and only these are sent."""
     run("bulk", write(A), *TEXT, "--yes")
     people = write(A, B)
     status, out, err = run("bulk", people, *TEXT)
@@ -79,7 +79,7 @@ def test_a_list_that_has_grown(run, write, sms_sandbox):
 
 
 def test_another_campaign_of_the_same_list(run, write, sms_sandbox):
-    """It has its own confirmation, and its own memory."""
+    """Another campaign has its own confirmation and its own fates."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     other = ("--text", "Ho", "--campaign", "second")
@@ -90,8 +90,8 @@ def test_another_campaign_of_the_same_list(run, write, sms_sandbox):
     assert ["Hi n2", "Ho"] == [message.text for message in sms_sandbox.messages]
 
 
-def test_nobody_has_confirmed(run, write, sms_sandbox):
-    """Then nothing is sent, and the token is named."""
+def test_without_a_confirmation(run, write, sms_sandbox):
+    """Nothing is sent, and the error shows the token."""
     status, _, err = run("bulk", write(A), *TEXT)
 
     assert Exit.USAGE == status
@@ -114,8 +114,8 @@ def test_nobody_has_confirmed(run, write, sms_sandbox):
     ],
 )
 @pytest.mark.usefixtures("sms_sandbox")
-def test_what_became_of_a_list(run, write, case):
-    """The exit status tells the worst of it."""
+def test_the_exit_status_of_a_list(run, write, case):
+    """The exit status is that of the worst fate."""
     phones, options, status, said = case
     found, out, _ = run("bulk", write(*phones), *TEXT, "--yes", *options)
 
@@ -124,7 +124,7 @@ def test_what_became_of_a_list(run, write, case):
 
 
 def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
-    """It ends the run at the first answer; the right one goes on."""
+    """A refused key ends the run at the first answer; with the right key it continues."""
     (tmp_path / "key").write_text("cspro_nobody")
     people = write(*numbers(30))
     status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", tmp_path / "key")
@@ -139,7 +139,7 @@ def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
 
 
 def test_a_changed_key(run, write, sms_sandbox, tmp_path, request):
-    """A list that was begun with another key waits until somebody says that it was changed."""
+    """A list that was started with another key is held until `resume --new-key`."""
     sms_sandbox.credits = 3
     people = write(*numbers(6))
     key = ("--key-file", tmp_path / "key")
@@ -155,13 +155,13 @@ def test_a_changed_key(run, write, sms_sandbox, tmp_path, request):
 
 
 def forget(request, key):
-    """Let the sandbox forget the requests of a key, which no test may leave behind."""
+    """Remove the requests of a key from the sandbox, as no test may leave any behind."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
     thread.call(lambda: thread.sandbox.clear(key))
 
 
-def test_a_key_that_is_refused_later(run, write, sms_sandbox, tmp_path, request):
-    """Another one may be another account's, so the command that says it is not is named."""
+def test_a_refused_key_in_the_middle_of_a_list(run, write, sms_sandbox, tmp_path, request):
+    """With another key the campaign is held, and the error shows `resume --new-key`."""
     people = write(*numbers(3))
     run("bulk", people, *TEXT, "--yes", "--max-credits", "1")
     (tmp_path / "key").write_text("cspro_nobody")
@@ -183,8 +183,8 @@ def test_a_key_that_is_refused_later(run, write, sms_sandbox, tmp_path, request)
     assert err[-1].endswith(f"set the right one, type {again}, then run the same command again")
 
 
-def test_another_gateway(run, write, sms_sandbox):
-    """A first try that sent nothing binds nothing; what was begun says where, and what to do."""
+def test_another_endpoint(run, write, sms_sandbox):
+    """A campaign that has sent something is held for another endpoint, with the remedy."""
     people = write(*numbers(3))
     elsewhere = ("--endpoint", "http://127.0.0.1:9/api.php")
     run("bulk", people, *TEXT, "--yes", *elsewhere, "--until", "2020-01-01T00:00")
@@ -202,8 +202,8 @@ def test_another_gateway(run, write, sms_sandbox):
     assert "OTHER_ENDPOINT" == json.loads(line)["held"]
 
 
-def test_a_campaign_elsewhere_is_named_in_what_goes_on(run, write, sms_sandbox, tmp_path):
-    """The command can be typed as it is."""
+def test_a_suggested_command_names_outbox_and_campaign(run, write, sms_sandbox, tmp_path):
+    """The suggested command works as printed."""
     people = write(*numbers(2))
     place = ("--outbox", tmp_path / "shared.db", "--campaign", "both")
     run("bulk", people, *TEXT, "--yes", "--max-credits", "1", *place)
@@ -215,8 +215,8 @@ def test_a_campaign_elsewhere_is_named_in_what_goes_on(run, write, sms_sandbox, 
     assert err[-1].endswith(f"it was paused; {command}")
 
 
-def test_what_goes_on_says_what_is_left(run, write, sms_sandbox):
-    """The whole plan again would look like a list that begins anew."""
+def test_a_continued_list_shows_what_is_left(run, write, sms_sandbox):
+    """A second run shows the rest of the plan instead of the whole."""
     people = write(A, LOST, *numbers(3))
     _, _, first = run("bulk", people, *TEXT, "--yes", "--max-credits", "2")
     _, _, err = run("bulk", people, *TEXT)
@@ -231,7 +231,7 @@ def test_what_goes_on_says_what_is_left(run, write, sms_sandbox):
 
 
 def test_no_credits(run, write, sms_sandbox):
-    """That is a guard; after a top-up the same command goes on."""
+    """Lack of credits stops the run; after a top-up the same command continues."""
     sms_sandbox.credits = 3
     people = write(*numbers(6))
 
@@ -250,7 +250,7 @@ def table(path):
 
 
 def test_results_in_a_file(run, write, sms_sandbox, tmp_path):
-    """The columns of the list stand untouched before what became of each row."""
+    """The list's own columns are unchanged, followed by the fate of each row."""
     people = write(A, "555", A, LOST)
     _, _, err = run("bulk", people, "--text", "Hi {phone}", "--yes", "--out", tmp_path / "out.csv")
     header, *lines = table(tmp_path / "out.csv")
@@ -267,8 +267,8 @@ def test_results_in_a_file(run, write, sms_sandbox, tmp_path):
     assert rows[0]["left_at"] < rows[0]["ended_at"]
 
 
-def test_the_table_of_the_command_is_that_of_the_library(run, write, sms_sandbox, tmp_path):
-    """What stands behind the caller's own columns has the same names in both."""
+def test_results_have_the_columns_of_the_library(run, write, sms_sandbox, tmp_path):
+    """`bulk --out` adds the same columns as `Campaign.export`."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes", "--out", tmp_path / "ours.csv")
 
@@ -285,7 +285,7 @@ def test_the_table_of_the_command_is_that_of_the_library(run, write, sms_sandbox
 
 
 def test_results_as_json(run, write, sms_sandbox):
-    """One line a row, and nothing else on standard output."""
+    """`--json` prints one object per row on stdout, and nothing else."""
     status, out, err = run("bulk", write(A, B), *TEXT, "--yes", "--json")
     found = [json.loads(line) for line in out]
 
@@ -295,7 +295,7 @@ def test_results_as_json(run, write, sms_sandbox):
 
 
 def test_export(run, write, sms_sandbox):
-    """To standard output, all of it or one fate."""
+    """`export` prints all rows or those of one fate to stdout."""
     people = write(A, LOST)
     run("bulk", people, *TEXT, "--yes")
     status, out, _ = run("export", people, "--only", "unknown")
@@ -307,8 +307,8 @@ def test_export(run, write, sms_sandbox):
     assert 3 == len(run("export", people)[1])
 
 
-def test_rows_that_came_or_went_later(run, write, sms_sandbox):
-    """What is not in the campaign has no fate yet; what is no longer in the list stands below."""
+def test_rows_that_were_added_or_removed_later(run, write, sms_sandbox):
+    """New rows have no fate yet, and removed rows are appended to the table."""
     run("bulk", write(A, B, C), *TEXT, "--yes")
     _, out, _ = run("export", write(A, B))
     people = write(A, B, C, "+12025550123")
@@ -319,7 +319,7 @@ def test_rows_that_came_or_went_later(run, write, sms_sandbox):
 
 
 def test_export_of_an_outbox_without_a_list(run, tmp_path):
-    """References and numbers stand for the list."""
+    """Without a list, an export has the references and numbers of the campaign."""
     url = tmp_path / "other.db"
 
     async def fill():
@@ -342,7 +342,7 @@ def test_export_of_an_outbox_without_a_list(run, tmp_path):
 
 
 def test_pause_and_resume(run, write, sms_sandbox):
-    """A list that is paused says which command goes on."""
+    """A paused list shows the command that continues it."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     _, _, paused = run("pause", people)
@@ -357,7 +357,7 @@ def test_pause_and_resume(run, write, sms_sandbox):
 
 
 def test_a_copy(run, write, sms_sandbox, tmp_path):
-    """A copied outbox sends nothing until someone says that it is the one to continue with."""
+    """A copied outbox sends nothing until `resume --moved`."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     copy = tmp_path / "copy"
@@ -374,7 +374,7 @@ def test_a_copy(run, write, sms_sandbox, tmp_path):
 
 
 def test_resolve(run, write, sms_sandbox):
-    """A person says of unknown messages what became of them."""
+    """`resolve` sets the fate of unknown messages."""
     people = write(LOST, A, "+12126660003")
     run("bulk", people, *TEXT, "--yes")
     status, _, err = run("resolve", people, "--sent", "2-3")
@@ -387,8 +387,8 @@ def test_resolve(run, write, sms_sandbox):
 
 
 @pytest.mark.parametrize("chosen", ["all", "ALL", "@{0}.rows", "@{0}.csv", "2-3, 5"])
-def test_resolve_many(run, write, sms_sandbox, chosen):
-    """All that is unknown, or the rows of a file: an exported table, or nothing but rows."""
+def test_resolve_many_rows(run, write, sms_sandbox, chosen):
+    """Rows can be given as `all`, as ranges, or in a file with rows or an exported table."""
     people = write(LOST, LOST, A, LOST)
     run("bulk", people, *TEXT, "--yes")
     people.with_name("people.csv.rows").write_text("2\n3 , 5-5\n\n")
@@ -400,8 +400,8 @@ def test_resolve_many(run, write, sms_sandbox, chosen):
     assert (Exit.OK, ["0 rows resolved"]) == run("resolve", people, "--again", "all")[::2]
 
 
-def test_very_many_rows_that_are_not_unknown(run, write, sms_sandbox):
-    """A few of them are named."""
+def test_resolve_many_rows_that_are_not_unknown(run, write, sms_sandbox):
+    """Only some of the rows that are left unchanged are named."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     _, _, err = run("resolve", people, "--sent", "2-30")
@@ -410,7 +410,7 @@ def test_very_many_rows_that_are_not_unknown(run, write, sms_sandbox):
 
 
 def test_resolve_without_a_list(run, tmp_path, sms_sandbox):
-    """Rows have the numbers that are exported."""
+    """Without a list, rows have the numbers of the export."""
     url, place = tmp_path / "other.db", ("--campaign", "mine")
 
     async def fill():
@@ -456,8 +456,8 @@ def test_resolve_without_a_list(run, tmp_path, sms_sandbox):
         (["status", "{}"], "nothing of people.csv was sent yet; start with: customersms bulk {}"),
     ],
 )
-def test_command_lines_that_make_no_sense(run, write, words, said):
-    """The error says what would."""
+def test_invalid_command_lines(run, write, words, said):
+    """The error says what is valid."""
     people = write(A)
     status, _, err = run(*(word.format(people) for word in words))
 
@@ -465,8 +465,8 @@ def test_command_lines_that_make_no_sense(run, write, words, said):
 
 
 @pytest.mark.parametrize("command", ["status", "pause", "resume", "export", "resolve --sent 2"])
-def test_a_campaign_that_is_not_there(run, write, command, sms_sandbox):
-    """A name with a slip is told, and is not taken for a campaign without messages."""
+def test_an_unknown_campaign(run, write, command, sms_sandbox):
+    """A misspelt campaign is an error, and does not count as empty."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     status, _, err = run(*command.split(), "--outbox", f"{people}.sms.db", "--campaign", "peolpe")
@@ -475,8 +475,8 @@ def test_a_campaign_that_is_not_there(run, write, command, sms_sandbox):
     assert (Exit.USAGE, said) == (status, err[0])
 
 
-def test_a_list_whose_confirmation_is_lost(run, write, sms_sandbox):
-    """Its campaign is found by what is in it; without one, the list was not begun."""
+def test_a_list_whose_confirmation_was_deleted(run, write, sms_sandbox):
+    """The campaign is found by its content; a list without one was not started."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     people.with_name(f"{people.name}.sms.json").unlink()
@@ -489,7 +489,7 @@ def test_a_list_whose_confirmation_is_lost(run, write, sms_sandbox):
 
 
 def test_status(run, write, sms_sandbox):
-    """A line for people, or one of JSON; watching ends when nothing waits."""
+    """`status` prints one line, or JSON; `--watch` ends when nothing is waiting."""
     people = write(A)
     run("bulk", people, *TEXT, "--yes")
     line = run("status", people, "--watch")[1]
@@ -498,8 +498,8 @@ def test_status(run, write, sms_sandbox):
     assert 1 == json.loads(run("status", people, "--json")[1][0])["sent"]
 
 
-def test_samples_to_one_number(run, write, sms_sandbox):
-    """They are sent before anything is confirmed, and the list is not begun."""
+def test_test_to_sends_samples_only(run, write, sms_sandbox):
+    """`--test-to` sends samples without a confirmation and without starting the list."""
     people = write(A, B)
     status, _out, _ = run("bulk", people, *TEXT, "--test-to", C)
 
@@ -525,7 +525,7 @@ NOW = {
 
 
 def test_a_summary():
-    """What is under way stands apart; a balance stands there once one was heard."""
+    """The summary counts messages in flight separately, and shows the balance if known."""
     line = "1,000 sent, 0 rejected, 0 unknown, 0 not sent, 2 waiting, 1 in flight"
 
     assert line == summary(CampaignStatus(**NOW))
@@ -534,16 +534,16 @@ def test_a_summary():
     )
 
 
-def test_a_summary_after_requests_were_given_up():
-    """What a run that has ended was sending is unknown, and waits for nothing."""
+def test_a_summary_with_abandoned_messages():
+    """Messages that a dead run was sending count as unknown."""
     now = CampaignStatus(**{**NOW, "sending": 8, "abandoned": 7})
 
     assert "1,000 sent, 0 rejected, 7 unknown, 0 not sent, 2 waiting, 1 in flight" == summary(now)
 
 
 @pytest.mark.virtual_time
-async def test_a_line_a_minute(capsys):
-    """Where there is no terminal, that is how far it is told."""
+async def test_progress_is_printed_once_a_minute(capsys):
+    """Without a terminal, progress is printed once a minute."""
 
     class Campaign:
         async def status(self):
@@ -556,7 +556,7 @@ async def test_a_line_a_minute(capsys):
 
 
 def test_watching(write, run, sms_sandbox):
-    """It looks again as long as something waits."""
+    """`status --watch` prints lines as long as something is waiting."""
     sms_sandbox.set_faults(latency="1")
     people = write(A, B)
     sending = start(people, sms_sandbox)
@@ -573,7 +573,7 @@ def test_watching(write, run, sms_sandbox):
 
 
 def test_kill(run, write, sms_sandbox):
-    """After kill -9, the same command goes on: nobody gets it twice, and nobody is lost."""
+    """After `kill -9` the same command continues, and everyone gets one message."""
     sms_sandbox.set_faults(latency="uniform(0, 0.2)")
     people = write(*numbers(24))
     for _ in range(2):
@@ -596,7 +596,7 @@ def test_kill(run, write, sms_sandbox):
 
 
 def test_status_after_kill(run, write, sms_sandbox):
-    """What was under way is told apart, and that its process has died, before another run."""
+    """`status` shows messages in flight, and that their process has died."""
     sms_sandbox.set_faults(latency="60")
     people = write(*numbers(3))
     process = start(people, sms_sandbox)
@@ -613,12 +613,12 @@ def test_status_after_kill(run, write, sms_sandbox):
 
 
 def read_all(terminal, then=None, when=b""):
-    """Read what is shown until it is closed; at *when*, do something and give what was shown."""
+    """Read until the terminal is closed; or until *when*, and then call *then*."""
     seen = b""
     while True:
         try:
             seen += os.read(terminal, 1000)
-        except OSError:  # the other end is closed
+        except OSError:  # the other end was closed
             os.close(terminal)
             return seen
         if then is not None and when in seen:
@@ -626,8 +626,8 @@ def read_all(terminal, then=None, when=b""):
             return seen
 
 
-def test_a_bar_on_a_terminal(write, sms_sandbox):
-    """How far it is stands on standard error, as long as it runs."""
+def test_a_progress_bar_on_a_terminal(write, sms_sandbox):
+    """While a run lasts, its progress is shown on stderr."""
     sms_sandbox.set_faults(latency="0.3")
     ours, theirs = os.openpty()
     process = start(write(A, REJECTED), sms_sandbox, stderr=theirs)
@@ -639,8 +639,8 @@ def test_a_bar_on_a_terminal(write, sms_sandbox):
     assert out.startswith("1 sent, 1 rejected, ")
 
 
-def test_what_is_out_of_the_ordinary(sms_sandbox, tmp_path):
-    """A paused list says so beside its bar, and what is unknown."""
+def test_pauses_and_unknowns_beside_the_progress_bar(sms_sandbox, tmp_path):
+    """The bar shows that a list is paused, and how many are unknown."""
     people = tmp_path / "people.csv"
     people.write_text(f"phone,name\n{LOST},Anna\n{A},Bob\n{B},Cy\n")
     sms_sandbox.set_faults(latency="1")
@@ -657,7 +657,7 @@ def test_what_is_out_of_the_ordinary(sms_sandbox, tmp_path):
 
 
 def test_a_worker(sms_sandbox, tmp_path):
-    """It sends what an application has enqueued, and ends at Ctrl-C."""
+    """`worker` sends what an application has enqueued, and ends at Ctrl-C."""
     url = tmp_path / "queue.db"
     command = (sys.executable, "-m", "customersms_async", "worker", "--outbox", str(url))
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

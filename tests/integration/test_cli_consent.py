@@ -1,4 +1,4 @@
-"""What a person confirms, when it holds, and how hours and interruptions are read."""
+"""Confirmations: what is confirmed and for how long; parsing of hours; interrupts."""
 
 import asyncio
 import datetime as dt
@@ -27,7 +27,7 @@ NAME = "people.csv"
 
 @pytest.fixture
 def people(tmp_path):
-    """A list."""
+    """Write a list."""
     path = tmp_path / "people.csv"
     path.write_text("phone\n+12125551234\n")
     return path
@@ -47,8 +47,8 @@ def answer_at_a_terminal(monkeypatch, line):
     monkeypatch.setattr("sys.stdin", type("Terminal", (), terminal))
 
 
-def test_what_was_confirmed_is_kept(people, tmp_path):
-    """The list can be read again as it was, by its owner alone."""
+def test_a_confirmation_is_stored(people, tmp_path):
+    """A confirmation is stored and can be read by its owner only."""
     (tmp_path / "stop.csv").write_text("+13235554567\n")
     accepted = wanted(people, skip=tmp_path / "stop.csv", phone="phone", batch_size=7)
     accepted.write(people, NAME)
@@ -62,8 +62,8 @@ def test_what_was_confirmed_is_kept(people, tmp_path):
     assert {"people.csv", "stop.csv", file.name} == {path.name for path in tmp_path.iterdir()}
 
 
-def test_it_holds_until_something_changes(people):
-    """The same command again asks nothing."""
+def test_a_confirmation_holds_until_something_changes(people):
+    """Repeating the same command needs no confirmation."""
     confirm(people, yes=True)
     confirm(people)
 
@@ -71,8 +71,8 @@ def test_it_holds_until_something_changes(people):
         confirm(people, text="Ho")
 
 
-def test_a_token_confirms_what_it_was_made_for(people):
-    """Another one is refused, with the right one and where to look."""
+def test_a_token_is_valid_for_one_list_text_and_options(people):
+    """A wrong token is refused, and the error shows the right one."""
     token = wanted(people).selection.token
     with pytest.raises(Changed) as caught:
         confirm(people, token="00000000")
@@ -86,7 +86,7 @@ def test_a_token_confirms_what_it_was_made_for(people):
 
 
 def test_a_list_that_has_grown_is_confirmed_again(people):
-    """It says what has changed, and takes the new token."""
+    """The error says what has changed, and the new token is accepted."""
     confirm(people, yes=True)
     people.write_text("phone\n+12125551234\n+13235554567\n")
     token = wanted(people).selection.token
@@ -102,8 +102,8 @@ def test_a_list_that_has_grown_is_confirmed_again(people):
     confirm(people)
 
 
-def test_a_list_that_is_saved_while_it_is_read(people):
-    """It is looked at once more before anything leaves."""
+def test_a_list_that_is_saved_while_being_read(people):
+    """The list is checked once more before anything is sent."""
     accepted = wanted(people)
     check_unchanged(people, accepted)
     people.write_text("phone\n+13235554567\n")
@@ -115,7 +115,7 @@ def test_a_list_that_is_saved_while_it_is_read(people):
 
 
 def test_another_text_is_another_campaign(people):
-    """What is queued already has the old text, so that no token confirms a new one."""
+    """No token confirms a new text, since queued messages have the old one."""
     confirm(people, yes=True)
     token = wanted(people, text="Ho").selection.token
     with pytest.raises(Changed) as caught:
@@ -128,8 +128,8 @@ def test_another_text_is_another_campaign(people):
 
 
 @pytest.mark.parametrize("line", ["yes\n", " Y\n"])
-def test_a_person_is_asked(people, monkeypatch, capsys, line):
-    """At a terminal, the number of messages stands in the question."""
+def test_a_prompt_at_a_terminal(people, monkeypatch, capsys, line):
+    """The prompt contains the number of messages."""
     answer_at_a_terminal(monkeypatch, line)
     confirm(people)
 
@@ -139,8 +139,8 @@ def test_a_person_is_asked(people, monkeypatch, capsys, line):
 
 
 @pytest.mark.parametrize("line", ["", "\n", "no\n", "yeah\n"])
-def test_a_person_says_no(people, monkeypatch, line):
-    """Anything but yes leaves it."""
+def test_answering_no(people, monkeypatch, line):
+    """Any answer but yes declines."""
     answer_at_a_terminal(monkeypatch, line)
 
     with pytest.raises(UsageError, match="cancelled; nothing was sent"):
@@ -148,8 +148,8 @@ def test_a_person_says_no(people, monkeypatch, line):
     assert Accepted.read(people, NAME) is None
 
 
-def test_nobody_can_be_asked(people, monkeypatch):
-    """Without a terminal, the command line has to say it."""
+def test_without_a_terminal(people, monkeypatch):
+    """Without a terminal, an option must confirm."""
     monkeypatch.setattr("sys.stdin", io.StringIO())
     token = wanted(people).selection.token
 
@@ -157,7 +157,7 @@ def test_nobody_can_be_asked(people, monkeypatch):
         confirm(people)
 
 
-# --- Hours and instants ---------------------------------------------------------------------------
+# --- Hours and times ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_nobody_can_be_asked(people, monkeypatch):
     ],
 )
 def test_hours(monkeypatch, written, read):
-    """With a zone, or in that of the machine."""
+    """Hours have a zone, or are in that of the machine."""
     monkeypatch.setenv("TZ", ":Europe/Berlin")
 
     assert read == read_hours(written)
@@ -181,7 +181,7 @@ def test_hours(monkeypatch, written, read):
     [("/usr/share/zoneinfo/Europe/Rome", "Europe/Rome"), ("/etc/localtime", None)],
 )
 def test_the_zone_of_this_machine(monkeypatch, place, zone):
-    """It is where the system's link leads; where that says nothing, a person has to."""
+    """The zone is the target of the system's link; if unknown, it must be given."""
     monkeypatch.delenv("TZ", raising=False)
     monkeypatch.setattr("os.path.realpath", lambda _: place)
     if zone is None:
@@ -191,14 +191,14 @@ def test_the_zone_of_this_machine(monkeypatch, place, zone):
         assert ("08:00", "21:00", zone) == read_hours("08:00-21:00")
 
 
-def test_hours_that_are_none():
-    """The error shows what was given and what is right."""
+def test_invalid_hours():
+    """The error shows what was given and what is valid."""
     with pytest.raises(UsageError, match="--hours must be like 08:00-21:00, not '8-21'"):
         read_hours("8-21")
 
 
-def test_an_instant():
-    """It is aware, in the time of the machine where it says no other."""
+def test_a_point_in_time():
+    """A time without a zone is in that of the machine."""
     assert read_until(None) is None
     assert dt.datetime(2026, 12, 24, 19, tzinfo=dt.UTC) == read_until("2026-12-24T20:00+01:00")
     assert read_until("2026-12-24 20:00").utcoffset() is not None
@@ -206,11 +206,11 @@ def test_an_instant():
         read_until("soon")
 
 
-# --- Interruptions --------------------------------------------------------------------------------
+# --- Interrupts ---------------------------------------------------------------------------------
 
 
 async def signals(*, how_many, apart=0.01):
-    """Run work that waits once when it is cancelled; give what became of it."""
+    """Run work that waits once when it is cancelled, and return the events."""
     seen = []
 
     async def work():
@@ -239,22 +239,22 @@ async def signals(*, how_many, apart=0.01):
 
 
 def test_the_first_signal_waits():
-    """What is under way is waited for, and a person is told."""
+    """The first signal cancels the work, which may wait, and prints a notice."""
     assert ["told", "cancelled", "waited"] == asyncio.run(signals(how_many=1))
 
 
 def test_the_second_signal_gives_up():
-    """It is told once."""
+    """The second signal ends the wait without another notice."""
     assert ["told", "cancelled", "given up"] == asyncio.run(signals(how_many=2))
 
 
 def test_two_signals_at_once():
-    """They are two, though the first was not taken notice of yet."""
+    """Two signals before the first was handled count as two."""
     assert ["told", "cancelled", "given up"] == asyncio.run(signals(how_many=2, apart=0))
 
 
-def test_work_that_ends_by_itself():
-    """Its result is given, and the signals are Python's again."""
+def test_work_that_ends_without_a_signal():
+    """The result is returned, and Python's signal handler is restored."""
 
     async def work():
         return 7
@@ -263,8 +263,8 @@ def test_work_that_ends_by_itself():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_system_without_signals():
-    """On Windows, Python's own interruption cancels the task."""
+def test_a_system_without_signal_handlers():
+    """On Windows, KeyboardInterrupt cancels the task."""
 
     class Loop(asyncio.SelectorEventLoop):
         def add_signal_handler(self, *_):
@@ -279,7 +279,7 @@ def test_a_system_without_signals():
         assert 7 == runner.run(interruptible(work(), print))
 
 
-# --- What stands on a terminal --------------------------------------------------------------------
+# --- Terminals ----------------------------------------------------------------------------------
 
 
 class Terminal(io.StringIO):
@@ -287,8 +287,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_line_is_broken_between_words(monkeypatch):
-    """It goes on further in than it began; elsewhere than on a terminal it is left as it is."""
+def test_a_long_line_is_wrapped(monkeypatch):
+    """On a terminal, a line is wrapped with an indent; elsewhere it is unchanged."""
     monkeypatch.setenv("COLUMNS", "20")
     line = "  rows 2, 3: each has no number"
 
@@ -296,8 +296,8 @@ def test_a_line_is_broken_between_words(monkeypatch):
     assert line == fitted(line, io.StringIO())
 
 
-def test_a_text_goes_on_below_its_beginning(monkeypatch):
-    """As it does on a telephone."""
+def test_a_wrapped_text_keeps_its_indent(monkeypatch):
+    """A message text is wrapped without an additional indent."""
     monkeypatch.setenv("COLUMNS", "16")
 
     assert "    We open at\n    nine" == fitted("    We open at nine", Terminal())
@@ -314,8 +314,8 @@ def test_a_text_goes_on_below_its_beginning(monkeypatch):
         ("MESSAGE_BLOCKED", "the gateway refused requests in a row; fix what it reports, then"),
     ],
 )
-def test_what_stopped_a_run(word, said):
-    """The word stands first, then what to do."""
+def test_why_a_run_stopped(word, said):
+    """The line has the code, then what to do."""
     assert stop_line(word).startswith(f"stopped: {word}: {said}")
 
 
@@ -328,8 +328,8 @@ def log(level, event, message, *arguments, **facts):
     )
 
 
-def test_log_lines_for_a_person(capsys):
-    """What a run waits for and why, without the hash of the account."""
+def test_log_records_are_printed(capsys):
+    """Records about waiting are printed without the hash of the account."""
     with told():
         log(logging.INFO, "bulk.resumed", "bulk run of account %s %s", "a1b2", "goes on after 5 s")
         log(logging.ERROR, "outbox.owed", "campaign %r %s", "x", "cannot write")
@@ -345,8 +345,8 @@ def test_log_lines_for_a_person(capsys):
     ] == capsys.readouterr().err.splitlines()
 
 
-def test_log_lines_that_say_nothing_new(capsys):
-    """Fates and progress are shown by the command itself; afterwards nothing is shown."""
+def test_log_records_that_are_not_printed(capsys):
+    """Records of fates and progress are not printed, nor are any after the command."""
     with told():
         log(logging.WARNING, "request.unknown", "unknown")
         log(logging.INFO, "bulk.progress", "progress")

@@ -1,4 +1,4 @@
-"""A list that was edited and is sent again: the rows are known by what they send."""
+"""A list that was edited and sent again: rows are identified by number and text."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ LOST = "+12126660002"
 
 @pytest.fixture
 def send(run, tmp_path, sms_sandbox):
-    """Write a list, confirm exactly that, and send it; give status, output and messages."""
+    """Write a list, confirm and send it; return status, output and messages."""
     people = tmp_path / "people.csv"
 
     def send_rows(*rows, options=()):
@@ -31,7 +31,7 @@ def send(run, tmp_path, sms_sandbox):
 
 @pytest.fixture
 def results(run, tmp_path):
-    """Export the list; give name, status, detail and double of each row."""
+    """Export the list; return name, status, detail and duplicate of each row."""
 
     def rows():
         table = csv.DictReader(run("export", tmp_path / "people.csv")[1])
@@ -40,8 +40,8 @@ def results(run, tmp_path):
     return rows
 
 
-def test_bad_rows_that_were_mended(send, results):
-    """They are sent, and counted as bad no longer."""
+def test_bad_rows_that_were_fixed(send, results):
+    """Fixed rows are sent, and do not count as bad any more."""
     first = send(f"{A},Anna", "1.2E+10,Bob", f"{C},")
     second = send(f"{A},Anna", f"{B},Bob", f"{C},Cy")
 
@@ -53,7 +53,7 @@ def test_bad_rows_that_were_mended(send, results):
 
 
 def test_bad_rows_are_counted_and_exported(send, results, run, tmp_path):
-    """Each with its reason, in a table and as JSON, though the campaign has none of them."""
+    """Bad rows are exported with their reason as CSV and JSON."""
     options = ("--json",)
     _, out, err, _ = send(f"{A},Anna", "call me,Bob", options=options)
     _, (line,), _ = run("status", tmp_path / "people.csv", "--json")
@@ -68,7 +68,7 @@ def test_bad_rows_are_counted_and_exported(send, results, run, tmp_path):
 
 
 def test_rows_that_moved(send, results):
-    """A row that was put in above them changes nothing about those that were sent."""
+    """Inserting a row above others does not change their fates."""
     send(f"{A},Anna", f"{B},Bob")
     _, _, _, sent = send(f"{D},New", f"{B},Bob", f"{A},Anna", f"{A},Anna")
 
@@ -82,7 +82,7 @@ def test_rows_that_moved(send, results):
 
 
 def test_a_row_that_was_edited_after_it_was_sent(send, results, run, tmp_path):
-    """Nobody gets a second message for that, sent or unknown, and it is said."""
+    """A row that was sent or is unknown is not sent again after an edit, with a notice."""
     send(f"{A},Ana", f"{LOST},Bob", options=())
     status, _, err, sent = send(f"{A},Anna", f"{LOST},Bobby", options=("--json",))
 
@@ -96,7 +96,7 @@ def test_a_row_that_was_edited_after_it_was_sent(send, results, run, tmp_path):
 
 
 def test_two_texts_to_one_number(send, results):
-    """Both are sent, in whatever order they stand, once."""
+    """Both texts are sent once, in any order of rows."""
     send(f"{A},Monday", f"{A},Tuesday")
     _, _, _, sent = send(f"{A},Tuesday", f"{A},Monday", f"{A},Friday")
 
@@ -104,8 +104,8 @@ def test_two_texts_to_one_number(send, results):
     assert ["sent"] * 3 == [status for _, status, *_ in results()]
 
 
-def test_what_waits_and_was_taken_out(send, results):
-    """It is not sent: somebody wants no messages, or a name was wrong."""
+def test_a_queued_row_that_was_removed(send, results):
+    """A queued row that was removed from the list is not sent."""
     rows = [f"{number},n{number[-1]}" for number in numbers(4)]
     send(*rows, options=("--max-credits", "2"))
     _, out, err, sent = send(*rows[:2], rows[2].replace("n2", "Cy"))
@@ -117,7 +117,7 @@ def test_what_waits_and_was_taken_out(send, results):
 
 
 def test_rows_that_were_not_added_yet(send, results, run, tmp_path):
-    """They have no fate, and nothing can be said of them."""
+    """New rows have no fate and cannot be resolved."""
     send(f"{A},Anna")
     people = tmp_path / "people.csv"
     people.write_text(f"phone,name\n{A},Anna\n{B},Bob\n")
@@ -131,7 +131,7 @@ def test_rows_that_were_not_added_yet(send, results, run, tmp_path):
 
 
 def test_another_list_in_the_same_campaign(send, run, tmp_path):
-    """Its rows are not those of this list, and are left alone."""
+    """Rows of another list in the same campaign are not affected."""
     place = ("--outbox", str(tmp_path / "shared.db"), "--campaign", "both")
     rows = [f"{number},n{number[-1]}" for number in numbers(3)]
     send(*rows, options=(*place, "--max-credits", "1"))

@@ -1,4 +1,4 @@
-"""How a command ends: each exit status and what is said with it, and Ctrl-C once and twice."""
+"""How a command ends: exit statuses with their messages, and Ctrl-C once and twice."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("memory_of_the_limit")
 
 @pytest.fixture
 def people(tmp_path):
-    """A list of two."""
+    """Write a list of two."""
     return write(tmp_path, A, B)
 
 
@@ -54,7 +54,7 @@ def write(folder, *phones):
     ],
 )
 @pytest.mark.usefixtures("sms_sandbox")
-def test_what_stands_beside_the_list_is_damaged(run, people, name, content, said):
+def test_damaged_files_beside_the_list(run, people, name, content, said):
     """The error names the file and what to do."""
     people.with_name(name).write_text(content)
     status, out, err = run("bulk", people, *TEXT, "--yes")
@@ -63,8 +63,8 @@ def test_what_stands_beside_the_list_is_damaged(run, people, name, content, said
     assert said in err[-1]
 
 
-def test_a_key_file_that_holds_none(run, people, sms_sandbox):
-    """Its content is not shown."""
+def test_a_key_file_without_a_key(run, people, sms_sandbox):
+    """The content of the file is not shown."""
     key = people.with_name("key")
     key.write_bytes(b"cspro_\xff\xfe")
     status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", key)
@@ -78,15 +78,15 @@ def test_a_key_file_that_holds_none(run, people, sms_sandbox):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_key_file_of_any_editor(run, people, sms_sandbox, encoding):
-    """Editors and shells of Windows put a mark before the key, and a line end behind it."""
+    """A byte-order mark and a line break in a key file are ignored."""
     key = people.with_name("key")
     key.write_text(f"{sms_sandbox.key}\r\n", encoding=encoding)
 
     assert Exit.OK == run("send", A, "--text", "Hi", "--key-file", key)[0]
 
 
-def test_an_endpoint_that_is_none(run, people):
-    """It is refused before the list counts as confirmed."""
+def test_an_invalid_endpoint(run, people):
+    """An invalid endpoint is refused before the list counts as confirmed."""
     status, _, err = run("bulk", people, *TEXT, "--yes", "--endpoint", "nonsense")
 
     assert Exit.ERROR == status
@@ -94,8 +94,8 @@ def test_an_endpoint_that_is_none(run, people):
     assert not people.with_name("people.csv.sms.json").exists()
 
 
-def test_a_file_that_is_not_there(run, people):
-    """It is named, without the words of the system."""
+def test_a_missing_key_file(run, people):
+    """The error names the file in the package's own words."""
     nowhere = people.with_name("nowhere")
 
     assert (Exit.ERROR, [], [f"customersms: {nowhere}: there is no such file"]) == run(
@@ -103,7 +103,7 @@ def test_a_file_that_is_not_there(run, people):
     )
 
 
-# --- 2: the command line makes no sense -----------------------------------------------------------
+# --- 2: invalid command line ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_a_file_that_is_not_there(run, people):
         (("--campaign", "x" * 999), "--campaign: name must be a text of 1 to 200 characters"),
     ],
 )
-def test_options_that_make_no_sense(run, people, sms_sandbox, options, said):
-    """They are refused before anything leaves."""
+def test_invalid_options(run, people, sms_sandbox, options, said):
+    """Invalid options are refused before anything is sent."""
     people.with_name("people.csv.sms.db").touch()
     words = [option.format(people.parent if option == "{}/.." else people) for option in options]
     status, out, err = run("bulk", people, *TEXT, "--yes", *words)
@@ -151,8 +151,8 @@ def test_options_that_make_no_sense(run, people, sms_sandbox, options, said):
         (("status", "{}"), "nothing of people.csv was sent yet; start with: customersms bulk {}"),
     ],
 )
-def test_what_cannot_be_looked_at(run, people, words, said):
-    """Nothing is made by looking for it."""
+def test_nothing_is_created_by_looking(run, people, words, said):
+    """A command that fails creates no file."""
     status, _, err = run(*(word.format(people) for word in words))
 
     assert (Exit.USAGE, [f"customersms: {said.format(people)}"]) == (status, err)
@@ -171,7 +171,7 @@ def test_what_cannot_be_looked_at(run, people, words, said):
     ],
 )
 def test_a_missing_file(run, people, words):
-    """It is named in the same words, with the same status, whichever command looks for it."""
+    """The error and the exit status are the same for every command."""
     status, _, err = run(*(word.format(people, name="{name}") for word in words))
 
     assert (Exit.ERROR, [f"customersms: {people}.none: there is no such file"]) == (status, err)
@@ -179,23 +179,23 @@ def test_a_missing_file(run, people, words):
 
 
 @pytest.mark.parametrize("written", ["tab", "\\t", "\t"])
-def test_a_tab_can_be_typed(run, tmp_path, written):
-    """By its name, as it is written in programs, or as it is."""
+def test_a_tab_as_delimiter(run, tmp_path, written):
+    """A tab can be given by name, as an escape sequence, or literally."""
     (tmp_path / "people").write_text(f"phone\tname\n{A}\tA;n;n;a\n")
     status, out, _ = run("check", tmp_path / "people", *TEXT, "--delimiter", written)
 
     assert (Exit.OK, "    Hi A;n;n;a") == (status, out[5])
 
 
-# --- 4: the gateway refused the key; 6: a guard ended it ------------------------------------------
+# --- 4: the gateway refused the key; 6: the run was stopped ---------------------------------------
 
 
 def test_a_wrong_key_ends_it_at_the_first_answer(run, people, sms_sandbox, tmp_path, request):
-    """One request is made, of 30."""
+    """With a wrong key and 30 numbers, one request is made."""
     (tmp_path / "key").write_text("cspro_nobody\n")
     write(tmp_path, *numbers(30))
     thread = request.getfixturevalue("_sms_sandbox_thread")
-    before = thread.call(lambda: len(thread.sandbox.requests))  # of other tests' wrong keys
+    before = thread.call(lambda: len(thread.sandbox.requests))  # from wrong keys of other tests
     status, _, err = run("bulk", people, *TEXT, "--yes", "--key-file", tmp_path / "key")
     arrived = thread.call(lambda: len(thread.sandbox.requests)) - before
     thread.call(lambda: thread.sandbox.clear("cspro_nobody"))
@@ -211,8 +211,8 @@ def test_a_wrong_key_ends_it_at_the_first_answer(run, people, sms_sandbox, tmp_p
 @pytest.mark.parametrize(
     ("fault", "said"), [("answer-lost", "TOO_MANY_UNKNOWN"), ("refuse", "MESSAGE_BLOCKED")]
 )
-def test_too_many_without_a_fate(run, tmp_path, sms_sandbox, fault, said):
-    """Three in a row are enough, and the rest waits."""
+def test_too_many_failures_in_a_row(run, tmp_path, sms_sandbox, fault, said):
+    """A run stops after three failed requests in a row, and the rest stays queued."""
     people = write(tmp_path, *numbers(30))
     sms_sandbox.set_faults(standing=fault)
     status, _, err = run("bulk", people, *TEXT, "--yes")
@@ -223,11 +223,11 @@ def test_too_many_without_a_fate(run, tmp_path, sms_sandbox, fault, said):
     assert 6 > len(sms_sandbox.requests)
 
 
-# --- 5: of some, nobody knows ---------------------------------------------------------------------
+# --- 5: some fates are unknown --------------------------------------------------------------------
 
 
 def test_unknown_says_where_to_look(run, tmp_path, sms_sandbox):
-    """The way to the list of them stands below the counts."""
+    """The command that lists unknown messages is shown below the counts."""
     people = write(tmp_path, "+12126660002")
     status, _, err = run("bulk", people, *TEXT, "--yes")
 
@@ -238,7 +238,7 @@ def test_unknown_says_where_to_look(run, tmp_path, sms_sandbox):
     ) == err[-1]
 
 
-# --- 7: it is not what was confirmed --------------------------------------------------------------
+# --- 7: the confirmation does not match -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -251,8 +251,8 @@ def test_unknown_says_where_to_look(run, tmp_path, sms_sandbox):
         ("the text and the options", ("--text", "Ho", "--phone", "phone")),
     ],
 )
-def test_what_has_changed_is_named(run, people, sms_sandbox, what, options):
-    """Nothing is sent, and it says what differs."""
+def test_changes_since_the_confirmation_are_named(run, people, sms_sandbox, what, options):
+    """Nothing is sent, and the error names what has changed."""
     run("bulk", people, *TEXT, "--yes")
     people.with_name("people.csv.stop").write_text(f"{A}\n")
     if what == "the list":
@@ -265,8 +265,8 @@ def test_what_has_changed_is_named(run, people, sms_sandbox, what, options):
     assert 2 == len(sms_sandbox.messages)
 
 
-def test_a_token_of_something_else(run, people, sms_sandbox):
-    """It confirms nothing."""
+def test_a_wrong_token(run, people, sms_sandbox):
+    """A token for something else confirms nothing."""
     status, _, err = run("bulk", people, *TEXT, "--confirm", "00000000")
 
     assert Exit.CHANGED == status
@@ -278,7 +278,7 @@ def test_a_token_of_something_else(run, people, sms_sandbox):
 
 
 def test_the_first_ctrl_c(run, tmp_path, sms_sandbox):
-    """It says for how many answers it waits and how long at most; the same command continues."""
+    """The notice says how many answers are awaited and for how long; the command continues."""
     sms_sandbox.set_faults(latency="1")
     people = write(tmp_path, *numbers(12))
     process = start(people, sms_sandbox)
@@ -300,7 +300,7 @@ def test_the_first_ctrl_c(run, tmp_path, sms_sandbox):
 
 
 def test_the_second_ctrl_c(run, tmp_path, sms_sandbox):
-    """It leaves at once; what has no answer by then is unknown, and is not sent again."""
+    """The second Ctrl-C ends at once; requests without an answer are unknown and not repeated."""
     sms_sandbox.set_faults(latency="60")
     people = write(tmp_path, *numbers(12))
     process = start(people, sms_sandbox)
@@ -322,8 +322,8 @@ def test_the_second_ctrl_c(run, tmp_path, sms_sandbox):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_what_a_container_or_a_closed_terminal_sends(tmp_path, sms_sandbox, number):
-    """It is the same as Ctrl-C."""
+def test_sigterm_and_sighup(tmp_path, sms_sandbox, number):
+    """SIGTERM and SIGHUP have the effect of Ctrl-C."""
     sms_sandbox.set_faults(latency="1")
     process = start(write(tmp_path, *numbers(12)), sms_sandbox)
     wait_for(lambda: sms_sandbox.messages)
@@ -335,8 +335,8 @@ def test_what_a_container_or_a_closed_terminal_sends(tmp_path, sms_sandbox, numb
     assert out.startswith("1 sent, ")
 
 
-def test_ctrl_c_before_anything_leaves(run, people, sms_sandbox):
-    """The outbox is busy with something else, and the command need not wait for that."""
+def test_ctrl_c_before_anything_is_sent(run, people, sms_sandbox):
+    """Ctrl-C ends a command that waits for a locked outbox."""
     run("bulk", people, *TEXT, "--yes")
     with contextlib.closing(sqlite3.connect(f"{people}.sms.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -351,7 +351,7 @@ def test_ctrl_c_before_anything_leaves(run, people, sms_sandbox):
 
 
 def test_results_that_cannot_be_written(run, people, sms_sandbox):
-    """What was sent stays sent; the status and the error say how to have them."""
+    """Messages stay sent; the error says how to export the results."""
     people.with_name(".out.csv.part").mkdir()
     status, out, err = run("bulk", people, *TEXT, "--yes", "--out", people.with_name("out.csv"))
 
@@ -376,8 +376,8 @@ def start_command(sandbox, *words):
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_while_one_message_is_under_way(sms_sandbox, times):
-    """It says what it waits for and how the message ended; the second time it does not wait."""
+def test_ctrl_c_during_a_single_message(sms_sandbox, times):
+    """The first Ctrl-C waits and prints the fate; the second does not wait."""
     sms_sandbox.set_faults(latency="2" if times == 1 else "60")
     process = start_command(sms_sandbox, "send", A, "--text", "Hi", "--timeout", "70")
     wait_for(lambda: sms_sandbox.messages)
@@ -394,8 +394,8 @@ def test_ctrl_c_while_one_message_is_under_way(sms_sandbox, times):
     assert A not in err
 
 
-def test_ctrl_c_twice_at_a_worker(sms_sandbox, tmp_path):
-    """It leaves at once, and its status says so."""
+def test_ctrl_c_twice_in_a_worker(sms_sandbox, tmp_path):
+    """A worker ends at once, with the exit status of an interrupt."""
     url = tmp_path / "queue.db"
     sms_sandbox.set_faults(latency="60")
     process = start_command(sms_sandbox, "worker", "--outbox", str(url))

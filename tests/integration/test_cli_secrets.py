@@ -1,4 +1,4 @@
-"""The command never shows its key, and says what will be paid before anything leaves."""
+"""The command never shows its key, and says what will cost money before sending."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from tests.support.commands import in_a_process, numbers, start, wait_for
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home of its own, in which everything is searched that a command leaves behind."""
+    """An empty home directory, in which all files are searched afterwards."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     return tmp_path
@@ -26,7 +26,7 @@ def write(folder, *phones):
 
 
 def is_shown_in(content, key):
-    """Whether the key stands there, as it is or as a program might have written it."""
+    """Whether a text contains the key, literally or encoded."""
     found = content if isinstance(content, bytes) else content.encode()
     return any(
         form in found.lower() for form in (key.lower().encode(), key.encode().hex().encode())
@@ -34,21 +34,21 @@ def is_shown_in(content, key):
 
 
 def processes():
-    """What everyone on this machine sees of all processes: their command lines."""
+    """Return the command lines of all processes, which every user can see."""
     command = ["ps", "-eww", "-o", "args"]
     return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
-def test_the_net_has_no_holes():
-    """What is searched for is found."""
+def test_the_search_finds_keys():
+    """The search finds the key in each encoding."""
     assert is_shown_in("Bearer cspro_Canary42", "cspro_Canary42")
     assert is_shown_in(b"cspro_Canary42".hex(), "cspro_Canary42")
     assert not is_shown_in("cspro_", "cspro_Canary42")
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps")
-def test_the_key_is_nowhere(home, sms_sandbox):
-    """Neither in the list of processes, nor in a file, nor in anything that a command says."""
+def test_the_key_appears_nowhere(home, sms_sandbox):
+    """The key is in no command line, file or output."""
     sms_sandbox.set_faults(latency="1")
     people = write(home, "+12126660001", "+12126660002", *numbers(3), "call me")
     process = start(people, sms_sandbox, "--out", str(home / "out.csv"))
@@ -76,8 +76,8 @@ def test_the_key_is_nowhere(home, sms_sandbox):
 
 
 @pytest.mark.parametrize("option", ["--key", "--api-key"])
-def test_the_key_is_no_option(sms_sandbox, capsys, option):
-    """So that no shell keeps it in its history: who tries it is refused."""
+def test_there_is_no_option_for_the_key(sms_sandbox, capsys, option):
+    """A key as an option is refused, so that no shell history contains it."""
     status = main(["send", "+12125551234", "--text", "Hi", option, sms_sandbox.key])
     shown = "".join(capsys.readouterr())
 
@@ -86,11 +86,11 @@ def test_the_key_is_no_option(sms_sandbox, capsys, option):
     assert 0 == len(sms_sandbox.requests)
 
 
-# --- What will be paid ----------------------------------------------------------------------------
+# --- Costs --------------------------------------------------------------------------------------
 
 
-def test_the_real_gateway_is_named_before_anything_leaves(home, monkeypatch):
-    """With no endpoint set, `bulk` says how many messages will be paid for, and then asks."""
+def test_the_real_gateway_is_announced_first(home, monkeypatch):
+    """Without an endpoint, `bulk` says how many messages will cost money, then prompts."""
     monkeypatch.delenv("CUSTOMERSMS_ENDPOINT", raising=False)
     monkeypatch.delenv("CUSTOMERSMS_API_KEY", raising=False)
     people = write(home, *numbers(3), "call me")
@@ -103,13 +103,13 @@ def test_the_real_gateway_is_named_before_anything_leaves(home, monkeypatch):
     assert not people.with_name("people.csv.sms.db").exists()
 
 
-def test_what_is_left_is_what_will_be_paid(home, sms_sandbox, capsys):
-    """A list that goes on says how many of its messages are left."""
+def test_the_cost_of_a_continued_list(home, sms_sandbox, capsys):
+    """A continued list shows how many messages are left to be paid for."""
     words = ["bulk", str(write(home, *numbers(3))), "--text", "Hi {name}", "--yes"]
     assert Exit.STOPPED == main([*words, "--max-credits", "1"])
     capsys.readouterr()
     status = main([*words, "--endpoint", "https://gateway.invalid/api"])
     lines = capsys.readouterr().err.splitlines()
 
-    assert Exit.STOPPED == status  # it is bound to the other gateway, so that nothing leaves
+    assert Exit.STOPPED == status  # held for another gateway, so nothing is sent
     assert "gateway.invalid is a real gateway: 2 messages will cost money." in lines

@@ -1,5 +1,5 @@
 """
-Connections that fail, against raw TCP servers: what a caller is told, and what the server had.
+Connections that fail, against raw TCP servers: what callers and servers see.
 
 Each row of these tables is a way in which a request can go wrong. Two things must hold in all of
 them: "not sent" is never said where the server had the body, and nothing is sent twice.
@@ -43,8 +43,8 @@ def unknown_host():
 
 @pytest.mark.parametrize("endpoint", [refused, unknown_host])
 @pytest.mark.parametrize("retries", [0, 1])
-async def test_there_is_no_connection(endpoint, retries):
-    """Where no connection can be made, the message was not sent, and that is a connection error."""
+async def test_no_connection_can_be_made(endpoint, retries):
+    """If no connection can be made, nothing was sent, and the error is a ConnectionError."""
     async with client(endpoint(), retries=retries) as sms:
         with pytest.raises(ConnectFailed) as caught:
             await sms.send(PHONE, TEXT, timeout=60)  # a resolver may take its time to know nobody
@@ -53,8 +53,8 @@ async def test_there_is_no_connection(endpoint, retries):
     assert isinstance(caught.value, ConnectionError)
 
 
-async def test_no_connection_is_made_in_time():
-    """A connection that takes longer than the attempt may was not made: not sent."""
+async def test_a_connection_that_takes_too_long():
+    """If connecting takes longer than an attempt may, nothing was sent."""
     with full_backlog() as endpoint:
         async with client(endpoint, request_timeout=0.05, retries=0) as sms:
             with pytest.raises(ConnectFailed) as caught:
@@ -64,7 +64,7 @@ async def test_no_connection_is_made_in_time():
 
 
 async def test_a_bulk_run_without_a_connection():
-    """A run whose requests cannot connect reports every number as not sent, safe to send again."""
+    """A run that cannot connect reports every number as not sent and safe to resend."""
     async with client(refused(), retries=0) as sms:
         stop = StopRules(outage=0.2)
         report = await sms.send_many([PHONE, OTHER], TEXT, stop=stop)
@@ -74,7 +74,7 @@ async def test_a_bulk_run_without_a_connection():
 
 
 async def test_a_connection_that_comes_late_is_used():
-    """What was not sent is tried again: once somebody listens, the message is sent, once."""
+    """A message that was not sent is retried, and sent once when the server listens."""
     async with RawServer(answering()) as server:
         await server.stop_listening()
         async with client(server.url, retries=20, send_timeout=5) as sms:
@@ -124,7 +124,7 @@ async def reset(talk: Talk):
 
 
 def saying(*pieces: bytes):
-    """Read the request, say something and leave."""
+    """Read the request, write the pieces and close."""
 
     async def play(talk: Talk):
         await talk.request()
@@ -189,7 +189,7 @@ LOST = {
 
 @pytest.mark.parametrize(("play", "code"), LOST.values(), ids=LOST)
 async def test_the_answer_is_lost(play, code):
-    """What was handed over and has no readable answer is unknown, and is not sent again."""
+    """A message without a readable answer is unknown, and not sent again."""
     async with RawServer(play) as server:
         async with client(server.url, retries=3, request_timeout=0.1) as sms:
             with pytest.raises(OutcomeUnknown) as caught:
@@ -204,14 +204,14 @@ async def test_the_answer_is_lost(play, code):
 SENDING = {"customersms_async", "aiohttp", "asyncio"}
 
 
-async def test_the_locals_of_frames():
-    """Frames show local variables to crash reporters: no key is in them, raised or under way."""
+async def test_local_variables_of_frames():
+    """No local variable of a frame contains the key, while sending or in a traceback."""
     trace = aiohttp.TraceConfig()
     seen = []
 
     async def look(*args: object):
         for frame, _ in traceback.walk_stack(None):
-            # What runs the tests knows their names, in which keys may stand.
+            # The test runner's frames contain parameters, among which may be keys.
             if frame.f_globals["__name__"].partition(".")[0] in SENDING:
                 seen.append(repr(frame.f_locals))
 
@@ -231,7 +231,7 @@ async def test_the_locals_of_frames():
 
 
 async def test_a_bulk_run_whose_second_answer_is_lost():
-    """Of two requests one is answered: its number is sent, the other unknown, each left once."""
+    """Of two requests, the answered one is sent and the other unknown; each is sent once."""
 
     async def play(talk: Talk):
         while True:
@@ -248,8 +248,8 @@ async def test_a_bulk_run_whose_second_answer_is_lost():
         assert [[PHONE], [OTHER]] == [request.phones for request in server.requests]
 
 
-async def test_an_answer_before_the_body_was_taken():
-    """A server that refuses a long body unread has refused it."""
+async def test_an_answer_before_the_body_was_read():
+    """A server that refuses a long body without reading it has refused it."""
 
     async def play(talk: Talk):
         talk.deafen()
@@ -266,8 +266,8 @@ async def test_an_answer_before_the_body_was_taken():
         assert 1 == len(server.talks)
 
 
-async def test_a_body_that_is_taken_halfway():
-    """A body of which some bytes were taken is unknown, however little the server has read."""
+async def test_a_body_that_is_read_in_part():
+    """A body of which some bytes left is unknown, however little the server has read."""
     async with RawServer(reset_unread, buffer=4096) as server:
         async with client(server.url) as sms:
             with pytest.raises(OutcomeUnknown):
@@ -280,7 +280,7 @@ async def test_a_body_that_is_taken_halfway():
 
 
 async def test_no_time_is_left():
-    """A time that is over before the request is made lets nothing leave."""
+    """Nothing is sent if the timeout is over before the request is made."""
     async with RawServer(answering()) as server:
         async with client(server.url) as sms:
             with pytest.raises(SendError) as caught:
@@ -295,7 +295,7 @@ async def test_no_time_is_left():
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, 308])
 async def test_a_redirect_is_not_followed(status):
-    """A redirect is no answer, and nothing leaves for its target, which would get the key."""
+    """A redirect is no answer, and the key is not sent to its target."""
     async with RawServer(answering()) as target:
         redirect = http(status, "", f"Location: {target.url}")
         async with RawServer(answering(redirect)) as server:
@@ -312,8 +312,8 @@ async def test_a_redirect_is_not_followed(status):
 
 
 @pytest.mark.parametrize("status", [100, 102, 103])
-async def test_an_interim_answer_is_passed_over(status):
-    """An interim answer says nothing; the one behind it counts."""
+async def test_an_interim_answer_is_skipped(status):
+    """An interim (1xx) answer is skipped, and the final one counts."""
     interim = f"HTTP/1.1 {status} Wait\r\nLink: </x>\r\n\r\n".encode()
     async with RawServer(answering(interim + interim + GOOD)) as server:
         async with client(server.url) as sms:

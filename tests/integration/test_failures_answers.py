@@ -1,4 +1,4 @@
-"""Answers that are odd, against raw TCP servers: statuses, bodies, sizes and `Retry-After`."""
+"""Unusual answers, against raw TCP servers: statuses, bodies, sizes and `Retry-After`."""
 
 import asyncio
 import gc
@@ -52,8 +52,8 @@ def refusal(code: str, error: str = "No."):
     [["X-Policy: " + "x" * 100_000], [f"Set-Cookie: c{n}=1" for n in range(500)]],
     ids=["long", "many"],
 )
-async def test_an_answer_with_a_head_as_proxies_send_it(headers):
-    """Policies and cookies of tens of kilobytes do not turn an answer into none."""
+async def test_an_answer_with_large_headers(headers):
+    """An answer with headers of tens of kilobytes, as added by proxies, is read."""
     answer = http(200, BODY, *headers)
     async with RawServer(answering(answer)) as server, client(server.url) as sms:
         assert PHONE == (await sms.send(PHONE, TEXT)).phone
@@ -68,8 +68,8 @@ async def test_an_answer_with_a_head_as_proxies_send_it(headers):
     ],
     ids=["long", "many", "wrong"],
 )
-async def test_an_answer_beyond_a_cap_says_which(headers, cap):
-    """What cannot be read is unknown, and the error names the cap that was hit."""
+async def test_an_answer_above_a_limit_names_it(headers, cap):
+    """An answer that is too large to read is unknown, and the error names the limit."""
     answer = http(200, BODY, *headers)
     async with RawServer(answering(answer)) as server, client(server.url) as sms:
         with pytest.raises(OutcomeUnknown) as caught:
@@ -117,7 +117,7 @@ STATUSES = [
 
 @pytest.mark.parametrize(("status", "body", "kind", "code"), STATUSES)
 async def test_a_status(status, body, kind, code):
-    """A refusal counts at any status; else a 4xx is one, but 408, and all others are unknown."""
+    """A refusal object counts with any status; else 4xx except 408 refuses, others are unknown."""
     async with RawServer(answering(http(status, body, "Content-Type: text/html"))) as server:
         async with client(server.url) as sms:
             with pytest.raises(SendError) as caught:
@@ -127,8 +127,8 @@ async def test_a_status(status, body, kind, code):
         assert 1 == len(server.requests)
 
 
-async def test_a_bulk_run_at_a_status():
-    """A run tells each number what became of its request."""
+async def test_a_bulk_run_with_different_statuses():
+    """Each number of a run has the fate of its own request."""
     answers = [http(200, BODY), http(502, HTML), http(400, HTML)]
     phones = [PHONE, OTHER, "+14155550123"]
     async with RawServer(answering(*answers)) as server:
@@ -141,8 +141,8 @@ async def test_a_bulk_run_at_a_status():
 
 
 async def test_an_answer_that_changes_the_protocol(recwarn):
-    """The connection of a 101, which never ends, is let go with the answer."""
-    asyncio.get_running_loop().set_debug(True)  # aiohttp warns of what is left open
+    """The connection of a 101 answer, which never ends, is closed."""
+    asyncio.get_running_loop().set_debug(True)  # aiohttp warns about connections that are left open
     switch = b"HTTP/1.1 101 No\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
     async with RawServer(answering(switch)) as server, client(server.url) as sms:
         with pytest.raises(OutcomeUnknown):
@@ -152,7 +152,7 @@ async def test_an_answer_that_changes_the_protocol(recwarn):
     assert [] == [str(warning.message) for warning in recwarn]
 
 
-# --- Turned away for the rate ---------------------------------------------------------------------
+# --- Rate limits ----------------------------------------------------------------------------------
 
 NOW = "Date: Wed, 21 Oct 2015 07:28:00 GMT"
 OWN = 1.0
@@ -180,7 +180,7 @@ RETRY_AFTER = {
 
 @pytest.mark.parametrize(("headers", "seconds"), RETRY_AFTER.values(), ids=RETRY_AFTER)
 async def test_retry_after(headers, seconds):
-    """A pause is ASCII digits or a date, by the server's own clock if it tells it, up to 600 s."""
+    """The pause is in ASCII digits or a date relative to the server's clock, at most 600 s."""
     limiter = LocalLimiter(Rate(1000, per=1))
     async with RawServer(answering(http(429, "", *headers))) as server:
         async with client(server.url, limiter=limiter) as sms:
@@ -195,7 +195,7 @@ async def test_retry_after(headers, seconds):
 
 
 async def test_a_date_without_the_servers_clock():
-    """Where a server does not tell its time, the instant at which its answer came stands for it."""
+    """Without the server's clock, a date is relative to the arrival of the answer."""
     asked = f"Retry-After: {formatdate(time.time() + 30, usegmt=True)}"
     async with RawServer(answering(http(429, "", asked))) as server:
         async with client(server.url) as sms:
@@ -211,7 +211,7 @@ async def test_a_date_without_the_servers_clock():
     ids=["none", "past"],
 )
 async def test_a_pause_that_is_over(headers):
-    """A pause of nothing, or until an instant in the past, is over: it is sent, and once taken."""
+    """A pause of zero or until a time in the past is over, and the message is sent once."""
     async with RawServer(answering(http(429, "", *headers))) as server:
         async with client(server.url, retries=0) as sms:
             receipt = await sms.send(PHONE, TEXT)
@@ -220,8 +220,8 @@ async def test_a_pause_that_is_over(headers):
         assert 2 == len(server.requests)
 
 
-async def test_a_status_that_the_caller_knows():
-    """A 503 is unknown, unless the caller says that it means the limit."""
+async def test_a_status_given_by_the_caller():
+    """A 503 is a rate limit only if the caller lists it in `rate_limit_statuses`."""
     answer = http(503, HTML, "Retry-After: 30")
     async with RawServer(answering(answer)) as server:
         async with client(server.url, rate_limit_statuses=(429, 503)) as sms:
@@ -252,8 +252,8 @@ READABLE = {
 
 
 @pytest.mark.parametrize("answer", READABLE.values(), ids=READABLE)
-async def test_an_odd_answer_that_can_be_read(answer):
-    """An answer that names the number and says success counts, however it is dressed."""
+async def test_an_unusual_answer_that_can_be_read(answer):
+    """An answer with the number and `success` counts, in any form."""
 
     async def play(talk: Talk):
         await talk.request()
@@ -287,8 +287,8 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 @pytest.mark.parametrize("status", [200, 500])
-async def test_an_odd_answer_that_cannot_be_read(status, body):
-    """Whatever is not the documented answer leaves the outcome unknown, and is not quoted."""
+async def test_an_unusual_answer_that_cannot_be_read(status, body):
+    """Anything but a documented answer is unknown, and not quoted."""
     is_packed = body[:2] == b"\x1f\x8b"
     headers = ["Content-Encoding: gzip"] if is_packed else []
     async with RawServer(answering(http(status, body, *headers))) as server:
@@ -300,8 +300,8 @@ async def test_an_odd_answer_that_cannot_be_read(status, body):
         assert 1 == len(server.requests)
 
 
-async def test_another_requests_answer_before_a_cut_one():
-    """A whole answer that names others, and what is left of ours, leave the outcome unknown."""
+async def test_another_requests_answer_before_a_truncated_one():
+    """A foreign answer followed by a truncated one leaves the outcome unknown."""
     body = BODY.replace(PHONE.encode(), OTHER.encode()) + BODY[:-1]
     async with RawServer(answering(http(200, body))) as server:
         async with client(server.url) as sms:
@@ -313,7 +313,7 @@ async def test_another_requests_answer_before_a_cut_one():
 
 
 async def test_100_000_levels():
-    """An answer nested 100,000 deep breaks nothing, in a run where its size is allowed."""
+    """An answer nested 100,000 levels deep does no harm, in a run where its size is allowed."""
     body = b'{"success": true, "results": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     phones = [f"+1212555{number:04}" for number in range(300)]
     async with RawServer(answering(http(200, body))) as server:
@@ -341,8 +341,8 @@ def traced():
 ZEROS = gzip.compress(bytes(2**20))
 
 
-async def test_an_answer_is_asked_for_plain():
-    """No server is asked to pack its answer, whatever a session asks for by itself."""
+async def test_no_compression_is_requested():
+    """No compressed answer is requested, whatever the headers of the session."""
     async with (
         RawServer(answering()) as server,
         aiohttp.ClientSession(headers={"Accept-Encoding": "gzip, br"}) as session,
@@ -356,7 +356,7 @@ async def test_an_answer_is_asked_for_plain():
 
 @pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
 async def test_a_gzip_bomb(is_given, traced):
-    """An answer of 1 MB that would unpack to 1 GB costs no more memory than any other."""
+    """A 1 MB answer that would decompress to 1 GB takes no more memory than any other."""
     bomb = http(200, ZEROS * 1000, "Content-Encoding: gzip")
     async with RawServer(answering(bomb)) as server, aiohttp.ClientSession() as session:
         async with client(server.url, session=session if is_given else None) as sms:
@@ -371,8 +371,8 @@ async def test_a_gzip_bomb(is_given, traced):
 
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["long", "endless"])
-async def test_an_answer_without_end(is_chunked, traced):
-    """An answer is read up to what any answer can be; what is longer is none: unknown."""
+async def test_an_endless_answer(is_chunked, traced):
+    """An answer is read up to the maximum size; a longer one is unknown."""
     piece = b"10000\r\n" + b" " * 65_536 + b"\r\n"
 
     async def play(talk: Talk):
@@ -394,7 +394,7 @@ async def test_an_answer_without_end(is_chunked, traced):
 
 
 async def test_a_long_answer_to_a_long_request():
-    """The size that an answer may have grows with the numbers asked for."""
+    """The maximum size of an answer grows with the number of recipients."""
     phones = [f"+1212555{number:04}" for number in range(10_000)]
     async with RawServer(answering()) as server:
         async with client(server.url) as sms:

@@ -30,7 +30,7 @@ from tests.support.raw_server import (
 
 
 async def settle():
-    """Let what is on its way on this machine arrive."""
+    """Let data in transit on this machine arrive."""
     await asyncio.sleep(0.01)
 
 
@@ -39,7 +39,7 @@ async def settle():
 
 @pytest.mark.parametrize(("status", "kind"), [(500, OutcomeUnknown), (403, Rejected)])
 async def test_a_session_that_raises_for_a_status(status, kind):
-    """A session that raises for a status does not for ours: the status decides as always."""
+    """A session with `raise_for_status` does not raise for our requests."""
     async with (
         RawServer(answering(http(status, "<h1>no</h1>"))) as server,
         aiohttp.ClientSession(raise_for_status=True) as session,
@@ -52,7 +52,7 @@ async def test_a_session_that_raises_for_a_status(status, kind):
 
 
 async def test_a_middleware_that_sends_again():
-    """The middlewares of a session are not run: none can send our request again."""
+    """Middlewares of a session are not run, so that none can repeat our request."""
     runs = []
 
     async def again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType):
@@ -73,7 +73,7 @@ async def test_a_middleware_that_sends_again():
 
 
 async def test_no_connection_is_free_in_time():
-    """The wait for a connection of a full pool hands over nothing: not sent."""
+    """Waiting for a connection of a full pool sends nothing."""
     may_answer = asyncio.Event()
 
     async def play(talk: Talk):
@@ -100,7 +100,7 @@ async def test_no_connection_is_free_in_time():
 
 
 class _Detour(aiohttp.TCPConnector):
-    """Gives a first way some time, and then takes another, as one over proxies does."""
+    """A connector that gives up a first route after a while, as one with proxies does."""
 
     async def _create_connection(self, *args: object) -> object:
         with contextlib.suppress(TimeoutError):
@@ -109,8 +109,8 @@ class _Detour(aiohttp.TCPConnector):
         return await super()._create_connection(*args)
 
 
-async def test_a_connector_that_times_itself_out():
-    """The time limit of a session's own connector is no cancellation of the caller."""
+async def test_a_connector_with_its_own_timeout():
+    """A timeout within the session's connector is not taken for a cancellation by the caller."""
     async with (
         RawServer(answering()) as server,
         aiohttp.ClientSession(connector=_Detour()) as session,
@@ -121,8 +121,8 @@ async def test_a_connector_that_times_itself_out():
     assert (PHONE, 1) == (receipt.phone, len(server.requests))
 
 
-async def test_a_trace_hook_that_times_itself_out():
-    """A hook's own `asyncio.timeout` ends the hook, and is no cancellation of the caller."""
+async def test_a_trace_hook_with_its_own_timeout():
+    """A timeout within a trace hook is not taken for a cancellation by the caller."""
     trace, seen = aiohttp.TraceConfig(), []
 
     async def hesitate(*_: object) -> None:
@@ -153,7 +153,7 @@ async def test_a_trace_hook_that_times_itself_out():
     ],
 )
 async def test_a_trace_hook_that_raises(hook, status, left, caplog):
-    """The fate is what the body's mark proves; the fault is logged by kind and place, not text."""
+    """The fate is what was proven; the error is logged by class and place, without its text."""
     trace, words = aiohttp.TraceConfig(), ["words", "of", "the", "hook"]
 
     async def fail(*args: object):
@@ -177,8 +177,8 @@ async def test_a_trace_hook_that_raises(hook, status, left, caplog):
     assert f"LookupError was raised at {__file__}:" in " ".join(caught.value.detail.split())
 
 
-async def test_the_request_is_ours_whatever_the_session_has():
-    """Headers, cookies, login and base of a session are not those of our request."""
+async def test_the_request_ignores_settings_of_the_session():
+    """Headers, cookies, credentials and base URL of a session are not used."""
     theirs = {"Content-Type": "text/plain", "Expect": "100-continue", "User-Agent": "theirs"}
     async with (
         RawServer(answering()) as server,
@@ -201,7 +201,7 @@ async def test_the_request_is_ours_whatever_the_session_has():
 
 
 async def test_a_session_that_is_closed_in_flight():
-    """A session that its owner closes under a request leaves the outcome unknown."""
+    """If a session is closed by its owner during a request, the outcome is unknown."""
     async with RawServer(Talk.end) as server, aiohttp.ClientSession() as session:
         async with client(server.url, session=session) as sms:
             sending = asyncio.create_task(sms.send(PHONE, TEXT))
@@ -217,7 +217,7 @@ async def test_a_session_that_is_closed_in_flight():
 
 
 async def cancelled(sending: asyncio.Task[object]):
-    """Cancel and give what was raised."""
+    """Cancel and return what was raised."""
     sending.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
         await sending
@@ -229,7 +229,7 @@ def notes(error: BaseException):
 
 
 async def test_cancelled_in_the_queue():
-    """A send that is cancelled while it waits its turn never leaves."""
+    """A message that is cancelled in the queue is never sent."""
     limiter = LocalLimiter(Rate(1, per=60))
     async with RawServer(answering()) as server:
         async with client(server.url, limiter=limiter) as sms:
@@ -243,7 +243,7 @@ async def test_cancelled_in_the_queue():
 
 
 async def test_cancelled_while_connecting():
-    """A send that is cancelled while its connection is made never leaves, and ends at once."""
+    """A message that is cancelled while connecting is never sent, and ends at once."""
     with full_backlog() as endpoint:
         async with client(endpoint) as sms:
             sending = asyncio.create_task(sms.send(PHONE, TEXT))
@@ -255,7 +255,7 @@ async def test_cancelled_while_connecting():
 
 @pytest.mark.parametrize("answer", [http(200, accepted([PHONE])), b""], ids=["answered", "lost"])
 async def test_cancelled_in_flight(answer, caplog):
-    """A send that is cancelled in flight says that it is unknown; what becomes of it is logged."""
+    """A message that is cancelled in flight is unknown, and its fate is logged."""
     is_cancelled = asyncio.Event()
 
     async def play(talk: Talk):

@@ -1,5 +1,5 @@
 """
-Random failures at random moments: "not sent" is never said of what the server had.
+Random failures at random times: nothing that the server received is called "not sent".
 
 Seeded. A few hundred requests in the suite; as long as ``CUSTOMERSMS_FUZZ_SECONDS`` says in a
 long run, each round with a seed of its own.
@@ -31,7 +31,7 @@ AT_ONCE = 24
 
 
 class Gateway:
-    """A script that fails at random, and knows whom it turned away for the rate."""
+    """A script that fails at random, and records which numbers it rate-limited."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
@@ -49,7 +49,7 @@ class Gateway:
                 await talk.reader.readuntil(b"\r\n\r\n")
                 return end(talk)
             if moment < 0.10:
-                return None  # hears everything, says nothing
+                return None  # reads everything, answers nothing
             request = await talk.request()
             await asyncio.sleep(dice.choice([0, 0, 0.001, 0.01]))
             self._answer(talk, request.phones)
@@ -82,7 +82,7 @@ class Gateway:
 
 
 async def attempt(sms, phone, dice):
-    """Send, with a random time and sometimes a cancellation; give what the caller is told."""
+    """Send with a random timeout and sometimes a cancellation; return the fate as told."""
     sending = asyncio.create_task(sms.send(phone, TEXT, timeout=dice.uniform(0.005, 0.2)))
     if dice.random() < 0.25:
         with contextlib.suppress(TimeoutError, SendError):
@@ -102,7 +102,7 @@ async def attempt(sms, phone, dice):
 
 
 async def fuzz(seed: int) -> Counter[Status]:
-    """Play a round; give how many requests ended how."""
+    """Run one round; return how many requests ended in which way."""
     dice = random.Random(seed)
     gateway = Gateway(dice)
     phones = [f"+1212{number:07}" for number in range(REQUESTS)]
@@ -130,7 +130,7 @@ async def fuzz(seed: int) -> Counter[Status]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_fuzz_failures(seed):
-    """What the server had is never called not sent, nothing is sent twice, no bare head leaves."""
+    """Nothing received is called not sent, nothing is sent twice, and no bare head is sent."""
     until = time.monotonic() + SECONDS / 2
     fates = await fuzz(seed)
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Idle connections: never used again when the server may be closing them."""
+"""Idle connections are not reused when the server may be closing them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.support.raw_server import (
 from tests.support.sizes import sized
 
 CLIENTS = sized(40, 500)
-#: Seconds for which servers keep an idle connection: those that say so, and those that do not.
+#: Seconds for which servers keep an idle connection: with and without announcing it.
 ANNOUNCED = sized((2,), (2, 5, 15, 60))
 UNANNOUNCED = sized((3,), (5, 15, 60))
 
 
 async def send_after(endpoint: str, gap: float) -> str:
-    """Send, wait, and send again; say what became of the second."""
+    """Send, wait, and send again; return the fate of the second message."""
     limiter = LocalLimiter(Rate(1_000, per=1))
     async with CustomerSMS(KEY, endpoint=endpoint, limiter=limiter, retries=0) as sms:
         await sms.send(PHONE, TEXT)
@@ -44,7 +44,7 @@ async def send_after(endpoint: str, gap: float) -> str:
 
 
 async def sends_at_the_limit(seconds: float, count: int, *, announces: bool) -> Counter[str]:
-    """Send from so many clients as a far server's limit for idle connections is over."""
+    """Send from many clients just as the server closes idle connections."""
     dice = random.Random(1)
     async with (
         RawServer(closing_idle(seconds, announces=announces)) as server,
@@ -58,8 +58,8 @@ async def sends_at_the_limit(seconds: float, count: int, *, announces: bool) -> 
     ("seconds", "announces"),
     [(seconds, True) for seconds in ANNOUNCED] + [(seconds, False) for seconds in UNANNOUNCED],
 )
-async def test_nothing_is_unknown_where_servers_close_idle_connections(seconds, announces):
-    """Announced or not: what is sent as the server closes goes out on a new connection."""
+async def test_no_message_is_unknown_as_servers_close_connections(seconds, announces):
+    """A message sent as the server closes connections uses a new one, announced or not."""
     ends = await sends_at_the_limit(seconds, CLIENTS, announces=announces)
 
     assert {"sent": CLIENTS} == ends
@@ -76,8 +76,8 @@ async def test_nothing_is_unknown_where_servers_close_idle_connections(seconds, 
         ("X-None: 1", 1),
     ],
 )
-async def test_the_hint_of_a_server_is_heeded(hint, connections):
-    """A connection that the server soon closes is used once."""
+async def test_the_keep_alive_hint_is_obeyed(hint, connections):
+    """A connection that the server will close soon is used once."""
     answer = http(200, accepted([PHONE]), hint)
     async with RawServer(answering(answer, answer)) as server, client(server.url) as sms:
         await sms.send(PHONE, TEXT)
@@ -95,8 +95,8 @@ async def test_the_hint_of_a_server_is_heeded(hint, connections):
         ({"force_close": True}, 2),
     ],
 )
-async def test_a_callers_pool_keeps_none_of_ours(options, connections):
-    """On a session that keeps connections for longer, each of ours ends with its answer."""
+async def test_a_callers_pool_with_long_keep_alive(options, connections):
+    """In a session that keeps connections for longer, each of ours is closed after its answer."""
     async with (
         RawServer(answering()) as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(**options)) as session,
@@ -109,8 +109,8 @@ async def test_a_callers_pool_keeps_none_of_ours(options, connections):
         await server.until(lambda: connections == 1 or server.talks[0].reader.at_eof())
 
 
-async def test_a_session_that_is_closed_while_a_message_waits():
-    """A message whose turn comes after its session was closed is not sent, and says why."""
+async def test_a_session_closed_while_a_message_waits():
+    """A message whose session is closed while it waits is not sent, and the error says why."""
     limiter = LocalLimiter(Rate(1, per=0.2))
     async with (
         RawServer(answering()) as server,
@@ -127,7 +127,7 @@ async def test_a_session_that_is_closed_while_a_message_waits():
         assert 1 == len(server.requests)
 
 
-def test_the_name_of_the_client_without_its_version():
-    """Run from a copy of its files, the client has a name all the same."""
+def test_the_user_agent_without_a_version():
+    """The user agent has a name even if the package is not installed."""
     assert "not-installed" == user_agent("not-installed")
     assert user_agent().startswith("customersms-async/")

@@ -1,4 +1,4 @@
-"""An event loop that was busy: what has arrived counts, whenever the loop looks."""
+"""A blocked event loop: an answer that has arrived counts, even if it is read late."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from customersms_async import OutcomeUnknown
 from tests.support.far_server import in_a_thread
 from tests.support.raw_server import PHONE, TEXT, Talk, accepted, client, http
 
-LONG = b" " * 60_000  # behind the answer: more than one read
+LONG = b" " * 60_000  # more data after the answer than one read returns
 
 
 @pytest.mark.parametrize("rest", [b"", LONG], ids=["short", "long"])
-async def test_an_answer_that_came_while_the_loop_was_busy(rest):
-    """Something blocks the loop until the time is over: the answer lies in the socket."""
+async def test_an_answer_that_arrived_while_the_loop_was_blocked(rest):
+    """An answer in the socket counts, although the loop was blocked beyond the timeout."""
 
     async def play(talk: Talk) -> None:
         while True:
@@ -33,8 +33,8 @@ async def test_an_answer_that_came_while_the_loop_was_busy(rest):
             assert PHONE == (await sending).phone
 
 
-async def test_an_answer_that_is_not_there_is_not_waited_for():
-    """Where half an answer has come when the time is over, nobody waits for the other half."""
+async def test_half_an_answer_is_not_waited_for():
+    """If half an answer arrived before the timeout, the rest is not awaited."""
 
     async def play(talk: Talk) -> None:
         await talk.request()
@@ -54,7 +54,7 @@ async def test_an_answer_that_is_not_there_is_not_waited_for():
 
 
 async def test_a_batch_whose_process_was_stopped():
-    """A batch whose answers lie in the socket is read whole, whatever its size."""
+    """An answer for a large batch that is already in the socket is read completely."""
     numbers = [f"+1212555{n:04}" for n in range(100)]
     answer = accepted(numbers) + b" " * 40_000
 

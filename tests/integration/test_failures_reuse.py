@@ -1,4 +1,4 @@
-"""Connections that are used again, and answers to nobody on them, against raw TCP servers."""
+"""Reused connections, and unsolicited answers on them, against raw TCP servers."""
 
 import asyncio
 import contextlib
@@ -23,22 +23,22 @@ REFUSAL = b'{"success": false, "error": "No credits left", "code": "INSUFFICIENT
 
 
 def session_that_keeps(trace):
-    """Make a session whose idle connections may be used again, since it keeps them briefly."""
+    """Make a session with a short keep-alive, whose connections may be reused."""
     connector = aiohttp.TCPConnector(keepalive_timeout=2)
     return aiohttp.ClientSession(connector=connector, trace_configs=[trace])
 
 
 async def settle():
-    """Let what is on its way on this machine arrive."""
+    """Let data in transit on this machine arrive."""
     await asyncio.sleep(0.01)
 
 
-# --- Connections that die while they idle ---------------------------------------------------------
+# --- Connections that end while idle --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", [Talk.close, Talk.reset], ids=["FIN", "RST"])
-async def test_an_idle_connection_dies(end):
-    """A kept connection that ended meanwhile is not used: the message goes out on a new one."""
+async def test_a_connection_ends_while_idle(end):
+    """If an idle connection has ended, the message uses a new one."""
     async with RawServer(answering()) as server:
         async with client(server.url, retries=0) as sms:
             await sms.send(PHONE, TEXT)
@@ -51,8 +51,8 @@ async def test_an_idle_connection_dies(end):
 
 @pytest.mark.parametrize("end", [Talk.close, Talk.reset], ids=["FIN", "RST"])
 @pytest.mark.parametrize("retries", [0, 1])
-async def test_a_connection_dies_between_taking_it_and_the_write(end, retries):
-    """Nothing is written to a connection that just died: not sent, and sent once by a retry."""
+async def test_a_connection_ends_before_the_write(end, retries):
+    """If a connection ends before the write, nothing was sent, and a retry sends it once."""
     trace = aiohttp.TraceConfig()
 
     async def die(*args: object):
@@ -76,8 +76,8 @@ async def test_a_connection_dies_between_taking_it_and_the_write(end, retries):
 
 @pytest.mark.parametrize("end", [Talk.close, Talk.reset], ids=["FIN", "RST"])
 @pytest.mark.parametrize("turns", range(5))
-async def test_a_connection_dies_in_the_moment_of_the_write(end, turns):
-    """However close the end comes to the write: whatever is called not sent has sent no byte."""
+async def test_a_connection_ends_during_the_write(end, turns):
+    """If a connection ends around the write, a message called not sent has sent no byte."""
     trace = aiohttp.TraceConfig()
 
     async def die(*args: object):
@@ -102,8 +102,8 @@ async def test_a_connection_dies_in_the_moment_of_the_write(end, turns):
             assert 1 == server.received.count(b"POST")
 
 
-async def test_a_connection_dies_under_the_write():
-    """A connection whose end is not known yet takes the message to nowhere: unknown, once."""
+async def test_a_connection_ends_unnoticed():
+    """If the end of a connection is not known yet, the message is unknown and sent once."""
 
     async def play(talk: Talk):
         request = await talk.request()
@@ -120,7 +120,7 @@ async def test_a_connection_dies_under_the_write():
         assert 1 == len(server.talks)
 
 
-# --- Strays: answers to nobody --------------------------------------------------------------------
+# --- Stray answers --------------------------------------------------------------------------------
 
 STRAYS = {
     "of another number": http(200, accepted([OTHER])),
@@ -136,7 +136,7 @@ STRAYS = {
 
 
 def straying(stray: bytes):
-    """Answer as documented, and on the first connection say something more."""
+    """Answer as documented, and send something more on the first connection."""
 
     async def play(talk: Talk):
         request = await talk.request()
@@ -151,7 +151,7 @@ def straying(stray: bytes):
 
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)
 async def test_a_stray_answer_on_an_idle_connection(stray):
-    """An answer to nothing is never taken for ours: nothing more is sent on its connection."""
+    """A stray answer is never matched to a request, and its connection is not reused."""
     async with RawServer(straying(stray)) as server:
         async with client(server.url, retries=1) as sms:
             await sms.send(PHONE, TEXT)
@@ -163,7 +163,7 @@ async def test_a_stray_answer_on_an_idle_connection(stray):
 
 
 async def test_a_stray_answer_without_a_retry():
-    """Where a stray answer is met, the message was not sent, and the next send works."""
+    """Without retries, a stray answer makes a message not sent, and the next one works."""
     async with RawServer(straying(STRAYS["of the same number"])) as server:
         async with client(server.url, retries=0) as sms:
             await sms.send(PHONE, TEXT)
@@ -179,8 +179,8 @@ async def test_a_stray_answer_without_a_retry():
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_a_stray_answer_in_the_moment_of_the_write(turns):
-    """However close a stray answer comes to the write: not sent is said only where it is so."""
+async def test_a_stray_answer_during_the_write(turns):
+    """With a stray answer around the write, a message called not sent was not sent."""
     trace = aiohttp.TraceConfig()
 
     async def stray(*args: object):
@@ -204,8 +204,8 @@ async def test_a_stray_answer_in_the_moment_of_the_write(turns):
         assert (caught.value.status is Status.UNKNOWN) == (len(server.requests) == 2)
 
 
-async def test_a_server_that_speaks_first():
-    """An answer before the request is none: nothing is sent to such a server."""
+async def test_a_server_that_answers_first():
+    """Nothing is sent to a server that answers before the request."""
 
     async def play(talk: Talk):
         talk.say(http(200, accepted([PHONE])))
@@ -229,7 +229,7 @@ async def test_a_server_that_speaks_first():
 
 
 async def test_the_answer_of_another_request():
-    """An answer that names none of our numbers is another's: unknown, its connection is left."""
+    """An answer without any of our numbers is unknown, and its connection is closed."""
 
     async def play(talk: Talk):
         request = await talk.request()
@@ -247,8 +247,8 @@ async def test_the_answer_of_another_request():
         assert [1, 1] == [len(list(talk.requests())) for talk in server.talks]
 
 
-async def test_a_stray_answer_whose_end_comes_with_ours():
-    """A stray that is cut in its head cannot be seen: unknown, and its connection is left."""
+async def test_a_stray_answer_that_ends_with_ours():
+    """A stray answer cut in its head goes unnoticed: unknown, and its connection is closed."""
     stray = http(200, accepted([OTHER]))
 
     async def play(talk: Talk):
@@ -272,8 +272,8 @@ async def test_a_stray_answer_whose_end_comes_with_ours():
         assert [2, 1] == [len(list(talk.requests())) for talk in server.talks]
 
 
-async def test_an_answer_that_names_no_number_ends_its_connection():
-    """After a stray 408, the next message is not given the late 429 of this one, and sent twice."""
+async def test_an_answer_without_numbers_closes_its_connection():
+    """After a stray 408, its late 429 is not taken for the answer to the next message."""
 
     async def play(talk: Talk):
         first = await talk.request()
@@ -281,7 +281,7 @@ async def test_an_answer_that_names_no_number_ends_its_connection():
             talk.say(http(200, accepted(first.phones)))
             return
         talk.say(http(408))
-        await asyncio.sleep(0.02)  # the client has read it, and the next message is under way
+        await asyncio.sleep(0.02)  # the client has read it, and the next message is in flight
         talk.say(http(429, "{}"))
         await asyncio.sleep(0.02)
         with contextlib.suppress(asyncio.IncompleteReadError):

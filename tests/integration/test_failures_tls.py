@@ -36,7 +36,7 @@ def server_side(authority: trustme.CA, name: str = "127.0.0.1"):
 
 @contextlib.asynccontextmanager
 async def trusting(authority: trustme.CA, endpoint: str, *, proxy: str | None = None, **options):
-    """A client on a session that trusts *authority*, as one behind a company's gateway has it."""
+    """A client on a session that trusts *authority*, as behind a corporate gateway."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     connector = aiohttp.TCPConnector(ssl=context, keepalive_timeout=2)
@@ -47,8 +47,8 @@ async def trusting(authority: trustme.CA, endpoint: str, *, proxy: str | None = 
         yield sms
 
 
-async def test_a_certificate_that_is_trusted(authority):
-    """Over TLS a message is sent, over one connection that is kept."""
+async def test_a_trusted_certificate(authority):
+    """Over TLS messages are sent, on one connection that is kept."""
     async with RawServer(answering(), server_side(authority)) as server:
         async with trusting(authority, server.url) as sms:
             await sms.send(PHONE, TEXT)
@@ -59,7 +59,7 @@ async def test_a_certificate_that_is_trusted(authority):
 
 @pytest.mark.parametrize("name", ["elsewhere.invalid", "127.0.0.2"])
 async def test_a_certificate_of_another_host(authority, name):
-    """A certificate of another host ends the connection before a byte of ours: not sent."""
+    """A certificate of another host ends the connection before a byte of the request: not sent."""
     async with RawServer(answering(), server_side(authority, name)) as server:
         async with trusting(authority, server.url, retries=0) as sms:
             with pytest.raises(ConnectFailed) as caught:
@@ -70,7 +70,7 @@ async def test_a_certificate_of_another_host(authority, name):
 
 
 async def test_a_certificate_of_an_unknown_authority(authority):
-    """A certificate that nobody vouches for ends the connection before a byte of ours."""
+    """An untrusted certificate ends the connection before a byte of the request."""
     async with RawServer(answering(), server_side(authority)) as server:
         async with client(server.url, retries=0) as sms:
             with pytest.raises(ConnectFailed) as caught:
@@ -81,7 +81,7 @@ async def test_a_certificate_of_an_unknown_authority(authority):
         assert b"" == server.received
 
 
-# --- Handshakes, against servers that know nothing of TLS -----------------------------------------
+# --- Handshakes, against servers without TLS ------------------------------------------------------
 
 
 async def cut_at_once(talk: Talk):
@@ -115,7 +115,7 @@ HANDSHAKES = {
 
 @pytest.mark.parametrize("play", HANDSHAKES.values(), ids=HANDSHAKES)
 async def test_a_handshake_fails(authority, play):
-    """A handshake that fails, or does not end in time, was no hand-over: not sent."""
+    """If the handshake fails or takes too long, nothing was sent."""
     async with RawServer(play) as server:
         endpoint = server.url.replace("http", "https", 1)
         async with trusting(authority, endpoint, retries=0, request_timeout=0.1) as sms:
@@ -127,8 +127,8 @@ async def test_a_handshake_fails(authority, play):
         assert PHONE.encode() not in server.received
 
 
-async def test_cancelled_in_the_handshake(authority):
-    """A send that is cancelled in the handshake never leaves, and ends at once."""
+async def test_cancelled_during_the_handshake(authority):
+    """A message that is cancelled during the handshake is never sent, and ends at once."""
     async with RawServer(Talk.end) as server:
         async with trusting(authority, server.url.replace("http", "https", 1)) as sms:
             sending = asyncio.create_task(sms.send(PHONE, TEXT))
@@ -141,7 +141,7 @@ async def test_cancelled_in_the_handshake(authority):
         assert 1 == len(server.talks)
 
 
-async def test_a_server_that_asks_for_our_certificate(authority):
+async def test_a_server_that_requires_a_client_certificate(authority):
     """TLS 1.3 refuses a client only after its request has left: unknown, and not repeated."""
     context = server_side(authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -163,7 +163,7 @@ async def test_a_server_that_asks_for_our_certificate(authority):
 
 @pytest.mark.parametrize("end", [Talk.close, Talk.reset, lambda talk: None])
 async def test_the_answer_is_lost_over_tls(authority, end):
-    """Over TLS too, what was handed over and has no answer is unknown and left once."""
+    """Over TLS too, a message without an answer is unknown and sent once."""
 
     async def play(talk: Talk):
         await talk.request()
@@ -178,7 +178,7 @@ async def test_the_answer_is_lost_over_tls(authority, end):
 
 
 async def test_the_answer_of_another_request_over_tls(authority):
-    """Over TLS too, a connection that brought another's answer is dropped, and at once."""
+    """Over TLS too, a connection with a foreign answer is closed, and at once."""
     loop = asyncio.get_running_loop()
     foreign = http(200, accepted([OTHER]))
     async with RawServer(answering(foreign), server_side(authority)) as server:
@@ -194,7 +194,7 @@ async def test_the_answer_of_another_request_over_tls(authority):
 
 
 async def test_a_stray_answer_over_tls(authority):
-    """Over TLS too, a stray answer on an idle connection is not taken for ours."""
+    """Over TLS too, a stray answer on an idle connection is not matched to a request."""
 
     async def play(talk: Talk):
         request = await talk.request()
@@ -228,8 +228,8 @@ PROXIES = {
 
 
 @pytest.mark.parametrize("play", PROXIES.values(), ids=PROXIES)
-async def test_a_proxy_makes_no_tunnel(authority, play):
-    """A proxy that opens no tunnel got no byte of the request: not sent."""
+async def test_a_proxy_that_opens_no_tunnel(authority, play):
+    """A proxy that opens no tunnel gets no byte of the request: not sent."""
     endpoint = "https://gateway.invalid/api.php"
     async with RawServer(play) as proxy:
         address = f"http://127.0.0.1:{proxy.port}"
@@ -243,8 +243,8 @@ async def test_a_proxy_makes_no_tunnel(authority, play):
         assert PHONE.encode() not in proxy.received
 
 
-async def test_why_a_proxy_makes_no_tunnel(authority):
-    """The proxy's status says what to mend; its text, which may hold anything, is not quoted."""
+async def test_why_a_proxy_opened_no_tunnel(authority):
+    """The error has the proxy's status, and does not quote its text."""
     async with RawServer(answering(http(407, "who are you?"))) as proxy:
         address = f"http://127.0.0.1:{proxy.port}"
         async with trusting(authority, "https://gateway.invalid/", proxy=address, retries=0) as sms:
@@ -254,8 +254,8 @@ async def test_why_a_proxy_makes_no_tunnel(authority):
     assert "ClientHttpProxyError: HTTP status 407" == caught.value.detail
 
 
-async def test_there_is_no_proxy(authority):
-    """A proxy that cannot be reached got nothing: not sent."""
+async def test_an_unreachable_proxy(authority):
+    """If the proxy cannot be reached, nothing was sent."""
     proxy = f"http://127.0.0.1:{free_port()}"
     async with trusting(authority, "https://gateway.invalid/", proxy=proxy, retries=0) as sms:
         with pytest.raises(ConnectFailed) as caught:
@@ -266,7 +266,7 @@ async def test_there_is_no_proxy(authority):
 
 @pytest.mark.parametrize("drop", [False, True], ids=["answered", "dropped"])
 async def test_a_tunnel(authority, drop):
-    """Through a tunnel a message is sent once; where the tunnel breaks, it is unknown."""
+    """Through a tunnel a message is sent once; if the tunnel breaks, it is unknown."""
 
     async def play(talk: Talk):
         await talk.request()

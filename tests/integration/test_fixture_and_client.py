@@ -1,4 +1,4 @@
-"""The fixture `sms_sandbox` and clients made before it, during it, and for another test."""
+"""The fixture `sms_sandbox` and clients that were made before it, in it, or for another test."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ ELSEWHERE = "https://gateway.invalid/sms_system/api.php"
 
 @pytest.fixture(scope="module")
 def old_client() -> CustomerSMS:
-    """A client that an application made before any test, for a gateway on another machine."""
+    """A client that the application made before any test, for a gateway on another machine."""
     return CustomerSMS("cspro_real", endpoint=ELSEWHERE)
 
 
@@ -33,16 +33,16 @@ OUT_OF_REACH = (
 )
 
 
-async def test_an_older_client_reaches_nothing(old_client, sms_sandbox):
-    """A client that was made before the fixture cannot send to another machine, and is named."""
+async def test_an_older_client_cannot_send(old_client, sms_sandbox):
+    """A client that was made before the fixture cannot send; the error names it."""
     with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
         await old_client.send(PHONE, "Hello")
 
     assert () == sms_sandbox.requests
 
 
-async def test_an_older_client_sends_no_bulk_run(old_client, sms_sandbox):
-    """A bulk run of such a client does not begin."""
+async def test_an_older_client_cannot_send_in_bulk(old_client, sms_sandbox):
+    """A bulk run of such a client does not start."""
     with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
         await old_client.send_many([PHONE], "Hello")
 
@@ -50,7 +50,7 @@ async def test_an_older_client_sends_no_bulk_run(old_client, sms_sandbox):
 
 
 async def test_an_older_client_of_another_account(old_client, sms_sandbox):
-    """A client for another key that is made from it reaches nothing either."""
+    """`for_key` of such a client cannot send either."""
     with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
         await old_client.for_key("cspro_other").send(PHONE, "Hello")
 
@@ -58,7 +58,7 @@ async def test_an_older_client_of_another_account(old_client, sms_sandbox):
 
 
 async def test_a_new_client_for_another_machine(sms_sandbox):
-    """A client that a test makes for another machine reaches nothing."""
+    """A client that a test makes for another machine cannot send."""
     with pytest.raises(ConfigurationError, match=OUT_OF_REACH):
         await CustomerSMS(endpoint=ELSEWHERE).send(PHONE, "Hello")
 
@@ -66,7 +66,7 @@ async def test_a_new_client_for_another_machine(sms_sandbox):
 
 
 def test_an_older_client_in_another_thread(old_client, sms_sandbox):
-    """All threads of the process are kept on this machine."""
+    """The restriction to this machine applies to all threads."""
     errors: list[BaseException] = []
 
     def send() -> None:
@@ -84,7 +84,7 @@ def test_an_older_client_in_another_thread(old_client, sms_sandbox):
 
 
 async def test_a_client_that_outlives_its_test(request):
-    """The sandbox names the test that its key belonged to."""
+    """The error for an old key names the test that it belonged to."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
     with an_account(thread, {}, name="tests/test_it.py::test_first") as first:
         sms = CustomerSMS(first.key, endpoint=first.endpoint)
@@ -100,26 +100,26 @@ async def test_a_client_that_outlives_its_test(request):
 
 
 async def test_many_numbers(sms_sandbox):
-    """The client's own limit does not slow a test: 30 requests leave at once."""
+    """30 requests are sent at once, since the client's own limit is off."""
     numbers = [f"+1212555{n:04d}" for n in range(3_000)]
     began_at = time.monotonic()
     async with CustomerSMS() as sms:
         report = await sms.send_many(numbers, "We open at nine")
 
     assert (3_000, 3_000) == (report.sent, len(sms_sandbox.messages))
-    assert time.monotonic() - began_at < 8  # about one; 13 with the limit
+    assert time.monotonic() - began_at < 8  # about one second; 13 with the limit
 
 
 async def test_more_messages_than_the_limit_allows(sms_sandbox):
-    """More than a hundred single messages leave in one minute too."""
+    """More than a hundred single messages are sent within one minute."""
     async with CustomerSMS() as sms:
         await asyncio.gather(*(sms.send(PHONE, f"{n}", timeout=20) for n in range(120)))
 
     assert 120 == len(sms_sandbox.messages)
 
 
-async def test_the_clock_of_the_client(sms_sandbox):
-    """Moving the gateway's clock ends the pause of a client that was refused for the rate."""
+async def test_advancing_the_clock_ends_a_pause(sms_sandbox):
+    """Advancing the sandbox's clock ends the pause of a rate-limited client."""
     sms_sandbox.limit(1)
     async with CustomerSMS() as sms:
         await sms.send(PHONE, "one")
@@ -135,8 +135,8 @@ async def test_the_clock_of_the_client(sms_sandbox):
     assert ["one", "two"] == [message.text for message in sms_sandbox.messages]
 
 
-async def test_a_limiter_that_is_given(sms_sandbox):
-    """A test of the limit itself gives its client a limiter, which is used."""
+async def test_an_explicit_limiter_is_used(sms_sandbox):
+    """A limiter that a test gives to its client is used."""
     limiter = LocalLimiter(Rate(1, per=60))
     async with CustomerSMS(limiter=limiter) as sms:
         await sms.send(PHONE, "one")
@@ -146,15 +146,15 @@ async def test_a_limiter_that_is_given(sms_sandbox):
     assert 1 == len(sms_sandbox.messages)
 
 
-def test_a_limiter_of_the_environment(sms_sandbox, monkeypatch, tmp_path):
-    """The limiter that an environment names is not used in a test, where the client follows it."""
+def test_a_limiter_from_the_environment_is_ignored(sms_sandbox, monkeypatch, tmp_path):
+    """A limiter named in the environment is not used with the fixture."""
     monkeypatch.setenv("CUSTOMERSMS_LIMITER", f"sqlite:///{tmp_path}/limiter.db")
 
     assert "Unlimited" in type(CustomerSMS().limiter).__name__
 
 
-def test_the_environment_is_left_alone(sms_sandbox):
-    """The fixture sets the key and the endpoint, and no other variable of the library's."""
+def test_other_variables_are_unchanged(sms_sandbox):
+    """The fixture sets the variables for key and endpoint, and no others."""
     ours = {name for name in os.environ if name.startswith("CUSTOMERSMS_")}
 
     assert {"CUSTOMERSMS_API_KEY", "CUSTOMERSMS_ENDPOINT"} >= ours - {"CUSTOMERSMS_TEST_LOOP"}

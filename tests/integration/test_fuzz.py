@@ -1,5 +1,5 @@
 """
-The promise "never twice, never silently lost", fuzzed over real sockets.
+The guarantee "never twice, never silently lost", fuzzed over real sockets.
 
 ``make fuzz`` runs it for CUSTOMERSMS_FUZZ_SECONDS; a failure names its seed, and
 CUSTOMERSMS_FUZZ_SEED plays that round alone.
@@ -28,15 +28,15 @@ from tests.support.fuzz_rounds import Round
 SECONDS = os.environ.get("CUSTOMERSMS_FUZZ_SECONDS")
 SEED = os.environ.get("CUSTOMERSMS_FUZZ_SEED")
 
-#: Rounds that are played at once.
+#: Rounds that run concurrently.
 WAVE = 60
-#: Waves of the short run; 20,000 numbers and more.
+#: Waves of the short run, for at least 20,000 numbers.
 WAVES = 2
 
 
 @define(eq=False)
 class Score:
-    """What was played so far."""
+    """The rounds so far."""
 
     rounds: int = 0
     numbers: int = 0
@@ -54,7 +54,7 @@ class Score:
 
 
 async def play(seeds: list[int], score: Score) -> None:
-    """Play some rounds at once; afterwards nothing of them may be left."""
+    """Run several rounds concurrently; afterwards nothing of them may be left."""
     loop = asyncio.get_running_loop()
     complaints: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
@@ -82,8 +82,8 @@ def told(score: Score) -> str:
 
 
 async def test_fuzz_nothing_is_lost_or_sent_twice(caplog, capsys):
-    """Whatever the gateway and the caller do, each number comes out once and is sent once."""
-    caplog.set_level(logging.CRITICAL, "customersms_async")  # it has much to complain of here
+    """Whatever gateway and caller do, each number has one fate and is sent to once."""
+    caplog.set_level(logging.CRITICAL, "customersms_async")  # warnings abound here
     score = Score()
     if SEED:
         await play([int(SEED)], score)

@@ -1,4 +1,4 @@
-"""What the fuzz has found, each reduced to the one thing that went wrong."""
+"""Faults that the fuzz test has found, each reduced to its cause."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def client(gateway: FuzzGateway, **options: object) -> CustomerSMS:
 
 
 def gateway(*kinds: str) -> FuzzGateway:
-    """Make a gateway that always does one of *kinds*, or always answers well."""
+    """Make a gateway that always behaves as one of *kinds*, or always accepts."""
     return FuzzGateway(random.Random(0), 1.0 if kinds else 0.0, kinds or None)
 
 
 async def test_a_send_that_is_cancelled_as_its_answer_is_read():
-    """Whoever is cancelled between the answer and his next step hears that it was sent."""
+    """A message cancelled right after its answer was read has a note that it was sent."""
     calls: list[asyncio.Task[object]] = []
     async with (
         gateway() as server,
@@ -40,8 +40,8 @@ async def test_a_send_that_is_cancelled_as_its_answer_is_read():
     assert ["the message was sent by then"] == caught.value.__notes__
 
 
-async def test_a_number_too_long_to_be_written():
-    """An input of more digits than Python writes is one refused input, and the rest is sent."""
+async def test_an_integer_too_long_to_format():
+    """An integer that Python refuses to format is one refused input, and the rest is sent."""
     async with gateway() as server, client(server) as sms:
         report = await sms.send_many([10**5_000, PHONE], "Code")
 
@@ -49,8 +49,8 @@ async def test_a_number_too_long_to_be_written():
     assert (1, 1) == (report.not_sent, report.sent)
 
 
-async def test_an_input_that_closes_slowly_holds_up_no_closing_of_the_client():
-    """A run whose input is still closing when the client's patience ends is over all the same."""
+async def test_a_slow_input_does_not_delay_closing_the_client():
+    """A run whose input is still closing when `aclose` times out is over."""
 
     async def rows():
         try:
@@ -71,7 +71,7 @@ async def test_an_input_that_closes_slowly_holds_up_no_closing_of_the_client():
 
 
 async def test_a_scope_around_the_client_leaves_no_connection():
-    """Where the closing of a client is cancelled too, it goes on by itself to its end."""
+    """A client whose closing is cancelled still closes its connections."""
     async with gateway("lost-mute") as server:
         with anyio.move_on_after(0.2) as scope:
             async with client(server, request_timeout=0.4) as sms:

@@ -1,4 +1,4 @@
-"""The pytest plugin as it works in other people's projects: each test runs pytest anew."""
+"""The pytest plugin in other people's projects: each test runs pytest in a subprocess."""
 
 import functools
 import os
@@ -12,7 +12,7 @@ import pytest
 
 PYTEST = [sys.executable, "-W", "error", "-m", "pytest", "-q", "--strict-markers"]
 PYTEST += ["-W", "error", "-p", "no:cacheprovider"]
-#: What lets pytest run without the plugins that are here besides, and without what they import.
+#: Runs pytest without the other plugins installed here, and without their imports.
 WITHOUT_OTHERS = [f"-pno:{plugin}" for plugin in ("anyio", "xdist", "hypothesispytest", "valkey")]
 WITH_XDIST = [option for option in WITHOUT_OTHERS if option != "-pno:xdist"]
 
@@ -32,7 +32,7 @@ def send(phone="+12125551234", text="Your code is 4711"):
 def run_pytest(
     folder: Path, source: str, *options: str, without: Sequence[str] = WITHOUT_OTHERS
 ) -> str:
-    """Run pytest on a test module in a folder of its own, which takes half the time alone."""
+    """Run pytest on a test module in a separate folder, with only the needed plugins."""
     folder.joinpath("test_it.py").write_text(SEND + source, encoding="utf-8")
     environment = {
         name: value
@@ -53,12 +53,12 @@ def run_pytest(
 
 @pytest.fixture
 def run(tmp_path: Path):
-    """Give a function that runs pytest on a test module in a project of its own."""
+    """Return a function that runs pytest on a test module in a separate project."""
     return functools.partial(run_pytest, tmp_path)
 
 
 def counts(output: str) -> dict[str, int]:
-    """Read the last line of a run."""
+    """Parse the last line of a run."""
     found = re.findall(r"(\d+) (passed|failed|error)", output.splitlines()[-1])
     return {outcome: int(count) for count, outcome in found}
 
@@ -121,7 +121,7 @@ class TestMarkers:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> str:
-    """Give what pytest says of a whole project of tests that use the fixture."""
+    """Return pytest's output for a whole project of tests that use the fixture."""
     return run_pytest(tmp_path_factory.mktemp("project"), PROJECT, "-rA", without=())
 
 
@@ -139,12 +139,12 @@ def project(tmp_path_factory) -> str:
     ],
 )
 def test_a_project(project, test):
-    """What the id of this case says holds in a project that knows nothing but the fixture."""
+    """The test named by this case passes in a project that uses only the fixture."""
     assert f"PASSED test_it.py::{test}" in project, project
 
 
-def test_nothing_is_imported_before_a_test_asks(run):
-    """The plugin costs a project that does not use it no import but its own few lines."""
+def test_nothing_is_imported_before_the_fixture_is_used(run):
+    """The plugin imports only its own module in a project that does not use it."""
     output = run("""
 def ours():
     return sorted(name for name in sys.modules if name.startswith("customersms_async"))
@@ -162,7 +162,7 @@ def test_with(sms_sandbox):
 
 
 def test_several_processes(run):
-    """Under pytest-xdist each process has a sandbox of its own."""
+    """Under pytest-xdist each process has its own sandbox."""
     output = run("""
 @pytest.mark.parametrize("n", range(8))
 def test_alone(sms_sandbox, n):
@@ -176,7 +176,7 @@ def test_alone(sms_sandbox, n):
 
 
 def test_a_failed_test_shows_what_arrived(run):
-    """The report of a test that failed has a section with the messages, and no key."""
+    """The report of a failed test has a section with the messages, without the key."""
     output = run("""
 def test_it(sms_sandbox):
     send(text="Your code is 4712")
@@ -254,7 +254,7 @@ def test_it(app, sms_sandbox):
 
 @pytest.fixture(scope="module")
 def applications(tmp_path_factory) -> str:
-    """Give what pytest says of all of them, each in a module of one project."""
+    """Return pytest's output for all of them, each in a module of one project."""
     folder = tmp_path_factory.mktemp("applications")
     for number, source in enumerate(APPLICATIONS.values()):
         module = SEND + APPLICATION + source
@@ -263,7 +263,7 @@ def applications(tmp_path_factory) -> str:
 
 
 @pytest.mark.parametrize("number", range(len(APPLICATIONS)), ids=APPLICATIONS)
-def test_an_application_of_a_fixture_has_the_sandbox(applications, number):
+def test_an_application_made_by_a_fixture_uses_the_sandbox(applications, number):
     """A fixture that reads the environment never sees the real key, in any order."""
     assert f"PASSED test_{number}.py::" in applications, applications
 
@@ -305,7 +305,7 @@ def pytest_collect_file(file_path, parent):
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory) -> str:
-    """Give what pytest says of a project with other fixtures, other items and a marker."""
+    """Return pytest's output for a project with other fixtures, other items and a marker."""
     folder = tmp_path_factory.mktemp("several")
     folder.joinpath("conftest.py").write_text(OTHER_ITEMS, encoding="utf-8")
     folder.joinpath("it.page").write_text("", encoding="utf-8")
@@ -322,12 +322,12 @@ def several(tmp_path_factory) -> str:
     ],
 )
 def test_beside_other_fixtures_and_items(several, test):
-    """What the id of this case says holds where the fixture is one of several things."""
+    """The test named by this case passes beside other fixtures and items."""
     assert f"PASSED {test}" in several, several
 
 
 def test_a_fixture_of_the_same_name(run):
-    """A project's own fixture stays what it is, where it stands, and its failures are plain."""
+    """A project's fixture named `sms_sandbox` keeps its order and its plain failures."""
     output = run("""
 made = []
 
@@ -352,7 +352,7 @@ def test_it(app, sms_sandbox):
 
 
 def test_a_summary_that_fails(run):
-    """The failure of the test is reported all the same."""
+    """If the summary itself fails, the failure of the test is still reported."""
     output = run("""
 def test_it(sms_sandbox):
     sms_sandbox.summary = None
@@ -364,7 +364,7 @@ def test_it(sms_sandbox):
 
 
 def test_a_passed_test_shows_nothing(run):
-    """No such section where a test passes, fails without the fixture, or only ends badly."""
+    """The section is missing if a test passes, does not use the fixture, or fails in teardown."""
     output = run("""
 def test_passes(sms_sandbox):
     send()
@@ -385,7 +385,7 @@ def test_ends_badly(_ends_badly):
     assert "- sms_sandbox -" not in output
 
 
-def test_a_wait_in_vain_shows_the_test(run):
+def test_a_wait_that_times_out_shows_the_test(run):
     """The traceback ends at the line of the test, not within the library."""
     output = run("""
 def test_it(sms_sandbox):
@@ -398,8 +398,8 @@ def test_it(sms_sandbox):
     assert "_fixture.py" not in output
 
 
-def test_a_marker_that_cannot_be(run):
-    """The error names the option and what would be right."""
+def test_an_invalid_marker(run):
+    """The error names the option and what is valid."""
     markers = {
         "(limits=5)": "the marker sms_sandbox takes credits, limit, per",
         "(5)": "the marker sms_sandbox takes names, like limit=100",
@@ -422,16 +422,16 @@ def test_{n}(sms_sandbox):
     assert [] == [error for error in markers.values() if error not in output]
 
 
-def test_it_is_described(run):
-    """The fixture and the marker stand in pytest's own lists, and no private part of ours."""
+def test_fixture_and_marker_are_listed(run):
+    """The lists of pytest contain fixture and marker with descriptions, and nothing private."""
     fixtures, markers = run("", "--fixtures"), run("", "--markers")
 
     assert "@pytest.mark.sms_sandbox(*, credits, limit, per, rule, burst" in markers
     assert ["sms_sandbox"] == re.findall(r"^(\w*sms_sandbox\w*) ", fixtures, re.MULTILINE)
 
 
-def test_it_can_be_left_out(run):
-    """A project that does not want the plugin turns it off by its name."""
+def test_the_plugin_can_be_disabled(run):
+    """A project can disable the plugin by name."""
     output = run("""
 def test_it(sms_sandbox):
     pass

@@ -1,4 +1,4 @@
-"""Plain programs that make the documented calls, and do not know that this is no gateway."""
+"""Plain programs that make the documented calls, against the sandbox."""
 
 import json
 import shutil
@@ -13,13 +13,13 @@ PHONES = ("+12125551234", "+13235554567")
 
 
 def has_curl_extension(php: str) -> bool:
-    """Whether this PHP has the extension that the program uses."""
+    """Whether PHP has its curl extension."""
     modules = subprocess.run([php, "-m"], capture_output=True, check=False, text=True).stdout
     return "curl" in modules.splitlines()
 
 
 def interpreter(program: str) -> list[str]:
-    """Find what runs a program, or leave the test out where this machine has none."""
+    """Find the interpreter of a program, or skip the test if there is none."""
     names = {"py": sys.executable, "mjs": "node", "php": "php", "sh": "sh"}
     suffix = program.partition(".")[2]
     found = shutil.which(names[suffix])
@@ -32,7 +32,7 @@ def interpreter(program: str) -> list[str]:
 
 @pytest.mark.parametrize("program", sorted(path.name for path in PROGRAMS.glob("send.*")))
 def test_a_program(sms_sandbox, program):
-    """Each form of phone is answered as documented: one number, commas, an array."""
+    """Each form of `phone` (one number, comma-separated, array) is answered as documented."""
     sms_sandbox.credits = 100
     done = subprocess.run(
         [*interpreter(program), str(PROGRAMS / program)],
@@ -52,7 +52,7 @@ def test_a_program(sms_sandbox, program):
 
 
 def documented(phones: tuple[str, ...], first: int, remaining: int) -> dict[str, object]:
-    """Write the answer of the documentation for *phones*."""
+    """Return the documented answer for *phones*."""
     return {
         "success": True,
         "message": "SMS sending completed",

@@ -1,4 +1,4 @@
-"""What a test asks a sandbox, with a plain HTTP client on a real socket."""
+"""The sandbox as tests use it, with a plain HTTP client on a real socket."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ PHONE = "+12125551234"
 
 
 class Client:
-    """Posts what it is told and gives back what came."""
+    """Posts requests and returns the answers."""
 
     def __init__(self, session: aiohttp.ClientSession, sandbox: Sandbox) -> None:
         self.session = session
@@ -62,7 +62,7 @@ async def test_each_form_of_phone(phone):
 
 
 async def test_credits_and_keys():
-    """Each key has its own credits, which can be read and set while the sandbox runs."""
+    """Each key has its own credits, which can be read and set at any time."""
     async with running(keys={KEY: 2, "cspro_other": 5}) as (sandbox, client):
         await client.post([PHONE, PHONE, PHONE])
         refused = await client.post()
@@ -76,7 +76,7 @@ async def test_credits_and_keys():
 
 
 async def test_credits_of_the_only_account():
-    """Where there is one account, its credits can be read and set without its key."""
+    """With one account, credits can be read and set without a key."""
     async with running(keys={KEY: 5}) as (sandbox, client):
         await client.post()
         left, sandbox.credits = sandbox.credits, 3
@@ -86,7 +86,7 @@ async def test_credits_of_the_only_account():
 
 
 def test_credits_of_several_accounts():
-    """Where there are several, the error names the calls that take a key."""
+    """With several accounts, the error names the methods that take a key."""
     sandbox = Sandbox(keys={KEY: 5, "cspro_other": 5})
     with pytest.raises(ValueError, match=r"one account, and this one has 2; use credits_of\(key\)"):
         sandbox.credits = 3
@@ -95,7 +95,7 @@ def test_credits_of_several_accounts():
 
 
 async def test_too_many_numbers():
-    """A request with more numbers than one may have is refused as a whole, and costs nothing."""
+    """A request with too many numbers is refused as a whole and costs nothing."""
     async with running(keys={KEY: 9}, most_numbers=2) as (sandbox, client):
         refused = await client.post([PHONE] * 3)
         await client.post([PHONE] * 2)
@@ -108,15 +108,15 @@ async def test_too_many_numbers():
 
 
 async def test_a_price():
-    """A price is taken for each number."""
+    """The price is charged for each number."""
     async with running(price=3) as (sandbox, client):
         await client.post([PHONE, PHONE])
 
     assert 92 == sandbox.credits_of(KEY)
 
 
-async def test_what_has_been_seen():
-    """Requests, refusals, messages, duplicates and codes can be read, after the end too."""
+async def test_what_was_received():
+    """Requests, refusals, messages, duplicates and codes can be read, even after the end."""
     async with running(clock=iter(range(100)).__next__) as (sandbox, client):
         await client.post(text="Your code is 4711")
         await client.post(text="Your code is 4711")
@@ -131,7 +131,7 @@ async def test_what_has_been_seen():
 
 
 async def test_clear():
-    """Clearing empties the mailbox and the script; the credits stay."""
+    """`clear` empties the mailbox and the script; credits are kept."""
     async with running() as (sandbox, client):
         await client.post()
         sandbox.fail_next("http-500", times=3)
@@ -142,7 +142,7 @@ async def test_clear():
 
 
 async def test_a_script():
-    """Faults come in the order in which they were asked for, with requests that pass between."""
+    """Faults are applied in the order of the script, with `ok` for requests without one."""
     async with running() as (sandbox, client):
         sandbox.fail_next("http-500", times=2)
         sandbox.fail_next("ok")
@@ -154,8 +154,8 @@ async def test_a_script():
     assert 2 == len(sandbox.messages)
 
 
-async def test_wait_for_a_message_that_is_there():
-    """A message that was accepted before the wait ends it at once; the oldest one counts."""
+async def test_waiting_for_a_message_that_is_there():
+    """A wait returns at once if a message matches; the oldest one is returned."""
     async with running() as (sandbox, client):
         await client.post(text="one")
         await client.post(text="two")
@@ -164,8 +164,8 @@ async def test_wait_for_a_message_that_is_there():
         assert "two" == (await sandbox.wait_for(contains="w", timeout=0)).text
 
 
-async def test_wait_for_a_message_to_come():
-    """A wait ends with the first message that fits, and others go on waiting for theirs."""
+async def test_waiting_for_a_future_message():
+    """A wait returns the first message that matches; other waits continue."""
     async with running() as (sandbox, client):
         waits = [
             asyncio.create_task(sandbox.wait_for(contains="two")),
@@ -182,8 +182,8 @@ async def test_wait_for_a_message_to_come():
     ]
 
 
-async def test_a_wait_that_was_given_up_hurts_nobody():
-    """Messages may come between the end of a wait and its clearing away."""
+async def test_messages_after_a_cancelled_wait():
+    """Messages may arrive between the cancellation of a wait and its removal."""
     async with running() as (sandbox, client):
         wait = asyncio.create_task(sandbox.wait_for(contains="two"))
         await asyncio.sleep(0)
@@ -195,8 +195,8 @@ async def test_a_wait_that_was_given_up_hurts_nobody():
         assert wait.cancelled()
 
 
-async def test_two_messages_in_one_breath_end_a_wait_once():
-    """Requests that are carried out before the waiter runs change nothing for it."""
+async def test_two_messages_before_a_waiter_runs():
+    """A wait returns the first of two messages that arrive before it runs."""
     body = b'{"api_key":"cspro_test","phone":"+12125551234","message":"%d"}'
     async with running() as (sandbox, _client):
         wait = asyncio.create_task(sandbox.wait_for())
@@ -207,8 +207,8 @@ async def test_two_messages_in_one_breath_end_a_wait_once():
         assert "0" == (await wait).text
 
 
-async def test_a_wait_in_vain_tells_what_came():
-    """The error names what was waited for, how long, and what did arrive."""
+async def test_a_wait_that_times_out():
+    """The error says what was awaited, for how long, and what arrived instead."""
     async with running() as (sandbox, client):
         await client.post(text="Hello")
         with pytest.raises(TimeoutError) as caught:
@@ -222,7 +222,7 @@ async def test_a_wait_in_vain_tells_what_came():
 
 @pytest.mark.parametrize("latency", [0.03, lambda: 0.03])
 async def test_latency(latency):
-    """Every answer waits as long as was asked for, and the message is there before it."""
+    """Every answer is delayed by the latency; the message is stored before."""
     async with running(latency=latency) as (sandbox, client):
         start = time.perf_counter()
         answer = asyncio.create_task(client.post())
@@ -235,7 +235,7 @@ async def test_latency(latency):
 
 
 async def test_the_limit_is_enforced():
-    """Above the limit a request is turned away with 429 and the seconds to wait."""
+    """Above the limit a request gets 429 and the seconds to wait."""
     now = [1000.0]
     async with running(limit=2, per=60, clock=lambda: now[0]) as (sandbox, client):
         seen = [await client.status() for _ in range(3)]
@@ -257,8 +257,8 @@ async def test_the_limit_is_enforced():
         ("nginx", 21),
     ],
 )
-async def test_each_rule_from_the_outside(rule, admitted):
-    """Each rule admits its own number of requests at once, and then again at its own pace."""
+async def test_each_rate_rule(rule, admitted):
+    """Each rule admits its own number of requests at once, then continues at its own pace."""
     now = [600.0]
     options = {"limit": 25, "rule": rule, "clock": lambda: now[0], "retry_after": "none"}
     async with running(**options) as (_sandbox, client):
@@ -271,8 +271,8 @@ async def test_each_rule_from_the_outside(rule, admitted):
     assert [(200 if paced else 429, None), (429, None)] == after
 
 
-async def test_closing_answers_what_is_in_flight():
-    """The end of the block cuts a wait short, and the answer still arrives."""
+async def test_closing_answers_requests_in_flight():
+    """Closing ends delays, and requests in flight are still answered."""
     async with aiohttp.ClientSession() as session:
         start = time.perf_counter()
         async with Sandbox(keys={KEY: 5}, latency=30) as sandbox:
@@ -283,8 +283,8 @@ async def test_closing_answers_what_is_in_flight():
     assert time.perf_counter() - start < 5
 
 
-async def test_a_sandbox_runs_again():
-    """After the block the same sandbox can be entered anew, with what it has seen."""
+async def test_a_sandbox_can_be_entered_again():
+    """The same sandbox can be entered again, with its messages."""
     sandbox = Sandbox(keys={KEY: 5})
     for _ in range(2):
         async with sandbox, aiohttp.ClientSession() as session:
@@ -293,8 +293,8 @@ async def test_a_sandbox_runs_again():
     assert 2 == len(sandbox.messages)
 
 
-async def test_a_sandbox_runs_once_at_a_time():
-    """Entering a running sandbox is an error, and leaving one that does not run is none."""
+async def test_a_sandbox_cannot_be_entered_twice():
+    """Entering a running sandbox raises; leaving one that does not run does nothing."""
     sandbox = Sandbox()
     async with sandbox:
         with pytest.raises(RuntimeError, match="already running"):
@@ -302,14 +302,14 @@ async def test_a_sandbox_runs_once_at_a_time():
     await sandbox.__aexit__(None, None, None)
 
 
-async def test_an_address_only_while_it_runs():
-    """Outside the block there is no address to send to."""
+async def test_there_is_an_address_only_while_it_runs():
+    """Outside the block the address is not available."""
     with pytest.raises(RuntimeError, match="async with"):
         _ = Sandbox().endpoint
 
 
-async def test_a_port_that_is_taken():
-    """A port that cannot be had is an error, and nothing is left open."""
+async def test_a_port_in_use():
+    """If the port is in use, an error is raised, and nothing is left open."""
     async with Sandbox() as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
         other = Sandbox(port=port)
@@ -332,7 +332,7 @@ async def test_a_port_that_is_taken():
     ],
 )
 async def test_the_address(host, start):
-    """The address says where the sandbox is reached."""
+    """The URLs contain the host and port of the sandbox."""
     try:
         async with Sandbox(host=host) as sandbox:
             address = sandbox.endpoint
@@ -344,7 +344,7 @@ async def test_the_address(host, start):
 
 
 async def test_other_paths_and_methods():
-    """There is one path and one method."""
+    """The API has one path and one method; others get 404 or 405."""
     async with running() as (sandbox, client):
         async with client.session.get(sandbox.endpoint) as wrong_method:
             pass
@@ -380,8 +380,8 @@ async def test_other_paths_and_methods():
         ("clock", 5, "function"),
     ],
 )
-def test_an_option_that_cannot_be(option, value, wanted):
-    """A nonsense option is refused by name, with its value and what would be right."""
+def test_an_invalid_option(option, value, wanted):
+    """An invalid option is refused by name, with its value and what is valid."""
     with pytest.raises(ValueError, match=f"^{option} must be .*{wanted}.*not ") as caught:
         Sandbox(**{option: value})
 
@@ -391,16 +391,16 @@ def test_an_option_that_cannot_be(option, value, wanted):
 @pytest.mark.parametrize(
     "keys", [{}, None, "cspro_canary", {"": 1}, {"cspro_canary": -1}, {"cspro_canary": 1.5}]
 )
-def test_keys_that_cannot_be(keys):
-    """Nonsense accounts are refused, and the key does not stand in the error."""
+def test_invalid_keys(keys):
+    """Invalid accounts are refused, and the error does not contain the key."""
     with pytest.raises(ValueError, match=r"key|credits") as caught:
         Sandbox(keys=keys)
 
     assert "canary" not in str(caught.value)
 
 
-def test_questions_that_cannot_be_answered():
-    """Unknown accounts and faults are errors that say what would be right and hide the key."""
+def test_invalid_arguments_of_methods():
+    """Unknown accounts and faults raise errors that say what is valid and hide the key."""
     sandbox = Sandbox(keys={"cspro_canary": 1})
     with pytest.raises(ValueError, match="set_credits") as unknown_key:
         sandbox.credits_of("cspro_canary2")
@@ -416,14 +416,14 @@ def test_questions_that_cannot_be_answered():
     assert "canary" not in str(unknown_key.value) + repr(sandbox)
 
 
-def test_options_do_not_change():
-    """An option is set once; an attempt to change it is an error."""
+def test_options_are_read_only():
+    """Assigning to an option raises an error."""
     with pytest.raises(AttributeError):
         Sandbox().limit = 5
 
 
-async def test_a_price_by_the_segment():
-    """A credit is taken for each segment and number."""
+async def test_a_price_by_segment():
+    """A credit is charged for each segment and number."""
     async with running(price="segment") as (sandbox, client):
         await client.post([PHONE, "+13235554567"], "a" * 161)
         await client.post(text="a" * 160)
@@ -432,7 +432,7 @@ async def test_a_price_by_the_segment():
 
 
 @pytest.mark.parametrize("wrong", [0.5, -1, "x", None, True])
-async def test_a_function_that_gives_no_price(wrong):
+async def test_an_invalid_result_of_the_price_function(wrong):
     """Nothing is accepted, and the answer names the option and the value."""
     async with running(price=lambda _text: wrong) as (sandbox, client):
         said = await client.post()
@@ -445,15 +445,15 @@ async def test_a_function_that_gives_no_price(wrong):
 @pytest.mark.parametrize(
     ("seconds", "delay"), [(-1, 0.0), (0.25, 0.25), (10**400, 3600.0), (float("inf"), 3600.0)]
 )
-def test_a_function_that_gives_a_latency(seconds, delay):
-    """What it gives is brought into the range of a latency."""
+def test_the_result_of_the_latency_function_is_clamped(seconds, delay):
+    """The result of the function is brought into the range of a latency."""
     sandbox = Sandbox(latency=lambda: seconds)
 
     assert delay == sandbox._service.handler.faults.delay()
 
 
 @pytest.mark.parametrize("wrong", [None, "x", float("nan"), True])
-async def test_a_function_that_gives_no_latency(wrong):
+async def test_an_invalid_result_of_the_latency_function(wrong):
     """Nothing is accepted, and the answer names the option and the value."""
     async with running(latency=lambda: wrong) as (sandbox, client):
         said = await client.post()

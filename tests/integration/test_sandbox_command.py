@@ -1,4 +1,4 @@
-"""The sandbox from the command line."""
+"""The command that runs the sandbox."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ COMMAND = (sys.executable, "-m", "customersms_async.sandbox")
 
 @contextlib.asynccontextmanager
 async def served(*options: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
-    """Run the command on a free port, and give the process with the lines that it prints."""
+    """Run the command on a free port, and yield the process and the lines that it prints."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "--port", "0", *options, stdout=asyncio.subprocess.PIPE
     )
@@ -27,18 +27,18 @@ async def served(*options: str) -> AsyncIterator[tuple[asyncio.subprocess.Proces
         yield process, [(await process.stdout.readline()).decode().strip() for _ in range(6)]
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()  # which it takes for an end in good order
+            process.terminate()  # which ends it in an orderly way
         await process.communicate()
 
 
 def variables(lines: list[str]) -> dict[str, str]:
-    """Read the two variables as a shell would."""
+    """Parse the two variables as a shell would."""
     return dict(line.removeprefix("export ").split("=", 1) for line in lines[4:])
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-async def test_it_serves_until_it_is_interrupted(ending):
-    """It prints its addresses and two variables that point an application at it, and serves."""
+async def test_it_serves_until_a_signal(ending):
+    """It prints its URLs and two variables for the application, and runs until a signal."""
     options = ("--key", "cspro_mine", "--credits", "3", "--limit", "1")
     async with served(*options) as (process, lines):
         found = variables(lines)
@@ -58,7 +58,7 @@ async def test_it_serves_until_it_is_interrupted(ending):
 
 
 def test_a_port_that_is_in_use(capsys):
-    """It says what to do, without the words of the system."""
+    """The error says what to do, in the package's own words."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         status = main(["--port", str(port)])
@@ -67,8 +67,8 @@ def test_a_port_that_is_in_use(capsys):
     assert (1, said) == (status, capsys.readouterr().err)
 
 
-async def test_a_price_by_the_segment():
-    """One credit a segment may be asked for by the command line."""
+async def test_a_price_by_segment():
+    """A price of one credit per segment can be set."""
     async with served("--price", "segment", "--key", "cspro_one=9") as (_, lines):
         url = lines[0].split()[4]
         body = {"api_key": "cspro_one", "phone": "+12125551234", "message": "a" * 307}
@@ -77,7 +77,7 @@ async def test_a_price_by_the_segment():
     assert 9 - 3 == answer["remaining_credits"]
 
 
-async def test_every_option_has_its_effect():
+async def test_every_option_has_an_effect():
     """Accounts, price, limit and faults are those of the command line."""
     options = [
         *("--key", "cspro_one", "--key", "cspro_two=50", "--credits", "9", "--price", "2"),
@@ -110,7 +110,7 @@ async def test_every_option_has_its_effect():
 
 
 def get(address: str) -> dict[str, object]:
-    """Ask by a name that only --allow-host makes known."""
+    """Send a request with a host name that --allow-host allows."""
     request = urllib.request.Request(address, headers={"Host": "sms"})
     with urllib.request.urlopen(request, timeout=5) as response:
         return json.load(response)
@@ -137,8 +137,8 @@ def post(address: str, body: dict[str, str]) -> dict[str, object]:
         (["--host", "192.0.2.1"], 1, "192.0.2.1"),
     ],
 )
-def test_options_that_cannot_be(capsys, arguments, status, said):
-    """A nonsense option or an address that cannot be had ends it with one line, no traceback."""
+def test_invalid_options(capsys, arguments, status, said):
+    """An invalid option or address ends the command with one line, without a traceback."""
     assert status == main(arguments)
 
     error = capsys.readouterr().err
@@ -148,7 +148,7 @@ def test_options_that_cannot_be(capsys, arguments, status, said):
 
 
 def test_help(capsys):
-    """The help names every option with its default."""
+    """The help lists every option with its default."""
     with pytest.raises(SystemExit):
         main(["--help"])
 

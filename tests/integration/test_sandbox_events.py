@@ -1,4 +1,4 @@
-"""The stream of events, as a browser or a program follows it."""
+"""The event stream, as a browser or a program reads it."""
 
 import asyncio
 import contextlib
@@ -14,14 +14,14 @@ from tests.support.sandbox_client import ACCOUNT, KEY, PHONE, Client, running
 
 
 class Reader:
-    """Reads events, skipping signs of life."""
+    """Reads events and skips heartbeats."""
 
     def __init__(self, response) -> None:
         self.response = response
         self.signs = 0
 
     async def next(self, kind: str | None = None) -> tuple[str, str, object]:
-        """Give id, kind and data of the next event, or of the next of that kind."""
+        """Return id, type and data of the next event, or of the next one of a type."""
         fields: dict[str, str] = {}
         while "data" not in fields or kind not in (None, fields["event"]):
             block = (await self.response.content.readuntil(b"\n\n")).decode()
@@ -39,8 +39,8 @@ async def following(client: Client, last_id: str | None = None) -> AsyncIterator
         yield Reader(response)
 
 
-async def test_a_message_is_told():
-    """A request is told with its messages and its account, whose key is masked."""
+async def test_a_request_event():
+    """A request is reported with its messages and its account, whose key is masked."""
     async with running() as (_, client), following(client) as reader:
         hello = await reader.next()
         await client.post(text="Hé <script>")
@@ -56,8 +56,8 @@ async def test_a_message_is_told():
     )
 
 
-async def test_an_answer_is_told():
-    """Once a request is answered, the seconds that it took are told."""
+async def test_an_answer_event():
+    """Once a request is answered, the duration is reported."""
     async with running(latency=0.05) as (_, client), following(client) as reader:
         await client.post()
         _, _, asked = await reader.next("request")
@@ -68,8 +68,8 @@ async def test_an_answer_is_told():
     assert answered["took"] >= 0.05
 
 
-async def test_a_stranger_has_no_account():
-    """A request without a valid key is told without an account."""
+async def test_a_request_with_an_unknown_key():
+    """A request without a valid key is reported without an account."""
     async with running() as (_, client), following(client) as reader:
         await reader.next()
         await client.post(key="cspro_wrong")
@@ -82,8 +82,8 @@ async def test_a_stranger_has_no_account():
     )
 
 
-async def test_a_large_array_is_told_in_part():
-    """Of very many messages the first hundred are told, and how many there are."""
+async def test_a_large_request_is_abbreviated():
+    """Of a large request, the first hundred messages and the total number are reported."""
     async with running(keys={KEY: 500}) as (_, client), following(client) as reader:
         await reader.next()
         await client.post([PHONE] * 250)
@@ -111,8 +111,8 @@ async def test_a_large_array_is_told_in_part():
         (lambda s: s.clear(KEY), "clear", {"account": ACCOUNT}),
     ],
 )
-async def test_a_change_is_told(change, kind, shown):
-    """Whoever changes something, every reader learns it."""
+async def test_a_change_event(change, kind, shown):
+    """Every reader is told about a change by any of them."""
     async with running() as (sandbox, client), following(client) as reader:
         await reader.next()
         change(sandbox)
@@ -121,8 +121,8 @@ async def test_a_change_is_told(change, kind, shown):
     assert (kind, shown) == (told, {name: data[name] for name in shown})
 
 
-async def test_a_closed_account_is_told():
-    """Its messages are cleared, then it is gone."""
+async def test_closing_an_account_event():
+    """An account's messages are cleared, then it is removed."""
     async with running() as (sandbox, client), following(client) as reader:
         await reader.next()
         sandbox.close_account(KEY)
@@ -131,8 +131,8 @@ async def test_a_closed_account_is_told():
     assert ["clear", "closed"] == [kind for _, kind, _ in told]
 
 
-async def test_a_reader_comes_back():
-    """With its last id it goes on where it was, without a greeting."""
+async def test_a_reader_that_reconnects():
+    """With its last id, a reader continues where it was, without a greeting."""
     async with running() as (_, client):
         async with following(client) as reader:
             place, _, _ = await reader.next()
@@ -145,7 +145,7 @@ async def test_a_reader_comes_back():
 
 
 async def test_a_reader_of_another_run():
-    """It is told to load anew, and then goes on."""
+    """A reader with an id of another run is told to reload, then continues."""
     async with running() as (_, client), following(client, "other-1") as reader:
         first = await reader.next()
         await client.post()
@@ -154,8 +154,8 @@ async def test_a_reader_of_another_run():
     assert ("reload", "request") == (first[1], second[1])
 
 
-async def test_a_reader_who_has_fallen_behind():
-    """It is told to load anew instead of what it has missed."""
+async def test_a_reader_far_behind():
+    """A reader that is too far behind is told to reload instead."""
     async with running() as (sandbox, client), following(client) as reader:
         await reader.next()
         for _ in range(KEPT + 1):
@@ -167,8 +167,8 @@ async def test_a_reader_who_has_fallen_behind():
     assert ["reload", "clear"] == told
 
 
-async def test_a_sign_of_life():
-    """Without events a comment comes now and then."""
+async def test_heartbeats():
+    """Without events, a comment is sent from time to time."""
     async with running() as (sandbox, client):
         sandbox._service.events.heartbeat = 0.001
         async with following(client) as reader:
@@ -181,8 +181,8 @@ async def test_a_sign_of_life():
     assert reader.signs >= 1
 
 
-async def test_a_reader_who_does_not_read():
-    """A full pipe holds up neither the gateway nor other readers."""
+async def test_a_reader_that_does_not_read():
+    """A reader with a full buffer blocks neither the gateway nor other readers."""
     async with running(keys={KEY: 10_000}) as (sandbox, client):
         lazy = socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])))
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -197,8 +197,8 @@ async def test_a_reader_who_does_not_read():
     assert list(range(1, 301)) == seen
 
 
-async def test_the_end_ends_a_stream():
-    """Streams end when the sandbox closes."""
+async def test_closing_ends_a_stream():
+    """Streams end when the sandbox is closed."""
     async with running() as (sandbox, client), following(client) as reader:
         await reader.next()
         await sandbox.__aexit__(None, None, None)
@@ -208,16 +208,16 @@ async def test_the_end_ends_a_stream():
     assert rest.replace(b":\n\n", b"") == b""
 
 
-async def test_a_reader_goes():
-    """A reader who leaves frees its place."""
+async def test_a_reader_that_leaves():
+    """A reader that leaves frees its place."""
     async with running() as (_, client):
         for _ in range(STREAMS + 5):
             async with following(client) as reader:
                 await reader.next()
 
 
-async def test_only_so_many_streams():
-    """One stream too many is refused in words, and the others go on."""
+async def test_the_number_of_streams_is_limited():
+    """A stream above the limit is refused with a reason, and the others continue."""
     async with running() as (_, client), contextlib.AsyncExitStack() as stack:
         for _ in range(STREAMS):
             await stack.enter_async_context(following(client))

@@ -1,4 +1,4 @@
-"""The fixture `sms_sandbox` as a test meets it, in this process."""
+"""The fixture `sms_sandbox` as tests use it, in this process."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ PHONE = "+12125551234"
 
 
 def send(phone: object = PHONE, text: str = "Your code is 4711"):
-    """Send as a program does that knows nothing but the environment; give the answer."""
+    """Send as a program does that knows only the environment, and return the answer."""
     fields = {"api_key": os.environ["CUSTOMERSMS_API_KEY"], "phone": phone, "message": text}
     return requests.post(os.environ["CUSTOMERSMS_ENDPOINT"], json=fields, timeout=10)
 
 
-def test_what_it_points_at(sms_sandbox):
-    """Both environment variables lead to the sandbox, and the addresses are told."""
+def test_environment_and_urls(sms_sandbox):
+    """Both environment variables point to the sandbox, and its URLs are available."""
     assert (sms_sandbox.key, sms_sandbox.endpoint) == (
         os.environ["CUSTOMERSMS_API_KEY"],
         os.environ["CUSTOMERSMS_ENDPOINT"],
@@ -38,7 +38,7 @@ def test_what_it_points_at(sms_sandbox):
 
 
 def test_what_arrived(sms_sandbox):
-    """Messages, codes, requests, duplicates and credits are told as they stand."""
+    """Messages, codes, requests, duplicates and credits can be read."""
     send()
     send([PHONE, "+13235554567"])
 
@@ -55,7 +55,7 @@ def test_what_arrived(sms_sandbox):
 
 
 async def test_an_async_test(sms_sandbox):
-    """A coroutine uses it as it is, and may wait without holding up its loop."""
+    """A coroutine can use the fixture, and wait without blocking its loop."""
     async with CustomerSMS() as sms:
         wait = asyncio.create_task(sms_sandbox.wait_for(phone=PHONE))
         receipt = await sms.send(PHONE, "Your code is 4711")
@@ -65,7 +65,7 @@ async def test_an_async_test(sms_sandbox):
 
 
 def test_wait(sms_sandbox):
-    """A wait ends when another thread's message arrives."""
+    """A wait returns a message that another thread sends."""
     thread = threading.Timer(0.02, send)
     thread.start()
     message = sms_sandbox.wait(phone=PHONE, contains="code")
@@ -74,8 +74,8 @@ def test_wait(sms_sandbox):
     assert "Your code is 4711" == message.text
 
 
-def test_a_wait_in_vain(sms_sandbox):
-    """The error says what was waited for and what did arrive."""
+def test_a_wait_that_times_out(sms_sandbox):
+    """The error says what was awaited and what arrived instead."""
     send()
     with pytest.raises(TimeoutError) as caught:
         sms_sandbox.wait(contains="Bye", timeout=0)
@@ -85,16 +85,16 @@ def test_a_wait_in_vain(sms_sandbox):
     ) == str(caught.value)
 
 
-def test_a_wait_in_frozen_time(sms_sandbox, monkeypatch):
-    """A wait ends in real time where a test lets the clock stand still."""
+def test_a_wait_with_frozen_time(sms_sandbox, monkeypatch):
+    """A wait ends in real time even if the test has stopped the clock."""
     monkeypatch.setattr(time, "monotonic", lambda: 5.0)
 
     with pytest.raises(TimeoutError, match=r"^no message within 0\.01 s; 0 arrived$"):
         sms_sandbox.wait(timeout=0.01)
 
 
-def test_a_wait_for_a_sandbox_that_is_held_up():
-    """A wait is given up, and says why, where a function of the test blocks the sandbox."""
+def test_a_wait_for_a_blocked_sandbox():
+    """If a function of the test blocks the sandbox, a wait fails with that reason."""
     entered, free = threading.Event(), threading.Event()
 
     def latency() -> float:
@@ -117,8 +117,8 @@ def test_a_wait_for_a_sandbox_that_is_held_up():
         sender.join()
 
 
-def test_a_function_that_asks_the_fixture(sms_sandbox):
-    """What a test gives to the sandbox may ask it, though it runs in the sandbox's thread."""
+def test_a_function_that_uses_the_fixture(sms_sandbox):
+    """A function passed to the sandbox may use the fixture, although it runs in another thread."""
     left: list[int] = []
 
     def latency() -> float:
@@ -129,11 +129,11 @@ def test_a_function_that_asks_the_fixture(sms_sandbox):
     sms_sandbox.set_faults(latency=latency)
     send()
 
-    assert ([10_000], 6) == (left, sms_sandbox.credits)  # asked before the message costs one
+    assert ([10_000], 6) == (left, sms_sandbox.credits)  # before the message is charged
 
 
 def test_a_function_that_waits(sms_sandbox):
-    """It is told why it cannot, instead of holding up the sandbox for ever."""
+    """A function that waits gets an error instead of blocking the sandbox for ever."""
     said: list[str] = []
 
     def latency() -> float:
@@ -149,27 +149,27 @@ def test_a_function_that_waits(sms_sandbox):
     assert "cannot wait: it runs in the sandbox's own thread" in said[0]
 
 
-async def test_a_wait_that_holds_up_its_loop(sms_sandbox):
-    """A blocking wait in a coroutine says that it may be the reason."""
+async def test_a_blocking_wait_in_a_coroutine(sms_sandbox):
+    """The error of a blocking wait in a coroutine suggests `await`."""
     with pytest.raises(TimeoutError, match=r"await sms_sandbox\.wait_for"):
         sms_sandbox.wait(timeout=0)
 
 
-async def test_an_awaited_wait_in_vain(sms_sandbox):
-    """It raises the same error, without that hint."""
+async def test_an_awaited_wait_that_times_out(sms_sandbox):
+    """An awaited wait raises the same error, without that suggestion."""
     with pytest.raises(TimeoutError, match=r"0 arrived$"):
         await sms_sandbox.wait_for(timeout=0)
 
 
 def test_an_awaited_wait_without_asyncio(sms_sandbox):
-    """Under another kind of loop, the error says what it needs."""
+    """Without asyncio, as under trio, the error says what to use instead."""
     waiting = sms_sandbox.wait_for(timeout=0)
     with pytest.raises(RuntimeError, match=r"^wait_for needs asyncio; under trio, run wait in a"):
         waiting.send(None)
 
 
 def test_faults(sms_sandbox):
-    """Faults are this test's own, and can be switched off."""
+    """Faults apply to this test's key, and can be switched off."""
     sms_sandbox.fail_next("rate-limited", retry_after=7)
     refused = send()
     sms_sandbox.set_faults(standing="http-500")
@@ -181,8 +181,8 @@ def test_faults(sms_sandbox):
     assert ["RATE_LIMIT_EXCEEDED"] == [request.code for request in sms_sandbox.refused]
 
 
-def test_faults_of_another(sms_sandbox, request):
-    """What is set by one test is not set for another's key."""
+def test_faults_of_another_key(sms_sandbox, request):
+    """Faults of one test do not apply to another's key."""
     sms_sandbox.set_faults(standing="http-500")
     thread = request.getfixturevalue("_sms_sandbox_thread")
     key = f"{sms_sandbox.key}_other"
@@ -194,8 +194,8 @@ def test_faults_of_another(sms_sandbox, request):
     thread.call(lambda: thread.sandbox.close_account(key))
 
 
-def test_nothing_is_left_of_a_wrong_key(sms_sandbox, request):
-    """Requests with a key that no account has are forgotten with the test that sent them."""
+def test_requests_with_a_wrong_key_are_dropped(sms_sandbox, request):
+    """Requests with an unknown key are dropped at the end of the test."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
     fields = {"api_key": "cspro_nobody", "phone": PHONE, "message": "Hello"}
     with an_account(thread, {}) as other:
@@ -205,8 +205,8 @@ def test_nothing_is_left_of_a_wrong_key(sms_sandbox, request):
     assert set() == thread.sandbox._service.handler.mailboxes.by_key.keys()
 
 
-def test_nothing_is_left_of_earlier_tests(sms_sandbox, request):
-    """The sandbox that all tests share holds this one's account, and nothing of those before."""
+def test_nothing_remains_of_earlier_tests(sms_sandbox, request):
+    """The shared sandbox has this test's account, and nothing of earlier tests."""
     handler = request.getfixturevalue("_sms_sandbox_thread").sandbox._service.handler
     strangers = handler.gateway.credits.keys() - {sms_sandbox.key}
 
@@ -215,8 +215,8 @@ def test_nothing_is_left_of_earlier_tests(sms_sandbox, request):
     assert {sms_sandbox.key} >= handler.faults.own.keys()
 
 
-def test_no_limit_unless_asked(sms_sandbox):
-    """The gateway's limit is enforced only when a test asks for it."""
+def test_there_is_no_limit_by_default(sms_sandbox):
+    """The gateway's limit is enforced only if a test asks for it."""
     before = [send().status_code for _ in range(101)]
     sms_sandbox.limit(2, per=30, rate_refusal="http-503")
     after = [send().status_code for _ in range(3)]
@@ -227,8 +227,8 @@ def test_no_limit_unless_asked(sms_sandbox):
     assert (0, 2) == (sms_sandbox.usage.used, sms_sandbox.usage.free)
 
 
-def test_the_clock_is_put_back(request):
-    """What one test moves is back in its place for the next."""
+def test_the_clock_is_reset(request):
+    """An advanced clock is reset before the next test."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
     for _ in range(2):
         with an_account(thread, {}) as sandbox:
@@ -239,14 +239,14 @@ def test_the_clock_is_put_back(request):
 
 
 def test_the_documented_limit(sms_sandbox):
-    """Without a number it is the gateway's."""
+    """Without a number, the limit is the gateway's."""
     sms_sandbox.limit()
 
     assert (100, 60) == (sms_sandbox.usage.limit, sms_sandbox.usage.per)
 
 
 def test_credits_and_clearing(sms_sandbox):
-    """Credits can be set, and clearing empties the mailbox alone."""
+    """Credits can be set, and clearing empties only the mailbox."""
     sms_sandbox.credits = 2
     send()
     sms_sandbox.fail_next("html", times=3)
@@ -257,8 +257,8 @@ def test_credits_and_clearing(sms_sandbox):
 
 
 @pytest.mark.sms_sandbox(script="500, 500", standing="http-503", limit=9)
-def test_what_clearing_leaves(sms_sandbox):
-    """A script is forgotten; a standing fault and the limit stay until they are changed."""
+def test_what_clear_keeps(sms_sandbox):
+    """`clear` removes the script; a standing fault and the limit are kept."""
     sms_sandbox.clear()
     after = send().status_code
     sms_sandbox.clear_faults()
@@ -280,19 +280,19 @@ def test_the_marker(sms_sandbox):
 
 
 @pytest.mark.sms_sandbox(rule="nginx")
-def test_a_marker_with_a_rule_alone(sms_sandbox):
-    """Whoever names a rule wants a limit: the gateway's."""
+def test_a_marker_with_a_rule_only(sms_sandbox):
+    """A rule without a limit means the gateway's limit."""
     assert 100 == sms_sandbox.usage.limit
 
 
 @pytest.mark.sms_sandbox
-def test_the_marker_brings_the_fixture():
-    """A test that names the fixture only by its marker has it all the same."""
+def test_the_marker_requests_the_fixture():
+    """A test with the marker uses the fixture even without naming it."""
     assert 200 == send().status_code
 
 
 def test_the_repr(sms_sandbox):
-    """A failed assertion shows what did arrive, as far as a line goes, and not the key."""
+    """The repr shows what arrived, shortened to one line, without the key."""
     empty = repr(sms_sandbox)
     send(text="x" * 100)
 
@@ -303,7 +303,7 @@ def test_the_repr(sms_sandbox):
 
 
 def test_the_summary(sms_sandbox):
-    """The report of a failed test has the messages and what went wrong with which request."""
+    """The summary has the messages, and which request had which fault."""
     send()
     sms_sandbox.fail_next("answer-lost")
     with pytest.raises(requests.ConnectionError):
@@ -322,8 +322,8 @@ def test_the_summary(sms_sandbox):
     ).replace(f"request {sms_sandbox.requests[2].id}", "request 3")
 
 
-def test_a_summary_with_strangers(request):
-    """It tells of requests with a key of before, which it does not show, since the test began."""
+def test_a_summary_with_unknown_keys(request):
+    """The summary counts requests with an old key since the test began, with the key masked."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
 
     def post(key: str) -> None:
@@ -346,7 +346,7 @@ def test_a_summary_with_strangers(request):
 
 
 def test_many_threads(sms_sandbox):
-    """Threads send and look at the same time, and nothing is lost or torn."""
+    """Threads can send and read at the same time without losing anything."""
     counts: list[int] = []
 
     def work(n: int) -> None:
@@ -365,7 +365,7 @@ def test_many_threads(sms_sandbox):
 
 
 def test_after_the_end():
-    """What has been seen can still be read when the thread has ended, and nothing runs on."""
+    """After the end messages can still be read, and no thread is left."""
     with SandboxThread(Sandbox(keys={"cspro_thread": 5})) as thread:
         mine = SmsSandbox(thread, "cspro_thread")
         fields = {"api_key": mine.key, "phone": PHONE, "message": "Hello"}
@@ -376,7 +376,7 @@ def test_after_the_end():
     assert not thread._thread.is_alive()
 
 
-def test_the_end_answers_what_is_in_flight():
+def test_closing_answers_requests_in_flight():
     """A request that waits for its answer gets it when the sandbox closes."""
     answers: list[int] = []
     with SandboxThread(Sandbox(keys={"cspro_thread": 5}, latency=60)) as thread:
@@ -394,15 +394,15 @@ def test_the_end_answers_what_is_in_flight():
     assert [200] == answers
 
 
-def test_a_port_that_is_taken(sms_sandbox):
-    """Where the address cannot be had, the error comes to whoever started the thread."""
+def test_a_port_in_use(sms_sandbox):
+    """If the port is in use, the error is raised where the thread was started."""
     port = int(sms_sandbox.url.rpartition(":")[2])
     with pytest.raises(OSError, match=str(port)), SandboxThread(Sandbox(port=port)):
         pass
 
 
-def test_a_value_is_a_value(sms_sandbox):
-    """What it gives is frozen, and safe to keep when the test goes on."""
+def test_results_are_immutable(sms_sandbox):
+    """Results are immutable, and do not change while the test goes on."""
     send()
     (message,) = sms_sandbox.messages
     with pytest.raises(attrs.exceptions.FrozenInstanceError):

@@ -1,4 +1,4 @@
-"""The help page: what it says is what is served."""
+"""The help page describes exactly what is served."""
 
 import asyncio
 import html
@@ -16,7 +16,7 @@ from tests.support.sandbox_client import KEY, PHONE, running
 
 
 async def test_every_call_is_described():
-    """Each call stands on the page with its parameters, and each fault with its number."""
+    """Each call is on the page with its parameters, and each fault with its number."""
     async with running() as (_, client):
         status, page = await client.raw("GET", "/_sandbox/")
     plain = html.unescape(page)
@@ -29,16 +29,16 @@ async def test_every_call_is_described():
         assert f"<td>{fault}</td><td>+1212{ending}</td>" in plain
 
 
-async def test_the_page_needs_nothing_that_is_forbidden():
-    """It has no script and no style of its own, which the Content-Security-Policy would stop."""
+async def test_the_page_complies_with_its_policy():
+    """The page has no inline script or style, which its Content-Security-Policy forbids."""
     async with running() as (_, client):
         _, page = await client.raw("GET", "/_sandbox/")
 
     assert [] == re.findall(r"<script|<style|style=|onclick=|https?://(?!127\.0\.0\.1)", page)
 
 
-async def test_a_parameter_that_is_described_is_taken():
-    """No call refuses a parameter that the page names."""
+async def test_every_call_has_the_parameters_of_the_page():
+    """Each call names the same parameters as the page does."""
     async with running() as (_, client):
         for route in ROUTES:
             name = "no_such_name"
@@ -55,7 +55,7 @@ async def test_a_parameter_that_is_described_is_taken():
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 @pytest.mark.parametrize("route", ROUTES, ids=[f"{r.method} {r.path}" for r in ROUTES])
 async def test_the_examples_run(route):
-    """Each command of the page, pasted into a shell, is answered with JSON and no error."""
+    """Each command on the page, run in a shell, returns JSON without an error."""
     async with running() as (sandbox, client):
         sandbox_url = sandbox.url
         await client.post(PHONE, "Your code is 4711")

@@ -1,4 +1,4 @@
-"""What tests in other languages ask over HTTP."""
+"""The HTTP API for tests in other languages."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ def ids(shown):
 
 
 async def test_a_message():
-    """A message is shown with its id, number, text, code, date and request, and without its key."""
+    """A message has id, number, text, code, date and request, but no key."""
     async with running(clock=lambda: NOON) as (_, client):
         await client.post(text="Your code is 4711")
         await client.post(text="Your code is 4711")
@@ -50,7 +50,7 @@ async def test_a_message():
     ],
 )
 async def test_a_list_of_messages(query, numbers, has_more, total):
-    """Messages come oldest first; each parameter narrows them; a page says if there is more."""
+    """Messages are listed oldest first; parameters filter them; `has_more` marks further pages."""
     async with running() as (_, client):
         await client.post([PHONE, OTHER_PHONE])
         await client.post([PHONE, OTHER_PHONE])
@@ -62,7 +62,7 @@ async def test_a_list_of_messages(query, numbers, has_more, total):
 
 
 async def test_a_mailbox_for_each_key():
-    """A key's list, duplicates and conversations are its own."""
+    """Messages, duplicates and conversations are listed per key."""
     async with running(keys={KEY: 9, "cspro_other": 9}) as (_, client):
         await client.post()
         await client.post(key="cspro_other")
@@ -74,7 +74,7 @@ async def test_a_mailbox_for_each_key():
 
 
 async def test_duplicates():
-    """Repeats are listed."""
+    """Repeated messages are listed with their total."""
     async with running() as (_, client):
         for _ in range(3):
             await client.post()
@@ -84,7 +84,7 @@ async def test_duplicates():
 
 
 async def test_conversations():
-    """Numbers come with their newest message, the number written to last first."""
+    """Numbers are listed with their newest message, the latest first."""
     async with running() as (_, client):
         for phone, text in ((PHONE, "one"), (OTHER_PHONE, "two"), (PHONE, "three")):
             await client.post(phone, text)
@@ -102,8 +102,8 @@ async def test_conversations():
     assert (2, False, [1, 2, 0]) == (second["total"], second["has_more"], found)
 
 
-async def test_wait_for_a_message_that_is_there():
-    """It is answered at once."""
+async def test_waiting_for_a_message_that_is_there():
+    """A wait is answered at once if a message matches."""
     async with running() as (_, client):
         await client.post(text="one")
         shown = await client.get("/wait", phone=PHONE, contains="n")
@@ -111,8 +111,8 @@ async def test_wait_for_a_message_that_is_there():
     assert "msg_123456" == shown["id"]
 
 
-async def test_wait_for_a_message_to_come():
-    """A long poll ends with the first message that fits."""
+async def test_waiting_for_a_future_message():
+    """A long poll ends with the first message that matches."""
     async with running() as (_, client):
         await client.post(text="one")
         wait = asyncio.create_task(client.get("/wait", key=KEY, after="msg_123456", timeout=30))
@@ -123,8 +123,8 @@ async def test_wait_for_a_message_to_come():
     assert "two" == shown["text"]
 
 
-async def test_a_wait_in_vain():
-    """It ends with 404 and shows what did arrive."""
+async def test_a_wait_that_times_out():
+    """It is answered with 404 and what arrived instead."""
     async with running() as (_, client):
         await client.post()
         status, shown = await client.call("GET", "/wait", phone=OTHER_PHONE, timeout=0)
@@ -137,8 +137,8 @@ async def test_a_wait_in_vain():
     assert ["Hello"] == [message["text"] for message in shown["arrived"]]
 
 
-async def test_the_end_ends_a_wait():
-    """The sandbox closes without waiting for those who wait."""
+async def test_closing_ends_a_wait():
+    """Closing the sandbox ends waits instead of waiting for them."""
     async with running() as (sandbox, client):
         wait = asyncio.create_task(client.call("GET", "/wait", timeout=60))
         await somebody_waits(sandbox)
@@ -148,7 +148,7 @@ async def test_the_end_ends_a_wait():
 
 
 async def test_the_last_code():
-    """The newest code of a number is found, or what did arrive is shown."""
+    """The newest code of a number is returned, or else what arrived."""
     async with running() as (_, client):
         await client.post(text="Your code is 4711")
         shown = await client.get("/last-code", phone=PHONE)
@@ -159,7 +159,7 @@ async def test_the_last_code():
 
 
 async def test_clear():
-    """Messages, requests and scripts are forgotten; credits stay."""
+    """Messages, requests and scripts are removed; credits are kept."""
     async with running() as (sandbox, client):
         await client.post()
         sandbox.fail_next("html")
@@ -171,7 +171,7 @@ async def test_clear():
 
 
 async def test_clear_one_key():
-    """Only that key's are forgotten."""
+    """Only messages of that key are removed."""
     async with running(keys={KEY: 9, "cspro_other": 9}) as (sandbox, client):
         await client.post()
         await client.post(key="cspro_other")
@@ -199,7 +199,7 @@ async def test_clear_one_key():
     ],
 )
 async def test_the_fate_of_a_request(fault, fate, status, answer):
-    """A word tells what became of a request, as its sender knows it."""
+    """`fate` is what the sender of a request can know about it."""
     async with running(slow=0.001) as (sandbox, client):
         sandbox.fail_next(fault)
         await client.post()
@@ -212,7 +212,7 @@ async def test_the_fate_of_a_request(fault, fate, status, answer):
 
 
 async def test_a_list_of_requests():
-    """Requests come oldest first, in pages, whoever sent them."""
+    """Requests of all senders are listed oldest first, in pages."""
     async with running() as (_, client):
         for key in (KEY, "cspro_wrong", KEY):
             await client.post([PHONE, OTHER_PHONE], key=key)
@@ -228,8 +228,8 @@ async def test_a_list_of_requests():
 
 
 @pytest.mark.parametrize("path", ["/messages", "/requests"])
-async def test_pages_from_the_beginning(path):
-    """A program that pages on from its last id begins with 0, and gets the oldest first."""
+async def test_paging_from_the_beginning(path):
+    """With `after=0`, pages begin with the oldest entry."""
     async with running() as (_, client):
         for _n in range(3):
             await client.post()
@@ -241,8 +241,8 @@ async def test_pages_from_the_beginning(path):
     assert (1, False) == (len(next(iter(second.values()))), second["has_more"])
 
 
-async def test_the_time_that_an_answer_took():
-    """It stands in the list and with the request, until the transcript is forgotten."""
+async def test_the_duration_of_an_answer():
+    """`took` is in the list and in the single request, also after clearing."""
     async with running(latency=0.02) as (sandbox, client):
         await client.post()
         (listed,) = (await client.get("/requests"))["requests"]
@@ -255,8 +255,8 @@ async def test_the_time_that_an_answer_took():
     assert again["took"] >= 0.02
 
 
-async def test_a_raw_request_and_its_answer():
-    """Both are told word for word, the answer also where it was lost, and the key in none."""
+async def test_a_raw_request_and_answer():
+    """Both are shown verbatim without the key, even an answer that was lost."""
     async with running() as (sandbox, client):
         sandbox.fail_next("answer-lost")
         await client.post("+12125551234", "Hé \u05d0")
@@ -270,7 +270,7 @@ async def test_a_raw_request_and_its_answer():
 
 
 async def test_no_key_is_shown():
-    """Whatever is asked, and wherever a program puts its key, no answer has it."""
+    """No answer contains a key, wherever a program has put it."""
     async with running() as (sandbox, client):
         await client.post()
         await client.post(phone=KEY, text=f"my key is {KEY}")
@@ -289,7 +289,7 @@ async def test_no_key_is_shown():
 
 
 async def test_the_overview():
-    """It lists accounts, those without one included, counts, clock, faults and limit."""
+    """The overview has accounts, unknown keys, counts, clock, faults and limit."""
     async with running(limit=100, clock=lambda: NOON, standing="bom") as (_, client):
         await client.post()
         await client.post(key="cspro_wrong")

@@ -1,4 +1,4 @@
-"""What is set over HTTP: faults, clock, credits, limits; and calls that cannot be."""
+"""Settings over HTTP: faults, clock, credits, limits; and invalid calls."""
 
 import pytest
 
@@ -8,7 +8,7 @@ NOON = 1_780_315_200.0  # 2026-06-01, 12:00 UTC
 
 
 async def test_faults():
-    """Whatever the constructor takes can be set over HTTP, and is shown as it was set."""
+    """All faults of the constructor can be set over HTTP, and are returned as set."""
     settings = {
         "script": ["http-500", "rate-limited(7)", "ok"],
         "standing": "http-503(9)",
@@ -35,7 +35,7 @@ def body(key: str = KEY) -> dict[str, object]:
 
 
 async def test_faults_of_one_key():
-    """A fault that is set for one key meets no other."""
+    """A fault set for one key does not apply to others."""
     async with running(keys={KEY: 9, "cspro_other": 9}) as (_, client):
         await client.call("POST", "/faults", {"key": ACCOUNT, "standing": "http-500"})
         shown = [await client.get("/faults", key=key) for key in (KEY, "cspro_other")]
@@ -48,7 +48,7 @@ async def test_faults_of_one_key():
 
 
 async def test_the_clock():
-    """Moving the clock frees the limit and dates what comes after."""
+    """Advancing the clock frees the limit and dates later messages."""
     async with running(limit=1, clock=lambda: NOON) as (sandbox, client):
         refused = [(await client.post())["success"] for _ in range(2)]
         moved = await client.call("POST", "/clock", {"advance": 60})
@@ -59,14 +59,14 @@ async def test_the_clock():
     assert [NOON, NOON + 60] == [message.at for message in sandbox.messages]
 
 
-async def test_the_clock_stands_by_itself():
-    """Reading the clock moves nothing."""
+async def test_reading_the_clock():
+    """Reading the clock does not change it."""
     async with running(clock=lambda: NOON) as (_, client):
         assert {"now": "2026-06-01T12:00:00.000Z", "ahead": 0.0} == await client.get("/clock")
 
 
 async def test_credits():
-    """Credits can be read and set, and a new key opens an account."""
+    """Credits can be read and set, and a new key creates an account."""
     async with running() as (_, client):
         await client.call("POST", "/credits", {"key": ACCOUNT, "credits": 1})
         opened = await client.call("POST", "/credits", {"key": "cspro_new_one", "credits": 5})
@@ -78,7 +78,7 @@ async def test_credits():
 
 
 async def test_closing_an_account():
-    """Nothing of it is left, and its key is unknown."""
+    """Nothing remains of a closed account, and its key is unknown."""
     async with running(keys={KEY: 9, "cspro_other": 9}) as (sandbox, client):
         await client.call("POST", "/faults", {"key": KEY, "standing": "http-500"})
         await client.post()
@@ -90,7 +90,7 @@ async def test_closing_an_account():
 
 
 async def test_a_limit():
-    """A limit is set for all or for one key; what is not named stays as it is."""
+    """A limit is set for all keys or for one; options that are not given are kept."""
     async with running(keys={KEY: 9, "cspro_other": 9}, per=30) as (_, client):
         await client.call("POST", "/limit", {"limit": 1, "rate_refusal": "rate-limited-200"})
         await client.call("POST", "/limit", {"key": "cspro_other", "limit": 2})
@@ -141,8 +141,8 @@ async def test_a_limit():
         ("GET /nothing", {}, None, 404, "see /_sandbox/ for all calls"),
     ],
 )
-async def test_a_call_that_cannot_be(call, query, sent, status, error):
-    """The error is JSON, and names the value and what would be right."""
+async def test_an_invalid_call(call, query, sent, status, error):
+    """The error is JSON, and names the value and what is valid."""
     async with running() as (_, client):
         found, shown = await client.call(*call.split(), sent, **query)
 
@@ -151,8 +151,8 @@ async def test_a_call_that_cannot_be(call, query, sent, status, error):
     assert {"error", "code"} == set(shown)
 
 
-async def test_a_body_that_is_no_json():
-    """What is no JSON is said to be none, and an empty body has no parameters."""
+async def test_a_body_that_is_not_json():
+    """A body that is not JSON is refused; an empty one has no parameters."""
     async with running() as (_, client):
         url = f"{client.sandbox.url}/_sandbox/faults"
         found = []
@@ -163,8 +163,8 @@ async def test_a_body_that_is_no_json():
     assert [400, 400, 400, 200] == found
 
 
-async def test_credits_of_a_mistyped_name():
-    """A masked name that nobody has opens no account."""
+async def test_credits_of_an_unknown_masked_name():
+    """Setting credits for an unknown masked name creates no account."""
     async with running() as (_, client):
         body = {"key": "cspro_…ffffff", "credits": 7}
         status, shown = await client.call("POST", "/credits", body)

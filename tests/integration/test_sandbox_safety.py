@@ -1,4 +1,4 @@
-"""The sandbox serves its owner alone, and speaks to nobody."""
+"""The sandbox serves only its owner, and makes no connections."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ PATHS = ["/", "/static/inbox.js", "/static/inbox.css", "/static/help.css", "/_sa
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_foreign_name(path):
-    """Whoever calls the sandbox by a name that is not its own reads nothing at all."""
+async def test_a_foreign_host_name(path):
+    """Nothing can be read under a host name that is not the sandbox's."""
     async with running() as (_, client):
         status, text = await client.raw("GET", path, headers={"Host": "evil.example"})
 
@@ -25,8 +25,8 @@ async def test_a_foreign_name(path):
     assert "evil.example" in json.loads(text)["error"]
 
 
-async def test_a_message_by_a_foreign_name():
-    """The API is not served under another name either."""
+async def test_the_api_under_a_foreign_host_name():
+    """The API is not served under another host name either."""
     async with running() as (sandbox, client):
         body = {"api_key": KEY, "phone": "+12125551234", "message": "Hi"}
         path = "/sms_system/api.php"
@@ -37,8 +37,8 @@ async def test_a_message_by_a_foreign_name():
     assert () == sandbox.requests
 
 
-async def test_a_name_that_is_allowed():
-    """A name of a service may be allowed."""
+async def test_an_allowed_host_name():
+    """Other host names can be allowed."""
     async with running(allowed_hosts=["sms"]) as (_, client):
         status, _ = await client.raw("GET", "/_sandbox/status", headers={"Host": "sms:8025"})
 
@@ -48,8 +48,8 @@ async def test_a_name_that_is_allowed():
 @pytest.mark.parametrize(
     "hosts", ["sms", ["sms:80"], [""], ["http://sms"], [7], 7, ["*"], ["a b"], b"sms"]
 )
-def test_names_that_cannot_be(hosts):
-    """Names are names, without a port or a scheme, in a list."""
+def test_invalid_host_names(hosts):
+    """Allowed hosts are a list of names, without port or scheme."""
     with pytest.raises(ValueError, match=r"^allowed_hosts must be names of hosts") as caught:
         Sandbox(allowed_hosts=hosts)
 
@@ -60,7 +60,7 @@ def test_names_that_cannot_be(hosts):
     ("method", "path"), [(r.method, r.path) for r in ROUTES if r.method != "GET"]
 )
 async def test_a_foreign_page(method, path):
-    """No page of another origin changes anything."""
+    """A page of another origin cannot change anything."""
     async with running() as (sandbox, client):
         await client.post()
         headers = {"Origin": "http://localhost:3000"}
@@ -71,7 +71,7 @@ async def test_a_foreign_page(method, path):
 
 
 async def test_a_foreign_page_and_the_stream():
-    """No page of another origin follows the events."""
+    """A page of another origin cannot read the events."""
     async with running() as (_, client):
         for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
             status, _ = await client.raw("GET", "/_sandbox/events", headers=headers)
@@ -81,7 +81,7 @@ async def test_a_foreign_page_and_the_stream():
 
 @pytest.mark.parametrize("path", [*PATHS, "/_sandbox/nothing", "/nothing"])
 async def test_the_headers_of_every_answer(path):
-    """Scripts and styles come from files of the sandbox, nothing is guessed, nobody may read."""
+    """The headers forbid inline code, MIME sniffing and reading by other origins."""
     async with running() as (_, client):
         headers = {"Origin": client.sandbox.url, "Access-Control-Request-Method": "POST"}
         async with client.session.get(client.sandbox.url + path, headers=headers) as response:
@@ -119,15 +119,15 @@ async def test_the_pages(path, kind):
 
 @pytest.mark.parametrize("path", ["/static/", "/static/../_app.py", "/static/%2e%2e/_app.py"])
 async def test_no_other_file(path):
-    """Nothing else of the machine is served."""
+    """No other file of the machine is served."""
     async with running() as (_, client):
         status, _ = await client.raw("GET", path)
 
     assert 404 == status
 
 
-async def test_it_listens_to_this_machine_alone():
-    """Where nobody says otherwise, it is bound to 127.0.0.1."""
+async def test_the_default_address():
+    """By default the sandbox is bound to 127.0.0.1."""
     async with Sandbox() as sandbox:
         assert sandbox.url.startswith("http://127.0.0.1:")
 
@@ -153,8 +153,8 @@ asyncio.run(main())
 """
 
 
-async def test_it_connects_to_nobody():
-    """Whatever it is told, no connection leaves it and no name is looked up."""
+async def test_it_makes_no_connections():
+    """Whatever it receives, the sandbox opens no connection and looks up no name."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-c", PROGRAM),
         stdin=asyncio.subprocess.PIPE,
@@ -186,7 +186,7 @@ async def test_it_connects_to_nobody():
 
 
 async def test_no_key_of_an_account_is_shown():
-    """A key that looks like no key is hidden in every answer, wherever a program has put it."""
+    """An account's key of unusual form is hidden in every answer, wherever it appears."""
     key = "my-own-Key-12345"
     async with running(keys={key: 9}) as (sandbox, client):
         url, headers = sandbox.endpoint, {"Authorization": f"Bearer {key}"}
@@ -207,7 +207,7 @@ async def test_no_key_of_an_account_is_shown():
 
 
 async def test_a_foreign_page_and_the_wait():
-    """No page of another origin waits for a message."""
+    """A page of another origin cannot wait for a message."""
     async with running() as (_, client):
         for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
             status, _ = await client.raw("GET", "/_sandbox/wait?timeout=0", headers=headers)
@@ -216,7 +216,7 @@ async def test_a_foreign_page_and_the_wait():
 
 
 async def test_the_short_path():
-    """The API is served under the short path of the quick start too."""
+    """The API is also served under the short path of the quick start."""
     async with running() as (sandbox, client):
         body = {"api_key": KEY, "phone": "+12125551234", "message": "Hi"}
         status, _ = await client.raw("POST", "/api.php", body)
@@ -225,8 +225,8 @@ async def test_the_short_path():
     assert 1 == len(sandbox.messages)
 
 
-async def test_names_that_can_be_read_once():
-    """Names of hosts may come from a generator."""
+async def test_host_names_from_a_generator():
+    """Allowed hosts may be given as a generator."""
     async with running(allowed_hosts=(name for name in ["sms"])) as (_, client):
         status, _ = await client.raw("GET", "/_sandbox/status", headers={"Host": "sms"})
 

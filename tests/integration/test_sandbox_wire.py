@@ -1,4 +1,4 @@
-"""Every fault as a raw client on a real socket sees it."""
+"""Every fault, as a raw client on a real socket sees it."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ def request(phones: list[str], *, connection: str = "close") -> bytes:
 
 
 async def exchanged(sandbox: Sandbox, phones: list[str] = PLAIN) -> tuple[bytes, bytes]:
-    """Send one request and read to the end of the connection: head and body."""
+    """Send one request, read until the connection ends, and return head and body."""
     async with connected(sandbox) as (reader, writer):
         writer.write(request(phones))
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -58,7 +58,7 @@ def length(head: bytes) -> int:
 
 @pytest.mark.parametrize("fault", ["answer-lost", "stall"])
 async def test_an_answer_that_never_comes(fault):
-    """The messages are accepted; then the connection is closed without a byte."""
+    """The messages are accepted, and the connection is closed without a byte."""
     async with failing(fault) as sandbox:
         assert (b"", b"") == await exchanged(sandbox)
 
@@ -77,7 +77,7 @@ async def test_a_reset(fault, accepted):
 
 
 async def test_a_stall_is_silent():
-    """Nothing comes as long as the stall lasts, and closing the sandbox ends it."""
+    """Nothing is sent during the stall, and closing the sandbox ends it."""
     async with Sandbox(keys={KEY: 98}, stall=30) as sandbox, contextlib.AsyncExitStack() as stack:
         sandbox.fail_next("stall")
         reader, writer = await stack.enter_async_context(connected(sandbox))
@@ -91,17 +91,17 @@ async def test_a_stall_is_silent():
 
 
 async def test_a_slow_answer():
-    """The answer is whole and comes after the delay."""
+    """The answer is complete and arrives after the delay."""
     async with failing("slow") as sandbox:
         start = time.perf_counter()
         _, body = await exchanged(sandbox)
 
-    assert time.perf_counter() - start >= 0.01  # half: uvloop rounds each wait
+    assert time.perf_counter() - start >= 0.01  # half, as uvloop rounds each wait
     assert json.loads(body)["success"]
 
 
 async def test_a_slow_body():
-    """The answer comes in pieces whose length was announced, the last after the delay."""
+    """The answer arrives in pieces, the last one after the delay; its length was announced."""
     async with failing("slow-body") as sandbox, connected(sandbox) as (reader, writer):
         start = time.perf_counter()
         writer.write(request(PLAIN))
@@ -109,14 +109,14 @@ async def test_a_slow_body():
         first = await reader.read(length(head))
         rest = await reader.read()
 
-    assert time.perf_counter() - start >= 0.01  # half: uvloop rounds each wait
+    assert time.perf_counter() - start >= 0.01  # half, as uvloop rounds each wait
     assert 0 < len(first) < length(head) == len(first + rest)
     assert json.loads(first + rest)["success"]
 
 
 @pytest.mark.parametrize("fault", ["slow", "slow-body", "answer-lost", "html"])
-async def test_a_client_that_has_gone(fault):
-    """A client that leaves before its answer changes nothing: the next one is served."""
+async def test_a_client_that_leaves(fault):
+    """A client that leaves before its answer does not affect the next one."""
     async with failing(fault, latency=0.02) as sandbox:
         async with connected(sandbox) as (_, writer):
             writer.write(request(PLAIN))
@@ -129,7 +129,7 @@ async def test_a_client_that_has_gone(fault):
 
 
 async def test_a_cut_body():
-    """Half of the announced body comes, and the connection ends."""
+    """Half of the announced body arrives, then the connection ends."""
     async with failing("cut-body") as sandbox:
         head, body = await exchanged(sandbox)
 
@@ -139,7 +139,7 @@ async def test_a_cut_body():
 
 
 async def test_a_silently_cut_body():
-    """Half of the body comes and nothing in the head shows that it is cut."""
+    """Half of the body arrives, and nothing in the head shows that it is cut."""
     async with failing("cut-silent") as sandbox:
         head, body = await exchanged(sandbox)
 
@@ -161,7 +161,7 @@ async def test_a_silently_cut_body():
     ],
 )
 async def test_a_page_instead_of_json(fault, status, accepted):
-    """An HTML page comes, with the status and the effect that the name says."""
+    """An HTML page arrives, with the status and the effect of the fault."""
     async with failing(fault) as sandbox:
         head, body = await exchanged(sandbox)
 
@@ -180,7 +180,7 @@ async def test_a_page_instead_of_json(fault, status, accepted):
     ],
 )
 async def test_a_refused_request(fault, status, code):
-    """A JSON refusal comes, and nothing is carried out."""
+    """A JSON refusal arrives, and nothing is accepted."""
     async with failing(fault) as sandbox:
         head, body = await exchanged(sandbox)
 
@@ -190,7 +190,7 @@ async def test_a_refused_request(fault, status, code):
 
 
 async def test_an_empty_answer():
-    """Status 200 and no body."""
+    """Status 200 without a body arrives."""
     async with failing("empty") as sandbox:
         head, body = await exchanged(sandbox)
 
@@ -205,8 +205,8 @@ async def test_an_empty_answer():
         ("html-type", b"{", b"text/html"),
     ],
 )
-async def test_json_that_is_not_alone(fault, prefix, kind):
-    """The answer is whole, behind something else or under another type."""
+async def test_json_with_a_prefix_or_another_type(fault, prefix, kind):
+    """The answer is complete, after a prefix or with another Content-Type."""
     async with failing(fault) as sandbox:
         head, body = await exchanged(sandbox)
 
@@ -235,8 +235,8 @@ async def test_json_that_is_not_alone(fault, prefix, kind):
         ("no-results", 0),
     ],
 )
-async def test_an_odd_shape(fault, count):
-    """The answer is JSON of another shape than the documented one."""
+async def test_an_unusual_shape(fault, count):
+    """The answer is JSON of another shape than documented."""
     async with failing(fault) as sandbox:
         _, odd = await exchanged(sandbox)
         _, documented = await exchanged(sandbox)
@@ -248,7 +248,7 @@ async def test_an_odd_shape(fault, count):
 
 @pytest.mark.parametrize(("ending", "fault"), MAGIC_NUMBERS.items())
 async def test_a_magic_number_over_the_wire(ending, fault):
-    """A number with a meaning does to its request what its line in the table says."""
+    """A magic number has the effect that the table describes."""
     async with Sandbox(keys={KEY: 98}, slow=0.001, stall=0.001) as sandbox:
         with contextlib.suppress(ConnectionResetError):
             await exchanged(sandbox, [*PLAIN, f"+39333{ending}"])
@@ -256,7 +256,7 @@ async def test_a_magic_number_over_the_wire(ending, fault):
     assert [fault] == [seen.fault for seen in sandbox.requests]
 
 
-async def test_magic_can_be_turned_off():
+async def test_magic_numbers_can_be_disabled():
     """Without magic every number is an ordinary one."""
     async with Sandbox(keys={KEY: 98}, magic=False) as sandbox:
         _, body = await exchanged(sandbox, [f"+1212{ending}" for ending in MAGIC_NUMBERS])
@@ -265,7 +265,7 @@ async def test_magic_can_be_turned_off():
 
 
 async def test_a_connection_is_kept():
-    """Requests follow each other on one connection, pipelined ones in order."""
+    """Several requests use one connection; pipelined ones are answered in order."""
     async with Sandbox(keys={KEY: 98}) as sandbox, connected(sandbox) as (reader, writer):
         writer.write(request(PLAIN[:1], connection="keep-alive") + request(PLAIN[1:]))
         answers = (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")[1:]
@@ -274,8 +274,8 @@ async def test_a_connection_is_kept():
     assert PLAIN == [entries[0]["phone"] for entries in numbers]
 
 
-async def test_a_body_that_never_comes_whole(caplog):
-    """A request that breaks off is not carried out, is no error, and the sandbox goes on."""
+async def test_an_incomplete_request(caplog):
+    """An incomplete request is ignored without an error, and the sandbox continues."""
     async with Sandbox(keys={KEY: 98}) as sandbox:
         async with connected(sandbox) as (_, writer):
             writer.write(request(PLAIN)[:-5])

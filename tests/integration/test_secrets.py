@@ -1,4 +1,4 @@
-"""The key appears nowhere; texts and whole numbers stand in no log. Searched, not believed."""
+"""The key appears nowhere, and texts and whole numbers in no log: searched, not assumed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STRANGER: Final = {"phone": KEY, "success": True, "message_id": TEXT}
 def saying(
     body: str, *headers: str, status: str = "200 OK", cut: int = 0, is_framed: bool = True
 ) -> Say:
-    """Answer with *body*, less its last *cut* characters; then close where that is not all."""
+    """Answer with *body* without its last *cut* characters; close if it was cut."""
 
     async def say(writer: asyncio.StreamWriter, _: str) -> None:
         framing = [f"Content-Length: {len(body)}"] if is_framed else ["Connection: close"]
@@ -70,7 +70,7 @@ def results(*entries: object) -> str:
     return json.dumps({"success": True, "message": ECHO, "results": entries})
 
 
-#: Everything a gateway may do with the key, the text and the number that it was given.
+#: Everything a gateway may do with the key, the text and the number that it received.
 TOLD: Final[dict[str, Say]] = {
     "well": saying(ANSWER),
     "well, with a message": saying(results(ENTRY)),
@@ -125,7 +125,7 @@ def client(endpoint: str, **options: object) -> CustomerSMS:
 
 
 async def use(net: Net, sms: CustomerSMS) -> None:
-    """Make all calls, and show what they give and raise."""
+    """Make all calls, and show their results and errors."""
     try:
         net.value(await sms.send(PHONE, TEXT, timeout=0.8), "receipt")
     except CustomerSMSError as exc:
@@ -149,7 +149,7 @@ async def use(net: Net, sms: CustomerSMS) -> None:
 
 
 class Journal:
-    """Shows what it is told, and then raises."""
+    """Shows its arguments, and then raises."""
 
     def __init__(self, net: Net) -> None:
         self.net = net
@@ -193,7 +193,7 @@ async def interrupt(net: Net, sms: CustomerSMS) -> None:
 
 
 class Careless:
-    """A limiter whose slots raise when they end."""
+    """A limiter whose slots raise when they are released."""
 
     ticket = None
     waited = 0.0
@@ -209,7 +209,7 @@ class Careless:
 
 
 async def misconfigure(net: Net) -> None:
-    """Make every mistake that a constructor and `for_key` see, with the key in reach."""
+    """Make every mistake that a constructor and `for_key` detect, with the key in scope."""
     closed = aiohttp.ClientSession()
     await closed.close()
     here = "http://127.0.0.1:9/"
@@ -248,7 +248,7 @@ async def misconfigure(net: Net) -> None:
 
 
 async def unreachable(net: Net) -> None:
-    """Connect to nothing, to no TLS, and to a name that there is not."""
+    """Connect to a closed port, to a server without TLS, and to an unknown host."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     async with parrot(close, reads=10) as plain:
@@ -276,7 +276,7 @@ async def break_off_large(net: Net) -> None:
 
 
 async def everything(net: Net) -> None:
-    """Take every path."""
+    """Run every scenario."""
     with net.spread():
         for name, say in TOLD.items():
             net.where = name
@@ -311,7 +311,7 @@ NETS: Final[list[Net]] = []
 
 
 async def caught() -> Net:
-    """Take every path once, for both tests."""
+    """Run every scenario once, for both tests."""
     if not NETS:
         NETS.append(Net())
         await everything(NETS[0])
@@ -319,15 +319,15 @@ async def caught() -> Net:
 
 
 async def test_the_key_appears_nowhere():
-    """No log, warning, exception, frame, repr, pickle or task shows the key, whatever happens."""
+    """The key is in no log, warning, exception, frame, repr, pickle or task."""
     net = await caught()
 
     assert len(net.shown) > 1_000
     assert [] == net.found("key")
 
 
-async def test_texts_and_numbers_stand_in_no_log():
-    """No record of any logger, at the lowest level, holds a text or a whole number."""
+async def test_no_log_contains_texts_or_numbers():
+    """No record of any logger, at any level, contains a text or a whole number."""
     net = await caught()
 
     assert len(net.logged) > 500

@@ -1,4 +1,4 @@
-"""Shared limiters on real stores in real time: beginnings, losses, kills, and a client on top."""
+"""Shared limiters on real stores in real time: start, data loss, killed processes, a client."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def server() -> Iterator[StoreServer]:
 
 @pytest.fixture
 def running(server: StoreServer) -> StoreServer:
-    """Give a server that runs, and whose limiter is not new."""
+    """Return a running server whose limiter is not new."""
     server.start()
     with redis.Redis.from_url(server.url) as client:
         run = client.info("server")["run_id"]
@@ -56,7 +56,7 @@ def limiter_of(server, rate=RATE, **options):
 
 @pytest.fixture(params=["file", "postgres", "valkey"])
 def make_new(request, tmp_path):
-    """Make limiters on a store that is new."""
+    """Make limiters on a new store."""
     if request.param == "file":
         yield lambda *args, **options: FileLimiter(tmp_path / "limit.db", *args, **options)
         return
@@ -71,7 +71,7 @@ def make_new(request, tmp_path):
 
 
 async def test_a_new_store_opens_within_four_seconds(make_new):
-    """The first grant waits for the roll call alone; a second account is served at once."""
+    """The first grant waits for the roll call only; a second account is served at once."""
     async with make_new() as limiter, make_new() as other:
         began_at = now()
         (await take(limiter)).answered()
@@ -83,13 +83,13 @@ async def test_a_new_store_opens_within_four_seconds(make_new):
     assert served_at - opened_at < 0.5
 
 
-async def test_a_store_that_lost_all_is_told_by_its_members(running):
-    """After a restart with nothing, what the members know still counts; and they open soon."""
+async def test_members_restore_a_store_that_lost_its_data(running):
+    """After a restart without data, slots known to members still count, and it opens soon."""
     rate = Rate(5, per=2.0)
     async with limiter_of(running, rate, burst=5, reserve=0) as limiter:
         for slot in await take_all(limiter, 5, longest=0.2):
             slot.answered()
-        await asyncio.sleep(1.2)  # the ends are told
+        await asyncio.sleep(1.2)  # ends are reported
         running.kill()
         running.start()
         restarted_at = now()
@@ -107,8 +107,8 @@ async def test_a_store_that_lost_all_is_told_by_its_members(running):
     assert 5 == busy
 
 
-async def test_a_message_is_told_that_the_store_is_away(server):
-    """Where nothing listens, nothing is granted, and the error names the place."""
+async def test_an_unavailable_store_fails_a_message(server):
+    """If the store is unreachable, nothing is granted, and the error names the address."""
     async with limiter_of(server) as limiter:
         with pytest.raises(LimiterUnavailable, match=r"Redis at 127\.0\.0\.1:.*ConnectionError"):
             await take(limiter, SEND)
@@ -116,8 +116,8 @@ async def test_a_message_is_told_that_the_store_is_away(server):
             await limiter.usage(KEY)
 
 
-async def test_bulk_runs_wait_for_a_store_that_stands_still(running):
-    """A bulk request waits, and is granted its slot when the store answers again."""
+async def test_bulk_runs_wait_for_a_frozen_store(running):
+    """A bulk request waits, and is granted once the store answers again."""
     async with limiter_of(running) as limiter:
         (await take(limiter)).answered()
         running.freeze()
@@ -132,8 +132,8 @@ async def test_bulk_runs_wait_for_a_store_that_stands_still(running):
         (await asyncio.wait_for(waiting, 10)).answered()
 
 
-async def test_a_client_of_anything_is_no_reason_to_wait_for_ever(running):
-    """Whatever a client that was passed in raises, a message is told."""
+async def test_any_error_of_a_redis_client_fails_a_message(running):
+    """If a client that was passed in raises any error, a message fails instead of waiting."""
 
     class Broken(Redis):
         async def execute_command(self, *args, **options):
@@ -145,7 +145,7 @@ async def test_a_client_of_anything_is_no_reason_to_wait_for_ever(running):
 
 
 async def test_a_client_that_was_passed_in_stays_open(running):
-    """It is used, and closed by its owner."""
+    """A Redis client that was passed in is used, and left for its owner to close."""
     async with Redis.from_url(running.url, decode_responses=True) as client:
         async with RedisLimiter(client, RATE) as limiter:
             (await take(limiter)).answered()
@@ -154,7 +154,7 @@ async def test_a_client_that_was_passed_in_stays_open(running):
 
 
 async def test_a_password_is_not_shown(running):
-    """A URL that the server refuses stands in no error and no repr."""
+    """A URL that the server refuses is in no error and no repr."""
     with redis.Redis.from_url(running.url) as other:
         other.config_set("requirepass", "another")
         url = running.url.replace("127.0.0.1", ":pass-4711@127.0.0.1")
@@ -167,8 +167,8 @@ async def test_a_password_is_not_shown(running):
     assert "4711" not in f"{caught.value!r} {caught.value.__cause__!r} {limiter!r}"
 
 
-def test_it_works_from_one_run_to_the_next(running):
-    """Each event loop has connections of its own, and all share the budget."""
+def test_it_works_across_event_loops(running):
+    """Each event loop has its own connections, and all share the limit."""
     limiter = limiter_of(running, Rate(10, per=60))
 
     async def use(count):
@@ -180,8 +180,8 @@ def test_it_works_from_one_run_to_the_next(running):
     assert [4, 10] == [asyncio.run(use(4)), asyncio.run(use(6))]
 
 
-def test_a_file_remembers_from_one_run_to_the_next(tmp_path):
-    """A program that is started again knows what the last one sent, with nobody alive between."""
+def test_a_file_keeps_its_state_between_programs(tmp_path):
+    """A restarted program knows what the previous one sent."""
 
     async def use(count):
         async with FileLimiter(tmp_path / "limit.db", Rate(10, per=60)) as limiter:
@@ -192,8 +192,8 @@ def test_a_file_remembers_from_one_run_to_the_next(tmp_path):
     assert [4, 10] == [asyncio.run(use(4)), asyncio.run(use(6))]
 
 
-def test_a_loop_that_ended_without_a_word_leaves_nothing(tmp_path, caplog):
-    """Requests that end while the event loop ends leave no task and no warning behind."""
+def test_a_loop_that_ends_without_closing(tmp_path, caplog):
+    """Requests that end together with the event loop leave no task and no warning."""
 
     async def hold(limiter, end):
         slot = await take(limiter)
@@ -230,8 +230,8 @@ asyncio.run(main())
 """
 
 
-async def test_a_process_that_is_killed_gives_its_slots_back_late(running):
-    """Its slots are free when its requests can have lasted no longer, and not before."""
+async def test_slots_of_a_killed_process_expire(running):
+    """The slots are free once its requests cannot last any longer, and not earlier."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROCESS, running.url, stdout=subprocess.PIPE
     )
@@ -247,8 +247,8 @@ async def test_a_process_that_is_killed_gives_its_slots_back_late(running):
     assert 0.8 < max(slot.waited for slot in slots) <= 0.8 + 1.0 + 0.1 + 0.5 + 0.1 + 1.1
 
 
-async def test_a_client_sends_through_it(running):
-    """One message and a bulk run, end to end, with the ends told when it is closed."""
+async def test_a_client_with_a_shared_limiter(running):
+    """A message and a bulk run use the limiter, and ends are reported on closing."""
     phones = [f"+1212555{i:04d}" for i in range(250)]
     async with Sandbox(keys={"cspro_test_key": 1_000}) as sandbox, limiter_of(running) as limiter:
         async with CustomerSMS("cspro_test_key", endpoint=sandbox.endpoint, limiter=limiter) as sms:
@@ -265,8 +265,8 @@ async def test_a_client_sends_through_it(running):
     assert not any(b"cspro_test_key" in value for value in stored)
 
 
-async def test_a_client_says_that_the_limiter_is_away(server):
-    """`send` raises before anything is sent; a bulk run waits, and can be stopped."""
+async def test_a_client_reports_an_unavailable_limiter(server):
+    """`send` raises before anything is sent; a bulk run waits and can be stopped."""
     async with Sandbox(keys={"cspro_test_key": 10}) as sandbox, limiter_of(server) as limiter:
         async with CustomerSMS("cspro_test_key", endpoint=sandbox.endpoint, limiter=limiter) as sms:
             with pytest.raises(LimiterUnavailable) as caught:

@@ -1,4 +1,4 @@
-"""The store in a file, among processes that are killed, and on disks that fail."""
+"""The store in a file: killed processes and failing disks."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def open_store(request, path):
 
 
 def start_counting(path, times, *, prepare=""):
-    """Start a process that counts in the file; *prepare* is done when all is imported."""
-    # What counts lines would want to write a file too, where the process cannot.
+    """Start a process that counts in the file; *prepare* runs after the imports."""
+    # Coverage would also write a file, which the process cannot.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     imports = "import os, resource, customersms_async._limit.stores.file"
     program = f"{imports}\n{prepare}\n{COUNT.read_text()}"
@@ -57,8 +57,8 @@ def start_counting(path, times, *, prepare=""):
     )
 
 
-def test_processes_that_make_the_file_at_once_share_it(path):
-    """Eight processes begin with no file: none fails, and each number is counted once."""
+def test_processes_create_the_file_concurrently(path):
+    """Eight processes start without a file: none fails, and each count is kept."""
     processes = [start_counting(path, 20) for _ in range(8)]
 
     results = [process.communicate(timeout=60) for process in processes]
@@ -68,8 +68,8 @@ def test_processes_that_make_the_file_at_once_share_it(path):
     assert [""] * 8 == [err for _, err in results]
 
 
-def test_what_was_acknowledged_outlasts_a_process_that_is_killed(path):
-    """Killed at any instant, a process leaves a file that opens and holds all it was told."""
+def test_acknowledged_writes_survive_a_kill(path):
+    """After a kill at any time, the file opens and has every acknowledged count."""
     dice = random.Random(7)
     known = 0
     for _ in range(20):
@@ -100,8 +100,8 @@ def read_once(path):
     return asyncio.run(read())
 
 
-async def test_the_file_is_its_owners_alone(open_store, path):
-    """A file that is made can be read by its owner only; one that was there keeps its mode."""
+async def test_the_file_is_readable_by_its_owner_only(open_store, path):
+    """A new file is readable by its owner only; an existing one keeps its mode."""
     await write(open_store(), b"one")
     made = stat.S_IMODE(path.stat().st_mode)
     given = path.with_name("given.db")
@@ -113,7 +113,7 @@ async def test_the_file_is_its_owners_alone(open_store, path):
 
 
 async def test_a_deleted_file_is_another_run(open_store, path):
-    """A member that has the file open notices, and goes on in the same new file as the others."""
+    """A member that has a deleted file open notices, and uses the same new file as others."""
     store = open_store()
     before = await write(store, b"one")
     for each in path.parent.glob("limit.db*"):
@@ -126,8 +126,8 @@ async def test_a_deleted_file_is_another_run(open_store, path):
     assert seen.run == other.run
 
 
-async def test_an_old_copy_put_in_place_is_another_run(open_store, path):
-    """A file that was restored from a copy is noticed, by members and newcomers."""
+async def test_a_restored_file_is_another_run(open_store, path):
+    """A file restored from a copy is noticed by old and new members."""
     store = open_store()
     before = await write(store, b"old")
     copy = path.with_name("copy.db")
@@ -150,7 +150,7 @@ async def test_an_old_copy_put_in_place_is_another_run(open_store, path):
 
 @pytest.mark.parametrize("change", ["boot = 'another'", "began = began + 1000"])
 async def test_another_boot_is_another_run(open_store, path, change):
-    """A run of another boot has ended, known by its name or by a clock that started again."""
+    """After a reboot, known by its id or a restarted clock, there is another run."""
     store = open_store()
     before = await write(store, b"one")
     await edit(path, f"UPDATE run SET {change}")
@@ -162,8 +162,8 @@ async def test_another_boot_is_another_run(open_store, path, change):
     assert before.since < seen.since <= seen.now
 
 
-async def test_after_a_boot_the_run_begins_when_what_was_lost_counts_no_more(path):
-    """A power cut may have taken what was written last: it matters for a while after the boot."""
+async def test_the_start_of_a_run_after_a_reboot(path):
+    """A run after a reboot starts once writes that a power cut lost no longer count."""
     settled = now() + 50
     store = FileStore(str(path), settled)
     made = await write(store, b"one")
@@ -183,8 +183,8 @@ async def edit(path, statement):
     other.close()
 
 
-async def test_a_lock_that_is_held_for_long_means_away(open_store, path):
-    """A process that holds the file is waited for, less than the time-out, and then named."""
+async def test_a_long_lock_means_unavailable(open_store, path):
+    """A lock is awaited for less than the timeout, then named in the error."""
     store = open_store()
     await write(store, b"one")
     other = sqlite3.connect(path, isolation_level=None)
@@ -197,8 +197,8 @@ async def test_a_lock_that_is_held_for_long_means_away(open_store, path):
     assert b"one" == (await store.read("a")).value
 
 
-async def test_a_lock_that_is_held_at_the_beginning_is_waited_for(open_store, path):
-    """A store that is opened while another process makes the tables waits for it."""
+async def test_a_lock_while_opening_is_awaited(open_store, path):
+    """Opening waits while another process creates the tables."""
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     threading.Timer(0.1, other.close).start()
@@ -206,8 +206,8 @@ async def test_a_lock_that_is_held_at_the_beginning_is_waited_for(open_store, pa
     assert (await open_store().read("a")).value is None
 
 
-async def test_a_lock_that_is_held_from_the_beginning_means_away(open_store, path):
-    """A store that cannot make its tables is away, until it can."""
+async def test_a_lock_while_creating_tables_means_unavailable(open_store, path):
+    """The store is unavailable until its tables can be created."""
     store = open_store()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -219,16 +219,16 @@ async def test_a_lock_that_is_held_from_the_beginning_means_away(open_store, pat
     assert (await store.read("a")).value is None
 
 
-async def test_a_file_of_another_kind_is_left_alone(open_store, path):
-    """What is no database is an error that says so, and is not overwritten."""
+async def test_a_file_of_another_type_is_not_changed(open_store, path):
+    """A file that is not a database is refused and not overwritten."""
     path.write_bytes(b"my diary " * 1000)
 
     assert "file is not a database" in await away(open_store().read("a"))
     assert path.read_bytes().startswith(b"my diary")
 
 
-async def test_a_folder_that_is_missing_means_away(open_store, path):
-    """A path that cannot be made is named."""
+async def test_a_missing_folder_means_unavailable(open_store, path):
+    """The error names a path that cannot be created."""
     missing = path.parent / "missing" / "limit.db"
 
     text = await away(open_store(missing).read("a"))
@@ -236,8 +236,8 @@ async def test_a_folder_that_is_missing_means_away(open_store, path):
     assert f"{missing}: OperationalError: unable to open database file" == text
 
 
-def test_a_full_disk_means_away(path):
-    """A value that cannot be written is not said to be kept, and the last one is still there."""
+def test_a_full_disk_means_unavailable(path):
+    """A value that cannot be written is not acknowledged, and the previous one is kept."""
     filled = "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))"
     out, err = start_counting(path, 30, prepare=filled).communicate(timeout=60)
 
@@ -250,19 +250,19 @@ def test_a_full_disk_means_away(path):
 
 @pytest.fixture
 def open_folder():
-    """Give a folder that every user may enter."""
+    """Return a folder that every user can enter."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
-def test_a_read_only_disk_means_away(open_folder):
-    """A file that cannot be written lets nobody through."""
+def test_a_read_only_disk_means_unavailable(open_folder):
+    """Without write access to the file, nothing is granted."""
     path = open_folder / "limit.db"
     start_counting(path, 1).communicate(timeout=60)
     path.chmod(0o444)
     open_folder.chmod(0o555)
-    as_nobody = "if not os.geteuid(): os.setuid(65534)"  # nothing is read-only for root
+    as_nobody = "if not os.geteuid(): os.setuid(65534)"  # root can write anywhere
 
     out, err = start_counting(path, 1, prepare=as_nobody).communicate(timeout=60)
     open_folder.chmod(0o755)
@@ -272,8 +272,8 @@ def test_a_read_only_disk_means_away(open_folder):
     assert 1 == read_once(path)
 
 
-async def test_a_forked_child_opens_the_file_anew(path):
-    """Parent and child count in one file, and the child leaves its parent's connection alone."""
+async def test_a_forked_child_opens_the_file_again(path):
+    """Parent and child use one file, and the child leaves the parent's connection alone."""
     stores = [FileStore(str(path))]
     await write(stores[0], b"1")
     child = await asyncio.to_thread(fork_and_count, path, stores)
@@ -311,8 +311,8 @@ def threads():
     return [one for one in threading.enumerate() if one.name.startswith("customersms-file")]
 
 
-def test_a_store_that_nobody_closed_ends_with_its_loop(path):
-    """Neither thread nor open file is left when the last reference is gone."""
+def test_a_store_that_is_not_closed_ends_with_its_loop(path):
+    """No thread and no open file is left without references."""
 
     async def use():
         await write(FileStore(str(path)), b"one")
@@ -327,8 +327,8 @@ def test_a_store_that_nobody_closed_ends_with_its_loop(path):
     assert [path] == list(path.parent.glob("limit.db*"))
 
 
-def test_a_program_that_ends_without_closing_is_quiet(path):
-    """A store that is still open at the end of the program is closed, without a word."""
+def test_a_program_that_ends_without_closing_prints_nothing(path):
+    """A store that is open at the end of the program is closed without output."""
     program = f"""
 import asyncio
 from customersms_async._limit.stores.file import FileStore
@@ -342,8 +342,8 @@ print(asyncio.run(store.read("a")).value)
     assert [path] == list(path.parent.glob("limit.db*"))
 
 
-async def test_a_closed_store_is_away(open_store):
-    """Calls after the end are told so."""
+async def test_a_closed_store_is_unavailable(open_store):
+    """Calls after closing raise an error that says so."""
     store = open_store()
     await store.aclose()
 
@@ -351,15 +351,15 @@ async def test_a_closed_store_is_away(open_store):
         await store.read("a")
 
 
-def test_a_boot_has_one_name(tmp_path):
-    """The boot's name stays, and is empty where the system gives none."""
+def test_the_id_of_a_boot(tmp_path):
+    """The id does not change during a boot, and is empty if the system has none."""
     assert boot() == boot()
     assert "" == boot(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("clock", [None, time.CLOCK_MONOTONIC])
-def test_the_clock_of_the_machine_goes_on(clock):
-    """Seconds pass on it, whichever clock the system has."""
+def test_the_clock_of_the_machine_advances(clock):
+    """The clock counts seconds, on every system."""
     before = now(clock)
     time.sleep(0.01)
 
