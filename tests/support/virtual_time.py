@@ -14,9 +14,9 @@ class _JumpingSelector(selectors.SelectSelector):
     #: Real seconds that another process may take to answer.
     PATIENCE = 30.0
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         super().__init__()
-        self.now = 1_000.0
+        self.now = now
         self.awaited = 0  # answers of other processes, during which time stands still
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -33,10 +33,15 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Ten simulated minutes take milliseconds; for tests that touch no thread."""
+    """
+    Ten simulated minutes take milliseconds; for tests that touch no thread.
 
-    def __init__(self) -> None:
-        self._selector_clock = _JumpingSelector()
+    Args:
+        now: Its first instant, seconds.
+    """
+
+    def __init__(self, now: float = 1_000.0) -> None:
+        self._selector_clock = _JumpingSelector(now)
         super().__init__(self._selector_clock)
         self._clock_resolution = 1e-9
         #: Called before each turn of the loop, and does not make it another one.
