@@ -25,7 +25,7 @@ from benchmarks.limit.tables import simulate
 OURS = "LocalLimiter"
 WHO: Mapping[str, Callable[[], Contestant]] = {
     OURS: ours,
-    "LocalLimiter(reserve=1)": functools.partial(ours, reserve=1),
+    "LocalLimiter(reserve=0)": functools.partial(ours, reserve=0),
     "AsyncLimiter(100, 60)": peers.Aiolimiter,
     "AsyncLimiter(1, 0.6)": peers.AiolimiterPaced,
     "pyrate-limiter, 100 a minute": peers.Pyrate,
@@ -67,7 +67,7 @@ def _row(name: str, waits: Waits) -> Row:
 
 #: Which are drawn, where their names stand, and their colour.
 _DRAWN = {
-    OURS: (0.55, 88, _plot.BLUE),
+    OURS: (0.03, 88, _plot.BLUE),
     "AsyncLimiter(100, 60)": (9.0, 60, "#c98a1b"),
     "pyrate-limiter, 100 a minute": (20, 30, _plot.RED),
 }
@@ -91,7 +91,9 @@ def draw(seen: Mapping[str, Waits], circumstances: str) -> None:
         for name, (left, up, color) in _DRAWN.items():
             known = seen[name].beside_bulk
             percents = [100 * (number + 1) / len(known) for number in range(len(known))]
-            lines.step([0, *known], [0, *percents], where="post", color=color, lw=1.6)
+            lines.step(
+                [0, *known], [0, *percents], where="post", color=color, lw=1.6, clip_on=False
+            )
             side = "right" if name.startswith("Async") else "left"
             weight = "bold" if name == OURS else "normal"
             lines.text(left, up, name, color=color, ha=side, weight=weight, size=8.5)
@@ -101,7 +103,7 @@ def draw(seen: Mapping[str, Waits], circumstances: str) -> None:
         axes.text(
             _plot.NAMES,
             0.74,
-            "codes that have left after so many seconds",
+            "share of the codes that have left",
             size=7,
             color=_plot.PALE,
         )

@@ -67,7 +67,7 @@ class Ours(Contestant):
         return slot.answered
 
 
-def ours(*, lane: Lane | None = None, burst: int | None = None, reserve: int = 0) -> Ours:
+def ours(*, lane: Lane | None = None, burst: int | None = None, reserve: int = 1) -> Ours:
     """Make a `LocalLimiter` for the running loop, and for its clock."""
     clock = asyncio.get_running_loop().time
     limiter = LocalLimiter(Rate(LIMIT, per=PER), burst=burst, reserve=reserve, clock=clock)

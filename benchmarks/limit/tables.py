@@ -26,11 +26,11 @@ T = TypeVar("T")
 Make = Callable[[], Contestant]
 
 BULK = "LocalLimiter, bulk lane"
-BURST = "LocalLimiter, bulk lane, burst=limit"
+BURST = "LocalLimiter, bulk lane, burst=100, reserve=0"
 SEND = "LocalLimiter, send lane"
 OURS: dict[str, Callable[[], Ours]] = {
     BULK: ours,
-    BURST: functools.partial(ours, burst=LIMIT),
+    BURST: functools.partial(ours, burst=LIMIT, reserve=0),
     SEND: functools.partial(ours, lane=Lane.SEND),
 }
 AIOLIMITER, AIOMETER, PYRATE = (
@@ -253,7 +253,7 @@ def priorities() -> Part:
     """Tabulate how single messages and bulk runs get along."""
     who: dict[str, Make] = {
         "LocalLimiter": ours,
-        "LocalLimiter(reserve=1)": functools.partial(ours, reserve=1),
+        "LocalLimiter(reserve=0)": functools.partial(ours, reserve=0),
         AIOLIMITER: peers.Aiolimiter,
         PYRATE: peers.Pyrate,
     }
