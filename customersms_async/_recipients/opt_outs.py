@@ -36,7 +36,7 @@ def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]
         except InvalidPhone as exc:
             problems.setdefault(exc.reason, []).append(row.number)
     if problems:
-        lines = [in_one_line(reason, its_rows) for reason, its_rows in problems.items()]
+        lines = [in_one_line(reason, alike, len(alike)) for reason, alike in problems.items()]
         hint = [_NAME_IT] if any(map(is_without_country, problems)) else []
         raise RecipientsError(path, *lines, *hint)
     return frozenset(numbers)

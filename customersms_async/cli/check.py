@@ -24,9 +24,8 @@ __all__ = ["check", "details", "headline"]
 #: Part of the reason when a number lacks its country code.
 _NO_COUNTRY = "has no country code"
 
-#: The end of the library's line about other mistakes, and the command line's addition.
-_LATER: Final = "shown once these are fixed"
-_LATER_OR_NOW: Final = f"{_LATER}; check --bad FILE writes all of them to a table"
+_NAME_IT: Final = "  or name the country of such numbers, like --country US"
+_ALL_OF_THEM: Final = "  check --bad FILE writes all of them to a table"
 
 #: How many of the characters that force UCS-2 are listed.
 _MOST_CHARS = 8
@@ -88,10 +87,12 @@ def details(plan: Plan, problems: Problems) -> Iterator[str]:
     if problems.count:
         yield ""
         yield "Rows that cannot be sent to:"
-        lines = [line.replace(_LATER, _LATER_OR_NOW) for line in problems.lines()]
-        yield from (f"  {line}" for line in lines)
-        if any(_NO_COUNTRY in line for line in lines):
-            yield "  or name the country of such numbers, like --country US"
+        for line in problems.lines():
+            yield f"  {line}"
+            if _NO_COUNTRY in line:
+                yield _NAME_IT
+    if problems.unnamed:
+        yield _ALL_OF_THEM
     yield from _samples(plan)
     yield from _forcing(plan)
 

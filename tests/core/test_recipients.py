@@ -412,16 +412,16 @@ NO_COUNTRY = (
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (f"{A}\n2125551234\n", f"row 2 {NO_COUNTRY}"),
+        (f"{A}\n2125551234\n", f"row 2: {NO_COUNTRY}"),
         (f"{A}\n" + "555\n" * 3, f"rows 2, 3, 4: each {NO_COUNTRY}"),
         (
             f"{A}\n" + "555\n" * 30,
-            f"rows {', '.join(map(str, range(2, 22)))} and 10 more: each {NO_COUNTRY}",
+            f"rows {', '.join(map(str, range(2, 12)))} and 20 more: each {NO_COUNTRY}",
         ),
-        (f'phone\n"{A}\n{B}\n', f"row 2 {BAD_QUOTES}"),
+        (f'phone\n"{A}\n{B}\n', f"row 2: {BAD_QUOTES}"),
         ("a,b\n1,2\n", "say which column has the numbers with phone=; the columns are 'a', 'b'"),
-        ("555\n", f"row 1 {NO_COUNTRY}"),
-        ("name,phone\nAnna\n", "row 2 is empty; write it like +12125551234"),
+        ("555\n", f"row 1: {NO_COUNTRY}"),
+        ("name,phone\nAnna\n", "row 2: is empty; write it like +12125551234"),
     ],
 )
 def test_unreadable_opt_outs(write, content, reason):
@@ -434,20 +434,21 @@ def test_unreadable_opt_outs(write, content, reason):
 # --- What is shown -------------------------------------------------------------------------------
 
 
-def test_one_class_of_problems_at_a_time():
-    """The class of problems that hides others is shown first, with at most twenty rows."""
+def test_all_problems_are_shown_in_the_order_of_fixing():
+    """Each reason has a line with at most ten rows; what may hide others comes first."""
     problems = Problems()
     for row in range(2, 30):
-        problems.add(Refusal(row, "ROW_TOO_LONG", "has 3 cells"))
         problems.add(Refusal(row + 100, "INVALID_PHONE", "has letters"))
+        problems.add(Refusal(row, "ROW_TOO_LONG", "has 3 cells"))
         problems.add(Refusal(row + 200, "SKIPPED", "is on the list"))
+    problems.add(Refusal(90, "INVALID_PHONE", "is too long"))
     lines = problems.lines()
 
-    assert 56 == problems.count
+    assert (57, 36) == (problems.count, problems.unnamed)
     assert [
-        f"rows {', '.join(map(str, range(2, 22)))}: each has 3 cells",
-        "and 8 more like these",
-        "and 28 with something else, shown once these are fixed",
+        f"rows {', '.join(map(str, range(2, 12)))} and 18 more: each has 3 cells",
+        f"rows {', '.join(map(str, range(102, 112)))} and 18 more: each has letters",
+        "row 90: is too long",
     ] == lines
 
 
@@ -458,6 +459,20 @@ def test_rows_with_the_same_reason():
         problems.add(Refusal(row, "INVALID_PHONE", reason))
 
     assert ["rows 2, 7: each has letters", "row 5: is too long"] == problems.lines()
+    assert 0 == problems.unnamed
+
+
+def test_reasons_without_end():
+    """Twenty are shown, those of the first class before all others, and the rest is counted."""
+    problems = Problems()
+    for row in range(2, 1_002):
+        problems.add(Refusal(row, "INVALID_PHONE", f"was refused with {row}"))
+    problems.add(Refusal(2_000, "BAD_QUOTES", "has a quotation mark"))
+    lines = problems.lines()
+
+    assert "row 2000: has a quotation mark" == lines[0]
+    assert ["row 20: was refused with 20", "and 981 more for other reasons"] == lines[-2:]
+    assert (1_001, 981) == (problems.count, problems.unnamed)
 
 
 def test_few_problems():

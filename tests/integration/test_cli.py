@@ -280,10 +280,8 @@ def test_check(run, people):
             "  row 6: has 4 cells under 3 columns; "
             "name each column, or quote cells with separators in them"
         ),
-        (
-            "  and 2 with something else, shown once these are fixed; "
-            "check --bad FILE writes all of them to a table"
-        ),
+        "  row 4: was changed by a spreadsheet; format the column as text and enter it again",
+        "  row 5: has nothing under 'Name'",
         "",
         "The first, the dearest (row-2; 1 segment, UCS-2, 16 of 70):",
         "    Hi Anna – Monday",
@@ -318,6 +316,16 @@ def test_check_of_a_good_list(run, tmp_path):
     assert (Exit.OK, []) == (status, err)
     assert "good.csv: utf-8 with tabs, numbers in 'phone'" == out[0]
     assert "The first, the longest, the dearest (row-2; 1 segment, GSM-7, 7 of 160):" == out[4]
+
+
+def test_more_bad_rows_than_are_named(run, tmp_path):
+    """The option that writes all of them is named below the last."""
+    path = tmp_path / "bad.csv"
+    path.write_text("phone\n" + "call me\n" * 11)
+    _, out, _ = run("check", path, "--text", "Hi")
+
+    assert "  check --bad FILE writes all of them to a table" == out[-1]
+    assert out[-2].startswith("  rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 1 more: each has letters")
 
 
 def test_numbers_without_a_country(run, tmp_path):
