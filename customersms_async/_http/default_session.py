@@ -19,10 +19,19 @@ from importlib import metadata
 from typing import Any, Final
 
 import aiohttp
+from yarl import URL
 
 from .._ports.transport import TransportFailure
+from .proxies import environment_proxy
 
-__all__ = ["borrow_session", "is_closed_soon", "keeps_idle_briefly", "open_session", "user_agent"]
+__all__ = [
+    "borrow_session",
+    "is_closed_soon",
+    "keeps_idle_briefly",
+    "open_session",
+    "proxy_of",
+    "user_agent",
+]
 
 #: Seconds for which an idle connection may be reused. Apache closes it after 5; a request written
 #: at that moment is never read, and looks exactly like one whose answer was lost.
@@ -38,15 +47,39 @@ _CAPS: Final = {"max_line_size": 131_072, "max_field_size": 131_072, "max_header
 _HINT = re.compile(r"\btimeout\s*=\s*(\d{1,9})", re.IGNORECASE)
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Open a session; it has no limit on connections, since the limiter has one."""
+def open_session(endpoint: str) -> aiohttp.ClientSession:
+    """
+    Open a session; it has no limit on connections, since the limiter has one.
+
+    Raises:
+        ConfigurationError: The environment names a proxy that cannot be used.
+    """
+    proxy = environment_proxy(endpoint)
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_LONGEST_IDLE)
-    return aiohttp.ClientSession(connector=connector, **_defaults())
+    return aiohttp.ClientSession(connector=connector, proxy=proxy, **_defaults())
 
 
-def borrow_session(lender: aiohttp.ClientSession) -> aiohttp.ClientSession:
+def proxy_of(lender: aiohttp.ClientSession, endpoint: str) -> URL | None:
+    """
+    Return the proxy of a caller's session, or None.
+
+    Raises:
+        ConfigurationError: It trusts the environment, which names a proxy that cannot be used.
+    """
+    own: str | URL | None = getattr(lender, "_default_proxy", None)  # there is no public API
+    if own is not None:
+        return URL(own)
+    return environment_proxy(endpoint) if lender.trust_env else None
+
+
+def borrow_session(lender: aiohttp.ClientSession, proxy: URL | None) -> aiohttp.ClientSession:
     """
     Open a session over the connections of *lender*; to be detached, not closed.
+
+    Args:
+        lender: The caller's session.
+
+        proxy: Its proxy; see `proxy_of`.
 
     Raises:
         TransportFailure: *lender* is closed.
@@ -57,11 +90,9 @@ def borrow_session(lender: aiohttp.ClientSession) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         connector=lender.connector,
         connector_owner=False,
-        trust_env=lender.trust_env,
         trace_configs=lender.trace_configs,
-        # There is no public API for these.
-        proxy=getattr(lender, "_default_proxy", None),
-        proxy_auth=getattr(lender, "_default_proxy_auth", None),
+        proxy=proxy,
+        proxy_auth=getattr(lender, "_default_proxy_auth", None),  # there is no public API
         **_defaults(),
     )
     # Instrumentation of all sessions has just added a second copy of a hook that *lender* has.

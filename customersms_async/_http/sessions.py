@@ -54,8 +54,9 @@ class Sessions:
         Return the transport of the running event loop.
 
         Raises:
-            ConfigurationError: The caller's session is closed or belongs to another loop, or a test
-                does not allow requests to other machines.
+            ConfigurationError: The caller's session is closed or belongs to another loop, the
+                environment names a proxy that cannot be used, or a test does not allow requests to
+                other machines.
         """
         check_reach(self.endpoint, self.made_at)
         loop = asyncio.get_running_loop()
@@ -71,7 +72,9 @@ class Sessions:
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> _Open:
         self._forget_closed_loops()
-        session = open_session() if self.given is None else self._usable(self.given, loop)
+        session = (
+            open_session(self.endpoint) if self.given is None else self._usable(self.given, loop)
+        )
         return _Open(session, AiohttpTransport(session, self.endpoint, is_own=self.given is None))
 
     @staticmethod

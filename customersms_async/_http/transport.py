@@ -27,7 +27,7 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from .._ports.transport import Attempt, Body, Reply, TransportFailure
-from .default_session import borrow_session, is_closed_soon, keeps_idle_briefly
+from .default_session import borrow_session, is_closed_soon, keeps_idle_briefly, proxy_of
 from .failure_names import reason
 from .time_limit import Watch
 
@@ -47,12 +47,17 @@ class AiohttpTransport:
         endpoint: The URL of the API.
 
         is_own: Whether `open_session` made it; otherwise its connections are borrowed.
+
+    Raises:
+        ConfigurationError: The caller's session trusts the environment, which names a proxy that
+            cannot be used.
     """
 
     def __init__(self, session: aiohttp.ClientSession, endpoint: str, *, is_own: bool) -> None:
         self._session = session
         self._endpoint = URL(endpoint)
         self._is_own = is_own
+        self._proxy = None if is_own else proxy_of(session, endpoint)
         self._watch = Watch()
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
@@ -77,7 +82,7 @@ class AiohttpTransport:
         raise TransportFailure(why)
 
     async def _borrow(self, payload: _MarkedPayload, most: int) -> Reply:
-        session = borrow_session(self._session)
+        session = borrow_session(self._session, self._proxy)
         try:
             return await self._post(session, payload, most)
         finally:

@@ -20,6 +20,7 @@ from tests.support.raw_server import (
     client,
     free_port,
     http,
+    tunnel_to,
 )
 
 
@@ -275,28 +276,10 @@ async def test_a_tunnel(authority, drop):
         talk.say(http(200, accepted([PHONE])))
 
     async with RawServer(play, server_side(authority)) as server:
-
-        async def tunnel(talk: Talk):
-            await talk.reader.readuntil(b"\r\n\r\n")
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            talk.say(b"HTTP/1.1 200 Connected\r\n\r\n")
-            try:
-                await asyncio.gather(pipe(talk.reader, writer), pipe(reader, talk.writer))
-            finally:
-                writer.transport.abort()
-
-        async with RawServer(tunnel) as proxy:
+        async with RawServer(tunnel_to(server)) as proxy:
             address = f"http://127.0.0.1:{proxy.port}"
             async with trusting(authority, server.url, proxy=address) as sms:
                 with pytest.raises(OutcomeUnknown) if drop else contextlib.nullcontext():
                     await sms.send(PHONE, TEXT)
 
         assert 1 == len(server.requests) == len(server.talks)
-
-
-async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
-    with contextlib.suppress(ConnectionError):
-        while content := await reader.read(65_536):
-            writer.write(content)
-            await writer.drain()
-    writer.close()

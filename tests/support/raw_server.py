@@ -222,6 +222,29 @@ def answering(*answers: bytes) -> Play:
     return play
 
 
+def tunnel_to(server: RawServer) -> Play:
+    """Answer as a proxy that opens a tunnel to a server, whatever host was asked for."""
+
+    async def play(talk: Talk) -> None:
+        await talk.reader.readuntil(b"\r\n\r\n")
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        talk.say(b"HTTP/1.1 200 Connected\r\n\r\n")
+        try:
+            await asyncio.gather(_pipe(talk.reader, writer), _pipe(reader, talk.writer))
+        finally:
+            writer.transport.abort()
+
+    return play
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while content := await reader.read(65_536):
+            writer.write(content)
+            await writer.drain()
+    writer.close()
+
+
 @contextlib.asynccontextmanager
 async def client(endpoint: str, **options: object) -> AsyncIterator[CustomerSMS]:
     """A client with a limiter of its own, and with retries: what must not be repeated, is not."""
