@@ -168,7 +168,7 @@ def _members(thing: type) -> Iterator[tuple[str, Any]]:
 def _describe(name: str, thing: Any) -> Iterator[str]:
     if inspect.isclass(thing):
         yield f"### {name}\n"
-        if not issubclass(thing, BaseException) and not _is_plain(thing):
+        if not issubclass(thing, BaseException) and not _is_plain(thing) and _can_be_made(thing):
             yield f"```text\n{_signature(name, thing)}\n```\n"
         yield _markdown(thing.__doc__ or "") + "\n"
         for one, member in _members(thing):
@@ -184,6 +184,18 @@ def _describe(name: str, thing: Any) -> Iterator[str]:
     elif callable(thing):
         yield f"### {name}\n\n```text\n{_signature(name, thing)}\n```\n"
         yield _markdown(inspect.getdoc(thing) or "") + "\n"
+
+
+def _can_be_made(thing: type) -> bool:
+    """Tell whether readers can make one: what takes a private object is returned by a call."""
+    public = {name for module in MODULES for name in importlib.import_module(module).__all__}
+    taken = inspect.signature(thing).parameters.values()
+    words = re.findall(r"\w+", " ".join(str(one.annotation) for one in taken))
+    calls = filter(inspect.isfunction, vars(thing).values())
+    known = {name: it for call in calls for name, it in call.__globals__.items()}
+    modules = {word: str(getattr(known.get(word), "__module__", "")) for word in words}
+    ours = [word for word, module in modules.items() if module.startswith("customersms_async")]
+    return public.issuperset(ours)
 
 
 def _is_plain(thing: type) -> bool:

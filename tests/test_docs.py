@@ -198,6 +198,29 @@ def test_signatures_are_written_as_python(site: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "is_shown"),
+    [
+        ("CustomerSMS", True),
+        ("Message", True),
+        ("Outbox", True),
+        ("Rate", True),
+        ("Bulk", False),
+        ("Campaign", False),
+        ("Recipients", False),
+        ("Report", False),
+        ("Worker", False),
+    ],
+)
+def test_only_constructors_that_readers_call_are_shown(
+    site: Path, name: str, is_shown: bool
+) -> None:
+    """A class that only a call returns has no signature in the reference."""
+    page = (site / "api.md").read_text("utf-8")
+
+    assert is_shown == (f"### {name}\n\n```text\n{name}(" in page)
+
+
 def test_links_of_the_site_lead_on(site: Path) -> None:
     """Each relative link of a page as the site has it names a file that is there."""
     pages = site.rglob("*.md")

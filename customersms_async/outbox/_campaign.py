@@ -30,6 +30,7 @@ from ..plan import Plan
 from ._batch_source import AT_ONCE, Feed
 from ._core.add import OpenBatches
 from ._core.campaigns import (
+    QUEUE,
     QUEUE_NAME,
     CampaignStatus,
     count,
@@ -40,7 +41,7 @@ from ._core.campaigns import (
     resume,
 )
 from ._core.engine import Engine, Named
-from ._core.errors import CampaignHeld
+from ._core.errors import CampaignHeld, OutboxError
 from ._core.guards import CANCELLED, IS_CANCELLED, PAUSED, check_start
 from ._core.hours import check_deadline, read_hours
 from ._core.read import PAGE, Line, page
@@ -58,6 +59,11 @@ __all__ = ["Campaign", "Host"]
 
 #: Batches of a campaign that are cancelled in one transaction.
 _AT_ONCE: Final = 1000
+
+_QUEUE_STAYS: Final = (
+    "the queue of enqueue() cannot be cancelled, or later messages would never be sent; "
+    "withdraw(refs) takes messages out, and pause() holds it"
+)
 
 
 class Host(Protocol):
@@ -119,6 +125,7 @@ class Campaign:
         Raises:
             TypeError: *messages* cannot be iterated over, or a `Message.ref` is not a string.
             ValueError: A ref is empty or too long.
+            CampaignHeld: The campaign was cancelled.
             OutboxUnavailable: The database is unavailable. Earlier rows may have been added; add
                 all of them again.
         """
@@ -178,7 +185,14 @@ class Campaign:
             asyncio.CancelledError: It was cancelled, and has waited for the requests in flight.
         """
         rules = StopRules() if stop is None else check_rules(stop)
-        run = await self._session(sms, rules)
+        run = Session.over(
+            check_client(sms),
+            self._engine,
+            await self._find(),
+            self._name,
+            lease=self._host.lease,
+            patience=rules.outage,
+        )
         feed = Feed(
             session=run,
             hours=read_hours(hours),
@@ -307,7 +321,12 @@ class Campaign:
 
         Returns:
             How many messages were cancelled.
+
+        Raises:
+            OutboxError: It is the queue, in which later messages would never be sent.
         """
+        if self._name == QUEUE:
+            raise OutboxError(_QUEUE_STAYS)
         campaign, engine = await self._find(), self._engine
         await engine.run(hold(campaign, CANCELLED, None))
         before = (await self.status()).not_sent
@@ -348,20 +367,6 @@ class Campaign:
         if self._id is None:
             self._id = await self._engine.run(find(self._name, time.time()))
         return self._id
-
-    async def _session(self, sms: CustomerSMS, rules: StopRules) -> Session:
-        endpoint, longest = route_of(check_client(sms))
-        return Session(
-            engine=self._engine,
-            campaign=await self._find(),
-            name=self._name,
-            lease=self._host.lease,
-            patience=rules.outage,
-            credits=lambda: None if sms.credits is None else sms.credits.amount,
-            endpoint=endpoint,
-            longest=longest,
-            account=sms.account,
-        )
 
 
 def _refs(refs: Iterable[str]) -> list[str]:

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 from attrs import define, field
 
 from .. import codes
-from ..client import CustomerSMS
+from ..client import CustomerSMS, route_of
 from ._core.campaigns import bind, count, facts
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.engine import Runner
@@ -129,6 +129,31 @@ class Session:
     changed: asyncio.Event = field(factory=asyncio.Event)
     pay: Callable[[], Awaitable[object]] = _no_debt
     _heart: asyncio.Task[None] | None = None
+
+    @classmethod
+    def over(
+        cls,
+        sms: CustomerSMS,
+        engine: Runner,
+        campaign: int,
+        name: str,
+        *,
+        lease: float,
+        patience: float,
+    ) -> Session:
+        """Make a run that sends with *sms*; the other arguments are attributes."""
+        endpoint, longest = route_of(sms)
+        return cls(
+            engine=engine,
+            campaign=campaign,
+            name=name,
+            lease=lease,
+            patience=patience,
+            credits=lambda: None if sms.credits is None else sms.credits.amount,
+            endpoint=endpoint,
+            longest=longest,
+            account=sms.account,
+        )
 
     async def begin(self, place: str) -> None:
         """

@@ -22,7 +22,7 @@ from attrs import evolve
 
 from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
-from ..client import CustomerSMS, route_of, stream_batches
+from ..client import CustomerSMS, stream_batches
 from ..errors import BulkInterrupted
 from ._batch_source import AT_ONCE, Feed
 from ._campaign import Host
@@ -103,7 +103,14 @@ class Worker:
                 await self._wait()
 
     async def _run(self, *, is_urgent: bool) -> None:
-        session = await self._session()
+        session = Session.over(
+            self._sms,
+            Named(self._host.engine, QUEUE_NAME),
+            await self._host.engine.run(find(QUEUE, time.time())),
+            QUEUE_NAME,
+            lease=self._host.lease,
+            patience=self._rules.outage,
+        )
         await session.begin(self._host.place)
         self._sessions.add(session)
         try:
@@ -140,21 +147,6 @@ class Worker:
                 session.end_with("STOPPED")
             progress = await bulk.finish()
         session.word = session.word or progress.stopped
-
-    async def _session(self) -> Session:
-        sms = self._sms
-        endpoint, longest = route_of(sms)
-        return Session(
-            engine=Named(self._host.engine, QUEUE_NAME),
-            campaign=await self._host.engine.run(find(QUEUE, time.time())),
-            name=QUEUE_NAME,
-            lease=self._host.lease,
-            patience=self._rules.outage,
-            credits=lambda: None if sms.credits is None else sms.credits.amount,
-            endpoint=endpoint,
-            longest=longest,
-            account=sms.account,
-        )
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -20,7 +20,7 @@ from customersms_async import (
     Status,
     StopRules,
 )
-from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxUnavailable
+from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._core.job import Query
 from customersms_async.plan import Refusal
 from tests.support.outbox import Steps
@@ -293,6 +293,26 @@ async def test_cancel(make_outbox):
 
     assert {"CANCELLED"} == codes
     assert 0 == ledger.requests
+
+
+async def test_the_queue_stays(make_outbox):
+    """There is no other one for `enqueue`, so that it cannot be cancelled."""
+    async with make_outbox() as outbox:
+        with pytest.raises(OutboxError, match="withdraw"):
+            await outbox.queue.cancel()
+
+        assert "open" == (await outbox.queue.status()).state
+
+
+async def test_nothing_is_added_to_what_is_cancelled(make_outbox):
+    """Its messages would wait for ever: the call is refused as `send` is."""
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.cancel()
+        with pytest.raises(CampaignHeld, match="another name"):
+            await campaign.add(people(2))
+
+        assert 0 == (await campaign.status()).queued
 
 
 @pytest.mark.parametrize("max_in_flight", [1, 4])

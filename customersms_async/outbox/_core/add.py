@@ -12,6 +12,8 @@ from typing import Final
 
 from attrs import define, field
 
+from .errors import CampaignHeld
+from .guards import CANCELLED, IS_CANCELLED
 from .job import Change, Insert, Job, Many, NewIds, Query
 from .rows import Added, Existing, Row, sort_out
 from .states import Move, step
@@ -63,9 +65,17 @@ class OpenBatches:
 
 
 def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Added]:
-    """Write the new rows of a chunk."""
+    """
+    Write the new rows of a chunk.
+
+    Raises:
+        CampaignHeld: The campaign was cancelled, so that nothing of it would be sent.
+    """
     yield Many()
-    yield Query("SELECT id FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,))
+    wanted = "SELECT name, state FROM sms_campaign WHERE id = ? FOR UPDATE"
+    ((name, state),) = yield Query(wanted, (campaign,))
+    if state == CANCELLED:
+        raise CampaignHeld(name, *IS_CANCELLED)
     refs, contents = yield from _known(campaign, rows)
     ids = yield NewIds("sms_message", len(rows))
     for row, row_id in zip(rows, ids, strict=True):
