@@ -20,15 +20,15 @@ from typing import Final, Self
 
 from attrs import evolve
 
+from .. import codes
 from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
 from ..client import CustomerSMS, stream_batches
-from ..errors import BulkInterrupted
+from ..errors import CustomerSMSError
 from ._batch_source import AT_ONCE, Feed
 from ._campaign import Host
 from ._core.campaigns import QUEUE, QUEUE_NAME, find, hold
 from ._core.engine import Named
-from ._core.errors import OutboxError
 from ._core.guards import PAUSED
 from ._journal import OutboxJournal
 from ._session import Session
@@ -77,7 +77,7 @@ class Worker:
     ) -> None:
         self._is_closing.set()
         for session in self._sessions:
-            session.end_with("STOPPED")
+            session.end_with(codes.STOPPED)
         *runs, listener = self._tasks
         listener.cancel()
         try:
@@ -98,9 +98,9 @@ class Worker:
             try:
                 await self._run(is_urgent=is_urgent)
                 self._said = None
-            except (OutboxError, BulkInterrupted) as exc:
+            except CustomerSMSError as exc:
                 self._say(f"does not send: {exc}")
-                await self._wait()
+            await self._wait()
 
     async def _run(self, *, is_urgent: bool) -> None:
         session = Session.over(
@@ -120,7 +120,7 @@ class Worker:
             await session.end()
         if session.failure is not None:
             raise session.failure
-        if session.word is not None and not self._is_closing.is_set():
+        if session.word not in (None, codes.STOPPED):  # not by closing the worker or its client
             await self._host.engine.run(hold(session.campaign, PAUSED, session.word))
             self._say(f"was paused by a stop rule ({session.word}); call outbox.queue.resume()")
 
@@ -144,7 +144,7 @@ class Worker:
         async with bulk:
             session.join(bulk.stop, journal.pay)
             if self._is_closing.is_set():
-                session.end_with("STOPPED")
+                session.end_with(codes.STOPPED)
             progress = await bulk.finish()
         session.word = session.word or progress.stopped
 

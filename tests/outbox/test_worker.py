@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import time
 
+import aiohttp
 import psycopg
 
 from customersms_async import CustomerSMS, LocalLimiter, Message, Rate, StopRules
@@ -126,6 +127,38 @@ async def test_a_held_queue_is_logged_once_and_resumes(tmp_path, caplog):
     assert 1 == ledger.sent.total()
     said = [r for r in caplog.records if getattr(r, "event", "") == "outbox.worker"]
     assert 1 == len(said)
+
+
+async def test_a_client_that_is_closed_first_pauses_nothing(tmp_path):
+    """Closing is no stop rule: neither other workers nor the next start find the queue paused."""
+    path = tmp_path / "a.db"
+    async with Ledger() as ledger, Outbox(path) as outbox, client(ledger) as sms:
+        async with outbox.worker(sms):
+            put(path, Message("+12125550001", "hi", "a"))
+            await until(lambda: sent_all(outbox))
+            await sms.aclose()
+            put(path, Message("+12125550002", "hi", "b"))
+            await until(lambda: sent_all(outbox))
+        status = await outbox.queue.status()
+
+    assert ("open", 2) == (status.state, ledger.sent.total())
+
+
+async def test_a_client_that_cannot_send_is_told(tmp_path, caplog):
+    """The worker lives on, and the ERROR names the cause."""
+    session = aiohttp.ClientSession()
+    await session.close()
+    async with Ledger() as ledger, Outbox(tmp_path / "a.db") as outbox:
+        async with CustomerSMS(KEY, endpoint=ledger.endpoint, session=session) as sms:
+            async with outbox.worker(sms):
+                await until(lambda: _is_told(caplog))
+
+    (said,) = (r for r in caplog.records if getattr(r, "event", "") == "outbox.worker")
+    assert "session is closed" in said.getMessage()
+
+
+async def _is_told(caplog):
+    return any(getattr(record, "event", "") == "outbox.worker" for record in caplog.records)
 
 
 async def test_a_notification_wakes_a_worker(postgres_server):
