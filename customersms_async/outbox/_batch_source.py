@@ -30,7 +30,6 @@ from ._core.campaigns import CampaignStatus, count
 from ._core.claim import Claim, claim, give_back, reap
 from ._core.errors import OutboxError
 from ._core.guards import CANCELLED, OPEN
-from ._core.hours import Hours
 from ._core.job import Job
 from ._core.settle import drop
 from ._lease import is_gone
@@ -52,8 +51,6 @@ class Feed:
 
     Attributes:
         session: The run.
-        hours: When it may send, or None.
-        deadline: When it ends, or None.
         batch_size: Numbers in one request, when batches with equal texts are combined.
         is_urgent: Whether it yields urgent messages, or the others.
         is_endless: Whether it waits for more when nothing is left, as a worker does.
@@ -61,8 +58,6 @@ class Feed:
     """
 
     session: Session
-    hours: Hours | None = None
-    deadline: dt.datetime | None = None
     batch_size: int = 100
     is_urgent: bool = False
     is_endless: bool = False
@@ -95,15 +90,13 @@ class Feed:
         return min(_LOOK_AGAIN, self.session.lease / 4)
 
     def _is_late(self) -> bool:
-        return self.deadline is not None and dt.datetime.now(dt.UTC) >= self.deadline
+        return self.session.schedule.left(dt.datetime.now(dt.UTC)) == 0
 
     def _wait(self) -> float:
         """Seconds until its hours begin or its deadline passes; at most a minute."""
-        now = dt.datetime.now(dt.UTC)
-        seconds = 0.0 if self.hours is None else min(self.hours.wait(now), 60.0)
-        if self.deadline is not None:
-            seconds = min(seconds, (self.deadline - now).total_seconds())
-        return max(seconds, 0.0)
+        now, schedule = dt.datetime.now(dt.UTC), self.session.schedule
+        left = schedule.left(now)
+        return min(schedule.wait(now), 60.0 if left is None else left, 60.0)
 
     async def _is_open(self) -> bool:
         """Return whether the campaign may continue; if it is held, check the database again."""

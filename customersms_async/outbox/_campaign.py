@@ -43,7 +43,7 @@ from ._core.campaigns import (
 from ._core.engine import Engine, Named
 from ._core.errors import CampaignHeld, OutboxError
 from ._core.guards import CANCELLED, IS_CANCELLED, PAUSED, check_start
-from ._core.hours import check_deadline, read_hours
+from ._core.hours import Schedule, check_deadline, read_hours
 from ._core.read import PAGE, Line, page
 from ._core.resolve import cancel_some, mark_sent, send_again, withdraw
 from ._core.rows import Added
@@ -192,11 +192,10 @@ class Campaign:
             self._name,
             lease=self._host.lease,
             patience=rules.outage,
+            schedule=Schedule(read_hours(hours), check_deadline(deadline)),
         )
         feed = Feed(
             session=run,
-            hours=read_hours(hours),
-            deadline=check_deadline(deadline),
             batch_size=check_count("batch_size", batch_size, 1),
             at_once=min(AT_ONCE, check_count("max_in_flight", max_in_flight, 1)),
         )
@@ -226,6 +225,7 @@ class Campaign:
             journal=journal,
             stop=evolve(rules, max_credits=None),
             max_in_flight=max_in_flight,
+            stop_after=run.schedule.left(dt.datetime.now(dt.UTC)) or None,
             drain=drain,
         )
         async with bulk:
@@ -287,6 +287,9 @@ class Campaign:
 
         Returns:
             The refs that were left unchanged, because they do not exist or have another fate.
+
+        Raises:
+            CampaignHeld: The campaign was cancelled.
         """
         job = send_again(await self._find(), _refs(refs), time.time())
         return await self._engine.run(job)
@@ -317,7 +320,9 @@ class Campaign:
 
     async def cancel(self) -> int:
         """
-        End it permanently: queued messages become ``NOT_SENT`` with the code ``CANCELLED``.
+        End it permanently: waiting messages become ``NOT_SENT`` with the code ``CANCELLED``.
+
+        Requests in flight end as they end, and nothing can be added from now on.
 
         Returns:
             How many messages were cancelled.

@@ -13,6 +13,7 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import time
 from collections import deque
@@ -150,9 +151,12 @@ class OutboxJournal:
 
     async def _pass(self, unit: Unit, batch: Batch) -> Pass | None:
         """Pass the fence; None if its answer cannot be known."""
+        session = self._session
+        if not session.schedule.allows(dt.datetime.now(dt.UTC)):
+            return Pass.HELD
         if not await self.pay():
             return None
-        session, wall, size = self._session, time.time(), len(batch.phones)
+        wall, size = time.time(), len(batch.phones)
         wish = Fence(
             campaign=session.campaign,
             token=unit.token,

@@ -29,6 +29,7 @@ from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.engine import Runner
 from ._core.errors import OutboxError, OutboxUnavailable
 from ._core.guards import CANCELLED, OPEN, check_binding, check_start
+from ._core.hours import Schedule
 from ._core.job import Job
 from ._core.resolve import cancel_some
 from ._lease import boot_time, is_gone, this_process
@@ -101,6 +102,7 @@ class Session:
         endpoint: The URL that the run sends to.
         longest: Returns the seconds that a request with a given count of numbers may take.
         account: The account of its client.
+        schedule: When it may send.
         token: The worker's current token.
         state: The campaign's state, as of the last heartbeat.
         word: The code of what ended the run, or None.
@@ -120,6 +122,7 @@ class Session:
     endpoint: str
     longest: Callable[[int], float]
     account: str
+    schedule: Schedule = field(factory=Schedule)
     token: str = field(factory=lambda: secrets.token_hex(8))
     state: str = OPEN
     word: str | None = None
@@ -163,6 +166,7 @@ class Session:
             CampaignHeld: Someone must decide first.
         """
         await self.engine.run(reap(self.campaign, time.time(), is_gone))
+        await self._cancel_the_rest()
         await self.engine.run(self._start(place))
         self._heart = asyncio.create_task(self._live())
 
@@ -194,9 +198,10 @@ class Session:
         await self.pay()
         with contextlib.suppress(OutboxError):  # else its lease expires
             await self.engine.run(end_worker(self.campaign, self.token))
-            await self._cancel_what_was_given_back()
+            await self._cancel_the_rest()
 
-    async def _cancel_what_was_given_back(self) -> None:
+    async def _cancel_the_rest(self) -> None:
+        """Cancel what was given back to a cancelled campaign, or what an interrupted call left."""
         if (await self.engine.run(count(self.campaign))).state == CANCELLED:
             while await self.engine.run(cancel_some(self.campaign, _AT_ONCE)):
                 pass

@@ -21,6 +21,8 @@ from customersms_async import (
     StopRules,
 )
 from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxError, OutboxUnavailable
+from customersms_async.outbox._core.campaigns import hold
+from customersms_async.outbox._core.fence import Pass
 from customersms_async.outbox._core.job import Query
 from customersms_async.plan import Refusal
 from tests.support.outbox import Steps
@@ -295,6 +297,56 @@ async def test_cancel(make_outbox):
     assert 0 == ledger.requests
 
 
+async def test_unknown_is_not_sent_again_once_cancelled(make_outbox):
+    """It would wait for ever: a decision to send again is refused, and unknown stays unknown."""
+
+    async def lose(point, number):
+        raise ConnectionResetError
+
+    async with Ledger(lose) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(1))
+        await campaign.send(sms)
+        await campaign.cancel()
+
+        with pytest.raises(CampaignHeld, match="another name"):
+            await campaign.send_again(["row-0"])
+        status = await campaign.status()
+
+    assert (0, 1) == (status.queued, status.unknown)
+
+
+async def test_a_cancellation_reaches_what_a_dead_worker_had_claimed(make_outbox, engine):
+    """Its lease is not waited for: no claim of a cancelled campaign is ever sent."""
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        died = await Steps(engine, "tonight", "died").open()
+        claim = await died.claim()
+
+        cancelled = await campaign.cancel()
+        status = await campaign.status()
+        passed = await died.fence(claim)
+
+    assert (3, 0, 3) == (cancelled, status.claimed, status.not_sent)
+    assert Pass.HELD is passed
+
+
+async def test_a_cancellation_that_was_interrupted_is_completed(make_outbox, engine):
+    """Whoever tries to send the campaign leaves nothing queued in it."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        interrupted = await Steps(engine, "tonight").open()
+        await engine.run(hold(interrupted.id, "cancelled", None))
+
+        with pytest.raises(CampaignHeld, match="another name"):
+            await campaign.send(sms)
+        status = await campaign.status()
+
+    assert (0, 3) == (status.queued, status.not_sent)
+
+
 async def test_the_queue_stays(make_outbox):
     """There is no other one for `enqueue`, so that it cannot be cancelled."""
     async with make_outbox() as outbox:
@@ -350,6 +402,24 @@ async def test_outside_its_hours_until_the_deadline(make_outbox):
             progress = await campaign.send(sms, hours=closed, deadline=deadline)
 
     assert ("TIME_IS_UP", 0, 5) == (progress.stopped, ledger.requests, progress.waiting)
+
+
+@pytest.mark.parametrize("closes_after", [0.5, 60])
+async def test_what_had_to_wait_does_not_leave_late(make_outbox, closes_after):
+    """A refusal for the rate that outlasts the hours, or the deadline, is not tried again after."""
+    now, second = dt.datetime.now(dt.UTC), dt.timedelta(seconds=1)
+    closes = (now + closes_after * second).time().isoformat()
+    hours = ((now - 60 * second).strftime("%H:%M"), closes, "UTC")
+    deadline = now + (1.5 if closes_after < 1 else 0.5) * second
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        ledger.turns_away = {1}  # for a second
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(10), batch_size=5)
+        progress = await campaign.send(sms, batch_size=5, hours=hours, deadline=deadline)
+        over_by = dt.datetime.now(dt.UTC) - deadline
+
+    assert ("TIME_IS_UP", 1, 10) == (progress.stopped, ledger.requests, progress.waiting)
+    assert over_by < 0.4 * second
 
 
 async def test_a_budget_applies_to_all_runs(make_outbox):

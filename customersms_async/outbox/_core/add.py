@@ -12,8 +12,7 @@ from typing import Final
 
 from attrs import define, field
 
-from .errors import CampaignHeld
-from .guards import CANCELLED, IS_CANCELLED
+from .campaigns import check_not_cancelled
 from .job import Change, Insert, Job, Many, NewIds, Query
 from .rows import Added, Existing, Row, sort_out
 from .states import Move, step
@@ -69,13 +68,10 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
     Write the new rows of a chunk.
 
     Raises:
-        CampaignHeld: The campaign was cancelled, so that nothing of it would be sent.
+        CampaignHeld: The campaign was cancelled.
     """
     yield Many()
-    wanted = "SELECT name, state FROM sms_campaign WHERE id = ? FOR UPDATE"
-    ((name, state),) = yield Query(wanted, (campaign,))
-    if state == CANCELLED:
-        raise CampaignHeld(name, *IS_CANCELLED)
+    yield from check_not_cancelled(campaign)
     refs, contents = yield from _known(campaign, rows)
     ids = yield NewIds("sms_message", len(rows))
     for row, row_id in zip(rows, ids, strict=True):

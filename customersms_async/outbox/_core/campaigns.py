@@ -13,7 +13,8 @@ from attrs import frozen
 
 from ..._values.export import as_dict
 from .claim import dead, nobody_is
-from .guards import CANCELLED, OPEN, PAUSED, CampaignFacts
+from .errors import CampaignHeld
+from .guards import CANCELLED, IS_CANCELLED, OPEN, PAUSED, CampaignFacts
 from .job import Change, Job, Now, Query
 from .migrate import read_meta
 
@@ -23,6 +24,7 @@ __all__ = [
     "QUEUE_NAME",
     "CampaignStatus",
     "bind",
+    "check_not_cancelled",
     "count",
     "facts",
     "find",
@@ -116,6 +118,20 @@ def facts(campaign: int, place: str) -> Job[CampaignFacts]:
         is_copied=home not in (None, place),
         is_untouched=not (handed_over or lives),
     )
+
+
+def check_not_cancelled(campaign: int) -> Job[None]:
+    """
+    Refuse what would leave messages queued for ever; the answer holds until the end of the job.
+
+    Raises:
+        CampaignHeld: The campaign was cancelled.
+    """
+    ((name, state),) = yield Query(
+        "SELECT name, state FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,)
+    )
+    if state == CANCELLED:
+        raise CampaignHeld(name, *IS_CANCELLED)
 
 
 def bind(campaign: int, account: str, endpoint: str) -> Job[None]:

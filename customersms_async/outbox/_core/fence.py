@@ -26,7 +26,7 @@ class Pass(enum.Enum):
     Attributes:
         GO: It may be posted, now.
         TAKEN: Another worker has it.
-        HELD: The campaign was paused or cancelled.
+        HELD: The campaign was paused or cancelled, or may not send at this time.
         TOO_DEAR: It would exceed the budget.
     """
 

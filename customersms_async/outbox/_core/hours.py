@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ...errors import ConfigurationError
 
-__all__ = ["Hours", "check_deadline", "read_hours"]
+__all__ = ["Hours", "Schedule", "check_deadline", "read_hours"]
 
 _DAY = dt.timedelta(days=1)
 
@@ -49,6 +49,32 @@ class Hours:
         if self.opens < self.closes:
             return self.opens <= time < self.closes
         return time >= self.opens or time < self.closes
+
+
+@frozen
+class Schedule:
+    """
+    When a run may send.
+
+    Attributes:
+        hours: Daily hours, or None for any time of the day.
+        deadline: When the run ends, or None.
+    """
+
+    hours: Hours | None = None
+    deadline: dt.datetime | None = None
+
+    def left(self, now: dt.datetime) -> float | None:
+        """Return the seconds until the deadline, at least 0; None if there is none."""
+        return None if self.deadline is None else max((self.deadline - now).total_seconds(), 0.0)
+
+    def wait(self, now: dt.datetime) -> float:
+        """Return the seconds until the hours begin; 0 while they last."""
+        return 0.0 if self.hours is None else self.hours.wait(now)
+
+    def allows(self, now: dt.datetime) -> bool:
+        """Whether a request may be sent now."""
+        return self.left(now) != 0 and not self.wait(now)
 
 
 def read_hours(value: object) -> Hours | None:

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from .campaigns import check_not_cancelled
 from .job import Change, Insert, Job, NewIds, Query, Record, Update
-from .settle import cancel_queued, count, queue_again, record
+from .settle import cancel_waiting, count, queue_again, record
 from .states import DONE, MOVES, Move, State, only, step
 
 __all__ = ["cancel_some", "mark_sent", "purge", "send_again", "withdraw"]
@@ -51,7 +52,11 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
 
     Returns:
         The refs that were left unchanged: in another state, or not found.
+
+    Raises:
+        CampaignHeld: The campaign was cancelled.
     """
+    yield from check_not_cancelled(campaign)
     found = yield from _find(campaign, refs)
     chosen = [row for row in found if row[2] in MOVES[Move.SEND_AGAIN]]
     changes: Counter[State] = Counter()
@@ -68,15 +73,19 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
 
 
 def cancel_some(campaign: int, most: int) -> Job[int]:
-    """Settle some queued batches of a cancelled campaign; return how many batches."""
-    before, _ = only(Move.CANCEL)
+    """
+    Settle some batches of a cancelled campaign that no one is sending; return how many.
+
+    Claimed ones are taken away from their workers: no claim of a cancelled campaign passes the
+    fence.
+    """
     found = yield Query(
-        "SELECT id FROM sms_batch WHERE campaign = ? AND state = ? AND state <> 'done'"
+        "SELECT id FROM sms_batch WHERE campaign = ? AND state IN (?, ?) AND state <> 'done'"
         " ORDER BY id LIMIT ? FOR UPDATE",
-        (campaign, before, most),
+        (campaign, *MOVES[Move.CANCEL], most),
     )
     batches = [batch for (batch,) in found]
-    yield from cancel_queued(campaign, batches)
+    yield from cancel_waiting(campaign, batches)
     return len(batches)
 
 
@@ -87,7 +96,7 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     Returns:
         The refs that were left unchanged: not queued, or not found.
     """
-    before, after = only(Move.CANCEL)
+    before, after = only(Move.WITHDRAW)
     found = yield Query(
         "SELECT m.id, m.ref, m.batch FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
         " WHERE m.campaign = ? AND m.ref = ANY(?) AND b.state = ? FOR UPDATE",

@@ -26,12 +26,12 @@ from .claim import WORKER_DIED, give_back
 from .guards import CANCELLED
 from .job import Change, Insert, Job, Light, NewIds, Query, Update
 from .price import Answer, Purse
-from .states import DONE, Move, State, only, settled, step
+from .states import DONE, MOVES, Move, State, only, settled, step
 
 __all__ = [
     "Fate",
     "Settlement",
-    "cancel_queued",
+    "cancel_waiting",
     "count",
     "drop",
     "queue_again",
@@ -140,7 +140,7 @@ def drop(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[
     """Undo the fence, and the claim too."""
     yield from turn_away(campaign, token, batches, wall)
     yield from give_back(token, batches)
-    yield from cancel_queued(campaign, batches)
+    yield from cancel_waiting(campaign, batches)
 
 
 def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
@@ -278,27 +278,25 @@ def queue_again(campaign: int, ids: Sequence[int], opens_at: float) -> Job[None]
     yield Update(("batch", "status", "code", "detail"), rows)
 
 
-def cancel_queued(campaign: int, batches: Sequence[int]) -> Job[int]:
-    """Settle queued batches if their campaign was cancelled; return how many messages."""
+def cancel_waiting(campaign: int, batches: Sequence[int]) -> Job[None]:
+    """Settle batches that are queued or claimed, if their campaign was cancelled."""
     rows = yield Query("SELECT state FROM sms_campaign WHERE id = ?", (campaign,))
     if rows[0][0] != CANCELLED:
-        return 0
-    before, after = only(Move.CANCEL)
+        return
     found = yield Query(
-        "SELECT id, size FROM sms_batch WHERE id = ANY(?) AND state = ? FOR UPDATE",
-        (list(batches), before),
+        "SELECT id, size FROM sms_batch WHERE id = ANY(?) AND state IN (?, ?) FOR UPDATE",
+        (list(batches), *MOVES[Move.CANCEL]),
     )
     ids = [batch for batch, _ in found]
     total = sum(int(size) for _, size in found)
     yield Change(
         "UPDATE sms_message SET status = ?, code = ? WHERE batch = ANY(?)",
-        (after, "CANCELLED", ids),
+        (State.NOT_SENT, "CANCELLED", ids),
     )
     yield Change(
         "UPDATE sms_batch SET state = ?, code = ? WHERE id = ANY(?)", (DONE, "CANCELLED", ids)
     )
     yield from count(campaign, {State.NOT_SENT: total})
-    return total
 
 
 def record(campaign: int, ids: Iterable[int], what: str, was: str | None, wall: float) -> Job[None]:

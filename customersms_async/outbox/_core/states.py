@@ -69,6 +69,7 @@ class Move(enum.Enum):
     LEARN_TURNED_AWAY = "a late answer: refused for the rate"
     MARK_SENT = "mark_sent"
     SEND_AGAIN = "send_again"
+    WITHDRAW = "withdrawn"
     CANCEL = "cancelled"
 
 
@@ -90,7 +91,8 @@ MOVES: Final[dict[Move, dict[State | None, State]]] = {
     Move.LEARN_TURNED_AWAY: {State.UNKNOWN: State.QUEUED},
     Move.MARK_SENT: {State.UNKNOWN: State.SENT},
     Move.SEND_AGAIN: {State.UNKNOWN: State.QUEUED, State.REJECTED: State.QUEUED},
-    Move.CANCEL: {State.QUEUED: State.NOT_SENT},
+    Move.WITHDRAW: {State.QUEUED: State.NOT_SENT},
+    Move.CANCEL: {State.QUEUED: State.NOT_SENT, State.CLAIMED: State.NOT_SENT},
 }
 
 _SETTLED: Final = {
