@@ -143,6 +143,7 @@ class Session:
         *,
         lease: float,
         patience: float,
+        schedule: Schedule | None = None,
     ) -> Session:
         """Make a run that sends with *sms*; the other arguments are attributes."""
         endpoint, longest = route_of(sms)
@@ -156,6 +157,7 @@ class Session:
             endpoint=endpoint,
             longest=longest,
             account=sms.account,
+            schedule=schedule or Schedule(),
         )
 
     async def begin(self, place: str) -> None:
