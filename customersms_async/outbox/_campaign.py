@@ -44,10 +44,10 @@ from ._core.engine import Engine, Named
 from ._core.errors import CampaignHeld, OutboxError
 from ._core.guards import CANCELLED, IS_CANCELLED, PAUSED, check_start
 from ._core.hours import Schedule, check_deadline, read_hours
-from ._core.read import PAGE, Line, page
+from ._core.read import Line, page
 from ._core.resolve import cancel_some, mark_sent, send_again, withdraw
 from ._core.rows import Added
-from ._export import as_csv
+from ._export import write_csv
 from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
@@ -350,16 +350,7 @@ class Campaign:
         Returns:
             How many rows were written.
         """
-        file, total, lines = Path(path), 0, list[Line]()
-        await asyncio.to_thread(_write, file, as_csv((), with_header=True), "w")
-        async for line in self._lines(None):
-            lines.append(line)
-            total += 1
-            if len(lines) >= PAGE:
-                await asyncio.to_thread(_write, file, as_csv(lines, with_header=False), "a")
-                lines.clear()
-        await asyncio.to_thread(_write, file, as_csv(lines, with_header=False), "a")
-        return total
+        return await write_csv(Path(path), self._lines(None))
 
     async def _lines(self, statuses: list[str] | None) -> AsyncIterator[Line]:
         campaign, after = await self._find(), 0
@@ -395,8 +386,3 @@ def _progress(status: CampaignStatus, word: str | None) -> Progress:
         stopped=word if waiting else None,
         complete=not waiting,
     )
-
-
-def _write(file: Path, text: str, mode: str) -> None:
-    with file.open(mode, encoding="utf-8", newline="") as out:
-        out.write(text)

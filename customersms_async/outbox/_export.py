@@ -13,16 +13,18 @@ Rules of this module:
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import datetime as dt
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
+from pathlib import Path
 from typing import Final
 
-from ._core.read import Line
+from ._core.read import PAGE, Line
 
-__all__ = ["EVIDENCE", "as_csv", "evidence", "harmless"]
+__all__ = ["EVIDENCE", "as_csv", "evidence", "harmless", "write_csv"]
 
 #: The columns after the caller's own.
 EVIDENCE: Final = (
@@ -40,6 +42,25 @@ EVIDENCE: Final = (
 )
 
 _LIKE_A_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
+
+
+async def write_csv(file: Path, lines: AsyncIterable[Line]) -> int:
+    """Write rows to a file, a page at a time and in another thread; return how many."""
+    total, some = 0, list[Line]()
+    await asyncio.to_thread(_write, file, as_csv((), with_header=True), "w")
+    async for line in lines:
+        some.append(line)
+        total += 1
+        if len(some) >= PAGE:
+            await asyncio.to_thread(_write, file, as_csv(some, with_header=False), "a")
+            some.clear()
+    await asyncio.to_thread(_write, file, as_csv(some, with_header=False), "a")
+    return total
+
+
+def _write(file: Path, text: str, mode: str) -> None:
+    with file.open(mode, encoding="utf-8", newline="") as out:
+        out.write(text)
 
 
 def as_csv(lines: Iterable[Line], *, with_header: bool) -> str:
