@@ -10,7 +10,6 @@ Rules of this module:
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import os
 import time
