@@ -37,7 +37,7 @@ _RESTORE: Final = (
     "or use another prefix for the outbox"
 )
 _SIGN_IN: Final = "check user, password and name of the database in the URL"
-_REPORT: Final = "this is a fault of the outbox or of its database: keep both, and report it"
+_REPORT: Final = "this is a bug in the outbox or its database: keep a copy of both, and report it"
 
 _POSTGRES_CURES: Final = {
     "28": _SIGN_IN,
@@ -70,11 +70,11 @@ def from_postgres(kind: str, code: str, said: str) -> OutboxError:
         said: Its message, without the detail.
     """
     if code != _DROPPED and (not code or code.startswith(_PASSES)):
-        return OutboxUnavailable(f"the outbox's database cannot be asked ({kind}: {said})")
+        return OutboxUnavailable(f"the outbox's database is unavailable ({kind}: {said})")
     words = f"{kind}: {said}" if code.startswith(_SAFE) else f"{kind}, SQLSTATE {code}"
     cures = (_POSTGRES_CURES.get(code[:size]) for size in (5, 2))
     cure = next(filter(None, cures), _REPORT)
-    return OutboxError(f"the outbox's database refuses its statements ({words}); {cure}")
+    return OutboxError(f"the outbox's database refused a statement ({words}); {cure}")
 
 
 def from_sqlite(kind: str, code: int | None, said: str) -> OutboxError:
@@ -92,6 +92,4 @@ def from_sqlite(kind: str, code: int | None, said: str) -> OutboxError:
     if primary in _SQLITE_PASSES:
         return OutboxUnavailable(f"the outbox's database file cannot be used ({kind}: {said})")
     cure = _SQLITE_CURES.get(primary or 0, _REPORT)
-    return OutboxError(
-        f"the outbox's database file refuses its statements ({kind}: {said}); {cure}"
-    )
+    return OutboxError(f"the outbox's database file refused a statement ({kind}: {said}); {cure}")
