@@ -19,7 +19,7 @@ from attrs import field, frozen
 from . import codes
 from ._values.columns import Columns
 from ._values.export import TextFile, as_dict, write_csv
-from ._values.refusal_words import family_of
+from ._values.refusal_words import concerns_recipient
 from ._values.status import Status, Verdict
 from .errors import BulkFailed
 
@@ -138,7 +138,8 @@ class Outcome:
         Whether nothing was sent, and sending it again may succeed without sending anything twice.
 
         True for `Status.NOT_SENT`, except duplicates, skips, bad input and `TAKEN`; and for
-        refusals for the key, for lack of credit or for the rate.
+        refusals that say nothing about number and text: for the key, for lack of credit, for the
+        rate, or by a server that has no API at the address (``HTTP_404``).
         """
         return is_safe_to_resend(self)
 
@@ -390,9 +391,9 @@ def is_safe_to_resend(fate: Verdict | Outcome) -> bool:
     """
     Whether nothing was sent, for a reason that lies neither in the number nor in the text.
 
-    A refusal for the key, for lack of credit or for the rate proves that nothing was sent, and says
-    nothing about the recipient.
+    A refusal for the key, for lack of credit or for the rate, or by a server that has no API at the
+    address, proves that nothing was sent, and says nothing about the recipient.
     """
     if fate.status is Status.NOT_SENT:
         return fate.code not in _NEVER_TO_RESEND
-    return fate.status is Status.REJECTED and family_of(fate.code) is not None
+    return fate.status is Status.REJECTED and not concerns_recipient(fate.code)

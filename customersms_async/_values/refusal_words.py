@@ -23,7 +23,11 @@ from typing import Final
 
 from .. import codes
 
-__all__ = ["Family", "family_of", "reason", "word"]
+__all__ = ["NO_API", "Family", "concerns_recipient", "family_of", "reason", "word"]
+
+#: Our words for the refusals of a server that has no API at the address: not found, not allowed for
+#: POST, gone.
+NO_API: Final = frozenset({"HTTP_404", "HTTP_405", "HTTP_410"})
 
 
 class Family(enum.Enum):
@@ -153,6 +157,11 @@ def family_of(code: str | None) -> Family | None:
     """Return the family of a code from `word` or `reason`; None for all other codes."""
     squeezed = (code or "").replace("_", "")
     return next((family for family, said in _CODES.items() if said.fullmatch(squeezed)), None)
+
+
+def concerns_recipient(code: str | None) -> bool:
+    """Whether a refusal with this code may say something about the number or the text."""
+    return family_of(code) is None and code not in NO_API
 
 
 def reason(code: object, error: str | None, sent: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .. import codes
-from .._values.refusal_words import Family, family_of
+from .._values.refusal_words import NO_API, Family, family_of
 
 __all__ = ["stop_line"]
 
@@ -22,6 +22,9 @@ _CURES: Final = {
     ),
 }
 _OF_THE_KEY: Final = "the gateway refused the key; set the right one, "
+_NO_GATEWAY: Final = (
+    f"there is no gateway at this address; correct CUSTOMERSMS_ENDPOINT (or --endpoint), {_SAME}"
+)
 _REFUSED: Final = f"the gateway refused requests in a row; fix what it reports, {_SAME}"
 
 
@@ -37,4 +40,4 @@ def stop_line(word: str, other_key: str | None = None) -> str:
     if family_of(word) is Family.KEY:
         then = _SAME if other_key is None else f"type {other_key}, {_SAME}"
         return f"stopped: {word}: {_OF_THE_KEY}{then}"
-    return f"stopped: {word}: {_CURES.get(word, _REFUSED)}"
+    return f"stopped: {word}: {_NO_GATEWAY if word in NO_API else _CURES.get(word, _REFUSED)}"

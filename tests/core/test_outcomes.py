@@ -34,8 +34,9 @@ SKIPPED = Verdict(Status.NOT_SENT, codes.SKIPPED)
 TAKEN = Verdict(Status.NOT_SENT, codes.TAKEN)
 BAD_KEY = Verdict(Status.REJECTED, "INVALID_API_KEY")
 NO_CREDIT = Verdict(Status.REJECTED, "402")
+NO_API = Verdict(Status.REJECTED, "HTTP_404")
 
-RESENT = {STOPPED, LIMITED, BAD_KEY, NO_CREDIT}
+RESENT = {STOPPED, LIMITED, BAD_KEY, NO_CREDIT, NO_API}
 KINDS = st.sampled_from(
     [
         SENT,
@@ -158,7 +159,7 @@ def test_problems(built):
 @given(REPORTS)
 def test_safe_to_resend(built):
     """
-    Safe to resend: stopped, turned away, or refused for the key or for lack of credits.
+    Safe to resend: stopped, turned away, refused for the key, for lack of credits or by no API.
 
     Duplicates, skips, bad input, what is sent elsewhere, other refusals and unknowns are not.
     """

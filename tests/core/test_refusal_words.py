@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async._values.refusal_words import Family, family_of, reason, word
+from customersms_async._values.refusal_words import (
+    Family,
+    concerns_recipient,
+    family_of,
+    reason,
+    word,
+)
 
 # --- Codes ---------------------------------------------------------------------------------------
 
@@ -191,3 +197,22 @@ def test_a_part_of_an_echo_is_no_reason(error):
     sent = "Our exchange-rate limits are fair. No credits? Your API key is safe."
 
     assert "REJECTED" == reason(None, error, sent)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_about"),
+    [
+        ("HTTP_404", False),
+        ("HTTP_405", False),
+        ("HTTP_410", False),
+        ("INVALID_API_KEY", False),
+        ("NO_CREDITS", False),
+        ("HTTP_400", True),
+        ("HTTP_403", True),
+        ("NUMBER_BLOCKED", True),
+        (None, True),
+    ],
+)
+def test_what_a_refusal_is_about(code, is_about):
+    """A server without an API at the address says nothing about the recipient."""
+    assert is_about == concerns_recipient(code)

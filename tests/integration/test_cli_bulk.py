@@ -202,6 +202,22 @@ def test_another_endpoint(run, write, sms_sandbox):
     assert "OTHER_ENDPOINT" == json.loads(line)["held"]
 
 
+@pytest.mark.parametrize("rows", [1, 300])
+def test_a_wrong_address(run, write, sms_sandbox, rows):
+    """A server that has no API there refuses nobody: with the right address, all are sent."""
+    people = write(*numbers(rows))
+    wrong = ("--endpoint", sms_sandbox.endpoint.replace("api.php", "nothing.php"))
+    status, out, err = run("bulk", people, "--text", "Hi", "--yes", *wrong)
+
+    assert (Exit.STOPPED, f"0 sent, 0 rejected, 0 unknown, 0 not sent, {rows} waiting") == (
+        status,
+        out[0],
+    )
+    assert err[-1].startswith("stopped: HTTP_404: there is no gateway at this address; correct")
+    assert Exit.OK == run("bulk", people, "--text", "Hi")[0]
+    assert rows == len(sms_sandbox.messages)
+
+
 def test_a_suggested_command_names_outbox_and_campaign(run, write, sms_sandbox, tmp_path):
     """The suggested command works as printed."""
     people = write(*numbers(2))

@@ -311,6 +311,7 @@ def test_a_wrapped_text_keeps_its_indent(monkeypatch):
             "the account has too few credits; top it up, then run the same command again",
         ),
         ("INVALID_API_KEY", "the gateway refused the key; set the right one, then"),
+        ("HTTP_404", "there is no gateway at this address; correct CUSTOMERSMS_ENDPOINT (or"),
         ("MESSAGE_BLOCKED", "the gateway refused requests in a row; fix what it reports, then"),
     ],
 )

@@ -63,7 +63,7 @@ class Move(enum.Enum):
     REJECT = "refused"
     LOSE = "no readable answer"
     TURN_AWAY = "never left, or refused for the rate"
-    KEEP_FOR_LATER = "no credit, or the key refused"
+    KEEP_FOR_LATER = "no credit, the key refused, or no API at the address"
     LEARN_ACCEPTED = "a late answer: accepted"
     LEARN_REJECTED = "a late answer: refused"
     LEARN_TURNED_AWAY = "a late answer: refused for the rate"
