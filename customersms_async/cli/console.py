@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -54,8 +55,9 @@ def typed(words: Sequence[str]) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line about the progress."""
-    sys.stderr.write(f"{line}\n")
+    """Print a line about the progress; a terminal or reader that has gone does not end a run."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{line}\n")
 
 
 def complain(line: str) -> None:

@@ -321,6 +321,37 @@ def test_the_second_ctrl_c(run, tmp_path, sms_sandbox):
     assert sorted(numbers(12)) == sorted(message.phone for message in sms_sandbox.messages)
 
 
+def test_a_terminal_that_is_closed(run, tmp_path, sms_sandbox):
+    """Answers are awaited although nobody can see that: nothing becomes unknown."""
+    sms_sandbox.set_faults(latency="1")
+    people = write(tmp_path, *numbers(12))
+    ours, theirs = os.openpty()
+    process = start(people, sms_sandbox, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    wait_for(lambda: sms_sandbox.messages)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    process.wait(30)
+    sms_sandbox.clear_faults()
+    _, out, _ = run("status", people)
+
+    assert out[0].startswith("1 sent, 0 rejected, 0 unknown, 0 not sent, 11 waiting")
+    assert Exit.OK == run("bulk", people, *TEXT)[0]
+    assert sorted(numbers(12)) == sorted(message.phone for message in sms_sandbox.messages)
+
+
+def test_a_reader_of_the_progress_that_has_gone(tmp_path, sms_sandbox):
+    """A pipe for standard error that is closed, as by ``head``, does not end a run."""
+    process = start(write(tmp_path, *numbers(12)), sms_sandbox)
+    process.stderr.readline()
+    process.stderr.close()
+    out = process.stdout.read()
+    process.stdout.close()
+
+    assert Exit.OK == process.wait(30)
+    assert out.startswith("12 sent, ")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_sigterm_and_sighup(tmp_path, sms_sandbox, number):
     """SIGTERM and SIGHUP have the effect of Ctrl-C."""
