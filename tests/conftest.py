@@ -1,4 +1,4 @@
-"""How coroutine tests are run: each in its own event loop, real or virtual."""
+"""Runs each coroutine test in its own event loop, in real or virtual time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.support.closings import CLOSINGS
 from tests.support.virtual_time import VirtualTimeLoop
 
-#: Files whose tests take seconds each: processes, real time, fuzz. `-m "not slow"` skips them.
+#: Files whose tests take seconds: processes, real time, fuzz. `-m "not slow"` skips them.
 SLOW = {
     "test_accessibility.py",
     "test_applications.py",
@@ -57,12 +57,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "virtual_time: run in a loop whose clock jumps to the next timer"
     )
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # As in a shell's background jobs; programs that tests interrupt inherit it.
+        # As for background jobs of a shell; programs that tests interrupt inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow tests, and run their files first, so that none is left running alone at the end."""
+    """Mark slow tests, and run their files first, so that none runs alone at the end."""
     for item in items:
         if item.path.name in SLOW:
             item.add_marker("slow")

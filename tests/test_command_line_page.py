@@ -1,4 +1,4 @@
-"""The sessions of docs/command-line.md print what is shown there."""
+"""The sessions in docs/command-line.md print what is shown there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def blocks(kind: str) -> list[str]:
 
 
 async def session(block: str, folder: Path, endpoint: str) -> str:
-    """Type the commands of a block, and give what stands on the screen then."""
+    """Type the commands of a block, and return what is on the screen afterwards."""
     screen = ""
     for line in block.splitlines():
         if line.startswith("$ customersms "):
@@ -49,7 +49,7 @@ async def session(block: str, folder: Path, endpoint: str) -> str:
 
 @pytest.mark.parametrize("number", range(len(blocks("console"))))
 async def test_sessions_show_what_is_printed(tmp_path: Path, number: int) -> None:
-    """Each session is as a person sees it who types the commands."""
+    """Each session shows what the commands print."""
     shown = blocks("console")[number]
     (tmp_path / "people.csv").write_text(blocks("csv")[0], "utf-8")
     async with Sandbox(keys={"cspro_page": 10_000}) as sandbox:
@@ -59,7 +59,7 @@ async def test_sessions_show_what_is_printed(tmp_path: Path, number: int) -> Non
 
 
 def test_all_exit_statuses_are_listed() -> None:
-    """The table has each of them, and no other."""
+    """The table has every exit status, and no others."""
     listed = re.findall(r"^\| (\d+) \|", TEXT, flags=re.MULTILINE)
 
     assert [str(int(one)) for one in Exit] == listed

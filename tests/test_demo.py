@@ -1,4 +1,4 @@
-"""The demo, as somebody sees it who has just cloned the project."""
+"""The demo, as a newcomer sees it in a fresh clone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOR_ALL_PROCESSES = {
 
 @attrs.frozen
 class Run:
-    """What a run of the demo showed."""
+    """The output of a run of the demo."""
 
     piped: str
     errors: str
@@ -33,7 +33,7 @@ class Run:
     terminal: str
 
     def counts(self, line: str) -> tuple[int, int]:
-        """Give what the last table says in this line, of the journal and of the gateway."""
+        """Return the numbers in a line of the last table, of journal and gateway."""
         found = re.search(rf"^│ {line} +│ +([\d,]*) │ +([\d,]*) │", self.piped, re.MULTILINE)
         assert found, f"no line for {line!r} in:\n{self.piped}"
         journal, gateway = (int(cell.replace(",", "") or 0) for cell in found.groups())
@@ -41,7 +41,7 @@ class Run:
 
     @property
     def killed(self) -> int:
-        """Messages that were on their way when the process was killed."""
+        """Messages that were in flight when the process was killed."""
         found = re.search(r"(\d+) WORKER_DIED", self.piped)
         assert found, f"nobody was killed in:\n{self.piped}"
         return int(found[1])
@@ -49,7 +49,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    """One run with its output in a pipe and one on a terminal, at once: a demo takes its time."""
+    """Run it once with its output in a pipe and once on a terminal, concurrently."""
     pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
     on_terminal = start(stdout=slave, stderr=slave)
@@ -79,9 +79,9 @@ def start(**streams: int) -> subprocess.Popen[str]:
 
 
 def read_terminal(master: int) -> str:
-    """Read all that is written to a terminal, until the last program on it ends."""
+    """Read everything that is written to a terminal, until the last program on it ends."""
     chunks: list[bytes] = []
-    # Linux tells the end by an error, others by an empty read.
+    # Linux reports the end by an error, other systems by an empty read.
     with contextlib.suppress(OSError):
         while chunk := os.read(master, 65_536):
             chunks.append(chunk)
@@ -89,19 +89,19 @@ def read_terminal(master: int) -> str:
 
 
 def test_demo_ends_well(run: Run):
-    """The demo ends without an error, a warning or anything else on stderr."""
+    """The demo ends without an error, a warning or any other output on stderr."""
     assert (0, "") == (run.status, run.errors)
 
 
 def test_demo_is_quick(run: Run):
-    """The demo waits for its turn as the limit demands, and still ends in good time."""
+    """The demo respects the limit, and still ends in good time."""
     found = re.search(r"own records, ([\d.]+) s", run.piped)
 
     assert found is not None
     assert 5 < float(found[1]) < 30
 
 
-def test_fates_sum_up_to_the_rows_of_the_file(run: Run):
+def test_fates_add_up_to_the_rows_of_the_file(run: Run):
     """Each row of the spreadsheet has exactly one fate."""
     lines = (ROOT / "examples" / "recipients.csv").read_text("utf-8-sig").splitlines()
     rows = len(lines) - 1
@@ -111,8 +111,8 @@ def test_fates_sum_up_to_the_rows_of_the_file(run: Run):
     assert rows == sum(run.counts(fate)[0] for fate in FATES)
 
 
-def test_a_process_is_killed_in_the_middle(run: Run):
-    """It dies with three requests on their way, and another process goes on."""
+def test_a_process_is_killed_during_a_run(run: Run):
+    """A process is killed with three requests in flight, and another one continues."""
     killed = re.search(r"kill -9 of process (\d+): ([\d,]+) messages are sent", run.piped)
     again = re.search(r"The same command again, as process (\d+)", run.piped)
 
@@ -122,12 +122,12 @@ def test_a_process_is_killed_in_the_middle(run: Run):
 
 
 def test_each_fate_has_its_rows(run: Run):
-    """The data are fixed: what was on its way is unknown, and all others end as they must."""
+    """With the fixed data, rows in flight are unknown, and each other row has its expected fate."""
     assert [1_796, 313, 3, 71] == [run.counts(fate)[0] for fate in FATES]
 
 
-def test_nobody_twice_and_nobody_lost(run: Run):
-    """The gateway's ledger has who was sent to, once each, and none who was refused."""
+def test_nobody_is_sent_to_twice_or_lost(run: Run):
+    """The gateway's ledger has each number once, and none of the refused ones."""
     sent, at_the_gateway = run.counts("sent")
 
     assert sent == at_the_gateway
@@ -137,11 +137,11 @@ def test_nobody_twice_and_nobody_lost(run: Run):
 
 
 def test_demo_shows_the_budget_of_the_minute(run: Run):
-    """While it runs, the demo says how many of the minute's requests it has used."""
+    """During the run, the demo shows how many requests of the minute are used."""
     assert "22 of 100 requests of the minute" in run.piped
 
 
-def test_gateway_bears_witness(run: Run):
+def test_the_gateway_refused_nothing(run: Run):
     """The gateway has refused no request for the rate."""
     assert re.search(r"refused 0 of 2[0-2]\.", " ".join(run.piped.split()))
 
@@ -158,8 +158,8 @@ def test_gateway_bears_witness(run: Run):
         ("Stella Nguyen", "unknown · ANSWER_LOST · it may have arrived"),
     ],
 )
-def test_rows_that_need_attention_say_what_to_do(run: Run, name: str, advice: str):
-    """Each row that somebody has to look at stands below its fate, its code and what to do."""
+def test_rows_that_need_attention_are_listed(run: Run, name: str, advice: str):
+    """Each such row is listed under its fate and code, with what to do."""
     _, _, attention = run.piped.partition("Rows that need attention")
     group = next(group for group in attention.split("\n\n") if name in group)
 
@@ -167,13 +167,13 @@ def test_rows_that_need_attention_say_what_to_do(run: Run, name: str, advice: st
 
 
 def test_piped_output_is_plain(run: Run):
-    """A file gets no control codes, and no line is wider than a window."""
+    """Output to a file has no control codes, and no line is too wide."""
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", run.piped)
     assert max(map(len, run.piped.splitlines())) <= 120
 
 
-def test_terminal_shows_a_moving_bar(run: Run):
-    """On a terminal the bar and its two lines are drawn again and again, up to the last row."""
+def test_a_terminal_shows_a_progress_bar(run: Run):
+    """On a terminal, the bar and its two lines are redrawn until the last row."""
     drawn = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) of 2,183 rows", run.terminal)]
 
     assert drawn == sorted(drawn)
@@ -183,8 +183,8 @@ def test_terminal_shows_a_moving_bar(run: Run):
     assert "22 of 100 requests of the minute" in run.terminal
 
 
-def test_terminal_shows_the_same_in_the_end(run: Run):
-    """The last table on a terminal has colours, and says what it says in a file."""
+def test_a_terminal_shows_the_same_table_at_the_end(run: Run):
+    """The last table on a terminal has colours, and the content of that in a file."""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", run.terminal).replace("\r\n", "\n")
     lines = re.compile(r"^│ (doubled|lost) .*$", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""The pages of docs/: each block of code runs, each link leads on, nothing is left out."""
+"""The pages of docs/: each block of code runs, each link works, nothing is missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\(([^)\s#:]*)(?:#([^)\s]+))?\)")
 
-#: What runs the blocks of each language; ``py`` has its own tests below.
+#: The tests that run the blocks of each language; those of ``py`` are below.
 KINDS = {
     "python": "tests/test_readme.py",
     "text": "tests/test_readme.py",
@@ -39,12 +39,12 @@ VARIABLE = re.compile(r"CUSTOMERSMS_[A-Z_]+")
 
 
 def slug(headline: str) -> str:
-    """Give the anchor of a headline, as GitHub and the site make it."""
+    """Return the anchor of a headline, as GitHub and the site generate it."""
     return re.sub(r"[^\w\- ]", "", headline.lower()).strip().replace(" ", "-")
 
 
 def dead_links(page: Path, text: str) -> list[str]:
-    """Give the relative links of a page whose file or headline is not there."""
+    """Return the relative links of a page whose file or headline does not exist."""
     dead = []
     for target, anchor in LINK.findall(text):
         file = page.parent / target if target else page
@@ -60,34 +60,34 @@ def anchors(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_to_files_and_headlines(page: Path) -> None:
-    """Each relative link names a file that is there, and a headline of it."""
+def test_links_have_a_target(page: Path) -> None:
+    """Each relative link names an existing file, and an existing headline in it."""
     assert [] == dead_links(page, page.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("link", ["nowhere.md", "runs.md#nothing", "#nothing"])
-def test_a_dead_link_is_seen(link: str) -> None:
-    """A page without the file or the headline that it names is found."""
+def test_a_dead_link_is_found(link: str) -> None:
+    """A link to a missing file or headline is reported."""
     page = DOCS / "messages.md"
 
     assert [link] == dead_links(page, f"{page.read_text('utf-8')}\n[more]({link})")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_block_is_run_somewhere(page: Path) -> None:
-    """Blocks are of languages that a test runs."""
+def test_every_block_is_run_by_a_test(page: Path) -> None:
+    """Each block is in a language whose blocks a test runs."""
     assert {kind for kind, _ in blocks(page)} <= KINDS.keys()
 
 
 @pytest.mark.parametrize("page", sorted({*KINDS.values()}))
-def test_what_runs_them_is_there(page: str) -> None:
-    """The tests that are said to run blocks exist."""
+def test_the_tests_of_blocks_exist(page: str) -> None:
+    """The tests named for the languages exist."""
     assert (ROOT / page).exists()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_examples_in_pages_are_the_files(page: Path) -> None:
-    """A program that a page shows is the one that the suite runs: `python -m docs.site`."""
+def test_examples_in_pages_are_current(page: Path) -> None:
+    """A program on a page equals the file that the suite runs: `python -m docs.site`."""
     text = page.read_text("utf-8")
     shown = {block for kind, block in blocks(page) if kind == "py"}
     files = {path.read_text("utf-8") for path in ROOT.glob("examples/*.py")}
@@ -97,7 +97,7 @@ def test_examples_in_pages_are_the_files(page: Path) -> None:
 
 
 def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
-    """The tests that docs/sandbox.md shows pass in any folder, by the plugin alone."""
+    """The tests on docs/sandbox.md pass in any folder, with the plugin alone."""
     (program,) = [text for kind, text in blocks(DOCS / "sandbox.md") if kind == "py"]
     (tmp_path / "test_login.py").write_text(program, "utf-8")
     done = subprocess.run(
@@ -119,10 +119,10 @@ ERRORS = re.findall(
 
 
 @pytest.mark.parametrize(("error", "line"), ERRORS, ids=[error for error, _ in ERRORS])
-async def test_each_error_comes_as_the_page_says(
+async def test_each_error_on_the_page_occurs(
     error: str, line: str, sms_sandbox: SmsSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first failure of a test that begins with the line has the error."""
+    """A test that begins with the line fails with the error beside it."""
     names = {**vars(customersms_async), "sms_sandbox": sms_sandbox, "monkeypatch": monkeypatch}
     exec(line, names)  # a line of our own page
     failed: list[str] = []
@@ -137,8 +137,8 @@ async def test_each_error_comes_as_the_page_says(
     assert len(ERRORS) == 7
 
 
-def test_the_grace_of_a_pod_covers_its_shutdown() -> None:
-    """What happens before the end of a pod takes less time than Kubernetes gives it."""
+def test_the_grace_period_of_a_pod_covers_its_shutdown() -> None:
+    """The steps before the end of a pod take less time than Kubernetes allows."""
     (text,) = [text for kind, text in blocks(DOCS / "operations.md") if kind == "yaml"]
     spec = yaml.safe_load(text)["spec"]
     (container,) = spec["containers"]
@@ -148,7 +148,7 @@ def test_the_grace_of_a_pod_covers_its_shutdown() -> None:
 
 
 def test_every_page_is_in_the_site() -> None:
-    """No page is forgotten in the navigation, and none is named that is not there."""
+    """The navigation has every page, and no page that does not exist."""
     listed = [page for pages in nav().values() for page in pages]
     made = {"api.md", "codes.md", "sandbox-http.md"}
 
@@ -163,7 +163,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_reference_has_every_public_name(site: Path) -> None:
-    """Each name of each public module has its headline."""
+    """Each name of each public module has a headline."""
     page = (site / "api.md").read_text("utf-8")
     headlines = set(re.findall(r"^### (\w+)$", page, flags=re.MULTILINE))
 
@@ -171,8 +171,8 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     assert set(MODULES) == set(re.findall(r"^## ([\w.]+)$", page, flags=re.MULTILINE))
 
 
-def test_the_reference_has_no_broken_markup(site: Path) -> None:
-    """Every block that is opened is closed, and its Python can be read."""
+def test_the_reference_has_valid_markup(site: Path) -> None:
+    """Every block is closed, and its Python can be parsed."""
     page = (site / "api.md").read_text("utf-8")
     fragments = re.findall(r"^```py\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
 
@@ -182,8 +182,8 @@ def test_the_reference_has_no_broken_markup(site: Path) -> None:
         ast.parse("async def _():\n" + textwrap.indent(fragment, "    "))
 
 
-def test_signatures_are_written_as_python(site: Path) -> None:
-    """Each call of the reference can be read as a definition, and names no module or address."""
+def test_signatures_are_valid_python(site: Path) -> None:
+    """Each signature can be parsed as a definition, without module names or addresses."""
     page = (site / "api.md").read_text("utf-8")
     calls = re.compile(
         r"^###+ [^\n]*\n\n```text\n(?:async )?(\w+\(.*?)\n```$", re.DOTALL | re.MULTILINE
@@ -221,8 +221,8 @@ def test_only_constructors_that_readers_call_are_shown(
     assert is_shown == (f"### {name}\n\n```text\n{name}(" in page)
 
 
-def test_links_of_the_site_lead_on(site: Path) -> None:
-    """Each relative link of a page as the site has it names a file that is there."""
+def test_links_of_the_site_have_a_target(site: Path) -> None:
+    """Each relative link on the site's pages names an existing file."""
     pages = site.rglob("*.md")
 
     assert {} == {page.name: dead for page in pages if (dead := dead_links(page, page.read_text()))}
@@ -230,14 +230,14 @@ def test_links_of_the_site_lead_on(site: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_each_column_has_a_headline(page: Path) -> None:
-    """No table leaves it to the reader what stands in a column."""
+    """Every column of a table has a headline."""
     heads = re.findall(r"^(\|.*)\n\| *:?-", page.read_text("utf-8"), flags=re.MULTILINE)
 
     assert [] == [head for head in heads if re.search(r"\| *\|", head)]
 
 
-def test_the_site_draws_nothing_with_the_code_of_others(site: Path) -> None:
-    """What is a drawing elsewhere is a table here, with each arrow."""
+def test_the_site_loads_no_foreign_code(site: Path) -> None:
+    """Diagrams are tables on the site, with every transition."""
     page = (site / "outbox-states.md").read_text("utf-8")
 
     assert "mermaid" not in page
@@ -246,7 +246,7 @@ def test_the_site_draws_nothing_with_the_code_of_others(site: Path) -> None:
 
 
 def test_every_code_is_listed(site: Path) -> None:
-    """The page of codes has each word of `customersms_async.codes`."""
+    """The page of codes has every code in `customersms_async.codes`."""
     page = (site / "codes.md").read_text("utf-8")
     words = {value for name, value in vars(codes).items() if name == value}
 
@@ -254,7 +254,7 @@ def test_every_code_is_listed(site: Path) -> None:
 
 
 def test_llms_txt_lists_every_page(site: Path) -> None:
-    """It begins as the convention asks, and leads to each page with a sentence about it."""
+    """It begins as the convention requires, and links to each page with a description."""
     lines = (site / "llms.txt").read_text("utf-8").splitlines()
     entries = [
         re.match(r"- \[(.+)\]\((.+)\.html\): (.+)", line) for line in lines if line[:1] == "-"
@@ -269,7 +269,7 @@ def test_llms_txt_lists_every_page(site: Path) -> None:
 
 
 def source_strings() -> set[str]:
-    """Give all strings of the package, without the sandbox and docstrings of more than a word."""
+    """Return all strings of the package, without the sandbox and longer docstrings."""
     trees = [
         ast.parse(path.read_text("utf-8"))
         for path in (ROOT / "customersms_async").rglob("*.py")
@@ -282,14 +282,14 @@ def source_strings() -> set[str]:
 
 
 def test_every_event_of_the_log_is_listed() -> None:
-    """docs/options.md has each event that a record may carry."""
+    """docs/options.md has every event of a log record."""
     events = {text for text in source_strings() if EVENT.fullmatch(text)} - {"limit.db"}
 
     assert set() == {event for event in events if event not in (DOCS / "options.md").read_text()}
 
 
 def test_every_variable_is_listed() -> None:
-    """docs/environment.md has each variable that the package reads."""
+    """docs/environment.md has every variable that the package reads."""
     known = set(VARIABLE.findall((DOCS / "environment.md").read_text("utf-8")))
 
     assert {text for text in source_strings() if VARIABLE.fullmatch(text)} <= known

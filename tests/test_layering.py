@@ -1,9 +1,9 @@
 """
-The house: each room reaches only the rooms that its law names, whatever the form of an import.
+The law of imports: each folder imports only what `LAW` allows, in any form of import.
 
-A room is a folder, or a few files at the top. `LAW` says of each which rooms it may import and
-which modules from outside it does without. Within a room, files may import each other as long as
-no circle arises. A file that no room claims fails the suite.
+A room is a folder, or a few files at the top level. For each room, `LAW` has the rooms that it may
+import and the modules from outside that it may not. Within a room, files may import each other
+without cycles. A file without a room fails the suite.
 """
 
 import ast
@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "customersms_async"
 
-#: Rooms that are files at the top; every other room is the folder of its name.
+#: Rooms that are files at the top level; every other room is a folder with its name.
 FILES = {
     "values": {"codes", "errors", "outcomes", "phones"},  # and the folder _values
     "segments": {"segments"},
@@ -29,14 +29,14 @@ FILES = {
     "testing": {"testing"},
     "telemetry": {"opentelemetry"},
 }
-#: Files of `_limit` that decide and touch nothing.
+#: Files of `_limit` that make decisions, without I/O.
 PURE_LIMIT = {"_limit." + name for name in ("account_state", "config", "law", "serialization")} | {
     "_limit.rate_refusals",
     "_limit.shared_decisions",
     "_limit.store_view",
 }
 
-#: Files of `_delivery` and `_bulk` that decide and touch nothing.
+#: Files of `_delivery` and `_bulk` that make decisions, without I/O.
 PURE_DELIVERY = {"_delivery.result", "_delivery.retry"}
 PURE_BULK = {
     f"_bulk.{name}"
@@ -59,9 +59,9 @@ PURE = {
 NETWORK = {"aiohttp", "aiolimiter", "asyncpg", "redis", "sqlite3", "socket", "ssl", "http"}
 SYSTEM = {"asyncio", "time", "random", "os", "logging", "secrets", "threading"}
 CORE = NETWORK | SYSTEM
-ENGINE = NETWORK | {"time", "random", "os"}  # lives on ports; may wait and log
+ENGINE = NETWORK | {"time", "random", "os"}  # uses ports; may wait and log
 
-#: room: the rooms that it may import, and what it does without.
+#: room: the rooms that it may import, and the modules that it may not.
 LAW: dict[str, tuple[set[str], set[str]]] = {
     "values": (set(), CORE),
     "_text": (set(), CORE),
@@ -123,7 +123,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         {"aiolimiter", "redis", "sqlite3"},
     ),
     "testing": ({"sandbox", "_limit", "_ports"}, NETWORK),
-    "telemetry": ({"values", "_ports", "system"}, CORE - {"time"}),  # spans begin and end by it
+    "telemetry": ({"values", "_ports", "system"}, CORE - {"time"}),  # start and end of spans
     "outbox._core": ({"values"}, CORE),
     "outbox": (
         {"values", "_ports", "_plan", "plan", "_wire", "_bulk (pure)", "_limit", "calls"}
@@ -144,7 +144,7 @@ SOURCES = {file_name(path): path.read_text() for path in PACKAGE.rglob("*.py")}
 
 
 def room_of(name):
-    """Name the room of a file; None where there is none."""
+    """Return the room of a file, or None."""
     for folder, files in PURE.items():
         if name in files:
             return f"{folder} (pure)"
@@ -158,7 +158,7 @@ def room_of(name):
 
 
 def imports(name, source):
-    """Give what a file imports, wherever in it, as (absolute name, whether for types only)."""
+    """Return all imports of a file, nested ones too: (absolute name, whether for types only)."""
     tree = ast.parse(source)
     guarded = {
         id(inner)
@@ -187,7 +187,7 @@ def absolute(name, node):
 
 
 def target(imported):
-    """Find the file that an imported name leads to; None for what is not ours."""
+    """Return the file that an imported name refers to; None if it is not in the package."""
     package, *parts = imported.split(".")
     if package != "customersms_async":
         return None
@@ -201,7 +201,7 @@ def target(imported):
 
 
 def faults(name, source):
-    """Say what is wrong with the imports of a file."""
+    """Return what is wrong with the imports of a file."""
     room = room_of(name)
     reach, banned = LAW[room]
     for imported, _ in imports(name, source):
@@ -214,7 +214,7 @@ def faults(name, source):
 
 
 def arrows(name, source):
-    """Give the files of ours that a file imports, those for type checkers included."""
+    """Return the files of the package that a file imports, including imports for types only."""
     found = {(target(imported), is_for_types) for imported, is_for_types in imports(name, source)}
     return {
         to
@@ -224,25 +224,25 @@ def arrows(name, source):
 
 
 def test_every_file_has_a_room():
-    """A new file or folder is given a room and its law before it is used."""
+    """Every file and folder belongs to a room of the law."""
     assert [] == [name for name in SOURCES if room_of(name) is None]
 
 
-def test_no_room_is_kept_for_what_is_gone():
-    """The law names no file and no room that is not there."""
+def test_every_room_exists():
+    """Every file and room named in the law exists."""
     named = set().union(*PURE.values(), *FILES.values())
 
     assert named <= set(SOURCES)
     assert set(LAW) == {room_of(name) for name in SOURCES}
 
 
-def test_the_law_has_no_circle():
-    """Rooms stand on each other in one order."""
+def test_the_law_has_no_cycle():
+    """The rooms can be ordered without a cycle."""
     TopologicalSorter({room: reach for room, (reach, _) in LAW.items()}).prepare()
 
 
-def test_no_files_import_each_other_in_a_circle():
-    """Whatever is imported can be imported by itself."""
+def test_no_files_import_each_other_in_a_cycle():
+    """Every file can be imported on its own."""
     TopologicalSorter({name: arrows(name, source) for name, source in SOURCES.items()}).prepare()
 
 
@@ -254,8 +254,8 @@ def test_no_files_import_each_other_in_a_circle():
         "def f():\n    from . import matching",
     ],
 )
-def test_a_circle_is_seen(source):
-    """Two files that import each other are found, inside one room as well."""
+def test_a_cycle_is_found(source):
+    """Two files that import each other are reported, even within a room."""
     graph = {name: arrows(name, text) for name, text in SOURCES.items()}
     graph["_wire.codec"] |= arrows("_wire.codec", source)
 
@@ -264,43 +264,43 @@ def test_a_circle_is_seen(source):
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
-def test_a_file_keeps_the_law_of_its_room(name):
-    """A file imports only what its room may reach, and nothing that its room does without."""
+def test_a_file_keeps_the_law(name):
+    """A file imports only what its room may."""
     assert [] == list(faults(name, SOURCES[name]))
 
 
 @pytest.mark.parametrize("pair", sorted(ONLY_FOR_TYPES))
 def test_exceptions_are_needed(pair):
-    """An exception that no file makes use of is taken off the list."""
+    """An exception that no file needs is an error."""
     name, to = pair
 
     assert to in {target(one) for one, for_types in imports(name, SOURCES[name]) if for_types}
 
 
 @pytest.mark.parametrize("name", sorted(n for n in SOURCES if n.endswith(".__init__")))
-def test_every_folder_says_what_it_is_for(name):
-    """The first line of each folder's `__init__.py` says what the folder is for."""
+def test_every_folder_has_a_purpose(name):
+    """The first line of each `__init__.py` says what the folder is for."""
     docstring = ast.get_docstring(ast.parse(SOURCES[name]))
 
     assert docstring
     assert len(docstring.splitlines()[0]) > 30
 
 
-def test_no_file_is_longer_than_a_room():
+def test_files_are_short():
     """No file has more than 400 lines."""
     assert [] == [name for name, source in SOURCES.items() if source.count("\n") > 400]
 
 
-def test_a_store_is_small():
-    """No store has more than 120 lines: it keeps bytes, and the law decides."""
+def test_stores_are_short():
+    """No store has more than 120 lines, since decisions belong to the law."""
     stores = {name: text for name, text in SOURCES.items() if name.startswith("_limit.stores.")}
 
     assert {"file", "postgres", "redis"} <= {name.rpartition(".")[2] for name in stores}
     assert [] == [name for name, source in stores.items() if source.count("\n") > 120]
 
 
-def test_what_a_store_runs_in_its_server_is_small():
-    """No script and no statement has more than fifteen lines."""
+def test_scripts_and_statements_are_short():
+    """No script or statement for a server has more than fifteen lines."""
     texts = [
         node.value.strip()
         for name, source in SOURCES.items()
@@ -314,8 +314,8 @@ def test_what_a_store_runs_in_its_server_is_small():
     assert [] == [script for script in scripts if script.count("\n") >= 15]
 
 
-def test_the_top_of_the_package_can_be_read_at_a_glance():
-    """At most 20 files stand beside the wings."""
+def test_the_top_level_is_small():
+    """At most 20 files are at the top level of the package."""
     entries = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
 
     assert 20 >= len([path for path in entries if path.is_file()])
@@ -353,8 +353,8 @@ def test_the_top_of_the_package_can_be_read_at_a_glance():
         ("__init__", "from . import sandbox"),
     ],
 )
-def test_a_wrong_arrow_is_seen(name, source):
-    """An arrow that the law forbids is found in every form that an import can take."""
+def test_a_forbidden_import_is_found(name, source):
+    """A forbidden import is found in every form of import."""
     assert 1 == len(list(faults(name, source)))
 
 
@@ -370,6 +370,6 @@ def test_a_wrong_arrow_is_seen(name, source):
         ("__init__", "from .client import CustomerSMS"),
     ],
 )
-def test_a_right_arrow_is_left_alone(name, source):
-    """An arrow that the law allows is nobody's business."""
+def test_an_allowed_import_is_accepted(name, source):
+    """An allowed import is not reported."""
     assert [] == list(faults(name, source))

@@ -1,4 +1,4 @@
-"""What is shipped: the metadata, the files, and what an import costs."""
+"""What is shipped: metadata, files, and the cost of an import."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def python(code: str) -> str:
-    """Run *code* in a fresh interpreter that turns warnings into errors, and measures nothing."""
+    """Run *code* in a new interpreter, with warnings as errors and without coverage."""
     environment = {name: value for name, value in os.environ.items() if "COV" not in name}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -38,7 +38,7 @@ def python(code: str) -> str:
 
 
 def build(target: str, directory: Path, source: Path = ROOT) -> Path:
-    """Build a wheel or an sdist, and say where it is."""
+    """Build a wheel or an sdist, and return its path."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(directory)],
         capture_output=True,
@@ -54,8 +54,8 @@ def bare_name(requirement: str) -> str:
     return requirement.replace("[", " ").replace(">", " ").replace("=", " ").split(maxsplit=1)[0]
 
 
-def test_installed_metadata_is_the_projects():
-    """The installed distribution has the version, Python and licence that pyproject.toml names."""
+def test_installed_metadata_is_current():
+    """The installed distribution has the version, Python and licence of pyproject.toml."""
     installed = metadata.metadata("customersms-async")
 
     assert PROJECT["version"] == installed["Version"]
@@ -64,8 +64,8 @@ def test_installed_metadata_is_the_projects():
     assert "Typing :: Typed" in installed.get_all("Classifier")
 
 
-def test_only_four_dependencies_come_along():
-    """An installation brings four direct dependencies; the others are asked for by name."""
+def test_there_are_four_direct_dependencies():
+    """An installation needs four direct dependencies; others are extras."""
     required = metadata.requires("customersms-async") or []
 
     always = {bare_name(line) for line in required if "extra ==" not in line}
@@ -84,7 +84,7 @@ def test_only_four_dependencies_come_along():
 
 
 def test_every_dependency_has_an_exact_version_for_ci():
-    """constraints.txt names each dependency with one version, so that a run can be repeated."""
+    """constraints.txt has one exact version of each dependency, for reproducible runs."""
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pinned = {line.split("==")[0] for line in lines if "==" in line}
     named = {bare_name(line) for line in PROJECT["dependencies"]}
@@ -93,8 +93,8 @@ def test_every_dependency_has_an_exact_version_for_ci():
     assert set() == named - pinned
 
 
-def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path):
-    """The wheel has the package, its py.typed and its licence, and no tests or examples."""
+def test_wheel_contains_only_the_package(tmp_path: Path):
+    """The wheel has the package, py.typed and the licence, but no tests or examples."""
     with zipfile.ZipFile(build("wheel", tmp_path)) as wheel:
         names = wheel.namelist()
 
@@ -120,14 +120,14 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path):
         "pyproject.toml",
     ],
 )
-def test_sdist_holds_what_it_takes_to_build_and_read_it(path: str, sdist: Path):
-    """Sources, licence and pages are in the archive; tests are in the repository."""
+def test_sdist_contains_sources_and_docs(path: str, sdist: Path):
+    """Sources, licence and pages are in the archive; tests are in the repository only."""
     with tarfile.open(sdist) as archive:
         assert f"customersms_async-{PROJECT['version']}/{path}" in archive.getnames()
 
 
 def test_sdist_is_small(sdist: Path):
-    """The archive has less than half a megabyte."""
+    """The archive is smaller than half a megabyte."""
     assert 500_000 > sdist.stat().st_size
 
 
@@ -137,7 +137,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_is_reproducible(tmp_path: Path):
-    """Built elsewhere, by other hands and at another time, the wheel is the same bit for bit."""
+    """The wheel is the same bit for bit in another place, by another user, at another time."""
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("LICENSE", "README.md", "pyproject.toml"):
@@ -156,8 +156,8 @@ def test_wheel_is_reproducible(tmp_path: Path):
 VERSIONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 
 
-def test_every_python_is_named_in_the_same_way():
-    """Classifiers, the workflow and `make test-all` know the same releases of Python."""
+def test_every_python_version_is_listed_everywhere():
+    """Classifiers, the workflow and `make test-all` list the same versions of Python."""
     classifiers = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
     workflow = (ROOT / ".github/workflows/test.yml").read_text("utf-8")
     (matrix,) = re.findall(r"python: \[(.*)\]", workflow)
@@ -171,8 +171,8 @@ def test_every_python_is_named_in_the_same_way():
 
 
 @pytest.mark.parametrize("name", ["test", "publish"])
-def test_workflows_pin_what_they_use(name: str):
-    """Each action is named by the hash of a commit, and nothing is granted by default."""
+def test_workflows_are_pinned(name: str):
+    """Each action is pinned by the hash of a commit, and has no permissions by default."""
     text = (ROOT / f".github/workflows/{name}.yml").read_text("utf-8")
     actions = re.findall(r"uses: (\S+)", text)
 
@@ -181,8 +181,8 @@ def test_workflows_pin_what_they_use(name: str):
     assert "\npermissions: {}\n" in text
 
 
-def test_public_names_are_sorted_and_there():
-    """``__all__`` is in order, constants first, names nothing twice, and each name exists."""
+def test_public_names_are_sorted_and_exist():
+    """``__all__`` is sorted, constants first, without duplicates, and each name exists."""
     names = customersms_async.__all__
 
     assert sorted(set(names), key=lambda name: (not name.isupper(), name)) == list(names)
@@ -190,22 +190,22 @@ def test_public_names_are_sorted_and_there():
 
 
 def test_pytest_finds_the_plugin():
-    """The fixture comes with the installed distribution, under a name that turns it off."""
+    """The fixture is in the installed distribution, and its plugin can be disabled by name."""
     (plugin,) = metadata.distribution("customersms-async").entry_points.select(group="pytest11")
 
     assert ("customersms_async", "customersms_async.testing") == (plugin.name, plugin.value)
 
 
 def test_import_loads_no_client():
-    """The package itself is light, and loads the client when a name of it is asked for."""
+    """Importing the package does not load the client until one of its names is used."""
     heavy = "{'aiohttp', 'customersms_async.client'} & sys.modules.keys()"
     code = f"import sys, customersms_async as c; print({heavy}); c.Rate; print(len({heavy}))"
 
     assert "set()\n2\n" == python(code)
 
 
-def test_a_name_that_is_not_public():
-    """An unknown name is an error that names it, and all public names can be listed."""
+def test_an_unknown_name():
+    """An unknown name raises an error that names it, and `dir` lists all public names."""
     with pytest.raises(AttributeError, match="'customersms_async' has no attribute 'nonsense'"):
         _ = customersms_async.nonsense
 
@@ -213,12 +213,12 @@ def test_a_name_that_is_not_public():
 
 
 def test_import_is_silent():
-    """Importing the library warns of nothing and prints nothing."""
+    """Importing the package gives no warning and no output."""
     assert "" == python("import customersms_async")
 
 
-def test_import_brings_in_no_extra():
-    """Importing the library loads neither Redis nor the sandbox, nor anything for tests."""
+def test_import_loads_no_extra():
+    """Importing the package loads neither Redis nor the sandbox, nor anything for tests."""
     loaded = set(python("import customersms_async, sys; print(*sys.modules, sep='\\n')").split())
 
     unwanted = {

@@ -1,4 +1,4 @@
-"""The programs of the README and of each page in docs/ run as printed, and print what is shown."""
+"""The programs in README and docs/ run as printed, and print what is shown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Give the blocks of code of a page, in order, each with its language."""
+    """Return the code blocks of a page in order, with their languages."""
     text = page.read_text(encoding="utf-8")
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
@@ -35,7 +35,7 @@ def name_of(page: Path) -> str:
 
 
 async def run(program: str, folder: Path, endpoint: str, store: str) -> str:
-    """Run *program* as a newcomer would, in a folder, and give what it printed."""
+    """Run *program* in a folder as a newcomer would, and return its output."""
     environment = {
         **os.environ,
         "REDIS_URL": store,
@@ -58,7 +58,7 @@ async def run(program: str, folder: Path, endpoint: str, store: str) -> str:
 
 @pytest.fixture
 def store() -> Iterator[StoreServer]:
-    """Make a server for the program that shares its limit."""
+    """Start a server for the program with a shared limit."""
     server = StoreServer()
     yield server
     server.close()
@@ -66,7 +66,7 @@ def store() -> Iterator[StoreServer]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 async def test_programs_print_what_is_shown(page: Path, store: StoreServer, tmp_path: Path) -> None:
-    """Each program of a page prints exactly the text below it, with all warnings as errors."""
+    """Each program of a page prints exactly the text below it, with warnings as errors."""
     shown, printed = [], []
     async with Sandbox(keys={"cspro_readme": 10_000}) as sandbox:
         store.start()
@@ -80,7 +80,7 @@ async def test_programs_print_what_is_shown(page: Path, store: StoreServer, tmp_
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_program_shows_its_output(page: Path) -> None:
-    """No program stands without the text that it prints."""
+    """Every program is followed by the text that it prints."""
     kinds = [kind for kind, _ in blocks(page)]
 
     assert kinds.count("python") == kinds.count("text")
@@ -88,16 +88,16 @@ def test_every_program_shows_its_output(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Each relative link of a page names a file that is there."""
+def test_links_have_a_target(page: Path) -> None:
+    """Each relative link of a page names an existing file."""
     targets = [target for target, _ in LINK.findall(page.read_text(encoding="utf-8"))]
 
     assert [] == [target for target in targets if not (page.parent / target).exists()]
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_FIGURES, ids=name_of)
-def test_figures_are_those_of_the_result_files(page: Path) -> None:
-    """Each table of figures stands in a result file, row by row."""
+def test_tables_of_figures_are_current(page: Path) -> None:
+    """Each table of figures is in a result file, row by row."""
     text = page.read_text(encoding="utf-8")
 
     assert text == filled(text)
@@ -105,35 +105,35 @@ def test_figures_are_those_of_the_result_files(page: Path) -> None:
 
 
 @pytest.mark.parametrize("name", prose.PROSE_PAGES)
-def test_figures_in_sentences_are_those_of_the_result_files(name: str) -> None:
-    """Each figure of a benchmark in a sentence is what its result file has: `benchmarks.pages`."""
+def test_figures_in_sentences_are_current(name: str) -> None:
+    """Each figure in a sentence is that of its result file: `benchmarks.pages`."""
     text = (ROOT / name).read_text(encoding="utf-8")
 
     assert text == prose.filled(name, text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_no_figure_stands_without_its_source(page: Path) -> None:
-    """What looks measured in a sentence is filled from a result file, or something holds it."""
+def test_every_figure_has_a_source(page: Path) -> None:
+    """A measured figure in a sentence comes from a result file or a listed source."""
     assert [] == prose.unsourced(name_of(page), page.read_text(encoding="utf-8"))
 
 
-def test_a_figure_without_a_source_is_seen() -> None:
-    """A number with a unit of measurement that nothing holds is found; one in code is not."""
+def test_a_figure_without_a_source_is_found() -> None:
+    """A number with a unit of measurement is reported, except in code."""
     text = "It takes 7 µs,\nor 8\n% of it.\n```text\n9 bytes.\n```\n"
 
     assert ["7 µs", "8 %"] == prose.unsourced("docs/new.md", text)
 
 
-def test_what_holds_other_figures_is_there() -> None:
-    """The files that are said to hold a figure exist, and so does the figure on its page."""
+def test_sources_of_other_figures_exist() -> None:
+    """The listed sources exist, and each figure is on its page."""
     for (page, figure), holder in prose.HELD.items():
         assert (ROOT / holder).exists()
         assert figure in " ".join((ROOT / page).read_text(encoding="utf-8").split())
 
 
 def test_first_screen() -> None:
-    """The README shows a program by its line 25, and both commands before it."""
+    """The README shows a program by line 25, after both commands."""
     head = "\n".join(README.splitlines()[:25])
 
     assert "import asyncio" in head
@@ -141,6 +141,6 @@ def test_first_screen() -> None:
     assert "make test" in head
 
 
-def test_the_readme_can_be_read_in_one_go() -> None:
-    """The README has at most 200 lines; the rest stands in docs/."""
+def test_the_readme_is_short() -> None:
+    """The README has at most 200 lines; the rest is in docs/."""
     assert 200 >= len(README.splitlines())

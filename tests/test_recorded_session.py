@@ -1,5 +1,5 @@
 """
-The session of docs/evening.md, typed again with the same list in four kinds of file.
+The session in docs/evening.md, repeated with the same list in four types of file.
 
 ``CUSTOMERSMS_RECORD=1`` writes what stands on the screen into the page.
 """
@@ -29,7 +29,7 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "evening.md"
 TEXT: Final = '--text "Hi {name}, we meet on {day}"'
 MINE: Final = "+12025550199"
 
-#: What differs from one evening to the next, in a line that begins with it; and everywhere.
+#: What differs from run to run: in a line that begins with this, and everywhere.
 IN_A_LINE: Final = re.compile(
     r"^(waiting for .*|goes on: .*|[\d,]+ sent, .* [1-9][\d,]* waiting.*)$", re.MULTILINE
 )
@@ -41,7 +41,7 @@ NUMBER: Final = re.compile(r"\d[\d,]*")
 
 
 def same(screen: str) -> str:
-    """Put N in the place of what differs."""
+    """Replace what differs from run to run by N."""
     screen = IN_A_LINE.sub(
         lambda line: NUMBER.sub("N", line[0]).replace("answers", "answer"), screen
     )
@@ -49,7 +49,7 @@ def same(screen: str) -> str:
 
 
 class Terminal:
-    """What a person types, and what stands on the screen then."""
+    """What a user types, and what is on the screen afterwards."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.screen = ""
@@ -58,7 +58,7 @@ class Terminal:
         self._environment = environment
 
     def type(self, line: str, interrupted_when: Callable[[], bool] | None = None) -> str:
-        """Type a command, and Ctrl-C once something holds; give what it shows."""
+        """Type a command, press Ctrl-C once a condition holds, and return the output."""
         process = subprocess.Popen(
             [sys.executable, "-m", "customersms_async", *shlex.split(line)[1:]],
             cwd=self._folder,
@@ -88,7 +88,7 @@ class Terminal:
 
 @pytest.mark.parametrize("kind", ["utf-8-sig", "utf-16", "cp1252", "xlsx"])
 def test_an_evening(sms_sandbox, tmp_path: Path, kind: str) -> None:
-    """Check, try, confirm, Ctrl-C, look, go on, export: nobody twice, nobody lost."""
+    """Check, try, confirm, interrupt, look, continue, export: no duplicates, no losses."""
     people = tmp_path / "people.csv"
     write_as(people, list(messy_rows(5_000)), kind)
     terminal = Terminal(tmp_path, environment(sms_sandbox, tmp_path))
@@ -123,7 +123,7 @@ def environment(sandbox, folder: Path) -> dict[str, str]:
 
 
 def compare(folder: Path, sandbox, plan: str) -> None:
-    """Compare the results with the plan, and with what the gateway has accepted."""
+    """Compare the results with the plan, and with what the gateway accepted."""
     with (folder / "results.csv").open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
         delimiter = max(",;\t", key=header.count)

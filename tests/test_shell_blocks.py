@@ -1,4 +1,4 @@
-"""The ``sh`` blocks of README and pages, typed by a newcomer in a copy of the project."""
+"""The ``sh`` blocks of README and docs/, run by a newcomer in a copy of the project."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.test_readme import PAGES, ROOT, blocks, name_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no sh")
 
-#: Pages that somebody reads in one go, each list in a new copy; what two of them say is typed once.
+#: Pages that are read together, each list in a new copy; repeated commands are run once.
 SESSIONS = [
     ["README.md", "docs/start.md", "docs/sandbox.md"],
     ["docs/command-line.md"],
 ]
 
-#: A command that serves until it is interrupted: it is, once it has said where it serves.
+#: A command that runs until it is interrupted: once it has printed where it serves.
 SERVER = "python -m customersms_async.sandbox"
 PORT = 8025
 SERVED = """
@@ -40,7 +40,7 @@ cat served.txt; rm served.txt
 #: A program that says which files are imported.
 WHERE = "import customersms_async; print(customersms_async.__file__)"
 
-#: What a copy has: all that building it and the two commands of the README take.
+#: The content of a copy: what building it and the two commands of the README need.
 COPIED = [
     *("Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"),
     *("customersms_async", "examples", "tests"),
@@ -48,19 +48,19 @@ COPIED = [
 
 
 def commands(page: str) -> list[str]:
-    """Give the commands of the ``sh`` blocks of a page."""
+    """Return the commands of the ``sh`` blocks of a page."""
     texts = [text for kind, text in blocks(ROOT / page) if kind == "sh"]
     lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
     return [line for line in lines if line]
 
 
 def typed(command: str) -> str:
-    """Give what is run for a command."""
+    """Return what is run for a command."""
     return SERVED.format(command=command) if command.startswith(SERVER) else command
 
 
 def wait_for_the_port() -> None:
-    """Wait until nothing else on this machine serves where the sandbox does by default."""
+    """Wait until the sandbox's default port is free."""
     ends_at = time.monotonic() + 60
     while True:
         with socket.socket() as probe:
@@ -72,7 +72,7 @@ def wait_for_the_port() -> None:
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stand in for the package index: the one thing that is not on this machine."""
+    """Replace the package index, the only thing that is not on this machine."""
     folder = tmp_path_factory.mktemp("index") / "wheels"
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     project = settings["project"]
@@ -101,7 +101,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def environment(copy: Path, index: Path) -> dict[str, str]:
-    """Give the environment of a newcomer: this Python, a home, and the index that stands in."""
+    """Return a newcomer's environment: this Python, a home, and the replaced index."""
     tools = copy.parent / "bin"
     tools.mkdir()
     (tools / "python3").write_text(
@@ -116,14 +116,14 @@ def environment(copy: Path, index: Path) -> dict[str, str]:
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(index),
         "PIP_NO_COMPILE": "1",
-        # `make test` runs a part of the suite, since this is one of it.
+        # `make test` runs part of the suite, since this test belongs to it.
         "PYTEST_ARGS": "tests/core/test_answer_time.py -p no:cacheprovider",
         "PROCESSES": "0",
     }
 
 
 def run(words: list[str], folder: Path, variables: dict[str, str]) -> str:
-    """Run a program and give all that it said."""
+    """Run a program and return all its output."""
     done = subprocess.run(
         words,
         cwd=folder,
@@ -140,8 +140,8 @@ def run(words: list[str], folder: Path, variables: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("pages", SESSIONS, ids=lambda pages: pages[0])
-def test_commands_do_what_is_said(pages: list[str], copy: Path, index: Path) -> None:
-    """Each command ends well; then the package is installed, and what was served could be used."""
+def test_commands_work(pages: list[str], copy: Path, index: Path) -> None:
+    """Each command succeeds; then the package is installed, and what was served could be used."""
     lines = list(dict.fromkeys(line for page in pages for line in commands(page)))
     variables = environment(copy, index)
     wait_for_the_port()
@@ -158,8 +158,8 @@ def test_commands_do_what_is_said(pages: list[str], copy: Path, index: Path) -> 
         assert "customersms" in (copy.parent / ".bashrc").read_text()
 
 
-def test_every_page_with_commands_is_read() -> None:
-    """No page has a block of ``sh`` that nobody types."""
+def test_every_page_with_commands_is_tested() -> None:
+    """No page has an ``sh`` block that is not run."""
     assert {name_of(page) for page in PAGES if commands(name_of(page))} == {
         page for pages in SESSIONS for page in pages
     }

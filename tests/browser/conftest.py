@@ -27,7 +27,7 @@ OTHER_PHONE = "+447700900142"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser, so that other runs can leave it out."""
+    """Mark tests that need a browser, so that other runs can leave them out."""
     for item in items:
         if "page" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
@@ -41,7 +41,7 @@ class Live:
         self.sandbox = thread.sandbox
 
     def send(self, text: str, phone: str = PHONE, key: str = KEY) -> str:
-        """Send by the client; give the receipt's or the error's class."""
+        """Send with the client; return the class of the receipt or error."""
         return asyncio.run(self._send(text, phone, key))
 
     async def _send(self, text: str, phone: str, key: str) -> str:
@@ -53,7 +53,7 @@ class Live:
                 return type(error).__name__
 
     def post(self, texts: dict[str, list[str]], key: str = KEY) -> None:
-        """Let the sandbox receive a request for each text, without the network."""
+        """Have the sandbox process a request for each text, without the network."""
         service = self.sandbox._service
         bodies = [
             json.dumps({"api_key": key, "phone": phone, "message": text}).encode()
@@ -63,7 +63,7 @@ class Live:
         self.thread.call(lambda: [service.receive(body) for body in bodies])
 
     def stop(self) -> None:
-        """Stop the sandbox, if it still runs."""
+        """Stop the sandbox if it is still running."""
         if self.thread._thread.is_alive():
             self.thread.__exit__(None, None, None)
 
@@ -91,7 +91,7 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def page(browser, live) -> Iterator["Page"]:
-    """An open page, on a desk; whatever the browser complains of fails the test."""
+    """An open page on a large screen; errors of the browser fail the test."""
     from tests.support.browser import Page  # noqa: PLC0415  # only where it is needed
 
     page = Page(browser, live.sandbox.url)
@@ -104,5 +104,5 @@ def page(browser, live) -> Iterator["Page"]:
 
 
 def is_expected(complaint: str) -> bool:
-    """Tell whether it is only that a sandbox, perhaps an earlier test's, has been stopped."""
+    """Whether an error only means that a sandbox was stopped, perhaps by an earlier test."""
     return "net::ERR_CONNECTION" in complaint or "net::ERR_INCOMPLETE" in complaint

@@ -1,4 +1,4 @@
-"""Fills a sandbox with what a day of development leaves there."""
+"""Fill a sandbox with a typical day of development."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ CLINIC = [
 
 
 class Day:
-    """An application that sends, while the sandbox's clock goes on by itself."""
+    """An application that sends while the sandbox's clock advances."""
 
     def __init__(self, thread: SandboxThread, shop: CustomerSMS) -> None:
         self.thread = thread
@@ -54,7 +54,7 @@ class Day:
         self.dice = random.Random(11)
 
     async def send(self, messages: list[tuple[str, str]], sms: CustomerSMS | None = None) -> None:
-        """Send each, with some time between them, whatever becomes of it."""
+        """Send each message with some time in between, whatever the result."""
         for phone, text in messages:
             with contextlib.suppress(SendError):
                 await (sms or self.shop).send(phone, text, timeout=5)
@@ -71,7 +71,7 @@ class Day:
         ]
 
     async def pass_by(self) -> None:
-        """Send a bulk run and login codes; meet a lost answer, a refusal and two failures."""
+        """Send a bulk run and login codes, with a lost answer, a refusal and two failures."""
         await self.send(CLINIC, self.clinic)
         phones = [f"+1212555{n:04}" for n in range(100, 138)]
         await self.shop.send_many(phones, "Saturday we open at nine. Fernhill", batch_size=9)
@@ -91,7 +91,7 @@ class Day:
 
 
 def fill(thread: SandboxThread) -> None:
-    """Send it all; the sandbox has the keys `KEYS` and a limit of 100."""
+    """Send everything; the sandbox has the keys `KEYS` and a limit of 100."""
     asyncio.run(_fill(thread))
 
 

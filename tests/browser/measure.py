@@ -1,5 +1,5 @@
 """
-Measures the inbox in headless Chromium: opening, scrolling, memory, and a steady stream.
+Measure the inbox in headless Chromium: loading, scrolling, memory, and a steady stream.
 
 ``python -m tests.browser.measure``
 """
@@ -69,7 +69,7 @@ def memory(page: Page) -> str:
 
 
 def part(times: list[float], percent: int) -> str:
-    """Write the time that so many percent of *times*, in order, do not exceed."""
+    """Format the given percentile of *times*, which are sorted."""
     return f"{times[min(len(times) - 1, len(times) * percent // 100)]:.1f} ms"
 
 
@@ -99,7 +99,7 @@ def open_with(count: int) -> None:
 
 
 async def post_steadily(url: str) -> tuple[int, float, list[float]]:
-    """Post `RATE` requests a second, each when it is due, and give how long they took."""
+    """Send `RATE` requests per second, each on time, and return how long they took."""
     times: list[float] = []
     loop = asyncio.get_running_loop()
     async with (

@@ -1,5 +1,5 @@
 """
-Takes pictures of the inbox, to be looked at: empty and full, light and dark, wide and narrow.
+Take screenshots of the inbox: empty and full, light and dark, wide and narrow.
 
 ``python -m tests.browser.screenshots FOLDER``
 """
@@ -25,7 +25,7 @@ class Camera:
         self.folder = folder
 
     def take(self, name: str, place: str, *keys: str, wanted: str = ".number") -> None:
-        """Open a place, press keys, wait for what is wanted, and take its picture."""
+        """Open a URL, press keys, wait for a condition, and take a screenshot."""
         self.page.open(place)
         self.page.press(*keys)
         self.page.one(wanted)
@@ -64,7 +64,7 @@ def shoot_wide(camera: Camera, request: str) -> None:
 
 
 def shoot_widths(camera: Camera) -> None:
-    """Take each width in both colours, with a conversation."""
+    """Take screenshots of each width in both colour schemes, with a conversation."""
     for width, height in ((360, 740), (768, 1024), (1440, 900)):
         camera.page.resize(width, height, is_phone=width < 500)
         for theme in ("light", "dark"):

@@ -1,4 +1,4 @@
-"""The inbox by keyboard alone, and looked at by axe-core."""
+"""The inbox with the keyboard only, and checked by axe-core."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.conftest import OTHER_PHONE, PHONE
 
 ROOT = Path(__file__).parents[2]
 
-#: A request that takes the whole of a blob's text, instead of a file that a browser saves.
+#: A request for the text of a blob, instead of a file that a browser saves.
 CATCH = """
 window.exported = [];
 URL.createObjectURL = (blob) => { window.exported.push(blob.text()); return "blob:none"; };
@@ -29,7 +29,7 @@ axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """Give the source of axe-core, which `make browser` fetches."""
+    """Return the source of axe-core, which `make browser` downloads."""
     found = sorted(ROOT.glob(".venvs/axe-*/package/axe.min.js"))
     if not found and not os.environ.get("CI"):
         pytest.skip("axe-core is not here: make browser")
@@ -37,7 +37,7 @@ def axe() -> str:
 
 
 def serious(page, axe) -> list[str]:
-    """Give what axe-core finds serious or worse."""
+    """Return what axe-core reports as serious or worse."""
     page.script(axe)
     found = page.driver.execute_async_script(LOOK)
     return [
@@ -62,7 +62,7 @@ def day(page, live):
 @pytest.mark.parametrize("place", ["", f"#/{PHONE}", "#/requests", "#/request/1"])
 @pytest.mark.usefixtures("day")
 def test_axe_finds_nothing_serious(page, axe, place):
-    """Names, roles, contrast and order are right at each width, in both colours."""
+    """Names, roles, contrast and order are correct at each width, in both colour schemes."""
     found = {}
     for width, theme in itertools.product((360, 768, 1440), ("light", "dark")):
         page.prefer(color_scheme=theme)
@@ -76,7 +76,7 @@ def test_axe_finds_nothing_serious(page, axe, place):
 @pytest.mark.parametrize("key", ["f", "?"])
 @pytest.mark.usefixtures("day")
 def test_axe_finds_nothing_serious_in_a_dialog(page, axe, key):
-    """The panel of faults and the sheet of keys are as good as the page."""
+    """The panel of faults and the list of shortcuts are as accessible as the page."""
     page.press(key)
     page.one("dialog[open]")
 
@@ -84,16 +84,16 @@ def test_axe_finds_nothing_serious_in_a_dialog(page, axe, key):
 
 
 @pytest.mark.usefixtures("day")
-def test_a_mistake_is_seen(page, axe):
-    """A button without a name is found, so the other tests would find one."""
+def test_a_mistake_is_found(page, axe):
+    """A button without a name is reported, so the other tests can fail."""
     page.script("document.body.append(document.createElement('button'))")
 
     assert ["button-name: <button></button>"] == serious(page, axe)
 
 
 @pytest.mark.usefixtures("day")
-def test_every_control_is_reached_by_tab(page):
-    """Tab comes to each button, link and list, and each shows that it has the focus."""
+def test_every_control_can_be_reached_by_tab(page):
+    """Tab reaches each button, link and list, and each shows its focus."""
     page.open(f"#/{PHONE}")
     wanted = page.script(
         "return [...document.querySelectorAll('button, a[href], input, [tabindex=\"0\"]')]"
@@ -116,8 +116,8 @@ def test_every_control_is_reached_by_tab(page):
 
 
 @pytest.mark.usefixtures("day")
-def test_what_is_seen_is_exported(page):
-    """The key e gives the messages that the list shows, with their segments, as JSON."""
+def test_shown_messages_are_exported(page):
+    """The key e exports the messages in the list as JSON, with their segments."""
     page.script(CATCH)
     page.press("/", *"481", "ENTER")
     page.until(lambda: page.texts(".number") and OTHER_PHONE not in page.text("#number-list"))
@@ -132,7 +132,7 @@ def test_what_is_seen_is_exported(page):
 
 @pytest.mark.usefixtures("day")
 def test_requests_are_exported(page):
-    """In the list of requests the same key gives those."""
+    """In the list of requests, the same key exports those."""
     page.open("#/requests")
     page.script(CATCH)
     page.press("r", "e")
@@ -147,8 +147,8 @@ def exported(page) -> list[dict[str, object]]:
 
 
 @pytest.mark.usefixtures("day")
-def test_segments_and_their_joints_are_shown(page):
-    """A long text shows where its second segment begins, and a dear one what forces UCS-2."""
+def test_segments_are_shown(page):
+    """A long text shows where its second segment begins, and which characters force UCS-2."""
     page.open(f"#/{PHONE}")
     joint = page.one(".joint").get_attribute("title")
     forcing = page.until(lambda: page.texts(".forcing"))
@@ -162,7 +162,7 @@ def test_segments_and_their_joints_are_shown(page):
 
 @pytest.mark.usefixtures("day")
 def test_a_text_in_another_script_is_not_marked(page):
-    """Where all letters force UCS-2, no letter is blamed."""
+    """If every letter forces UCS-2, none is marked."""
     page.open(f"#/{OTHER_PHONE}")
     page.one(".bubble .text")
 

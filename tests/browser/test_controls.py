@@ -1,4 +1,4 @@
-"""The inbox in a real browser: finding one's way, switches, and very much of everything."""
+"""The inbox in a real browser: navigation, switches, and very many messages."""
 
 import pytest
 
@@ -9,21 +9,21 @@ ODD_NUMBER = "+33639980114"
 
 @pytest.fixture
 def filled(page, live):
-    """Three numbers, the last of them written to last."""
+    """Three numbers, the last one with the newest message."""
     live.post({"Your code is 4711": [PHONE], "Your parcel": [OTHER_PHONE], "Hello": [ODD_NUMBER]})
     page.until(lambda: len(page.all(".number")) == 3)
     return page
 
 
 def chosen(page):
-    """The number that is chosen in the list."""
+    """Return the number that is selected in the list."""
     return page.script(
         "return document.querySelector('.number[aria-selected=true]')?.dataset.phone"
     )
 
 
 def choose(page, name, value):
-    """Choose in a field of the panel, as a hand does."""
+    """Choose an option in a field of the panel, as a user does."""
     field = page.one(f"[name={name}]")
     if field.tag_name == "select":
         page.script(
@@ -37,7 +37,7 @@ def choose(page, name, value):
 
 
 def press(page, label, inside="#faults"):
-    """Press the button of that label."""
+    """Press the button with a label."""
     page.until(lambda: [one for one in page.all(f"{inside} button") if one.text == label])[
         0
     ].click()
@@ -47,7 +47,7 @@ def press(page, label, inside="#faults"):
 
 
 def test_a_standing_fault(page, live):
-    """It takes effect on the next request, a band says so, and the band switches it off."""
+    """It applies to the next request, a banner says so, and the banner can switch it off."""
     page.press("f")
     choose(page, "standing", "answer-lost")
     band = page.one("#standing").text
@@ -62,7 +62,7 @@ def test_a_standing_fault(page, live):
 
 
 def test_the_next_requests(page, live):
-    """So many of them meet the fault, and the plan shrinks as they come."""
+    """The given number of requests get the fault, and the plan shrinks meanwhile."""
     page.press("f")
     choose(page, "next-fault", "http-500")
     choose(page, "next-times", "2")
@@ -79,7 +79,7 @@ def test_the_next_requests(page, live):
 
 
 def test_chance_and_latency(page, live):
-    """A probability with its seed and a latency are set, and said."""
+    """A probability with its seed and a latency can be set, and are shown."""
     page.press("f")
     choose(page, "dice-percent", "100")
     page.all("[name=dice-fault] ~ button")[-1].click()
@@ -94,8 +94,8 @@ def test_chance_and_latency(page, live):
     )
 
 
-def test_what_cannot_be(page):
-    """The sandbox's objection stands in the panel in its own words."""
+def test_an_invalid_setting(page):
+    """The sandbox's error message is shown in the panel."""
     page.press("f")
     choose(page, "latency", "soon")
     page.press("ENTER")
@@ -105,7 +105,7 @@ def test_what_cannot_be(page):
 
 
 def test_limit_clock_and_credits(page, live):
-    """They are set by the panel, and hold."""
+    """Limit, clock and credits can be set in the panel, and take effect."""
     page.press("f")
     choose(page, "limit", "1")
     page.press("ENTER")
@@ -122,8 +122,8 @@ def test_limit_clock_and_credits(page, live):
     assert page.until(lambda: "7 cr" in page.text("#mailboxes"))
 
 
-def test_what_is_typed_stays(page, live):
-    """Requests that come meanwhile do not take it away, though they change what is shown there."""
+def test_typed_text_is_kept(page, live):
+    """Requests that arrive do not remove what is being typed in the panel."""
     live.thread.call(lambda: live.sandbox.fail_next("ok", 3))
     page.press("f")
     choose(page, "credits", "7")
@@ -134,7 +134,7 @@ def test_what_is_typed_stays(page, live):
 
 
 def test_clear(filled, live):
-    """It asks once more, and then everything is gone."""
+    """After a confirmation everything is removed."""
     filled.press("f")
     press(filled, "Clear messages and requests")
     press(filled, "Clear every mailbox? Press again")
@@ -144,7 +144,7 @@ def test_clear(filled, live):
 
 
 def test_faults_of_one_mailbox(page, live):
-    """With a mailbox chosen the switches are its own; the other keys go on."""
+    """With a mailbox selected, the switches apply to it only."""
     page.until(lambda: len(page.all(".mailbox")) == 3)
     live.send("Hello")
     page.one(".number")
@@ -158,7 +158,7 @@ def test_faults_of_one_mailbox(page, live):
     assert "Receipt" == live.send("Two")
 
 
-# --- Finding one's way --------------------------------------------------------------------------
+# --- Navigation -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_faults_of_one_mailbox(page, live):
     [("PARCEL", OTHER_PHONE), ("555 01", PHONE), ("(339", None), ("+33 639", ODD_NUMBER)],
 )
 def test_search(filled, words, found):
-    """A part of a text, in any case, or of a number, however it is grouped, finds both lists."""
+    """Part of a text in any case, or of a number in any format, is found in both lists."""
     filled.press("/", words)
     expected = [found] if found else []
     numbers = "return [...document.querySelectorAll('.number')].map((one) => one.dataset.phone)"
@@ -178,7 +178,7 @@ def test_search(filled, words, found):
 
 
 def test_filters(filled, live):
-    """A chip leaves what it names, and says how many there are."""
+    """A filter shows only what it names, with the count."""
     live.fail_next("answer-lost")
     live.send("Lost", OTHER_PHONE)
     words = filled.until(lambda: filled.one("#number-chips [data-filter=lost]").text)
@@ -193,7 +193,7 @@ def test_filters(filled, live):
 
 
 def test_keys_move_in_the_list(filled):
-    """j, k and the arrows move, Home and End go to the ends, Enter goes to the conversation."""
+    """j, k and arrows move, Home and End go to the ends, Enter opens the conversation."""
     steps = []
     for key in ("j", "ARROW_DOWN", "k", "END", "HOME"):
         filled.press(key)
@@ -206,7 +206,7 @@ def test_keys_move_in_the_list(filled):
 
 
 def test_keys_move_in_the_requests(filled):
-    """After r they move among the requests; Escape closes the one that is open."""
+    """After r they move among requests; Escape closes the open one."""
     filled.press("r", "j", "j")
     filled.one("#detail pre")
     place = filled.driver.current_url
@@ -217,7 +217,7 @@ def test_keys_move_in_the_requests(filled):
 
 
 def test_c_copies_the_code(filled):
-    """It copies the last code of the conversation that is shown."""
+    """The key c copies the newest code of the conversation."""
     filled.press("j", "j", "c")
     filled.until(lambda: filled.text("#toast") == "Copied 4711")
     filled.press("/")
@@ -230,8 +230,8 @@ def test_c_copies_the_code(filled):
     )
 
 
-def test_the_help_sheet(filled):
-    """? shows the keys, Escape closes them."""
+def test_the_list_of_shortcuts(filled):
+    """? shows the shortcuts, Escape closes them."""
     filled.press("?")
     sheet = filled.one("#help").text
     filled.press("ESCAPE")
@@ -240,7 +240,7 @@ def test_the_help_sheet(filled):
     assert filled.until(lambda: not filled.all("#help")[0].is_displayed())
 
 
-def test_all_seen(page, live):
+def test_marking_all_as_seen(page, live):
     """U marks everything as seen."""
     live.post({"One": [PHONE]})
     page.click(".number")
@@ -252,8 +252,8 @@ def test_all_seen(page, live):
     assert [] == page.all(".is-unseen")
 
 
-def test_everything_has_a_name(filled, live):
-    """A screen reader finds a name for whatever can be used, the panel and the detail included."""
+def test_everything_has_an_accessible_name(filled, live):
+    """Every control has a name for screen readers, in the panel and the details too."""
     filled.press("f")
     filled.one("#faults .group-of")
     filled.open("#/request/1")
@@ -281,8 +281,8 @@ def test_everything_has_a_name(filled, live):
     assert [] == bare
 
 
-def test_news_are_told(page, live):
-    """A screen reader is told of new messages at once for all of a moment, not one by one."""
+def test_new_messages_are_announced(page, live):
+    """A screen reader announces several new messages together, not one by one."""
     live.post({f"Message {n}": [PHONE] for n in range(5)} | {"Your code is 4711": [PHONE]})
 
     assert page.until(
@@ -291,7 +291,7 @@ def test_news_are_told(page, live):
 
 
 def test_dark_and_light(page):
-    """The page goes by the reader's preference, until they choose; the choice is remembered."""
+    """The colour scheme follows the browser until the user chooses one, which is stored."""
     ground = "return getComputedStyle(document.body).backgroundColor"
     light = page.script(ground)
     page.prefer(color_scheme="dark")
@@ -305,7 +305,7 @@ def test_dark_and_light(page):
 
 
 def test_a_phone_shows_one_column(filled):
-    """Numbers, conversation, requests and a request each fill it; one goes back and forth."""
+    """Numbers, conversation, requests and a request fill the screen, with a way back."""
     filled.narrow()
     columns = """return [...document.querySelectorAll('.column')]
         .filter((one) => one.clientWidth)
@@ -332,13 +332,13 @@ def test_a_phone_shows_one_column(filled):
     assert filled.script("return document.documentElement.scrollWidth") == 360
 
 
-# --- Very much of everything --------------------------------------------------------------------
+# --- Very many messages ---------------------------------------------------------------------------
 
 LARGEST = "return document.querySelectorAll('*').length"
 
 
 def test_ten_thousand_numbers(page, live):
-    """They scroll to the end, and only the rows in sight are in the document."""
+    """They can be scrolled to the end, and only visible rows are in the document."""
     phones = [f"+1212{n:07}" for n in range(10_000)]
     live.thread.call(lambda: [live.sandbox.set_limit(None)])
     live.post({"Hello": phones})
@@ -356,7 +356,7 @@ def test_ten_thousand_numbers(page, live):
 
 
 def test_ten_thousand_messages_to_one_number(page, live):
-    """The conversation is at its newest message, and scrolls to its first."""
+    """The conversation opens at its newest message, and scrolls to its first."""
     live.post({f"Message {n}": [PHONE] for n in range(10_000)})
     page.open()
     page.until(lambda: "10,000 messages" in page.text(".thread-about"))
@@ -367,8 +367,8 @@ def test_ten_thousand_messages_to_one_number(page, live):
     assert page.script(LARGEST) < 1_500
 
 
-def test_a_reader_is_not_moved(page, live):
-    """Whoever reads further down stays there while new messages and requests come."""
+def test_the_scroll_position_is_kept(page, live):
+    """New messages and requests do not move a list that was scrolled down."""
     live.post({f"Message {n}": [PHONE] for n in range(200)})
     page.until(lambda: "200 messages" in page.text(".thread-about"))
     page.script("document.querySelector('.bubbles').scrollTop = 300")
@@ -393,8 +393,8 @@ def test_a_reader_is_not_moved(page, live):
     assert page.one(".more")
 
 
-def test_a_request_of_very_many_numbers(page, live):
-    """All of its messages are there, though its event carries only the first hundred."""
+def test_a_request_with_many_numbers(page, live):
+    """All of its messages are shown, though its event has only the first hundred."""
     numbers = ",".join(f"+1212555{n:04}" for n in range(1_000))
     live.post({"Hello": [numbers]})
 
@@ -424,14 +424,14 @@ def test_a_request_of_very_many_numbers(page, live):
         ("я" * 66 + "🙂" + "я" * 66, ("UCS-2", 134, 3)),
     ],
 )
-def test_segments(browser, segments, text, size):
-    """They are counted as the standards say; no escape and no surrogate pair is torn apart."""
+def test_segments_on_the_page(browser, segments, text, size):
+    """They are counted as the standards say; no escape sequence or surrogate pair is split."""
     assert list(size) == segments(text)
 
 
 @pytest.fixture(scope="module")
 def segments(browser):
-    """Count by the page's own module."""
+    """Count with the page's own module."""
     from customersms_async.sandbox import Sandbox  # noqa: PLC0415
     from customersms_async.sandbox._thread import SandboxThread  # noqa: PLC0415
 

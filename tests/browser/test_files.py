@@ -1,4 +1,4 @@
-"""The files of the inbox, without a browser: what they must never hold."""
+"""The files of the inbox, without a browser: what they must not contain."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.sandbox_client import Client, running
 FOLDER = Path(customersms_async.sandbox.__file__).parent / "static"
 FILES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".html", ".css", ".js", ".svg"))
 
-#: What puts text into the page as markup, runs it, or asks another address.
+#: Calls that insert text as markup, run it, or open another address.
 BANNED = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser"
     r"|\beval\(|new Function|setAttribute\(\"style\"|\sstyle=|\son[a-z]+=|javascript:"
@@ -22,19 +22,19 @@ BANNED = re.compile(
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_nothing_inline_and_nothing_from_elsewhere(path):
-    """No file takes text for markup, has a style or a script inline, or names an address."""
+def test_nothing_is_inline_or_from_elsewhere(path):
+    """No file inserts markup, has inline style or script, or contains an address."""
     assert [] == BANNED.findall(path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_files_stay_small(path):
-    """No file is longer than a reader has patience for."""
+    """No file is longer than the limit."""
     assert len(path.read_text("utf-8").splitlines()) <= 400
 
 
 async def test_every_file_is_served():
-    """The page and all that it is made of come from the sandbox, each with its type."""
+    """The page and all its files are served, each with its type."""
     kinds = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
     async with running() as (_, client):
         served = {path.name: await kind_of(client, path.name) for path in FILES}
@@ -49,8 +49,8 @@ async def kind_of(client: Client, name: str) -> str:
         return response.content_type
 
 
-def test_the_usual_key_is_known():
-    """An empty inbox names the key of the command line, by the digits under which it sees it."""
+def test_the_default_key_is_recognised():
+    """The empty inbox names the default key of the command, by its hash."""
     text = (FOLDER / "start.js").read_text("utf-8")
 
     assert f'masked: "{masked(DEFAULT_KEY)}", key: "{DEFAULT_KEY}"' in text

@@ -1,4 +1,4 @@
-"""The inbox in a real browser: what arrives, what went wrong, and where one finds it."""
+"""The inbox in a real browser: what arrives, what went wrong, and where it is shown."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ from customersms_async.sandbox._thread import SandboxThread
 from tests.browser.conftest import KEY, OTHER_KEY, OTHER_PHONE, PHONE
 
 
-def test_a_message_appears_without_reload(page, live):
-    """What `CustomerSMS` sends stands in the open page: number, text, and the code that it has."""
+def test_a_message_appears_without_a_reload(page, live):
+    """A message from `CustomerSMS` appears in the open page: number, text and code."""
     page.script("window.isTheSame = true")
     live.send("Your code is 481 902")
     bubble = page.one(".bubble .text")
@@ -23,8 +23,8 @@ def test_a_message_appears_without_reload(page, live):
     assert page.script("return window.isTheSame")
 
 
-def test_a_message_is_measured(page, live):
-    """Beside it stand its segments and characters, and the request that brought it."""
+def test_details_of_a_message(page, live):
+    """Its segments, its length and its request are shown beside it."""
     live.send("Prête à 9 h 🙂")
     meta = page.one(".bubble .meta").text
 
@@ -41,15 +41,15 @@ def test_a_message_is_measured(page, live):
         ("\u202ereversed\u202c", "for U+202E U+202C"),
     ],
 )
-def test_what_makes_a_text_longer_is_named(page, live, text, words):
-    """A character that nobody sees has its number."""
+def test_an_invisible_character_is_named(page, live, text, words):
+    """An invisible character that makes a text longer is shown by its number."""
     live.send(text)
 
     assert words == page.one(".bubble .forced").text
 
 
-def test_segments_are_counted_as_they_are_paid(page):
-    """The page counts the segments of a text as the price by the segment does."""
+def test_segments_are_counted_as_charged(page):
+    """The page counts segments as the price by segment does."""
     cases = (Path(__file__).parent.parent / "support" / "segments.json").read_text("utf-8")
     counted = page.script(
         "return import('/static/segments.js').then(({sizeOf}) => "
@@ -59,8 +59,8 @@ def test_segments_are_counted_as_they_are_paid(page):
     assert [segments for _, _, segments in json.loads(cases)] == counted
 
 
-def test_the_gauge_moves(page, live):
-    """It fills with requests, tells the refused, says when it is free again, and empties."""
+def test_the_gauge(page, live):
+    """It fills with requests, counts refused ones, says when it is free again, and empties."""
     live.thread.call(lambda: live.sandbox.set_limit(5))
     page.until(lambda: "of 5 in 60 s" in page.text("#minute"))
     for n in range(7):
@@ -77,15 +77,15 @@ def test_the_gauge_moves(page, live):
 
 
 def test_the_gauge_without_a_limit(page, live):
-    """Where nothing is enforced it shows what the documented limit would say."""
+    """Without a limit it shows the documented limit for comparison."""
     live.post({"Hello": [PHONE] * 103})
     words = page.until(lambda: page.text("#minute") if "3 above" in page.text("#minute") else None)
 
     assert "no limit here; the gateway has 100" in words
 
 
-def test_a_script_stays_text(page, live):
-    """Markup in a text, and in a request that is no JSON, is shown and never run."""
+def test_markup_is_shown_as_text(page, live):
+    """Markup in a text, or in a request that is not JSON, is shown and never interpreted."""
     text = "<script>alert('no')</script><img src=x onerror=alert(1)>"
     live.send(text)
     live.thread.call(lambda: live.sandbox._service.receive(b"<script>alert(1)</script>"))
@@ -99,7 +99,7 @@ def test_a_script_stays_text(page, live):
 
 
 def test_right_to_left(page, live):
-    """A text in Arabic or Hebrew runs from right to left; its number and time do not."""
+    """Arabic and Hebrew texts run from right to left; their number and time do not."""
     live.send("رمز التحقق الخاص بك هو 55029، صالح لمدة عشر دقائق.")
     page.one(".bubble .text")
     direction = "return getComputedStyle(document.querySelector(arguments[0])).direction"
@@ -115,8 +115,8 @@ def test_right_to_left(page, live):
     ["w" * 700, "a\nb\n\nc", "e\u0301" * 40, "👩‍👩‍👧‍👦" * 30],
     ids=["long word", "line breaks", "combining marks", "emoji"],
 )
-def test_odd_texts_fit(page, live, text):
-    """Long words, line breaks, combining marks and emoji are whole, and nothing is pushed aside."""
+def test_unusual_texts_fit(page, live, text):
+    """Long words, line breaks, combining marks and emoji are shown whole, within the layout."""
     live.send(text)
     page.one(".bubble .text")
 
@@ -126,8 +126,8 @@ def test_odd_texts_fit(page, live, text):
     )
 
 
-def test_an_answer_that_was_lost(page, live):
-    """The message is marked, and so is its request; the raw answer says that none of it arrived."""
+def test_a_lost_answer(page, live):
+    """Message and request are marked; the raw answer says that none of it arrived."""
     live.fail_next("answer-lost")
     said = live.send("Your code is 4711")
     remark = page.one(".bubble .remark.lost").text
@@ -142,7 +142,7 @@ def test_an_answer_that_was_lost(page, live):
 
 
 def test_a_refused_request(page, live):
-    """It stands with its code among the requests, and in the conversation as not sent."""
+    """It is listed with its code, and shown in the conversation as not sent."""
     live.send("Your code is 4711", key="cspro_mistyped")
     ghost = page.one(".ghost").text
 
@@ -155,7 +155,7 @@ def test_a_refused_request(page, live):
 
 
 def test_a_duplicate(page, live):
-    """The second message of one text to one number is called out, with the first."""
+    """The second message with the same text and number is marked, with a link to the first."""
     live.send("Your code is 4711")
     live.send("Your code is 4711")
     remark = page.one(".bubble.is-duplicate .remark").text
@@ -167,7 +167,7 @@ def test_a_duplicate(page, live):
 
 
 def test_a_rejected_number(page, live):
-    """A number of an array that was rejected shows it; the others do not."""
+    """A rejected number of an array is marked; the others are not."""
     live.fail_next("reject")
     said = live.send("Hello")
 
@@ -176,8 +176,8 @@ def test_a_rejected_number(page, live):
     assert "0 of 1 sent" in page.one(".request.is-part").text
 
 
-def test_a_request_in_full(page, live):
-    """Request and answer stand as they went over the wire, indented, and raw if asked; no key."""
+def test_details_of_a_request(page, live):
+    """Request and answer are shown formatted or raw, without the key."""
     live.send("Hi")
     page.open("#/request/1")
     page.one("#detail pre")
@@ -194,7 +194,7 @@ def test_a_request_in_full(page, live):
 
 
 def test_a_deep_link_to_a_number(page, live):
-    """It opens that conversation, also before anything was sent to it."""
+    """It opens that conversation, even before anything was sent to the number."""
     live.post({"To one": [PHONE], "To another": [OTHER_PHONE]})
     page.open(f"#/{PHONE}")
     page.until(lambda: page.texts(".bubble .text") == ["To one"])
@@ -204,7 +204,7 @@ def test_a_deep_link_to_a_number(page, live):
 
 
 def test_a_mailbox_for_each_key(page, live):
-    """Choosing one leaves what the other sent out, everywhere."""
+    """Selecting a mailbox hides what other keys sent, everywhere."""
     live.send("From one")
     live.send("From two", key=OTHER_KEY)
     page.until(lambda: len(page.all(".request")) == 2)
@@ -215,8 +215,8 @@ def test_a_mailbox_for_each_key(page, live):
     assert "49 cr" in page.one(".mailbox[aria-current]").text
 
 
-def test_the_title_counts_what_nobody_saw(page, live):
-    """It goes back once the conversation has been opened."""
+def test_the_title_counts_unseen_messages(page, live):
+    """The count disappears once the conversation was opened."""
     live.send("One")
     page.click(".number")
     live.send("Two", OTHER_PHONE)
@@ -227,8 +227,8 @@ def test_the_title_counts_what_nobody_saw(page, live):
     assert page.until(lambda: page.driver.title == "SMS inbox")
 
 
-def test_it_follows_the_newest(page, live):
-    """Until a number is chosen, the conversation shown is that of the newest message."""
+def test_the_newest_conversation_is_shown(page, live):
+    """Until a number is selected, the conversation with the newest message is shown."""
     live.send("One")
     page.until(lambda: page.texts(".bubble .text") == ["One"])
     live.send("Two", OTHER_PHONE)
@@ -240,8 +240,8 @@ def test_it_follows_the_newest(page, live):
     assert ["One"] == page.texts(".bubble .text")
 
 
-def test_an_empty_inbox_tells_what_to_do(page, live):
-    """The two variables, a call in Python and one of curl stand there, to be copied."""
+def test_an_empty_inbox_shows_how_to_send(page, live):
+    """It shows both variables and calls in Python and curl, which can be copied."""
     words = page.one("#start").text
     page.all("#start button")[0].click()
     page.until(lambda: page.text("#toast") == "Copied")
@@ -255,8 +255,8 @@ def test_an_empty_inbox_tells_what_to_do(page, live):
     assert not page.all("#start")[0].is_displayed()
 
 
-def test_it_comes_back_after_a_restart(page, live):
-    """It says that the sandbox is gone, and loads what another one at the same port holds."""
+def test_reconnecting_after_a_restart(page, live):
+    """It says that the sandbox is gone, then loads the messages of the next one."""
     live.send("Before")
     page.one(".bubble")
     port = int(live.sandbox.url.rpartition(":")[2])
@@ -275,8 +275,8 @@ def test_it_comes_back_after_a_restart(page, live):
     assert "Live" == is_gone
 
 
-def test_it_catches_up_after_a_gap(page, live):
-    """What a reader missed while the stream was broken is there once it is back."""
+def test_reconnecting_after_a_gap(page, live):
+    """Messages that arrived while the stream was interrupted are shown afterwards."""
     live.send("Before")
     page.one(".bubble")
     page.driver.execute_cdp_cmd("Network.enable", {})

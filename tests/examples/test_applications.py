@@ -1,4 +1,4 @@
-"""The web applications of examples/, served for real, under load, and ended in the middle of it."""
+"""The web applications of examples/, served, put under load, and ended in the middle of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVED = {
 @pytest.mark.parametrize("name", SERVED)
 @pytest.mark.sms_sandbox(limit=100)
 async def test_under_load_and_ended(sms_sandbox, tmp_path, name):
-    """What people were told is what the gateway has; the limit is kept, and the end is clean."""
+    """Users were told what the gateway has, the limit holds, and the shutdown is clean."""
     arrivals = Arrivals(0.5, 95)
     sms_sandbox.set_faults(latency=arrivals)
     environment = {"CUSTOMERSMS_LIMITER": f"sqlite:///{tmp_path}/sms.limit"}

@@ -1,4 +1,4 @@
-"""The recipes of a campaign, as people run them: killed, stopped, started again."""
+"""The campaign recipes as users run them: killed, stopped, started again."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.support.store import StoreServer
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
-#: Of each name there are two, whose texts share a request.
+#: Each name occurs twice, so that two texts share a request.
 NAMES = ["Ann", "Bob", "Cid", "Dee", "Eve", "Fay", "Gus", "Hal"]
 CELERY = ("-m", "celery", "-A")
 FATES = ("sent", "unknown")
 
-#: Requests that may be on their way when a process is killed at the third.
+#: Requests that may be in flight when a process is killed at the third.
 AT_ONCE = 3
 
 PHONES = [f"+1212555{n:04}" for n in range(2 * len(NAMES))]
@@ -43,7 +43,7 @@ pytestmark = [
 
 
 class Killing:
-    """A gateway's hook that sends signals to the group of the last process at some requests."""
+    """A hook of the gateway that sends signals to the last process's group at some requests."""
 
     def __init__(self, signs):
         self.signs = signs
@@ -64,7 +64,7 @@ def fill(folder, program="campaign.py"):
 
 
 async def begin(folder, ledger, *words, **environment):
-    """Begin a program in a group of its own, with the Python of the tests as the first."""
+    """Start a program in its own process group, with the Python of the tests first on PATH."""
     own = {
         "CUSTOMERSMS_API_KEY": KEY,
         "CUSTOMERSMS_ENDPOINT": ledger.endpoint,
@@ -82,7 +82,7 @@ async def begin(folder, ledger, *words, **environment):
 
 
 async def run(ledger, killing, folder, *words, **environment):
-    """Run a program to its end; give its exit status and what it said."""
+    """Run a program to its end; return its exit status and output."""
     process = await begin(folder, ledger, *words, **environment)
     killing.running.append(process)
     async with asyncio.timeout(60):
@@ -91,13 +91,13 @@ async def run(ledger, killing, folder, *words, **environment):
 
 
 def judge(ledger):
-    """Each person got it at most once, and all but those of one killed process got it."""
+    """Everyone got one message at most, and all but those in flight at one kill got it."""
     assert {1} == set(ledger.sent.values())
     assert set(PHONES) >= set(ledger.sent)
 
 
 async def test_cron(tmp_path):
-    """The line of the crontab goes on after a kill, and a second one beside it does not begin."""
+    """The line of the crontab continues after a kill; a second one beside it does not start."""
     fill(tmp_path)
     line = (EXAMPLES / "campaign.crontab").read_text().splitlines()[-1]
     schedule, command = line.split(" cd ")
@@ -108,7 +108,7 @@ async def test_cron(tmp_path):
             f"CUSTOMERSMS_API_KEY={KEY}\nCUSTOMERSMS_ENDPOINT={ledger.endpoint}\n"
         )
         await run(ledger, killing, tmp_path, "sh", "-c", command)
-        # The shell is gone, but the killed program may take a moment, and has the lock until then.
+        # The shell is gone, but the killed program may take a moment to end and release the lock.
         await run(ledger, killing, tmp_path, "flock", "tonight.lock", "true")
         status, *_ = await run(ledger, killing, tmp_path, "sh", "-c", command)
         again = await run(ledger, killing, tmp_path, "sh", "-c", f"flock tonight.lock {command}")
@@ -121,7 +121,7 @@ async def test_cron(tmp_path):
 
 
 async def test_systemd(tmp_path):
-    """The unit ends by an interrupt in good time, and its next start finishes."""
+    """The unit stops on its signal in time, and its next start finishes the campaign."""
     fill(tmp_path)
     unit = configparser.RawConfigParser(comment_prefixes="#", delimiters="=")
     unit.optionxform = str
@@ -143,8 +143,8 @@ async def test_systemd(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
-async def test_the_unit_is_one(tmp_path):
-    """What reads units finds nothing wrong but that the program is not there."""
+async def test_the_unit_is_valid(tmp_path):
+    """`systemd-analyze verify` reports nothing about the unit."""
     unit = (EXAMPLES / "campaign.service").read_text()
     unit = unit.replace("/srv/school/.venv/bin/python", sys.executable)
     (tmp_path / "campaign.service").write_text(unit)
@@ -156,7 +156,7 @@ async def test_the_unit_is_one(tmp_path):
 
 
 async def test_django(tmp_path):
-    """The command goes on after a kill; what a person has to decide is its error."""
+    """The command continues after a kill; a held campaign is a CommandError."""
     commands = tmp_path / "school" / "management" / "commands"
     commands.mkdir(parents=True)
     fill(tmp_path)
@@ -181,7 +181,7 @@ async def test_django(tmp_path):
 
 
 def test_fastapi(sms_sandbox, tmp_path, monkeypatch):
-    """One message for each order that is there, also where it is placed twice."""
+    """Each order queues one message, even if it is placed twice."""
     monkeypatch.chdir(tmp_path)
     from examples.campaign_fastapi import app  # noqa: PLC0415  # only this test needs it
 
@@ -206,7 +206,7 @@ def store():
 
 
 async def test_celery_beat(tmp_path, store):
-    """The worker is killed with its tasks; the next beat goes on, and the ones after do nothing."""
+    """After the worker was killed, the next beat continues, and later ones do nothing."""
     fill(tmp_path)
     words = [
         "-m",
@@ -231,7 +231,7 @@ async def test_celery_beat(tmp_path, store):
 
 
 async def until_sent(ledger, count):
-    """Wait until so many are sent, and for the next two beats."""
+    """Wait until *count* numbers were sent to, and for the next two beats."""
     async with asyncio.timeout(60):
         while True:
             await asyncio.sleep(2.5)
@@ -240,7 +240,7 @@ async def until_sent(ledger, count):
 
 
 async def test_two_machines(tmp_path):
-    """They share a campaign; when one is killed, the other one finishes it."""
+    """Two machines share a campaign; when one is killed, the other finishes it."""
     fill(tmp_path, "campaign_two_machines.py")
     server = PostgresServer()
     server.start()
@@ -262,7 +262,7 @@ async def test_two_machines(tmp_path):
 
 
 def test_the_example_is_short():
-    """A messy list, texts of their own, crashes and results: at most 15 lines of the user's."""
+    """The example with a messy list, different texts, crashes and results has at most 15 lines."""
     program = (EXAMPLES / "campaign.py").read_text()
     docstrings = {
         number
@@ -280,7 +280,7 @@ def test_the_example_is_short():
 
 
 async def test_a_messy_list_of_5000(tmp_path):
-    """Killed, interrupted, run again: each row ends once, nobody has it twice, nobody is lost."""
+    """Killed, interrupted and run again, each row has one fate and nobody gets a message twice."""
     rows = list(messy_rows(5_000))
     write_as(tmp_path / "people.csv", rows, "utf-8-sig")
     killing = Killing({4: signal.SIGKILL, 12: signal.SIGINT})
@@ -295,5 +295,5 @@ async def test_a_messy_list_of_5000(tmp_path):
     assert sum(any(row) for row in rows[1:]) == len(result)
     assert {"sent", "unknown", "not_sent"} >= {status for status, _ in result}
     sent, unknown = (Counter(phone for status, phone in result if status == word) for word in FATES)
-    assert sent <= ledger.sent <= sent + unknown  # of a person with two texts, two
+    assert sent <= ledger.sent <= sent + unknown  # two for a person with two texts
     assert 16 * 100 >= unknown.total()

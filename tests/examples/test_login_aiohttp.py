@@ -1,4 +1,4 @@
-"""The same for an application of aiohttp's, in coroutines."""
+"""The same for an aiohttp application, in coroutines."""
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -10,12 +10,12 @@ ADA = "+12125550123"
 
 @pytest.fixture(autouse=True)
 def _in_a_folder(monkeypatch, tmp_path):
-    """The application keeps its codes in the folder that it runs in."""
+    """Run in a separate folder, where the application stores its codes."""
     monkeypatch.chdir(tmp_path)
 
 
 async def test_login(sms_sandbox):
-    """Whoever types the code from the message is let in, once."""
+    """A user who enters the code from the message is let in, once."""
     async with TestClient(TestServer(make_app())) as client:
         await client.post("/login", json={"phone": ADA})
         answer = {"phone": ADA, "code": sms_sandbox.last_code(ADA)}
@@ -24,8 +24,8 @@ async def test_login(sms_sandbox):
         assert 403 == (await client.post("/verify", json=answer)).status
 
 
-async def test_a_gateway_that_says_no(sms_sandbox):
-    """The person learns why no code comes."""
+async def test_a_gateway_that_refuses(sms_sandbox):
+    """The user is told why no code is sent."""
     sms_sandbox.set_faults(standing="refuse")
     async with TestClient(TestServer(make_app())) as client:
         answer = await client.post("/login", json={"phone": ADA})

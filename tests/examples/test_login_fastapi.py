@@ -1,4 +1,4 @@
-"""How the application's own tests look: the fixture needs no import, and the client no change."""
+"""Tests of an application: the fixture needs no import, and the client no change."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,12 +10,12 @@ ADA = "+12125550123"
 
 @pytest.fixture(autouse=True)
 def _in_a_folder(monkeypatch, tmp_path):
-    """The application keeps its codes in the folder that it runs in."""
+    """Run in a separate folder, where the application stores its codes."""
     monkeypatch.chdir(tmp_path)
 
 
 def test_login(sms_sandbox):
-    """Whoever types the code from the message is let in, once."""
+    """A user who enters the code from the message is let in, once."""
     with TestClient(app) as client:
         client.post("/login", json={"phone": ADA})
         answer = {"phone": ADA, "code": sms_sandbox.last_code(ADA)}
@@ -25,7 +25,7 @@ def test_login(sms_sandbox):
 
 
 def test_a_lost_answer_sends_no_second_code(sms_sandbox):
-    """A code whose answer was lost is on its way, and is not sent again."""
+    """A code whose answer was lost may have been sent, so it is not sent again."""
     sms_sandbox.fail_next("answer-lost")
     with TestClient(app) as client:
         answer = client.post("/login", json={"phone": ADA})
@@ -36,7 +36,7 @@ def test_a_lost_answer_sends_no_second_code(sms_sandbox):
 
 @pytest.mark.sms_sandbox(credits=0)
 def test_no_credits(sms_sandbox):
-    """An account without credits sends nothing, and the failure is not the person's."""
+    """Without credits nothing is sent, and the user is not blamed."""
     with TestClient(app) as client:
         assert 502 == client.post("/login", json={"phone": ADA}).status_code
 
@@ -45,7 +45,7 @@ def test_no_credits(sms_sandbox):
 
 @pytest.mark.sms_sandbox(standing="rate-limited")
 def test_a_busy_gateway(sms_sandbox):
-    """The person may try again, and the browser is told when."""
+    """The user may try again, and the browser is told when."""
     with TestClient(app) as client:
         answer = client.post("/login", json={"phone": ADA})
 
@@ -54,8 +54,8 @@ def test_a_busy_gateway(sms_sandbox):
 
 
 @pytest.mark.sms_sandbox(standing="reset-before")
-def test_a_number_that_is_none(sms_sandbox):
-    """Nothing is asked of the gateway for what is no number."""
+def test_an_invalid_number(sms_sandbox):
+    """Nothing is sent to the gateway for an invalid number."""
     with TestClient(app) as client:
         assert 422 == client.post("/login", json={"phone": "212-555-0123"}).status_code
 

@@ -1,4 +1,4 @@
-"""The workers of examples/ on a real Valkey: under load, ended in the middle, and started again."""
+"""The workers of examples/ on a real Valkey: under load, stopped in the middle, restarted."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def store() -> Iterator[StoreServer]:
 
 
 def pauses() -> Iterator[tuple[str, float]]:
-    """Give each number and the seconds after it: some steadily within `SECONDS`, then all else."""
+    """Yield each number and the pause after it: some evenly within `SECONDS`, then all at once."""
     for n, phone in enumerate(PHONES):
         yield phone, SECONDS / STEADILY if n < STEADILY else 0.0
 
 
 def arrivals(sandbox) -> Arrivals:
-    """Let the gateway take its time, and tell of a message of those that came all at once."""
+    """Make the gateway slow, and signal the arrival of a message from the burst."""
     latency = Arrivals(0.4, STEADILY + 5)
     sandbox.set_faults(latency=latency)
     return latency
@@ -61,7 +61,7 @@ def arrivals(sandbox) -> Arrivals:
 
 @contextlib.contextmanager
 def ended_at(reached: threading.Event, worker: Service) -> Iterator[None]:
-    """Send SIGTERM to the worker as soon as the gateway has that message, in mid-enqueuing too."""
+    """Send SIGTERM to the worker once the gateway has that message, even while enqueuing."""
     ending = threading.Thread(target=lambda: reached.wait(60) and worker.terminate())
     ending.start()
     try:
@@ -80,7 +80,7 @@ def until(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 @pytest.mark.sms_sandbox(limit=100)
 def test_celery(sms_sandbox, store, tmp_path):
-    """Tasks that began are ended, the others wait for the next worker; each message goes once."""
+    """Started tasks are finished, others wait for the next worker; each message is sent once."""
     app = Celery("client", broker=store.url, backend=store.url)
     environment, reached = {"REDIS_URL": store.url}, arrivals(sms_sandbox).reached
     results: dict[str, AsyncResult] = {}
@@ -115,10 +115,10 @@ def test_celery(sms_sandbox, store, tmp_path):
     app.close()
 
 
-@pytest.mark.filterwarnings("ignore:Call to .* deprecated:DeprecationWarning")  # arq's call
+@pytest.mark.filterwarnings("ignore:Call to .* deprecated:DeprecationWarning")  # arq's signature
 @pytest.mark.sms_sandbox(limit=100)
 async def test_arq(sms_sandbox, store, tmp_path):
-    """Jobs that began are ended, the others wait for the next worker; each message goes once."""
+    """Started jobs are finished, others wait for the next worker; each message is sent once."""
     environment, latency = {"REDIS_URL": store.url}, arrivals(sms_sandbox)
     pool = await create_pool(RedisSettings.from_dsn(store.url))
     jobs: dict[str, Job] = {}

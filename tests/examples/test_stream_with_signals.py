@@ -1,4 +1,4 @@
-"""The example of a streamed run that is stopped by signals, as somebody runs it."""
+"""The example of a streamed run that signals stop, as users run it."""
 
 import csv
 import os
@@ -31,7 +31,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 
 
 def written(folder: Path) -> list[tuple[str, str]]:
-    """Give number and fate of each line in the results."""
+    """Return number and fate of each line of the results."""
     with folder.joinpath("results.csv").open(encoding="utf-8", newline="") as lines:
         return [(row["phone"], row["status"]) for row in csv.DictReader(lines)]
 
@@ -45,7 +45,7 @@ def arrived(sandbox) -> Counter[str]:
 
 
 def test_to_the_end(sms_sandbox, tmp_path):
-    """Without a signal each number has its line, and the program ends well."""
+    """Without a signal, each number has a line and the program succeeds."""
     program = start(tmp_path)
     output, errors = program.communicate(timeout=60)
 
@@ -56,7 +56,7 @@ def test_to_the_end(sms_sandbox, tmp_path):
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal(sms_sandbox, tmp_path, name):
-    """A signal stops the run; what the results say is what the gateway has, and a rerun ends it."""
+    """A signal stops the run; the results equal what the gateway has, and a rerun finishes."""
     stop_after = random.randint(1, 10)
     arrivals: list[None] = []
 
@@ -84,7 +84,7 @@ def test_a_signal(sms_sandbox, tmp_path, name):
 
 
 def test_a_second_signal(sms_sandbox, tmp_path):
-    """It ends the wait: what is in flight is unknown, and is not sent again by a rerun."""
+    """A second signal ends the wait; messages in flight are unknown and not repeated by a rerun."""
     arrivals: list[None] = []
 
     def latency() -> float:

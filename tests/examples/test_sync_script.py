@@ -1,4 +1,4 @@
-"""The example of a script without an event loop, as somebody runs it."""
+"""The example of a script without an event loop, as users run it."""
 
 import csv
 import subprocess
@@ -14,7 +14,7 @@ ARGUMENTS = ("numbers.csv", "results.csv", "We open at nine")
 def run(
     folder: Path, content: str
 ) -> tuple[subprocess.CompletedProcess[str], list[dict[str, str]]]:
-    """Run the script on a file; give how it ended, and the rows that it wrote."""
+    """Run the script on a file; return its exit status, and the rows that it wrote."""
     folder.joinpath("numbers.csv").write_text(content, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-W", "error", ROOT / "examples" / "sync_script.py", *ARGUMENTS],
@@ -28,7 +28,7 @@ def run(
         return done, list(csv.DictReader(lines))
 
 
-def test_it_sends(sms_sandbox, tmp_path):
+def test_it_sends_to_each_number(sms_sandbox, tmp_path):
     """Each number of the file gets the text once, and its row says so."""
     done, rows = run(tmp_path, "name,phone\nAda,+12125550001\nBen,+12125550002\n")
 
@@ -45,8 +45,8 @@ def test_it_sends(sms_sandbox, tmp_path):
         ("number\n+12125550001\n", 2, []),
     ],
 )
-def test_what_cannot_be_sent(sms_sandbox, tmp_path, content, status, statuses):
-    """A number that is none, or a file without the column, is told by the exit status."""
+def test_invalid_files(sms_sandbox, tmp_path, content, status, statuses):
+    """A bad number or a missing column is shown in the exit status."""
     done, rows = run(tmp_path, content)
 
     assert (status, statuses) == (done.returncode, [row["status"] for row in rows])

@@ -1,4 +1,4 @@
-"""The store in PostgreSQL, over a real server that fails, forgets and is attacked."""
+"""The store in PostgreSQL, on a real server that fails, loses data and is attacked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def module_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def server(module_server):
-    """Give the server, with no table in it."""
+    """Return the server, without a table."""
 
     async def clear():
         connection = await asyncpg.connect(module_server.url)
@@ -54,7 +54,7 @@ def open_store(request, server):
 
 @pytest.fixture
 def admin(request, server):
-    """Run a statement, on a connection of its own."""
+    """Run a statement on a separate connection."""
 
     async def run(statement, *args):
         writable = {"default_transaction_read_only": "off"}
@@ -68,7 +68,7 @@ def admin(request, server):
 
 
 async def test_a_restarted_server_is_another_run(server, open_store):
-    """What was held is given under a new run, and a base from before is refused."""
+    """After a restart the value is in a new run, and a base from before is refused."""
     store = open_store()
     before = await write(store, b"one")
     server.stop()
@@ -81,8 +81,8 @@ async def test_a_restarted_server_is_another_run(server, open_store):
     assert before.since < swap.seen.since
 
 
-async def test_a_restart_breaks_every_connection_once(server, open_store):
-    """Of several connections that lie idle, one call finds out for all, and is made again."""
+async def test_a_restart_costs_one_failed_connection(server, open_store):
+    """One call discards all idle connections after a restart, and connects again."""
     store = open_store()
     await asyncio.gather(*(store.read("a") for _ in range(4)))
     server.stop()
@@ -93,8 +93,8 @@ async def test_a_restart_breaks_every_connection_once(server, open_store):
     assert 1 == len(store._connections._idle)
 
 
-async def test_what_was_acknowledged_outlasts_a_crash(server, open_store):
-    """A server that is killed has every swap that it said was carried out."""
+async def test_acknowledged_swaps_survive_a_crash(server, open_store):
+    """A server that was killed has every swap that it acknowledged."""
     store = open_store()
     for number in range(50):
         seen = await write(store, b"%d" % number)
@@ -107,8 +107,8 @@ async def test_what_was_acknowledged_outlasts_a_crash(server, open_store):
     assert seen.run != after.run
 
 
-async def test_an_old_copy_that_goes_on_is_another_run(server, open_store, tmp_path):
-    """A server that was restored from a copy is another run for members and newcomers."""
+async def test_a_restored_server_is_another_run(server, open_store, tmp_path):
+    """A server restored from a copy is another run for old and new members."""
     store = open_store()
     before = await write(store, b"old")
     server.stop()
@@ -126,8 +126,8 @@ async def test_an_old_copy_that_goes_on_is_another_run(server, open_store, tmp_p
 
 
 @pytest.mark.parametrize("loss", [f"DROP TABLE {TABLE}", f"TRUNCATE {TABLE}"])
-async def test_a_table_that_was_emptied_is_another_run(open_store, admin, loss):
-    """The run goes with the values."""
+async def test_an_emptied_table_is_another_run(open_store, admin, loss):
+    """Without the table's rows there is another run."""
     store = open_store()
     before = await write(store, b"one")
     await admin(loss)
@@ -138,8 +138,8 @@ async def test_a_table_that_was_emptied_is_another_run(open_store, admin, loss):
     assert before.run != seen.run
 
 
-async def test_a_table_put_back_from_a_dump_is_another_run(open_store, admin):
-    """Rows that were copied back bring their run's name along, which is not believed."""
+async def test_a_restored_table_is_another_run(open_store, admin):
+    """The name of the run in restored rows is not trusted."""
     store = open_store()
     before = await write(store, b"old")
     await admin(f"CREATE TABLE copied AS TABLE {TABLE}")
@@ -154,8 +154,8 @@ async def test_a_table_put_back_from_a_dump_is_another_run(open_store, admin):
     assert before.run != swap.seen.run
 
 
-async def test_a_swap_without_a_table_means_away(open_store, admin):
-    """Where the table was dropped since the read, nothing is written, and the next read begins."""
+async def test_a_swap_without_a_table_means_unavailable(open_store, admin):
+    """If the table was dropped, a swap writes nothing, and the next read creates the table."""
     store = open_store()
     before = await write(store, b"one")
     await admin(f"DROP TABLE {TABLE}")
@@ -164,8 +164,8 @@ async def test_a_swap_without_a_table_means_away(open_store, admin):
     assert (await store.read("a")).value is None
 
 
-async def test_members_make_the_table_at_once(open_store):
-    """Of members that begin together none fails, and all see one run."""
+async def test_members_create_the_table_concurrently(open_store):
+    """Members that start together do not fail, and see the same run."""
     stores = [open_store() for _ in range(8)]
 
     seen = await asyncio.gather(*(store.read("a") for store in stores))
@@ -173,8 +173,8 @@ async def test_members_make_the_table_at_once(open_store):
     assert 1 == len({each.run for each in seen[1:]} | {(await stores[0].read("a")).run})
 
 
-async def test_a_read_waits_for_a_swap_that_commits_slowly(open_store, admin, server):
-    """A swap that is under way when a read begins is part of what the read sees."""
+async def test_a_read_waits_for_a_slow_commit(open_store, admin, server):
+    """A read sees a swap that was in progress when the read began."""
     store = open_store()
     before = await write(store, b"one")
     connection = await asyncpg.connect(server.url)
@@ -191,8 +191,8 @@ async def test_a_read_waits_for_a_swap_that_commits_slowly(open_store, admin, se
     assert seen.now - before.now < 0.1
 
 
-async def test_a_swap_that_waits_for_a_lock_until_it_is_late_is_refused(open_store, server):
-    """The clock of a swap is looked at when it holds the row, not when it was sent."""
+async def test_a_swap_that_is_late_after_waiting_for_a_lock_is_refused(open_store, server):
+    """A swap checks its time when it holds the row lock, not when it was sent."""
     store = open_store()
     before = await write(store, b"one")
     connection = await asyncpg.connect(server.url)
@@ -206,8 +206,8 @@ async def test_a_swap_that_waits_for_a_lock_until_it_is_late_is_refused(open_sto
     assert b"one" == (await store.read("a")).value
 
 
-async def test_no_lock_and_no_transaction_outlasts_a_call(open_store, admin):
-    """Between calls a member holds nothing in the server but its connection."""
+async def test_no_lock_or_transaction_outlasts_a_call(open_store, admin):
+    """Between calls a member holds only its connection."""
     store = open_store()
     seen = await write(store, b"one")
     await store.swap("a", seen, b"two")
@@ -217,8 +217,8 @@ async def test_no_lock_and_no_transaction_outlasts_a_call(open_store, admin):
     assert [0, 0] == [await admin(open_ones), await admin(locks)]
 
 
-async def test_a_server_that_takes_no_writes_is_away(open_store, admin):
-    """A replica, or a server that was made read-only, lets nobody through."""
+async def test_a_read_only_server_means_unavailable(open_store, admin):
+    """A replica or a read-only server grants nothing."""
     await write(open_store(), b"one")
     await admin("ALTER DATABASE postgres SET default_transaction_read_only = on")
     try:
@@ -229,8 +229,8 @@ async def test_a_server_that_takes_no_writes_is_away(open_store, admin):
     assert "ReadOnlySQLTransactionError" in text
 
 
-async def test_a_user_without_rights_is_told_so(open_store, admin, server):
-    """An error of the server's is readable, names where it is, and hides the password."""
+async def test_a_user_without_rights(open_store, admin, server):
+    """The server's error is readable, names the address, and hides the password."""
     await admin("CREATE ROLE stranger LOGIN")
     url = server.url.replace("postgres:pass-4711", "stranger:pass-4711")
     await write(open_store(), b"one")
@@ -243,23 +243,23 @@ async def test_a_user_without_rights_is_told_so(open_store, admin, server):
     assert "4711" not in text
 
 
-async def test_a_server_that_is_not_there_is_named(open_store):
-    """Host and port are readable, the password is not."""
+async def test_an_unreachable_server_is_named(open_store):
+    """The error has host and port, but not the password."""
     text = await away(open_store("postgresql://me:pass-4711@127.0.0.1:1/db").read("a"))
 
     assert text.startswith("PostgreSQL at 127.0.0.1:1: ConnectionRefusedError")
     assert "4711" not in text
 
 
-async def test_a_socket_is_named_as_such(open_store):
-    """An address without a host is that of a socket, whose name ends with the port."""
+async def test_a_socket_is_named(open_store):
+    """An address without a host is shown as a socket with its port."""
     text = await away(open_store("postgresql:///db?host=/nowhere").read("a"))
 
     assert text.startswith("PostgreSQL at its socket:5432: ")
 
 
-async def test_a_server_that_stands_still_is_waited_for_once(server, open_store):
-    """Calls end with the time-out of those before them; afterwards the server is asked again."""
+async def test_a_frozen_server_costs_one_timeout(server, open_store):
+    """Calls fail with the timeout of those before them; then the server is asked again."""
     store = open_store()
     await write(store, b"one")
     server.freeze()
@@ -277,8 +277,8 @@ async def test_a_server_that_stands_still_is_waited_for_once(server, open_store)
     assert b"one" == (await store.read("a")).value
 
 
-async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
-    """A cut connection means that the store is away; the value tells what came of the swap."""
+async def test_a_swap_whose_answer_is_lost_may_be_done(server, open_store):
+    """A cut connection means unavailable; the value shows whether the swap was done."""
     async with Proxy(server.url).running() as proxy:
         store = open_store(proxy.url)
         for value in (b"zero", b"one"):  # so that the statement is prepared
@@ -293,8 +293,8 @@ async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
     assert b"two" == after.value
 
 
-async def test_a_lost_swap_that_others_built_on_is_not_said_to_be_refused(server, open_store):
-    """Where the value no longer tells what came of a lost swap, the store is away."""
+async def test_a_lost_swap_that_others_built_on_is_not_refused(server, open_store):
+    """If the value no longer shows what became of a lost swap, the store is unavailable."""
     async with Proxy(server.url).running() as proxy:
         store, other = open_store(proxy.url), open_store(server.url)
         for value in (b"zero", b"one"):  # so that the statement is prepared
@@ -314,8 +314,8 @@ async def test_a_lost_swap_that_others_built_on_is_not_said_to_be_refused(server
     assert b"three" == after.value
 
 
-async def test_a_swap_whose_answer_was_lost_once_is_done(server, open_store):
-    """Where the value still tells that a lost swap was carried out, the caller hears so."""
+async def test_a_lost_swap_that_the_value_shows_is_done(server, open_store):
+    """If the value shows that a lost swap was done, the caller is told so."""
     async with Proxy(server.url).running() as proxy:
         store = open_store(proxy.url)
         for value in (b"zero", b"one"):  # so that the statement is prepared
@@ -332,8 +332,8 @@ async def test_a_swap_whose_answer_was_lost_once_is_done(server, open_store):
     assert (True, b"two") == (swap.done, swap.seen.value)
 
 
-async def test_a_connection_that_the_server_closed_is_made_anew(open_store, admin):
-    """A call after the server closed all connections does not notice."""
+async def test_a_closed_connection_is_replaced(open_store, admin):
+    """A call succeeds after the server has closed all connections."""
     store = open_store()
     await write(store, b"one")
     await asyncio.gather(*(store.read("a") for _ in range(3)))  # on a connection each
@@ -343,8 +343,8 @@ async def test_a_connection_that_the_server_closed_is_made_anew(open_store, admi
     assert b"one" == (await store.read("a")).value
 
 
-async def test_a_call_that_ends_after_the_store_was_closed_leaves_no_connection(open_store, admin):
-    """A connection that was lent while the store was closed does not stay open."""
+async def test_a_call_that_ends_after_closing_leaves_no_connection(open_store, admin):
+    """A connection in use while the store is closed does not stay open."""
     store = open_store()
     await write(store, b"one")
     reading = asyncio.create_task(store.read("a"))

@@ -1,4 +1,4 @@
-"""The store in Redis, over real servers that fail, forget and are attacked."""
+"""The store in Redis, on real servers that fail, lose data and are attacked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server(request) -> Iterator[StoreServer]:
 
 @pytest.fixture(params=["with INFO", "without INFO"])
 def rights(request):
-    """Give what makes an address into that of a user with or without INFO."""
+    """Return a function that makes a URL for a user with or without INFO."""
     return without_info if request.param == "without INFO" else str
 
 
@@ -57,7 +57,7 @@ def admin(request, server):
 
 
 async def test_a_server_restarted_empty_is_another_run(server, rights, open_store):
-    """Nothing is held, the run is new, and a base from before is refused."""
+    """After a restart without data the run is new, and a base from before is refused."""
     store = open_store(rights(server.url))
     before = await write(store, b"one")
     server.kill()
@@ -72,7 +72,7 @@ async def test_a_server_restarted_empty_is_another_run(server, rights, open_stor
 
 
 async def test_a_server_restored_from_an_old_copy_is_another_run(server, rights, admin, open_store):
-    """The copy is given under a new run, and a base whose token it brings back is refused."""
+    """A restored value is in a new run, and a base with its token is refused."""
     store = open_store(rights(server.url))
     copied = await write(store, b"old")
     await admin.save()
@@ -88,7 +88,7 @@ async def test_a_server_restored_from_an_old_copy_is_another_run(server, rights,
 
 
 async def test_all_members_agree_on_the_run_after_a_loss(server, rights, open_store):
-    """However many notice a restart at once, they and a newcomer see one new run, which stays."""
+    """Members that notice a restart at the same time, and new ones, see the same new run."""
     stores = [open_store(rights(server.url)) for _ in range(5)]
     before = {(await store.read("a")).run for store in stores}
     server.kill()
@@ -104,7 +104,7 @@ async def test_all_members_agree_on_the_run_after_a_loss(server, rights, open_st
 
 
 async def test_members_with_and_without_info_agree_on_the_run(server, open_store):
-    """The name that the server gives itself wins, in whatever order they notice a restart."""
+    """Members agree on the run, in whatever order they notice a restart."""
     urls = [without_info(server.url), server.url] * 2
     stores = [open_store(url) for url in urls]
 
@@ -123,8 +123,8 @@ async def test_members_with_and_without_info_agree_on_the_run(server, open_store
     assert before != after
 
 
-async def test_a_call_is_one_trip_and_asks_for_no_info(server, admin, open_store):
-    """Who the server is, is asked once a process."""
+async def test_a_call_is_one_round_trip_without_info(server, admin, open_store):
+    """INFO is called once per process."""
     known = Known()
     stores = [
         RedisStore(Redis.from_url(server.url), KEY, life=60, is_own=True, known=known)
@@ -138,11 +138,11 @@ async def test_a_call_is_one_trip_and_asks_for_no_info(server, admin, open_store
     calls = {name: found["calls"] for name, found in (await admin.info("commandstats")).items()}
 
     assert (6, 1) == (calls["cmdstat_evalsha"], calls["cmdstat_eval"])
-    assert 2 >= calls["cmdstat_info"]  # ours, and that of the test
+    assert 2 >= calls["cmdstat_info"]  # one from the store, one from this test
 
 
-async def test_calls_that_come_together_ask_once_who_the_server_is(server, admin, open_store):
-    """The first one asks, and the others wait for what it hears."""
+async def test_concurrent_calls_identify_the_server_once(server, admin, open_store):
+    """The first call identifies the server, and the others wait for it."""
     store = open_store(server.url)
 
     await asyncio.gather(*(store.read("a") for _ in range(5)))
@@ -151,8 +151,8 @@ async def test_calls_that_come_together_ask_once_who_the_server_is(server, admin
     assert (5, 1) == tuple(calls[f"cmdstat_{name}"]["calls"] for name in ("evalsha", "eval"))
 
 
-async def test_after_a_lost_connection_the_server_is_asked_who_it_is(server, admin, open_store):
-    """A server that keeps its scripts over a restart is known by its own name."""
+async def test_the_server_is_identified_again_after_a_lost_connection(server, admin, open_store):
+    """A server that keeps its scripts over a restart is recognised by its own name."""
     store = open_store(server.url)
     before = await write(store, b"one")
     await admin.client_kill_filter(_type="normal", skipme=True)
@@ -166,7 +166,7 @@ async def test_after_a_lost_connection_the_server_is_asked_who_it_is(server, adm
 
 
 async def test_a_deleted_key_is_another_run(server, rights, admin, open_store):
-    """The run goes with the values: evicted, deleted or expired, it never comes back."""
+    """Without its key (evicted, deleted or expired) the store is another run for good."""
     store = open_store(rights(server.url))
     before = await write(store, b"one")
     await admin.delete(KEY)
@@ -177,8 +177,8 @@ async def test_a_deleted_key_is_another_run(server, rights, admin, open_store):
     assert before.run != seen.run
 
 
-async def test_a_replica_that_took_over_is_another_run(server, rights, open_store, admin):
-    """What the replica has may be old, whatever it brings along."""
+async def test_a_promoted_replica_is_another_run(server, rights, open_store, admin):
+    """A replica that took over may lack writes, so it is another run."""
     with_replica = StoreServer()
     with_replica.start()
     try:
@@ -198,8 +198,8 @@ async def test_a_replica_that_took_over_is_another_run(server, rights, open_stor
     assert before.run != swap.seen.run
 
 
-async def test_forgotten_scripts_are_told_again(server, admin, open_store):
-    """A server that names its run is still in the same one when its scripts are flushed."""
+async def test_flushed_scripts_are_loaded_again(server, admin, open_store):
+    """A server that names its run is in the same run after its scripts were flushed."""
     store = open_store(server.url)
     before = await write(store, b"one")
     await admin.script_flush()
@@ -209,8 +209,8 @@ async def test_forgotten_scripts_are_told_again(server, admin, open_store):
     assert (b"one", before.run) == (seen.value, seen.run)
 
 
-async def test_without_info_forgotten_scripts_count_as_another_run(server, admin, open_store):
-    """Where nothing else tells a restart, the limiter rather shuts its gate for a moment."""
+async def test_without_info_flushed_scripts_mean_another_run(server, admin, open_store):
+    """Without INFO, flushed scripts are taken for a restart, which is safe."""
     store = open_store(without_info(server.url))
     before = await write(store, b"one")
     await admin.script_flush()
@@ -221,8 +221,8 @@ async def test_without_info_forgotten_scripts_count_as_another_run(server, admin
     assert before.run != seen.run
 
 
-async def test_a_server_that_keeps_no_script_is_away(server, admin, open_store):
-    """Where the members can never agree on a run, nothing is swapped."""
+async def test_a_server_that_keeps_no_scripts_is_unavailable(server, admin, open_store):
+    """If members cannot agree on a run, nothing is swapped."""
 
     class Forgetful(Redis):
         async def execute_command(self, *args, **options):
@@ -236,8 +236,8 @@ async def test_a_server_that_keeps_no_script_is_away(server, admin, open_store):
     assert "the members do not agree" in await away(store.read("a"))
 
 
-async def test_a_replica_takes_no_swap(server, admin, open_store):
-    """A server that is read-only is away for swaps."""
+async def test_a_replica_accepts_no_swap(server, admin, open_store):
+    """For swaps, a read-only server is unavailable."""
     store = open_store(server.url)
     seen = await write(store, b"one")
     await admin.replicaof("127.0.0.1", "1")
@@ -245,8 +245,8 @@ async def test_a_replica_takes_no_swap(server, admin, open_store):
     assert "ReadOnlyError" in await away(store.swap("a", seen, b"two"))
 
 
-async def test_a_server_without_memory_left_takes_no_swap(server, admin, open_store):
-    """A value that cannot be kept is not said to be."""
+async def test_a_server_without_free_memory_accepts_no_swap(server, admin, open_store):
+    """A value that cannot be stored is not acknowledged."""
     store = open_store(server.url)
     seen = await write(store, b"one")
     await admin.config_set("maxmemory", 1)
@@ -256,8 +256,8 @@ async def test_a_server_without_memory_left_takes_no_swap(server, admin, open_st
     assert b"one" == (await store.read("a")).value
 
 
-async def test_a_key_of_somebody_else_is_left_alone(server, admin, open_store):
-    """A key of another type is an error that says so, and stays as it is."""
+async def test_a_key_of_another_type_is_not_changed(server, admin, open_store):
+    """A key of another type is refused and not changed."""
     await admin.set(KEY, "mine")
 
     assert "WRONGTYPE" in await away(open_store(server.url).read("a"))
@@ -265,7 +265,7 @@ async def test_a_key_of_somebody_else_is_left_alone(server, admin, open_store):
 
 
 async def test_an_error_names_the_server_and_hides_the_password(server, admin, open_store):
-    """Host and port are readable in every error, the password in none."""
+    """Every error has host and port, and none the password."""
     address = server.url.split("/")[2]
     url = server.url.replace("127.0.0.1", ":pass-4711@127.0.0.1")
     await admin.config_set("requirepass", "another")
@@ -279,7 +279,7 @@ async def test_an_error_names_the_server_and_hides_the_password(server, admin, o
 
 
 async def test_a_password_that_an_error_repeats_is_hidden(server, open_store):
-    """Whatever a client raises, the password is cut out of it."""
+    """The password is removed from any error of a client."""
 
     class Talkative(Redis):
         async def execute_command(self, *args, **options):
@@ -292,8 +292,8 @@ async def test_a_password_that_an_error_repeats_is_hidden(server, open_store):
     assert text.endswith("RuntimeError: I use the password [hidden]")
 
 
-async def test_a_server_that_stands_still_is_waited_for_once(server, open_store):
-    """One call runs into its time-out, and those behind it fail with it; then it is asked again."""
+async def test_a_frozen_server_costs_one_timeout(server, open_store):
+    """Calls behind one that timed out fail with it; then the server is asked again."""
     store = open_store(server.url)
     await write(store, b"one")
     server.freeze()
@@ -312,8 +312,8 @@ async def test_a_server_that_stands_still_is_waited_for_once(server, open_store)
     assert b"one" == (await store.read("a")).value
 
 
-async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
-    """A cut connection means that the store is away; the value tells what came of the swap."""
+async def test_a_swap_whose_answer_is_lost_may_be_done(server, open_store):
+    """A cut connection means unavailable; the value shows whether the swap was done."""
     async with Proxy(server.url).running() as proxy:
         store = open_store(proxy.url)
         seen = await write(store, b"one")
@@ -325,8 +325,8 @@ async def test_a_swap_whose_answer_is_lost_may_be_there(server, open_store):
         assert b"two" == (await store.read("a")).value
 
 
-async def test_a_lost_swap_that_others_built_on_is_not_said_to_be_refused(server, open_store):
-    """Where the value no longer tells what came of a lost swap, the store is away."""
+async def test_a_lost_swap_that_others_built_on_is_not_refused(server, open_store):
+    """If the value no longer shows what became of a lost swap, the store is unavailable."""
     async with Proxy(server.url).running() as proxy:
         store, other = open_store(proxy.url), open_store(server.url)
         seen = await write(store, b"one")
@@ -345,8 +345,8 @@ async def test_a_lost_swap_that_others_built_on_is_not_said_to_be_refused(server
     assert b"three" == after.value
 
 
-async def test_a_swap_whose_answer_was_lost_once_is_done(server, open_store):
-    """Where the value still tells that a lost swap was carried out, the caller hears so."""
+async def test_a_lost_swap_that_the_value_shows_is_done(server, open_store):
+    """If the value shows that a lost swap was done, the caller is told so."""
     async with Proxy(server.url).running() as proxy:
         store = open_store(proxy.url)
         seen = await write(store, b"one")
@@ -362,8 +362,8 @@ async def test_a_swap_whose_answer_was_lost_once_is_done(server, open_store):
     assert (True, b"two") == (swap.done, swap.seen.value)
 
 
-async def test_a_swap_that_a_client_sends_twice_is_one(server, open_store):
-    """A client with retries gets the answer of the second call, which finds the first one's."""
+async def test_a_swap_that_a_client_repeats_is_done_once(server, open_store):
+    """If a client with retries repeats a swap, the second call finds the first one's result."""
 
     class Doubling(Redis):
         async def execute_command(self, *args, **options):
@@ -381,16 +381,16 @@ async def test_a_swap_that_a_client_sends_twice_is_one(server, open_store):
     assert (await store.swap("a", swap.seen, b"three")).done
 
 
-async def test_a_client_that_decodes_answers_gives_bytes(server, open_store):
-    """The client that is passed in may decode what it hears; values stay bytes."""
+async def test_a_client_that_decodes_answers(server, open_store):
+    """A client with `decode_responses` may be passed in; values are still bytes."""
     store = open_store(server.url, Redis.from_url(server.url, decode_responses=True))
 
     assert b"\xff" == (await write(store, b"\xff")).value
     assert b"\xff" == (await store.read("a")).value
 
 
-async def test_a_dropped_connection_is_made_anew(server, admin, open_store):
-    """A call after the server closed all connections does not notice."""
+async def test_a_dropped_connection_is_replaced(server, admin, open_store):
+    """A call succeeds after the server has closed all connections."""
     store = open_store(server.url)
     await write(store, b"one")
     await admin.client_kill_filter(_type="normal", skipme=True)
@@ -398,8 +398,8 @@ async def test_a_dropped_connection_is_made_anew(server, admin, open_store):
     assert b"one" == (await store.read("a")).value
 
 
-async def test_the_key_lives_as_long_as_it_is_told_to(server, admin, open_store):
-    """Each swap gives the key its whole life again; so does the first read."""
+async def test_the_expiry_of_the_key(server, admin, open_store):
+    """The first read and each swap set the key's full expiry."""
     store = open_store(server.url)
     seen = await store.read("a")
     assert 55 < await admin.ttl(KEY) <= 60
@@ -410,7 +410,7 @@ async def test_the_key_lives_as_long_as_it_is_told_to(server, admin, open_store)
 
 
 async def test_a_client_that_was_passed_in_stays_open(server, open_store):
-    """To close the store ends its calls, and leaves the client to whoever made it."""
+    """Closing the store ends its calls, and leaves the client to its owner."""
     client = connect(server.url)
     store = open_store(server.url, client)
     await store.aclose()
@@ -420,8 +420,8 @@ async def test_a_client_that_was_passed_in_stays_open(server, open_store):
         await store.read("a")
 
 
-def test_our_own_client_repeats_nothing():
-    """A client of ours makes no second call where the first may have been carried out."""
+def test_our_own_client_does_not_retry():
+    """The store's own client repeats no call that may have been carried out."""
     retry = connect("redis://127.0.0.1:1").connection_pool.connection_kwargs["retry"]
 
     assert Retry(NoBackoff(), 0) == retry

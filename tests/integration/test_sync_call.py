@@ -1,4 +1,4 @@
-"""A thread that waits for a call: what interrupts it, and what it does meanwhile."""
+"""A thread that waits for a call: how it is interrupted, and what it runs meanwhile."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from customersms_async.sync.call import CallerExecutor, run
 
 
 class Interruption(BaseException):
-    """What a test raises instead of pressing Ctrl-C."""
+    """Raised by tests in place of Ctrl-C."""
 
 
 def interrupt() -> None:
@@ -20,7 +20,7 @@ def interrupt() -> None:
 
 
 async def end_all_the_same(result: object, executor: CallerExecutor) -> object:
-    """Let the caller be interrupted, and end with *result* when that cancels the call."""
+    """Have the caller interrupted, and return *result* when the call is cancelled for that."""
     asking = asyncio.ensure_future(executor.submit(interrupt))
     try:
         await asyncio.Event().wait()
@@ -38,8 +38,8 @@ async def end_all_the_same(result: object, executor: CallerExecutor) -> object:
         (ValueError("no"), "the call had failed by then: ValueError('no')"),
     ],
 )
-def test_an_end_that_was_faster(result, note):
-    """Where the call ended in spite of the interruption, the note says how."""
+def test_a_call_that_ended_before_its_cancellation(result, note):
+    """If the call ended despite the interrupt, a note says how."""
     executor = CallerExecutor()
     with pytest.raises(Interruption) as caught:
         run(lambda: end_all_the_same(result, executor), executor)
@@ -47,8 +47,8 @@ def test_an_end_that_was_faster(result, note):
     assert [note] == caught.value.__notes__
 
 
-def test_an_end_without_a_word():
-    """A result that nobody has to know of leaves no note."""
+def test_a_result_without_a_note():
+    """A result that the caller need not know causes no note."""
     executor = CallerExecutor()
     with pytest.raises(Interruption) as caught:
         run(lambda: end_all_the_same(None, executor), executor)
@@ -57,7 +57,7 @@ def test_an_end_without_a_word():
 
 
 class Reluctant(BackgroundLoop):
-    """A background in which whoever hands over the first call is interrupted."""
+    """A background loop that interrupts the caller while it hands over the first call."""
 
     is_first = True
 
@@ -68,8 +68,8 @@ class Reluctant(BackgroundLoop):
         super().call(function)
 
 
-def test_an_interruption_before_the_beginning():
-    """A call that was not handed over yet does not begin."""
+def test_an_interrupt_before_the_hand_over():
+    """A call that was not handed over is not started."""
     begun: list[None] = []
 
     async def begin() -> None:
@@ -83,8 +83,8 @@ def test_an_interruption_before_the_beginning():
     assert [] == begun
 
 
-def test_an_interruption_that_does_not_help():
-    """A call that goes on whatever cancels it is left behind at the third interruption."""
+def test_a_call_that_ignores_cancellation():
+    """A call that ignores its cancellation is abandoned at the third interrupt."""
     executor, freed = CallerExecutor(), threading.Event()
 
     async def stay() -> None:
@@ -102,8 +102,8 @@ def test_an_interruption_that_does_not_help():
     freed.set()
 
 
-def test_an_errand_that_was_withdrawn():
-    """What is asked of the caller and has not begun is withdrawn with the one who asked."""
+def test_a_cancelled_request_to_the_caller():
+    """Work for the caller's thread that has not started is withdrawn when cancelled."""
     executor, free = CallerExecutor(), threading.Event()
     done: list[str] = []
 
@@ -122,8 +122,8 @@ def test_an_errand_that_was_withdrawn():
     assert ["asked"] == done
 
 
-def test_an_errand_that_is_given_up():
-    """Who is cancelled twice waits no longer for what the caller does, whose result is dropped."""
+def test_a_request_to_the_caller_cancelled_twice():
+    """The second cancellation ends the wait for the caller's work, whose result is dropped."""
     executor, begun, free = CallerExecutor(), threading.Event(), threading.Event()
 
     def work() -> None:
@@ -148,7 +148,7 @@ def no_loop() -> asyncio.AbstractEventLoop:
     raise OSError("too many open files")
 
 
-def test_a_loop_that_cannot_start():
-    """Where no file descriptor is left, the first call says so, and does not wait for ever."""
+def test_a_background_loop_that_cannot_start():
+    """Without free file descriptors the first call raises, instead of waiting for ever."""
     with pytest.raises(OSError, match="too many open files"):
         BackgroundLoop(no_loop)

@@ -1,4 +1,4 @@
-"""The synchronous client as a program without an event loop uses it, against the sandbox."""
+"""The synchronous client, as used by a program without an event loop, against the sandbox."""
 
 import asyncio
 import contextvars
@@ -57,7 +57,7 @@ def test_errors(sms, sms_sandbox):
 
 
 def test_send_many(sms, sms_sandbox):
-    """A list is sent to, and the report has the fate of each."""
+    """A list is sent to, and the report has every fate."""
     report = sms.send_many([*NUMBERS, NUMBERS[0], "nonsense"], "Hello", batch_size=50)
 
     assert (250, 2, 252) == (report.sent, report.not_sent, report.total)
@@ -65,7 +65,7 @@ def test_send_many(sms, sms_sandbox):
 
 
 def test_send_messages(sms, sms_sandbox):
-    """Each number gets its text, and the caller's own mark comes back."""
+    """Each number gets its own text, and references are returned."""
     report = sms.send_messages(
         Message(phone, f"Hello {n}", n) for n, phone in enumerate(NUMBERS[:3])
     )
@@ -75,7 +75,7 @@ def test_send_messages(sms, sms_sandbox):
 
 
 def test_stream_many(sms, sms_sandbox):
-    """Outcomes come one by one, and the counts can be read meanwhile."""
+    """Outcomes arrive one by one, and progress can be read meanwhile."""
     with sms.stream_many(iter(NUMBERS), "Hello", batch_size=50) as bulk:
         first = next(bulk)
         waiting = bulk.progress.total
@@ -87,7 +87,7 @@ def test_stream_many(sms, sms_sandbox):
 
 
 def test_stream_messages(sms):
-    """A stream of messages runs to its end without anybody who takes outcomes."""
+    """A stream of messages runs to its end even if nobody takes its outcomes."""
     with sms.stream_messages([Message(PHONE, "one"), Message(PHONE, "two")]) as bulk:
         progress = bulk.finish()
 
@@ -95,7 +95,7 @@ def test_stream_messages(sms):
 
 
 def test_leaving_a_stream(sms, sms_sandbox):
-    """The end of the block stops the run; what was in flight is answered."""
+    """Leaving the block stops the run, and requests in flight are answered."""
     with sms.stream_many(iter(NUMBERS), "Hello", batch_size=10, max_in_flight=1) as bulk:
         next(bulk)
 
@@ -105,7 +105,7 @@ def test_leaving_a_stream(sms, sms_sandbox):
 
 
 def test_stop_from_another_thread(sms, sms_sandbox):
-    """A run can be stopped from any thread, and its iteration ends with what was in flight."""
+    """A run can be stopped from any thread; its iteration ends with the requests in flight."""
     with sms.stream_many(iter(NUMBERS), "Hello", batch_size=10, max_in_flight=1) as bulk:
         next(bulk)
         thread = threading.Thread(target=bulk.stop)
@@ -117,8 +117,8 @@ def test_stop_from_another_thread(sms, sms_sandbox):
     assert len(sms_sandbox.messages) == bulk.progress.sent < 250
 
 
-def test_outside_of_the_block(sms):
-    """A run that is not entered, or was left, is not iterated over."""
+def test_outside_the_block(sms):
+    """A run cannot be iterated over before or after its block."""
     bulk = sms.stream_many([PHONE], "Hello")
     with pytest.raises(RuntimeError, match=r"inside its block: with sms\.stream_many"):
         iter(bulk)
@@ -128,8 +128,8 @@ def test_outside_of_the_block(sms):
         next(bulk)
 
 
-def test_wrong_arguments(sms):
-    """What cannot be sent to is refused before anything is opened."""
+def test_invalid_arguments(sms):
+    """Invalid input is refused before anything is opened."""
     with pytest.raises(TypeError, match="iterable"):
         sms.send_many(7, "Hello")
     with pytest.raises(TypeError, match="iterable"):
@@ -141,7 +141,7 @@ def test_wrong_arguments(sms):
 
 
 def test_another_account(sms, sms_sandbox, request):
-    """A client for another key shares the limiter, and keeps what a subclass has."""
+    """`for_key` shares the limiter, and keeps attributes of a subclass."""
 
     class Mine(CustomerSMS):
         tenant = "none"
@@ -164,7 +164,7 @@ def test_another_account(sms, sms_sandbox, request):
 
 
 def test_a_client_that_was_closed(sms):
-    """It opens a new session with the next call."""
+    """A closed client opens a new session with the next call."""
     sms.send(PHONE, "one")
     sms.close()
 
@@ -172,7 +172,7 @@ def test_a_client_that_was_closed(sms):
 
 
 def test_it_hides_the_key(sms_sandbox):
-    """The key stands in no representation, no pickle, and no frame of an error."""
+    """No repr, pickle or frame of an error contains the key."""
     key = "cspro_Canary42Xyz"
     sms = CustomerSMS(key)
     with pytest.raises(ConfigurationError) as wrong:
@@ -196,8 +196,8 @@ def test_it_hides_the_key(sms_sandbox):
 
 @pytest.mark.parametrize("name", ["__init__", "for_key", "send", "send_many", "send_messages",
                                   "stream_many", "stream_messages"])  # fmt: skip
-def test_the_calls_are_those_of_the_asynchronous_client(name):
-    """Names, order and defaults of parameters are the same, but for the session of a loop."""
+def test_signatures_equal_the_asynchronous_client(name):
+    """Parameters have the same names, order and defaults, except for `session`."""
 
     def parameters(kind: type) -> list[tuple[str, object]]:
         found = inspect.signature(getattr(kind, name)).parameters.values()
@@ -206,8 +206,8 @@ def test_the_calls_are_those_of_the_asynchronous_client(name):
     assert parameters(customersms_async.CustomerSMS) == parameters(CustomerSMS)
 
 
-def test_every_call_of_the_asynchronous_client_is_there():
-    """What the asynchronous client offers, this one offers, under the same name but to close it."""
+def test_names_equal_the_asynchronous_client():
+    """Every public name of the asynchronous client is there, with `close` for `aclose`."""
 
     def offered(kind: type) -> set[str]:
         return {name for name in dir(kind) if not name.startswith("_")}
@@ -216,7 +216,7 @@ def test_every_call_of_the_asynchronous_client_is_there():
 
 
 async def test_a_thread_with_an_event_loop(sms_sandbox):
-    """There a call is refused, with what to do instead, and nothing is sent; closing is not."""
+    """A call in a thread with an event loop raises an error, sends nothing, and can be closed."""
     sms = CustomerSMS()
     with pytest.raises(RuntimeError, match=r"await customersms_async\.CustomerSMS instead"):
         sms.send(PHONE, "Hello")
@@ -232,8 +232,8 @@ async def test_a_thread_with_an_event_loop(sms_sandbox):
     assert len(sms_sandbox.messages) <= 1
 
 
-def test_a_call_from_the_background(sms_sandbox):
-    """A hook that calls the client does not wait for itself for ever."""
+def test_a_call_within_a_hook(sms_sandbox):
+    """A hook that calls the client gets an error instead of a deadlock."""
     errors: list[str] = []
 
     def on_request(_record: object) -> None:
@@ -266,7 +266,7 @@ def test_many_threads(sms, sms_sandbox):
 
 
 def test_the_context_of_the_caller(sms_sandbox):
-    """A hook sees the context variables of the thread that called, like the id of its request."""
+    """A hook sees the context variables of the calling thread, such as a request id."""
     trace_id = contextvars.ContextVar("trace_id", default="none")
     seen: list[str] = []
     with CustomerSMS(on_request=lambda _record: seen.append(trace_id.get())) as sms:
@@ -276,8 +276,8 @@ def test_the_context_of_the_caller(sms_sandbox):
     assert ["seven"] == seen
 
 
-def test_a_limiter_for_all(sms_sandbox):
-    """A limiter that is given is shared by threads and by asynchronous clients."""
+def test_a_shared_limiter(sms_sandbox):
+    """A limiter can be shared by threads and asynchronous clients."""
     limiter = LocalLimiter(Rate(1, per=60))
     with CustomerSMS(limiter=limiter) as sms:
         sms.send(PHONE, "Hello")
@@ -292,8 +292,8 @@ def test_a_limiter_for_all(sms_sandbox):
     assert 1 == len(sms_sandbox.messages)
 
 
-def test_usage_and_readiness(sms):
-    """What the limiter says of the account is asked as the asynchronous client asks it."""
+def test_usage_and_ready(sms):
+    """`usage` and `ready` are those of the asynchronous client."""
     sms.ready()
     before = sms.usage()
     sms.send(PHONE, "Hello")
@@ -301,8 +301,8 @@ def test_usage_and_readiness(sms):
     assert (0, 0, None) == (before.in_flight, before.waiting, before.paused_until)
 
 
-def test_a_client_of_the_environment(sms_sandbox, monkeypatch):
-    """It reads the key and the endpoint where the asynchronous client reads them."""
+def test_a_client_from_the_environment(sms_sandbox, monkeypatch):
+    """Key and endpoint are read from the same variables as in the asynchronous client."""
     assert os.environ["CUSTOMERSMS_ENDPOINT"] in repr(CustomerSMS())
     monkeypatch.delenv("CUSTOMERSMS_API_KEY")
     with pytest.raises(ConfigurationError, match="CUSTOMERSMS_API_KEY"):
@@ -310,7 +310,7 @@ def test_a_client_of_the_environment(sms_sandbox, monkeypatch):
 
 
 class Broken(Exception):
-    """What the caller's iterable raises."""
+    """Raised by the caller's iterable."""
 
 
 def broken(count: int):
@@ -320,7 +320,7 @@ def broken(count: int):
 
 @pytest.mark.parametrize("count", [0, 120])
 def test_an_iterable_that_raises(sms, sms_sandbox, count):
-    """The error is the cause of `BulkInterrupted`, whose report has all that was done."""
+    """The error is the cause of `BulkInterrupted`, whose report has everything done so far."""
     with pytest.raises(BulkInterrupted) as caught:
         sms.send_many(broken(count), "Hello")
 

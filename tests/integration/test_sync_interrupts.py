@@ -1,4 +1,4 @@
-"""What interrupts the thread that waits for a call: Ctrl-C, and exceptions of signal handlers."""
+"""Interrupts of a thread that waits for a call: Ctrl-C and exceptions of signal handlers."""
 
 import contextlib
 import random
@@ -31,7 +31,7 @@ def sms(sms_sandbox):
 
 
 def interrupt_at(sandbox, *requests: int, answer_after: float = 0.0) -> None:
-    """Press Ctrl-C when the first, second … request has arrived, and answer each so late."""
+    """Press Ctrl-C when requests with these numbers have arrived; delay each answer."""
     seen: list[None] = []
 
     def latency() -> float:
@@ -44,7 +44,7 @@ def interrupt_at(sandbox, *requests: int, answer_after: float = 0.0) -> None:
 
 
 def test_a_message_in_flight(sms, sms_sandbox, caplog):
-    """The interruption says that the outcome is unknown, and the end is logged."""
+    """The exception has a note that the outcome is unknown, and the fate is logged."""
     interrupt_at(sms_sandbox, 1, answer_after=0.3)
     with pytest.raises(KeyboardInterrupt) as caught:
         sms.send(PHONE, "Hello")
@@ -58,7 +58,7 @@ def test_a_message_in_flight(sms, sms_sandbox, caplog):
 
 
 def test_a_bulk_run(sms, sms_sandbox):
-    """A run waits for what is in flight, nothing more leaves, and the note has the counts."""
+    """A run waits for requests in flight and sends nothing more; the note has the counts."""
     interrupt_at(sms_sandbox, 2, answer_after=0.1)
     with pytest.raises(KeyboardInterrupt) as caught:
         sms.send_many(iter(NUMBERS), "Hello", batch_size=10, max_in_flight=1)
@@ -69,7 +69,7 @@ def test_a_bulk_run(sms, sms_sandbox):
 
 
 def test_a_stream(sms, sms_sandbox):
-    """An interruption in the block ends the run as a cancellation does."""
+    """An interrupt in the block stops the run, as a cancellation does."""
     interrupt_at(sms_sandbox, 2, answer_after=0.1)
     with (
         pytest.raises(KeyboardInterrupt) as caught,
@@ -82,8 +82,8 @@ def test_a_stream(sms, sms_sandbox):
     assert "the bulk run was cancelled: 20 sent" in caught.value.__notes__[-1]
 
 
-def test_any_instant(sms, sms_sandbox):
-    """Whenever a stream is interrupted, what was taken and what is left over is what was sent."""
+def test_an_interrupt_at_any_time(sms, sms_sandbox):
+    """Whenever a stream is interrupted, outcomes taken plus leftovers are what was sent."""
     dice = random.Random(7)
     sms_sandbox.set_faults(latency=lambda: dice.uniform(0, 0.05))
     for n in range(12):
@@ -102,8 +102,8 @@ def test_any_instant(sms, sms_sandbox):
         assert sorted(arrived) == sorted(known)
 
 
-def test_a_second_interruption_ends_the_wait(sms, sms_sandbox):
-    """Whoever does not want to wait for what is in flight says so once more."""
+def test_a_second_interrupt_ends_the_wait(sms, sms_sandbox):
+    """A second Ctrl-C ends the wait for requests in flight."""
     interrupt_at(sms_sandbox, 1, answer_after=20)
     again = threading.Timer(0.3, interrupt)
     again.start()
@@ -117,11 +117,11 @@ def test_a_second_interruption_ends_the_wait(sms, sms_sandbox):
 
 
 class TooSlow(Exception):
-    """What the handler of a signal raises, as Celery does when a task takes too long."""
+    """Raised by a signal handler, as Celery does when a task takes too long."""
 
 
-def test_an_exception_of_a_signal_handler(sms, sms_sandbox):
-    """It is treated as Ctrl-C is."""
+def test_an_exception_from_a_signal_handler(sms, sms_sandbox):
+    """An exception from a signal handler has the effect of Ctrl-C."""
 
     def handler(_signal: int, _frame: object) -> None:
         raise TooSlow
@@ -138,8 +138,8 @@ def test_an_exception_of_a_signal_handler(sms, sms_sandbox):
     assert "in flight" in caught.value.__notes__[0]
 
 
-def test_an_interruption_while_the_input_is_read(sms, sms_sandbox):
-    """Ctrl-C in the caller's own generator ends the run, and what it gave is not lost."""
+def test_an_interrupt_while_the_input_is_read(sms, sms_sandbox):
+    """Ctrl-C in the caller's generator ends the run, and loses nothing that it yielded."""
     given: list[str] = []
 
     def numbers():
@@ -156,8 +156,8 @@ def test_an_interruption_while_the_input_is_read(sms, sms_sandbox):
     assert 20 <= len(sms_sandbox.messages) <= 25
 
 
-def test_a_third_interruption_leaves_at_once(sms, sms_sandbox):
-    """A call that does not end when it is cancelled is left behind."""
+def test_a_third_interrupt_returns_at_once(sms, sms_sandbox):
+    """A call that ignores its cancellation is abandoned at the third interrupt."""
     stuck = threading.Event()
 
     def numbers():

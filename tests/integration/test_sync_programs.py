@@ -1,4 +1,4 @@
-"""Whole programs with the synchronous client: they end quietly, forked or not."""
+"""Whole programs with the synchronous client, which end without output, forked or not."""
 
 import os
 import subprocess
@@ -152,9 +152,9 @@ print("sent 55")
 
 
 def run(source: str) -> tuple[int, str, str]:
-    """Run a program with every warning an error; give its status, its output and its errors."""
+    """Run a program with all warnings as errors; return status, stdout and stderr."""
     done = subprocess.run(
-        # Newer releases of Python warn of every fork in a process with threads.
+        # Newer versions of Python warn about every fork of a process with threads.
         [sys.executable, "-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWarning",
          "-c", BEGIN + source],
         capture_output=True,
@@ -168,16 +168,16 @@ def run(source: str) -> tuple[int, str, str]:
 
 
 def complaints(name: str, errors: str) -> list[str]:
-    """Give the lines that no quiet program writes; in debug mode asyncio names slow callbacks."""
+    """Return unexpected lines of stderr; in debug mode asyncio reports slow callbacks."""
     harmless = ("INFO:", "DEBUG:", "WARNING:asyncio:Executing")
     if "daemon" in name:
-        harmless += ("WARNING:customersms_async:closing the client waits",)  # as it does
+        harmless += ("WARNING:customersms_async:closing the client waits",)  # which is expected
     return [line for line in errors.splitlines() if not line.startswith(harmless)]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program(sms_sandbox, name):
-    """It ends without a warning, a record above INFO or a traceback, and each message is there."""
+    """It ends without a warning or a traceback, and each message has arrived."""
     status, output, errors = run(PROGRAMS[name])
 
     assert [] == complaints(name, errors)
@@ -189,7 +189,7 @@ def test_a_program(sms_sandbox, name):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows knows no fork")
 @pytest.mark.parametrize("name", FORKS)
 def test_a_forked_child(sms_sandbox, name):
-    """Parent and child send by connections of their own, and both end quietly."""
+    """Parent and child have their own connections, and both end without output."""
     status, output, errors = run(FORKS[name])
 
     assert [] == complaints(name, errors)

@@ -1,4 +1,4 @@
-"""The iterable of a synchronous bulk run is read in its caller's thread, and nothing is lost."""
+"""The input of a synchronous bulk run is read in the caller's thread, and nothing is lost."""
 
 import itertools
 import sqlite3
@@ -40,7 +40,7 @@ class Query:
 
 
 class Generator:
-    """A generator that knows the threads in which it was read and closed."""
+    """A generator that records the threads in which it was read and closed."""
 
     def __init__(self) -> None:
         self.threads: list[int] = []
@@ -59,7 +59,7 @@ class Generator:
 
 
 def test_a_generator(sms):
-    """A generator is read and closed where it was made."""
+    """A generator is read and closed in the caller's thread."""
     source = Generator()
     report = sms.send_many(source.read(), "Hello")
 
@@ -68,7 +68,7 @@ def test_a_generator(sms):
 
 
 def test_a_generator_of_a_stream(sms):
-    """A stream reads it in the thread that iterates, and closes it there when it is stopped."""
+    """A generator is read in the thread that iterates, and closed there on a stop."""
     source = Generator()
     with sms.stream_many(source.read(), "Hello", batch_size=10, max_in_flight=1) as bulk:
         next(bulk)
@@ -78,8 +78,8 @@ def test_a_generator_of_a_stream(sms):
     assert source.given < 250
 
 
-def test_nothing_that_was_read_is_lost(sms, sms_sandbox):
-    """Each number that a stopped run has taken from a generator has a fate."""
+def test_everything_read_has_a_fate(sms, sms_sandbox):
+    """Each number that a stopped run has read from a generator has a fate."""
     source = Generator()
     with sms.stream_many(source.read(), "Hello", batch_size=10, max_in_flight=2) as bulk:
         for outcome in bulk:
@@ -90,8 +90,8 @@ def test_nothing_that_was_read_is_lost(sms, sms_sandbox):
     assert len(sms_sandbox.messages) == bulk.progress.sent
 
 
-def test_a_connection_of_one_thread(sms):
-    """A cursor of SQLite, which only its own thread may use, is read as it is."""
+def test_a_cursor_bound_to_its_thread(sms):
+    """A cursor of SQLite, which only its own thread may use, can be the input."""
     database = sqlite3.connect(":memory:")
     database.execute("create table numbers (phone text)")
     database.executemany("insert into numbers values (?)", [(number,) for number in NUMBERS])
@@ -103,7 +103,7 @@ def test_a_connection_of_one_thread(sms):
 
 
 def test_a_collection_that_runs_code(sms):
-    """The result of a query is read in the caller's thread, and reported to its end."""
+    """The result of a query is read in the caller's thread, and reported in full."""
     query = Query(NUMBERS[:5])
     report = sms.send_many(query, "Hello", stop_after=60)
 
@@ -111,7 +111,7 @@ def test_a_collection_that_runs_code(sms):
 
 
 def test_a_collection_that_raises(sms):
-    """What it gave before it raised is sent, as with any iterable."""
+    """Items before the error are sent, as with any iterable."""
     with pytest.raises(BulkInterrupted) as caught:
         sms.send_many(Query(NUMBERS, fails_at=3), "Hello")
 
@@ -122,22 +122,22 @@ def test_a_collection_that_raises(sms):
 
 
 class Refuses:
-    """An iterable whose iterator cannot be made."""
+    """An iterable whose `__iter__` raises."""
 
     def __iter__(self) -> Iterator[str]:
         raise StopIteration
 
 
-def test_an_iterable_that_ends_at_once(sms):
-    """A StopIteration where there is no iterator yet is an error, and no end."""
+def test_an_iter_that_raises_stop_iteration(sms):
+    """StopIteration raised by `__iter__` is an error, and not an empty input."""
     with pytest.raises(BulkInterrupted) as caught:
         sms.send_many(Refuses(), "Hello")
 
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def test_a_source_that_trickles(sms, sms_sandbox):
-    """What was read is sent within a second or two, though the next item is not there yet."""
+def test_a_slow_source(sms, sms_sandbox):
+    """Items are sent although the next one is not there yet."""
     sent = threading.Event()
 
     def numbers() -> Iterator[str]:
@@ -152,8 +152,8 @@ def test_a_source_that_trickles(sms, sms_sandbox):
     assert sent.is_set()
 
 
-def test_a_reading_that_goes_on_when_the_run_stops(sms):
-    """An item that is being read as the run stops has a fate all the same."""
+def test_an_item_read_while_the_run_stops(sms):
+    """An item that is being read when the run stops has a fate."""
     begun, free = threading.Event(), threading.Event()
 
     def numbers() -> Iterator[str]:
@@ -176,8 +176,8 @@ def test_a_reading_that_goes_on_when_the_run_stops(sms):
     assert list(range(21)) == sorted(outcome.index for outcome in outcomes)
 
 
-def test_a_generator_whose_end_raises(sms):
-    """What a generator raises when it is closed early is the cause of `BulkInterrupted`."""
+def test_a_generator_that_raises_while_closing(sms):
+    """An exception while closing is the cause of `BulkInterrupted`."""
 
     def numbers() -> Iterator[str]:
         try:
@@ -195,8 +195,8 @@ def test_a_generator_whose_end_raises(sms):
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_a_run_that_stops_before_it_reads(sms, sms_sandbox):
-    """A collection is reported to its end, read in the caller's thread, when a run is stopped."""
+def test_a_run_that_stops_at_once(sms, sms_sandbox):
+    """A stopped run reports every item of a collection, read in the caller's thread."""
     sms_sandbox.credits = 0
     query = Query(NUMBERS)
     report = sms.send_many(query, "Hello")
@@ -206,7 +206,7 @@ def test_a_run_that_stops_before_it_reads(sms, sms_sandbox):
 
 
 def test_plain_containers(sms, sms_sandbox):
-    """Lists, tuples, sets, dicts and comma-separated strings are taken as they are."""
+    """Lists, tuples, sets, dicts and comma-separated strings are accepted."""
     for numbers in (NUMBERS[:1], tuple(NUMBERS[1:2]), {NUMBERS[2]}, {NUMBERS[3]: 1}, NUMBERS[4]):
         report = sms.send_many(numbers, "Hello")
         assert [Status.SENT] == [outcome.status for outcome in report]
@@ -220,5 +220,5 @@ async def numbers_by_and_by():
 
 
 def test_an_async_iterable(sms):
-    """An asynchronous iterable is read in the background."""
+    """An asynchronous iterable is read in the background loop."""
     assert 3 == sms.send_many(numbers_by_and_by(), "Hello").sent

@@ -1,4 +1,4 @@
-"""A canary in key, text and number: no span, metric or log holds it, whatever happens."""
+"""A canary as key, text and number: no span, metric or log contains it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAUGHT: Final[list[tuple[Net, str, str]]] = []
 
 
 async def caught() -> tuple[Net, str, str]:
-    """Meet every gateway once; give the logs, the spans and the metrics as they are exported."""
+    """Meet every gateway once; return logs, and spans and metrics as exported."""
     if not CAUGHT:
         spans, metrics, net = InMemorySpanExporter(), InMemoryMetricReader(), Net()
         traces = TracerProvider()
@@ -48,7 +48,7 @@ async def caught() -> tuple[Net, str, str]:
 
 @pytest.mark.parametrize("needle", ["canary42xyz", "budgerigar", "2125557788", "5557788"])
 async def test_nothing_secret_is_exported(needle):
-    """Spans and metrics, as JSON for a collector, hold neither key nor text nor number."""
+    """Spans and metrics, exported as JSON, contain neither key nor text nor number."""
     _, spans, metrics = await caught()
 
     assert spans.count("send customersms.pro:443") > 50
@@ -58,7 +58,7 @@ async def test_nothing_secret_is_exported(needle):
 
 @pytest.mark.parametrize("needle", ["key", "text", "phone"])
 async def test_nothing_secret_is_logged(needle):
-    """Records of all loggers, through structlog with every extra, hold none of them either."""
+    """Log records of all loggers, through structlog with every extra, contain none of them."""
     net, _, _ = await caught()
 
     assert any('"event"' in line for line in net.logged)

@@ -1,4 +1,4 @@
-"""Count in a store's file, and print each number once the store has taken it: PATH TIMES."""
+"""Count in a store's file, and print each number that the store has accepted: PATH TIMES."""
 
 import asyncio
 import sys

@@ -1,11 +1,11 @@
 """
-Random deaths: kill -9 and SIGSTOP at any instant of a campaign, until it is whole; then compare.
+Kill -9 and SIGSTOP at random times until a campaign is complete; then compare.
 
     python -m tests.programs.crash_outbox --engine sqlite --kills 100 --pauses 50 --numbers 40000
 
 Two workers at a time share the campaign; its lease is two seconds, and a third of the answers is
-slow. The gateway dawdles where the numbers would run out before the kills. At the end, nobody may
-have been sent to twice, and nobody be lost. It fails where nothing moves for a minute.
+slow. The gateway slows down if the numbers would run out before the kills. At the end, nobody may
+have been sent to twice or been lost. The program fails if nothing changes for a minute.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tests.support.postgres import PostgresServer
 
 LEASE = 2.0
 
-#: Seconds in which the count of those who wait has to change.
+#: Seconds within which the number of queued messages must change.
 PATIENCE = 60.0
 BATCH = 10
 
 
 class Trial:
-    """One campaign, its ledger, and the processes that die for it."""
+    """One campaign, its ledger, and the processes that are killed."""
 
     def __init__(self, make_engine, options, dice):
         self.make_engine = make_engine
@@ -56,7 +56,7 @@ class Trial:
 
     @property
     def is_ahead(self):
-        """Whether a smaller part of the numbers is left than of the strikes."""
+        """Whether the campaign has progressed further than the kills."""
         strikes = self.options.kills + self.options.pauses
         left = self.kills + self.pauses
         return self.waiting * strikes < left * self.options.numbers
@@ -93,7 +93,7 @@ class Trial:
                 self.running.discard(pid)
 
     async def strike(self):
-        """Kill or stop one of the workers at any instant."""
+        """Kill or stop one of the workers at a random time."""
         await asyncio.sleep(self.dice.uniform(0.05, 0.6))
         await self.bury()
         if not self.running:

@@ -1,4 +1,4 @@
-"""A web application in production form: really started, put under load, and ended by SIGTERM."""
+"""A web application as in production: started, put under load, and ended by SIGTERM."""
 
 from __future__ import annotations
 

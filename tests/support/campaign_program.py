@@ -1,5 +1,5 @@
 """
-A campaign that its tests interrupt: ``stream ENDPOINT FILE`` or ``journal ENDPOINT DATABASE``.
+A campaign that tests interrupt: ``stream ENDPOINT FILE`` or ``journal ENDPOINT DATABASE``.
 
 ``stream`` writes each outcome to a file, and what is left over at the end. ``journal`` keeps its
 state in SQLite, and the same command again goes on where the last one ended.
@@ -28,7 +28,7 @@ def numbers() -> list[str]:
 
 
 def say_begun() -> None:
-    """Tell the test that the run has begun."""
+    """Tell the test that the run has started."""
     sys.stdout.write("begun\n")
     sys.stdout.flush()
 
@@ -38,7 +38,7 @@ def unpaced() -> LocalLimiter:
 
 
 async def stream(endpoint: str, file: TextIO) -> None:
-    """Write down each outcome as it comes, and at the end what is left over."""
+    """Write each outcome as it arrives, and the leftovers at the end."""
     this = asyncio.current_task()
     assert this is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -60,7 +60,7 @@ async def stream(endpoint: str, file: TextIO) -> None:
 
 
 class SqliteJournal:
-    """A row a number: queued, claimed or what became of it."""
+    """One row per number: queued, claimed, or its fate."""
 
     def __init__(self, path: str) -> None:
         self.db = sqlite3.connect(path, isolation_level=None)
@@ -108,7 +108,7 @@ class SqliteJournal:
 
 
 async def journal(endpoint: str, path: str, limit: int) -> None:
-    """Send what is queued, *limit* requests a minute; 0 for no pace."""
+    """Send queued numbers at *limit* requests per minute; 0 means unpaced."""
     books = SqliteJournal(path)
     limiter = LocalLimiter(Rate(limit, per=60)) if limit else unpaced()
     async with CustomerSMS(KEY, endpoint=endpoint, limiter=limiter) as sms:
@@ -119,7 +119,7 @@ async def journal(endpoint: str, path: str, limit: int) -> None:
 
 
 def states(path: Path) -> dict[str, str]:
-    """Read what a journal says; nothing where there is none yet."""
+    """Return the state of each number in a journal; empty if there is no journal yet."""
     if not path.exists():
         return {}
     with contextlib.closing(sqlite3.connect(path)) as db:

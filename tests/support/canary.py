@@ -1,4 +1,4 @@
-"""A key, a text and a number that are easy to find, and a net that catches all that is shown."""
+"""A key, a text and a number that are easy to find, and a handler that collects what is shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEEDLES: Final = {"key": "canary42xyz", "text": "budgerigar", "phone": "2125557
 
 
 class Net(logging.Handler):
-    """Catches log records, warnings, exceptions, tasks and values as crash reporters show them."""
+    """Collects log records, warnings, exceptions, tasks and values as crash reporters show them."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
@@ -43,7 +43,7 @@ class Net(logging.Handler):
             self.show(f"log {record.name} {record.msg!r}", piece)
 
     def value(self, value: object, what: str) -> None:
-        """Show a value in every way that Python has."""
+        """Show a value in every way that Python offers."""
         shown = [repr(value), str(value), f"{value}", repr(getattr(value, "__dict__", ""))]
         with contextlib.suppress(TypeError, AttributeError, pickle.PicklingError):
             shown.append(pickle.dumps(value).decode("latin-1"))
@@ -51,7 +51,7 @@ class Net(logging.Handler):
             self.show(what, content)
 
     def exception(self, exc: BaseException, what: str) -> None:
-        """Show an exception with its chain and the locals of all its frames but the tests' own."""
+        """Show an exception with its chain and the locals of all frames except the tests'."""
         for one in _chain(exc):
             self.value(one, what)
             self.value(one.args, what)
@@ -60,7 +60,7 @@ class Net(logging.Handler):
                 self.show(f"{what}, {type(one).__name__}, {where}", local)
 
     def hook(self, _: object, context: dict[str, Any]) -> None:
-        """Be a loop's exception handler."""
+        """Serve as the exception handler of a loop."""
         self.show("loop", repr(context))
         if isinstance(context.get("exception"), BaseException):
             self.exception(context["exception"], "loop")
@@ -70,7 +70,7 @@ class Net(logging.Handler):
             self.show("task", repr(task))
 
     def found(self, needle: str) -> list[str]:
-        """Name the places where the key, the text or the number stands."""
+        """Return the places that contain the key, the text or the number."""
         wanted = _NEEDLES[needle]
         return sorted({where for where, content in self.shown if wanted in content.lower()})
 
@@ -80,23 +80,23 @@ class Net(logging.Handler):
 
     @contextlib.contextmanager
     def spread(self) -> Iterator[None]:
-        """Catch what every logger, the loop's debug mode, warnings and lost errors show."""
+        """Collect what all loggers, the loop's debug mode, warnings and unraisable errors show."""
         loop, root = asyncio.get_running_loop(), logging.getLogger()
         names = ["customersms_async", "asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal"]
         loggers = [root, *map(logging.getLogger, names)]
         levels = [logger.level for logger in loggers]
         loop.set_debug(True)
-        loop.slow_callback_duration = 0.0  # then the loop logs each of its steps
+        loop.slow_callback_duration = 0.0  # so that the loop logs each of its steps
         loop.set_exception_handler(self.hook)
         old_hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
-        # The only one: pytest's own keeps the records, and with them whatever they name.
+        # The only handler: pytest's keeps the records, and with them the objects they refer to.
         handlers, root.handlers = root.handlers, [self]
         for logger in loggers:
             logger.setLevel(1)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("always")
-                warnings.showwarning = self._warned  # keeps nothing, so that what is lost is gone
+                warnings.showwarning = self._warned  # keeps no reference to lost objects
                 yield
         finally:
             root.handlers = handlers
@@ -124,7 +124,7 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def _locals(trace: TracebackType | None) -> Iterator[tuple[str, str]]:
-    """Give the locals of every frame as `traceback` captures them, and as they show themselves."""
+    """Return the locals of every frame, as `traceback` captures them and as their repr."""
     for frame, line in traceback.walk_tb(trace):
         if "/tests/" in frame.f_code.co_filename:
             continue
@@ -144,7 +144,7 @@ def _locals(trace: TracebackType | None) -> Iterator[tuple[str, str]]:
 async def parrot(
     say: Callable[[asyncio.StreamWriter, str], Awaitable[None]], *, reads: int | None = None
 ) -> AsyncIterator[str]:
-    """Serve raw answers; *say* is given the body of each request, or what was read of it."""
+    """Serve raw answers; *say* gets the body of each request, or what was read of it."""
 
     async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):

@@ -1,4 +1,4 @@
-"""What a fixture wants closed in the event loop of the test, after the test."""
+"""What a fixture wants to be closed in the test's event loop after the test."""
 
 from collections.abc import Awaitable, Callable
 

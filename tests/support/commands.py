@@ -1,4 +1,4 @@
-"""The command `customersms` as a person runs it: in a process, with a gateway on this machine."""
+"""The command `customersms` in a subprocess, with a gateway on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def numbers(how_many: int) -> list[str]:
 
 
 def in_a_process(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, outside of the test's own limiter."""
+    """Run a command to its end, with a separate limiter file."""
     command = (sys.executable, "-m", "customersms_async", *map(str, words))
     return subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
@@ -41,7 +41,7 @@ def start(people: Path, sandbox: Any, *options: str, **streams: Any) -> subproce
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until something holds, and no longer than that."""
+    """Wait until a condition holds, with a timeout."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

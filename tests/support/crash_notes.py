@@ -1,4 +1,4 @@
-"""What the crash tests counted, for the table in docs/campaigns.md."""
+"""Results of the crash tests, for the table in docs/campaigns.md."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 __all__ = ["NOTES", "note"]
 
-#: Names the file that takes the notes; without it nothing is written.
+#: The variable with the name of the file for the notes; without it nothing is written.
 NOTES = "CUSTOMERSMS_CRASH_NOTES"
 
 
 def note(*, sent: int, unknown: int, doubled: int, lost: int) -> None:
-    """Write down what the test at hand has counted."""
+    """Record the results of the current test."""
     if NOTES not in os.environ:
         return
     test = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].rpartition(" (")[0]

@@ -1,4 +1,4 @@
-"""A gateway in another thread, far away, that closes connections which were idle for too long."""
+"""A distant gateway in another thread, which closes connections that were idle for too long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.raw_server import Play, RawServer, Talk, accepted, http
 
 @contextlib.contextmanager
 def in_a_thread(play: Play) -> Iterator[RawServer]:
-    """Run a server in a thread of its own: it goes on while the event loop of the test is busy."""
+    """Run a server in a separate thread, so that it runs while the test's event loop is blocked."""
     server, loop = RawServer(play), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -28,7 +28,7 @@ def in_a_thread(play: Play) -> Iterator[RawServer]:
 
 
 def closing_idle(seconds: float, *, announces: bool) -> Play:
-    """Accept everything, and close a connection on which nothing came for so many seconds."""
+    """Accept everything, and close a connection after the given idle time."""
     hints = [f"Keep-Alive: timeout={seconds:.0f}"] if announces else []
 
     async def play(talk: Talk) -> None:
@@ -46,7 +46,7 @@ def closing_idle(seconds: float, *, announces: bool) -> Play:
 
 @contextlib.asynccontextmanager
 async def far_away(port: int, seconds: Callable[[], float]) -> AsyncIterator[str]:
-    """Relay to *port* of this machine; each connection has its own seconds for one way."""
+    """Relay to *port* of this machine; each connection has its own one-way latency."""
     writers: list[asyncio.StreamWriter] = []
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +70,7 @@ async def far_away(port: int, seconds: Callable[[], float]) -> AsyncIterator[str
 async def _delayed(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float
 ) -> None:
-    """Hand on what comes, and the end, so many seconds later."""
+    """Forward data and its end after a delay."""
     loop = asyncio.get_running_loop()
     end: Callable[[], object] = writer.close
     try:
@@ -82,6 +82,6 @@ async def _delayed(
 
 
 def latency(low: float, high: float) -> Callable[[], float]:
-    """Draw seconds for one way."""
+    """Return a function that draws one-way latencies, in seconds."""
     dice = random.Random(0)
     return lambda: dice.uniform(low, high)

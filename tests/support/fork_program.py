@@ -1,4 +1,4 @@
-"""A program that forks while others use its limiter; each part ends it with 0 where all is well."""
+"""A program that forks while its limiter is in use; each part exits with 0 if all is well."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import warnings
 from customersms_async import Lane, LocalLimiter, Rate, WaitTooLong
 from tests.support.callers import usage_now
 
-# Python warns of every fork beside threads, and this is what is tried here.
+# Python warns about every fork of a process with threads, which is what is tested.
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 
 KEY = "account-1"
@@ -41,7 +41,7 @@ async def use(limiter, count):
 
 
 def in_child(work):
-    """Fork, and give what *work* says there; a child that hangs is ended by its alarm."""
+    """Fork, and return the result of *work* in the child; an alarm ends a child that hangs."""
     pid = os.fork()
     if pid == 0:
         signal.alarm(SECONDS)
@@ -50,10 +50,10 @@ def in_child(work):
 
 
 def hammer():
-    """Fork again and again while three threads hold the lock as often as they can."""
+    """Fork repeatedly while three threads hold the lock as often as possible."""
 
     def clock():
-        time.sleep(0)  # lets the other threads run: the limiter asks for the time under its lock
+        time.sleep(0)  # lets other threads run: the limiter reads the time under its lock
         return time.monotonic()
 
     limiter = LocalLimiter(Rate(50, per=600.0), clock=clock)
@@ -73,17 +73,17 @@ def hammer():
     counts = [in_child(lambda: asyncio.run(take_all_that_is_left(limiter))) for _ in range(100)]
     before = list(turns)
     while any(a == b for a, b in zip(before, turns, strict=True)):
-        has_ended.wait(0.01)  # the parent goes on
+        has_ended.wait(0.01)  # the parent continues
     has_ended.set()
     for thread in threads:
         thread.join()
-    # Of 50, 10 are answered, and up to three were in flight in the threads.
+    # Of 50 slots, 10 were answered, and up to three were in flight in the threads.
     assert {37, 38, 39, 40} >= set(counts), counts
     assert asyncio.run(take_all_that_is_left(limiter)) == 40
 
 
 def instants():
-    """What the parent knew as instants, its child knows too."""
+    """A child knows the times that its parent knew."""
     limiter = LocalLimiter(Rate(1, per=600.0))
 
     async def prepare():
@@ -102,7 +102,7 @@ def instants():
 
 
 def pace():
-    """A burst that the parent has spent is no burst of the child."""
+    """A burst that the parent has used is not available to the child."""
     limiter = LocalLimiter(Rate(100, per=600.0))
 
     async def burst():
@@ -120,7 +120,7 @@ def pace():
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Notes what comes through the socket that wakes it, which a forked child shares."""
+    """Records what arrives on its wake-up socket, which a forked child shares."""
 
     def __init__(self):
         super().__init__()
@@ -131,7 +131,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def loops():
-    """The child neither counts nor wakes the callers that wait in the parent."""
+    """The child neither counts nor wakes callers that wait in the parent."""
     limiter = LocalLimiter(Rate(2, per=600.0))
 
     def check(slots):
@@ -161,7 +161,7 @@ def loops():
 
 
 def within():
-    """A fork in the midst of what the lock guards: a finalizer or a signal may do that."""
+    """Fork within the limiter's lock, as a finalizer or a signal handler may."""
     results = []
 
     def clock():

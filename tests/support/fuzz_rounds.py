@@ -46,7 +46,7 @@ class _Left(Exception):
 
 @define(eq=False)
 class _Notes:
-    """A journal that remembers, is sometimes slow, and raises at one of its calls."""
+    """A journal that records its calls, is sometimes slow, and raises in one of them."""
 
     dice: random.Random
     breaks_at: int | None

@@ -26,20 +26,20 @@ class LoopThread:
         self._thread.join(LONG)
 
     def start(self, coroutine) -> Future:
-        """Let it run, and give its future."""
+        """Start a coroutine, and return its future."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def run(self, coroutine):
-        """Let it run to its end, and give its result."""
+        """Run a coroutine to its end, and return its result."""
         return self.start(coroutine).result(LONG)
 
     def settle(self):
-        """Wait until everything has run that was ready to."""
+        """Wait until everything that was ready has run."""
         for _ in range(3):
             self.run(asyncio.sleep(0))
 
     def block(self, until: threading.Event) -> None:
-        """Let the loop do nothing else before *until*."""
+        """Block the loop until *until* is set."""
         is_blocked = threading.Event()
 
         def hold():

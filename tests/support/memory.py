@@ -1,4 +1,4 @@
-"""A gateway, a clock and a journal in memory, behind the ports that the client knows."""
+"""A gateway, a clock and a journal in memory, behind the client's ports."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Post:
     started_at: float | None = None
 
     def start(self) -> None:
-        """Let the first byte of the body leave."""
+        """Mark the first byte of the body as sent."""
         self.attempt.start()
         self.started_at = now()
         self.gateway.started.append(self)
 
     def carry_out(self, *, refuse: Sequence[str] = (), **fields: Any) -> Reply:
-        """Send the messages, and write the answer as documented."""
+        """Accept the messages, and return the documented answer."""
         accepted = [phone for phone in self.phones if phone not in refuse]
         self.gateway.ledger.update(accepted)
         results = [
@@ -56,23 +56,23 @@ class Post:
         return reply(answer | fields)
 
 
-#: What the gateway does with one attempt.
+#: How the gateway treats one attempt.
 Behaviour = Callable[[Post], Awaitable[Reply]]
 
 
 def now() -> float:
-    """Give the instant of the running loop."""
+    """Return the time of the running loop."""
     return asyncio.get_running_loop().time()
 
 
 def reply(answer: object, status: int = 200, retry_after: str | None = None) -> Reply:
-    """Write an answer as JSON."""
+    """Make a reply with JSON."""
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     return Reply(status, json.dumps(answer).encode(), headers)
 
 
 def accepts(takes: float = 0.05, **fields: Any) -> Behaviour:
-    """Carry it out and say so, so many seconds later."""
+    """Accept the request, and answer after *takes* seconds."""
 
     async def behave(post: Post) -> Reply:
         post.start()
@@ -85,7 +85,7 @@ def accepts(takes: float = 0.05, **fields: Any) -> Behaviour:
 def answers(
     answer: object, status: int = 200, retry_after: str | None = None, takes: float = 0.05
 ) -> Behaviour:
-    """Carry nothing out, and answer this."""
+    """Accept nothing, and send the given answer."""
 
     async def behave(post: Post) -> Reply:
         post.start()
@@ -101,12 +101,12 @@ def refuses(code: str, error: str = "No", takes: float = 0.05, **fields: Any) ->
 
 
 def turns_away(retry_after: str | None = None) -> Behaviour:
-    """Refuse for the rate."""
+    """Refuse with a rate limit."""
     return answers({"success": False, "error": "slow down"}, 429, retry_after)
 
 
 def loses_answer(takes: float = 0.05) -> Behaviour:
-    """Carry it out, and lose the connection before the answer."""
+    """Accept the request, and lose the connection before the answer."""
 
     async def behave(post: Post) -> Reply:
         post.start()
@@ -118,7 +118,7 @@ def loses_answer(takes: float = 0.05) -> Behaviour:
 
 
 def hangs() -> Behaviour:
-    """Carry the request out, and never answer."""
+    """Accept the request, and never answer."""
 
     async def behave(post: Post) -> Reply:
         post.start()
@@ -140,7 +140,7 @@ def cannot_connect(takes: float = 0.01) -> Behaviour:
 
 
 def connects_slowly(takes: float) -> Behaviour:
-    """Accept the connection late, then carry the request out."""
+    """Connect late, then accept the request."""
 
     async def behave(post: Post) -> Reply:
         await asyncio.sleep(takes)
@@ -150,7 +150,7 @@ def connects_slowly(takes: float) -> Behaviour:
 
 
 def strays() -> Behaviour:
-    """Bring an answer to somebody else's request before this one has started."""
+    """Deliver the answer to another request before this one has started."""
 
     async def behave(post: Post) -> Reply:
         await asyncio.sleep(0.01)
@@ -160,7 +160,7 @@ def strays() -> Behaviour:
 
 
 def breaks(exc: Exception) -> Behaviour:
-    """Raise what no transport may raise."""
+    """Raise an unexpected error."""
 
     async def behave(post: Post) -> Reply:
         await asyncio.sleep(0.01)
@@ -171,7 +171,7 @@ def breaks(exc: Exception) -> Behaviour:
 
 class MemoryTransport:
     """
-    A `Transport` whose gateway follows a script, one behaviour an attempt.
+    A `Transport` whose gateway follows a script, with one behaviour per attempt.
 
     Args:
         script: What it does with each attempt, in order.
@@ -204,7 +204,7 @@ class MemoryTransport:
         self._at_once = 0
 
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
-        """Do what the script says, within the time."""
+        """Follow the script, within the timeout."""
         if timeout <= 0:
             raise AssertionError("no time at all means no limit to aiohttp")
         said = json.loads(body.reveal())
@@ -231,7 +231,7 @@ class MemoryTransport:
 
 
 class MemoryNetwork:
-    """Hands out one transport in every event loop, as `Sessions` does those over HTTP."""
+    """Returns the same transport in every event loop, as `Sessions` does over HTTP."""
 
     endpoint = "memory"
 
@@ -247,7 +247,7 @@ class MemoryNetwork:
 
 
 class LoopClock:
-    """A `Clock` of the running loop, with dice that always fall the same."""
+    """A `Clock` of the running loop, with a constant jitter."""
 
     def __init__(self, jitter: float = 0.5) -> None:
         self._jitter = jitter
@@ -272,7 +272,7 @@ def make_client_in_memory(
     api_key: str = KEY,
     **options: Any,
 ) -> CustomerSMS:
-    """Make a client whose requests go to a gateway in memory and whose time is the loop's."""
+    """Make a client that uses a gateway in memory and the time of the loop."""
     if "limiter" not in options:
         options["limiter"] = LocalLimiter(clock=asyncio.get_running_loop().time)
     return make_client(MemoryNetwork(transport), clock or LoopClock(), api_key, **options)
@@ -280,7 +280,7 @@ def make_client_in_memory(
 
 class MemoryJournal:
     """
-    A `Journal` that fails or dawdles where it is told to.
+    A `Journal` that fails or is slow on request.
 
     Args:
         fail_claim: The claim that raises, from 1.
@@ -328,7 +328,7 @@ class MemoryJournal:
 
     @contextlib.asynccontextmanager
     async def _call(self, name: str) -> AsyncIterator[None]:
-        """Note a call, which may not overlap another one."""
+        """Record a call, which must not overlap another one."""
         if self._is_asked:
             raise AssertionError("two calls at once")
         self.calls.append(name)
@@ -341,18 +341,18 @@ class MemoryJournal:
 
     @property
     def is_balanced(self) -> bool:
-        """Whether each claim was released or settled, once."""
+        """Whether each claim was either released or settled once."""
         ended = [*self.released, *(outcome.index for outcome in self.settled)]
         return sorted(self.claimed) == sorted(ended)
 
 
 def phones(count: int, first: int = 0) -> list[str]:
-    """Make so many different numbers."""
+    """Return *count* different numbers."""
     return [f"+1212{first + number:07}" for number in range(count)]
 
 
 async def as_async(items: Iterable[Any], pause: float | None = None) -> Any:
-    """Give the items one by one, pausing before each."""
+    """Yield the items one by one, with a pause before each."""
     for item in items:
         if pause is not None:
             await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""A store in the memory of this process: the reference of what a store does."""
+"""A store in the memory of this process: the reference implementation of a store."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class MemoryStore:
         self._held: dict[str, tuple[bytes, bytes]] = {}
 
     async def read(self, account: str) -> Seen:
-        """Return what is held; see `Store.read`."""
+        """Return the value; see `Store.read`."""
         with self._lock:
             return self._seen(account)
 
     async def swap(
         self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
-        """Replace what is held, if it is still what *base* shows; see `Store.swap`."""
+        """Replace the value if it is still *base*; see `Store.swap`."""
         with self._lock:
             seen = self._seen(account)
             done = may_replace(base, seen, within)
@@ -47,7 +47,7 @@ class MemoryStore:
             return Swap(done, self._seen(account))
 
     async def aclose(self) -> None:
-        """Do nothing: what is held stays."""
+        """Do nothing: the value is kept."""
 
     def _seen(self, account: str) -> Seen:
         value, token = self._held.get(account, (None, b""))
@@ -55,11 +55,11 @@ class MemoryStore:
 
 
 def may_replace(base: Seen, seen: Seen, within: float | None) -> bool:
-    """Say whether a swap that is based on *base* may be carried out on what is *seen* now."""
+    """Whether a swap based on *base* may be carried out on *seen*."""
     is_same = (seen.run, seen.token) == (base.run, base.token)
     return is_same and in_time(base, seen.now, within)
 
 
 def in_time(base: Seen, now: float, within: float | None) -> bool:
-    """Say whether a swap that was asked for *within* seconds of *base* may be carried out *now*."""
+    """Whether a swap requested *within* seconds of *base* may be carried out *now*."""
     return within is None or 0 <= now - base.now <= within

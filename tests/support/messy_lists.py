@@ -1,4 +1,4 @@
-"""Lists of recipients as people have them, in the files in which people have them."""
+"""Realistic lists of recipients in realistic file formats."""
 # ruff: noqa: RUF001  # marks that people type
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SPOILT = ["1.21256E+10", "", "2125551234", "+1 212 555 12345678901", "call me", 
 
 
 def messy_rows(how_many: int) -> Iterator[list[str]]:
-    """Make a header and rows as people have them: doubles, spoilt numbers, gaps, long cells."""
+    """Make a header and messy rows: duplicates, bad numbers, gaps, long cells."""
     dice = random.Random(29)
     names = ["Anna", "Jürgen", "Zoë", "O’Neil", "", "Anna; Bob", 'Bob "B"', "two\nlines", "Łukasz"]
     numbers = [f"+1212{n:07}" for n in range(how_many * 9 // 10)]
@@ -34,7 +34,7 @@ def messy_rows(how_many: int) -> Iterator[list[str]]:
 
 
 def as_csv(rows: Iterable[Sequence[str]], encoding: str, delimiter: str) -> bytes:
-    """Write as Excel does: quoted where that is needed, line ends of Windows."""
+    """Write as Excel does: quoted where needed, with CRLF line breaks."""
 
     def cell(text: str) -> str:
         needs_quotes = any(char in text for char in f'{delimiter}"\n')
@@ -56,7 +56,7 @@ def write_workbook(path: Path, rows: Iterable[Sequence[object]]) -> None:
 
 
 def write_as(path: Path, rows: Iterable[Sequence[str]], kind: str) -> None:
-    """Write a list as a workbook, or in an encoding with the delimiter that goes with it."""
+    """Write a list as a workbook, or in an encoding with its usual delimiter."""
     if kind == "xlsx":
         write_workbook(path, rows)
     else:

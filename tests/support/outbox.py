@@ -1,4 +1,4 @@
-"""Short words for what the tests of the outbox do with its jobs."""
+"""Shortcuts for the jobs of the outbox in tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_rows(count, *, first=0, text="hi", personal=False):
 
 
 class Steps:
-    """One worker's view of one campaign, a job at a time."""
+    """One worker of one campaign, one job at a time."""
 
     def __init__(self, engine, name="parents", token="w1"):
         self.engine = engine

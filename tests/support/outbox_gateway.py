@@ -1,4 +1,4 @@
-"""A gateway that keeps a ledger, for runs that are killed, and the worker that is killed."""
+"""A gateway that keeps a ledger, for runs that are killed, and workers that are killed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from customersms_async.outbox import Campaign
 
 KEY = "cspro_test_4711"
 
-#: Numbers in one request.
+#: Numbers per request.
 BATCH = 5
 
-#: Seconds of a lease in these tests; a loop of a busy machine may stand still for a part of it.
+#: Seconds of a lease in these tests; the loop of a busy machine may be blocked for part of it.
 LEASE = 1.0
 
 
 class Ledger:
     """
-    What a gateway has carried out.
+    What a gateway has accepted.
 
     Args:
         at: Called with ``received`` and ``done`` and the number of the request, from 1.
@@ -37,7 +37,7 @@ class Ledger:
         self.sent: Counter[str] = Counter()
         self.requests = 0
         self.credits = 1_000_000
-        self.refuses_from: int | None = None  # for want of credit, from this request on
+        self.refuses_from: int | None = None  # for lack of credits, from this request on
         self.turns_away: set[int] = set()  # for the rate
         self._at = at
         self._takes = takes
@@ -81,7 +81,7 @@ class Ledger:
 
 class Striking:
     """
-    An engine that kills or stops its own process at a named job.
+    An engine that kills or stops its own process at a given job.
 
     Args:
         engine: The engine.
@@ -126,7 +126,7 @@ class Striking:
         return result
 
     async def _strike(self):
-        """Strike; what would stand still within a transaction would lock the others out."""
+        """Strike, but not within a transaction, which would lock others out if stopped."""
         while self._running and self._sign == signal.SIGSTOP:  # noqa: ASYNC110  # no one tells of it
             await asyncio.sleep(0)
         os.kill(os.getpid(), self._sign)
@@ -143,7 +143,7 @@ class StrikingHost:
 
 
 class StrikingLimiter(LocalLimiter):
-    """A limiter that kills its own process once it has granted a slot."""
+    """A limiter that kills its own process after it has granted a slot."""
 
     def __init__(self, turn):
         super().__init__(Rate(10_000, per=1.0), reserve=1)
@@ -171,7 +171,7 @@ async def work(engine, endpoint, limiter=None, *, lease=LEASE, **options):
 
 
 def in_a_child(make_coroutine):
-    """Run a coroutine in a forked process; give its id."""
+    """Run a coroutine in a forked process; return its pid."""
     pid = os.fork()
     if pid:
         return pid

@@ -1,5 +1,5 @@
 """
-A package index in a folder: wheels of what is installed for the tests, and one of a stand-in `uv`.
+A package index in a folder: wheels of the installed packages, and of a stand-in for `uv`.
 
 A new environment is filled from it without the network, as ``PIP_NO_INDEX`` and ``PIP_FIND_LINKS``
 ask. The stand-in leads an environment to the packages of the tests, which it therefore shares.
@@ -29,7 +29,7 @@ links.write_text(f"{{pathlib.Path.cwd()}}\\n{packages}\\n")
 
 
 def make_index(folder: Path, *wanted: str) -> None:
-    """Write wheels of *wanted* and of what these require, and that of ``uv``."""
+    """Write wheels of *wanted* and of everything they require, and of ``uv``."""
     folder.mkdir()
     for name in needed(*wanted):
         write_installed(metadata.distribution(name), folder)
@@ -40,7 +40,7 @@ def make_index(folder: Path, *wanted: str) -> None:
 
 
 def needed(*wanted: str) -> set[str]:
-    """Give the names of *wanted* and of all that they require on this machine."""
+    """Return the names of *wanted* and of all that they require on this machine."""
     found: set[str] = set()
     left = [Requirement(each) for each in wanted]
     while left:
@@ -59,7 +59,7 @@ def _is_new(requirement: Requirement, extras: set[str], found: set[str]) -> bool
 
 
 def write_installed(package: metadata.Distribution, folder: Path) -> None:
-    """Write the wheel that an installed package would come from."""
+    """Write the wheel that an installed package could come from."""
     info = next(str(file.parent) for file in package.files or () if file.name == "METADATA")
     (tag,) = re.findall(r"^Tag: (\S+)", package.read_text("WHEEL") or "", re.MULTILINE)[-1:]
     assert parse_tag(tag)
@@ -68,14 +68,14 @@ def write_installed(package: metadata.Distribution, folder: Path) -> None:
 
 
 def _files(package: metadata.Distribution) -> Iterator[tuple[str, bytes]]:
-    """Give what a package has beside its metadata that only an installation writes."""
+    """Return the files of a package without metadata that only an installer writes."""
     for file in package.files or ():
         if file.parts[0] != ".." and file.suffix != ".pyc" and file.name != "RECORD":
             yield str(file), file.read_binary()
 
 
 def write_wheel(wheel: Path, info: str, files: dict[str, bytes]) -> None:
-    """Write a wheel, with the metadata that it must have."""
+    """Write a wheel with the required metadata."""
     name, _, version = info.removesuffix(".dist-info").partition("-")
     tag = "-".join(wheel.stem.split("-")[-3:])
     least = {
@@ -86,7 +86,7 @@ def write_wheel(wheel: Path, info: str, files: dict[str, bytes]) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, content in files.items():
             entry = zipfile.ZipInfo(path)
-            entry.external_attr = 0o100755 << 16  # a script is to be run
+            entry.external_attr = 0o100755 << 16  # scripts must be executable
             archive.writestr(entry, content)
         record = [*files, f"{info}/RECORD"]
         archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in record))

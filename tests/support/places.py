@@ -1,5 +1,5 @@
 """
-Shared limiters on real stores, in virtual time: each kind as users make it.
+Shared limiters on real stores in virtual time, each kind as users make it.
 
 Time stands still while a store answers, and the store's clock is that of the event loop.
 """
@@ -26,7 +26,7 @@ from tests.support.stores import Servers
 #: Every kind of shared limiter; "memory" is one on a store in memory.
 KINDS = ["memory", "file", "postgres", *BINARIES]
 
-#: How long ago the run of a store began that is not new.
+#: How long ago the run of an existing store began.
 LONG_AGO = 100_000.0
 
 _numbers = itertools.count()
@@ -46,7 +46,7 @@ class InMemory(SharedLimiter):
 @define(eq=False)
 class Way:
     """
-    The way of one process to the store.
+    The connection of one process to the store.
 
     Attributes:
         trip: Gives the seconds of each way there and back.
@@ -64,7 +64,7 @@ class Way:
 @define(eq=False)
 class Place:
     """
-    What the members of one limiter share.
+    The store that members of one limiter share.
 
     Attributes:
         kind: Of the store.
@@ -87,12 +87,12 @@ class Place:
         return asyncio.get_running_loop().time() + self.ahead
 
     def make(self, limit: int = 100, per: float = 60.0, **options: Any) -> Any:
-        """Make one more member, for the running event loop."""
+        """Make another member for the running event loop."""
         clock = asyncio.get_running_loop().time
         return self._member_class()(Rate(limit, per=per), **({"clock": clock} | options))
 
     def since(self, run: str) -> float:
-        """Say when a run began, in virtual time."""
+        """Return when a run began, in virtual time."""
         if run not in self.runs:
             is_old = not self.runs and not self.is_new
             self.runs[run] = self.now() - LONG_AGO * is_old
@@ -126,7 +126,7 @@ class Place:
 
 
 def _on(base: Any, **where: Any) -> Any:
-    """Give a class with the name of its table or key."""
+    """Return a class with the name of its table or key."""
 
     class Placed(base):
         def __init__(self, url: str, *args: Any, **options: Any) -> None:

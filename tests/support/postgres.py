@@ -1,4 +1,4 @@
-"""A real PostgreSQL on this machine, started and ended by the tests."""
+"""A real PostgreSQL on this machine, started and stopped by the tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import psutil  # the wheel needs it too
 @functools.cache
 def _binaries() -> Path:
     """
-    Find the programs of the wheel or, where there is none for this Python, those of the system.
+    Find the binaries of the wheel or, if there is none for this Python, of the system.
 
     The wheel's package is not imported: its own server class asks for a home and warns where there
     is none.
@@ -42,13 +42,13 @@ def _binaries() -> Path:
 
 
 def _is_open_to_all(folder: Path) -> bool:
-    """Whether any user may go through *folder*, which root's home does not allow."""
+    """Whether any user can enter *folder*, unlike root's home."""
     return bool(folder.stat().st_mode & stat.S_IXOTH)
 
 
 class PostgresServer:
     """
-    A server whose data lie in a folder of their own.
+    A server with its data in a separate folder.
 
     Attributes:
         url: Its address, which it keeps when it is started again.
@@ -63,7 +63,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"postgresql://postgres:pass-4711@127.0.0.1:{self._port}/postgres"
         self._who = {}
-        if os.geteuid() == 0:  # PostgreSQL refuses to be run by root
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             nobody = pwd.getpwnam("nobody")
             self._who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
@@ -75,26 +75,26 @@ class PostgresServer:
         self._wait()
 
     def stop(self) -> None:
-        """End it in good order, at once."""
+        """Stop it cleanly, at once."""
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it as a power cut does, but for what the disk had not yet."""
+        """Kill it, as a power cut does, except for data not yet on the disk."""
         self._end(signal.SIGQUIT)
 
     def freeze(self) -> None:
-        """Let it stand still, connections and all."""
+        """Freeze it with all its connections."""
         self._signal_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._signal_all(signal.SIGCONT)
 
     def copy_to(self, folder: Path) -> None:
-        """Copy its data; it must not run."""
+        """Copy its data; it must be stopped."""
         shutil.copytree(self.data, folder)
 
     def restore(self, folder: Path) -> None:
-        """Put a copy in the place of its data; it must not run."""
+        """Replace its data by a copy; it must be stopped."""
         shutil.rmtree(self.data)
         self._run_plain("cp", "-a", str(folder), str(self.data))
         if self._who:
@@ -130,7 +130,7 @@ class PostgresServer:
             process.send_signal(sign)
 
     def _wait(self) -> None:
-        """Wait until it takes queries; a server that recovers refuses them for a while."""
+        """Wait until it accepts queries, which a recovering server refuses for a while."""
         ready = [str(_binaries() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         ends_at = time.monotonic() + 20
         while subprocess.run(ready, check=False).returncode:

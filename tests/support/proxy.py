@@ -1,4 +1,4 @@
-"""A way to a server that can be cut."""
+"""A proxy in front of a server, which can be cut."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 class Proxy:
     """
-    Hands bytes on in both directions.
+    Forwards bytes in both directions.
 
     Attributes:
         url: As the server's, with the proxy's own port.
@@ -74,4 +74,4 @@ class Proxy:
 
 
 async def _nothing():
-    """Let the loss be all that happens."""
+    """Do nothing between request and loss."""

@@ -22,7 +22,7 @@ from tests.support.memory_store import may_replace
 
 LIMIT, PER = 10, 5.0
 
-#: Seconds that a request takes at most, and after which the server has surely counted it.
+#: The longest time of a request, and when the server has counted it at the latest.
 LONGEST, GRACE = 1.0, 1.0
 
 
@@ -49,7 +49,7 @@ class Weather:
 
 
 class BadStore:
-    """What all members share: a value, a token, a run, and a clock that may be set."""
+    """The store that members share: a value, a token, a run, and a clock that may be changed."""
 
     def __init__(self, dice: random.Random, weather: Weather) -> None:
         self.dice = dice
@@ -126,7 +126,7 @@ class Process(SharedLimiter):
 @define(eq=False)
 class Race:
     """
-    Members that send what they can, for a while.
+    Members that send as much as they can for a while.
 
     Attributes:
         arrivals: When the server counted a request.
@@ -146,7 +146,7 @@ class Race:
         self.store = BadStore(self.dice, self.weather)
 
     def begin_member(self):
-        """Let one more process send: a bulk run, and single messages now and then."""
+        """Start another process that sends: a bulk run, and single messages from time to time."""
         limiter = Process(self.store)
         tasks = [
             asyncio.create_task(self._bulk(limiter)),
@@ -156,7 +156,7 @@ class Race:
         return limiter
 
     async def kill_member(self):
-        """End a process; what it has sent is on its way, and nobody will ever tell."""
+        """Kill a process; what it has sent is still on its way, and never reported."""
         tasks = self._members.pop(0)
         for task in tasks:
             task.cancel()
@@ -168,7 +168,7 @@ class Race:
         await asyncio.gather(*self._tasks)
 
     def most_in_a_period(self):
-        """Give the largest number of arrivals in any half-open period."""
+        """Return the largest number of arrivals in any half-open period."""
         times = sorted(self.arrivals)
         return max(number + 1 - bisect_right(times, at - PER) for number, at in enumerate(times))
 
@@ -196,7 +196,7 @@ class Race:
         if fate < 0.05:
             slot.unused()
             return
-        if fate < 0.15:  # it is given up, and the server counts it afterwards
+        if fate < 0.15:  # given up, and counted by the server afterwards
             await asyncio.sleep(LONGEST)
             slot.lost()
             await asyncio.sleep(self.dice.uniform(0, GRACE))

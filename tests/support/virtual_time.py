@@ -1,4 +1,4 @@
-"""An event loop whose clock stands still while there is work, and jumps ahead when idle."""
+"""An event loop whose clock stands still during work, and jumps ahead when idle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Waits for no time at all: the time that the loop would have slept is added to its clock."""
+    """Never sleeps: the time that the loop would have slept is added to its clock."""
 
     #: Real seconds that another process may take to answer.
     PATIENCE = 30.0
@@ -34,17 +34,17 @@ class _JumpingSelector(selectors.SelectSelector):
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """
-    Ten simulated minutes take milliseconds; for tests that touch no thread.
+    Simulates ten minutes in milliseconds; for tests without threads.
 
     Args:
-        now: Its first instant, seconds.
+        now: The time at which it begins, in seconds.
     """
 
     def __init__(self, now: float = 1_000.0) -> None:
         self._selector_clock = _JumpingSelector(now)
         super().__init__(self._selector_clock)
         self._clock_resolution = 1e-9
-        #: Called before each turn of the loop, and does not make it another one.
+        #: Called before each iteration of the loop; causes no further iteration.
         self.before_turn: Callable[[], object] = _nothing
 
     def _run_once(self) -> None:
@@ -54,18 +54,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        """Let each timer take a moment, as on a real clock: sums of floats may never fit."""
+        """Delay each timer by a moment, as on a real clock, so that sums of floats match."""
         when = max(when, self.time() + self._clock_resolution)
         return super().call_at(when, callback, *args, context=context)
 
     def waits_for_others(self, change: int) -> None:
-        """Count the answers of other processes that are awaited: until then, time stands still."""
+        """Count the awaited answers of other processes, during which time stands still."""
         self._selector_clock.awaited += change
 
     def time(self) -> float:
-        """Give the instant, which only this loop moves."""
+        """Return the time, which only this loop advances."""
         return self._selector_clock.now
 
 
 def _nothing() -> None:
-    """No test looks at each turn."""
+    """The default: do nothing before an iteration."""

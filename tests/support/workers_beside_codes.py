@@ -26,14 +26,14 @@ __all__ = ["FAST", "LATENCY", "SHARE", "Seen", "watch"]
 #: A limiter that processes share.
 Shared: TypeAlias = FileLimiter | PostgresLimiter
 
-#: As at the gateway, in a fifth of the time.
+#: The rate of the gateway, with a fifth of the period.
 FAST: Final = Rate(100, per=12.0)
 
-#: Which part of the rate are codes, and seconds that the gateway takes.
+#: The codes' part of the rate, and the gateway's answer time in seconds.
 SHARE: Final = 0.2
 LATENCY: Final = 0.05
 
-#: Numbers for each code, so that the campaign outlasts them.
+#: Numbers per code, so that the campaign lasts longer than the codes.
 NUMBERS_A_CODE: Final = 24
 
 #: Periods of the limit after which the campaign has stopped.
@@ -43,7 +43,7 @@ PATIENCE: Final = 20
 @frozen
 class Seen:
     """
-    What was seen.
+    The results.
 
     Attributes:
         ended: How the workers and the process with the codes ended.
@@ -73,7 +73,7 @@ async def watch(
     folder: Path,
     rate: Rate = FAST,
 ) -> Seen:
-    """Let all of them run, with so many codes, until the campaign is sent."""
+    """Run all processes until the campaign is sent."""
     engine, numbers = make_engine(), codes * NUMBERS_A_CODE
     await engine.open()
     campaign = Campaign(StrikingHost(engine, 2.0), "tonight")
@@ -110,13 +110,13 @@ async def watch(
 
 
 async def _send_campaign(engine: Engine, limiter: Shared, endpoint: str) -> None:
-    """Work on the campaign as one process of several does."""
+    """Work on the campaign, as one of several processes."""
     async with limiter:
         await work(engine, endpoint, limiter, max_in_flight=4, lease=2.0)
 
 
 async def _send_codes(limiter: Shared, endpoint: str, codes: int, slot: float, out: Path) -> None:
-    """Send one code, then the others at random instants, and write down how long each waited."""
+    """Send one code, then the others at random times, and record how long each waited."""
     dice = random.Random(1)
     async with limiter, CustomerSMS(KEY, endpoint=endpoint, limiter=limiter) as sms:
 
@@ -141,7 +141,7 @@ async def _until_sent(campaign: Campaign, count: int) -> None:
 
 
 async def _buried(pid: int) -> int:
-    """Wait for the end of a process; give its status."""
+    """Wait for a process to end; return its status."""
     while True:
         found, how = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  # it does not wait
         if found:

@@ -100,7 +100,7 @@ async def stream() -> None:
 
 
 async def tasks() -> None:
-    """The calls are plain coroutine functions: whatever takes a coroutine takes them."""
+    """The calls are coroutine functions, so they can be passed where a coroutine is expected."""
     sms = CustomerSMS()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(sms.send("+12125551234", "x"))
@@ -178,7 +178,7 @@ def use_of_the_fixture(sms_sandbox: SmsSandbox) -> None:
 
 
 async def mistakes() -> None:
-    """Each line is an error that the checkers must find: an unused ignore fails the check."""
+    """Each line is an error that the checkers must find; an unused ignore fails the check."""
     sms = CustomerSMS()
     sms.send("+12125551234", "x")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]  # await forgotten
     sms.send_many(numbers(), "x")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]  # await forgotten
