@@ -6,22 +6,27 @@ Rules of this module:
 1. The same name is always the same campaign, in every process and run.
 2. The effect of a call is in the database when it returns.
 3. Only `Campaign.send` sends anything, and only messages that are queued.
+4. A run belongs to the outbox, not to its caller, who only waits: a scope that cancels repeatedly
+   must not keep a run from ending in order.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import evolve
 
 from .._bulk.stop_rules import StopRules, check_rules
 from .._values.status import Status
 from .._values.validation import check_count
+from ..bulk import Bulk
 from ..client import CustomerSMS, route_of, stream_batches
 from ..outcomes import Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
@@ -51,7 +56,7 @@ from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
 from ._row_reader import Addition, read_rows
-from ._session import Session, check_client
+from ._session import Session, check_client, end_of
 from ._writer import Writer
 
 __all__ = ["Campaign", "Host"]
@@ -74,6 +79,7 @@ class Host(Protocol):
     def lease(self) -> float: ...
     @property
     def place(self) -> str: ...
+    def spawn(self, run: Coroutine[Any, Any, Progress]) -> asyncio.Task[Progress]: ...
 
 
 class Campaign:
@@ -198,27 +204,9 @@ class Campaign:
             batch_size=check_count("batch_size", batch_size, 1),
             at_once=min(AT_ONCE, check_count("max_in_flight", max_in_flight, 1)),
         )
-        await run.begin(self._host.place)
-        try:
-            await self._run(sms, run, feed, rules, max_in_flight=max_in_flight, drain=drain)
-        finally:
-            await run.end()
-        if run.failure is not None:
-            raise run.failure
-        return _progress(await self.status(), run.word)
-
-    async def _run(
-        self,
-        sms: CustomerSMS,
-        run: Session,
-        feed: Feed,
-        rules: StopRules,
-        *,
-        max_in_flight: int,
-        drain: float | None,
-    ) -> None:
         journal = OutboxJournal(run, rules.max_credits)
-        bulk = stream_batches(
+        make_bulk = partial(
+            stream_batches,
             sms,
             feed.batches(),
             journal=journal,
@@ -227,10 +215,22 @@ class Campaign:
             stop_after=run.schedule.left(dt.datetime.now(dt.UTC)) or None,
             drain=drain,
         )
-        async with bulk:
-            run.join(bulk.stop, journal.pay)
-            progress = await bulk.finish()
-        run.word = run.word or progress.stopped
+        return await end_of(self._host.spawn(self._carry_out(run, journal, make_bulk)))
+
+    async def _carry_out(
+        self, run: Session, journal: OutboxJournal, make_bulk: Callable[[], Bulk]
+    ) -> Progress:
+        await run.begin(self._host.place)
+        try:
+            async with make_bulk() as bulk:
+                run.join(bulk.stop, journal.pay)
+                progress = await bulk.finish()
+            run.word = run.word or progress.stopped
+        finally:
+            await run.end()
+        if run.failure is not None:
+            raise run.failure
+        return _progress(await self.status(), run.word)
 
     async def outcomes(self, *statuses: Status) -> AsyncIterator[Outcome]:
         """

@@ -9,11 +9,13 @@ Rules of this module:
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 import time
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 
 from .._bulk.stop_rules import StopRules, check_rules
 from .._limit.shared_limiter import SharedLimiter
@@ -22,6 +24,7 @@ from .._values.validation import check_count, check_seconds
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
+from ..outcomes import Progress
 from ._campaign import Campaign
 from ._core.campaigns import PLACE, QUEUE, find
 from ._core.engine import Engine
@@ -75,6 +78,7 @@ class Outbox:
         self._limiter: SharedLimiter | None = None
         self._lease = check_seconds("lease", lease)
         self._place = ""
+        self._runs: set[asyncio.Task[Progress]] = set()
 
     @property
     def engine(self) -> Engine:
@@ -90,6 +94,13 @@ class Outbox:
     def place(self) -> str:
         """Where the data is stored."""
         return self._place
+
+    def spawn(self, run: Coroutine[Any, Any, Progress]) -> asyncio.Task[Progress]:
+        """Start a run, for other modules of this package; it is waited for before closing."""
+        task = asyncio.create_task(run)
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
+        return task
 
     async def __aenter__(self) -> Self:
         try:
@@ -110,7 +121,9 @@ class Outbox:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections to the database, including those of `limiter`."""
+        """Wait for runs that were cancelled, then close the connections, those of `limiter` too."""
+        if self._runs:
+            await asyncio.wait(self._runs)
         if self._limiter is not None:
             await self._limiter.aclose()
         await self._engine.aclose()

@@ -24,17 +24,18 @@ from attrs import define, field
 
 from .. import codes
 from ..client import CustomerSMS, route_of
+from ..outcomes import Progress
 from ._core.campaigns import bind, count, facts
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.engine import Runner
-from ._core.errors import OutboxError, OutboxUnavailable
-from ._core.guards import CANCELLED, OPEN, check_binding, check_start
+from ._core.errors import CampaignHeld, OutboxError, OutboxUnavailable
+from ._core.guards import CANCELLED, IS_CANCELLED, OPEN, check_binding, check_start
 from ._core.hours import Schedule
 from ._core.job import Job
 from ._core.resolve import cancel_some
 from ._lease import boot_time, is_gone, this_process
 
-__all__ = ["Session", "Unit", "check_client"]
+__all__ = ["Session", "Unit", "check_client", "end_of"]
 
 Result = TypeVar("Result")
 
@@ -67,6 +68,29 @@ def check_client(sms: object) -> CustomerSMS:
     kind = f"{type(sms).__module__}.{type(sms).__qualname__}"
     msg = f"sms must be a customersms_async.CustomerSMS, not {kind}"
     raise TypeError(msg)
+
+
+async def end_of(run: asyncio.Task[Progress]) -> Progress:
+    """Wait for a run. A cancellation stops it; another one only ends the wait."""
+    try:
+        await asyncio.wait([run])
+    except asyncio.CancelledError as exc:
+        run.cancel()
+        await asyncio.wait([run])
+        for note in _notes_of(run):
+            exc.add_note(note)
+        raise
+    return run.result()
+
+
+def _notes_of(run: asyncio.Task[Progress]) -> Sequence[str]:
+    """Return what a run that was cancelled says of its counts."""
+    try:
+        return [f"the campaign had ended by then: {run.result()}"]
+    except asyncio.CancelledError as exc:
+        return getattr(exc, "__notes__", ())
+    except OutboxError as exc:
+        return [f"the campaign had failed by then: {exc}"]
 
 
 @define(eq=False)
@@ -168,8 +192,12 @@ class Session:
             CampaignHeld: Someone must decide first.
         """
         await self.engine.run(reap(self.campaign, time.time(), is_gone))
-        await self._cancel_the_rest()
-        await self.engine.run(self._start(place))
+        try:
+            await self.engine.run(self._start(place))
+        except CampaignHeld as held:
+            if held.code == IS_CANCELLED[0]:
+                await self._cancel_the_rest()
+            raise
         self._heart = asyncio.create_task(self._live())
 
     def _start(self, place: str) -> Job[None]:

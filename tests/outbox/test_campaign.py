@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import time
 
+import anyio
 import pytest
 
 from customersms_async import (
@@ -568,6 +569,38 @@ async def test_a_cancelled_run_waits_for_requests_in_flight(make_outbox):
 
     assert (5, 15, 0, 0) == (status.sent, status.queued, status.claimed, status.unknown)
     assert 20 == progress.sent == ledger.sent.total()
+
+
+async def test_a_scope_of_anyio_leaves_nothing_claimed(tmp_path):
+    """It cancels at every await, and the next call does not have to wait for the lease."""
+    ledger, outbox = Ledger(takes=0.2), Outbox(tmp_path / "a.db")
+    async with ledger, outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(100), batch_size=5)
+        with anyio.move_on_after(0.5):
+            await campaign.send(sms, batch_size=5)
+        async with asyncio.timeout(10):
+            progress = await campaign.send(sms, batch_size=5)
+
+    assert (100, {1}) == (progress.sent, set(ledger.sent.values()))
+
+
+async def test_an_outbox_is_closed_after_its_runs(tmp_path):
+    """A run whose caller has gone, cancelled twice, records the answers that still come."""
+    async with Ledger(takes=0.5) as ledger, client(ledger) as sms:
+        async with Outbox(tmp_path / "a.db") as outbox:
+            campaign = outbox.campaign("tonight")
+            await campaign.add(people(3))
+            run = asyncio.create_task(campaign.send(sms))
+            await asyncio.sleep(0.2)
+            for _ in range(2):
+                run.cancel()
+                await asyncio.sleep(0.05)
+            assert run.cancelled()
+        async with Outbox(tmp_path / "a.db") as outbox:
+            status = await outbox.campaign("tonight").status()
+
+    assert (3, 0) == (status.sent, status.sending)
 
 
 async def test_purge(make_outbox):

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from customersms_async import CustomerSMS, LocalLimiter, Rate
+from customersms_async import CustomerSMS, LocalLimiter, Progress, Rate
 from customersms_async.outbox import Campaign
 
 KEY = "cspro_test_4711"
@@ -140,6 +140,11 @@ class StrikingHost:
     def __init__(self, engine, lease=LEASE):
         self.engine = engine
         self.lease = lease
+        self.runs: list[asyncio.Task[Progress]] = []
+
+    def spawn(self, run):
+        self.runs.append(asyncio.create_task(run))
+        return self.runs[-1]
 
 
 class StrikingLimiter(LocalLimiter):
@@ -160,13 +165,16 @@ class StrikingLimiter(LocalLimiter):
 async def work(engine, endpoint, limiter=None, *, lease=LEASE, **options):
     """Send a campaign as one process does."""
     await engine.open()
+    host = StrikingHost(engine, lease)
     try:
         async with CustomerSMS(
             KEY, endpoint=endpoint, limiter=limiter or LocalLimiter(Rate(10_000, per=1.0))
         ) as sms:
-            campaign = Campaign(StrikingHost(engine, lease), "tonight")
+            campaign = Campaign(host, "tonight")
             return await campaign.send(sms, batch_size=BATCH, **options)
     finally:
+        if host.runs:
+            await asyncio.wait(host.runs)
         await engine.aclose()
 
 
