@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from ._plan.bad_row import Refusal
+from ._recipients.advice import advice, looks_like_number
 from ._recipients.encodings import find_encoding
 from ._recipients.formats import open_table
 from ._recipients.headers import ColumnError, Columns, is_blank
@@ -57,6 +58,8 @@ class Recipients(Iterable[Message | Refusal]):
         phone_column: The name of the column with the numbers.
         encoding: The encoding of the file, or ``"xlsx"``.
         delimiter: The separator of cells; None for a workbook.
+        sheets: The sheets of a workbook, the one that is read first; empty for a text file.
+        hidden: The numbers of rows that a workbook hides; they are read like the others.
     """
 
     def __init__(self, path: Path, table: Table, header: Row, reader: RowReader) -> None:
@@ -65,6 +68,8 @@ class Recipients(Iterable[Message | Refusal]):
         self.phone_column: str = self.columns[reader.phone]
         self.encoding: str = table.encoding
         self.delimiter: str | None = table.delimiter
+        self.sheets: tuple[str, ...] = table.sheets
+        self.hidden: frozenset[int] = table.hidden
         self._table = table
         self._header = header
         self._reader = reader
@@ -80,9 +85,7 @@ class Recipients(Iterable[Message | Refusal]):
         return f"Recipients({str(self.path)!r}, {self.encoding}, phone={self.phone_column!r})"
 
     def _filled(self) -> Iterator[Row]:
-        for row in self._table.rows():
-            if row.number > self._header.number and (row.flaw or not is_blank(row.cells)):
-                yield row
+        return _filled_rows(self._table, self._header.number)
 
 
 def read(
@@ -99,10 +102,10 @@ def read(
     sheet: str | None = None,
 ) -> Recipients:
     """
-    Open a list of recipients: a text file with commas, semicolons or tabs, or an ``.xlsx`` file.
+    Open a list of recipients: a text file with commas, semicolons, tabs or bars, or an ``.xlsx``.
 
     The header is read, and the text is checked against it; rows are read when the result is
-    iterated over. Hidden and filtered rows of a workbook are included.
+    iterated over. Hidden and filtered rows of a workbook are included; see `Recipients.hidden`.
 
     Args:
         path: The file.
@@ -112,7 +115,7 @@ def read(
 
         text_file: A file with the text, instead of *text*.
 
-        phone: The column of the numbers; by default ``phone``, or the only one with a similar name.
+        phone: The column of the numbers; by default the only one with a name like ``phone``.
 
         country: A two-letter code, for numbers without a country code; needs the extra
             ``[phonenumbers]``. By default they are refused.
@@ -142,7 +145,9 @@ def read(
     wanted = _text(text, text_file)
     table = open_table(path, encoding=encoding, delimiter=delimiter, sheet=sheet)
     header = _header(path, table, parse)
-    reader = _reader(path, header, wanted, phone, parse)
+    columns = Columns(header.cells)
+    place = _phone_column(path, table, header, columns, phone)
+    reader = _reader(path, columns, place, wanted, parse)
     reader.skip = _opt_outs(skip, parse)
     return Recipients(path, table, header, reader)
 
@@ -167,12 +172,12 @@ def _text(text: str | None, text_file: AnyPath | None) -> str | None:
 
 
 def _header(path: Path, table: Table, parse: ParsePhone) -> Row:
-    row = next((row for row in table.rows() if row.flaw or not is_blank(row.cells)), None)
+    row = next(_filled_rows(table, 0), None)
     if row is None:
         raise RecipientsError(path, "has no rows")
     if row.flaw:
         raise RecipientsError(path, f"row {row.number} {row.flaw.reason}")
-    if any(_is_number(cell, parse) for cell in row.cells):
+    if any(_is_number(cell, parse) or looks_like_number(cell) for cell in row.cells):
         raise RecipientsError(path, _NO_HEADER.format(row.number))
     return row
 
@@ -184,12 +189,23 @@ def _is_number(cell: str, parse: ParsePhone) -> bool:
         return False
 
 
-def _reader(
-    path: Path, header: Row, text: str | None, phone: str | None, parse: ParsePhone
-) -> RowReader:
-    columns = Columns(header.cells)
+def _phone_column(
+    path: Path, table: Table, header: Row, columns: Columns, phone: str | None
+) -> int:
     try:
-        place = columns.phone(phone)
+        return columns.phone(phone)
+    except ColumnError as exc:
+        hints = [advice(columns.names, _filled_rows(table, header.number), phone)]
+        if len(table.sheets) > 1:
+            this, *others = map(repr, table.sheets)
+            hints.append(f"this is the sheet {this}; sheet= selects another: {', '.join(others)}")
+        raise RecipientsError(path, *exc.args, *filter(None, hints)) from None
+
+
+def _reader(
+    path: Path, columns: Columns, phone: int, text: str | None, parse: ParsePhone
+) -> RowReader:
+    try:
         if text is None:
             places, template = [columns.text()], Template(("", ""), ("text",))
         else:
@@ -197,7 +213,13 @@ def _reader(
             places = columns.places(template.names)
     except (ColumnError, TemplateError) as exc:
         raise RecipientsError(path, *exc.args) from None
-    return RowReader(columns, place, template, places, parse)
+    return RowReader(columns, phone, template, places, parse)
+
+
+def _filled_rows(table: Table, after: int) -> Iterator[Row]:
+    """Yield the rows behind a row that are not empty."""
+    rows = (row for row in table.rows() if row.number > after)
+    return (row for row in rows if row.flaw or not is_blank(row.cells))
 
 
 def _opt_outs(skip: AnyPath | Iterable[str] | None, parse: ParsePhone) -> frozenset[str]:

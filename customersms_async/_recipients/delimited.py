@@ -1,5 +1,5 @@
 """
-Rows of a text file whose cells are separated by commas, semicolons or tabs.
+Rows of a text file whose cells are separated by commas, semicolons, tabs or bars.
 
 Rules of this module:
 
@@ -29,7 +29,7 @@ from .table import Flaw, RecipientsError, Row
 
 __all__ = ["DelimitedTable", "open_delimited"]
 
-_DELIMITERS: Final = ",;\t"
+_DELIMITERS: Final = ",;\t|"
 _INSTRUCTION: Final = re.compile(r"sep=(.)\r?(?:\n|\Z)", re.IGNORECASE)
 
 #: How much is read to find the delimiter: characters (csv allows cells twice as long), and rows.
@@ -52,6 +52,8 @@ class DelimitedTable:
     encoding: str
     delimiter: str | None
     _has_instruction: bool
+    sheets: tuple[str, ...] = ()
+    hidden: frozenset[int] = frozenset()
 
     def rows(self) -> Iterator[Row]:
         """Read it from its beginning, a line at a time."""

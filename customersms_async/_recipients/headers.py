@@ -8,45 +8,27 @@ Notify does: ``Phone Number`` is ``phone_number``.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
 __all__ = ["ColumnError", "Columns", "is_blank", "letters"]
 
-#: Names of the column of numbers, in the languages of the gateway's customers.
-_PHONES: Final[list[str]] = [
-    "phone",
-    "phonenumber",
-    "mobile",
-    "mobilephone",
-    "mobilenumber",
-    "cell",
-    "cellphone",
-    "tel",
-    "telephone",
-    "telephonenumber",
-    "msisdn",
-    "number",
-    "telefono",
-    "numeroditelefono",
-    "cellulare",
-    "numerodicellulare",
-    "numero",
-    "telefon",
-    "telefonnummer",
-    "handy",
-    "handynummer",
-    "mobil",
-    "mobilnummer",
-    "rufnummer",
-    "nummer",
-    "téléphone",
-    "numérodetéléphone",
-    "portable",
-    "móvil",
-    "teléfono",
-]
+#: Names of the column of numbers, reduced by `_bare`, in languages of the gateway's customers.
+_PHONES: Final = re.compile(
+    r"(?:n|nr|no|num|numer|numero)?(?:d[ei])?"
+    r"(?:(?:mobile?|cell|tele)?phone|phonemobile|mobile?|cell|tel|contact(?=n)|msisdn"  # English
+    r"|cellulare|telefono|recapitotelefonico"  # Italian
+    r"|(?:mobil)?telefon|handy|ruf(?=n)"  # German and Scandinavian
+    r"|portable"  # French
+    r"|(?:telefono)?movil|celular|telefone|telemovel"  # Spanish, Portuguese
+    r"|mobiel|telefoon|gsm|telefonu|komorka)"  # Dutch, Polish
+    r"(?:n|no|nr|num|number|nummer)?"
+)
+#: Names that may also be of other numbers: they count only if there is no better one.
+_NUMBERS: Final = re.compile(r"number|numero|nummer")
+
 #: Names of the column of texts.
 _TEXTS: Final = ["text", "message", "sms", "body", "messaggio", "testo", "nachricht"]
 
@@ -66,6 +48,11 @@ def key_of(name: str) -> str:
     """Reduce a name to the part that is compared."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     return "".join(char for char in plain if char not in "-_" and _is_seen(char))
+
+
+def _bare(name: str) -> str:
+    """Reduce a name further: to letters without their accents, and digits."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", key_of(name))))
 
 
 def _is_seen(char: str) -> bool:
@@ -145,12 +132,17 @@ class Columns:
 
     def phone(self, name: str | None) -> int:
         """
-        Find the column of numbers: *name*, else ``phone``, else the only one with a similar name.
+        Find the column of numbers: *name*, else the only one with a name like ``phone``.
 
         Raises:
             ColumnError: There is none, or more than one.
         """
-        return self.place(name) if name is not None else self._only_one(_PHONES, _NO_PHONE)
+        if name is not None:
+            return self.place(name)
+        found = self._named(_PHONES) or self._named(_NUMBERS)
+        if len({key_of(self.names[place]) for place in found}) == 1:
+            return self.place(self.names[found[0]])
+        raise self._undecided([self.names[place] for place in found], _NO_PHONE)
 
     def text(self) -> int:
         """
@@ -159,20 +151,22 @@ class Columns:
         Raises:
             ColumnError: There is none, or more than one.
         """
-        return self._only_one(_TEXTS, _NO_TEXT)
+        found = [name for name in _TEXTS if name in self]
+        if found[:1] == _TEXTS[:1] or len(found) == 1:
+            return self.place(found[0])
+        raise self._undecided(found, _NO_TEXT)
 
     def listed(self) -> str:
         """List them all."""
         shown = ", ".join(repr(name) for name in self.names if name)
         return f"the columns are {shown}"
 
-    def _only_one(self, known: list[str], otherwise: str) -> int:
-        found = [name for name in known if name in self]
-        if found[:1] == known[:1] or len(found) == 1:
-            return self.place(found[0])
+    def _named(self, known: re.Pattern[str]) -> list[int]:
+        return [place for place, name in enumerate(self.names) if known.fullmatch(_bare(name))]
+
+    def _undecided(self, found: list[str], otherwise: str) -> ColumnError:
         several = f"{' and '.join(map(repr, found))} could each be it: " if found else ""
-        msg = f"{several}{otherwise}; {self.listed()}"
-        raise ColumnError(msg)
+        return ColumnError(f"{several}{otherwise}; {self.listed()}")
 
     def _meant(self, name: str) -> str:
         by_key = {key_of(known): known for known in self.names if known}

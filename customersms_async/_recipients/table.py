@@ -74,6 +74,16 @@ class Table(Protocol):
         """The separator of cells; None for a workbook."""
         ...
 
+    @property
+    def sheets(self) -> tuple[str, ...]:
+        """The sheets of a workbook, the one that is read first; empty for a text file."""
+        ...
+
+    @property
+    def hidden(self) -> frozenset[int]:
+        """The numbers of rows that a workbook hides; they are read like the others."""
+        ...
+
     def rows(self) -> Iterator[Row]:
         """Read it from its beginning, a little at a time."""
         ...

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from attrs import frozen
 
@@ -18,13 +21,20 @@ from .table import RecipientsError, Row
 
 __all__ = ["Workbook", "open_workbook"]
 
+_AT_ONCE: Final = 1 << 20
+
+_ROW: Final = re.compile(rb"<(?:\w+:)?row\b[^>]*>")
+_ROW_NUMBER: Final = re.compile(rb'\br="(\d{1,9})"')
+_IS_HIDDEN: Final = re.compile(rb'\bhidden="(?:1|true)"')
+
 
 @frozen
 class Workbook:
     """One sheet of a workbook; see `Table`. Formulas are read as their last saved value."""
 
     path: Path
-    sheet: str
+    sheets: tuple[str, ...]
+    hidden: frozenset[int]
     encoding: str = "xlsx"
     delimiter: str | None = None
 
@@ -32,7 +42,7 @@ class Workbook:
         """Read it from its beginning, a row at a time."""
         with self.path.open("rb") as file:
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            sheet = book[self.sheet]
+            sheet = book[self.sheets[0]]
             sheet.reset_dimensions()  # some programs write wrong ones
             for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
                 yield Row(number, [_text(value) for value in values])
@@ -53,12 +63,27 @@ def open_workbook(path: Path, sheet: str | None) -> Workbook:
             reason = "cannot be read as a workbook; save it again as .xlsx or as CSV UTF-8"
             raise RecipientsError(path, reason) from exc
         names = [one.title for one in book.worksheets]
-        active = book.active
-    name = sheet or (active.title if active else names[0])
-    if name not in names:
-        known = ", ".join(map(repr, names))
-        raise RecipientsError(path, f"has no sheet {name!r}; its sheets are {known}")
-    return Workbook(path, name)
+        name = sheet or (book.active.title if book.active else names[0])
+        if name not in names:
+            known = ", ".join(map(repr, names))
+            raise RecipientsError(path, f"has no sheet {name!r}; its sheets are {known}")
+        place: str = getattr(book[name], "_worksheet_path", "")  # there is no public API
+        hidden = frozenset(_hidden_rows(file, place)) if place else frozenset[int]()
+    return Workbook(path, (name, *(other for other in names if other != name)), hidden)
+
+
+def _hidden_rows(file: BinaryIO, place: str) -> Iterator[int]:
+    """Yield the numbers of hidden rows, which openpyxl knows only of sheets that it keeps whole."""
+    rest, number = b"", 0
+    with zipfile.ZipFile(file) as archive, archive.open(place) as sheet:
+        while piece := sheet.read(_AT_ONCE):
+            content, _, rest = (rest + piece).rpartition(b"<")
+            rest = b"<" + rest
+            for tag in _ROW.finditer(content):
+                given = _ROW_NUMBER.search(tag[0])
+                number = int(given[1]) if given else number + 1
+                if _IS_HIDDEN.search(tag[0]):
+                    yield number
 
 
 def _text(value: object) -> str:
@@ -68,7 +93,7 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
+        return str(int(value)) if value.is_integer() else f"{value:.15g}"  # as Excel does
     if isinstance(value, dt.datetime):
         return value.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
     return str(value)

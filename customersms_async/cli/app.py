@@ -26,7 +26,7 @@ _ANYWAY: Final = "; allow_insecure_http=True allows it"
 _FILES: Final[dict[type[Exception], str]] = {
     FileNotFoundError: "there is no such file",
     IsADirectoryError: "is a folder; name a file",
-    PermissionError: "cannot be opened: permission denied",
+    PermissionError: "cannot be opened: permission denied, or it is open in another program",
 }
 
 _INSTALL: Final = "--install-completion"

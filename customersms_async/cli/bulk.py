@@ -112,15 +112,19 @@ def bulk(
     terms = (run or RunOptions()).read()
     check_output("--out", out, file)
     people = options.open(file)
-    plan, problems = look_through(people, options.batch_size)
+    look = look_through(people, options.batch_size)
+    plan = look.plan
     wanted = Accepted(Selection.of(file, options), options, plan.bad + plan.skipped)
     known = Accepted.read(file, place.name(file))
     is_new = known is None
     goes_on = known is not None and known.selection == wanted.selection
     is_seen = bool(confirm or test_to) or not is_new
     about = headline(people, plan, is_all=not goes_on or bool(test_to))
-    for line in (*about, *(() if is_seen else details(plan, problems))):
+    for line in (*about, *(() if is_seen else details(look))):
         say(fitted(line, sys.stderr))
+    if is_new and not plan.recipients:
+        complain("there is nobody to send to")
+        return Exit.PARTIAL if plan.bad else Exit.OK
     if test_to is not None:
         return send_samples(connection, plan, test_to, options.country)
     connection.announce(plan.recipients if is_new else 0)

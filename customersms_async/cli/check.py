@@ -11,13 +11,13 @@ from cyclopts import Parameter
 
 from ..outcomes import Message
 from ..plan import Plan
-from ..recipients import Problems, Recipients, Refusal
+from ..recipients import Recipients, Refusal
 from ..segments import count
 from .console import fitted, result, result_json, say, typed
 from .exits import Exit
 from .results import check_output, write_table
 from .segments import shown
-from .selection import ListOptions, Selection, look_through
+from .selection import ListOptions, Look, Selection, look_through
 
 __all__ = ["check", "details", "headline"]
 
@@ -47,12 +47,13 @@ def check(
     options = options or ListOptions()
     check_output("--bad", bad, file)
     people = options.open(file)
-    plan, problems = look_through(people, options.batch_size)
+    look = look_through(people, options.batch_size)
+    plan = look.plan
     token = Selection.of(file, options).token
     if json:
-        result_json({**plan.to_dict(), "token": token, "problems": problems.lines()})
+        result_json({**plan.to_dict(), "token": token, "problems": look.problems.lines()})
     else:
-        for line in (*headline(people, plan), *details(plan, problems)):
+        for line in (*headline(people, plan), *details(look)):
             result(fitted(line, sys.stdout))
         if plan.recipients:
             words = ["customersms", "bulk", str(file), *options.words(), "--confirm", token]
@@ -82,8 +83,13 @@ def headline(people: Recipients, plan: Plan, *, is_all: bool = True) -> Iterator
     yield f"credits: at least {plan.credits_at_least:,}"
 
 
-def details(plan: Plan, problems: Problems) -> Iterator[str]:
+def details(look: Look) -> Iterator[str]:
     """Yield lines about what to look at before sending."""
+    plan, problems, hidden = look
+    if not plan.total:
+        yield "there is no row below the header"
+    if hidden:
+        yield f"hidden in the workbook, but sent to as well: {_rows(hidden)}"
     if problems.count:
         yield ""
         yield "Rows that cannot be sent to:"
@@ -97,10 +103,17 @@ def details(plan: Plan, problems: Problems) -> Iterator[str]:
     yield from _forcing(plan)
 
 
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def _kind(people: Recipients) -> str:
     if people.delimiter is None:
-        return "a workbook"
-    names = {",": "commas", ";": "semicolons", "\t": "tabs"}
+        count = len(people.sheets)
+        return (
+            "a workbook" if count == 1 else f"sheet {people.sheets[0]!r} of {count} in a workbook"
+        )
+    names = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
     parted_by = names.get(people.delimiter, repr(people.delimiter))
     return f"{people.encoding.removesuffix('-sig')} with {parted_by}"
 

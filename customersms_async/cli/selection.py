@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -16,7 +16,7 @@ from ..recipients import Problems, Recipients, Refusal, read
 from .country import parser_of
 from .exits import UsageError
 
-__all__ = ["ListOptions", "Selection", "look_through"]
+__all__ = ["ListOptions", "Look", "Selection", "look_through"]
 
 _AT_ONCE: Final = 1 << 20
 
@@ -153,14 +153,33 @@ def _digest_of(file: Path | None) -> str:
     return digest.hexdigest()
 
 
-def look_through(people: Recipients, batch_size: int) -> tuple[Plan, Problems]:
-    """Read the list once: the plan of its run, and what is wrong with it."""
-    problems = Problems()
+class Look(NamedTuple):
+    """
+    What was found in a list.
+
+    Attributes:
+        plan: The plan of its run.
+        problems: What is wrong with it.
+        hidden: Messages whose rows its workbook hides.
+    """
+
+    plan: Plan
+    problems: Problems
+    hidden: int
+
+
+def look_through(people: Recipients, batch_size: int) -> Look:
+    """Read the list once."""
+    problems, hidden = Problems(), 0
 
     def noted(row: Message | Refusal) -> Message | Refusal:
+        nonlocal hidden
         if isinstance(row, Refusal):
             problems.add(row)
+        elif row.ref in hidden_refs:
+            hidden += 1
         return row
 
+    hidden_refs = {f"row-{number}" for number in people.hidden}
     plan = plan_messages(map(noted, people), batch_size=batch_size)
-    return plan, problems
+    return Look(plan, problems, hidden)

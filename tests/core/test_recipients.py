@@ -81,6 +81,53 @@ def test_column_names_are_compared_loosely(write, name):
     assert [Message(A, "Hi", "row-2")] == rows(path)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Phone No.",
+            "Phone #",
+            "Mobile Phone",
+            "Phone (mobile)",
+            "Cell.",
+            "Tel.",
+            "Contact number",
+        ),
+        *(
+            "N\u00b0 cellulare",
+            "Numero di telefono",
+            "Recapito telefonico",
+            "Handy-Nr.",
+            "Telefonnr.",
+        ),
+        *("Mobiltelefon", "Rufnummer", "Num\u00e9ro de portable", "N\u00b0 de t\u00e9l\u00e9phone"),
+        *(
+            "M\u00f3vil",
+            "N\u00famero de tel\u00e9fono",
+            "Celular",
+            "Telefone",
+            "Mobiel",
+            "Nr telefonu",
+        ),
+        "Nummer",
+    ],
+)
+def test_names_of_the_column_of_numbers(write, name):
+    """Common names are known in several languages, with or without accents and signs."""
+    assert name == read(write(f"Name,{name}\nAnna,{A}\n"), text="Hi").phone_column
+
+
+@pytest.mark.parametrize("name", ["Phoneme", "Ruf", "Contact", "Portal", "Cellar", "Numbers"])
+def test_other_columns_are_not_taken_for_numbers(write, name):
+    """A name that only resembles a known one is not taken."""
+    assert "say which column has the numbers with phone=" in error(write(f"Name,{name}\nA,b\n"))
+
+
+def test_a_better_name_for_the_column_of_numbers(write):
+    """A column that is merely called number does not make it unclear which one has the phones."""
+    assert "Mobile" == read(write(f"Number,Mobile\n1,{A}\n"), text="Hi").phone_column
+
+
 def test_texts_in_a_column(write):
     """Without a text, the column of texts is used as it is, braces included."""
     path = write(f"Message,phone\nDear {{name}},{A}\n,{B}\n")
@@ -320,6 +367,46 @@ def test_an_unclosed_quote_in_a_long_file(write):
         ),
         ('"phone', {}, f"row 1 {BAD_QUOTES}"),
         ("\n \n", {}, "has no rows"),
+        (
+            "Phone,Mobile",
+            {},
+            (
+                "'Phone' and 'Mobile' could each be it: "
+                "say which column has the numbers with phone=; the columns are 'Phone', 'Mobile'"
+            ),
+        ),
+        (
+            "Members,\n,\nname,phone",
+            {},
+            (
+                "say which column has the numbers with phone=; the columns are 'Members'; "
+                "row 3 looks like the header: remove the rows above it"
+            ),
+        ),
+        (
+            "Members,\n,\nname,where",
+            {"phone": "Where"},
+            (
+                "there is no column 'Where'; the columns are 'Members'; "
+                "row 3 looks like the header: remove the rows above it"
+            ),
+        ),
+        (
+            "name,WhatsApp\nAnna,2025-12-24\nBob,212 555 1234",
+            {},
+            (
+                "say which column has the numbers with phone=; the columns are 'name', 'WhatsApp'; "
+                "there are numbers under 'WhatsApp'"
+            ),
+        ),
+        (
+            "Anna,(212) 555-1234",
+            {},
+            (
+                "has a number in row 1, where the names of the columns should be; "
+                "add a line like phone,name above it"
+            ),
+        ),
     ],
 )
 def test_the_header_and_the_text_are_checked_first(write, header, options, reason):

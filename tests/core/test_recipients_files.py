@@ -2,6 +2,7 @@
 # typographic marks are what is tested
 
 import datetime as dt
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -181,6 +182,7 @@ def test_a_bad_byte_at_the_end_of_a_long_file(write):
         (f"name,phone\nAnna;B,{A}\n", ","),
         (f"name;phone\nAnna,{A}\n".replace(",+", ";+"), ";"),
         (f"name\tphone\nA,b\t{A}\n", "\t"),
+        (f"name|phone\nA,b|{A}\n", "|"),
         (f"name, first;phone\nAnna;{A}\nBob;{B}\n", ";"),
         (f'"name;x",phone\nAnna,{A}\n', ","),
         (f"sep=;\nname,x;phone\nAnna;{A}\n", ";"),
@@ -197,7 +199,7 @@ def test_delimiters_are_detected(write, content, delimiter):
 
 def test_a_given_delimiter(write):
     """A given delimiter overrides detection."""
-    people = read(write(f"name|phone\nAnna|{A}\n".encode()), text="Hi", delimiter="|")
+    people = read(write(f"name:phone\nAnna:{A}\n".encode()), text="Hi", delimiter=":")
 
     assert [Message(A, "Hi", "row-2")] == list(people)
 
@@ -316,6 +318,52 @@ def test_sheets(workbook):
     assert expected == error(path, sheet="No")
 
 
+def test_a_sheet_without_numbers(workbook):
+    """The error names the sheet that was read, and the others."""
+    path = workbook([["This workbook has our members"]])
+    book = openpyxl.load_workbook(path)
+    book.create_sheet("Members")
+    book.create_sheet("Old")
+    book.save(path)
+
+    said = "; this is the sheet 'People'; sheet= selects another: 'Members', 'Old'"
+    assert error(path).endswith(said)
+
+
+def test_hidden_rows(workbook):
+    """Rows that a workbook hides are read like the others, and can be told from them."""
+    path = workbook([["phone"], *([f"+1212555{n:04}"] for n in range(30_000))])
+    book = openpyxl.load_workbook(path)
+    for row in (3, 29_000):
+        book.active.row_dimensions[row].hidden = True
+    book.save(path)
+    people = read(path, text="Hi")
+
+    assert frozenset([3, 29_000]) == people.hidden
+    assert 30_000 == sum(1 for _ in people)
+
+
+def test_hidden_rows_without_numbers(tmp_path, workbook):
+    """Programs may leave the numbers of rows out: they follow each other."""
+    path, bare = workbook([["phone"], [A], [B]]), tmp_path / "bare.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(bare, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith("sheet1.xml"):
+                content = re.sub(rb'<row r="\d+"', b"<row", content)
+                content = content.replace(b"<row", b'<row hidden="true"', 1)
+            new.writestr(name, content)
+
+    assert frozenset([1]) == read(bare, text="Hi").hidden
+
+
+def test_sums_are_rounded_as_a_spreadsheet_shows_them(workbook):
+    """A float has at most 15 digits: 0.1 + 0.2 is 0.3."""
+    path = workbook([["phone", "sum"], [A, 0.1 + 0.2]])
+
+    assert ["0.3"] == [row.text for row in read(path, text="{sum}")]
+
+
 def test_a_workbook_with_another_extension(workbook):
     """A workbook is recognised by its content, whatever its name."""
     assert [A] == [row.phone for row in read(workbook([["phone"], [A]], "list.csv"), text="Hi")]
@@ -332,7 +380,19 @@ def test_a_workbook_with_another_extension(workbook):
             ),
         ),
         (b"%PDF-1.7", "is a PDF; save it again as .xlsx or as CSV UTF-8"),
-        (b"PK\x03\x04", "is not an Excel workbook; save it again as .xlsx or as CSV UTF-8"),
+        (
+            b"PK\x03\x04",
+            "is damaged, or is still being written; save it again as .xlsx or as CSV UTF-8",
+        ),
+        (
+            b"\xef\xbb\xbf\n <HTML><table>",
+            (
+                "is a web page or XML; open it in a spreadsheet, "
+                "and save it again as .xlsx or as CSV UTF-8"
+            ),
+        ),
+        (b'[{"phone": "1"}]', "is JSON; export the rows as CSV UTF-8"),
+        (b"BEGIN:VCARD\n", "is a file of contacts; export them as CSV UTF-8"),
     ],
 )
 def test_files_that_are_not_lists(write, content, reason):

@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 
+import openpyxl
 import pytest
 
 from customersms_async import Message
@@ -307,6 +308,32 @@ def test_check_of_a_list_without_good_rows(run, tmp_path):
     assert "  or name the country of such numbers, like --country US" == out[-1]
 
 
+def test_bulk_of_a_list_without_a_good_row(run, tmp_path):
+    """Nobody is asked to confirm nothing, and no key is needed."""
+    path = tmp_path / "bad.csv"
+    path.write_text("phone,name\n2125551234,Anna\n")
+    status, _, err = run("bulk", path, "--text", "Hi {name}")
+
+    assert (Exit.PARTIAL, "customersms: there is nobody to send to") == (status, err[-1])
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_check_of_hidden_rows(run, tmp_path):
+    """A workbook with several sheets names the one that is read, and rows that it hides."""
+    path = tmp_path / "people.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["phone", "name"], [A, "Anna"], [A, "Anna"], ["555", "Bob"]):
+        book.active.append(row)
+    for number in (2, 4):
+        book.active.row_dimensions[number].hidden = True
+    book.create_sheet("Old")
+    book.save(path)
+    _, out, _ = run("check", path, "--text", "Hi {name}")
+
+    assert "people.xlsx: sheet 'Sheet' of 2 in a workbook, numbers in 'phone'" == out[0]
+    assert "hidden in the workbook, but sent to as well: 1 row" == out[3]
+
+
 def test_check_of_a_good_list(run, tmp_path):
     """A list without problems is shown without any."""
     path = tmp_path / "good.csv"
@@ -368,14 +395,16 @@ def test_completion(tmp_path):
 
 
 def test_check_of_an_empty_list(run, tmp_path):
-    """An empty list has no samples and no command for sending."""
+    """An empty list has no samples and no command for sending, and nothing of it is stored."""
     path = tmp_path / "nobody.csv"
     path.write_text("phone\n")
     status, out, _ = run("check", path, "--text", "Hi")
 
     assert Exit.OK == status
     assert ["0 messages, 0 requests, 0 min, 0 segments, 0 bad, 0 doubles"] == out[1:2]
-    assert 3 == len(out)
+    assert ["credits: at least 0", "there is no row below the header"] == out[2:]
+    assert Exit.OK == run("bulk", path, "--text", "Hi")[0]
+    assert [path] == list(tmp_path.iterdir())
 
 
 def test_check_of_a_workbook(run, tmp_path):
