@@ -91,7 +91,7 @@ def _bounds(cpu: Mapping[int, Rounds], kept: float, growth: float) -> list[Bound
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     with gateway() as base:
         cpu = {size: measure_cpu(base, size) for size in SIZES}
         rows = measure_memory(base)

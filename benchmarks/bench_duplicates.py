@@ -115,7 +115,7 @@ def _bounds(seen: Mapping[str, Seen]) -> list[Bound]:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     seen = measure()
     copies_note = (
         f"Whole bodies that arrived at a raw server. Each client at its defaults, but for a "

@@ -15,7 +15,7 @@ from benchmarks.limit import peers, plot, tables
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     watched = tables.watch()
     parts = [
         tables.sight(watched),

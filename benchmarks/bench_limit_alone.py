@@ -20,7 +20,7 @@ SPREADS = (0.0, 30.0, 60.0)
 
 
 def row(processes: int, spread: float, *, asks: bool) -> Row:
-    """Measure one kind of start, as often as there are seeds."""
+    """Measure one way to start, once per seed."""
     seen = [
         _virtual.run(
             functools.partial(beside_each_other, processes, seed, spread=spread, asks=asks)
@@ -38,7 +38,7 @@ def row(processes: int, spread: float, *, asks: bool) -> Row:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     rows = [
         row(processes, spread, asks=asks)
         for processes in PROCESSES

@@ -1,11 +1,11 @@
 """
 Codes beside a young bulk run: how long single messages wait, in virtual time.
 
-A bulk run asks for all that it can get, 16 requests in flight for each member. Codes come as a
-Poisson process of a part of the rate, and begin 0, 20, 40 or 120 s after it; answers take 0.1 to
-0.5 s. One member is a `LocalLimiter`; eight share a store whose ways take 0.5 to 2.5 ms each.
+A bulk run sends as much as it can, with 16 requests in flight per member. Codes arrive as a Poisson
+process with a share of the rate, and start 0, 20, 40 or 120 s after the run; answers take 0.1 to
+0.5 s. One member is a `LocalLimiter`; eight share a store with one-way latencies of 0.5 to 2.5 ms.
 
-``python -m benchmarks.bench_limit_codes`` measures at least 20,000 codes a cell.
+``python -m benchmarks.bench_limit_codes`` measures at least 20,000 codes per cell.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SLOT: Final = 60 / 98
 
 SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.5)
 PHASES: Final = (0, 20, 40, 120)
-MINUTES: Final = 11  # so that the 1,000th has left where nobody else asks
+MINUTES: Final = 11  # so that the 1,000th has left if nobody else asks
 
 #: The most slots that 99 of 100 codes may wait, by members and share.
 MOST: Final = {1: (1.5, 1.5, 2.0, 2.5, 3.5), 8: (2.5, 2.5, 3.0, 3.5, 5.5)}
@@ -42,7 +42,7 @@ MOST: Final = {1: (1.5, 1.5, 2.0, 2.5, 3.5), 8: (2.5, 2.5, 3.0, 3.5, 5.5)}
 
 @define
 class Seen:
-    """What was seen of some runs: waits in seconds, arrivals at the server, their most in 60 s."""
+    """The results of some runs: waits in seconds, arrivals at the server, the most in 60 s."""
 
     waits: list[float] = field(factory=list)
     busiest: int = 0
@@ -51,7 +51,7 @@ class Seen:
 
 
 def limiters(members: int, dice: random.Random) -> Sequence[Limiter]:
-    """Make the members, for the running loop."""
+    """Make the members for the running loop."""
     loop = asyncio.get_running_loop()
     if members == 1:
         return [LocalLimiter(clock=loop.time)]
@@ -61,7 +61,7 @@ def limiters(members: int, dice: random.Random) -> Sequence[Limiter]:
 
 
 class _Run:
-    """Eleven minutes of a bulk run and of codes beside it."""
+    """Eleven minutes of a bulk run with codes beside it."""
 
     def __init__(self, members: int, share: float, seed: int, seen: Seen) -> None:
         self._loop = asyncio.get_running_loop()
@@ -75,7 +75,7 @@ class _Run:
         self._arrivals: list[float] = []
 
     async def run(self, phase: float) -> None:
-        """Let both run, and add what was seen."""
+        """Run both, and add the results."""
         for limiter in self._group:
             self._spawn(self._bulk_run(limiter))
         if self._share:
@@ -123,12 +123,12 @@ class _Run:
 
 
 async def measure(members: int, share: float, phase: float, seed: int, seen: Seen) -> None:
-    """Run for eleven minutes, and add what was seen."""
+    """Run for eleven minutes, and add the results."""
     await _Run(members, share, seed, seen).run(phase)
 
 
 def cell(members: int, share: float, least: int) -> Seen:
-    """Measure until enough codes were seen, each phase equally often."""
+    """Measure until there are enough codes, each phase equally often."""
     seen, seed = Seen(), 0
     while len(seen.waits) < least:
         for phase in PHASES:
@@ -155,7 +155,7 @@ def _row(members: int, share: float, seen: Seen) -> Row:
 
 
 def main(least: int = 20_000) -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     rows, bounds = list[Row](), list[Bound]()
     cells = [
         (members, share, bound)

@@ -1,9 +1,10 @@
 """
-The file, its processes killed, and one after another: ``make bench-limit``.
+The limiter in a file: processes killed, and processes one after another: ``make bench-limit``.
 
-Eight processes send through one file; all of them are killed at a random instant and started again,
+Eight processes send through one file; all of them are killed at a random time and started again,
 twenty times. Then a process sends sixty requests and ends, and ten seconds later the next one sends
-what it can, 100 a minute. The results go to ``benchmarks/results/limit_file.json`` and ``.md``.
+as much as it can, at 100 a minute. The results go to ``benchmarks/results/limit_file.json`` and
+``.md``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ KILLS = 20
 
 
 def killed_again_and_again(seed: int = 1) -> Seen:
-    """Kill all processes and start them again."""
+    """Kill all processes and start them again, twenty times."""
     seen, dice = Seen("all killed, twenty times", "file", PROCESSES, 5.0), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder, gateway() as log:
         path = str(Path(folder) / "sms.limit")
@@ -43,7 +44,7 @@ def killed_again_and_again(seed: int = 1) -> Seen:
 
 
 def one_after_another() -> tuple[Seen, int]:
-    """Let the next process begin ten seconds after one has sent sixty; count what failed."""
+    """Start a process ten seconds after another has sent sixty requests; count the failures."""
     seen = Seen("sixty, and the next process", "file", 2, 60.0)
     with tempfile.TemporaryDirectory() as folder, gateway() as log:
         path = str(Path(folder) / "sms.limit")
@@ -61,7 +62,7 @@ def one_after_another() -> tuple[Seen, int]:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     killed = killed_again_and_again()
     after, failed = one_after_another()
     lived = sum(bool(worker.get("sent")) for worker in killed.workers)

@@ -1,8 +1,8 @@
 """
-Stores that lose their memory while eight processes send through them: ``make bench-limit``.
+Stores that lose their data while eight processes send through them: ``make bench-limit``.
 
-Real servers and files, 100 requests in 5 s; what happens to each, `benchmarks.limit_shared.losses`
-says. The results go to ``benchmarks/results/limit_losses.json`` and ``.md``.
+Real servers and files, 100 requests in 5 s; `benchmarks.limit_shared.losses` describes the losses.
+The results go to ``benchmarks/results/limit_losses.json`` and ``.md``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def row(seen: Seen) -> Row:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     runs = [run(name, kind, happens) for (kind, name), happens in LOSSES.items()]
     bounds = []
     for seen in runs:

@@ -34,7 +34,7 @@ LOOK_BACKS = 2 * (80 + 1 + 5 + 60.1)
 
 
 async def send(limiter: Limiter, endpoint: str, accounts: int) -> tuple[Counter[str], float]:
-    """Send a message from each account at once; count how they ended."""
+    """Send a message from each account at once; count the results."""
     async with CustomerSMS("cspro_0", endpoint=endpoint, limiter=limiter) as sms:
         await sms.ready()
         clients = [sms.for_key(f"cspro_{number}") for number in range(accounts)]
@@ -48,7 +48,7 @@ async def send(limiter: Limiter, endpoint: str, accounts: int) -> tuple[Counter[
 
 
 def at_once(kind: str, accounts: int, answer: float) -> Row:
-    """Send from many accounts of one client at once, with answers after some seconds."""
+    """Send from many accounts of one client at once, with answers after *answer* seconds."""
     with gateway(answer, answer) as log:
         if kind == "local":
             ends, took = asyncio.run(send(LocalLimiter(), log.url, accounts))
@@ -69,7 +69,7 @@ def at_once(kind: str, accounts: int, answer: float) -> Row:
 
 
 def memory(name: str, make: Callable[[], Limiter]) -> Row:
-    """Use ten thousand accounts once, and let them be idle."""
+    """Use ten thousand accounts once, then leave them idle."""
 
     async def use() -> tuple[int, int, int]:
         limiter = make()
@@ -79,7 +79,7 @@ def memory(name: str, make: Callable[[], Limiter]) -> Row:
             await one(limiter, f"account-{number}")
         used = held()
         await asyncio.sleep(LOOK_BACKS)
-        for _ in repeat(None, 3):  # it is looked at when somebody asks
+        for _ in repeat(None, 3):  # accounts are checked when somebody asks
             await one(limiter, "first")
             await asyncio.sleep(LOOK_BACKS)
         return before, used, held()
@@ -102,7 +102,7 @@ def memory(name: str, make: Callable[[], Limiter]) -> Row:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     many = [at_once(kind, ACCOUNTS, 0.05) for kind in KINDS]
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, most))

@@ -13,8 +13,8 @@ jobs       an event loop for each job, beside one loop for all jobs  9 minutes
 =========  ========================================================  =========
 
 ``python -m benchmarks.bench_limit_shared forty jobs`` measures some of them. Each has its own
-results, ``benchmarks/results/limit_forty.json`` and ``.md`` for instance. With the word ``try``
-they are small, to see that they work, and nothing is written.
+results, such as ``benchmarks/results/limit_forty.json`` and ``.md``. With the word ``try`` they are
+small, to see that they work, and nothing is written.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NOTE: Final = (
 
 
 def _result(name: str, title: str, runs: list[Seen], unused: float, more: list[Bound]) -> Result:
-    """Give the result of some runs, of whose budgets some percent may be left unused."""
+    """Return the result of runs that may leave a percentage of the limit unused."""
     bounds = [Bound(f"{seen.kind}: most in any period", seen.busiest, LIMIT) for seen in runs]
     bounds += [
         Bound(f"{seen.kind}: unused of the budget, %", 100 - seen.used, unused) for seen in runs
@@ -53,13 +53,13 @@ def _result(name: str, title: str, runs: list[Seen], unused: float, more: list[B
 
 
 def kill_a_process(seen: Seen, _: Place, workers: list[Worker]) -> None:
-    """End one process as a power cut does."""
+    """Kill one process, as a power cut does."""
     seen.killed = 0
     workers[0].process.kill()
 
 
 def killed(part: float) -> Result:
-    """Let eight processes share 100 in five seconds, and kill one of them."""
+    """Let eight processes share 100 requests in five seconds, and kill one of them."""
     runs = [
         run("a process is killed", kind, kill_a_process, seconds=max(30 * part, 12))
         for kind in KINDS
@@ -77,7 +77,7 @@ def killed(part: float) -> Result:
 
 
 def forty(part: float) -> Result:
-    """Let forty processes share 100 in five seconds."""
+    """Let forty processes share 100 requests in five seconds."""
     runs = [
         run("forty processes", kind, nothing, processes=40, seconds=max(30 * part, 12))
         for kind in KINDS
@@ -86,7 +86,7 @@ def forty(part: float) -> Result:
 
 
 def minute(part: float) -> Result:
-    """Let eight processes share 100 a minute, on all stores at once."""
+    """Let eight processes share 100 requests a minute, on all stores at once."""
 
     def one(kind: str) -> Seen:
         seconds = max(MINUTES * part, 70)
@@ -98,7 +98,7 @@ def minute(part: float) -> Result:
 
 
 def granted(kind: str, overload: float, seconds: float, *, is_loop_per_job: bool) -> int:
-    """Count the jobs that had a slot, of four processes; of one, which shares nothing, locally."""
+    """Count the jobs of four processes that got a slot; locally, of one process."""
     workers, per = (1 if kind == "local" else 4), 5.0
     with place(kind) as here:
         tasks = [
@@ -121,7 +121,7 @@ def granted(kind: str, overload: float, seconds: float, *, is_loop_per_job: bool
 
 
 def jobs_of(kind: str, overload: float, seconds: float) -> Row:
-    """Let processes do jobs, each in its own event loop, and the same jobs in one."""
+    """Let processes run jobs, each in its own event loop, and the same jobs in one loop."""
     each = granted(kind, overload, seconds, is_loop_per_job=True)
     one = granted(kind, overload, seconds, is_loop_per_job=False)
     print(kind, overload, each, one, flush=True)
@@ -135,7 +135,7 @@ def jobs_of(kind: str, overload: float, seconds: float) -> Row:
 
 
 def jobs(part: float) -> Result:
-    """Measure an event loop for each job, beside one event loop for all."""
+    """Measure an event loop for each job, beside one event loop for all jobs."""
     rows = [
         jobs_of(kind, overload, max(30 * part, 12))
         for kind in ("local", *KINDS)
@@ -166,7 +166,7 @@ PARTS: Final[Mapping[str, Callable[[float], Result]]] = {
 
 
 def main(*words: str) -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     is_trial, codes = "try" in words, [0]
     for name in [word for word in words if word != "try"] or PARTS:
         began_at = time.monotonic()

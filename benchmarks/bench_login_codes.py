@@ -1,9 +1,9 @@
 """
-How long a login code waits: beside a bulk run that saturates the key, and thirty at once.
+How long a login code waits: beside a bulk run that saturates the key, and among thirty at once.
 
 In virtual time, at 100 a minute. The results go to ``benchmarks/results``: ``login_codes.json``,
-``login_codes.md`` and ``login_codes.png``. It fails where one code in a hundred of ours waits more
-than two slots of the pace.
+``login_codes.md`` and ``login_codes.png``. It fails if one of a hundred codes waits longer than two
+slots of the pace with our limiter.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ WHO: Mapping[str, Callable[[], Contestant]] = {
     "pyrate-limiter, 100 a minute": peers.Pyrate,
 }
 SEEDS = range(5)
-#: Two requests of a bulk run that leaves at 98 % of the limit.
+#: The time of two requests of a bulk run at 98 % of the limit.
 TWO_SLOTS = 2 * PER / (0.98 * LIMIT)
 
 
 @frozen
 class Waits:
-    """Seconds that the codes waited, sorted."""
+    """Sorted waits of the codes, in seconds."""
 
     beside_bulk: Sequence[float]
     at_once: Sequence[float]
 
 
 def measure(make: Callable[[], Contestant]) -> Waits:
-    """Let codes wait with each seed."""
+    """Let codes wait, with each seed."""
     beside = [
         simulate(make, functools.partial(lanes.waits_beside_bulk, seed=seed)) for seed in SEEDS
     ]
@@ -65,7 +65,7 @@ def _row(name: str, waits: Waits) -> Row:
     return row
 
 
-#: Which are drawn, where their names stand, and their colour.
+#: The lines to draw, with the positions of their labels and their colours.
 _DRAWN = {
     OURS: (0.03, 88, _plot.BLUE),
     "AsyncLimiter(100, 60)": (9.0, 60, "#c98a1b"),
@@ -75,7 +75,7 @@ _TICKS = {0: "0", 0.5: "0.5", 1: "1", 2: "2", 5: "5", 10: "10", 30: "30", 60: "6
 
 
 def draw(seen: Mapping[str, Waits], circumstances: str) -> None:
-    """Draw which part of the codes has left after how long."""
+    """Draw which share of the codes has left after how many seconds."""
     height = 3.7
     with _plot.sheet(height, RESULTS / "login_codes.png") as (figure, axes):
         _plot.headline(
@@ -111,7 +111,7 @@ def draw(seen: Mapping[str, Waits], circumstances: str) -> None:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     seen = {name: measure(make) for name, make in WHO.items()}
     note = (
         "Seconds between asking and leaving. Beside a bulk run of 16 requests under way at once "

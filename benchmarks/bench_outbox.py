@@ -1,12 +1,12 @@
 """
-A million rows in an outbox, on SQLite and on PostgreSQL, beside the same work on SQLAlchemy async.
+A million rows in an outbox, on SQLite and on PostgreSQL, beside the same work with SQLAlchemy.
 
     python -m benchmarks.bench_outbox [--rows 1000000] [--settle 100000] [--codes 200]
 
-Rows in, a campaign found again, and what the database does for each number that is claimed, fenced
-and settled. Then three workers of one campaign, one of them killed, beside a process that sends
-login codes. In four minutes; the results go to ``benchmarks/results``: ``outbox.json`` and
-``outbox.md``. It fails where a bound is missed.
+It measures inserting rows, opening a campaign again, and the work of the database for each number
+that is claimed, fenced and settled. Then three workers of one campaign, one of them killed, run
+beside a process that sends login codes. This takes four minutes; the results go to
+``benchmarks/results``: ``outbox.json`` and ``outbox.md``. It fails if a bound is missed.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from tests.support.workers_beside_codes import LATENCY, SHARE, Seen, watch
 
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
 
-#: Slots that 99 of 100 codes may wait, at this share and with members in several processes.
+#: The most slots that 99 of 100 codes may wait, with this share and members in processes.
 MOST_SLOTS = 3.0
 
-#: That of the gateway.
+#: The gateway's rate.
 RATE = Rate()
 
-#: Parts in which numbers are settled; the machine is slower at times.
+#: Parts in which numbers are settled, since the machine is slower at times.
 PARTS = 10
 
 #: A text like that of a real campaign.
@@ -61,16 +61,16 @@ TEXT = (
 @frozen
 class Figures:
     """
-    What was measured.
+    The results.
 
     Attributes:
-        rows: Rows that went in, per second.
-        cpu_in: Microseconds of CPU for each of them, of this process and of a server.
-        memory: MB that the process grew by while the last quarter of the rows went in.
+        rows: Rows inserted per second.
+        cpu_in: Microseconds of CPU per inserted row, of this process and of a server.
+        memory: MB by which the process grew while the last quarter of the rows was inserted.
         resume: Seconds to open the outbox and claim the first batch again.
-        cpu: Microseconds of CPU for a settled number: of the database's thread, or of the server.
+        cpu: Microseconds of CPU per settled number: of the database's thread, or of the server.
         cpu_all: The same of this process and of a server.
-        wal: Bytes of write-ahead log for a settled number; None where it is not known.
+        wal: Bytes of write-ahead log per settled number; None if unknown.
     """
 
     rows: float
@@ -83,7 +83,7 @@ class Figures:
 
 
 class Host:
-    """An outbox without a lease that could run out."""
+    """An outbox with a lease that never expires."""
 
     lease = 600.0
     place = "here"
@@ -93,7 +93,7 @@ class Host:
 
 
 class People:
-    """So many people who get one text, and this process's memory once most of them are read."""
+    """People who get one text; records the memory of this process once most are read."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -110,14 +110,14 @@ class People:
 
 
 def memory() -> float:
-    """Give the memory that this process has, in MB."""
+    """Return the memory of this process, in MB."""
     return psutil.Process().memory_info().rss / 1e6
 
 
 async def measure(
     make_engine: Callable[[], Engine], rows: int, numbers: int, cpu: Callable[[], float]
 ) -> Figures:
-    """Put rows in, find them again, and settle some numbers."""
+    """Add rows, find the campaign again, and settle some numbers."""
     engine = make_engine()
     await engine.open()
     server = cpu if engine.kind == "postgresql" else float
@@ -214,13 +214,13 @@ def _wal_position() -> Job[int]:
 
 
 def own_thread() -> float:
-    """Give the CPU seconds of the database's thread of this process."""
+    """Return the CPU seconds of the database's thread in this process."""
     (thread,) = (t for t in threading.enumerate() if t.name == "customersms-outbox")
     return time.clock_gettime(time.pthread_getcpuclockid(thread.ident or 0))
 
 
 def server_cpu(data: Path) -> Callable[[], float]:
-    """Give what counts the CPU seconds of a server and of its connections."""
+    """Return a function that counts the CPU seconds of a server and its connections."""
 
     def used() -> float:
         pid = int((data / "postmaster.pid").read_text().split()[0])
@@ -232,7 +232,7 @@ def server_cpu(data: Path) -> Callable[[], float]:
 
 
 def on_sqlite(rows: int, numbers: int) -> tuple[Figures, Peer]:
-    """Measure ours, and the peer, each in its own file."""
+    """Measure the outbox and the peer, each in its own file."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "outbox.db"))
         ours = measure(lambda: SqliteEngine(path, "sms_"), rows, numbers, own_thread)
@@ -241,7 +241,7 @@ def on_sqlite(rows: int, numbers: int) -> tuple[Figures, Peer]:
 
 
 def on_postgres(server: PostgresServer, rows: int, numbers: int) -> tuple[Figures, Peer]:
-    """Measure ours, and the peer, on one server."""
+    """Measure the outbox and the peer, on one server."""
     cpu = server_cpu(server.data)
     ours = measure(lambda: PostgresEngine(server.url, "sms_"), rows, numbers, cpu)
     url = server.url.replace("postgresql://", "postgresql+asyncpg://")
@@ -249,7 +249,7 @@ def on_postgres(server: PostgresServer, rows: int, numbers: int) -> tuple[Figure
 
 
 async def beside_codes(server: PostgresServer, codes: int) -> Mapping[str, Seen]:
-    """Let workers run beside login codes on both databases at once: they mostly wait."""
+    """Run workers beside login codes on both databases at once, as they mostly wait."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         path, limit = str(Path(one, "outbox.db")), str(Path(one, "limit"))
         seen = await asyncio.gather(
@@ -362,7 +362,7 @@ NOTE_ON_CODES = (
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--settle", type=int, default=100_000)

@@ -1,10 +1,10 @@
 """
-How long it takes to reach N people at 100 requests a minute, by the numbers of a request.
+How long it takes to reach N people at 100 requests a minute, by numbers per request.
 
 The whole client in virtual time, with a gateway in memory that answers after a quarter of a
 second. The results go to ``benchmarks/results``: ``reach.json``, ``reach.md`` and ``reach.png``.
-It fails where a run that the limit holds up takes more than 1.03 × the least time that the limit
-allows, and a round trip.
+It fails if a run that the limit delays takes longer than 1.03 × the minimum that the limit allows,
+plus a round trip.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ ROUND_TRIP = 0.25
 PEOPLE = (1_000, 10_000, 100_000)
 SIZES = (1, 10, 100, 1_000)
 MOST = 1.03
-#: How the default paces a bulk run, and the slots that it leaves to single messages.
+#: The default pace of a bulk run, and the slots that it leaves to single messages.
 BURST, PACE, RESERVE = 9, 0.98, 1
 
 
 def least_seconds(requests: int) -> float:
-    """Give the seconds until the last may leave: a hundred at once, and a hundred each minute."""
+    """Return when the last request may leave: a hundred at once, then a hundred each minute."""
     return PER * ((requests - 1) // LIMIT)
 
 
@@ -59,18 +59,18 @@ class Run:
 
     @property
     def least(self) -> float:
-        """Seconds until the last may leave."""
+        """Seconds until the last request may leave."""
         return least_seconds(self.requests)
 
     @property
     def least_paced(self) -> float:
-        """The same at the default's own pace: nine at once, then 98 a minute, 99 in any of 60 s."""
+        """The same at the default pace: nine at once, then 98 a minute, 99 in any 60 s."""
         paced = max(0, self.requests - BURST) * PER / (PACE * LIMIT)
         return max(paced, PER * ((self.requests - 1) // (LIMIT - RESERVE)))
 
     @property
     def row(self) -> Row:
-        """Give the row of the table."""
+        """Return the row of the table."""
         least = self.least + ROUND_TRIP
         return {
             "people": f"{self.people:,}",
@@ -86,7 +86,7 @@ class Run:
 
 
 def seconds(people: int, size: int, *, is_paced: bool) -> float:
-    """Send to so many people; give the seconds until the last answer."""
+    """Send to *people* numbers; return the seconds until the last answer."""
     options = {} if is_paced else {"burst": LIMIT, "reserve": 0}
 
     async def main() -> float:
@@ -103,7 +103,7 @@ def seconds(people: int, size: int, *, is_paced: bool) -> float:
 
 
 def measure() -> list[Run]:
-    """Reach all, in each way."""
+    """Measure every run in each way."""
     return [
         Run(
             people,
@@ -120,7 +120,7 @@ def _bounds(runs: Sequence[Run]) -> list[Bound]:
     def bound(name: str, run: Run, seen: float, least: float) -> Bound:
         return Bound(f"{name}, {run.people:,} by {run.size:,}: s", seen, MOST * least + ROUND_TRIP)
 
-    # The least of a run that fits into one burst is a round trip: there the limit holds up nobody.
+    # The minimum of a run within one burst is a round trip, as the limit does not delay it.
     held_up = [run for run in runs if run.requests > LIMIT]
     longest = max(runs, key=lambda run: run.requests)
     return [
@@ -139,7 +139,7 @@ _COLORS: Mapping[int, str] = {1: _plot.RED, 10: "#c98a1b", 100: _plot.BLUE, 1_00
 
 
 def draw(runs: Sequence[Run], circumstances: str) -> None:
-    """Draw how long each takes."""
+    """Draw how long each run takes."""
     height = 4.0
     with _plot.sheet(height, RESULTS / "reach.png") as (figure, axes):
         _plot.headline(
@@ -181,7 +181,7 @@ def _draw_size(lines: Axes, runs: Sequence[Run], color: str) -> None:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     runs = measure()
     note = (
         f"Virtual time; the gateway answers after {ROUND_TRIP} s. Least: a hundred requests leave "

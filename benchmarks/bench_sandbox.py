@@ -1,9 +1,9 @@
 """
-What the sandbox bears: requests a second with its event stream open, and 50,000 messages held.
+The capacity of the sandbox: requests per second with an open event stream, and 50,000 messages.
 
-The sandbox, the client and the reader of the stream are a process each. The results go to
-``benchmarks/results``: ``sandbox.json`` and ``sandbox.md``. It fails where fewer than 300 requests
-a second come through, or a question about a full store takes more than 50 ms.
+The sandbox, the client and the reader of the stream are separate processes. The results go to
+``benchmarks/results``: ``sandbox.json`` and ``sandbox.md``. It fails if the sandbox handles fewer
+than 300 requests per second, or if a query on a full store takes more than 50 ms.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ QUESTIONS = {
 
 @contextmanager
 def sandbox() -> Iterator[tuple[str, int]]:
-    """Run the sandbox in a process of its own; give its address and the id of the process."""
+    """Run the sandbox in a separate process; yield its URL and the process id."""
     command = [sys.executable, "-m", "customersms_async.sandbox", "--port", "0", "--key", KEY]
     with subprocess.Popen(
         [*command, "--credits", "100000000"], stdout=subprocess.PIPE, text=True
@@ -58,7 +58,7 @@ def sandbox() -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def reader(url: str) -> Iterator[subprocess.Popen[str]]:
-    """Follow the events in a process of its own, as an open page does."""
+    """Read the events in a separate process, as an open page does."""
     program = [sys.executable, "-m", "benchmarks.bench_sandbox", "read", url]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         assert one.stdout is not None
@@ -68,7 +68,7 @@ def reader(url: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def read(url: str) -> None:
-    """Read events; say when the stream is open, and at each reload or the last of the run."""
+    """Read events; report when the stream is open, each reload, and the last event of the run."""
     with urllib.request.urlopen(f"{url}/_sandbox/events") as stream:
         print("open", flush=True)
         seen = {"request": 0, "reload": 0}
@@ -81,7 +81,7 @@ def read(url: str) -> None:
 
 
 async def load(url: str, requests: list[bytes]) -> float:
-    """Send all over a few connections; give the requests a second."""
+    """Send all requests over a few connections; return the requests per second."""
     host, _, port = url.removeprefix("http://").partition(":")
     waiting = iter(requests)
 
@@ -100,19 +100,19 @@ async def load(url: str, requests: list[bytes]) -> float:
 
 
 def request(phones: list[str], text: str) -> bytes:
-    """Write a request."""
+    """Make a request."""
     body = json.dumps({"api_key": KEY, "phone": phones, "message": text}).encode()
     head = f"POST /sms_system/api.php HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
     return f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body
 
 
 def number(n: int) -> str:
-    """Give the n-th number."""
+    """Return the n-th number."""
     return f"+1200555{n % NUMBERS:04d}"
 
 
 def singles(begin: int) -> list[bytes]:
-    """Write requests for one number each, every tenth of them a duplicate."""
+    """Make requests for one number each, every tenth of them a duplicate."""
     return [
         request([number(n)], f"Your code is {n - n % 10 + 100_000:06}")
         for n in range(begin, begin + REQUESTS)
@@ -120,18 +120,18 @@ def singles(begin: int) -> list[bytes]:
 
 
 def get(url: str) -> bytes:
-    """Ask the sandbox."""
+    """Send a GET to the sandbox."""
     with urllib.request.urlopen(url) as answer:
         return bytes(answer.read())
 
 
 def post(url: str, body: object) -> None:
-    """Tell the sandbox."""
+    """Send a POST to the sandbox."""
     urllib.request.urlopen(url, json.dumps(body).encode()).close()
 
 
 def question(url: str) -> float:
-    """Give the median of the milliseconds that a question takes."""
+    """Return the median time of a query, in milliseconds."""
     seconds = []
     for _ in range(ROUNDS):
         begin = time.perf_counter()
@@ -141,7 +141,7 @@ def question(url: str) -> float:
 
 
 def memory(pid: int) -> float:
-    """Give the resident MB of a process; 0 where the system does not tell."""
+    """Return the resident memory of a process in MB; 0 if the system does not report it."""
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
     found = [int(line.split()[1]) for line in lines if line.startswith("VmRSS")]
@@ -149,7 +149,7 @@ def memory(pid: int) -> float:
 
 
 def fill(url: str) -> list[Row]:
-    """Send through an empty, a filling and a full store."""
+    """Send to an empty, a filling and a full store."""
     filling = [
         request([number(n + i) for i in range(100)], f"We open at nine, {n}")
         for n in range(0, HELD, 100)
@@ -166,7 +166,7 @@ def fill(url: str) -> list[Row]:
 
 
 def ask(url: str) -> list[Row]:
-    """Ask about a full store."""
+    """Query a full store."""
     newest = json.loads(get(f"{url}/_sandbox/messages?limit=1"))["messages"][0]["id"]
     middle = int(newest[4:]) - HELD // 2
     return [
@@ -176,7 +176,7 @@ def ask(url: str) -> list[Row]:
 
 
 def measure() -> tuple[list[Row], list[Row], str]:
-    """Give the rows of both tables, and what was held and seen."""
+    """Return the rows of both tables, the messages stored and the events read."""
     with sandbox() as (url, pid), reader(url) as stream:
         begin = memory(pid)
         rates = fill(url)
@@ -198,7 +198,7 @@ def _figures(rows: list[Row], column: str) -> list[float]:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     rates, answers, note = measure()
     singly = _figures([rates[0], rates[-1]], "a second")
     return Result(

@@ -1,9 +1,9 @@
 """
-What one message costs: CPU time of the client's process, beside its peers.
+The cost of one message: CPU time of the client's process, compared with its peers.
 
-1, 10 and 50 messages are in flight, to a fast gateway in a process of its own. All take turns in
-each round. The results go to ``benchmarks/results``: ``send.json`` and ``send.md``.
-It fails where ours costs more than 1.15 × the same POST with aiohttp and orjson.
+1, 10 and 50 messages are in flight, to a fast gateway in a separate process. All take turns in each
+round. The results go to ``benchmarks/results``: ``send.json`` and ``send.md``.
+It fails if our client costs more than 1.15 × the same POST with aiohttp and orjson.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.send.senders import BARE, OURS, QUICK, SENDERS, SendAll
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "101"))
 IN_FLIGHT = (1, 10, 50)
-#: Messages a round, of those that are quick and of the others.
+#: Messages per round, for the fast clients and for the others.
 MANY, FEW = 100, 50
 PACKAGES = (
     "customersms-async",
@@ -43,7 +43,7 @@ async def _work(send_all: SendAll, count: int) -> int:
 
 
 async def measure(base: str, in_flight: int) -> Mapping[str, Sequence[float]]:
-    """Give the microseconds of a message, by client, one a round."""
+    """Return the microseconds per message, by client, one figure per round."""
     async with contextlib.AsyncExitStack() as stack:
         works = {
             name: functools.partial(
@@ -66,7 +66,7 @@ def _row(name: str, seen: Mapping[int, Rounds]) -> Row:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where a bound is not kept."""
+    """Measure, write the results, and fail if a bound is missed."""
     with gateway() as base:
         seen = {number: asyncio.run(measure(base, number)) for number in IN_FLIGHT}
     note = (

@@ -1,7 +1,7 @@
 """
-What telemetry costs: microseconds of CPU an attempt, without an SDK and with one.
+The cost of telemetry: microseconds of CPU per attempt, with and without an SDK.
 
-The results go to ``benchmarks/results``: ``telemetry.json`` and ``telemetry.md``. It fails where an
+The results go to ``benchmarks/results``: ``telemetry.json`` and ``telemetry.md``. It fails if an
 attempt without an SDK costs more than 5 µs.
 """
 
@@ -21,7 +21,7 @@ from benchmarks._rounds import Work, cpu_rounds
 from customersms_async import RequestRecord, Status
 from customersms_async.opentelemetry import Telemetry
 
-ATTEMPTS = 50_000  # in a round
+ATTEMPTS = 50_000  # per round
 ROUNDS = 11
 MOST = 5.0  # microseconds without an SDK
 
@@ -40,7 +40,7 @@ RECORD = RequestRecord(
 
 
 def reporting(telemetry: Telemetry) -> Work:
-    """Give the work of reporting attempts."""
+    """Return a function that reports attempts."""
 
     async def work() -> int:
         for _ in range(ATTEMPTS):
@@ -51,7 +51,7 @@ def reporting(telemetry: Telemetry) -> Work:
 
 
 def with_sdk(sampled: float) -> Telemetry:
-    """Give telemetry that is kept in memory: a share of the traces, and all metrics."""
+    """Return telemetry that is kept in memory: a share of the traces, and all metrics."""
     return Telemetry(
         tracer_provider=TracerProvider(sampler=TraceIdRatioBased(sampled)),
         meter_provider=MeterProvider([InMemoryMetricReader()]),
@@ -59,7 +59,7 @@ def with_sdk(sampled: float) -> Telemetry:
 
 
 def main() -> int:
-    """Measure, write the results, and fail where the bound is not kept."""
+    """Measure, write the results, and fail if the bound is missed."""
     works = {
         "no SDK": reporting(Telemetry()),
         "SDK, 1 trace in 100": reporting(with_sdk(0.01)),

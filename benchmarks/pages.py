@@ -1,10 +1,10 @@
 """
-The tables of figures in README and docs/figures.md, from the result files: ``make bench`` ends so.
+The tables of figures in README and docs/figures.md, from the result files, after ``make bench``.
 
-Between ``<!-- results send -->`` and ``<!-- end -->`` stands what `PICKED` names ``send``: rows of
-one table, word for word as a file of ``benchmarks/results`` has them. ``<!-- results glance -->``
-is one figure of each promise, ours and others', as `GLANCE` names them. `benchmarks.prose` has the
-figures within sentences.
+Between ``<!-- results send -->`` and ``<!-- end -->`` are the rows that `PICKED` defines for
+``send``: rows of one table, exactly as in a file of ``benchmarks/results``. ``<!-- results
+glance -->`` has one figure for each promise, ours and others', as defined in `GLANCE`. `benchmarks.prose`
+has the figures within sentences.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Pick:
 
     Attributes:
         file: The result file.
-        title: What the title of the table begins with.
-        rows: What the first cells are; all rows where there are none.
+        title: The beginning of the table's title.
+        rows: The first cells of the rows; all rows if empty.
     """
 
     file: str
@@ -70,7 +70,7 @@ PICKED = {
 @frozen
 class Glance:
     """
-    One figure, ours beside others'.
+    One figure, ours compared with others'.
 
     Attributes:
         what: What it is.
@@ -90,7 +90,7 @@ class Glance:
 
     @property
     def row(self) -> Row:
-        """Give the row of the table."""
+        """Return the row of the table."""
         rows = json.loads((RESULTS / f"{self.file}.json").read_text("utf-8"))["tables"]
         known = {next(iter(row.values())): row[self.column] for row in rows[self.table]["rows"]}
         others = [f"{name} {_figure(known[row])}" for name, row in self.others.items()]
@@ -174,7 +174,7 @@ GLANCE = (
 
 
 def _figure(cell: object) -> str:
-    """Write a cell of the JSON, without its spread."""
+    """Format a cell of the JSON, without its spread."""
     if isinstance(cell, dict):
         cell = Spread(**cell).value
     assert isinstance(cell, str | int | float)
@@ -187,7 +187,7 @@ def _glance() -> str:
 
 
 def _table(text: str, pick: Pick) -> str:
-    """Give the picked rows of the table below a title, with their head."""
+    """Format the picked rows of the table below a title, with their head."""
     _, _, below = text.partition(f"\n## {pick.title}")
     lines = re.findall(r"^\|.*\|$", below.partition("\n## ")[0], flags=re.MULTILINE)
     head, rows = lines[:2], lines[2:]
@@ -196,7 +196,7 @@ def _table(text: str, pick: Pick) -> str:
 
 
 def filled(page: str) -> str:
-    """Give a page with the figures that the result files have now."""
+    """Return a page with the current figures of the result files."""
     tables = {
         name: _table((RESULTS / f"{pick.file}.md").read_text("utf-8"), pick)
         for name, pick in PICKED.items()

@@ -1,8 +1,8 @@
 """
-One text to many numbers, as each client's documentation sends it: arrays, one request at a time.
+One text to many numbers, as each client's documentation sends it, one request at a time.
 
-Each is given the address, the numbers (made one by one, so that none has to hold them) and how
-many go in a request, and gives what is left at the end: a report, a list of dicts, or two counts.
+Each gets the URL, the numbers (generated one by one, so that none needs to keep them) and the batch
+size, and returns what remains at the end: a report, a list of dicts, or two counts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Contestant = Callable[[str, Iterator[str], int], Awaitable[object]]
 
 
 def numbers(count: int) -> Iterator[str]:
-    """Give *count* different numbers."""
+    """Yield *count* different numbers."""
     return (f"+1212{number:07d}" for number in range(count))
 
 
@@ -53,7 +53,7 @@ def _batches(phones: Iterator[str], size: int) -> Iterator[list[str]]:
 
 
 def _client(base: str) -> CustomerSMS:
-    limiter = LocalLimiter(Rate(1_000_000, per=0.001), burst=1_000_000)  # holds nothing back
+    limiter = LocalLimiter(Rate(1_000_000, per=0.001), burst=1_000_000)  # no limit
     return CustomerSMS(KEY, endpoint=base + PATH, limiter=limiter)
 
 
@@ -147,5 +147,5 @@ CONTESTANTS: Final[dict[str, Contestant]] = {
     "requests → dicts": _requests_to_dicts,
     "the floor: a bare protocol, typed decode → one count": _floor_counts,
 }
-#: Those that keep something for each number.
+#: Clients that keep something for each number.
 KEEPERS: Final = (OURS_DOUBLES_TOO, "aiohttp → dicts", "requests → dicts")

@@ -1,9 +1,9 @@
 """
-What a run of many numbers holds, measured in a process of its own.
+The memory of a run of many numbers, measured in a separate process.
 
-The peak is the one that the operating system reports, less what the process had taken when all was
-imported and nothing sent. What is kept is counted by `tracemalloc`, in another process, since
-counting takes room itself.
+The peak is the one that the operating system reports, minus the memory of the process after all
+imports and before the first message. Memory that is kept is counted by `tracemalloc`, in another
+process, since counting takes memory itself.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from benchmarks.bulk.contestants import CONTESTANTS, numbers
 __all__ = ["bytes_kept", "peak"]
 
 _MB = 2**20
-#: Of the message ids that the gateway for measuring gives.
+#: The size of the message ids that the benchmark's gateway returns.
 _ID_BYTES = len("msg_") + 9
 
 
 def peak(name: str, base: str, count: int, size: int) -> float:
-    """Give the MB that a run of *count* numbers takes at its peak, above those of the start."""
+    """Return the peak of a run of *count* numbers in MB, above the start."""
     return _in_a_process("peak", name, base, count, size)
 
 
 def bytes_kept(name: str, base: str, count: int, size: int) -> float:
-    """Give the bytes that are kept for each number beside its message id, once all are sent."""
+    """Return the bytes that are kept per number beside its message id, once all are sent."""
     return _in_a_process("kept", name, base, count, size)
 
 
@@ -43,7 +43,7 @@ def _in_a_process(what: str, name: str, base: str, count: int, size: int) -> flo
 
 
 def _highest() -> float:
-    """Give the peak of this process; Linux adds to `getrusage` what the parent had taken."""
+    """Return the peak of this process; Linux includes that of the parent in `getrusage`."""
     status = Path("/proc/self/status")
     if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
         return int(found[1]) / 1024

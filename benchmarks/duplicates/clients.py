@@ -1,7 +1,7 @@
 """
-Who sends one message, each at its defaults but for the time-out, so that a hang ends soon.
+Clients that send one message with their defaults, except for a short timeout.
 
-A client is opened for an address, and sends one message as its documentation says.
+A client is opened for a URL, and sends one message as its documentation says.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from customersms_async import CustomerSMS, LocalLimiter
 __all__ = ["CLIENTS", "OURS", "SECONDS", "Client"]
 
 KEY: Final = "cspro_0123456789abcdef0123456789abcdef"
-#: The time-out of each attempt.
+#: The timeout of each attempt.
 SECONDS: Final = 1
 
 _STATUSES: Final = {429, 500, 502, 503, 504}
@@ -47,8 +47,8 @@ class Client:
     A client.
 
     Attributes:
-        open: Opens it for an address.
-        needs_tls: Whether it speaks https alone.
+        open: Opens it for a URL.
+        needs_tls: Whether it only uses HTTPS.
     """
 
     open: Open
@@ -68,7 +68,7 @@ def _in_thread(call: Callable[[str], object]) -> Send:
 
 @contextlib.asynccontextmanager
 async def _ours(base: str) -> AsyncIterator[Send]:
-    # Of its own, since a refusal for the rate holds up everyone who shares the limiter.
+    # A separate limiter, since a rate limit pauses everyone who shares it.
     async with CustomerSMS(
         KEY, endpoint=base + PATH, request_timeout=SECONDS, limiter=LocalLimiter()
     ) as sms:

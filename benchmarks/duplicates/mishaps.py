@@ -1,9 +1,9 @@
 """
-What happens to one message, on real sockets of 127.0.0.1, and how often the server had it.
+Mishaps of one message, on real sockets of 127.0.0.1, and how often the server received it.
 
-Counted is a request whose body arrived whole, at the server and wherever it sends the client on.
-The last two mishaps are those in which nothing can have been sent: whoever is told the same of
-them as of a message that left does not learn which it was.
+A request counts if its body arrived completely, at the server or at one that it redirects to. In
+the last two mishaps nothing can have been sent; a client that reports these like the others leaves
+its caller in doubt.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ PHONE: Final = "+12125550101"
 @frozen
 class Seen:
     """
-    What one message met.
+    The results for one message.
 
     Attributes:
-        copies: Whole bodies that arrived.
-        turned_away: Those among them that were answered with 429.
-        elsewhere: Those among them that were posted to another server.
-        told: What the caller was given: the class of what was raised, or what was returned.
-        outcome: The same, as it is.
+        copies: Complete bodies that arrived.
+        turned_away: Those of them that were answered with 429.
+        elsewhere: Those of them that were posted to another server.
+        told: What the caller got: the class of the exception, or the result.
+        outcome: The exception or the result itself.
     """
 
     copies: int
@@ -46,7 +46,7 @@ class Seen:
 
 
 class _Server:
-    """Servers that do one thing to every request."""
+    """Servers that treat every request in one way."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self.turned_away = 0
@@ -93,7 +93,7 @@ class _Server:
 
 
 Play = Callable[[_Server, Talk], Awaitable[None]]
-#: In which the message arrived.
+#: Mishaps in which the message arrived.
 LEFT: Final[dict[str, Play]] = {
     "dropped after the POST": _Server.drop,
     "no answer": _Server.hang,
@@ -101,7 +101,7 @@ LEFT: Final[dict[str, Play]] = {
     "307": _Server.send_on,
     "429 once": _Server.turn_away_once,
 }
-#: In which it cannot have.
+#: Mishaps in which it cannot have arrived.
 NEVER_LEFT: Final = ("connection refused", "no connection")
 MISHAPS: Final = (*LEFT, *NEVER_LEFT)
 

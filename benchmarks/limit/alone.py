@@ -1,9 +1,9 @@
 """
 Processes that use one key and share nothing, each with its own `LocalLimiter`.
 
-Each has a bulk run that asks for all that it can get, sixteen requests in flight; answers take 0.1
-to 0.5 s. The gateway counts a log of the whole limit, and says in a refusal how long to wait, or
-does not. What is refused is sent again until it is accepted.
+Each has a bulk run that sends as much as it can, with sixteen requests in flight; answers take 0.1
+to 0.5 s. The gateway enforces the whole limit with a sliding log, and says in a refusal how long to
+wait, or does not. A refused request is sent again until it is accepted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from customersms_async.sandbox._gateway.rate_rules import make_rule
 
 __all__ = ["MINUTES", "Alone", "beside_each_other"]
 
-#: What is simulated, and from which minute on it counts.
+#: The minutes that are simulated, and the minute from which they count.
 MINUTES, FROM = 7, 2
 
 _AT_ONCE = 16
@@ -31,12 +31,12 @@ _LONGEST = 80.0
 @frozen
 class Alone:
     """
-    What was seen from the third minute on.
+    The results from the third minute on.
 
     Attributes:
-        used: Of the budget, in percent.
+        used: The percentage of the limit that was used.
         refused: Refusals per 100 requests.
-        fairness: Jain's index, 1 where all have the same.
+        fairness: Jain's index, 1 if all are equal.
     """
 
     used: float
@@ -58,12 +58,12 @@ class _Key:
         self.refused: list[float] = []
 
     def begin(self, spread: float) -> None:
-        """Start one more process, within the spread."""
+        """Start another process, at a random time within the spread."""
         self.accepted.append([])
         self._spawn(self._bulk_run(self._dice.uniform(0, spread), self.accepted[-1]))
 
     def end(self) -> None:
-        """End all of them."""
+        """End all processes."""
         for task in self._tasks:
             task.cancel()
 
@@ -105,14 +105,14 @@ class _Key:
 
 async def beside_each_other(processes: int, seed: int, *, spread: float, asks: bool) -> Alone:
     """
-    Let them send.
+    Let the processes send.
 
     Args:
         processes: How many there are.
 
-        seed: Of the dice.
+        seed: The seed of the random numbers.
 
-        spread: Seconds within which they begin.
+        spread: Seconds within which they start.
 
         asks: Whether the gateway says how long to wait.
     """

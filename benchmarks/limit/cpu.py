@@ -2,12 +2,12 @@
 CPU time of one grant.
 
 *Contended*: a thousand callers wait at once for 100 a minute, from the first task that is made to
-the last that ends. The ten minutes are virtual, so that nothing is counted but work.
+the last that ends. The ten minutes are virtual, so that only work is counted.
 
-*Uncontended*: one caller asks keys that are idle, a few times each, on asyncio's own loop. Ours is
-told of the answer as well.
+*Uncontended*: one caller uses idle keys, a few times each, on asyncio's own loop. Ours is told
+about the answer as well.
 
-All take turns within a round, so that a machine that gets slower gets slower for all.
+All take turns within a round, so that a slower machine affects all of them.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from customersms_async import Lane, LocalLimiter, Rate
 
 __all__ = ["contended", "uncontended"]
 
-#: Idle keys, and grants that each is asked for: fewer than may leave at once in any lane.
+#: Idle keys, and grants per key: fewer than may leave at once in any lane.
 _KEYS, _GRANTS = 1_000, 8
 
 
 async def _no_request(caller: int) -> None:
-    """The answer is here at once."""
+    """Answer at once."""
 
 
 def contended(make: Callable[[], Contestant]) -> float:
-    """Give the microseconds of a grant with `COUNT` waiters."""
+    """Return the microseconds per grant with `COUNT` waiters."""
 
     async def main() -> float:
         contestant = make()
@@ -52,7 +52,7 @@ def contended(make: Callable[[], Contestant]) -> float:
 
 async def _timed(asked: Callable[[str], Awaitable[object]]) -> float:
     keys = [f"key-{number}" for number in range(_KEYS)]
-    for key in keys:  # create what is created at first use
+    for key in keys:  # create what is created on first use
         await asked(key)
     gc.collect()
     began_at = time.process_time()
@@ -81,7 +81,7 @@ async def _aiolimiter() -> float:
 
 
 def uncontended() -> Mapping[str, float]:
-    """Give the microseconds of a grant on an idle key: ours in each lane, and aiolimiter's."""
+    """Return the microseconds per grant on an idle key: ours in each lane, and aiolimiter's."""
     return {
         "LocalLimiter, send lane": asyncio.run(_ours(Lane.SEND)),
         "LocalLimiter, bulk lane": asyncio.run(_ours(Lane.BULK)),

@@ -1,8 +1,8 @@
 """
 Priorities: single messages beside a bulk run that saturates the key.
 
-A bulk run is `WORKERS` requests under way at once, each of which asks for the next grant when it
-is answered. Answers take 0.02 to 1 s. A peer knows no lanes: there everybody waits in one queue.
+A bulk run has `WORKERS` requests in flight, each of which asks for the next grant when it is
+answered. Answers take 0.02 to 1 s. A peer has no lanes, so everybody waits in one queue.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from customersms_async import Lane
 
 __all__ = ["grants_in_turns", "waits_beside_bulk", "waits_of_a_rush"]
 
-#: Requests of a bulk run under way at once: the default of `CustomerSMS.send_many`.
+#: Requests of a bulk run in flight at once: the default of `CustomerSMS.send_many`.
 WORKERS = 16
 
-#: Seconds that are simulated of each: an hour, and half of one.
+#: Simulated seconds: an hour, and half an hour.
 _LONG, _HALF = 3600.0, 1800.0
 
 
 class _Traffic:
-    """Callers of one contestant, and what they went through."""
+    """The callers of one contestant, and their results."""
 
     def __init__(self, contestant: Contestant, seed: int) -> None:
         self._contestant = contestant
@@ -33,21 +33,21 @@ class _Traffic:
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
         self.waits: list[float] = []  # of single messages, seconds
-        self.lanes: list[Lane] = []  # of the grants, in their order
+        self.lanes: list[Lane] = []  # of the grants, in order
 
     def start_bulk(self) -> None:
-        """Start a run without end."""
+        """Start an endless bulk run."""
         self._tasks += [asyncio.create_task(self._worker()) for _ in range(WORKERS)]
 
     async def send(self, gaps: Iterator[float], seconds: float) -> None:
-        """Send single messages for so long; each waits for itself."""
+        """Send single messages for *seconds*, each independently."""
         ends_at = self._loop.time() + seconds
         while self._loop.time() + (gap := next(gaps)) < ends_at:
             await asyncio.sleep(gap)
             self._tasks.append(asyncio.create_task(self._request(Lane.SEND)))
 
     async def stop(self) -> None:
-        """Send everybody away."""
+        """Cancel all callers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -67,7 +67,7 @@ class _Traffic:
 
 
 async def waits_beside_bulk(contestant: Contestant, seed: int) -> list[float]:
-    """Send one message every 5 to 20 s for an hour beside a bulk run; give their waits, sorted."""
+    """Send one message every 5 to 20 s for an hour beside a bulk run; return sorted waits."""
     dice = random.Random(-1 - seed)
     traffic = _Traffic(contestant, seed)
     traffic.start_bulk()

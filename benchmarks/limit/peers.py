@@ -1,7 +1,7 @@
 """
 The peers, each as its own documentation uses it for "100 per minute" in asyncio.
 
-What some of them leave to the caller, how to wait after a refusal, is taken from their own text.
+Where a peer leaves it to the caller how to wait after a refusal, its documentation is followed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
     "ThrottledGcra",
 ]
 
-#: What was measured, by the names of the package index.
+#: The measured packages, by their names in the package index.
 PACKAGES = ("aiolimiter", "pyrate-limiter", "limits", "aiometer", "throttled-py")
 
 #: The names by which peers read the time; patched in virtual time.
@@ -48,7 +48,7 @@ CLOCKS = (
 
 
 def _nothing() -> None:
-    """No peer wants to know of the answer."""
+    """Do nothing: no peer needs to know about the answer."""
 
 
 class Aiolimiter(Contestant):
@@ -64,7 +64,7 @@ class Aiolimiter(Contestant):
 
 
 class AiolimiterPaced(Aiolimiter):
-    """``AsyncLimiter(1, 0.6)``: the same rate, one by one."""
+    """``AsyncLimiter(1, 0.6)``: the same rate, evenly spread."""
 
     def __init__(self) -> None:
         super().__init__(1, PER / LIMIT)
@@ -88,7 +88,7 @@ class Pyrate(Contestant):
 
 class Limits(Contestant):
     """
-    ``MovingWindowRateLimiter`` in memory; it only says no, so that the caller waits.
+    ``MovingWindowRateLimiter`` in memory; it only refuses, so that the caller must wait.
 
     Source: "Query available capacity and reset time", https://limits.readthedocs.io/
     """
@@ -98,7 +98,7 @@ class Limits(Contestant):
         self._item = limits.parse("100/minute")
 
     async def acquire(self, lane: Lane) -> Leave:  # noqa: ARG002
-        """Hit, and sleep until the window has room again, until there is room."""
+        """Hit; sleep until the window has room, and repeat until it succeeds."""
         while not await self._limiter.hit(self._item, "key"):
             window = await self._limiter.get_window_stats(self._item, "key")
             await asyncio.sleep(window.reset_time - time.time())
@@ -106,7 +106,7 @@ class Limits(Contestant):
 
 
 class Aiometer(Contestant):
-    """``run_on_each(max_per_second=100 / 60)``: it starts the jobs itself, and nobody waits."""
+    """``run_on_each(max_per_second=100 / 60)``: it starts the jobs itself, so nobody waits."""
 
     async def for_each(self, job: Job, count: int) -> None:
         """Do all jobs."""
@@ -123,7 +123,7 @@ class ThrottledBucket(Contestant):
     algorithm = RateLimiterType.TOKEN_BUCKET
 
     def __init__(self) -> None:
-        # By default all share one store for the process, which would remember the last run.
+        # By default all share one store per process, which would remember the last run.
         self._throttle = Throttled(using=self.algorithm.value, quota="100/m", store=MemoryStore())
 
     async def acquire(self, lane: Lane) -> Leave:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""The picture for the README: a line of it for each limiter."""
+"""The picture for the README, with a line for each limiter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MINUTES = 10
 
 
 def draw(watched: Mapping[str, Watched], circumstances: str, path: Path) -> None:
-    """Draw who sends how many in any minute, and what six rules refuse of it."""
+    """Draw how many each sends in any minute, and how many of them six rules refuse."""
     height = _TOP + _ROW * len(watched) + _BOTTOM
     with sheet(height, path) as (figure, axes):
         _head(axes)
@@ -123,7 +123,7 @@ def _line_of_time(figure: Figure, seen: Watched, top: float, *, is_last: bool) -
     axes.fill_between(minutes, capped, step="post", color=BLUE, alpha=0.35, lw=0)
     axes.fill_between(minutes, LIMIT, above, step="post", color=RED, lw=0)
     axes.axhline(LIMIT, color=INK, lw=0.7)
-    # The excess of a moment is thinner than a dot, and has to be seen.
+    # A momentary excess is thinner than a pixel, and must be visible.
     axes.vlines(*_peaks(minutes, above), color=RED, lw=0.8)
     axes.text(-0.12, LIMIT, str(LIMIT), ha="right", va="center", size=7, color=PALE)
     axes.set_yticks([])
@@ -141,7 +141,7 @@ def _peaks(
 
 
 def _within_the_last_minute(arrivals: Sequence[float]) -> tuple[list[float], list[int]]:
-    """Give the minutes at which the count of the last 60 s changes, and the counts."""
+    """Return the minutes at which the count of the last 60 s changes, and the counts."""
     changes = sorted([(at, 1) for at in arrivals] + [(at + PER, -1) for at in arrivals])
     minutes, counts = [0.0], [0]
     for at, change in changes:

@@ -1,12 +1,11 @@
 """
-Order and cancellation: a thousand callers that wait at once, and half of them that go away.
+Order and cancellation: a thousand callers that wait at once, half of which are cancelled.
 
-A grant is *out of order* where somebody who began to wait earlier still waits.
+A grant is *out of order* if somebody who began to wait earlier is still waiting.
 
-Capacity is *lost* where cancellations make the limiter grant less than it would have: the grants
-that callers got within `UNTIL` seconds while half of them were cancelled, against those that they
-got within the same time while nobody was. Callers are left over in both cases, so that the limiter
-alone decides how many are granted.
+Capacity is *lost* if cancellations reduce the number of grants: grants within `UNTIL` seconds while
+half of the callers were cancelled, compared with those in the same time without cancellations. Some
+callers are still waiting at the end in both cases, so that only the limiter decides the number.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ __all__ = [
     "overtaking",
 ]
 
-#: Seconds after which grants are counted: the windows of all have come round three times.
+#: Seconds after which grants are counted: all windows have passed three times.
 UNTIL = 200.0
 
-#: Half of those who wait.
+#: Half of the waiting callers.
 _CANCELLED = COUNT // 2
 
 Callers = Sequence["asyncio.Task[None]"]
@@ -41,7 +40,7 @@ Canceller = Callable[[Callers, random.Random], object]
 
 
 def overtaking(left: Sequence[Departure]) -> float:
-    """Give the percentage of grants out of order; callers began to wait by their numbers."""
+    """Return the percentage of grants out of order; callers began to wait in order of number."""
     waiting = set(range(len(left)))
     first = overtakers = 0
     for departure in left:
@@ -53,7 +52,7 @@ def overtaking(left: Sequence[Departure]) -> float:
 
 
 async def granted(contestant: Contestant, cancel: Canceller, seed: int) -> int:
-    """Count the grants that callers got within `UNTIL` seconds, while *cancel* is at work."""
+    """Count the grants within `UNTIL` seconds while *cancel* is active."""
     count = 0
 
     async def caller() -> None:
@@ -85,11 +84,11 @@ def _loop() -> Loop:
 
 
 def not_cancelled(callers: Callers, dice: random.Random) -> None:
-    """Let everybody wait."""
+    """Cancel nobody."""
 
 
 def cancelled_at_random(callers: Callers, dice: random.Random) -> None:
-    """Cancel half of the callers, at random instants of the whole time."""
+    """Cancel half of the callers at random times."""
     loop = _loop()
     for task in dice.sample(callers, _CANCELLED):
         loop.call_at(loop.time() + dice.uniform(0, UNTIL), task.cancel)
@@ -97,9 +96,9 @@ def cancelled_at_random(callers: Callers, dice: random.Random) -> None:
 
 def cancelled_when_woken(callers: Callers, dice: random.Random) -> None:
     """
-    Cancel every other caller that is woken, after its grant and before it runs, up to one half.
+    Cancel half of the callers, each after its grant and before it runs.
 
-    A caller that is woken only to ask again is cancelled as well.
+    A caller that is woken only to ask again may be cancelled as well.
     """
     left = _CANCELLED
 
@@ -114,6 +113,6 @@ def cancelled_when_woken(callers: Callers, dice: random.Random) -> None:
 
 
 def _is_woken(task: asyncio.Task[None]) -> bool:
-    """Whether what *task* waits for is there, and it has not run yet."""
+    """Whether *task* was woken and has not run yet."""
     future: asyncio.Future[object] | None = task._fut_waiter  # type: ignore[attr-defined]  # noqa: SLF001  # only asyncio itself knows
     return future is not None and future.done() and not task.cancelling()

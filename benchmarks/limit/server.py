@@ -1,9 +1,9 @@
 """
-What the server sees: a thousand requests that wait at once, sent over a network with jitter.
+What the server sees: a thousand waiting requests, sent over a network with jitter.
 
-Each request travels 10 to 500 ms to the server and as much back, each way by its own dice. There
-six rules count it, each as if it were the only one; when their minute begins, the dice say as well.
-A refused request is only counted, and repeated nowhere but in `repeated_until_accepted`.
+Each request takes 10 to 500 ms to the server and 10 to 500 ms back, at random. There six rules
+count it independently, each in a minute that begins at a random time. A refused request is only
+counted, and repeated only in `repeated_until_accepted`.
 
 This module needs no peers, so that a test can hold our own limiter to the same bounds.
 """
@@ -36,7 +36,7 @@ __all__ = [
 #: Callers that wait at once.
 COUNT = 1_000
 
-#: What the dice of a run begin with.
+#: The seeds of the runs.
 SEEDS = range(20)
 
 _SHORTEST, _LONGEST = 0.010, 0.500
@@ -44,9 +44,9 @@ _SHORTEST, _LONGEST = 0.010, 0.500
 
 class Network:
     """
-    The ways of each request, one-way seconds, and the second of the server's minute at the start.
+    One-way latencies of each request, and the second of the server's minute at the start.
 
-    The seconds of all `SEEDS` are spread evenly, since fixed windows ask for little else.
+    The seconds of all `SEEDS` are spread evenly, since fixed windows depend on little else.
     """
 
     def __init__(self, seed: int, count: int = COUNT) -> None:
@@ -58,14 +58,14 @@ class Network:
 
 @frozen
 class Departure:
-    """Who left when, in seconds since all began to wait."""
+    """The time at which a caller left, in seconds since all began to wait."""
 
     caller: int
     at: float
 
 
 async def departures(contestant: Contestant, network: Network) -> list[Departure]:
-    """Let all callers wait at once and send when they may, in the order in which they do."""
+    """Let all callers wait at once and send when they may; return them in that order."""
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     left: list[Departure] = []
@@ -87,7 +87,7 @@ class Sight:
         busiest: The most arrivals in any half-open 60 seconds.
         refused: Refusals per 1,000 requests, by rule.
         last_left: The second in which the last request left.
-        arrivals: When each arrived, seconds, sorted.
+        arrivals: Sorted times of arrival, in seconds.
     """
 
     busiest: int
@@ -97,7 +97,7 @@ class Sight:
 
 
 def look(left: Sequence[Departure], network: Network) -> Sight:
-    """Send what left over *network*, and look at it with the server's eyes."""
+    """Deliver requests over *network*, and return what the server sees."""
     arrivals = sorted(one.at + network.there[one.caller] for one in left)
     return Sight(
         busiest=_busiest(arrivals),
@@ -125,10 +125,10 @@ def _refused(name: RuleName, arrivals: Sequence[float], phase: float) -> float:
 @define
 class Feedback:
     """
-    What became of requests that are repeated until they are accepted.
+    Results of requests that are repeated until they are accepted.
 
     Attributes:
-        refused: Refusals per 1,000 that were accepted.
+        refused: Refusals per 1,000 accepted requests.
         last_left: The second in which the last accepted one left.
     """
 
@@ -137,7 +137,7 @@ class Feedback:
 
 
 async def repeated_until_accepted(ours: Ours, name: RuleName, network: Network) -> Feedback:
-    """Tell our limiter of each refusal, with the whole seconds that the server asks for."""
+    """Report each refusal to our limiter, with the whole seconds that the server asks for."""
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     rule = make_rule(name, LIMIT, per=PER)
@@ -165,5 +165,5 @@ async def repeated_until_accepted(ours: Ours, name: RuleName, network: Network) 
 
 
 def _asked(rule: Rule, now: float) -> float | None:
-    """Give the value of ``Retry-After``, or None where the request is accepted."""
+    """Return the value of ``Retry-After``, or None if the request is accepted."""
     return None if rule.admit(now) else math.ceil(rule.retry_after(now))

@@ -1,4 +1,4 @@
-"""What is made of the measurements: the tables, and the bounds that our limiter promises."""
+"""The tables of the results, and the bounds that our limiter promises."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ QUICK: dict[str, Make] = {
     "limits, moving window": peers.Limits,
     AIOMETER: peers.Aiometer,
 }
-#: They poll several times a second, which takes long to simulate: measured less often.
+#: They poll several times a second, which is slow to simulate, so they are measured less.
 SLOW: dict[str, Make] = {
     "throttled-py, GCRA": peers.ThrottledGcra,
     "throttled-py, token bucket": peers.ThrottledBucket,
@@ -63,7 +63,7 @@ RULES: dict[RuleName, str] = {
 }
 WINDOWS: tuple[RuleName, ...] = ("fixed-window", "sliding-log", "token-bucket")
 
-# Columns, and a row, that bounds speak of.
+# Columns, and a row, that bounds refer to.
 LOST: dict[str, queue.Canceller] = {
     "lost: cancelled at random": queue.cancelled_at_random,
     "lost: cancelled in the tick of the grant": queue.cancelled_when_woken,
@@ -83,7 +83,7 @@ class Part:
 @frozen
 class Watched:
     """
-    What was seen of one limiter.
+    The results of one limiter.
 
     Attributes:
         left: Who left when, of one run.
@@ -94,7 +94,7 @@ class Watched:
     sights: Sequence[Sight]
 
     def refused(self, rule: RuleName) -> Spread:
-        """Give the mean and the worst number of refusals."""
+        """Return the mean and the highest number of refusals."""
         return mean_and_worst(sight.refused[rule] for sight in self.sights)
 
     @property
@@ -122,13 +122,13 @@ def simulate(make: Callable[[], C], measure: Callable[[C], Awaitable[T]]) -> T:
 
 
 def watch() -> dict[str, Watched]:
-    """Let all contestants send, and look with the server's eyes."""
+    """Let all contestants send, and record what the server sees."""
     return {name: _watch(name, make) for name, make in ALL.items()}
 
 
 def _watch(name: str, make: Make) -> Watched:
     networks = [Network(seed) for seed in SEEDS]
-    # The grants of a peer do not depend on the network, so that one run serves all seeds.
+    # The grants of a peer do not depend on the network, so one run serves all seeds.
     met = networks if name in OURS else networks[:1]
     runs = [simulate(make, functools.partial(server.departures, network=one)) for one in met]
     lefts = runs if name in OURS else runs * len(networks)
@@ -180,7 +180,7 @@ def _worst(seen: Watched, rules: Iterable[RuleName]) -> float:
 
 
 def feedback() -> Part:
-    """Tabulate what becomes of ours where refusals are reported, and repeated with the ticket."""
+    """Tabulate our refusals if they are reported and repeated with the ticket."""
     rows = [row for name in (BULK, BURST) for row in _feedback_rows(name)]
     title = "With feedback: refusals are reported, and the requests sent again until accepted"
     note = (
@@ -251,7 +251,7 @@ def _lost(name: str) -> Row:
 
 
 def priorities() -> Part:
-    """Tabulate how single messages and bulk runs get along."""
+    """Tabulate single messages beside bulk runs."""
     who: dict[str, Make] = {
         "LocalLimiter": ours,
         "LocalLimiter(reserve=0)": functools.partial(ours, reserve=0),

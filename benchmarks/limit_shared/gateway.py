@@ -1,9 +1,9 @@
 """
-A gateway in a separate process on 127.0.0.1 that notes when each request arrived.
+A gateway in a separate process on 127.0.0.1 that records when each request arrived.
 
-It accepts every number and answers 5 to 50 ms later, or as late as it is told. Run as a program it
-prints its port, serves until its standard input is closed, and prints what it has noted: one JSON
-line for each request, with the instant in seconds and the numbers.
+It accepts every number and answers after 5 to 50 ms, or after a given delay. Run as a program, it
+prints its port, serves until its standard input is closed, and prints what it has recorded: one
+JSON line for each request, with the time in seconds and the numbers.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Log:
 
 @contextmanager
 def gateway(least: float = 0.005, most: float = 0.05) -> Iterator[Log]:
-    """Run the gateway with a delay of its answers, and read at its end what it saw."""
+    """Run the gateway with delayed answers, and read what it recorded at its end."""
     words = [sys.executable, "-m", __name__, str(least), str(most)]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""How a store loses its memory, while eight processes send through it."""
+"""How a store loses its data, while eight processes send through it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.stores import without_info
 
 __all__ = ["LOSSES"]
 
-#: Seconds that an old copy lags behind.
+#: Seconds by which an old copy lags.
 _LAG = 3.0
 
 
 def restart(seen: Seen, here: Place, _: list[Worker]) -> None:
-    """End the server as a power cut does, and start it again a second later."""
+    """Kill the server, as a power cut does, and start it again a second later."""
     here.server.kill()
     time.sleep(1)
     here.server.start()
@@ -30,7 +30,7 @@ def restart(seen: Seen, here: Place, _: list[Worker]) -> None:
 
 
 def restart_without_info(seen: Seen, here: Place, _: list[Worker]) -> None:
-    """Do so where the user may not call INFO."""
+    """Do the same if the user may not call INFO."""
     here.server.kill()
     time.sleep(1)
     here.server.start()
@@ -39,7 +39,7 @@ def restart_without_info(seen: Seen, here: Place, _: list[Worker]) -> None:
 
 
 def restore_redis(seen: Seen, here: Place, _: list[Worker]) -> None:
-    """Start the server with what it held three seconds before its end."""
+    """Start the server with its data of three seconds before it was killed."""
     with redis.Redis.from_url(here.address) as client:
         client.save()
     time.sleep(_LAG)
@@ -47,7 +47,7 @@ def restore_redis(seen: Seen, here: Place, _: list[Worker]) -> None:
 
 
 def promote_replica(seen: Seen, here: Place, _: list[Worker]) -> None:
-    """Let a replica that lags by three seconds take over the address of the server that ends."""
+    """Let a replica that lags by three seconds take over the address of a killed server."""
     port = int(here.address.rpartition(":")[2].split("/")[0])
     replica = StoreServer()
     replica.start()
@@ -71,7 +71,7 @@ def delete_key(seen: Seen, here: Place, _: list[Worker]) -> None:
 
 
 def restore_postgres(seen: Seen, here: Place, _: list[Worker]) -> None:
-    """Put an old copy of all data in their place, and let the server go on with it."""
+    """Replace all data by an old copy, and let the server continue with it."""
     with tempfile.TemporaryDirectory() as folder:
         here.server.stop()
         here.server.copy_to(Path(folder) / "data")
@@ -84,14 +84,14 @@ def restore_postgres(seen: Seen, here: Place, _: list[Worker]) -> None:
 
 
 def delete_file(seen: Seen, here: Place, _: list[Worker]) -> None:
-    """Delete the file and what stands beside it."""
+    """Delete the file and the files beside it."""
     for path in Path(here.address).parent.iterdir():
         path.unlink()
     seen.back_at = time.monotonic()
 
 
 def restore_file(seen: Seen, here: Place, _: list[Worker]) -> None:
-    """Put a copy of the file in its place that is three seconds old."""
+    """Replace the file by a copy that is three seconds old."""
     copy = f"{here.address}.copy"
     with closing(sqlite3.connect(here.address)) as one, closing(sqlite3.connect(copy)) as other:
         one.backup(other)
@@ -102,13 +102,13 @@ def restore_file(seen: Seen, here: Place, _: list[Worker]) -> None:
 
 
 def delete_file_but(address: str, copy: str) -> None:
-    """Delete what stands beside the copy."""
+    """Delete the files beside the copy."""
     for path in Path(address).parent.iterdir():
         if str(path) != copy:
             path.unlink()
 
 
-#: By the kind of place and what happens.
+#: By kind of place, and event.
 LOSSES = {
     ("redis", "restarted empty"): restart,
     ("redis-plain", "restarted empty, no INFO"): restart_without_info,

@@ -1,8 +1,8 @@
 """
 Runs of several processes that share a key: real time, real sockets and real servers.
 
-Each process is a bulk run, with clocks that are wrong by up to ten seconds; something
-happens ten seconds after they began. The gateway counts the requests.
+Each process is a bulk run, with clocks that are wrong by up to ten seconds; ten seconds after the
+start, something happens. The gateway counts the requests.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ __all__ = ["PROCESSES", "Place", "Seen", "Worker", "nothing", "place", "run"]
 PROCESSES = 8
 SECONDS = 30.0
 
-#: Seconds after which something happens.
+#: Seconds after which the event happens.
 _HAPPENS_AFTER = 10.0
 
-#: Seconds after a loss in which the gate opens again, or has failed to.
+#: Seconds after a loss within which the limiter must open again.
 _LOOKS_FOR = 12.0
 
 
 @define
 class Place:
     """
-    Where the members of one run meet.
+    The store that the members of one run share.
 
     Attributes:
         kind: Of the store.
-        address: What the limiter is given.
-        server: What can be killed and started again, or None.
+        address: The address for the limiter.
+        server: The server, which can be killed and started again, or None.
     """
 
     kind: str
@@ -55,14 +55,14 @@ class Place:
 
     @property
     def microseconds(self) -> float:
-        """Time that Redis has spent on the calls of its script."""
+        """The time that Redis has spent on calls of its script."""
         with redis.Redis.from_url(self.address) as client:
             return float(client.info("commandstats")["cmdstat_evalsha"]["usec"])
 
 
 @contextmanager
 def place(kind: str) -> Iterator[Place]:
-    """Give a new store of *kind*; nothing for "local", whose processes share none."""
+    """Yield a new store of *kind*; nothing for "local", whose processes share none."""
     if kind == "local":
         yield Place(kind, "")
         return
@@ -82,19 +82,19 @@ def place(kind: str) -> Iterator[Place]:
 @define
 class Seen:
     """
-    What one run showed.
+    The results of one run.
 
     Attributes:
         name: What happened in it.
         kind: Of the store.
         processes: How many there were.
         per: The period in seconds, which holds 100 requests at most.
-        began_at: When they were told to begin.
+        began_at: When they were started.
         arrivals: The requests, as the gateway counted them.
-        workers: What each process saw; nothing for one that was killed.
+        workers: The results of each process; none of one that was killed.
         killed: The number of the process that was killed, or None.
-        back_at: When the server was there again, or None.
-        microseconds: Time that Redis has spent, or 0.
+        back_at: When the server was available again, or None.
+        microseconds: The time that Redis has spent, or 0.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Seen:
     _instants: list[float] = field(init=False, factory=list)
 
     def close(self, arrivals: Sequence[Arrival]) -> None:
-        """Take in what the gateway saw."""
+        """Add what the gateway recorded."""
         self.arrivals = arrivals
         self._instants = sorted(arrival.at for arrival in arrivals)
 
@@ -123,7 +123,7 @@ class Seen:
 
     @property
     def used(self) -> float:
-        """Of the budget of whole periods from the first request on, in percent."""
+        """The percentage used of whole periods from the first request on."""
         began_at = self._instants[0]
         seconds = (self._instants[-1] - began_at) // self.per * self.per
         used = sum(at < began_at + seconds for at in self._instants)
@@ -131,7 +131,7 @@ class Seen:
 
     @property
     def trips(self) -> float:
-        """Calls of the store for each request, of the processes that lived to tell."""
+        """Calls of the store per request, for processes that were not killed."""
         total = Counter[str]()
         for seen in self.workers:
             total.update({word: seen[word] for word in ("calls", "requests") if seen})
@@ -139,14 +139,14 @@ class Seen:
 
     @property
     def fairness(self) -> float:
-        """Jain's index of the processes that lived on: 1 where all have the same."""
+        """Jain's index of the processes that were not killed: 1 if all are equal."""
         counts = Counter(worker_of(one.phones[0]) for one in self.arrivals)
         shares = [counts[worker] for worker in range(self.processes) if worker != self.killed]
         return sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
 
     @property
     def closed_for(self) -> float:
-        """Seconds from the store's return to the end of the longest rest that follows."""
+        """Seconds from the store's return to the end of the longest pause that follows."""
         if self.back_at is None:
             return 0.0
         until = self.back_at + _LOOKS_FOR
@@ -156,12 +156,12 @@ class Seen:
 
     @property
     def first_after(self) -> float:
-        """Seconds from the beginning to the first request."""
+        """Seconds from the start to the first request."""
         return self._instants[0] - self.began_at
 
     @property
     def row(self) -> Row:
-        """Give the row of the table."""
+        """Return the row of the table."""
         return {
             "store": self.kind,
             "what happened": self.name,
@@ -188,7 +188,7 @@ def run(
     per: float = 5.0,
     seconds: float = SECONDS,
 ) -> Seen:
-    """Let all processes send, and something happen meanwhile."""
+    """Let all processes send, and let the event happen meanwhile."""
     seen = Seen(name, kind, processes, per)
     with place(kind) as here:
         with gateway() as log:
@@ -213,4 +213,4 @@ def run(
 
 
 def nothing(_seen: Seen, _place: Place, _workers: list[Worker]) -> None:
-    """Let them send."""
+    """Let the processes send undisturbed."""

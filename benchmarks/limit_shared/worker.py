@@ -1,8 +1,8 @@
 """
-One of the processes that share a key: a bulk run through a shared limiter, or a loop for each job.
+One of the processes that share a key: a bulk run through a shared limiter, or a loop per job.
 
-Run as a program it prints "ready", begins when it is told a line, and prints at its end what it
-saw, as JSON. The clock of the process is wrong by the seconds that it is given.
+Run as a program, it prints "ready", starts when it reads a line, and prints its results as JSON.
+The clock of the process is wrong by a given number of seconds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Task:
         seconds: How long it sends.
         skew: By how many seconds its clocks are wrong.
         per: The period in seconds, which holds 100 requests at most.
-        jobs_per_second: Jobs that begin, one after another; 0 for one bulk run.
+        jobs_per_second: Jobs started one after another; 0 for one bulk run.
         is_loop_per_job: Whether each job has its own event loop.
         burst: Of the limiter; None for its default.
         most: Requests of the bulk run.
@@ -70,12 +70,12 @@ class Task:
 
 
 def phone_of(worker: int, index: int) -> str:
-    """Give a number that no other request has, and that tells the worker."""
+    """Return a number that identifies the worker and no other request has."""
     return f"+1{200 + worker}555{index:04d}"
 
 
 def worker_of(phone: str) -> int:
-    """Give the number of the worker that a number tells."""
+    """Return the worker that a number identifies."""
     return int(phone[2:5]) - 200
 
 
@@ -87,7 +87,7 @@ class Worker:
 
     @classmethod
     def start(cls, *tasks: Task) -> list[Worker]:
-        """Start some, and wait until all are ready to begin."""
+        """Start some workers, and wait until all are ready."""
         workers = [cls._of(task) for task in tasks]
         for worker in workers:
             assert worker.process.stdout is not None
@@ -107,7 +107,7 @@ class Worker:
         self.process.stdin.flush()
 
     def end(self) -> dict[str, Any]:
-        """Wait for its end, and give what it saw; nothing where it was killed."""
+        """Wait for its end, and return its results; none if it was killed."""
         seen, _ = self.process.communicate()
         return json.loads(seen) if seen else {}
 
@@ -148,7 +148,7 @@ def _limiter(task: Task) -> Any:
 
 
 def _put_clocks_wrong(skew: float) -> None:
-    """Patch the clocks of this process, as no test of ours would: here the machine is wrong."""
+    """Patch the clocks of this process, to simulate a machine with a wrong clock."""
     right = {name: getattr(time, name) for name in ("time", "monotonic")}
     for name, clock in right.items():
         setattr(time, name, lambda clock=clock: clock() + skew)
@@ -176,7 +176,7 @@ async def _send(task: Task) -> dict[str, Any]:
 
 
 def _send_by_jobs(task: Task) -> dict[str, Any]:
-    """Do jobs one after another, each with 0.3 s of patience, and count those that had a slot."""
+    """Run jobs one after another with 0.3 s of patience; count those that got a slot."""
     limiter = _limiter(task)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -210,7 +210,7 @@ def _in_one_loop(task: Task, limiter: Any) -> int:
 
 
 def _waits(task: Task) -> Iterator[float]:
-    """Give the seconds until the next job is to begin, the same jobs for the same worker."""
+    """Yield the seconds until the next job, the same for the same worker."""
     dice = random.Random(1_000 + task.number)
     next_at = time.monotonic()
     ends_at = next_at + task.seconds
@@ -220,7 +220,7 @@ def _waits(task: Task) -> Iterator[float]:
 
 
 def _entered(limiter: Any) -> Any:
-    """Enter *limiter*, if it can be."""
+    """Enter *limiter*, if it is a context manager."""
     return limiter if hasattr(limiter, "__aenter__") else contextlib.nullcontext()
 
 

@@ -1,4 +1,4 @@
-"""The same work on SQLAlchemy's ORM-free async core: a batch row and a message row, one engine."""
+"""The same work with SQLAlchemy's async core: a batch row, message rows, one engine."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ SIZE = 100
 @frozen
 class Peer:
     """
-    What was measured.
+    The results.
 
     Attributes:
-        rows: Rows that went in, per second.
-        cpu: Microseconds of the server's CPU for a settled number; None where there is none.
+        rows: Rows inserted per second.
+        cpu: Microseconds of the server's CPU per settled number; None without a server.
         cpu_all: The same of this process and of the server.
     """
 
@@ -47,7 +47,7 @@ class Peer:
 
 
 async def measure_alchemy(url: str, numbers: int, server: Callable[[], float]) -> Peer:
-    """Put numbers in, and settle all of them."""
+    """Insert numbers, and settle all of them."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.run_sync(META.create_all)

@@ -1,8 +1,8 @@
 """
-One message a request, sent by each client as its documentation says, over connections that stay.
+One message per request, sent by each client as its documentation says, with keep-alive.
 
-A sender is opened for a number of requests in flight, which is how many callers it has: each sends
-a message, and the next when the answer is here.
+A sender is opened for a number of requests in flight, which is its number of callers: each sends a
+message, waits for the answer, and sends the next.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _callers(send: Send, in_flight: int) -> SendAll:
 
 @contextlib.asynccontextmanager
 async def _ours(base: str, in_flight: int) -> AsyncIterator[SendAll]:
-    limiter = LocalLimiter(Rate(1_000_000, per=0.001), burst=1_000_000)  # holds nothing back
+    limiter = LocalLimiter(Rate(1_000_000, per=0.001), burst=1_000_000)  # no limit
     async with CustomerSMS(KEY, endpoint=base + PATH, limiter=limiter) as sms:
 
         async def send(phone: str) -> None:
@@ -174,7 +174,7 @@ async def _bare_protocol(base: str, in_flight: int) -> AsyncIterator[SendAll]:
 
 
 OURS, BARE = "customersms-async", "aiohttp, orjson"
-#: Cheap enough to be measured with many messages a round.
+#: Fast enough to be measured with many messages per round.
 QUICK: dict[str, Sender] = {
     OURS: _ours,
     BARE: _aiohttp_orjson,
