@@ -3,8 +3,8 @@ The tables of figures in README and docs/figures.md, from the result files, afte
 
 Between ``<!-- results send -->`` and ``<!-- end -->`` are the rows that `PICKED` defines for
 ``send``: rows of one table, exactly as in a file of ``benchmarks/results``. ``<!-- results
-glance -->`` has one figure for each promise, ours and others', as defined in `GLANCE`. `benchmarks.prose`
-has the figures within sentences.
+glance -->`` has one figure for each promise, ours and others', as defined in `GLANCE`.
+`benchmarks.prose` has the figures within sentences.
 """
 
 from __future__ import annotations
