@@ -452,6 +452,23 @@ async def test_a_floor_cuts_a_request(make_outbox):
     assert 100 == progress.sent + left.queued
 
 
+async def test_a_top_up_between_two_runs(make_outbox):
+    """The balance is that of the newest answer, although the last one before was lower."""
+    async with Ledger() as ledger, make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(30), batch_size=5)
+        ledger.credits = 10
+        async with client(ledger) as sms:
+            await campaign.send(sms, stop=StopRules(min_credits=5), batch_size=5, max_in_flight=1)
+        ledger.credits = 1_000
+        async with client(ledger) as sms:
+            progress = await campaign.send(sms, batch_size=5)
+        price = (await campaign.status()).price
+
+    assert (30, ledger.credits) == (progress.sent, progress.remaining_credits)
+    assert 1.0 == price
+
+
 async def test_a_campaign_is_bound_to_its_account_and_endpoint(make_outbox):
     """A campaign that was started with one key or gateway is held for another."""
     async with Ledger() as ledger, make_outbox() as outbox:

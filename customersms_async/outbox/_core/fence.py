@@ -49,7 +49,7 @@ class Fence:
         request: The short id of the attempt.
         wall: The wall clock, in seconds.
         over_at: When it can no longer be in progress, by the same clock.
-        credits: The last known balance, or None.
+        credits: The last balance that this run was told; if None, the last of all runs counts.
         budget: Credits that the campaign may cost, or None.
     """
 
@@ -77,13 +77,15 @@ def fence(wish: Fence) -> Job[Pass]:
     before, after = only(Move.SEND)
     touched = yield Change(
         "UPDATE sms_batch SET state = ?, request = ?, left_at = ?, opens_at = ?,"
-        " credits_before = ? WHERE id = ANY(?) AND state = ? AND token = ?",
+        " credits_before = coalesce(?, (SELECT credits FROM sms_campaign WHERE id = ?))"
+        " WHERE id = ANY(?) AND state = ? AND token = ?",
         (
             after,
             wish.request,
             wish.wall,
             wish.over_at,
             wish.credits,
+            wish.campaign,
             list(wish.batches),
             before,
             wish.token,
