@@ -243,7 +243,7 @@ class _Job:
             write_rows([row async for row in result_rows(campaign, self.people)], out, self.people)
         except OSError as exc:
             again = self.place.command("export", self.file, "--out", "FILE")
-            complain(f"{exc}; write the results by: {again}")
+            complain(f"{out}: {exc.strerror}; write the results by: {again}")
             return False
         return True
 

@@ -36,6 +36,19 @@ class BrokenConfirmation(CustomerSMSError):
         return f"{self.path} is damaged; delete it, and confirm the list again"
 
 
+class NotKept(CustomerSMSError):
+    """Nothing can be written beside the list; the text says what to do."""
+
+    def __init__(self, folder: Path, why: str | None) -> None:
+        super().__init__(folder, why)
+        self.folder = folder
+        self.why = why
+
+    def __str__(self) -> str:
+        told = f"{self.folder} cannot be written to ({self.why})"
+        return f"{told}, and what was sent is recorded beside the list; copy it to another folder"
+
+
 @dataclass(frozen=True)
 class Accepted:
     """
@@ -71,13 +84,21 @@ class Accepted:
             raise BrokenConfirmation(beside(file, _ENDING)) from exc
 
     def write(self, file: Path, campaign: str) -> None:
-        """Write it to the file."""
-        mine = asdict(self)
+        """
+        Write it to the file.
+
+        Raises:
+            NotKept: The folder of the list cannot be written to.
+        """
         path = beside(file, _ENDING)
+        text = json.dumps({**_kept(file), campaign: asdict(self)}, default=os.fspath)
         part = path.with_name(f".{path.name}.part")
-        part.touch(_ONLY_OWNER)
-        part.write_text(json.dumps({**_kept(file), campaign: mine}, default=os.fspath), "utf-8")
-        part.replace(path)
+        try:
+            part.touch(_ONLY_OWNER)
+            part.write_text(text, "utf-8")
+            part.replace(path)
+        except OSError as exc:
+            raise NotKept(path.parent.absolute(), exc.strerror) from exc
 
 
 def _kept(file: Path) -> dict[str, Any]:

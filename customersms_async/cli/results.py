@@ -50,11 +50,18 @@ def check_output(option: str, out: Path | None, file: Path | None) -> None:
 
 
 def write_table(path: Path, rows: Iterable[Sequence[str]], delimiter: str) -> None:
-    """Write *rows*, the header first; the file appears once it is complete."""
+    """
+    Write *rows*, the header first; the file appears once it is complete.
+
+    Raises:
+        OSError: It cannot be written; ``.filename`` is *path*.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("w", encoding="utf-8-sig", newline="") as file:
             csv.writer(file, delimiter=delimiter).writerows(rows)
         os.replace(part, path)  # noqa: PTH105  # the same as Path.replace, and says what it does
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc
     finally:
         part.unlink(missing_ok=True)

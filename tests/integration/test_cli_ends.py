@@ -388,8 +388,24 @@ def test_results_that_cannot_be_written(run, people, sms_sandbox):
 
     assert Exit.ERROR == status
     assert out[0].startswith("2 sent, ")
-    assert f"write the results by: customersms export {people} --out FILE" in err[-1]
+    told = (
+        f"{people.with_name('out.csv')}: Is a directory; write the results by: customersms export"
+    )
+    assert f"customersms: {told} {people} --out FILE" == err[-1]
     assert 2 == len(sms_sandbox.messages)
+
+
+def test_a_folder_that_cannot_be_written_to(run, people, sms_sandbox):
+    """Nothing is sent, and the error says where the record of it would be."""
+    people.with_name(".people.csv.sms.json.part").mkdir()
+    status, _, err = run("bulk", people, *TEXT, "--yes")
+
+    assert Exit.ERROR == status
+    assert (
+        f"customersms: {people.parent} cannot be written to (Is a directory), and what was sent is "
+        "recorded beside the list; copy it to another folder"
+    ) == err[-1]
+    assert 0 == len(sms_sandbox.requests)
 
 
 def start_command(sandbox, *words):
