@@ -99,13 +99,12 @@ def main() -> int:
     cpu_note = (
         f"CPU time of the client's process: median (lowest–highest) of {ROUNDS} rounds of "
         f"{NUMBERS:,} numbers in which all take turns, and the median of the rounds' ratios. "
-        "One request at a time. Unless it says otherwise ours drops doubles, which the others do "
-        "not."
+        "One request at a time. Unless stated otherwise, ours drops duplicates, which the others "
+        "do not."
     )
     memory_note = (
-        f"{MANY:,} numbers. Peak: of the process, above what it took before; the numbers are made "
-        "one by one, and held by nobody who does not keep them. Kept: for each number beside its "
-        "message id, at the end of the run."
+        f"{MANY:,} numbers. Peak: of the process, above its memory before the run; the numbers are "
+        "generated one by one. Kept: per number beside its message id, at the end of the run."
     )
     kept = next(row["kept, bytes a number"] for row in rows if row["what"] == KEEPERS[0])
     assert isinstance(kept, float)

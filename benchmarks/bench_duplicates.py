@@ -118,17 +118,17 @@ def main() -> int:
     """Measure, write the results, and fail if a bound is missed."""
     seen = measure()
     copies_note = (
-        f"Whole bodies that arrived at a raw server. Each client at its defaults, but for a "
-        f"time-out of {SECONDS} s an attempt; where a row names an option, with that as well. The "
-        "server does the same to every request, but for the 429: it turns the first away "
-        "(`Retry-After: 1`), which is no copy that was sent, and accepts what comes then. 307 "
-        "points to another port. Learns: whether what is raised differs from what is raised "
-        "where nothing left, for want of a connection; only ours says it in so many words. "
+        f"Complete bodies that arrived at a raw server. Each client with its defaults, except for "
+        f"a timeout of {SECONDS} s per attempt, and with the option that a row names. The server "
+        "treats every request alike, except for the 429: it refuses the first (`Retry-After: 1`), "
+        "which does not count as sent, and accepts the next. 307 redirects to another port. "
+        "Learns: whether the exception differs from the one without a connection, when nothing "
+        "was sent; only ours says so explicitly. "
         "twilio, telnyx, vonage and slack_sdk send a message of their own API."
     )
     told_note = (
-        "What is raised, or the status of what is returned. In the last two nothing can have been "
-        "sent: the connection is refused, or never made."
+        "The exception, or the status of the result. In the last two nothing can have been sent: "
+        "the connection is refused, or never made."
     )
     return Result(
         name="duplicates",

@@ -67,8 +67,8 @@ def main() -> int:
     after, failed = one_after_another()
     lived = sum(bool(worker.get("sent")) for worker in killed.workers)
     note = (
-        "Killed at random instants, 0.5 to 6 s after they began, 100 requests in any 5 s. The last "
-        "eight live on, and send through the same file."
+        "Killed at random times, 0.5 to 6 s after the start; 100 requests in any 5 s. The last "
+        "eight survive, and send through the same file."
     )
     rows = [
         {

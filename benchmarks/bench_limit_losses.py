@@ -40,8 +40,8 @@ def main() -> int:
             Bound(f"{what}: 1 − fairness", 1 - seen.fairness, 0.05),
         ]
     note = (
-        "Eight processes that live on, 100 requests in any 5 s; it happens ten seconds after they "
-        "began. The gate opens again three seconds after the loss was noticed."
+        "Eight processes that survive; 100 requests in any 5 s; the loss happens ten seconds after "
+        "the start. The limiter opens again three seconds after the loss was noticed."
     )
     return Result(
         name="limit_losses",

@@ -114,8 +114,8 @@ def main() -> int:
     """Measure, write the results, and fail if a bound is missed."""
     seen = {name: measure(make) for name, make in WHO.items()}
     note = (
-        "Seconds between asking and leaving. Beside a bulk run of 16 requests under way at once "
-        f"that are answered after 0.02 to 1 s: a code every 5 to 20 s for an hour, {len(SEEDS)} "
+        "Seconds between asking and leaving. Beside a bulk run with 16 requests in flight, "
+        f"answered after 0.02 to 1 s: a code every 5 to 20 s for an hour, {len(SEEDS)} "
         "seeds. 30 at once: on an idle key. A peer has one queue for all; those that let 100 "
         "leave at once are also those that let 199 and 115 through in a minute (`limit.md`)."
     )

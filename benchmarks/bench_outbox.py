@@ -313,7 +313,7 @@ def _codes_row(name: str, seen: Seen) -> Row:
         "campaign": seen.numbers,
         "sent": seen.status.sent,
         "unknown": seen.status.unknown,
-        "doubled": seen.doubled,
+        "sent twice": seen.doubled,
         "refused": seen.refused,
     }
 
@@ -334,7 +334,7 @@ def _bounds(sqlite: Figures, postgres: Figures, codes: Mapping[str, Seen]) -> li
             for name, seen in codes.items()
         ),
         *(
-            Bound(f"{name}: refused, doubled and lost beside codes", _wrong(seen), 0)
+            Bound(f"{name}: refused, sent twice or lost beside codes", _wrong(seen), 0)
             for name, seen in codes.items()
         ),
     ]
@@ -346,16 +346,16 @@ def _wrong(seen: Seen) -> int:
 
 
 NOTE = (
-    "{rows:,} rows of one text go in, {numbers:,} are claimed, four requests at a time, and fenced "
-    "and settled by hundreds, one after the other, without a gateway, on this disk. Memory: of "
-    "this process, while the last quarter of the rows goes in. CPU of a row in, and all CPU of a "
-    "number: this process and the server. CPU of a number: the database's own thread (SQLite) or "
-    "the server (PostgreSQL), the median of ten parts. "
-    "SQLAlchemy writes {numbers:,} rows of the same kind, with no check for doubles."
+    "{rows:,} rows with one text are inserted; {numbers:,} of them are claimed, four requests at a "
+    "time, and fenced and settled in hundreds, one after another, without a gateway, on this disk. "
+    "Memory: of this process, while the last quarter of the rows is inserted. CPU of a row in, and "
+    "all CPU of a number: this process and the server. CPU of a number: the database's own thread "
+    "(SQLite) or the server (PostgreSQL), the median of ten parts. "
+    "SQLAlchemy writes {numbers:,} rows of the same kind, without a check for duplicates."
 )
 NOTE_ON_CODES = (
     "Three workers of one campaign in three processes, the first of them killed after a quarter; a "
-    "fourth process sends login codes at random instants, at {share:.0%} of the rate. All share "
+    "fourth process sends login codes at random times, at {share:.0%} of the rate. All share "
     "one limit of {limit} requests in {per:.0f} s. Waits in slots of its pace, from asking to the "
     "answer, less the {latency:.0f} ms that the gateway takes."
 )

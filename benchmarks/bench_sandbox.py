@@ -188,7 +188,7 @@ def measure() -> tuple[list[Row], list[Row], str]:
         note = (
             f"A store of {held:,} messages; the process took {begin:.0f} MB before and "
             f"{memory(pid):.0f} MB with them. The reader of the stream saw {seen['request']:,} "
-            f"requests, and was told {seen['reload']} times to load anew."
+            f"requests, and was told {seen['reload']} times to reload."
         )
         return rates, ask(url), note
 

@@ -124,7 +124,7 @@ def _least_share() -> str:
     return str(int(min(_plain(row["of the budget, %"]) for row in rows)))
 
 
-def _memory_of_doubles() -> str:
+def _memory_of_duplicates() -> str:
     """Bytes of each distinct number in the memory of what was seen."""
     peaks = _cells("bulk", "memory", "100 a request, MB")
     seen = peaks["send_many → Report"] - peaks["send_many → Report, dedupe=False"]
@@ -157,7 +157,7 @@ FIGURES: Final = (
     Figure("docs/limit.md", "With codes at 20 % of the limit it is {} slots", _codes(1)),
     Figure("docs/limit.md", "(0.61 s each), and {} slots", _codes(8)),
     Figure("docs/limit.md", "and use at least {} % in total", _least_share),
-    Figure("docs/runs.md", "costs about {} bytes per distinct number", _memory_of_doubles),
+    Figure("docs/runs.md", "costs about {} bytes per distinct number", _memory_of_duplicates),
 )
 
 PROSE_PAGES: Final = tuple(dict.fromkeys(figure.page for figure in FIGURES))

@@ -25,7 +25,7 @@ __all__ = [
     "COUNTED",
     "KEEPERS",
     "OURS",
-    "OURS_DOUBLES_TOO",
+    "OURS_WITHOUT_DEDUPE",
     "STREAMED",
     "Contestant",
     "numbers",
@@ -64,7 +64,7 @@ async def _send_many(base: str, phones: Iterator[str], size: int) -> object:
     return report
 
 
-async def _send_many_doubles_too(base: str, phones: Iterator[str], size: int) -> object:
+async def _send_many_without_dedupe(base: str, phones: Iterator[str], size: int) -> object:
     async with _client(base) as sms:
         report = await sms.send_many(phones, TEXT, batch_size=size, max_in_flight=1, dedupe=False)
     assert report.ok
@@ -134,13 +134,13 @@ async def _floor_counts(base: str, phones: Iterator[str], size: int) -> object:
 
 
 OURS = "send_many → Report"
-OURS_DOUBLES_TOO = "send_many → Report, dedupe=False"
+OURS_WITHOUT_DEDUPE = "send_many → Report, dedupe=False"
 STREAMED = "stream_many → outcomes, dedupe=False"
 COUNTED = "aiohttp, orjson → two counts"
 
 CONTESTANTS: Final[dict[str, Contestant]] = {
     OURS: _send_many,
-    OURS_DOUBLES_TOO: _send_many_doubles_too,
+    OURS_WITHOUT_DEDUPE: _send_many_without_dedupe,
     STREAMED: _stream_many,
     COUNTED: _aiohttp_counts,
     "aiohttp → dicts": _aiohttp_to_dicts,
@@ -148,4 +148,4 @@ CONTESTANTS: Final[dict[str, Contestant]] = {
     "the floor: a bare protocol, typed decode → one count": _floor_counts,
 }
 #: Clients that keep something for each number.
-KEEPERS: Final = (OURS_DOUBLES_TOO, "aiohttp → dicts", "requests → dicts")
+KEEPERS: Final = (OURS_WITHOUT_DEDUPE, "aiohttp → dicts", "requests → dicts")

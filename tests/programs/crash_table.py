@@ -58,7 +58,7 @@ def table(notes: list[dict[str, object]]) -> str:
         point = " ".join(" ".join(points).replace("_", " ").split())
         what = f"{WORDS[name]} {POINTS.get(point) or _in_words(point)}".strip()
         cells.setdefault(what, {})[engine] = counted
-    lines = ["| what happened | SQLite: unknown | PostgreSQL: unknown | doubled | lost |"]
+    lines = ["| what happened | SQLite: unknown | PostgreSQL: unknown | sent twice | lost |"]
     lines.append("| --- | ---: | ---: | ---: | ---: |")
     for what, found in cells.items():
         shown = [str(found[engine]["unknown"]) if engine in found else "–" for engine in ENGINES]
