@@ -62,13 +62,13 @@ def make_row(item: object, parse: ParsePhone) -> Row:
     """Make a row from any input; a fault becomes its verdict."""
     if isinstance(item, Refusal):
         verdict = Verdict(Status.NOT_SENT, item.code, item.reason)
-        return _row(item.ref, item.phone, "", verdict)
+        return _row(item.ref, _as_given(item.phone), "", verdict)
     if not isinstance(item, Message):
         reason = f"must be a Message(phone, text), not {type(item).__name__}"
         return _row(None, "", "", Verdict(Status.NOT_SENT, INVALID_PHONE, reason))
     ref = None if item.ref is None else check_ref(item.ref)
     try:
-        return _row(ref, checked(parse, item.phone), check_text(item.text), None)
+        return _row(ref, checked(parse, item.phone), _check_kept(item.text), None)
     except InvalidPhone as exc:
         verdict = Verdict(Status.NOT_SENT, INVALID_PHONE, exc.reason)
     except InvalidMessage as exc:
@@ -95,6 +95,16 @@ def check_ref(ref: object) -> str:
 
 def _row(ref: str | None, phone: str, text: str, verdict: Verdict | None) -> Row:
     return Row(ref, phone, text, verdict, content_of(phone, text))
+
+
+def _check_kept(text: object) -> str:
+    """Check a text that PostgreSQL, unlike the gateway's JSON, may be unable to store."""
+    checked_text = check_text(text)
+    if is_kept(checked_text):
+        return checked_text
+    place = checked_text.index("\0")
+    msg = f"text has a NUL character at position {place}, which a database cannot store; remove it"
+    raise InvalidMessage(msg)
 
 
 def _as_given(value: object) -> str:

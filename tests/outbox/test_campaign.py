@@ -92,6 +92,23 @@ async def test_an_async_source_and_bad_rows(make_outbox):
     ] == found
 
 
+async def test_a_text_that_cannot_be_stored_is_a_bad_row(make_outbox):
+    """A NUL character, which PostgreSQL refuses, spoils its own row and no other."""
+    rows = [
+        Message("+12125550001", "a\0b", "a"),
+        Message("+12125550002", "hi", "b"),
+        Refusal(7, "SKIPPED", "is on the list", "+1212\0555"),
+    ]
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        added = await campaign.add(rows)
+        found = [(o.code, o.detail) async for o in campaign.outcomes(Status.NOT_SENT)]
+
+    assert Added(queued=1, bad=1, skipped=1) == added
+    said = "text has a NUL character at position 1, which a database cannot store; remove it"
+    assert ("INVALID_MESSAGE", said) == found[0]
+
+
 @pytest.mark.parametrize(
     ("given", "error"),
     [
