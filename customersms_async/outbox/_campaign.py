@@ -21,8 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from attrs import evolve
-
 from .._bulk.stop_rules import StopRules, check_rules
 from .._values.status import Status
 from .._values.validation import check_count
@@ -210,7 +208,7 @@ class Campaign:
             sms,
             feed.batches(),
             journal=journal,
-            stop=evolve(rules, max_credits=None),
+            stop=rules,
             max_in_flight=max_in_flight,
             stop_after=run.schedule.left(dt.datetime.now(dt.UTC)) or None,
             drain=drain,

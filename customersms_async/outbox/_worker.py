@@ -18,8 +18,6 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from attrs import evolve
-
 from .. import codes
 from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
@@ -138,7 +136,7 @@ class Worker:
             feed.batches(),
             lane=Lane.SEND if is_urgent else Lane.BULK,
             journal=journal,
-            stop=evolve(self._rules, max_credits=None),
+            stop=self._rules,
             max_in_flight=self._max_in_flight,
         )
         async with bulk:

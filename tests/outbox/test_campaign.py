@@ -453,6 +453,27 @@ async def test_a_budget_applies_to_all_runs(make_outbox):
     assert ("BUDGET_SPENT", 20) == (again.stopped, again.sent)
 
 
+async def test_a_budget_waits_for_the_price(make_outbox):
+    """Two answers show what a message costs; until then requests go one at a time."""
+    async with Ledger(takes=0.05) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        ledger.price = 3
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(50), batch_size=5)
+        progress = await campaign.send(sms, batch_size=5, stop=StopRules(max_credits=25))
+
+    assert ("BUDGET_SPENT", 10) == (progress.stopped, progress.sent)
+
+
+async def test_a_budget_is_spent_to_its_last_credit(make_outbox):
+    """The last request has as many messages as are left to be paid for."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(50), batch_size=5)
+        progress = await campaign.send(sms, batch_size=5, stop=StopRules(max_credits=12))
+
+    assert ("BUDGET_SPENT", 12, 38) == (progress.stopped, progress.sent, progress.waiting)
+
+
 async def test_a_floor_cuts_a_request(make_outbox):
     """Near the floor, the last request is cut to what can be paid for."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:

@@ -37,6 +37,7 @@ class Ledger:
         self.sent: Counter[str] = Counter()
         self.requests = 0
         self.credits = 1_000_000
+        self.price = 1  # credits per number
         self.refuses_from: int | None = None  # for lack of credits, from this request on
         self.turns_away: set[int] = set()  # for the rate
         self._at = at
@@ -71,7 +72,7 @@ class Ledger:
         if number in self.turns_away:
             return web.json_response({}, status=429, headers={"Retry-After": "1"})
         self.sent.update(phones)
-        self.credits -= len(phones)
+        self.credits -= self.price * len(phones)
         if self._at is not None:
             await self._at("done", number)
         results = [{"phone": phone, "success": True, "message_id": "m" + phone} for phone in phones]
