@@ -271,14 +271,16 @@ class Session:
             OutboxUnavailable: It was unavailable for longer than the rules allow.
             OutboxError: It refuses.
         """
-        gives_up_at = boot_time() + self.patience
+        gives_up_at, is_told = boot_time() + self.patience, False
         while True:
             try:
                 return await self.engine.run(make_job())
             except OutboxUnavailable as exc:
                 if self.word is not None or boot_time() > gives_up_at:
                     raise
-                self.log(logging.WARNING, "outbox.away", f"waits for its database: {exc}")
+                if not is_told:  # once, not four times a second
+                    self.log(logging.WARNING, "outbox.away", f"waits for its database: {exc}")
+                is_told = True
             await asyncio.sleep(_ASK_AGAIN)
 
     def log(self, level: int, event: str, what: str) -> None:

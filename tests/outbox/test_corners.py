@@ -160,6 +160,25 @@ class Away:
         raise OutboxUnavailable("away")
 
 
+async def test_a_database_that_is_away_is_logged_once(engine, caplog):
+    """A run asks it four times a second, and says so at the first failure only."""
+
+    class AwayThrice(Away):
+        left = 3
+
+        async def run(self, job):
+            self.left -= 1
+            return await (super().run(job) if self.left >= 0 else engine.run(job))
+
+    steps = await Steps(engine).open()
+    session = make_session(steps)
+    session.engine, session.patience = AwayThrice(), 30.0
+
+    await session.ask(lambda: _campaigns.count(steps.id))
+
+    assert ["outbox.away"] == [record.event for record in caplog.records]
+
+
 async def test_a_part_of_a_claim_without_a_database(engine):
     """No part of a batch is sent while the database is unavailable."""
     steps = Steps(engine)

@@ -37,6 +37,10 @@ _RESTORE: Final = (
     "or use another prefix for the outbox"
 )
 _SIGN_IN: Final = "check user, password and name of the database in the URL"
+_POOL_BY_SESSION: Final = (
+    "the URL leads to a pooler that hands each transaction another connection, such as PgBouncer: "
+    "use one that pools by session, or connect to the server itself"
+)
 _REPORT: Final = "this is a bug in the outbox or its database: keep a copy of both, and report it"
 
 _POSTGRES_CURES: Final = {
@@ -44,6 +48,8 @@ _POSTGRES_CURES: Final = {
     "3D": _SIGN_IN,
     "57P04": _SIGN_IN,
     "42501": "grant the user of the URL the rights on the outbox's tables, and on their schema",
+    "26000": _POOL_BY_SESSION,
+    "42P05": _POOL_BY_SESSION,
     "42": _RESTORE,
     "3F": _RESTORE,
 }
