@@ -43,6 +43,9 @@ from .time_parsing import read_hours, read_until
 
 __all__ = ["bulk"]
 
+_ABOUT_REJECTED: Final = (
+    "the gateway refused the rejected; list them with its codes: {} --only rejected"
+)
 _ABOUT_UNKNOWN: Final = "the unknown may or may not have been sent; list them: {} --only unknown"
 
 
@@ -172,8 +175,11 @@ class _Job:
             say(fitted(summary(now, self.accepted.bad), sys.stderr))
         else:
             result(fitted(summary(now, self.accepted.bad), sys.stdout))
+        export = self.place.command("export", self.file)
+        if now.rejected:
+            say(_ABOUT_REJECTED.format(export))
         if now.unknown:
-            say(_ABOUT_UNKNOWN.format(self.place.command("export", self.file)))
+            say(_ABOUT_UNKNOWN.format(export))
         exits = _exits(now, self.plan, ended, self._other_key(now))
         return worst(exits if is_told else [*exits, Exit.ERROR])
 

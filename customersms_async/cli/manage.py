@@ -29,6 +29,10 @@ _LOOK_AGAIN: Final = 2.0
 
 _ABANDONED: Final = "left in flight by a process that has died: {:,}, counted as unknown"
 
+_SENT_AGAIN: Final = (
+    "the next customersms bulk sends again, once the first request can no longer be in progress"
+)
+
 #: How many of the unchanged rows are named.
 _MOST_SHOWN: Final = 20
 
@@ -140,6 +144,8 @@ def resolve(
         left = [f"row {row}" for row in rows if refs.get(row) not in done]
         resolved = len(rows) - len(left)
         say("1 row resolved" if resolved == 1 else f"{resolved:,} rows resolved")
+        if again and resolved:
+            say(_SENT_AGAIN)
         if left:
             more = f" and {len(left) - _MOST_SHOWN:,} more" if len(left) > _MOST_SHOWN else ""
             named = ", ".join(left[:_MOST_SHOWN]) + more

@@ -24,6 +24,9 @@ from tests.support.commands import numbers, start, wait_for
 A, B, C = "+12125551234", "+13235554567", "+442071838750"
 REJECTED, LOST = "+12126660001", "+12126660002"
 TEXT = ("--text", "Hi {name}")
+SENT_AGAIN = (
+    "the next customersms bulk sends again, once the first request can no longer be in progress"
+)
 NAME_ONE = "name a list, like people.csv, or an outbox and a campaign: --outbox URL --campaign NAME"
 
 
@@ -121,6 +124,17 @@ def test_the_exit_status_of_a_list(run, write, case):
 
     assert status == found
     assert out[0].startswith(said)
+
+
+def test_rejected_rows_are_explained(run, write, sms_sandbox):
+    """After the run, the command that lists them with the gateway's codes is named."""
+    people = write(A, REJECTED)
+    _, _, err = run("bulk", people, *TEXT, "--yes")
+    command = f"customersms export {people} --only rejected"
+    _, out, _ = run(*command.split()[1:])
+
+    assert err[-1] == f"the gateway refused the rejected; list them with its codes: {command}"
+    assert ["rejected,NUMBER_BLOCKED"] == [",".join(row.split(",")[3:5]) for row in out[1:]]
 
 
 def test_a_refused_key(run, write, sms_sandbox, tmp_path, request):
@@ -397,7 +411,7 @@ def test_resolve(run, write, sms_sandbox):
 
     assert (Exit.PARTIAL, "1 row resolved") == (status, err[0])
     assert "left unchanged, since not found or not unknown: row 3" == err[1]
-    assert (Exit.OK, ["1 row resolved"]) == run("resolve", people, "--again", "4")[::2]
+    assert (Exit.OK, ["1 row resolved", SENT_AGAIN]) == run("resolve", people, "--again", "4")[::2]
     _, (line,), _ = run("status", people)
     assert line.startswith("2 sent, 0 rejected, 0 unknown, 0 not sent, 1 waiting")
 
