@@ -215,7 +215,7 @@ def test_signatures_are_valid_python(site: Path) -> None:
 def test_only_constructors_that_readers_call_are_shown(
     site: Path, name: str, is_shown: bool
 ) -> None:
-    """A class that only a call returns has no signature in the reference."""
+    """A class that users do not construct has no signature in the reference."""
     page = (site / "api.md").read_text("utf-8")
 
     assert is_shown == (f"### {name}\n\n```text\n{name}(" in page)

@@ -1,7 +1,7 @@
 """
 The session in docs/evening.md, repeated with the same list in four types of file.
 
-``CUSTOMERSMS_RECORD=1`` writes what stands on the screen into the page.
+``CUSTOMERSMS_RECORD=1`` writes the screen's content into the page.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 A real browser and a sandbox for it.
 
-Where no browser is installed these tests are skipped, but never in CI, which has to install one.
+Without a browser these tests are skipped, except in CI, which must install one.
 """
 
 import asyncio

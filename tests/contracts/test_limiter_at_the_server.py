@@ -1,7 +1,7 @@
 """
 A limiter as the server sees it: a thousand waiting requests, and a network with jitter.
 
-The benchmark asks the same of the peers, and of more seeds (``benchmarks/limit/server.py``).
+The benchmark measures the same for peers, with more seeds (``benchmarks/limit/server.py``).
 """
 
 from __future__ import annotations

@@ -159,9 +159,9 @@ def test_problems(built):
 @given(REPORTS)
 def test_safe_to_resend(built):
     """
-    Safe to resend: stopped, turned away, refused for the key, for lack of credits or by no API.
+    Safe to resend: stopped, turned away, or refused for the key, credits or a missing API.
 
-    Duplicates, skips, bad input, what is sent elsewhere, other refusals and unknowns are not.
+    Duplicates, skips, bad input, messages taken elsewhere, other refusals and unknowns are not.
     """
     report, expected = built
     resent = {verdict.code for verdict in RESENT}

@@ -113,18 +113,18 @@ def test_column_names_are_compared_loosely(write, name):
     ],
 )
 def test_names_of_the_column_of_numbers(write, name):
-    """Common names are known in several languages, with or without accents and signs."""
+    """Common names in several languages are recognised, with or without accents."""
     assert name == read(write(f"Name,{name}\nAnna,{A}\n"), text="Hi").phone_column
 
 
 @pytest.mark.parametrize("name", ["Phoneme", "Ruf", "Contact", "Portal", "Cellar", "Numbers"])
 def test_other_columns_are_not_taken_for_numbers(write, name):
-    """A name that only resembles a known one is not taken."""
+    """A name that only resembles a known one is not recognised."""
     assert "say which column has the numbers with phone=" in error(write(f"Name,{name}\nA,b\n"))
 
 
 def test_a_better_name_for_the_column_of_numbers(write):
-    """A column that is merely called number does not make it unclear which one has the phones."""
+    """A column named "number" does not compete with one that is named for phones."""
     assert "Mobile" == read(write(f"Number,Mobile\n1,{A}\n"), text="Hi").phone_column
 
 
@@ -522,7 +522,7 @@ def test_unreadable_opt_outs(write, content, reason):
 
 
 def test_all_problems_are_shown_in_the_order_of_fixing():
-    """Each reason has a line with at most ten rows; what may hide others comes first."""
+    """Each reason is a line with up to ten rows; reasons that may hide others come first."""
     problems = Problems()
     for row in range(2, 30):
         problems.add(Refusal(row + 100, "INVALID_PHONE", "has letters"))
@@ -549,8 +549,8 @@ def test_rows_with_the_same_reason():
     assert 0 == problems.unnamed
 
 
-def test_reasons_without_end():
-    """Twenty are shown, those of the first class before all others, and the rest is counted."""
+def test_many_reasons():
+    """Twenty reasons are shown, the first class before all others, and the rest is counted."""
     problems = Problems()
     for row in range(2, 1_002):
         problems.add(Refusal(row, "INVALID_PHONE", f"was refused with {row}"))

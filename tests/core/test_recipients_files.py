@@ -331,7 +331,7 @@ def test_a_sheet_without_numbers(workbook):
 
 
 def test_hidden_rows(workbook):
-    """Rows that a workbook hides are read like the others, and can be told from them."""
+    """Rows hidden in a workbook are read like others, and marked."""
     path = workbook([["phone"], *([f"+1212555{n:04}"] for n in range(30_000))])
     book = openpyxl.load_workbook(path)
     for row in (3, 29_000):
@@ -344,7 +344,7 @@ def test_hidden_rows(workbook):
 
 
 def test_hidden_rows_without_numbers(tmp_path, workbook):
-    """Programs may leave the numbers of rows out: they follow each other."""
+    """Rows whose numbers a program has left out are counted consecutively."""
     path, bare = workbook([["phone"], [A], [B]]), tmp_path / "bare.xlsx"
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(bare, "w") as new:
         for name in old.namelist():
@@ -358,7 +358,7 @@ def test_hidden_rows_without_numbers(tmp_path, workbook):
 
 
 def test_sums_are_rounded_as_a_spreadsheet_shows_them(workbook):
-    """A float has at most 15 digits: 0.1 + 0.2 is 0.3."""
+    """A float has at most 15 digits, so 0.1 + 0.2 is 0.3."""
     path = workbook([["phone", "sum"], [A, 0.1 + 0.2]])
 
     assert ["0.3"] == [row.text for row in read(path, text="{sum}")]

@@ -158,8 +158,8 @@ def test_a_secret_within_another():
     assert "said: [hidden]" == redacted(f"said: {CANARY}", "cspro")
 
 
-def test_cleaned_text_is_cached():
-    """The same text is cleaned to the same result again."""
+def test_cleaning_is_repeatable():
+    """Cleaning the same text again gives the same result."""
     redactor = Redactor(CANARY, TEXT, PHONES)
 
     assert "to +...34" == redactor.clean("to +12125551234") == redactor.clean("to +12125551234")

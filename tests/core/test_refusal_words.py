@@ -214,5 +214,5 @@ def test_a_part_of_an_echo_is_no_reason(error):
     ],
 )
 def test_what_a_refusal_is_about(code, is_about):
-    """A server without an API at the address says nothing about the recipient."""
+    """A 404 or similar, where there is no API, is not about the recipient."""
     assert is_about == concerns_recipient(code)

@@ -1,4 +1,4 @@
-"""Replies as a gateway on PHP might write them, one file a case, and what each is taken for."""
+"""Replies that a gateway on PHP might send, one file per case, and how each is interpreted."""
 
 from pathlib import Path
 
@@ -134,7 +134,7 @@ def fate(verdict, message_id=None):
 
 
 def read(name, status):
-    """Take the way of every reply: bytes, answer, fates."""
+    """Process a reply as the client does: bytes, answer, fates."""
     answer = read_answer(status, (SAMPLES / name).read_bytes())
     if not isinstance(answer, Answered):
         verdict = of_refusal(answer, None)
@@ -153,10 +153,10 @@ def read(name, status):
     ids=[f"{name} {status}" for name, status, *_ in CASES],
 )
 def test_sample(name, status, expected):
-    """Each reply gives each of the two numbers asked for the fate that stands beside it."""
+    """Each reply gives both requested numbers their expected fates."""
     assert expected == list(read(name, status))
 
 
-def test_every_sample_is_read():
-    """No file lies among the samples that no case reads."""
+def test_every_sample_is_used():
+    """Every sample file belongs to a case."""
     assert {name for name, *_ in CASES} == {path.name for path in SAMPLES.iterdir()}

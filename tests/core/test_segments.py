@@ -1,7 +1,7 @@
 """
 How many segments a text takes, where they begin, and which characters make it longer.
 
-Held to smsutil, and the page of the sandbox to us.
+The package is compared with smsutil, and the sandbox's page with the package.
 """
 # ruff: noqa: RUF001  # lookalike characters are what is tested
 

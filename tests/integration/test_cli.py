@@ -308,8 +308,8 @@ def test_check_of_a_list_without_good_rows(run, tmp_path):
     assert "  or name the country of such numbers, like --country US" == out[-1]
 
 
-def test_bulk_of_a_list_without_a_good_row(run, tmp_path):
-    """Nobody is asked to confirm nothing, and no key is needed."""
+def test_bulk_of_a_list_without_good_rows(run, tmp_path):
+    """No confirmation and no key is needed if there is nothing to send."""
     path = tmp_path / "bad.csv"
     path.write_text("phone,name\n2125551234,Anna\n")
     status, _, err = run("bulk", path, "--text", "Hi {name}")
@@ -319,7 +319,7 @@ def test_bulk_of_a_list_without_a_good_row(run, tmp_path):
 
 
 def test_check_of_hidden_rows(run, tmp_path):
-    """A workbook with several sheets names the one that is read, and rows that it hides."""
+    """For a workbook with several sheets, the sheet and its hidden rows are named."""
     path = tmp_path / "people.xlsx"
     book = openpyxl.Workbook()
     for row in (["phone", "name"], [A, "Anna"], [A, "Anna"], ["555", "Bob"]):
@@ -346,7 +346,7 @@ def test_check_of_a_good_list(run, tmp_path):
 
 
 def test_more_bad_rows_than_are_named(run, tmp_path):
-    """The option that writes all of them is named below the last."""
+    """The option that writes all bad rows is shown below the last one."""
     path = tmp_path / "bad.csv"
     path.write_text("phone\n" + "call me\n" * 11)
     _, out, _ = run("check", path, "--text", "Hi")
@@ -395,7 +395,7 @@ def test_completion(tmp_path):
 
 
 def test_check_of_an_empty_list(run, tmp_path):
-    """An empty list has no samples and no command for sending, and nothing of it is stored."""
+    """An empty list has no samples and no command for sending, and creates no file."""
     path = tmp_path / "nobody.csv"
     path.write_text("phone\n")
     status, out, _ = run("check", path, "--text", "Hi")

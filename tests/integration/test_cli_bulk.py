@@ -218,7 +218,7 @@ def test_another_endpoint(run, write, sms_sandbox):
 
 @pytest.mark.parametrize("rows", [1, 300])
 def test_a_wrong_address(run, write, sms_sandbox, rows):
-    """A server that has no API there refuses nobody: with the right address, all are sent."""
+    """A server without an API refuses nobody: at the right address, all are sent."""
     people = write(*numbers(rows))
     wrong = ("--endpoint", sms_sandbox.endpoint.replace("api.php", "nothing.php"))
     status, out, err = run("bulk", people, "--text", "Hi", "--yes", *wrong)

@@ -322,7 +322,7 @@ def test_the_second_ctrl_c(run, tmp_path, sms_sandbox):
 
 
 def test_a_terminal_that_is_closed(run, tmp_path, sms_sandbox):
-    """Answers are awaited although nobody can see that: nothing becomes unknown."""
+    """After the terminal was closed, answers are still awaited and nothing is unknown."""
     sms_sandbox.set_faults(latency="1")
     people = write(tmp_path, *numbers(12))
     ours, theirs = os.openpty()
@@ -340,8 +340,8 @@ def test_a_terminal_that_is_closed(run, tmp_path, sms_sandbox):
     assert sorted(numbers(12)) == sorted(message.phone for message in sms_sandbox.messages)
 
 
-def test_a_reader_of_the_progress_that_has_gone(tmp_path, sms_sandbox):
-    """A pipe for standard error that is closed, as by ``head``, does not end a run."""
+def test_a_closed_stderr(tmp_path, sms_sandbox):
+    """A run continues if the reader of its stderr, such as ``head``, has ended."""
     process = start(write(tmp_path, *numbers(12)), sms_sandbox)
     process.stderr.readline()
     process.stderr.close()
@@ -396,7 +396,7 @@ def test_results_that_cannot_be_written(run, people, sms_sandbox):
 
 
 def test_a_folder_that_cannot_be_written_to(run, people, sms_sandbox):
-    """Nothing is sent, and the error says where the record of it would be."""
+    """Nothing is sent, and the error names the file that cannot be created."""
     people.with_name(".people.csv.sms.json.part").mkdir()
     status, _, err = run("bulk", people, *TEXT, "--yes")
 

@@ -1,8 +1,8 @@
 """
 Connections that fail, against raw TCP servers: what callers and servers see.
 
-Each row of these tables is a way in which a request can go wrong. Two things must hold in all of
-them: "not sent" is never said where the server had the body, and nothing is sent twice.
+Each row of these tables is a way in which a request can fail. Two things must hold for all of them:
+a message is never called "not sent" if the server had its body, and nothing is sent twice.
 """
 
 import asyncio

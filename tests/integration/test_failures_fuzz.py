@@ -1,8 +1,8 @@
 """
 Random failures at random times: nothing that the server received is called "not sent".
 
-Seeded. A few hundred requests in the suite; as long as ``CUSTOMERSMS_FUZZ_SECONDS`` says in a
-long run, each round with a seed of its own.
+With seeds. The suite runs a few hundred requests; ``CUSTOMERSMS_FUZZ_SECONDS`` sets the duration of
+a longer run, each round with a different seed.
 """
 
 import asyncio

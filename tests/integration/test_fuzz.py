@@ -2,7 +2,7 @@
 The guarantee "never twice, never silently lost", fuzzed over real sockets.
 
 ``make fuzz`` runs it for CUSTOMERSMS_FUZZ_SECONDS; a failure names its seed, and
-CUSTOMERSMS_FUZZ_SEED plays that round alone.
+CUSTOMERSMS_FUZZ_SEED runs only that round.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Proxies that the environment names, against raw TCP servers."""
+"""Proxies from environment variables, against raw TCP servers."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ PROXY = "http://proxy.local:3128"
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch):
-    """Begin without any proxy of the machine that runs the tests."""
+    """Remove the proxy variables of the machine."""
     for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -61,7 +61,7 @@ def no_proxy(monkeypatch):
     ],
 )
 def test_the_environment_names_a_proxy(monkeypatch, variables, endpoint, proxy):
-    """As for other programs; and never for a gateway on this machine."""
+    """The variables are read as in other programs, but not for a gateway on this machine."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
@@ -76,8 +76,8 @@ def test_the_environment_names_a_proxy(monkeypatch, variables, endpoint, proxy):
         ("http://proxy:port", "a text of 17 characters"),
     ],
 )
-async def test_a_proxy_that_cannot_be_used(monkeypatch, value, what):
-    """It is an error before anything leaves, and the text does not show its password."""
+async def test_an_invalid_proxy(monkeypatch, value, what):
+    """The error is raised before anything is sent, and does not show the password."""
     monkeypatch.setenv("HTTPS_PROXY", value)
     async with client(GATEWAY) as sms:
         with pytest.raises(ConfigurationError) as caught:
@@ -86,8 +86,8 @@ async def test_a_proxy_that_cannot_be_used(monkeypatch, value, what):
     assert f"HTTPS_PROXY must be like http://proxy.local:3128, not {what}" == str(caught.value)
 
 
-async def test_a_client_asks_the_proxy(monkeypatch):
-    """Without a session of the caller's, requests go through the proxy of the environment."""
+async def test_a_client_uses_the_proxy(monkeypatch):
+    """Without a session of the caller, requests use the proxy of the environment."""
     async with RawServer(answering(http(407, "who are you?"))) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://ann:p%40ss@127.0.0.1:{proxy.port}")
         async with client(GATEWAY, retries=0) as sms:
@@ -101,7 +101,7 @@ async def test_a_client_asks_the_proxy(monkeypatch):
 
 
 async def test_the_proxy_of_a_session_that_trusts_the_environment(monkeypatch):
-    """It is the one of the environment as well."""
+    """A session with `trust_env` uses the same proxy."""
     async with RawServer(answering(http(407))) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         async with (
@@ -115,7 +115,7 @@ async def test_the_proxy_of_a_session_that_trusts_the_environment(monkeypatch):
 
 
 async def test_a_session_without_a_proxy(monkeypatch):
-    """A caller's session that does not trust the environment uses no proxy."""
+    """A session without `trust_env` uses no proxy."""
     async with RawServer(answering(http(407))) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         async with (
@@ -128,8 +128,8 @@ async def test_a_session_without_a_proxy(monkeypatch):
     assert b"" == proxy.received
 
 
-async def test_passwords_of_other_programs_stay_where_they_are(monkeypatch, tmp_path):
-    """Nothing of ``.netrc`` is sent, even on a session that trusts the environment."""
+async def test_netrc_is_not_used(monkeypatch, tmp_path):
+    """No password from ``.netrc`` is sent, even in a session with `trust_env`."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login ann password secret\n")
     netrc.chmod(0o600)
@@ -149,8 +149,8 @@ async def test_passwords_of_other_programs_stay_where_they_are(monkeypatch, tmp_
         assert b"authorization" not in server.received.lower()
 
 
-async def test_the_command_goes_through_the_proxy(tmp_path):
-    """A message is sent through a tunnel, with a certificate that the environment trusts."""
+async def test_the_command_uses_the_proxy(tmp_path):
+    """A message is sent through a tunnel, with a certificate that SSL_CERT_FILE trusts."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

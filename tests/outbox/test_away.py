@@ -34,10 +34,10 @@ class Failing:
 
         job: The name of the job.
 
-        turns: At which of them, from 1.
+        turns: Which of these jobs fail, from 1.
 
     Attributes:
-        runs: How many of these jobs there were.
+        runs: The number of these jobs so far.
     """
 
     def __init__(self, engine, when, job, turns=(2, 3)):

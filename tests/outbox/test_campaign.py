@@ -316,7 +316,7 @@ async def test_cancel(make_outbox):
 
 
 async def test_unknown_is_not_sent_again_once_cancelled(make_outbox):
-    """It would wait for ever: a decision to send again is refused, and unknown stays unknown."""
+    """In a cancelled campaign `send_again` is refused, and unknown stays unknown."""
 
     async def lose(point, number):
         raise ConnectionResetError
@@ -334,8 +334,8 @@ async def test_unknown_is_not_sent_again_once_cancelled(make_outbox):
     assert (0, 1) == (status.queued, status.unknown)
 
 
-async def test_a_cancellation_reaches_what_a_dead_worker_had_claimed(make_outbox, engine):
-    """Its lease is not waited for: no claim of a cancelled campaign is ever sent."""
+async def test_cancel_includes_claims_of_a_dead_worker(make_outbox, engine):
+    """Claims of a dead worker are cancelled without waiting for its lease."""
     async with make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(3))
@@ -350,8 +350,8 @@ async def test_a_cancellation_reaches_what_a_dead_worker_had_claimed(make_outbox
     assert Pass.HELD is passed
 
 
-async def test_a_cancellation_that_was_interrupted_is_completed(make_outbox, engine):
-    """Whoever tries to send the campaign leaves nothing queued in it."""
+async def test_an_interrupted_cancel_is_completed(make_outbox, engine):
+    """The next attempt to send a cancelled campaign cancels what is still queued."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(3))
@@ -365,8 +365,8 @@ async def test_a_cancellation_that_was_interrupted_is_completed(make_outbox, eng
     assert (0, 3) == (status.queued, status.not_sent)
 
 
-async def test_the_queue_stays(make_outbox):
-    """There is no other one for `enqueue`, so that it cannot be cancelled."""
+async def test_the_queue_cannot_be_cancelled(make_outbox):
+    """The queue of `enqueue` cannot be cancelled, as there is no other one."""
     async with make_outbox() as outbox:
         with pytest.raises(OutboxError, match="withdraw"):
             await outbox.queue.cancel()
@@ -374,8 +374,8 @@ async def test_the_queue_stays(make_outbox):
         assert "open" == (await outbox.queue.status()).state
 
 
-async def test_nothing_is_added_to_what_is_cancelled(make_outbox):
-    """Its messages would wait for ever: the call is refused as `send` is."""
+async def test_nothing_is_added_to_a_cancelled_campaign(make_outbox):
+    """`add` to a cancelled campaign is refused, like `send`."""
     async with make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
         await campaign.cancel()
@@ -423,8 +423,8 @@ async def test_outside_its_hours_until_the_deadline(make_outbox):
 
 
 @pytest.mark.parametrize("closes_after", [0.5, 60])
-async def test_what_had_to_wait_does_not_leave_late(make_outbox, closes_after):
-    """A refusal for the rate that outlasts the hours, or the deadline, is not tried again after."""
+async def test_a_rate_limited_request_is_not_sent_late(make_outbox, closes_after):
+    """A request rate-limited beyond the hours or the deadline is not tried again."""
     now, second = dt.datetime.now(dt.UTC), dt.timedelta(seconds=1)
     closes = (now + closes_after * second).time().isoformat()
     hours = ((now - 60 * second).strftime("%H:%M"), closes, "UTC")
@@ -491,7 +491,7 @@ async def test_a_floor_cuts_a_request(make_outbox):
 
 
 async def test_a_top_up_between_two_runs(make_outbox):
-    """The balance is that of the newest answer, although the last one before was lower."""
+    """The balance is that of the newest answer, even if an earlier one was lower."""
     async with Ledger() as ledger, make_outbox() as outbox:
         campaign = outbox.campaign("tonight")
         await campaign.add(people(30), batch_size=5)
@@ -626,8 +626,8 @@ async def test_a_cancelled_run_waits_for_requests_in_flight(make_outbox):
     assert 20 == progress.sent == ledger.sent.total()
 
 
-async def test_a_scope_of_anyio_leaves_nothing_claimed(tmp_path):
-    """It cancels at every await, and the next call does not have to wait for the lease."""
+async def test_an_anyio_scope_leaves_nothing_claimed(tmp_path):
+    """After a cancellation at every await, the next call need not wait for the lease."""
     ledger, outbox = Ledger(takes=0.2), Outbox(tmp_path / "a.db")
     async with ledger, outbox, client(ledger) as sms:
         campaign = outbox.campaign("tonight")
@@ -641,7 +641,7 @@ async def test_a_scope_of_anyio_leaves_nothing_claimed(tmp_path):
 
 
 async def test_an_outbox_is_closed_after_its_runs(tmp_path):
-    """A run whose caller has gone, cancelled twice, records the answers that still come."""
+    """A run whose caller was cancelled twice still records answers before the outbox closes."""
     async with Ledger(takes=0.5) as ledger, client(ledger) as sms:
         async with Outbox(tmp_path / "a.db") as outbox:
             campaign = outbox.campaign("tonight")

@@ -1,8 +1,8 @@
 """
 Killed at every named point, and stopped beyond its lease: no duplicates, no losses.
 
-Each cell lets a process die (or stand still) at one point of a campaign; another process finishes
-it. Then the outbox is compared with the ledger of the gateway.
+In each case a process is killed (or stopped) at one point of a campaign, and another process
+finishes it. Then the outbox is compared with the ledger of the gateway.
 """
 
 from __future__ import annotations

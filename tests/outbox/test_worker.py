@@ -129,8 +129,8 @@ async def test_a_held_queue_is_logged_once_and_resumes(tmp_path, caplog):
     assert 1 == len(said)
 
 
-async def test_a_client_that_is_closed_first_pauses_nothing(tmp_path):
-    """Closing is no stop rule: neither other workers nor the next start find the queue paused."""
+async def test_closing_the_client_first_does_not_pause_the_queue(tmp_path):
+    """The queue is not paused for other workers or the next start."""
     path = tmp_path / "a.db"
     async with Ledger() as ledger, Outbox(path) as outbox, client(ledger) as sms:
         async with outbox.worker(sms):
@@ -144,8 +144,8 @@ async def test_a_client_that_is_closed_first_pauses_nothing(tmp_path):
     assert ("open", 2) == (status.state, ledger.sent.total())
 
 
-async def test_a_client_that_cannot_send_is_told(tmp_path, caplog):
-    """The worker lives on, and the ERROR names the cause."""
+async def test_a_client_that_cannot_send_is_logged(tmp_path, caplog):
+    """The worker continues, and an ERROR names the cause."""
     session = aiohttp.ClientSession()
     await session.close()
     sms = CustomerSMS(KEY, endpoint="http://127.0.0.1:9/api.php", session=session)

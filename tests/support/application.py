@@ -135,7 +135,7 @@ async def insist(
     """
     Request a code, and again each second while told that nothing was sent, until the end.
 
-    If the machine hung for seconds, answers took that long, and the client refuses messages that it
+    If the machine hung for seconds, so did answers, and the client refuses messages that it
     does not expect to be answered in time.
     """
     word = await log_in(session, service, phone)

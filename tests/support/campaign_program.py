@@ -1,8 +1,8 @@
 """
 A campaign that tests interrupt: ``stream ENDPOINT FILE`` or ``journal ENDPOINT DATABASE``.
 
-``stream`` writes each outcome to a file, and what is left over at the end. ``journal`` keeps its
-state in SQLite, and the same command again goes on where the last one ended.
+``stream`` writes each outcome to a file, and the leftovers at the end. ``journal`` keeps its state
+in SQLite, and repeating the command continues where the last one ended.
 """
 
 from __future__ import annotations

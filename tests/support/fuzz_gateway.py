@@ -1,7 +1,7 @@
 """
 A gateway that misbehaves in every way, over raw sockets, and keeps a ledger of what it accepted.
 
-It never lies: what it refuses it has not accepted. It may do anything else, in any phase of a
+It never lies: it has not accepted what it refuses. It may do anything else, in any phase of a
 request, at random with a seed.
 """
 

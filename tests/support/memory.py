@@ -174,16 +174,16 @@ class MemoryTransport:
     A `Transport` whose gateway follows a script, with one behaviour per attempt.
 
     Args:
-        script: What it does with each attempt, in order.
+        script: A behaviour for each attempt, in order.
 
-        then: What it does when the script is at its end.
+        then: The behaviour after the end of the script.
 
-        credits: The balance, or None for answers that name none.
+        credits: The balance, or None for answers without one.
 
     Attributes:
         began: Every attempt.
-        started: Every attempt whose body has begun to be written.
-        ledger: How often each number was sent to.
+        started: Every attempt whose first byte was written.
+        ledger: The number of messages to each number.
         is_closed: Whether the client has closed it since its last use.
     """
 

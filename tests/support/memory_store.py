@@ -20,7 +20,7 @@ class MemoryStore:
     Values that last as long as this object, for any thread and event loop.
 
     Args:
-        clock: Gives the store's instant, in seconds.
+        clock: Returns the store's time, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -30,7 +30,7 @@ class Ledger:
     Args:
         at: Called with ``received`` and ``done`` and the number of the request, from 1.
 
-        takes: Seconds that it takes.
+        takes: Seconds until it answers.
     """
 
     def __init__(self, at: Callable[[str, int], Awaitable[None]] | None = None, takes=0.005):
@@ -87,11 +87,11 @@ class Striking:
     Args:
         engine: The engine.
 
-        point: Like ``before fence``, ``after settle``, or None.
+        point: Such as ``before fence`` or ``after settle``, or None.
 
         turn: At which of these jobs, from 1.
 
-        sign: With what.
+        sign: The signal.
     """
 
     def __init__(self, engine, point, turn=2, sign=signal.SIGKILL):

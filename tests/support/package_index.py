@@ -1,8 +1,8 @@
 """
 A package index in a folder: wheels of the installed packages, and of a stand-in for `uv`.
 
-A new environment is filled from it without the network, as ``PIP_NO_INDEX`` and ``PIP_FIND_LINKS``
-ask. The stand-in leads an environment to the packages of the tests, which it therefore shares.
+New environments are installed from it without the network, through ``PIP_NO_INDEX`` and
+``PIP_FIND_LINKS``. The stand-in adds the packages of the tests to an environment.
 """
 
 from __future__ import annotations

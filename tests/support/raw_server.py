@@ -1,7 +1,7 @@
 """
 A TCP server that follows a script, and records every byte that arrives.
 
-What arrived is counted from the bytes themselves, whatever the script has read of them.
+Requests are counted from the bytes, even those that the script has not read.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def answering(*answers: bytes) -> Play:
 
 
 def tunnel_to(server: RawServer) -> Play:
-    """Answer as a proxy that opens a tunnel to a server, whatever host was asked for."""
+    """Act as a proxy that opens a tunnel to *server* for any host."""
 
     async def play(talk: Talk) -> None:
         await talk.reader.readuntil(b"\r\n\r\n")

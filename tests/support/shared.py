@@ -20,11 +20,11 @@ class Server(MemoryStore):
     The store of all members.
 
     Attributes:
-        trip: Gives the seconds of each way to the store and back.
-        is_away: Whether it answers nothing.
-        loses: Number of answers of swaps that are lost.
+        trip: Returns the one-way latency of each call, in seconds.
+        is_away: Whether it is unavailable.
+        loses: Number of swaps whose answers are lost.
         calls: Calls that it has answered.
-        ahead: Seconds by which its clock was set forward.
+        ahead: Seconds by which its clock is ahead.
     """
 
     def __init__(self, *, is_new: bool = False) -> None:

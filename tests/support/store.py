@@ -27,7 +27,7 @@ class StoreServer:
     A server without persistence.
 
     Attributes:
-        url: Its address, which it keeps when it is started again.
+        url: Its URL, which does not change when it is restarted.
     """
 
     def __init__(self, kind: str = "valkey") -> None:
@@ -93,9 +93,9 @@ class CountedRedis(Redis):
     A client that stops virtual time while it waits for the server.
 
     Attributes:
-        calls: How often it has asked the server.
-        way: Returns the virtual seconds of each way to the server and back.
-        is_away: Whether nothing reaches the server.
+        calls: Number of calls to the server.
+        way: Returns the one-way latency of each call, in virtual seconds.
+        is_away: Whether the server is unreachable.
         loses_answers: Number of calls that are carried out, but lose connection and answer.
     """
 

@@ -47,10 +47,10 @@ class Seen:
 
     Attributes:
         ended: How the workers and the process with the codes ended.
-        first: Seconds of the first code, beside a store that is new.
-        waits: How long the others waited for their slot, in slots of the pace, sorted.
-        numbers: Of the campaign.
-        status: Of the campaign.
+        first: Seconds of the first code, with a new store.
+        waits: Sorted waits of the other codes, in paced slots.
+        numbers: The numbers of the campaign.
+        status: The status of the campaign.
         doubled: Messages that the gateway accepted twice.
         refused: Requests that it refused.
         reached: Numbers of the campaign that it accepted.
