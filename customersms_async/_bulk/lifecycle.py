@@ -338,7 +338,7 @@ class Lifecycle:
         self._workers.abandon()
 
     def _died(self, worker: Worker) -> None:
-        """Handle a request whose task was cancelled before its first step."""
+        """Handle a request whose task was cancelled before its first step, or interrupted."""
         self._decide(worker, worker.abandoned())
 
     def _has_room(self) -> bool:

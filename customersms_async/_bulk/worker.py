@@ -153,7 +153,9 @@ class Worker:
             self._cancel()
 
     def abandoned(self) -> DeliveryResult:
-        """Return what is proven if its task was cancelled before its first step."""
+        """Return what is proven if its task ended by itself: cancelled early, or interrupted."""
+        if self._stage not in (Stage.NEW, Stage.SETTLING):
+            self._stage = move(self._stage, Stage.SETTLING)
         return self._delivery.abandoned()
 
     async def admit(self, number: int) -> Sequence[str]:

@@ -67,7 +67,8 @@ class WorkerPool:
         Args:
             cancelled: Called if this is cancelled, since the event loop is closing.
 
-            died: Called for each request whose task was cancelled before its first step.
+            died: Called for each request whose task was cancelled before its first step, or ended
+                by an interruption such as KeyboardInterrupt.
         """
         while tasks := [worker.task for worker in self._workers if worker.task is not None]:
             try:

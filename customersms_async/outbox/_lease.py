@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LEASE", "boot_time", "is_gone", "machine_clock", "this_process"]
+__all__ = ["LEASE", "boot_time", "check_process", "is_gone", "machine_clock", "this_process"]
 
 #: Seconds for which a worker owns what it has claimed, without a heartbeat.
 LEASE: Final = 30.0
@@ -47,6 +47,18 @@ def this_process() -> str:
         return f"{_home()} {os.getpid()} {_started_at(os.getpid())}"
     except OSError:
         return ""
+
+
+def check_process(opened_by: int) -> None:
+    """
+    Refuse to use what the process with another PID has opened: its connections are not ours.
+
+    Raises:
+        RuntimeError: This process was forked from that one.
+    """
+    if os.getpid() != opened_by:
+        msg = "the outbox was opened before this process was forked; open one in the child"
+        raise RuntimeError(msg)
 
 
 def is_gone(process: str) -> bool:

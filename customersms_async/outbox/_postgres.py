@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -41,6 +42,7 @@ from ._core.job import (
 )
 from ._core.migrate import migrate
 from ._core.schema import QUEUE_CHANNEL, with_prefix
+from ._lease import check_process
 
 __all__ = ["PostgresEngine", "numbered"]
 
@@ -83,6 +85,7 @@ class PostgresEngine:
     """
 
     kind = "postgresql"
+    _told: asyncio.Event
 
     def __init__(self, url: str, prefix: str) -> None:
         try:
@@ -102,11 +105,13 @@ class PostgresEngine:
         )
         self._pool: Any = None
         self._listener: Any = None
-        self._told = asyncio.Event()
+        self._opened_by = 0
         self._at_hand: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """Connect, and bring the tables up to date."""
+        self._opened_by = os.getpid()
+        self._told = asyncio.Event()  # in this loop; the last one may have been another
         self._pool = await self._asyncpg.create_pool(
             self._url,
             min_size=0,  # it connects at the first job
@@ -123,6 +128,7 @@ class PostgresEngine:
         if (pool := self._pool) is None:
             msg = "the outbox is closed; use it inside its `async with`"
             raise RuntimeError(msg)
+        check_process(self._opened_by)
         task = asyncio.create_task(self._transact(pool, job))
         self._at_hand.add(task)
         task.add_done_callback(self._at_hand.discard)
@@ -166,7 +172,9 @@ class PostgresEngine:
         self._told.set()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections; a forked child leaves them to its parent."""
+        if os.getpid() != self._opened_by:
+            return
         pool, self._pool = self._pool, None
         if pool is None:
             return

@@ -29,6 +29,7 @@ from ._core.errors import OutboxUnavailable
 from ._core.job import Job
 from ._core.migrate import migrate
 from ._folder import find_hazard, read_mounts
+from ._lease import check_process
 from ._sqlite_steps import SqliteConnection, refusal, transact
 
 __all__ = ["SqliteEngine"]
@@ -66,10 +67,12 @@ class SqliteEngine:
         self.prefix = prefix
         self.path = os.fspath(path)
         self._thread: _Thread | None = None
+        self._opened_by = 0
         self._seen = 0
 
     async def open(self) -> None:
         """Open the file, and bring the tables up to date; warn if it should not be there."""
+        self._opened_by = os.getpid()
         await asyncio.to_thread(_warn_of_folder, self.path)
         self._thread = _Thread(self._connect)
         await self.run(migrate(self.kind, self.prefix))
@@ -79,6 +82,7 @@ class SqliteEngine:
         if self._thread is None:
             msg = "the outbox is closed; use it inside its `async with`"
             raise RuntimeError(msg)
+        check_process(self._opened_by)
         return await self._thread.call(lambda connection: transact(connection, job, self.prefix))
 
     async def identity(self) -> str:
@@ -101,7 +105,9 @@ class SqliteEngine:
         return await self._thread.call(_read_version)
 
     async def aclose(self) -> None:
-        """Finish pending jobs, and close the file."""
+        """Finish pending jobs, and close the file; a forked child leaves it to its parent."""
+        if os.getpid() != self._opened_by:
+            return
         thread, self._thread = self._thread, None
         if thread is not None:
             await thread.end()

@@ -119,6 +119,29 @@ async def test_the_end_of_the_loop_settles_what_was_claimed(make_client):
     assert repr(client).endswith(": 0 tasks, 0 runs>")
 
 
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_in_a_hook_loses_no_number(make_client, interruption):
+    """It leaves the loop at once, and the run it interrupts still accounts for every number."""
+    ends = []
+
+    def interrupt(record):
+        raise interruption
+
+    async def main():
+        client = make_client(MemoryTransport(), on_request=interrupt)
+        bulk = client.stream_many(phones(20), "hi", batch_size=5)
+        try:
+            async with bulk:
+                await bulk.finish()
+        finally:
+            ends.append(bulk.progress)
+
+    with pytest.raises(interruption):
+        asyncio.run(main())
+
+    assert [(5, 20, 0)] == [(end.sent, end.total, end.waiting) for end in ends]
+
+
 @pytest.mark.parametrize("is_tenant", [False, True])
 def test_closing_in_one_loop_stops_the_runs_of_another(make_client, is_tenant):
     """`aclose` stops runs in loops of other threads without touching their tasks."""

@@ -333,3 +333,16 @@ async def test_a_light_job_is_committed(make_engine):
         await first.run(each(Light(), Change("UPDATE sms_meta SET value = NULL")))
 
     assert "yes" == await second.run(read_meta("light"))
+
+
+def test_an_engine_serves_one_loop_after_another(make_engine):
+    """An outbox that is made at import time works from one `asyncio.run` to the next."""
+    engine = make_engine()
+
+    async def main():
+        await engine.open()
+        await engine.wait_for_change(0.1)
+        await engine.aclose()
+
+    for _ in range(2):
+        asyncio.run(main())

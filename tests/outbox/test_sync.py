@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 
@@ -52,6 +54,25 @@ def outbox(tmp_path):
     """Open an outbox."""
     with Outbox(tmp_path / "a.db") as opened:
         yield opened
+
+
+FORKING = """
+import os, sys
+from customersms_async.sync import Outbox
+
+with Outbox(sys.argv[1], prefix=sys.argv[2]) as outbox:
+    print(outbox.queue.status().state, flush=True)
+    child = os.fork()
+    if not child:
+        try:
+            outbox.queue.status()
+        except RuntimeError as exc:
+            print(exc, flush=True)
+        outbox.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(outbox.queue.status().state)
+"""
 
 
 def people(count):
@@ -132,6 +153,20 @@ def test_a_worker_sends_what_is_enqueued(outbox, sms, ledger, tmp_path):
         time.sleep(0.02)
 
     assert 1 == ledger.sent.total()
+
+
+def test_a_forked_child_opens_its_own(database):
+    """The child of a process with an open outbox is told so, and leaves the connections alone."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING, *database],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+
+    said = "the outbox was opened before this process was forked; open one in the child"
+    assert ["open", said, "open"] == done.stdout.splitlines()
 
 
 async def test_it_is_refused_in_an_event_loop(tmp_path):
