@@ -34,7 +34,7 @@ SIZES = (100, 1_000)
 NUMBERS = 20_000
 PACKAGES = ("customersms-async", "aiohttp", "msgspec", "orjson", "requests")
 
-#: CPU, to that of a loop that only counts; bytes a number; growth from a third of the numbers.
+#: CPU relative to a loop that only counts; bytes per number; growth from a third of the numbers.
 MOST_CPU, MOST_KEPT, MOST_GROWTH = 1.5, 24, 2
 
 

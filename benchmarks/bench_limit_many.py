@@ -29,7 +29,7 @@ from customersms_async import CustomerSMS, Lane, Limiter, LocalLimiter
 KINDS = ("local", "redis", "postgres", "file")
 ACCOUNTS, TENANTS, DESCRIPTORS, IDLE = 300, 1_500, 1_024, 10_000
 
-#: Seconds after which no account remembers anything, twice.
+#: Twice the time after which no account remembers anything, in seconds.
 LOOK_BACKS = 2 * (80 + 1 + 5 + 60.1)
 
 

@@ -22,13 +22,13 @@ from pathlib import Path
 from benchmarks._results import Bound, Result, Row, Table
 
 KEY = "cspro_bench"
-HELD = 50_000  # messages, the most that the sandbox holds
-NUMBERS = 10_000  # to which they go
-REQUESTS = 6_000  # of one number each, in a measurement
+HELD = 50_000  # messages, the sandbox's maximum
+NUMBERS = 10_000  # numbers that they are sent to
+REQUESTS = 6_000  # with one number each, per measurement
 CONNECTIONS = 16
-ROUNDS = 20  # of each question
-LEAST = 300  # requests a second
-SLOWEST = 50  # milliseconds for a question
+ROUNDS = 20  # of each query
+LEAST = 300  # requests per second
+SLOWEST = 50  # milliseconds per query
 
 QUESTIONS = {
     "the newest 100 messages": "messages",

@@ -142,7 +142,7 @@ def _limiter(task: Task) -> Any:
     if task.kind == "local":
         return LocalLimiter(Rate(LIMIT, per=task.per), burst=task.burst)
     limiter = LIMITERS[task.kind](task.store, Rate(LIMIT, per=task.per), burst=task.burst)
-    open_store = limiter._open_store  # noqa: SLF001 - what it asks is counted
+    open_store = limiter._open_store  # noqa: SLF001  # counts calls
     limiter._open_store = lambda: _Counted(open_store())  # noqa: SLF001
     return limiter
 

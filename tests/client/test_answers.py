@@ -247,7 +247,7 @@ async def test_results_are_printed_and_written_anywhere(make_client):
     report = await client.send_many([PHONE, "número"], TEXT)
     stream, file = io.TextIOWrapper(io.BytesIO(), encoding="ascii"), io.StringIO()
     for value in (report, report[0], report[1], client):
-        print(value, repr(value), file=stream)  # that is what is tested
+        print(value, repr(value), file=stream)  # which is what is tested
     report.to_csv(file)
 
     assert report.to_dict() == json.loads(json.dumps(report.to_dict()))

@@ -169,8 +169,8 @@ async def test_the_error_for_an_unknown_option_lists_the_known_ones() -> None:
     sms = CustomerSMS("cspro_options")
 
     with pytest.raises(TypeError, match="no option 'timeout'; the options are batch_size, max"):
-        await sms.send_many([], "hi", timeout=5)  # type: ignore[call-arg]  # that is the mistake
-    with pytest.raises(TypeError, match=r"no option 'lane'; (?!.*lane)"):  # of an outbox alone
+        await sms.send_many([], "hi", timeout=5)  # type: ignore[call-arg]  # the mistake that is tested
+    with pytest.raises(TypeError, match=r"no option 'lane'; (?!.*lane)"):  # an option of the outbox
         await sms.send_many([], "hi", lane=Lane.SEND)  # type: ignore[call-arg]  # the same
 
 

@@ -30,7 +30,7 @@ async def end_of(sending):
     """Return the receipt or the exception; `asyncio.gather` would drop the notes."""
     try:
         return await sending
-    except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001  # it is what is tested
+    except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001  # the result
         return exc
 
 

@@ -23,7 +23,7 @@ ANN = "+12125551234"
 KEY = ApiKey("cspro_canary")
 
 
-class Markup(str):  # what template engines hand out
+class Markup(str):  # as returned by template engines
     __slots__ = ()
 
     def __str__(self):

@@ -89,7 +89,7 @@ def test_a_number_that_may_have_lost_its_plus(country, written):
 @pytest.mark.parametrize(
     ("country", "written", "number"),
     [
-        ("DE", "0491 713920021", "+49491713920021"),  # dialled so within Germany alone
+        ("DE", "0491 713920021", "+49491713920021"),  # as dialled within Germany
         ("DE", "1713920021", "+491713920021"),
         ("DE", "15123456789", "+4915123456789"),
         ("GB", "447700900123", "+447700900123"),

@@ -19,7 +19,7 @@ FIRST, SECOND = "sent msg_123456", "sent msg_123457"
 MISSING = "unknown MISSING_IN_ANSWER"
 UNREADABLE = "unknown ANSWER_UNREADABLE"
 
-# File, HTTP status, the fates of the two numbers asked for, credits, entries nobody asked for.
+# File, HTTP status, fates of the two requested numbers, credits, surplus entries.
 CASES = [
     ("success.json", 200, FIRST, SECOND, 98, 0),
     ("success.json", 500, FIRST, SECOND, 98, 0),
@@ -83,7 +83,7 @@ CASES = [
     ("sends_without_names.json", 200, *[UNREADABLE] * 2, None, 0),
     ("sends_without_names.json", 429, *[UNREADABLE] * 2, None, 0),
     ("deep.json", 200, *[UNREADABLE] * 2, None, 0),
-    # What the sandbox answers, to the byte: see test_sandbox_samples.py.
+    # The sandbox's answers, byte for byte: see test_sandbox_samples.py.
     ("sandbox_reject.json", 200, *["rejected NUMBER_BLOCKED (Number is blocked)"] * 2, 100, 0),
     ("sandbox_reject_bare.json", 200, *["rejected REJECTED"] * 2, 100, 0),
     ("sandbox_refuse.json", 200, *["rejected MESSAGE_BLOCKED"] * 2, None, 0),

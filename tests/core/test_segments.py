@@ -219,7 +219,7 @@ def test_replacements(text, swapped):
 @pytest.mark.parametrize(
     "text",
     [
-        "½",  # behind a 1 it would be eleven halves
+        "½",  # after a 1 it would read as eleven halves
         "m²",
         "٣",
         "Привет",

@@ -31,7 +31,7 @@ PROGRAM = campaign_program.__file__
 INSTANTS, KILLS = sized((5, 3), (50, 20))
 #: How long, in seconds, the gateway or its name is unavailable.
 AWAY = sized(1.5, 60.0)
-DICE = random.Random(20261128)  # chooses instants, keeps no secret
+DICE = random.Random(20261128)  # chooses times, no secrets
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,7 @@ async def test_a_cancelled_scope_has_every_number_sent(
                 bulk = sms.stream_many(numbers(), "hi", batch_size=BATCH_SIZE, max_in_flight=8)
                 async with scope(seconds), bulk:
                     async for outcome in bulk:
-                        written.append(outcome)  # noqa: PERF401  # cut short, it keeps what came
+                        written.append(outcome)  # noqa: PERF401  # keeps what came before
             sent.append(bulk.progress.sent)
             check_ledger(sandbox, [(o.phone, o.status) for o in written + bulk.leftovers])
 
@@ -302,7 +302,7 @@ async def test_a_name_that_cannot_be_resolved_for_a_while() -> None:
         sms = CustomerSMS(KEY, endpoint=endpoint, limiter=unpaced(), session=http)
         run = asyncio.create_task(sms.send_many(numbers()[:2_000], "hi", batch_size=20))
         async with asyncio.timeout(30):
-            while len(sandbox.messages) < 200:  # noqa: ASYNC110  # the sandbox tells nobody
+            while len(sandbox.messages) < 200:  # noqa: ASYNC110  # there is no event
                 await asyncio.sleep(0.005)
         resolver.is_away = True
         await asyncio.sleep(AWAY)

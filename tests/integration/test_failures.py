@@ -47,7 +47,7 @@ async def test_no_connection_can_be_made(endpoint, retries):
     """If no connection can be made, nothing was sent, and the error is a ConnectionError."""
     async with client(endpoint(), retries=retries) as sms:
         with pytest.raises(ConnectFailed) as caught:
-            await sms.send(PHONE, TEXT, timeout=60)  # a resolver may take its time to know nobody
+            await sms.send(PHONE, TEXT, timeout=60)  # a resolver may take its time to fail
 
     assert (Status.NOT_SENT, codes.CONNECT_FAILED) == (caught.value.status, caught.value.code)
     assert isinstance(caught.value, ConnectionError)

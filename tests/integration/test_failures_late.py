@@ -28,7 +28,7 @@ async def test_an_answer_that_arrived_while_the_loop_was_blocked(rest):
         async with client(server.url) as sms:
             sending = asyncio.create_task(sms.send(PHONE, TEXT, timeout=0.6))
             await server.until(lambda: server.requests)
-            time.sleep(0.8)  # noqa: ASYNC251  # that is the fault
+            time.sleep(0.8)  # noqa: ASYNC251  # blocks the loop on purpose
 
             assert PHONE == (await sending).phone
 
@@ -45,7 +45,7 @@ async def test_half_an_answer_is_not_waited_for():
         async with client(server.url) as sms:
             sending = asyncio.create_task(sms.send(PHONE, TEXT, timeout=0.4))
             await server.until(lambda: server.requests)
-            time.sleep(0.6)  # noqa: ASYNC251  # that is the fault
+            time.sleep(0.6)  # noqa: ASYNC251  # blocks the loop on purpose
             began_at = time.monotonic()
             with pytest.raises(OutcomeUnknown):
                 await sending
@@ -67,6 +67,6 @@ async def test_a_batch_whose_process_was_stopped():
         async with client(server.url, request_timeout=0.4) as sms:
             run = asyncio.create_task(sms.send_many(numbers, TEXT))
             await server.until(lambda: server.requests)
-            time.sleep(0.6)  # noqa: ASYNC251  # as a stopped process
+            time.sleep(0.6)  # noqa: ASYNC251  # like a stopped process
 
             assert 100 == (await run).sent

@@ -124,7 +124,7 @@ async def test_advancing_the_clock_ends_a_pause(sms_sandbox):
     async with CustomerSMS() as sms:
         await sms.send(PHONE, "one")
         run = asyncio.create_task(sms.send_many([PHONE], "two"))
-        while not sms_sandbox.refused:  # noqa: ASYNC110  # the refusal comes in by a socket
+        while not sms_sandbox.refused:  # noqa: ASYNC110  # there is no event
             await asyncio.sleep(0.01)
         with pytest.raises(WaitTooLong):
             await sms.send(PHONE, "three", timeout=1)

@@ -128,14 +128,14 @@ def project(tmp_path_factory) -> str:
 @pytest.mark.parametrize(
     "test",
     [
-        pytest.param("test_login", id="a test names the fixture, imports nothing, reads the code"),
+        pytest.param("test_login", id="a test uses the fixture without an import, reads the code"),
         pytest.param("test_alone[2]", id="each test has an empty mailbox"),
         pytest.param("test_keys_and_addresses", id="each has its own key, at one sandbox"),
         pytest.param("test_environment_without", id="the variables are gone after a test"),
-        pytest.param("test_environment_with_a_key", id="variables of before come back"),
-        pytest.param("test_async", id="a coroutine test of another plugin uses it as it is"),
-        pytest.param("TestUnittest::test_it", id="a test of unittest has it by the marker"),
-        pytest.param("TestMarkers::test_it", id="the closest marker counts, for what it says"),
+        pytest.param("test_environment_with_a_key", id="earlier variables are restored"),
+        pytest.param("test_async", id="a coroutine test of another plugin can use it"),
+        pytest.param("TestUnittest::test_it", id="a unittest test can use it with the marker"),
+        pytest.param("TestMarkers::test_it", id="the closest marker takes precedence"),
     ],
 )
 def test_a_project(project, test):
@@ -315,9 +315,9 @@ def several(tmp_path_factory) -> str:
 @pytest.mark.parametrize(
     "test",
     [
-        pytest.param("test_it.py::test_wider", id="what a session makes is there before it"),
-        pytest.param("test_it.py::test_one_case[True]", id="the case that has the marker has it"),
-        pytest.param("test_it.py::test_one_case[False]", id="another case has none"),
+        pytest.param("test_it.py::test_wider", id="session fixtures come before it"),
+        pytest.param("test_it.py::test_one_case[True]", id="the case with the marker uses it"),
+        pytest.param("test_it.py::test_one_case[False]", id="another case does not"),
         pytest.param("it.page::line", id="an item of another plugin is left alone"),
     ],
 )

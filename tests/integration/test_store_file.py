@@ -80,7 +80,7 @@ def test_acknowledged_writes_survive_a_kill(path):
         for process in processes:
             process.send_signal(signal.SIGKILL)
         told = [process.communicate()[0] for process in processes]
-        # The first line may lie in part in the buffer of `readline`, and the last be cut short.
+        # Part of the first line may be in the buffer of `readline`, and the last may be truncated.
         numbers = [int(line) for out in told for line in out.splitlines()[1:-1]]
 
         held = read_once(path)
@@ -215,7 +215,7 @@ async def test_a_lock_while_creating_tables_means_unavailable(open_store, path):
     text = await away(store.read("a"))
     other.close()
 
-    assert text.startswith(f"{path}: ")  # locked, or on a slow machine the time-out, which is near
+    assert text.startswith(f"{path}: ")  # locked; or, on a slow machine, timed out
     assert (await store.read("a")).value is None
 
 

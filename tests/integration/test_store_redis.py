@@ -185,7 +185,7 @@ async def test_a_promoted_replica_is_another_run(server, rights, open_store, adm
         async with Redis.from_url(with_replica.url) as replica:
             before = await write(open_store(rights(server.url)), b"one")
             await replica.replicaof("127.0.0.1", server.url.rpartition(":")[2].split("/")[0])
-            while not await replica.exists(KEY):  # noqa: ASYNC110 - it is another process
+            while not await replica.exists(KEY):  # noqa: ASYNC110  # another process
                 await asyncio.sleep(0.01)
             await replica.replicaof("NO", "ONE")
             store = open_store(rights(with_replica.url))

@@ -67,7 +67,7 @@ def test_invalid_hours_are_refused(given, said):
 def test_a_deadline_has_a_zone():
     """A naive datetime is refused, as it depends on the machine."""
     with pytest.raises(ConfigurationError, match="time zone"):
-        check_deadline(dt.datetime(2026, 11, 28))  # noqa: DTZ001  # what is refused
+        check_deadline(dt.datetime(2026, 11, 28))  # noqa: DTZ001  # is refused
 
 
 def test_a_valid_deadline():

@@ -18,9 +18,9 @@ CODES = sized(20, 250)
 #: Seconds that the roll call of a new store takes.
 ROLL_CALL = 3.0
 
-#: Slots that 99 of 100 codes wait at most, and the seconds more of a machine that runs the rest
-#: of the suite. A reservation stays where it is for half a second, four slots of this fast limit;
-#: `benchmarks.bench_outbox` measures at the gateway's own, where it is less than one.
+#: The most slots that 99 of 100 codes may wait, plus seconds for a machine that runs the rest of
+#: the suite. A reservation is final for half a second, which is four slots of this fast limit;
+#: `benchmarks.bench_outbox` measures at the gateway's rate, where it is less than one.
 MOST_SLOTS, BUSY = 7.0, 1.0
 
 pytestmark = [

@@ -88,7 +88,7 @@ class Trial:
 
     async def bury(self):
         for pid in list(self.running):
-            found, _ = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  # it does not wait
+            found, _ = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  # WNOHANG does not block
             if found:
                 self.running.discard(pid)
 

@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "campaigns.md"
 TESTS = ["tests/outbox/test_crash.py", "tests/outbox/test_away_for_long.py"]
 ENGINES = ("sqlite", "postgresql")
 
-#: What is done to the process, by the test that does it; the rest of its name is where.
+#: What happens to the process, by test; the parameters say where.
 WORDS = {
     "test_killed_at_a_commit": "`kill -9`",
     "test_killed_at_a_grant": "`kill -9` after the limiter's grant of request",
@@ -42,7 +42,7 @@ POINTS = {
     "after start 1": "after the first commit",
     "before end worker 1": "before the last commit",
 }
-#: Which claim, fence or settlement of a run it was.
+#: Which claim, fence or settlement of a run.
 TURNS = {"1": "the first", "3": "the third"}
 
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SECONDS = float(os.environ.get("CUSTOMERSMS_LOAD_SECONDS", "5"))
 
 
-#: How many messages a person may have, by what the application told them; "nothing" is no answer.
+#: How many messages a user may have, by what the application said; "nothing" is no answer.
 FITTING = {"sent": {1}, "not sent": {0}, "unknown": {0, 1}, "nothing": {0}}
 
 

@@ -140,7 +140,7 @@ class Page:
     def press(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
         for key in keys:
-            # To the page, not to the element that has the focus: it may be drawn anew meanwhile.
+            # To the page, not to the focused element, which may be redrawn meanwhile.
             ActionChains(self.driver).send_keys(getattr(Keys, key, key)).perform()
 
     def complaints(self) -> list[str]:

@@ -128,7 +128,7 @@ class Striking:
 
     async def _strike(self):
         """Strike, but not within a transaction, which would lock others out if stopped."""
-        while self._running and self._sign == signal.SIGSTOP:  # noqa: ASYNC110  # no one tells of it
+        while self._running and self._sign == signal.SIGSTOP:  # noqa: ASYNC110  # there is no event
             await asyncio.sleep(0)
         os.kill(os.getpid(), self._sign)
 

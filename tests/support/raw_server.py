@@ -142,7 +142,7 @@ class RawServer:
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until a condition holds."""
         async with asyncio.timeout(5):
-            while not is_so():  # noqa: ASYNC110  # what it asks for is no event of this loop
+            while not is_so():  # noqa: ASYNC110  # there is no event
                 await asyncio.sleep(0.001)
 
     async def listen(self, port: int = 0) -> None:

@@ -50,7 +50,7 @@ class Client:
 
 async def somebody_waits(sandbox: Sandbox) -> None:
     """Return once somebody is waiting for a message."""
-    while not sandbox._service._waiters:  # noqa: ASYNC110  # the wait comes in by a socket
+    while not sandbox._service._waiters:  # noqa: ASYNC110  # there is no event
         await asyncio.sleep(0.001)
 
 

@@ -136,14 +136,14 @@ async def _send_codes(limiter: Shared, endpoint: str, codes: int, slot: float, o
 
 
 async def _until_sent(campaign: Campaign, count: int) -> None:
-    while (await campaign.status()).sent < count:  # noqa: ASYNC110  # of other processes
+    while (await campaign.status()).sent < count:  # noqa: ASYNC110  # other processes
         await asyncio.sleep(0.05)
 
 
 async def _buried(pid: int) -> int:
     """Wait for a process to end; return its status."""
     while True:
-        found, how = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  # it does not wait
+        found, how = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  # WNOHANG does not block
         if found:
             return how
         await asyncio.sleep(0.05)
