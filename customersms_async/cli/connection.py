@@ -28,6 +28,7 @@ from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter, LocalLimiter
 from .console import say
+from .interrupts import at_once
 from .log_lines import told
 
 __all__ = ["Connection"]
@@ -106,7 +107,8 @@ class Connection:
         if not sys.stdin.isatty():
             msg = "there is no key; set CUSTOMERSMS_API_KEY, or use --key-file"
             raise ConfigurationError(msg)
-        return getpass.getpass("API key: ", stream=sys.stderr).strip()
+        with at_once():
+            return getpass.getpass("API key: ", stream=sys.stderr).strip()
 
 
 def _text_of(file: Path) -> str:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Final, TypeVar
 
-__all__ = ["interruptible"]
+__all__ = ["at_once", "interruptible"]
 
 Result = TypeVar("Result")
 
@@ -22,6 +22,16 @@ _A_MOMENT: Final = 0.1
 
 #: None on Windows: there, Python's KeyboardInterrupt cancels the task.
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@contextlib.contextmanager
+def at_once() -> Generator[None]:
+    """Let Ctrl-C raise a `KeyboardInterrupt` in a block that keeps the event loop from running."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def interruptible(

@@ -352,6 +352,41 @@ def test_a_closed_stderr(tmp_path, sms_sandbox):
     assert out.startswith("12 sent, ")
 
 
+@pytest.mark.parametrize("command", ["send", "bulk", "worker"])
+def test_ctrl_c_at_the_prompt_for_the_key(people, command):
+    """Ctrl-C ends a command that asks for the key."""
+    words = {
+        "send": ("send", A, "--text", "Hi"),
+        "bulk": ("bulk", people, *TEXT, "--yes"),
+        "worker": ("worker", "--outbox", people.with_name("queue.db")),
+    }[command]
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "customersms_async", *map(str, words)],
+        env={
+            **os.environ,
+            "CUSTOMERSMS_API_KEY": "",
+            "CUSTOMERSMS_ENDPOINT": "http://127.0.0.1:9/",
+        },
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"API key: " not in shown:
+            shown += os.read(ours, 1000)
+        process.send_signal(signal.SIGINT)
+        timer = threading.Timer(10, process.kill)
+        timer.start()
+        process.wait()
+        timer.cancel()
+    os.close(ours)
+
+    assert Exit.INTERRUPTED == process.returncode
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_sigterm_and_sighup(tmp_path, sms_sandbox, number):
     """SIGTERM and SIGHUP have the effect of Ctrl-C."""
