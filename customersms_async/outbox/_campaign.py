@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from .. import codes
 from .._bulk.stop_rules import StopRules, check_rules
 from .._values.status import Status
 from .._values.validation import check_count
@@ -77,7 +78,9 @@ class Host(Protocol):
     def lease(self) -> float: ...
     @property
     def place(self) -> str: ...
-    def spawn(self, run: Coroutine[Any, Any, Progress]) -> asyncio.Task[Progress]: ...
+    def spawn(
+        self, run: Coroutine[Any, Any, Progress], stop: Callable[[], object]
+    ) -> asyncio.Task[Progress]: ...
 
 
 class Campaign:
@@ -213,7 +216,8 @@ class Campaign:
             stop_after=run.schedule.left(dt.datetime.now(dt.UTC)) or None,
             drain=drain,
         )
-        return await end_of(self._host.spawn(self._carry_out(run, journal, make_bulk)))
+        sending = self._carry_out(run, journal, make_bulk)
+        return await end_of(self._host.spawn(sending, partial(run.end_with, codes.STOPPED)))
 
     async def _carry_out(
         self, run: Session, journal: OutboxJournal, make_bulk: Callable[[], Bulk]
@@ -332,7 +336,7 @@ class Campaign:
         campaign, engine = await self._find(), self._engine
         await engine.run(hold(campaign, CANCELLED, None))
         before = (await self.status()).not_sent
-        while await engine.run(cancel_some(campaign, _AT_ONCE)):
+        while await engine.run(cancel_some(campaign, _AT_ONCE, time.time())):
             pass
         return (await self.status()).not_sent - before
 

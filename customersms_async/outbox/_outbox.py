@@ -13,7 +13,7 @@ import asyncio
 import datetime as dt
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -30,7 +30,7 @@ from ._core.campaigns import PLACE, QUEUE, find
 from ._core.engine import Engine
 from ._core.job import Job
 from ._core.migrate import read_meta, write_meta
-from ._core.resolve import purge
+from ._core.resolve import purge, purge_refused
 from ._core.rows import is_kept
 from ._core.schema import PREFIX, check_prefix, schema_text
 from ._lease import LEASE
@@ -78,7 +78,7 @@ class Outbox:
         self._limiter: SharedLimiter | None = None
         self._lease = check_seconds("lease", lease)
         self._place = ""
-        self._runs: set[asyncio.Task[Progress]] = set()
+        self._runs: dict[asyncio.Task[Progress], Callable[[], object]] = {}
 
     @property
     def engine(self) -> Engine:
@@ -95,11 +95,13 @@ class Outbox:
         """Where the data is stored."""
         return self._place
 
-    def spawn(self, run: Coroutine[Any, Any, Progress]) -> asyncio.Task[Progress]:
-        """Start a run, for other modules of this package; it is waited for before closing."""
+    def spawn(
+        self, run: Coroutine[Any, Any, Progress], stop: Callable[[], object]
+    ) -> asyncio.Task[Progress]:
+        """Start a run, for other modules of this package; *stop* is called before closing."""
         task = asyncio.create_task(run)
-        self._runs.add(task)
-        task.add_done_callback(self._runs.discard)
+        self._runs[task] = stop
+        task.add_done_callback(self._runs.pop)
         return task
 
     async def __aenter__(self) -> Self:
@@ -121,7 +123,13 @@ class Outbox:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Wait for runs that were cancelled, then close the connections, those of `limiter` too."""
+        """
+        Close the connections to the database, including those of `limiter`.
+
+        Campaigns that are being sent are stopped, and their requests in flight waited for.
+        """
+        for stop in list(self._runs.values()):
+            stop()
         if self._runs:
             await asyncio.wait(self._runs)
         if self._limiter is not None:
@@ -179,8 +187,9 @@ class Outbox:
         """
         Blank texts and numbers of messages settled longer ago; counts and fates are kept.
 
-        Unknown messages are never blanked. Without the numbers, a later `Campaign.add` no longer
-        finds duplicates of these messages, except by their refs.
+        Rows that were never going to be sent (bad, duplicate, skipped) go with the last message of
+        their campaign. Unknown messages are never blanked. Without the numbers, a later
+        `Campaign.add` no longer finds duplicates of these messages, except by their refs.
 
         Returns:
             How many requests were purged.
@@ -188,6 +197,8 @@ class Outbox:
         before, total = time.time() - older_than.total_seconds(), 0
         while batches := await self._engine.run(purge(before, _AT_ONCE)):
             total += batches
+        while await self._engine.run(purge_refused(before, _AT_ONCE)):
+            pass
         return total
 
     async def adopt(self) -> None:

@@ -89,7 +89,7 @@ def _notes_of(run: asyncio.Task[Progress]) -> Sequence[str]:
         return [f"the campaign had ended by then: {run.result()}"]
     except asyncio.CancelledError as exc:
         return getattr(exc, "__notes__", ())
-    except OutboxError as exc:
+    except Exception as exc:  # noqa: BLE001  # a note on the cancellation, which is raised
         return [f"the campaign had failed by then: {exc}"]
 
 
@@ -233,7 +233,7 @@ class Session:
     async def _cancel_the_rest(self) -> None:
         """Cancel what was given back to a cancelled campaign, or what an interrupted call left."""
         if (await self.engine.run(count(self.campaign))).state == CANCELLED:
-            while await self.engine.run(cancel_some(self.campaign, _AT_ONCE)):
+            while await self.engine.run(cancel_some(self.campaign, _AT_ONCE, time.time())):
                 pass
 
     def end_with(self, word: str) -> None:

@@ -640,6 +640,21 @@ async def test_an_anyio_scope_leaves_nothing_claimed(tmp_path):
     assert (100, {1}) == (progress.sent, set(ledger.sent.values()))
 
 
+async def test_closing_an_outbox_stops_its_runs(tmp_path):
+    """A campaign that waits for the morning keeps no program from ending."""
+    now, hour = dt.datetime.now(dt.UTC), dt.timedelta(hours=1)
+    closed = ((now + 2 * hour).strftime("%H:%M"), (now + 3 * hour).strftime("%H:%M"), "UTC")
+    async with Ledger() as ledger, client(ledger) as sms, asyncio.timeout(5):
+        async with Outbox(tmp_path / "a.db") as outbox:
+            campaign = outbox.campaign("tonight")
+            await campaign.add(people(3))
+            run = asyncio.create_task(campaign.send(sms, hours=closed))
+            await asyncio.sleep(0.1)
+        progress = await run
+
+    assert ("STOPPED", 3) == (progress.stopped, progress.waiting)
+
+
 async def test_an_outbox_is_closed_after_its_runs(tmp_path):
     """A run whose caller was cancelled twice still records answers before the outbox closes."""
     async with Ledger(takes=0.5) as ledger, client(ledger) as sms:
@@ -669,6 +684,27 @@ async def test_purge(make_outbox):
         assert 1 == await outbox.purge(older_than=dt.timedelta(seconds=-1))
         assert [""] * 3 == [outcome.phone async for outcome in campaign.outcomes()]
         assert 3 == (await campaign.status()).sent
+
+
+async def test_purge_leaves_no_number(make_outbox):
+    """Numbers that were never sent to go as well: bad, duplicate, withdrawn and cancelled ones."""
+    double = Message("+12120000000", "hi", "double")
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        for name in ("sent", "cancelled"):
+            campaign = outbox.campaign(name)
+            await campaign.add([*people(3), double, Message("12", "hi", "bad")])
+            await campaign.withdraw(["row-1"])
+        await campaign.cancel()
+        await outbox.campaign("waits").add([*people(1), double])
+        await outbox.campaign("sent").send(sms)
+
+        await outbox.purge(older_than=dt.timedelta(seconds=-1))
+        left = {
+            name: [line.phone async for line in outbox.campaign(name).lines()]
+            for name in ("sent", "cancelled", "waits")
+        }
+
+    assert {"sent": [""] * 5, "cancelled": [""] * 5, "waits": ["+12120000000"] * 2} == left
 
 
 async def test_an_unavailable_database_pauses_a_run(tmp_path):

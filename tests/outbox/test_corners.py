@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from customersms_async import ConfigurationError, Message, Outcome, Status
+from customersms_async import ConfigurationError, Message, Outcome, Progress, Status
 from customersms_async._ports.journal import Batch
 from customersms_async.outbox import CampaignHeld, Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._connections import carry_out, carry_out_async, find_owner
@@ -26,7 +26,7 @@ from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._core.job import Change, Query
 from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
-from customersms_async.outbox._session import Session
+from customersms_async.outbox._session import Session, end_of
 from tests.support.outbox import Steps, make_rows
 
 
@@ -158,6 +158,34 @@ class Away:
     async def run(self, job):
         job.close()
         raise OutboxUnavailable("away")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (None, "the campaign had ended by then: 3 sent, 0 rejected, 0 unknown, 0 not sent"),
+        (LookupError("lost"), "the campaign had failed by then: lost"),
+    ],
+)
+async def test_a_cancelled_call_says_how_its_run_had_ended(failure, said):
+    """A run may end or fail in the moment of the cancellation, which is raised in any case."""
+
+    async def end_in_any_case():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if failure is not None:
+                raise failure from None
+        return Progress(sent=3, complete=True)
+
+    waiting = asyncio.create_task(end_of(asyncio.create_task(end_in_any_case())))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await waiting
+
+    assert [said] == caught.value.__notes__
 
 
 async def test_a_database_that_is_away_is_logged_once(engine, caplog):

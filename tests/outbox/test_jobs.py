@@ -439,7 +439,7 @@ async def test_cancel_affects_queued_messages_only(steps):
     await steps.add(make_rows(2, first=10, text="later"))
     await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
 
-    assert 1 == await steps.engine.run(_resolve.cancel_some(steps.id, 100))
+    assert 1 == await steps.engine.run(_resolve.cancel_some(steps.id, 100, NOW))
     assert ["sending"] * 3 + ["not_sent"] * 2 == await steps.states()
     assert 2 == (await steps.counts()).not_sent
 

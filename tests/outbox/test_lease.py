@@ -1,5 +1,6 @@
 """Which processes are gone, and which clock leases use."""
 
+import os
 import subprocess
 import sys
 import time
@@ -73,3 +74,11 @@ def test_the_clock_advances():
     before = _lease.boot_time()
 
     assert 0 <= _lease.boot_time() - before < 5
+
+
+def test_what_another_process_has_opened_is_refused():
+    """Only the process itself passes."""
+    _lease.check_process(os.getpid())
+
+    with pytest.raises(RuntimeError, match="open one in the child"):
+        _lease.check_process(os.getppid())

@@ -143,7 +143,7 @@ class StrikingHost:
         self.lease = lease
         self.runs: list[asyncio.Task[Progress]] = []
 
-    def spawn(self, run):
+    def spawn(self, run, stop):
         self.runs.append(asyncio.create_task(run))
         return self.runs[-1]
 

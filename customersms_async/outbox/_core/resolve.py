@@ -16,10 +16,12 @@ from .job import Change, Insert, Job, NewIds, Query, Record, Update
 from .settle import cancel_waiting, count, queue_again, record
 from .states import DONE, MOVES, Move, State, only, step
 
-__all__ = ["cancel_some", "mark_sent", "purge", "send_again", "withdraw"]
+__all__ = ["cancel_some", "mark_sent", "purge", "purge_refused", "send_again", "withdraw"]
 
 #: The code of a message that was withdrawn before it was sent.
 _WITHDRAWN: Final = "WITHDRAWN"
+
+_BLANK: Final = "UPDATE sms_message SET phone = '', content = NULL, detail = NULL"
 
 
 def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
@@ -72,7 +74,7 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
     return [ref for ref in refs if ref not in done]
 
 
-def cancel_some(campaign: int, most: int) -> Job[int]:
+def cancel_some(campaign: int, most: int, wall: float) -> Job[int]:
     """
     Settle some batches of a cancelled campaign that no one is sending; return how many.
 
@@ -85,7 +87,7 @@ def cancel_some(campaign: int, most: int) -> Job[int]:
         (campaign, *MOVES[Move.CANCEL], most),
     )
     batches = [batch for (batch,) in found]
-    yield from cancel_waiting(campaign, batches)
+    yield from cancel_waiting(campaign, batches, wall)
     return len(batches)
 
 
@@ -98,18 +100,20 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     """
     before, after = only(Move.WITHDRAW)
     found = yield Query(
-        "SELECT m.id, m.ref, m.batch FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
+        "SELECT m.id, m.ref, m.batch, b.text FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
         " WHERE m.campaign = ? AND m.ref = ANY(?) AND b.state = ? FOR UPDATE",
         (campaign, list(refs), before),
     )
     if not found:
         return list(refs)
     (new,) = yield NewIds("sms_batch", 1)
-    line = (new, campaign, DONE, len(found), "", _WITHDRAWN)
-    yield Insert("sms_batch", ("id", "campaign", "state", "size", "text", "code"), [line])
+    columns = ("id", "campaign", "state", "size", "text", "code", "ended_at")
+    text = found[0][3]  # by which `purge` finds it; other texts may be withdrawn with it
+    line = (new, campaign, DONE, len(found), text, _WITHDRAWN, wall)
+    yield Insert("sms_batch", columns, [line])
     fates = [(new, after, _WITHDRAWN, row_id) for row_id, *_ in found]
     yield Update(("batch", "status", "code"), fates)
-    batches = sorted({batch for _, _, batch in found})
+    batches = sorted({batch for _, _, batch, _ in found})
     yield Change(
         "UPDATE sms_batch SET size = (SELECT count(*) FROM sms_message"
         " WHERE sms_message.batch = sms_batch.id) WHERE id = ANY(?)",
@@ -118,7 +122,7 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     yield Change("DELETE FROM sms_batch WHERE id = ANY(?) AND size = 0", (batches,))
     yield from count(campaign, {State.NOT_SENT: len(found)})
     yield from record(campaign, [row_id for row_id, *_ in found], "withdraw", before, wall)
-    done = {ref for _, ref, _ in found}
+    done = {ref for _, ref, *_ in found}
     return [ref for ref in refs if ref not in done]
 
 
@@ -132,12 +136,29 @@ def purge(before: float, most: int) -> Job[int]:
         (before, most),
     )
     batches = [batch for (batch,) in found]
-    yield Change(
-        "UPDATE sms_message SET phone = '', content = NULL, detail = NULL WHERE batch = ANY(?)",
-        (batches,),
-    )
+    yield Change(f"{_BLANK} WHERE batch = ANY(?)", (batches,))
     yield Change("UPDATE sms_batch SET text = '' WHERE id = ANY(?)", (batches,))
     return len(batches)
+
+
+def purge_refused(before: float, most: int) -> Job[int]:
+    """
+    Blank some rows that were never going to be sent: bad, duplicate, skipped; return how many.
+
+    They have no date, and go when nothing of their campaign waits or ended after *before*.
+    """
+    quiet = yield Query(
+        "SELECT c.id FROM sms_campaign c WHERE c.created_at < ? AND NOT EXISTS (SELECT 1"
+        " FROM sms_batch b WHERE b.campaign = c.id AND (b.state <> 'done' OR b.ended_at >= ?))",
+        (before, before),
+    )
+    found = yield Query(
+        "SELECT id FROM sms_message WHERE batch IS NULL AND phone <> '' AND campaign = ANY(?)"
+        " LIMIT ?",
+        ([campaign for (campaign,) in quiet], most),
+    )
+    yield Change(f"{_BLANK} WHERE id = ANY(?)", ([row_id for (row_id,) in found],))
+    return len(found)
 
 
 def _find(campaign: int, refs: Sequence[str]) -> Job[list[Record]]:

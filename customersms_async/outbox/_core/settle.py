@@ -140,7 +140,7 @@ def drop(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[
     """Undo the fence, and the claim too."""
     yield from turn_away(campaign, token, batches, wall)
     yield from give_back(token, batches)
-    yield from cancel_waiting(campaign, batches)
+    yield from cancel_waiting(campaign, batches, wall)
 
 
 def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
@@ -278,7 +278,7 @@ def queue_again(campaign: int, ids: Sequence[int], opens_at: float) -> Job[None]
     yield Update(("batch", "status", "code", "detail"), rows)
 
 
-def cancel_waiting(campaign: int, batches: Sequence[int]) -> Job[None]:
+def cancel_waiting(campaign: int, batches: Sequence[int], wall: float) -> Job[None]:
     """Settle batches that are queued or claimed, if their campaign was cancelled."""
     rows = yield Query("SELECT state FROM sms_campaign WHERE id = ?", (campaign,))
     if rows[0][0] != CANCELLED:
@@ -294,7 +294,8 @@ def cancel_waiting(campaign: int, batches: Sequence[int]) -> Job[None]:
         (State.NOT_SENT, "CANCELLED", ids),
     )
     yield Change(
-        "UPDATE sms_batch SET state = ?, code = ? WHERE id = ANY(?)", (DONE, "CANCELLED", ids)
+        "UPDATE sms_batch SET state = ?, code = ?, ended_at = ? WHERE id = ANY(?)",
+        (DONE, "CANCELLED", wall, ids),
     )
     yield from count(campaign, {State.NOT_SENT: total})
 
