@@ -27,7 +27,7 @@ from tests.support.memory import (
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_a_cancelled_run_waits_for_what_is_in_flight(make_client):
+async def test_a_cancelled_run_waits_for_requests_in_flight(make_client):
     """A cancelled call ends once the request in flight is answered, with counts in a note."""
     gateway = MemoryTransport(then=accepts(takes=4))
     run = asyncio.create_task(make_client(gateway).send_many(phones(50), "hi", batch_size=10))

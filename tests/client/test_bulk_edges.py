@@ -145,7 +145,7 @@ async def test_a_run_is_rate_limited_for_ten_minutes_at_most(make_client):
     assert 1550 < now() < 1700
 
 
-async def test_what_is_left_does_not_pay_for_one_more(make_client):
+async def test_a_floor_that_one_more_message_would_cross(make_client):
     """A run stops above its floor if one more message would cross it."""
     gateway = MemoryTransport(accepts(remaining_credits=103), accepts(remaining_credits=101))
 

@@ -171,7 +171,7 @@ async def test_entries_refused_for_credits_end_a_run(make_client):
     assert given[3:] == [outcome.phone for outcome in report.safe_to_resend()]
 
 
-async def test_a_floor_counts_what_is_in_flight(make_client):
+async def test_a_floor_counts_requests_in_flight(make_client):
     """With sixteen requests in flight, the balance does not fall below the floor."""
     gateway = MemoryTransport(then=accepts(takes=3), credits=10_000)
     client = make_client(gateway, limiter=unpaced())

@@ -231,7 +231,7 @@ async def test_closing_a_tenants_client_stops_only_its_own_runs(make_client):
 
 
 @pytest.mark.virtual_time
-async def test_closing_a_tenants_client_waits_for_what_is_in_flight(make_client):
+async def test_closing_a_tenants_client_waits_for_its_requests(make_client):
     """Closing a tenant's client waits up to `drain` seconds for its own requests."""
     gateway = MemoryTransport(then=accepts(takes=2))
     tenant = make_client(gateway).for_key("cspro_tenant")

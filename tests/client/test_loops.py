@@ -105,7 +105,7 @@ async def test_a_message_whose_task_is_cancelled_has_a_fate(make_client, step):
 
 
 @pytest.mark.virtual_time
-async def test_the_end_of_the_loop_settles_what_was_claimed(make_client):
+async def test_the_end_of_the_loop_settles_claims(make_client):
     """A run that ends with its loop settles its claims, and leaves no task behind."""
     gateway = MemoryTransport(then=hangs())
     client = make_client(gateway)

@@ -52,7 +52,7 @@ def test_several_numbers_are_an_array():
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 @example('"quotes" \\ and \x00\x1f\u2028 😀')
-def test_any_text_arrives_as_it_was(text):
+def test_any_text_is_sent_unchanged(text):
     """The gateway decodes exactly the text that was encoded, for any text."""
     assert text == json.loads(encode_request(KEY, ANN, text))["message"]
 
@@ -112,7 +112,7 @@ def entries(answer):
 
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 429, 500, 503])
-def test_entries_count_whatever_the_status(status):
+def test_entries_count_with_any_status(status):
     """If the body has an entry per number, the HTTP status is ignored."""
     answer = read(status, success=True, results=[entry(message_id="msg_1")], remaining_credits=98)
 
@@ -121,7 +121,7 @@ def test_entries_count_whatever_the_status(status):
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 402, 408, 500, 503])
-def test_a_refusal_whatever_the_status(status):
+def test_a_refusal_with_any_status(status):
     """A refusal object is a refusal with any HTTP status; its code is converted to upper case."""
     answer = read(
         status, success=False, error="No credits", code="insufficient-credits", remaining_credits=0

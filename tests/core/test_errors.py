@@ -173,7 +173,7 @@ def test_survives_a_copy(exc):
     assert str(exc) == str(copy.copy(exc))
 
 
-def test_what_a_send_error_says():
+def test_attributes_of_a_send_error():
     """A send error has code, numbers and detail, as attributes and as `args`."""
     exc = Rejected("BLOCKED_TEXT", (NUMBER,), "not allowed")
 

@@ -306,7 +306,7 @@ def test_a_refusal_of_an_expired_lease_does_not_lengthen_the_pause():
     assert NOW + 2.5 == state.paused_until
 
 
-def test_the_share_is_what_was_used():
+def test_the_share_is_90_percent_of_what_was_used():
     """The share falls to 90 % of what was used, at most once per period."""
     one = law(100)
     state = AccountState.new(one.rules)
@@ -361,7 +361,7 @@ def test_each_slot_is_granted_once_per_period(ahead, after):
     )
 
 
-def test_what_is_in_flight_may_be_answered_now():
+def test_requests_in_flight_may_be_answered_now():
     """With everything in flight, nobody can leave in less than a period from now."""
     one = law(1)
     state = AccountState.new(one.rules)

@@ -61,12 +61,12 @@ def test_numbers_of_a_country(country, written, number):
         ("+1 23", "is too short; with its country code it has at least 7 digits"),
     ],
 )
-def test_what_is_no_number_of_a_country(written, reason):
+def test_an_impossible_number(written, reason):
     """A number that cannot exist in the country is refused, and general reasons take precedence."""
     assert reason == reason_for("US", written)
 
 
-def test_a_length_that_no_number_has():
+def test_an_impossible_length():
     """A length between the shortest and the longest can still be invalid in a country."""
     assert "is not a valid number in AD" == reason_for("AD", "1234567")
 

@@ -140,7 +140,7 @@ def test_accepted_spelling(written):
         ("+44 [0]20 7946 0958", "(0) that is not dialled from abroad"),
     ],
 )
-def test_refusal_says_what_would_be_right(written, hint):
+def test_the_error_says_what_is_valid(written, hint):
     """The error for a bad number says what is wrong and what would be valid."""
     assert hint in reason_for(written)
 
@@ -182,7 +182,7 @@ def test_not_a_string(value, kind):
     assert f"must be a string like '+12125551234', not {kind}" == reason_for(value)
 
 
-def test_refusal_keeps_what_was_given():
+def test_the_error_keeps_the_input():
     """The error keeps the input as given, so that a caller can find it."""
     with pytest.raises(InvalidPhone) as caught:
         normalize_phone(" 212-555 ")

@@ -112,7 +112,7 @@ def test_counts(make_columns):
         (DeliveryResult([LOST, BLOCKED]), [None, None]),
     ],
 )
-def test_the_text_of_what_may_be_sent_again(delivered, texts):
+def test_texts_are_kept_for_resending(delivered, texts):
     """A report over messages keeps the texts of those that are safe to resend, and no others."""
     columns = Columns()
     columns.extend([12125551234, 13235554567])

@@ -183,7 +183,7 @@ def test_a_hint_does_not_shorten_a_pause(headers, in_body, seconds):
         (429, b'<b>Notice</b>: {"retry_after": 15} in api.php'),
     ],
 )
-def test_a_refusal_keeps_what_its_body_asks_for(status, body):
+def test_a_rate_limit_keeps_the_pause_of_its_body(status, body):
     """A rate limit has the pause that its body asks for, in any shape of body."""
     answer = read_answer(status, body)
 

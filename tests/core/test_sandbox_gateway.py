@@ -265,7 +265,7 @@ def test_a_refused_request_uses_up_no_step():
     assert 1 == len(gateway.faults.common.script)
 
 
-def test_what_is_stored_of_a_message():
+def test_a_stored_message():
     """A message has its number, text, id, key, time and request; its repr hides the key."""
     gateway = make_handler()
     gateway.handle(b"", 1.0)

@@ -180,7 +180,7 @@ def test_a_swap_whose_answer_was_lost_is_found():
     [(None, 5000.25), (state(clock=4990.0), 5000.25), (state(clock=4999.9), 5000.4)],
     ids=["empty", "written long ago", "just written"],
 )
-def test_what_is_due_soon_after_the_last_swap_is_final(held, final_until):
+def test_a_slot_due_soon_after_the_last_swap_is_final(held, final_until):
     """A slot that is due soon after the last swap is final, as no newcomer can take it."""
     view = Sight(96.0).take_in(seen(held), 1.0, 1.5)
 
