@@ -126,11 +126,11 @@ def _limit_file() -> Path | None:
     """
     if os.environ.get("CUSTOMERSMS_LIMITER") or limiter_in_force() is not None:
         return None
-    folder = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(folder) / "customersms" / "limit.db"
     try:
+        folder = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        path = Path(folder) / "customersms" / "limit.db"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as exc:
+    except (OSError, RuntimeError) as exc:  # a user of a container may have no home
         say(f"later commands will not know what this one sends: {exc}")
         return None
     return path

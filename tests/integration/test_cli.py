@@ -715,6 +715,29 @@ def test_a_limiter_from_the_environment(sms_sandbox, tmp_path):
     assert not (tmp_path / "customersms").exists()
 
 
+def test_no_home(sms_sandbox):
+    """A user without a home, as in some containers, gets the same warning."""
+    program = """
+import pwd, sys
+pwd.getpwuid = {}.__getitem__
+from customersms_async.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    environment = {
+        name: it for name, it in os.environ.items() if name not in ("HOME", "XDG_STATE_HOME")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, "send", A, "--text", "Hi"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (Exit.OK, 1) == (done.returncode, len(sms_sandbox.messages))
+    assert done.stderr.startswith("later commands will not know what this one sends: Could not")
+
+
 def test_a_read_only_home(sms_sandbox, tmp_path):
     """The command warns that the limit is not remembered, and continues."""
     (tmp_path / "file").touch()
