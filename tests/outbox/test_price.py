@@ -46,6 +46,14 @@ def test_a_top_up():
     assert Purse(5000, 2.0, 0, 0.0) == hear(Purse(800, 2.0, 0, 0.0), 5000, before=900)
 
 
+def test_other_spending_is_left_out():
+    """What was spent before a request left does not raise the price of its messages."""
+    purse = Purse(1000, 1.0, 0, 0.0)
+
+    assert 2.0 == hear(purse, 300, before=500).price  # 500 credits of codes, then 100 messages
+    assert 7.0 == hear(purse, 300, before=None).price
+
+
 @pytest.mark.parametrize("price", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(40))
 def test_it_is_never_above_the_true_price(seed, price):

@@ -8,7 +8,8 @@ and a worker may die before it reads its own. Hence:
    own request left: then the account was topped up.
 2. A drop divided by all messages that may have caused it is a lower bound of the price; the highest
    such bound counts. Messages in flight when a worker died or lost their answer may have caused the
-   drop too, or the next answer would look expensive.
+   drop too, or the next answer would look expensive. What the account had already spent by the time
+   a request left, for login codes or another campaign, is no part of its drop.
 """
 
 from __future__ import annotations
@@ -68,5 +69,6 @@ class Purse:
         if balance >= self.balance:
             return self  # an older answer: the newest balance includes its messages
         causes = self.unheard + answer.charged + answer.in_flight
-        price = max(self.price, (self.balance - balance) / causes)
+        known = self.balance if answer.before is None else min(self.balance, answer.before)
+        price = max(self.price, (known - balance) / causes)
         return evolve(self, balance=balance, price=price, unheard=unheard)
