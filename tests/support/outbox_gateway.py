@@ -40,6 +40,7 @@ class Ledger:
         self.price = 1  # credits per number
         self.refuses_from: int | None = None  # for lack of credits, from this request on
         self.turns_away: set[int] = set()  # for the rate
+        self.pause = 1  # seconds that it then asks for
         self._at = at
         self._takes = takes
         self._socket = socket.socket()
@@ -70,7 +71,7 @@ class Ledger:
             refusal = {"success": False, "error": "No credit", "code": "INSUFFICIENT_CREDITS"}
             return web.json_response(refusal)
         if number in self.turns_away:
-            return web.json_response({}, status=429, headers={"Retry-After": "1"})
+            return web.json_response({}, status=429, headers={"Retry-After": str(self.pause)})
         self.sent.update(phones)
         self.credits -= self.price * len(phones)
         if self._at is not None:
