@@ -29,6 +29,7 @@ from ._core.errors import OutboxError
 from ._core.fence import Fence, Pass, fence
 from ._core.guards import PAUSED
 from ._core.job import Job
+from ._core.rows import kept
 from ._core.settle import Fate, Settlement, drop, settle, turn_away
 from ._lease import boot_time
 from ._session import Session, Unit
@@ -195,7 +196,7 @@ class OutboxJournal:
         reason = "the database took too long to record a request, twice in a row"
         self._session.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
         await self._write(lambda: hold(self._session.campaign, PAUSED, reason))
-        self._session.end_with("PAUSED")
+        self._session.end_with(codes.PAUSED)
 
     def _log_conflict(self, count: int) -> None:
         what = (
@@ -216,6 +217,6 @@ def _fate(outcome: Outcome) -> Fate:
         outcome.status,
         outcome.code,
         outcome.detail,
-        outcome.message_id,
+        outcome.message_id and kept(outcome.message_id),
         outcome.is_safe_to_resend,
     )

@@ -38,6 +38,9 @@ _TRY_AGAIN: Final = 1.0
 
 _logger = logging.getLogger("customersms_async")
 
+#: How a run ends without a stop rule: it is closed, or it has paused the queue itself.
+_NO_RULE: Final = (None, codes.STOPPED, codes.PAUSED)
+
 
 class Worker:
     """
@@ -118,7 +121,7 @@ class Worker:
             await session.end()
         if session.failure is not None:
             raise session.failure
-        if session.word not in (None, codes.STOPPED):  # not by closing the worker or its client
+        if session.word not in _NO_RULE:
             await self._host.engine.run(hold(session.campaign, PAUSED, session.word))
             self._say(f"was paused by a stop rule ({session.word}); call outbox.queue.resume()")
 

@@ -10,12 +10,14 @@ import signal
 
 import pytest
 
-from customersms_async import Message, StopRules
-from customersms_async.outbox import Campaign, OutboxUnavailable
+from customersms_async import CustomerSMS, Message, StopRules
+from customersms_async.outbox import Campaign, CampaignHeld, OutboxUnavailable
+from customersms_async.outbox._core.campaigns import QUEUE
 from customersms_async.outbox._core.job import Change
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
-from tests.support.outbox_gateway import BATCH, LEASE, Ledger, StrikingHost, in_a_child, work
+from customersms_async.outbox._worker import Worker
+from tests.support.outbox_gateway import BATCH, KEY, LEASE, Ledger, StrikingHost, in_a_child, work
 from tests.support.postgres import PostgresServer
 
 NUMBERS = 40
@@ -136,6 +138,24 @@ async def test_a_late_fence_sends_nothing_and_two_in_a_row_pause(make_engine):
 
     assert (NUMBERS, NUMBERS) == (once.sent, first)
     assert ("PAUSED", NUMBERS) == (twice.stopped, ledger.sent.total())
+
+
+async def test_a_worker_keeps_the_reason_of_the_pause(make_engine):
+    """What paused the queue is what a person reads, not that the run found it paused."""
+    engine = Slow(make_engine(), "", "fence", [1, 2])
+    await engine.open()
+    host = StrikingHost(engine)
+    queue = Campaign(host, QUEUE)
+    await queue.add([Message("+12125550001", "hi", "a")])
+    async with Ledger() as ledger, CustomerSMS(KEY, endpoint=ledger.endpoint) as sms:
+        async with Worker(host, sms, StopRules(), 1):
+            while (await queue.status()).state == "open":  # noqa: ASYNC110  # there is no event
+                await asyncio.sleep(0.01)
+        with pytest.raises(CampaignHeld, match="took too long to record a request"):
+            await queue.send(sms)
+    await engine.aclose()
+
+    assert 0 == ledger.requests
 
 
 async def fill_more(engine):

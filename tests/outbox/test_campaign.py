@@ -455,6 +455,19 @@ async def test_a_budget_applies_to_all_runs(make_outbox):
     assert ("BUDGET_SPENT", 20) == (again.stopped, again.sent)
 
 
+async def test_an_id_that_cannot_be_stored(make_outbox):
+    """A message id with a NUL, which PostgreSQL refuses, does not keep a request from its fate."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        ledger.prefix = "m\0"
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(2))
+        progress = await campaign.send(sms)
+        outcomes = [outcome async for outcome in campaign.outcomes()]
+
+    assert (2, 0) == (progress.sent, progress.unknown)
+    assert f"m\ufffd{outcomes[0].phone}" == outcomes[0].message_id
+
+
 async def test_a_budget_waits_for_the_price(make_outbox):
     """Two answers show what a message costs; until then requests go one at a time."""
     async with Ledger(takes=0.05) as ledger, make_outbox() as outbox, client(ledger) as sms:

@@ -41,6 +41,7 @@ class Ledger:
         self.refuses_from: int | None = None  # for lack of credits, from this request on
         self.turns_away: set[int] = set()  # for the rate
         self.pause = 1  # seconds that it then asks for
+        self.prefix = "m"  # of the ids of messages
         self._at = at
         self._takes = takes
         self._socket = socket.socket()
@@ -76,7 +77,9 @@ class Ledger:
         self.credits -= self.price * len(phones)
         if self._at is not None:
             await self._at("done", number)
-        results = [{"phone": phone, "success": True, "message_id": "m" + phone} for phone in phones]
+        results = [
+            {"phone": phone, "success": True, "message_id": self.prefix + phone} for phone in phones
+        ]
         answer = {"success": True, "results": results, "remaining_credits": self.credits}
         return web.json_response(answer)
 

@@ -31,6 +31,7 @@ __all__ = [
     "Row",
     "content_of",
     "is_kept",
+    "kept",
     "shown_ref",
     "sort_out",
 ]
@@ -55,6 +56,11 @@ _DUPLICATE: Final = Verdict(
 def is_kept(text: str) -> bool:
     """Whether both databases accept *text*: PostgreSQL no NUL, and neither lone surrogates."""
     return _NOT_KEPT.search(text) is None
+
+
+def kept(text: str) -> str:
+    """Replace the characters of *text* that a database does not accept."""
+    return _NOT_KEPT.sub("\ufffd", text)
 
 
 @define(eq=False)
