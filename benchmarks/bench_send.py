@@ -3,7 +3,8 @@ The cost of one message: CPU time of the client's process, compared with its pee
 
 1, 10 and 50 messages are in flight, to a fast gateway in a separate process. All take turns in each
 round. The results go to ``benchmarks/results``: ``send.json`` and ``send.md``.
-It fails if our client costs more than 1.15 × the same POST with aiohttp and orjson.
+It fails if our client costs more than 1.15 × the same POST with aiohttp and orjson, or 1.2 × with
+one in flight.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ PACKAGES = (
     "telnyx",
     "twilio",
 )
-MOST = 1.15
+
+#: CPU relative to `BARE`, by requests in flight.
+MOST = {1: 1.20, 10: 1.15, 50: 1.15}
 
 
 async def _work(send_all: SendAll, count: int) -> int:
@@ -82,7 +85,11 @@ def main() -> int:
         packages=PACKAGES,
         tables={"cpu": Table("CPU of one message", rows, note)},
         bounds=[
-            Bound(f"{OURS}, {number} in flight: CPU ÷ {BARE}'s", ratio(rounds, OURS, BARE), MOST)
+            Bound(
+                f"{OURS}, {number} in flight: CPU ÷ {BARE}'s",
+                ratio(rounds, OURS, BARE),
+                MOST[number],
+            )
             for number, rounds in seen.items()
         ],
     ).publish()
