@@ -10,7 +10,12 @@ from .._values.export import as_dict
 from .._values.redaction import mask_phone
 from .._values.status import Status, Verdict
 
-__all__ = ["Refusal"]
+__all__ = ["Refusal", "row_ref"]
+
+
+def row_ref(number: int) -> str:
+    """Return the ref of a row with this number in its spreadsheet: ``row-17``."""
+    return f"row-{number}"
 
 
 @frozen
@@ -33,7 +38,7 @@ class Refusal:
     @property
     def ref(self) -> str:
         """Its ref, named like the `Message.ref` of a good row: ``row-17``."""
-        return f"row-{self.row}"
+        return row_ref(self.row)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes and the ref as JSON types."""

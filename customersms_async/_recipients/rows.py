@@ -7,7 +7,7 @@ from typing import Final
 from attrs import define
 
 from .. import codes
-from .._plan.bad_row import Refusal
+from .._plan.bad_row import Refusal, row_ref
 from .._text.template import Template
 from .._wire.codec import check_text
 from ..errors import InvalidMessage, InvalidPhone
@@ -89,7 +89,7 @@ class RowReader:
         try:
             self._check(row)
             number = self._number(row)
-            return Message(number, self._text(row), f"row-{row.number}")
+            return Message(number, self._text(row), row_ref(row.number))
         except _Refused as exc:
             return Refusal(row.number, *exc.flaw, phone=_cell(row, self.phone))
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from .._plan.bad_row import row_ref
 from ..outcomes import Message
 from ..plan import Plan, plan_messages
 from ..recipients import Problems, Recipients, Refusal, read
@@ -180,6 +181,6 @@ def look_through(people: Recipients, batch_size: int) -> Look:
             hidden += 1
         return row
 
-    hidden_refs = {f"row-{number}" for number in people.hidden}
+    hidden_refs = set(map(row_ref, people.hidden))
     plan = plan_messages(map(noted, people), batch_size=batch_size)
     return Look(plan, problems, hidden)

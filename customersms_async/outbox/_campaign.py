@@ -48,20 +48,17 @@ from ._core.errors import CampaignHeld, OutboxError
 from ._core.guards import CANCELLED, IS_CANCELLED, PAUSED, check_start
 from ._core.hours import Schedule, check_deadline, read_hours
 from ._core.read import Line, page
-from ._core.resolve import cancel_some, mark_sent, send_again, withdraw
+from ._core.resolve import mark_sent, send_again, withdraw
 from ._core.rows import Added
 from ._export import write_csv
 from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
 from ._row_reader import Addition, read_rows
-from ._session import Session, check_client, end_of
+from ._session import Session, cancel_all, check_client, end_of
 from ._writer import Writer
 
 __all__ = ["Campaign", "Host"]
-
-#: Batches of a campaign that are cancelled in one transaction.
-_AT_ONCE: Final = 1000
 
 _QUEUE_STAYS: Final = (
     "the queue of enqueue() cannot be cancelled, or later messages would never be sent; "
@@ -222,16 +219,7 @@ class Campaign:
     async def _carry_out(
         self, run: Session, journal: OutboxJournal, make_bulk: Callable[[], Bulk]
     ) -> Progress:
-        await run.begin(self._host.place)
-        try:
-            async with make_bulk() as bulk:
-                run.join(bulk.stop, journal.pay)
-                progress = await bulk.finish()
-            run.word = run.word or progress.stopped
-        finally:
-            await run.end()
-        if run.failure is not None:
-            raise run.failure
+        await run.carry_out(self._host.place, make_bulk, journal.pay)
         return _progress(await self.status(), run.word)
 
     async def outcomes(self, *statuses: Status) -> AsyncIterator[Outcome]:
@@ -336,8 +324,7 @@ class Campaign:
         campaign, engine = await self._find(), self._engine
         await engine.run(hold(campaign, CANCELLED, None))
         before = (await self.status()).not_sent
-        while await engine.run(cancel_some(campaign, _AT_ONCE, time.time())):
-            pass
+        await cancel_all(engine, campaign)
         return (await self.status()).not_sent - before
 
     async def adopt(self, sms: CustomerSMS) -> None:

@@ -22,7 +22,7 @@ from ..codes import INVALID_MESSAGE, INVALID_PHONE
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message
 from ..phones import ParsePhone, checked
-from ._core.rows import CONFLICT_MARK, Row, content_of, is_kept
+from ._core.rows import CONFLICT_MARK, Row, content_of, is_kept, kept
 
 __all__ = ["Addition", "check_ref", "make_row", "read_rows"]
 
@@ -109,8 +109,7 @@ def _check_kept(text: object) -> str:
 
 def _as_given(value: object) -> str:
     """Keep a bad value as it was, without characters that a database refuses."""
-    text = value if isinstance(value, str) else f"<{type(value).__name__}>"
-    return text.replace("\0", "").encode(errors="replace").decode()
+    return kept(value if isinstance(value, str) else f"<{type(value).__name__}>")
 
 
 async def _in_parts(items: object) -> AsyncIterator[Iterable[object]]:

@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from attrs import define, field
 
 from .. import codes
+from ..bulk import Bulk
 from ..client import CustomerSMS, route_of
 from ..outcomes import Progress
 from ._core.campaigns import bind, count, facts
@@ -35,7 +36,7 @@ from ._core.job import Job
 from ._core.resolve import cancel_some
 from ._lease import boot_time, is_gone, this_process
 
-__all__ = ["Session", "Unit", "check_client", "end_of"]
+__all__ = ["Session", "Unit", "cancel_all", "check_client", "end_of"]
 
 Result = TypeVar("Result")
 
@@ -68,6 +69,12 @@ def check_client(sms: object) -> CustomerSMS:
     kind = f"{type(sms).__module__}.{type(sms).__qualname__}"
     msg = f"sms must be a customersms_async.CustomerSMS, not {kind}"
     raise TypeError(msg)
+
+
+async def cancel_all(engine: Runner, campaign: int) -> None:
+    """Settle what waits in a cancelled campaign, some batches at a time."""
+    while await engine.run(cancel_some(campaign, _AT_ONCE, time.time())):
+        pass
 
 
 async def end_of(run: asyncio.Task[Progress]) -> Progress:
@@ -184,6 +191,34 @@ class Session:
             schedule=schedule or Schedule(),
         )
 
+    async def carry_out(
+        self, place: str, make_bulk: Callable[[], Bulk], pay: Callable[[], Awaitable[object]]
+    ) -> None:
+        """
+        Carry out the run, from its registration to its end.
+
+        Args:
+            place: Where the outbox is.
+
+            make_bulk: Makes the bulk run, once this one has begun.
+
+            pay: Retries failed writes.
+
+        Raises:
+            CampaignHeld: Someone must decide first.
+            OutboxError: The database was unavailable for too long, or refused a statement.
+        """
+        await self.begin(place)
+        try:
+            async with make_bulk() as bulk:
+                self.join(bulk.stop, pay)
+                progress = await bulk.finish()
+            self.word = self.word or progress.stopped
+        finally:
+            await self.end()
+        if self.failure is not None:
+            raise self.failure
+
     async def begin(self, place: str) -> None:
         """
         Take over from dead workers, check the guards, bind the campaign, and register.
@@ -233,8 +268,7 @@ class Session:
     async def _cancel_the_rest(self) -> None:
         """Cancel what was given back to a cancelled campaign, or what an interrupted call left."""
         if (await self.engine.run(count(self.campaign))).state == CANCELLED:
-            while await self.engine.run(cancel_some(self.campaign, _AT_ONCE, time.time())):
-                pass
+            await cancel_all(self.engine, self.campaign)
 
     def end_with(self, word: str) -> None:
         """Send nothing new; the first reason counts."""

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -112,15 +113,13 @@ class Worker:
             lease=self._host.lease,
             patience=self._rules.outage,
         )
-        await session.begin(self._host.place)
         self._sessions.add(session)
+        if self._is_closing.is_set():  # before it was among them
+            session.end_with(codes.STOPPED)
         try:
             await self._send(session, is_urgent=is_urgent)
         finally:
             self._sessions.discard(session)
-            await session.end()
-        if session.failure is not None:
-            raise session.failure
         if session.word not in _NO_RULE:
             await self._host.engine.run(hold(session.campaign, PAUSED, session.word))
             self._say(f"was paused by a stop rule ({session.word}); call outbox.queue.resume()")
@@ -134,7 +133,8 @@ class Worker:
             is_endless=True,
             at_once=1 if is_urgent else min(AT_ONCE, self._max_in_flight),
         )
-        bulk = stream_batches(
+        make_bulk = partial(
+            stream_batches,
             self._sms,
             feed.batches(),
             lane=Lane.SEND if is_urgent else Lane.BULK,
@@ -142,12 +142,7 @@ class Worker:
             stop=self._rules,
             max_in_flight=self._max_in_flight,
         )
-        async with bulk:
-            session.join(bulk.stop, journal.pay)
-            if self._is_closing.is_set():
-                session.end_with(codes.STOPPED)
-            progress = await bulk.finish()
-        session.word = session.word or progress.stopped
+        await session.carry_out(self._host.place, make_bulk, journal.pay)
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -59,8 +59,8 @@ def is_kept(text: str) -> bool:
 
 
 def kept(text: str) -> str:
-    """Replace the characters of *text* that a database does not accept."""
-    return _NOT_KEPT.sub("\ufffd", text)
+    """Return *text* without NUL, and with a question mark for each lone surrogate."""
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 @define(eq=False)
