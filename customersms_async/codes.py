@@ -25,6 +25,8 @@ REFUSED_AS_INPUT: Final = frozenset(
     | {HEADER_AGAIN, SPREADSHEET_ERROR, NO_PHONE, EMPTY_CELL}
 )
 TAKEN: Final = "TAKEN"  #: the journal refused it: it was claimed elsewhere
+REF_CONFLICT: Final = "REF_CONFLICT"  #: a campaign has its ref with another phone or text
+WITHDRAWN: Final = "WITHDRAWN"  #: removed from a campaign by `Campaign.withdraw`
 CONNECT_FAILED: Final = "CONNECT_FAILED"  #: no connection, so no byte of the request left
 WAIT_TOO_LONG: Final = "WAIT_TOO_LONG"  #: the queue is longer than its time allows
 PAUSED: Final = "PAUSED"  #: a refusal for the rate pauses the key for longer than its time allows
@@ -36,7 +38,7 @@ JOURNAL_FAILED: Final = "JOURNAL_FAILED"  #: the journal did not accept the clai
 
 # A run that ended early: the rest carries the code of what ended it, or the gateway's.
 STOPPED: Final = "STOPPED"  #: `Bulk.stop` was called, the block ended, or the client was closed
-CANCELLED: Final = "CANCELLED"  #: the awaiting task was cancelled
+CANCELLED: Final = "CANCELLED"  #: the awaiting task, or the campaign, was cancelled
 TIME_IS_UP: Final = "TIME_IS_UP"  #: ``stop_after`` seconds have passed
 NO_CREDITS: Final = "NO_CREDITS"  #: the balance is too low, or would be after the next request
 BUDGET_SPENT: Final = "BUDGET_SPENT"  #: ``max_credits`` does not allow the rest
@@ -49,6 +51,7 @@ ANSWER_LOST: Final = "ANSWER_LOST"  #: the connection ended, or time was up, bef
 ANSWER_UNREADABLE: Final = "ANSWER_UNREADABLE"  #: the answer is not as documented
 MISSING_IN_ANSWER: Final = "MISSING_IN_ANSWER"  #: the answer does not contain this number
 CONTRADICTED: Final = "CONTRADICTED"  #: the answer has this number more than once, yes and no
+WORKER_DIED: Final = "WORKER_DIED"  #: the process that sent a campaign ended, or hung
 
 # Refused without a code from the gateway; a bare HTTP refusal is ``HTTP_<status>``.
 REJECTED: Final = "REJECTED"

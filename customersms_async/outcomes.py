@@ -5,7 +5,7 @@ Rules of this module:
 
 1. Every value is immutable and valid by construction.
 2. ``sent + rejected + not_sent + unknown == total``, in every `Progress` and every `Report`.
-3. A `Report` stores columns, not objects (see `_columns`); an `Outcome` is built on access.
+3. A `Report` stores columns, not objects (see `_values.columns`); an `Outcome` is built on access.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ __all__ = [
 
 #: Codes of `Status.NOT_SENT` that are not safe to resend: the same input would end the same way, is
 #: not wanted, or is being sent elsewhere.
-_NEVER_TO_RESEND: Final = codes.REFUSED_AS_INPUT | {codes.DUPLICATE, codes.TAKEN}
+_NEVER_TO_RESEND: Final = codes.REFUSED_AS_INPUT | {
+    codes.DUPLICATE,
+    codes.TAKEN,
+    codes.REF_CONFLICT,
+    codes.WITHDRAWN,
+}
 
 
 def _hidden_text(text: object) -> str:
@@ -137,9 +142,10 @@ class Outcome:
         """
         Whether nothing was sent, and sending it again may succeed without sending anything twice.
 
-        True for `Status.NOT_SENT`, except duplicates, skips, bad input and `TAKEN`; and for
-        refusals that say nothing about number and text: for the key, for lack of credit, for the
-        rate, or by a server that has no API at the address (``HTTP_404``).
+        True for `Status.NOT_SENT`, except duplicates, skips, bad input, ``TAKEN``,
+        ``REF_CONFLICT`` and ``WITHDRAWN``; and for refusals that say nothing about number and
+        text: for the key, for lack of credit, for the rate, or by a server that has no API at the
+        address (``HTTP_404``).
         """
         return is_safe_to_resend(self)
 
@@ -388,12 +394,7 @@ def request_name(client: str, number: int) -> str | None:
 
 
 def is_safe_to_resend(fate: Verdict | Outcome) -> bool:
-    """
-    Whether nothing was sent, for a reason that lies neither in the number nor in the text.
-
-    A refusal for the key, for lack of credit or for the rate, or by a server that has no API at the
-    address, proves that nothing was sent, and says nothing about the recipient.
-    """
+    """Decide on a verdict or an outcome; see `Outcome.is_safe_to_resend`."""
     if fate.status is Status.NOT_SENT:
         return fate.code not in _NEVER_TO_RESEND
     return fate.status is Status.REJECTED and not concerns_recipient(fate.code)

@@ -11,6 +11,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+from ..codes import INVALID_PHONE
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message
 from ..phones import ParsePhone, normalize_phone
@@ -97,7 +98,7 @@ def _checked(message: object, parse: ParsePhone) -> Row:
     if row.verdict is None:
         return row
     said = row.verdict.detail or ""
-    if row.verdict.code == "INVALID_PHONE":
+    if row.verdict.code == INVALID_PHONE:
         raise InvalidPhone(message.phone, said)
     raise InvalidMessage(said)
 

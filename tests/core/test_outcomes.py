@@ -32,6 +32,8 @@ BLOCKED = Verdict(Status.REJECTED, "BLOCKED", "no")
 LOST = Verdict(Status.UNKNOWN, codes.ANSWER_LOST)
 SKIPPED = Verdict(Status.NOT_SENT, codes.SKIPPED)
 TAKEN = Verdict(Status.NOT_SENT, codes.TAKEN)
+REF_CONFLICT = Verdict(Status.NOT_SENT, codes.REF_CONFLICT)
+WITHDRAWN = Verdict(Status.NOT_SENT, codes.WITHDRAWN)
 BAD_KEY = Verdict(Status.REJECTED, "INVALID_API_KEY")
 NO_CREDIT = Verdict(Status.REJECTED, "402")
 NO_API = Verdict(Status.REJECTED, "HTTP_404")
@@ -48,6 +50,8 @@ KINDS = st.sampled_from(
         LOST,
         SKIPPED,
         TAKEN,
+        REF_CONFLICT,
+        WITHDRAWN,
         *sorted(RESENT, key=str),
     ]
 )
@@ -161,7 +165,8 @@ def test_safe_to_resend(built):
     """
     Safe to resend: stopped, turned away, or refused for the key, credits or a missing API.
 
-    Duplicates, skips, bad input, messages taken elsewhere, other refusals and unknowns are not.
+    Duplicates, skips, bad input, other refusals and unknowns are not; nor are messages that were
+    taken elsewhere, withdrawn, or added with the ref of another.
     """
     report, expected = built
     resent = {verdict.code for verdict in RESENT}

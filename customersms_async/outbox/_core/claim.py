@@ -21,11 +21,11 @@ from typing import Final
 
 from attrs import field, frozen
 
+from ...codes import WORKER_DIED
 from .job import Change, Gather, Insert, Job, Light, NewIds, Now, Query, Record, Update
 from .states import DONE, Move, State, only, step
 
 __all__ = [
-    "WORKER_DIED",
     "Claim",
     "beat",
     "claim",
@@ -38,9 +38,7 @@ __all__ = [
     "split",
 ]
 
-#: The code of a message whose worker died while its request may have been in progress.
-WORKER_DIED: Final = "WORKER_DIED"
-
+#: Why the fate of a message is unknown whose worker died.
 _DIED: Final = "its process ended or hung while the request was in progress"
 
 #: Batches that are searched for equal texts.

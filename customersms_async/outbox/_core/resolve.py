@@ -11,15 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from ...codes import WITHDRAWN
 from .campaigns import check_not_cancelled
 from .job import Change, Insert, Job, NewIds, Query, Record, Update
 from .settle import cancel_waiting, count, queue_again, record
 from .states import DONE, MOVES, Move, State, only, step
 
 __all__ = ["cancel_some", "mark_sent", "purge", "purge_refused", "send_again", "withdraw"]
-
-#: The code of a message that was withdrawn before it was sent.
-_WITHDRAWN: Final = "WITHDRAWN"
 
 _BLANK: Final = "UPDATE sms_message SET phone = '', content = NULL, detail = NULL"
 
@@ -109,9 +107,9 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     (new,) = yield NewIds("sms_batch", 1)
     columns = ("id", "campaign", "state", "size", "text", "code", "ended_at")
     text = found[0][3]  # by which `purge` finds it; other texts may be withdrawn with it
-    line = (new, campaign, DONE, len(found), text, _WITHDRAWN, wall)
+    line = (new, campaign, DONE, len(found), text, WITHDRAWN, wall)
     yield Insert("sms_batch", columns, [line])
-    fates = [(new, after, _WITHDRAWN, row_id) for row_id, *_ in found]
+    fates = [(new, after, WITHDRAWN, row_id) for row_id, *_ in found]
     yield Update(("batch", "status", "code"), fates)
     batches = sorted({batch for _, _, batch, _ in found})
     yield Change(

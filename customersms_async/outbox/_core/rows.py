@@ -45,7 +45,7 @@ _64_BITS: Final = (1 << 64) - 1
 
 _REF_CONFLICT: Final = Verdict(
     Status.NOT_SENT,
-    "REF_CONFLICT",
+    codes.REF_CONFLICT,
     "the same ref was added before with another phone or text; use a different ref",
 )
 _DUPLICATE: Final = Verdict(
@@ -253,4 +253,4 @@ class _Seen:
 def _kind(verdict: Verdict | None) -> str:
     if verdict is None:
         return "queued"
-    return "skipped" if verdict.code == "SKIPPED" else "bad"
+    return "skipped" if verdict.code == codes.SKIPPED else "bad"

@@ -21,8 +21,9 @@ from typing import Final
 
 from attrs import astuple, field, frozen
 
+from ... import codes
 from ..._values.status import Status
-from .claim import WORKER_DIED, give_back
+from .claim import give_back
 from .guards import CANCELLED
 from .job import Change, Insert, Job, Light, NewIds, Query, Update
 from .price import Answer, Purse
@@ -147,7 +148,7 @@ def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: flo
     found = yield Query(
         "SELECT m.id FROM sms_message m JOIN sms_batch b ON b.id = m.batch WHERE b.id = ANY(?)"
         " AND b.token = ? AND b.code = ? AND b.state = 'done' AND m.status = ?",
-        (list(batches), token, WORKER_DIED, State.UNKNOWN),
+        (list(batches), token, codes.WORKER_DIED, State.UNKNOWN),
     )
     ids = [row_id for (row_id,) in found]
     if ids:
@@ -162,7 +163,7 @@ def _settle_late(told: Settlement) -> Job[int]:
     yield Change(
         "UPDATE sms_batch SET ended_at = ?, credits_after = ?"
         " WHERE id = ANY(?) AND state = 'done' AND token = ? AND code = ?",
-        (told.wall, told.credits, list(told.batches), told.token, WORKER_DIED),
+        (told.wall, told.credits, list(told.batches), told.token, codes.WORKER_DIED),
     )
     found = yield Query(
         "SELECT m.id, m.status, b.token FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
@@ -291,11 +292,11 @@ def cancel_waiting(campaign: int, batches: Sequence[int], wall: float) -> Job[No
     total = sum(int(size) for _, size in found)
     yield Change(
         "UPDATE sms_message SET status = ?, code = ? WHERE batch = ANY(?)",
-        (State.NOT_SENT, "CANCELLED", ids),
+        (State.NOT_SENT, codes.CANCELLED, ids),
     )
     yield Change(
         "UPDATE sms_batch SET state = ?, code = ?, ended_at = ? WHERE id = ANY(?)",
-        (DONE, "CANCELLED", wall, ids),
+        (DONE, codes.CANCELLED, wall, ids),
     )
     yield from count(campaign, {State.NOT_SENT: total})
 
