@@ -29,7 +29,7 @@ from benchmarks.outbox.alchemy import Peer, measure_alchemy
 from customersms_async import FileLimiter, Message, Rate, Status
 from customersms_async.outbox import Campaign
 from customersms_async.outbox._batch_source import AT_ONCE
-from customersms_async.outbox._core.campaigns import count, find
+from customersms_async.outbox._core.campaigns import find, read_status
 from customersms_async.outbox._core.claim import Claim, claim, register
 from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._core.fence import Fence, Pass, fence
@@ -148,7 +148,7 @@ async def _resume(engine: Engine) -> float:
     began_at = time.perf_counter()
     await engine.open()
     campaign = await engine.run(find("bench", 0.0))
-    await engine.run(count(campaign))
+    await engine.run(read_status(campaign))
     await engine.run(register(campaign, "first", 600.0))
     await engine.run(claim(campaign, "first", after=0, wall=time.time()))
     return time.perf_counter() - began_at

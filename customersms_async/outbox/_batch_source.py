@@ -26,7 +26,7 @@ from attrs import define, field
 
 from .. import codes
 from .._ports.journal import Batch
-from ._core.campaigns import CampaignStatus, count
+from ._core.campaigns import CampaignStatus, read_status
 from ._core.claim import Claim, claim, give_back, reap
 from ._core.errors import OutboxError
 from ._core.guards import CANCELLED, OPEN
@@ -156,7 +156,7 @@ class Feed:
         return True
 
     async def _counts(self) -> CampaignStatus:
-        return await self.session.ask(lambda: count(self.session.campaign))
+        return await self.session.ask(lambda: read_status(self.session.campaign))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but only until something changes."""

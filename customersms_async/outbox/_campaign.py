@@ -36,16 +36,16 @@ from ._core.campaigns import (
     QUEUE,
     QUEUE_NAME,
     CampaignStatus,
-    count,
     facts,
     find,
     hold,
+    read_status,
     rebind,
     resume,
 )
 from ._core.engine import Engine, Named
 from ._core.errors import CampaignHeld, OutboxError
-from ._core.guards import CANCELLED, IS_CANCELLED, PAUSED, check_start
+from ._core.guards import CANCELLED, CANCELLED_HOLD, PAUSED, check_start
 from ._core.hours import Schedule, check_deadline, read_hours
 from ._core.read import Line, page
 from ._core.resolve import mark_sent, send_again, withdraw
@@ -240,7 +240,7 @@ class Campaign:
 
     async def status(self) -> CampaignStatus:
         """Count its messages by state."""
-        return await self._engine.run(count(await self._find(), is_gone))
+        return await self._engine.run(read_status(await self._find(), is_gone))
 
     async def check(self, sms: CustomerSMS | None = None) -> None:
         """
@@ -305,7 +305,7 @@ class Campaign:
             CampaignHeld: It was cancelled, which cannot be undone.
         """
         if not await self._engine.run(resume(await self._find())):
-            raise CampaignHeld(self._name, *IS_CANCELLED)
+            raise CampaignHeld(self._name, *CANCELLED_HOLD)
 
     async def cancel(self) -> int:
         """

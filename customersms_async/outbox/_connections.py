@@ -10,9 +10,9 @@ Rules of this module:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -22,16 +22,10 @@ from ._postgres import numbered
 
 __all__ = ["Owner", "carry_out", "carry_out_async", "find_async_owner", "find_owner"]
 
-#: Executes a statement; returns its first column and how many rows it affected.
-Execute: TypeAlias = Callable[[str, Sequence[object]], tuple[Any, int]]
-ExecuteAsync: TypeAlias = Callable[[str, Sequence[object]], Awaitable[tuple[Any, int]]]
-
 _NEW_ID: Final = {
     "sqlite": "SELECT coalesce(max(id), 0) + 1 FROM {table}",
     "postgresql": "SELECT nextval(pg_get_serial_sequence('{table}', 'id'))",
 }
-
-
 _WAKE: Final = "SELECT pg_notify(?, '')"
 
 
@@ -42,7 +36,8 @@ class Owner:
 
     Attributes:
         kind: ``sqlite`` or ``postgresql``.
-        execute: Executes one statement within the caller's transaction.
+        execute: Executes one statement within the caller's transaction; returns the first column of
+            its first row, if any, and how many rows it affected. Awaited for an async connection.
     """
 
     kind: str
@@ -89,40 +84,48 @@ def find_async_owner(connection: Any) -> Owner:  # noqa: ANN401  # any library's
 
 def carry_out(owner: Owner, job: Job[bool], prefix: str) -> bool:
     """Run a job in the caller's transaction."""
-    answer: object = None
+    statements = _statements(owner.kind, job, prefix)
     try:
+        statement = next(statements)
         while True:
-            step = job.send(answer)
-            first, touched = None, 0
-            if statement := _statement(owner, step, prefix):
-                first, touched = owner.execute(*statement)
-            answer = touched if first is None else first
+            statement = statements.send(owner.execute(*statement))
     except StopIteration as stop:
         return bool(stop.value)
 
 
 async def carry_out_async(owner: Owner, job: Job[bool], prefix: str) -> bool:
     """Run a job in the caller's transaction."""
-    answer: object = None
+    statements = _statements(owner.kind, job, prefix)
     try:
+        statement = next(statements)
         while True:
-            step = job.send(answer)
-            first, touched = None, 0
-            if statement := _statement(owner, step, prefix):
-                first, touched = await owner.execute(*statement)
-            answer = touched if first is None else first
+            statement = statements.send(await owner.execute(*statement))
     except StopIteration as stop:
         return bool(stop.value)
 
 
-def _statement(owner: Owner, step: Step, prefix: str) -> tuple[str, Sequence[object]] | None:
+def _statements(
+    kind: str, job: Job[bool], prefix: str
+) -> Generator[tuple[str, Sequence[object]], tuple[Any, int], bool]:
+    """Yield the statements of a job, which are sent their results; return the job's result."""
+    answer: object = None
+    try:
+        while True:
+            step, answer = job.send(answer), None
+            if statement := _statement(kind, step, prefix):
+                first, touched = yield statement
+                answer = touched if first is None else first
+    except StopIteration as stop:
+        return bool(stop.value)
+
+
+def _statement(kind: str, step: Step, prefix: str) -> tuple[str, Sequence[object]] | None:
     """Write a step as a statement; None if this database has nothing to do."""
     match step:
         case NewIds(table, _):
-            return with_prefix(_NEW_ID[owner.kind].format(table=table), prefix), ()
+            return with_prefix(_NEW_ID[kind].format(table=table), prefix), ()
         case Wake(channel):
-            is_told = owner.kind == "postgresql"
-            return (_WAKE, (with_prefix(channel, prefix),)) if is_told else None
+            return (_WAKE, (with_prefix(channel, prefix),)) if kind == "postgresql" else None
         case Change(sql, args):
             return with_prefix(sql, prefix), args
         case _:

@@ -29,7 +29,7 @@ from ._core.errors import OutboxError
 from ._core.fence import Fence, Pass, fence
 from ._core.guards import PAUSED
 from ._core.job import Job
-from ._core.rows import kept
+from ._core.rows import storable
 from ._core.settle import Fate, Settlement, drop, settle, turn_away
 from ._lease import boot_time
 from ._session import Session, Unit
@@ -217,6 +217,6 @@ def _fate(outcome: Outcome) -> Fate:
         outcome.status,
         outcome.code,
         outcome.detail,
-        outcome.message_id and kept(outcome.message_id),
+        outcome.message_id and storable(outcome.message_id),
         outcome.is_safe_to_resend,
     )

@@ -31,7 +31,7 @@ from ._core.engine import Engine
 from ._core.job import Job
 from ._core.migrate import read_meta, write_meta
 from ._core.resolve import purge, purge_refused
-from ._core.rows import is_kept
+from ._core.rows import is_storable
 from ._core.schema import PREFIX, check_prefix, schema_text
 from ._lease import LEASE
 from ._postgres import PostgresEngine
@@ -156,7 +156,8 @@ class Outbox:
         Raises:
             ValueError: The name is empty or too long.
         """
-        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or not is_kept(name):
+        is_text = isinstance(name, str) and is_storable(name)
+        if not (is_text and 0 < len(name) <= _LONGEST_NAME):
             msg = f"name must be a text of 1 to {_LONGEST_NAME} characters, not {name!r}"
             raise ValueError(msg)
         return Campaign(self, name)

@@ -22,7 +22,7 @@ from ..codes import INVALID_MESSAGE, INVALID_PHONE
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message
 from ..phones import ParsePhone, checked
-from ._core.rows import CONFLICT_MARK, Row, content_of, is_kept, kept
+from ._core.rows import CONFLICT_MARK, Row, content_of, is_storable, storable
 
 __all__ = ["Addition", "check_ref", "make_row", "read_rows"]
 
@@ -68,7 +68,7 @@ def make_row(item: object, parse: ParsePhone) -> Row:
         return _row(None, "", "", Verdict(Status.NOT_SENT, INVALID_PHONE, reason))
     ref = None if item.ref is None else check_ref(item.ref)
     try:
-        return _row(ref, checked(parse, item.phone), _check_kept(item.text), None)
+        return _row(ref, checked(parse, item.phone), _check_storable(item.text), None)
     except InvalidPhone as exc:
         verdict = Verdict(Status.NOT_SENT, INVALID_PHONE, exc.reason)
     except InvalidMessage as exc:
@@ -87,7 +87,7 @@ def check_ref(ref: object) -> str:
     if not isinstance(ref, str):
         msg = f"ref must be a string, so that it stays the same, not {type(ref).__name__}"
         raise TypeError(msg)
-    if not 0 < len(ref) <= _LONGEST_REF or CONFLICT_MARK in ref or not is_kept(ref):
+    if not 0 < len(ref) <= _LONGEST_REF or CONFLICT_MARK in ref or not is_storable(ref):
         msg = f"ref must be a plain text of 1 to {_LONGEST_REF} characters, not {ref[:40]!r}"
         raise ValueError(msg)
     return ref
@@ -97,10 +97,10 @@ def _row(ref: str | None, phone: str, text: str, verdict: Verdict | None) -> Row
     return Row(ref, phone, text, verdict, content_of(phone, text))
 
 
-def _check_kept(text: object) -> str:
+def _check_storable(text: object) -> str:
     """Check a text that PostgreSQL, unlike the gateway's JSON, may be unable to store."""
     checked_text = check_text(text)
-    if is_kept(checked_text):
+    if is_storable(checked_text):
         return checked_text
     place = checked_text.index("\0")
     msg = f"text has a NUL character at position {place}, which a database cannot store; remove it"
@@ -109,7 +109,7 @@ def _check_kept(text: object) -> str:
 
 def _as_given(value: object) -> str:
     """Keep a bad value as it was, without characters that a database refuses."""
-    return kept(value if isinstance(value, str) else f"<{type(value).__name__}>")
+    return storable(value if isinstance(value, str) else f"<{type(value).__name__}>")
 
 
 async def _in_parts(items: object) -> AsyncIterator[Iterable[object]]:

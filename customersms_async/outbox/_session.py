@@ -26,11 +26,11 @@ from .. import codes
 from ..bulk import Bulk
 from ..client import CustomerSMS, route_of
 from ..outcomes import Progress
-from ._core.campaigns import bind, count, facts
+from ._core.campaigns import bind, facts, read_status
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.engine import Runner
 from ._core.errors import CampaignHeld, OutboxError, OutboxUnavailable
-from ._core.guards import CANCELLED, IS_CANCELLED, OPEN, check_binding, check_start
+from ._core.guards import CANCELLED, CANCELLED_HOLD, OPEN, check_binding, check_start
 from ._core.hours import Schedule
 from ._core.job import Job
 from ._core.resolve import cancel_some
@@ -230,7 +230,7 @@ class Session:
         try:
             await self.engine.run(self._start(place))
         except CampaignHeld as held:
-            if held.code == IS_CANCELLED[0]:
+            if held.code == CANCELLED_HOLD[0]:
                 await self._cancel_the_rest()
             raise
         self._heart = asyncio.create_task(self._live())
@@ -267,7 +267,7 @@ class Session:
 
     async def _cancel_the_rest(self) -> None:
         """Cancel what was given back to a cancelled campaign, or what an interrupted call left."""
-        if (await self.engine.run(count(self.campaign))).state == CANCELLED:
+        if (await self.engine.run(read_status(self.campaign))).state == CANCELLED:
             await cancel_all(self.engine, self.campaign)
 
     def end_with(self, word: str) -> None:

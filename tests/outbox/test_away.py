@@ -86,7 +86,7 @@ async def fill(engine, batch_size=BATCH):
 
 
 #: Which runs of a job fail; the third count is the one that the caller asked for.
-TURNS = {"claim": (2, 3), "fence": (2, 3), "settle": (2, 3), "count": (1, 2)}
+TURNS = {"claim": (2, 3), "fence": (2, 3), "settle": (2, 3), "read_status": (1, 2)}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

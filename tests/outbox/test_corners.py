@@ -202,7 +202,7 @@ async def test_a_database_that_is_away_is_logged_once(engine, caplog):
     session = make_session(steps)
     session.engine, session.patience = AwayThrice(), 30.0
 
-    await session.ask(lambda: _campaigns.count(steps.id))
+    await session.ask(lambda: _campaigns.read_status(steps.id))
 
     assert ["outbox.away"] == [record.event for record in caplog.records]
 

@@ -94,7 +94,7 @@ class Steps:
         return await self.engine.run(_claim.reap(self.id, NOW))
 
     async def counts(self):
-        return await self.engine.run(_campaigns.count(self.id))
+        return await self.engine.run(_campaigns.read_status(self.id))
 
     async def lines(self, statuses=None):
         return await self.engine.run(_read.page(self.id, 0, statuses))

@@ -14,7 +14,7 @@ from attrs import frozen
 from ..._values.export import as_dict
 from .claim import dead, nobody_is
 from .errors import CampaignHeld
-from .guards import CANCELLED, IS_CANCELLED, OPEN, PAUSED, CampaignFacts
+from .guards import CANCELLED, CANCELLED_HOLD, OPEN, PAUSED, CampaignFacts
 from .job import Change, Job, Now, Query
 from .migrate import read_meta
 
@@ -25,10 +25,10 @@ __all__ = [
     "CampaignStatus",
     "bind",
     "check_not_cancelled",
-    "count",
     "facts",
     "find",
     "hold",
+    "read_status",
     "rebind",
     "resume",
 ]
@@ -131,7 +131,7 @@ def check_not_cancelled(campaign: int) -> Job[None]:
         "SELECT name, state FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,)
     )
     if state == CANCELLED:
-        raise CampaignHeld(name, *IS_CANCELLED)
+        raise CampaignHeld(name, *CANCELLED_HOLD)
 
 
 def bind(campaign: int, account: str, endpoint: str) -> Job[None]:
@@ -165,7 +165,7 @@ def resume(campaign: int) -> Job[bool]:
     return bool(touched)
 
 
-def count(campaign: int, is_gone: Callable[[str], bool] = nobody_is) -> Job[CampaignStatus]:
+def read_status(campaign: int, is_gone: Callable[[str], bool] = nobody_is) -> Job[CampaignStatus]:
     """
     Count its messages by state; no state is changed.
 

@@ -34,6 +34,7 @@ __all__ = [
     "give_back",
     "nobody_is",
     "reap",
+    "recount",
     "register",
     "split",
 ]
@@ -204,12 +205,17 @@ def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
     line = (new, campaign, State.CLAIMED, len(ids), urgent, text, token)
     yield Insert("sms_batch", columns, [line])
     yield Update(("batch",), [(new, row_id) for row_id in ids])
+    yield from recount(batches)
+    return int(new)
+
+
+def recount(batches: Sequence[int]) -> Job[None]:
+    """Write the sizes of batches from which messages were moved."""
     yield Change(
         "UPDATE sms_batch SET size = (SELECT count(*) FROM sms_message"
         " WHERE sms_message.batch = sms_batch.id) WHERE id = ANY(?)",
         (list(batches),),
     )
-    return int(new)
 
 
 def _units(found: Sequence[Record], most: int) -> Iterator[list[int]]:

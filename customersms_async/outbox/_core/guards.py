@@ -18,7 +18,7 @@ from .errors import CampaignHeld
 
 __all__ = [
     "CANCELLED",
-    "IS_CANCELLED",
+    "CANCELLED_HOLD",
     "OPEN",
     "PAUSED",
     "CampaignFacts",
@@ -32,8 +32,8 @@ OPEN: Final = "open"
 PAUSED: Final = "paused"
 CANCELLED: Final = "cancelled"
 
-#: The code and the reason of `CampaignHeld` for what was cancelled.
-IS_CANCELLED: Final = ("CANCELLED", "it was cancelled; start a campaign with another name")
+#: Code and reason of the `CampaignHeld` of a cancelled campaign.
+CANCELLED_HOLD: Final = ("CANCELLED", "it was cancelled; start a campaign with another name")
 
 #: Consecutive crashes with unknowns after which someone must look.
 _MOST_CRASHES: Final = 2
@@ -140,7 +140,7 @@ def _binding(
 
 def _state(facts: CampaignFacts) -> tuple[str, str] | None:
     if facts.state == CANCELLED:
-        return IS_CANCELLED
+        return CANCELLED_HOLD
     if facts.state == PAUSED:
         why = f" ({facts.reason})" if facts.reason else ""
         return "PAUSED", f"it was paused{why}; call campaign.resume()"

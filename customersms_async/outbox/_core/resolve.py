@@ -13,8 +13,9 @@ from typing import Final
 
 from ...codes import WITHDRAWN
 from .campaigns import check_not_cancelled
+from .claim import recount
 from .job import Change, Insert, Job, NewIds, Query, Record, Update
-from .settle import cancel_waiting, count, queue_again, record
+from .settle import cancel_waiting, change_counts, queue_again, record_events
 from .states import DONE, MOVES, Move, State, only, step
 
 __all__ = ["cancel_some", "mark_sent", "purge", "purge_refused", "send_again", "withdraw"]
@@ -33,8 +34,8 @@ def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]
     found = yield from _find(campaign, refs)
     ids = [row_id for row_id, _, status, *_ in found if status == before]
     yield Update(("status",), [(after, row_id) for row_id in ids])
-    yield from count(campaign, {State.UNKNOWN: -len(ids), State.SENT: len(ids)})
-    yield from record(campaign, ids, "mark_sent", before, wall)
+    yield from change_counts(campaign, {State.UNKNOWN: -len(ids), State.SENT: len(ids)})
+    yield from record_events(campaign, ids, "mark_sent", before, wall)
     done = {ref for _, ref, status, *_ in found if status == before}
     return [ref for ref in refs if ref not in done]
 
@@ -66,8 +67,8 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
         changes[state] -= 1
         opens_at = over_at if state is State.UNKNOWN else 0.0
         yield from queue_again(campaign, [row_id], opens_at)
-        yield from record(campaign, [row_id], "send_again", state, wall)
-    yield from count(campaign, changes)
+        yield from record_events(campaign, [row_id], "send_again", state, wall)
+    yield from change_counts(campaign, changes)
     done = {ref for _, ref, *_ in chosen}
     return [ref for ref in refs if ref not in done]
 
@@ -112,14 +113,10 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     fates = [(new, after, WITHDRAWN, row_id) for row_id, *_ in found]
     yield Update(("batch", "status", "code"), fates)
     batches = sorted({batch for _, _, batch, _ in found})
-    yield Change(
-        "UPDATE sms_batch SET size = (SELECT count(*) FROM sms_message"
-        " WHERE sms_message.batch = sms_batch.id) WHERE id = ANY(?)",
-        (batches,),
-    )
+    yield from recount(batches)
     yield Change("DELETE FROM sms_batch WHERE id = ANY(?) AND size = 0", (batches,))
-    yield from count(campaign, {State.NOT_SENT: len(found)})
-    yield from record(campaign, [row_id for row_id, *_ in found], "withdraw", before, wall)
+    yield from change_counts(campaign, {State.NOT_SENT: len(found)})
+    yield from record_events(campaign, [row_id for row_id, *_ in found], "withdraw", before, wall)
     done = {ref for _, ref, *_ in found}
     return [ref for ref in refs if ref not in done]
 

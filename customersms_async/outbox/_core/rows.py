@@ -30,16 +30,16 @@ __all__ = [
     "Existing",
     "Row",
     "content_of",
-    "is_kept",
-    "kept",
+    "is_storable",
     "shown_ref",
     "sort_out",
+    "storable",
 ]
 
 #: Separates a ref from the content that conflicts with an earlier one; no ref may contain it.
 CONFLICT_MARK: Final = "\x1f"
 
-_NOT_KEPT: Final = re.compile("[\0\ud800-\udfff]")
+_NOT_STORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 _64_BITS: Final = (1 << 64) - 1
 
@@ -53,12 +53,12 @@ _DUPLICATE: Final = Verdict(
 )
 
 
-def is_kept(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Whether both databases accept *text*: PostgreSQL no NUL, and neither lone surrogates."""
-    return _NOT_KEPT.search(text) is None
+    return _NOT_STORABLE.search(text) is None
 
 
-def kept(text: str) -> str:
+def storable(text: str) -> str:
     """Return *text* without NUL, and with a question mark for each lone surrogate."""
     return text.replace("\0", "").encode(errors="replace").decode()
 

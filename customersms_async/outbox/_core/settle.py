@@ -33,10 +33,10 @@ __all__ = [
     "Fate",
     "Settlement",
     "cancel_waiting",
-    "count",
+    "change_counts",
     "drop",
     "queue_again",
-    "record",
+    "record_events",
     "settle",
     "turn_away",
 ]
@@ -98,7 +98,7 @@ class Settlement:
     credits: int | None
 
 
-def settle(told: Settlement) -> Job[int]:
+def settle(ended: Settlement) -> Job[int]:
     """
     Record the fates of a request.
 
@@ -106,15 +106,15 @@ def settle(told: Settlement) -> Job[int]:
         How many contradict what a person has decided meanwhile.
     """
     yield Light()
-    code = told.fates[0].code
+    code = ended.fates[0].code
     touched = yield Change(
         "UPDATE sms_batch SET state = ?, ended_at = ?, code = ?, credits_after = ?"
         " WHERE id = ANY(?) AND state = ? AND token = ?",
-        (DONE, told.wall, code, told.credits, list(told.batches), State.SENDING, told.token),
+        (DONE, ended.wall, code, ended.credits, list(ended.batches), State.SENDING, ended.token),
     )
-    if touched != len(told.batches):
-        return (yield from _settle_late(told))
-    yield from _write(told, told.fates, is_late=False)
+    if touched != len(ended.batches):
+        return (yield from _settle_late(ended))
+    yield from _write(ended, ended.fates, is_late=False)
     return 0
 
 
@@ -154,28 +154,30 @@ def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: flo
     if ids:
         step(Move.LEARN_TURNED_AWAY, State.UNKNOWN)
         yield from queue_again(campaign, ids, 0.0)
-        yield from count(campaign, {State.UNKNOWN: -len(ids)})
-        yield from record(campaign, ids, "turned away, told late", State.UNKNOWN, wall)
+        yield from change_counts(campaign, {State.UNKNOWN: -len(ids)})
+        yield from record_events(campaign, ids, "turned away, told late", State.UNKNOWN, wall)
 
 
-def _settle_late(told: Settlement) -> Job[int]:
+def _settle_late(ended: Settlement) -> Job[int]:
     """Correct unknown fates; record what contradicts a decision."""
     yield Change(
         "UPDATE sms_batch SET ended_at = ?, credits_after = ?"
         " WHERE id = ANY(?) AND state = 'done' AND token = ? AND code = ?",
-        (told.wall, told.credits, list(told.batches), told.token, codes.WORKER_DIED),
+        (ended.wall, ended.credits, list(ended.batches), ended.token, codes.WORKER_DIED),
     )
     found = yield Query(
         "SELECT m.id, m.status, b.token FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
         " WHERE m.id = ANY(?)",
-        ([fate.id for fate in told.fates],),
+        ([fate.id for fate in ended.fates],),
     )
-    now = {row_id: (status, token == told.token) for row_id, status, token in found}
-    late = [fate for fate in told.fates if fate.status is not Status.UNKNOWN]
+    now = {row_id: (status, token == ended.token) for row_id, status, token in found}
+    late = [fate for fate in ended.fates if fate.status is not Status.UNKNOWN]
     unknown = [fate for fate in late if now[fate.id] == (State.UNKNOWN, True)]
-    yield from _write(told, unknown, is_late=True)
+    yield from _write(ended, unknown, is_late=True)
     contradicted = [fate.id for fate in late if not _agrees(fate, *now[fate.id])]
-    yield from record(told.campaign, contradicted, "told late, after a decision", None, told.wall)
+    yield from record_events(
+        ended.campaign, contradicted, "told late, after a decision", None, ended.wall
+    )
     return len(contradicted)
 
 
@@ -186,7 +188,7 @@ def _agrees(fate: Fate, status: str | None, is_ours: bool) -> bool:  # noqa: FBT
     return is_ours and status in (State.UNKNOWN, fate.status)
 
 
-def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[None]:
+def _write(ended: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[None]:
     rows, back, changes = list[Sequence[object]](), list[int](), Counter[State]()
     for (status, goes_back), members in _by_end(fates):
         state = settled(status, goes_back=goes_back, is_late=is_late)
@@ -197,12 +199,12 @@ def _write(told: Settlement, fates: Sequence[Fate], *, is_late: bool) -> Job[Non
             rows += _lines(state, members)
         changes[state] += len(rows) + len(back) - before
     yield Update(_COLUMNS, rows)
-    yield from queue_again(told.campaign, back, 0.0)
+    yield from queue_again(ended.campaign, back, 0.0)
     if is_late:
         changes[State.UNKNOWN] -= len(fates)
     unknown = 0 if is_late else changes[State.UNKNOWN]
-    purse = yield from _learn_price(told, changes[State.SENT], unknown)
-    yield from count(told.campaign, changes, purse)
+    purse = yield from _learn_price(ended, changes[State.SENT], unknown)
+    yield from change_counts(ended.campaign, changes, purse)
 
 
 def _by_end(fates: Sequence[Fate]) -> Iterable[tuple[tuple[Status, bool], Iterable[Fate]]]:
@@ -220,7 +222,7 @@ def _lines(state: State, fates: Iterable[Fate]) -> list[tuple[object, ...]]:
     return [(word, fate.code, fate.detail, fate.message_id, fate.id) for fate in fates]
 
 
-def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[Purse | None]:
+def _learn_price(ended: Settlement, accepted: int, unknown: int) -> Job[Purse | None]:
     """Return the new balance and highest price; None if nothing has changed."""
     charged = accepted + unknown
     if not charged:
@@ -230,16 +232,16 @@ def _learn_price(told: Settlement, accepted: int, unknown: int) -> Job[Purse | N
         " (SELECT coalesce(sum(size), 0) FROM sms_batch"
         " WHERE campaign = ? AND state = ? AND state <> 'done')"
         " FROM sms_campaign c JOIN sms_batch b ON b.id = ? WHERE c.id = ?",
-        (told.campaign, State.SENDING, told.batches[0], told.campaign),
+        (ended.campaign, State.SENDING, ended.batches[0], ended.campaign),
     )
     *known, before, left_at, in_flight = rows[0]
     purse = Purse(*known)
-    if told.credits is None or not accepted:
-        return purse.lose(charged, told.wall)
-    return purse.hear(Answer(told.credits, before, left_at, charged, int(in_flight)))
+    if ended.credits is None or not accepted:
+        return purse.lose(charged, ended.wall)
+    return purse.hear(Answer(ended.credits, before, left_at, charged, int(in_flight)))
 
 
-def count(
+def change_counts(
     campaign: int, changes: Counter[State] | dict[State, int], purse: Purse | None = None
 ) -> Job[None]:
     """Update the counts of a campaign, and what is known about the account."""
@@ -298,10 +300,12 @@ def cancel_waiting(campaign: int, batches: Sequence[int], wall: float) -> Job[No
         "UPDATE sms_batch SET state = ?, code = ?, ended_at = ? WHERE id = ANY(?)",
         (DONE, codes.CANCELLED, wall, ids),
     )
-    yield from count(campaign, {State.NOT_SENT: total})
+    yield from change_counts(campaign, {State.NOT_SENT: total})
 
 
-def record(campaign: int, ids: Iterable[int], what: str, was: str | None, wall: float) -> Job[None]:
+def record_events(
+    campaign: int, ids: Iterable[int], what: str, was: str | None, wall: float
+) -> Job[None]:
     """Record what a person decided, or what contradicts it, and when."""
     rows = [(campaign, row_id, wall, what, was) for row_id in ids]
     yield Insert("sms_event", ("campaign", "message", "at", "what", "was"), rows)
