@@ -12,14 +12,13 @@ Rules of this module:
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
 from .. import codes
 from .._bulk.stop_rules import StopRules, check_rules
@@ -43,7 +42,7 @@ from ._core.campaigns import (
     rebind,
     resume,
 )
-from ._core.engine import Engine, Named
+from ._core.engine import Named
 from ._core.errors import CampaignHeld, OutboxError
 from ._core.guards import CANCELLED, CANCELLED_HOLD, PAUSED, check_start
 from ._core.hours import Schedule, check_deadline, read_hours
@@ -51,6 +50,7 @@ from ._core.read import Line, page
 from ._core.resolve import mark_sent, send_again, withdraw
 from ._core.rows import Added
 from ._export import write_csv
+from ._host import Host
 from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
@@ -58,26 +58,12 @@ from ._row_reader import Addition, read_rows
 from ._session import Session, cancel_all, check_client, end_of
 from ._writer import Writer
 
-__all__ = ["Campaign", "Host"]
+__all__ = ["Campaign"]
 
 _QUEUE_STAYS: Final = (
     "the queue of enqueue() cannot be cancelled, or later messages would never be sent; "
     "withdraw(refs) takes messages out, and pause() holds it"
 )
-
-
-class Host(Protocol):
-    """What a campaign needs from its outbox."""
-
-    @property
-    def engine(self) -> Engine: ...
-    @property
-    def lease(self) -> float: ...
-    @property
-    def place(self) -> str: ...
-    def spawn(
-        self, run: Coroutine[Any, Any, Progress], stop: Callable[[], object]
-    ) -> asyncio.Task[Progress]: ...
 
 
 class Campaign:
@@ -291,7 +277,7 @@ class Campaign:
             The refs that were left unchanged, because they do not exist or are not queued.
         """
         job = withdraw(await self._find(), _refs(refs), time.time())
-        return await self._host.engine.run(job)
+        return await self._engine.run(job)
 
     async def pause(self, reason: str | None = None) -> None:
         """Send nothing new, in any process; runs wait for `resume`."""

@@ -9,13 +9,11 @@ Rules of this module:
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import os
 import time
-from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Final, Self, cast
 
 from .._bulk.stop_rules import StopRules, check_rules
 from .._limit.shared_limiter import SharedLimiter
@@ -24,7 +22,6 @@ from .._values.validation import check_count, check_seconds
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
-from ..outcomes import Progress
 from ._campaign import Campaign
 from ._core.campaigns import PLACE, QUEUE, find
 from ._core.engine import Engine
@@ -33,6 +30,7 @@ from ._core.migrate import read_meta, write_meta
 from ._core.resolve import purge, purge_refused
 from ._core.rows import is_storable
 from ._core.schema import PREFIX, check_prefix, schema_text
+from ._host import Host
 from ._lease import LEASE
 from ._postgres import PostgresEngine
 from ._session import check_client
@@ -74,41 +72,15 @@ class Outbox:
         self, url: str | os.PathLike[str], *, prefix: str = PREFIX, lease: float = LEASE
     ) -> None:
         self._engine = _make_engine(url, check_prefix(prefix))
+        self._host = Host(self._engine, check_seconds("lease", lease))
         self._url = os.fspath(url)
         self._limiter: SharedLimiter | None = None
-        self._lease = check_seconds("lease", lease)
-        self._place = ""
-        self._runs: dict[asyncio.Task[Progress], Callable[[], object]] = {}
-
-    @property
-    def engine(self) -> Engine:
-        """The database, for other modules of this package."""
-        return self._engine
-
-    @property
-    def lease(self) -> float:
-        """Seconds without a heartbeat after which a worker counts as dead."""
-        return self._lease
-
-    @property
-    def place(self) -> str:
-        """Where the data is stored."""
-        return self._place
-
-    def spawn(
-        self, run: Coroutine[Any, Any, Progress], stop: Callable[[], object]
-    ) -> asyncio.Task[Progress]:
-        """Start a run, for other modules of this package; *stop* is called before closing."""
-        task = asyncio.create_task(run)
-        self._runs[task] = stop
-        task.add_done_callback(self._runs.pop)
-        return task
 
     async def __aenter__(self) -> Self:
         try:
             await self._engine.open()
-            self._place = await self._engine.identity()
-            await self._engine.run(_settle_down(self._place))
+            self._host.place = await self._engine.identity()
+            await self._engine.run(_settle_down(self._host.place))
         except BaseException:
             await self._engine.aclose()
             raise
@@ -128,10 +100,7 @@ class Outbox:
 
         Campaigns that are being sent are stopped, and their requests in flight waited for.
         """
-        for stop in list(self._runs.values()):
-            stop()
-        if self._runs:
-            await asyncio.wait(self._runs)
+        await self._host.stop_runs()
         if self._limiter is not None:
             await self._limiter.aclose()
         await self._engine.aclose()
@@ -160,12 +129,12 @@ class Outbox:
         if not (is_text and 0 < len(name) <= _LONGEST_NAME):
             msg = f"name must be a text of 1 to {_LONGEST_NAME} characters, not {name!r}"
             raise ValueError(msg)
-        return Campaign(self, name)
+        return Campaign(self._host, name)
 
     @property
     def queue(self) -> Campaign:
         """The messages of `enqueue`, as a campaign: to inspect, resume and resolve."""
-        return Campaign(self, QUEUE)
+        return Campaign(self._host, QUEUE)
 
     def worker(
         self, sms: CustomerSMS, *, stop: StopRules | None = None, max_in_flight: int = 16
@@ -182,7 +151,7 @@ class Outbox:
         """
         count = check_count("max_in_flight", max_in_flight, 1)
         rules = StopRules() if stop is None else check_rules(stop)
-        return Worker(self, check_client(sms), rules, count)
+        return Worker(self._host, check_client(sms), rules, count)
 
     async def purge(self, *, older_than: dt.timedelta) -> int:
         """
@@ -204,7 +173,7 @@ class Outbox:
 
     async def adopt(self) -> None:
         """Declare this database the one to continue with, although it was copied or moved."""
-        await self._engine.run(write_meta(PLACE, self._place))
+        await self._engine.run(write_meta(PLACE, self._host.place))
 
     def schema(self) -> str:
         """Return the SQL that creates the tables, for your own migration tool."""

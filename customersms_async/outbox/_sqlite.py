@@ -133,7 +133,7 @@ class _Thread:
         self._connect = connect
         self._connection: SqliteConnection | None = None
         self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        # A daemon: programs may exit without closing its outbox; SQLite undoes what is open.
+        # A daemon: a program may exit with its outbox open, and SQLite undoes what is open.
         self._thread = threading.Thread(target=self._live, name="customersms-outbox", daemon=True)
         self._thread.start()
 

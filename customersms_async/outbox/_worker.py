@@ -25,10 +25,10 @@ from .._ports.limiter import Lane
 from ..client import CustomerSMS, stream_batches
 from ..errors import CustomerSMSError
 from ._batch_source import AT_ONCE, Feed
-from ._campaign import Host
 from ._core.campaigns import QUEUE, QUEUE_NAME, find, hold
 from ._core.engine import Named
 from ._core.guards import PAUSED
+from ._host import Host
 from ._journal import OutboxJournal
 from ._session import Session
 

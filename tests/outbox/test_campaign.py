@@ -199,9 +199,9 @@ async def test_sent_again_after_the_longest_request(make_outbox):
         began_at = time.time()
         await campaign.send(sms)
         await campaign.send_again(["row-0"])
-        rows = await outbox.engine.run(_openings())
+        rows = await outbox._host.engine.run(_openings())
 
-    assert 600 + outbox.lease < rows[0] - began_at < 700 + outbox.lease
+    assert 600 + outbox._host.lease < rows[0] - began_at < 700 + outbox._host.lease
 
 
 def _openings():

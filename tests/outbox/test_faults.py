@@ -9,7 +9,7 @@ from customersms_async import Message, StopRules
 from customersms_async.outbox import Campaign, Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._core.faults import from_postgres, from_sqlite
 from customersms_async.outbox._core.job import Change, Insert
-from tests.support.outbox_gateway import BATCH, Ledger, StrikingHost, work
+from tests.support.outbox_gateway import BATCH, Ledger, host_of, work
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_permanent_errors_of_sqlite(code, cure):
 async def fill(engine, count=4 * BATCH):
     """Add some numbers."""
     await engine.open()
-    campaign = Campaign(StrikingHost(engine), "tonight")
+    campaign = Campaign(host_of(engine), "tonight")
     messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(count)]
     await campaign.add(messages, batch_size=BATCH)
     return campaign
@@ -89,13 +89,15 @@ def drop(table):
     yield Change(f"DROP TABLE {table}")
 
 
-async def test_a_missing_table(engine):
+@pytest.mark.parametrize("call", ["status", "withdraw"])
+async def test_a_missing_table(engine, call):
     """The error names campaign, table and remedy."""
     campaign = await fill(engine)
     await engine.run(drop("sms_batch"))
+    calls = {"status": campaign.status, "withdraw": lambda: campaign.withdraw(["row-0"])}
 
     with pytest.raises(OutboxError) as caught:
-        await campaign.status()
+        await calls[call]()
 
     said = str(caught.value)
     assert not isinstance(caught.value, OutboxUnavailable)

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from customersms_async import CustomerSMS, LocalLimiter, Progress, Rate
+from customersms_async import CustomerSMS, LocalLimiter, Rate
 from customersms_async.outbox import Campaign
+from customersms_async.outbox._host import Host
 
 KEY = "cspro_test_4711"
 
@@ -137,19 +138,9 @@ class Striking:
         os.kill(os.getpid(), self._sign)
 
 
-class StrikingHost:
-    """An outbox whose engine strikes."""
-
-    place = "here"
-
-    def __init__(self, engine, lease=LEASE):
-        self.engine = engine
-        self.lease = lease
-        self.runs: list[asyncio.Task[Progress]] = []
-
-    def spawn(self, run, stop):
-        self.runs.append(asyncio.create_task(run))
-        return self.runs[-1]
+def host_of(engine, lease=LEASE):
+    """Return what the campaigns of an outbox with this engine share."""
+    return Host(engine, lease, "here")
 
 
 class StrikingLimiter(LocalLimiter):
@@ -170,7 +161,7 @@ class StrikingLimiter(LocalLimiter):
 async def work(engine, endpoint, limiter=None, *, lease=LEASE, **options):
     """Send a campaign as one process does."""
     await engine.open()
-    host = StrikingHost(engine, lease)
+    host = host_of(engine, lease)
     try:
         async with CustomerSMS(
             KEY, endpoint=endpoint, limiter=limiter or LocalLimiter(Rate(10_000, per=1.0))
@@ -178,8 +169,7 @@ async def work(engine, endpoint, limiter=None, *, lease=LEASE, **options):
             campaign = Campaign(host, "tonight")
             return await campaign.send(sms, batch_size=BATCH, **options)
     finally:
-        if host.runs:
-            await asyncio.wait(host.runs)
+        await host.stop_runs()
         await engine.aclose()
 
 
