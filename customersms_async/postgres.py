@@ -48,7 +48,7 @@ class PostgresLimiter(SharedLimiter):
     While the server is away, nothing is granted: `CustomerSMS.send` raises `LimiterUnavailable`,
     and bulk runs wait. A server that is new, was restarted, or replaced another grants nothing for
     3 s, in which running processes write what they remember. The table is created if missing; a
-    user without that right needs one created like this::
+    user without that right needs SELECT, INSERT and UPDATE on one created like this::
 
         CREATE TABLE customersms_limit
             (account text PRIMARY KEY, token bytea NOT NULL, value bytea)

@@ -3,8 +3,8 @@ PostgreSQL over asyncpg: plain SQL, one transaction per job, new rows by COPY.
 
 Rules of this module:
 
-1. ``READ COMMITTED``: each statement sees what was committed before it, and a waiting ``UPDATE``
-   checks a changed row again. The fence relies on that.
+1. ``READ COMMITTED``, whatever the database's default is: each statement sees what was committed
+   before it, and a waiting ``UPDATE`` checks a changed row again. The fence relies on that.
 2. A job whose waiter was cancelled is still run to its end: a connection interrupted halfway would
    have to be discarded.
 3. Nothing is retried here. If the answer to a commit was lost, the owner of the job finds out by
@@ -57,6 +57,8 @@ _FROZEN: Final = 5.0
 
 #: Connections: one for the run's jobs, which come one by one, one for heartbeats, one for readers.
 _CONNECTIONS: Final = 4
+
+_ISOLATION: Final = "read_committed"
 
 _TYPES: Final = {"batch": "bigint"}
 
@@ -136,7 +138,7 @@ class PostgresEngine:
 
     async def _transact(self, pool: Any, job: Job[Result]) -> Result:  # noqa: ANN401  # asyncpg's
         try:
-            async with pool.acquire() as connection, connection.transaction():
+            async with pool.acquire() as connection, connection.transaction(isolation=_ISOLATION):
                 return await _carry_out(connection, job, self.prefix)
         except Undo as undo:
             return undo.answer  # type: ignore[return-value]  # the job's own answer

@@ -173,8 +173,18 @@ async def test_members_create_the_table_concurrently(open_store):
     assert 1 == len({each.run for each in seen[1:]} | {(await stores[0].read("a")).run})
 
 
-async def test_a_read_waits_for_a_slow_commit(open_store, admin, server):
-    """A read sees a swap that was in progress when the read began."""
+@pytest.fixture(params=["read committed", "repeatable read", "serializable"])
+def isolation(request, admin):
+    """Make an isolation the default of the database."""
+    setting = f"default_transaction_isolation = '{request.param}'"
+    asyncio.run(admin(f"ALTER DATABASE postgres SET {setting}"))
+    yield
+    asyncio.run(admin("ALTER DATABASE postgres RESET ALL"))
+
+
+@pytest.mark.usefixtures("isolation")
+async def test_a_read_waits_for_a_slow_commit(open_store, server):
+    """A read sees a swap that was in progress when the read began, in any default isolation."""
     store = open_store()
     before = await write(store, b"one")
     connection = await asyncpg.connect(server.url)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+import re
 import shutil
 import sqlite3
 import stat
 import time
 
 import anyio
+import asyncpg
 import pytest
 
 from customersms_async import (
@@ -791,19 +794,82 @@ def test_an_invalid_prefix(prefix, tmp_path):
         Outbox(tmp_path / "a.db", prefix=prefix)
 
 
-def test_the_schema(tmp_path):
-    """The SQL of `schema` creates the tables, for use in a migration tool."""
+async def run_script(url, script):
+    """Run SQL as the owner of the database does."""
+    if "://" in url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(script)
+        await connection.close()
+    else:
+        with contextlib.closing(sqlite3.connect(url)) as connection:
+            connection.executescript(script)
+
+
+GRANT = """
+CREATE ROLE {prefix}clerk LOGIN;
+GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {prefix}clerk;
+GRANT USAGE ON SEQUENCE {sequences} TO {prefix}clerk
+"""
+
+
+def as_clerk(url, prefix):
+    """Return the URL of a user who may read and write tables, but not create them."""
+    return url.replace("postgres:pass", f"{prefix}clerk:pass", 1)
+
+
+async def test_tables_made_by_hand(make_outbox, database):
+    """A user who may not create tables sends with those that the script of `schema` made."""
+    url, prefix = database
+    await run_script(url, make_outbox().schema())
+    if "://" in url:
+        tables = re.findall(r"CREATE TABLE (\w+)", make_outbox().schema())
+        sequences = [f"{prefix}{one}_id_seq" for one in ("campaign", "batch", "message", "event")]
+        words = {"tables": ", ".join(tables), "sequences": ", ".join(sequences)}
+        await run_script(url, GRANT.format(prefix=prefix, **words))
+
+    outbox = Outbox(as_clerk(url, prefix), prefix=prefix)
+    async with Ledger() as ledger, outbox, client(ledger) as sms:
+        campaign = outbox.campaign("parents")
+        await campaign.add(people(5))
+        progress = await campaign.send(sms)
+
+    assert 5 == progress.sent
+
+
+def test_the_schema_has_the_prefix(tmp_path):
+    """Each name in the script of `schema` begins with the prefix of the outbox."""
     outbox = Outbox(tmp_path / "a.db", prefix="mine_")
-    connection = sqlite3.connect(":memory:")
 
-    connection.executescript(outbox.schema())
-
-    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    connection.close()
-    assert {"mine_campaign", "mine_batch", "mine_message"} <= names
+    assert not re.findall(r"\bsms_\w+", outbox.schema())
+    assert "CREATE TABLE mine_message" in outbox.schema()
     assert "<Outbox on sqlite>" == repr(outbox)
     assert "<Campaign 'x'>" == repr(outbox.campaign("x"))
     assert "x" == outbox.campaign("x").name
+
+
+async def test_processes_begin_at_once_whatever_the_isolation(make_outbox, database):
+    """A database whose default isolation is stricter is used like any other."""
+    url, prefix = database
+    if "://" in url:
+        role = f"{prefix}strict"
+        strict = f"CREATE ROLE {role} LOGIN SUPERUSER"
+        await run_script(
+            url, f"{strict}; ALTER ROLE {role} SET default_transaction_isolation = serializable"
+        )
+        url = url.replace("postgres:pass", f"{role}:pass", 1)
+    outboxes = [Outbox(url, prefix=prefix) for _ in range(4)]
+
+    async def send(outbox):
+        async with outbox, client(ledger) as sms:
+            campaign = outbox.campaign("parents")
+            await campaign.add(people(40))
+            return await campaign.send(sms, batch_size=2, max_in_flight=2)
+
+    async with Ledger() as ledger:
+        ends = await asyncio.gather(*map(send, outboxes))
+
+    assert [None] * 4 == [end.stopped for end in ends]
+    assert [1] * 40 == list(ledger.sent.values())
 
 
 def test_sqlite_urls_are_paths():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 
@@ -19,7 +19,11 @@ Connection = Any
 #: A call on a connection; when it is repeated, with the error of the first attempt.
 _Work = Callable[[Connection, Exception | None], Awaitable[_Answer]]
 
-_connect: Callable[[str], Awaitable[Connection]] = cast("Any", asyncpg).connect
+_open: Callable[[str], Awaitable[Connection]] = cast("Any", asyncpg).connect
+
+#: Others may be the default of the user or the database; in them, two members that swap at the same
+#: time would fail.
+_ISOLATION: Final = "SET default_transaction_isolation = 'read committed'"
 
 
 class Connections:
@@ -62,3 +66,13 @@ class Connections:
         else:
             self._idle.append(connection)
         return answer
+
+
+async def _connect(url: str) -> Connection:
+    connection = await _open(url)
+    try:
+        await connection.execute(_ISOLATION)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection

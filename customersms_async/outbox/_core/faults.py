@@ -36,6 +36,10 @@ _RESTORE: Final = (
     "its tables were changed or dropped by hand: restore them (outbox.schema() gives their SQL), "
     "or use another prefix for the outbox"
 )
+_NO_SCHEMA: Final = (
+    "the search_path of the URL's user names no schema that it may use: create one, grant the user "
+    "USAGE and CREATE on it, or set another search_path"
+)
 _SIGN_IN: Final = "check user, password and name of the database in the URL"
 _POOL_BY_SESSION: Final = (
     "the URL leads to a pooler that hands each transaction another connection, such as PgBouncer: "
@@ -51,7 +55,7 @@ _POSTGRES_CURES: Final = {
     "26000": _POOL_BY_SESSION,
     "42P05": _POOL_BY_SESSION,
     "42": _RESTORE,
-    "3F": _RESTORE,
+    "3F": _NO_SCHEMA,
 }
 
 #: ERROR (SQL), PERM, READONLY, CORRUPT, NOTADB.

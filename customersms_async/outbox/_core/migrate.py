@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from .errors import OutboxError
 from .job import Change, Insert, Job, Query
-from .schema import MIGRATIONS, statements
+from .schema import MIGRATIONS, VERSION, statements
 
 __all__ = ["migrate", "read_meta", "write_meta"]
-
-_VERSION = "schema"
 
 
 def migrate(kind: str, prefix: str) -> Job[None]:
@@ -19,7 +17,7 @@ def migrate(kind: str, prefix: str) -> Job[None]:
         OutboxError: It was written by a newer release.
     """
     is_there = yield from _has_tables(kind, prefix)
-    version = int((yield from read_meta(_VERSION)) or 0) if is_there else 0
+    version = int((yield from read_meta(VERSION)) or 0) if is_there else 0
     if version > len(MIGRATIONS):
         raise OutboxError(
             f"the database has schema {version}, and this release knows {len(MIGRATIONS)}; "
@@ -28,7 +26,7 @@ def migrate(kind: str, prefix: str) -> Job[None]:
     for statement in statements(kind, version, prefix):
         yield Change(statement)
     if version < len(MIGRATIONS):
-        yield from write_meta(_VERSION, str(len(MIGRATIONS)))
+        yield from write_meta(VERSION, str(len(MIGRATIONS)))
 
 
 def read_meta(name: str) -> Job[str | None]:

@@ -20,6 +20,7 @@ __all__ = [
     "MIGRATIONS",
     "PREFIX",
     "QUEUE_CHANNEL",
+    "VERSION",
     "check_prefix",
     "schema_text",
     "statements",
@@ -121,6 +122,9 @@ ALTER TABLE sms_campaign ADD COLUMN lost_at {real} NOT NULL DEFAULT 0
 
 MIGRATIONS: Final = (_FIRST, _PURSE)
 
+#: The name in `sms_meta` under which the number of migrations is kept.
+VERSION: Final = "schema"
+
 _TYPES: Final = {
     "sqlite": {"id": "INTEGER PRIMARY KEY", "big": "INTEGER", "real": "REAL", "fill": ""},
     "postgresql": {
@@ -157,5 +161,6 @@ def statements(kind: str, after: int, prefix: str) -> list[str]:
 
 
 def schema_text(kind: str, prefix: str) -> str:
-    """Return the whole schema as one script, for the caller's migration tool."""
-    return ";\n\n".join(statements(kind, 0, prefix)) + ";\n"
+    """Return the whole schema as one script, with its version, for the caller's migration tool."""
+    version = f"INSERT INTO sms_meta (name, value) VALUES ('{VERSION}', '{len(MIGRATIONS)}')"
+    return ";\n\n".join([*statements(kind, 0, prefix), with_prefix(version, prefix)]) + ";\n"
