@@ -74,7 +74,7 @@ class SqliteEngine:
         """Open the file, and bring the tables up to date; warn if it should not be there."""
         self._opened_by = os.getpid()
         await asyncio.to_thread(_warn_of_folder, self.path)
-        self._thread = _Thread(self._connect)
+        self._thread = _Thread(self._connect, self.path)
         await self.run(migrate(self.kind, self.prefix))
 
     async def run(self, job: Job[Result]) -> Result:
@@ -120,6 +120,7 @@ class SqliteEngine:
         try:
             _keep_a_log(connection)
             connection.keep("cache_size", -65536)
+            connection.remember_place(self.path)
         except BaseException:
             connection.close()
             raise
@@ -127,10 +128,11 @@ class SqliteEngine:
 
 
 class _Thread:
-    """One thread that owns the connection, and runs calls in order."""
+    """One thread that owns the connection to the file at *path*, and runs calls in order."""
 
-    def __init__(self, connect: Callable[[], SqliteConnection]) -> None:
+    def __init__(self, connect: Callable[[], SqliteConnection], path: str) -> None:
         self._connect = connect
+        self._path = path
         self._connection: SqliteConnection | None = None
         self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         # A daemon: a program may exit with its outbox open, and SQLite undoes what is open.
@@ -163,7 +165,7 @@ class _Thread:
             try:
                 self._connection = self._connect()
             except sqlite3.Error as exc:
-                raise refusal(exc) from exc
+                raise refusal(exc, self._path) from exc
             except OSError as exc:
                 raise _unavailable(exc) from exc
         return self._connection
@@ -194,7 +196,7 @@ def _inode(path: str) -> str:
 
 
 def _warn_of_folder(path: str) -> None:
-    if hazard := find_hazard(Path(path).resolve(), read_mounts()):
+    if hazard := find_hazard(Path(os.path.realpath(path)), read_mounts()):
         what = (
             "the outbox's database file is in %s, where locks may fail and a message may be sent "
             "twice; put it on a local disk, or use postgresql://"
@@ -203,9 +205,13 @@ def _warn_of_folder(path: str) -> None:
 
 
 def _make_private(path: str) -> None:
-    """Create the file for its owner only, if it is missing; its side files get the same mode."""
+    """
+    Create the file for its owner only, if it is missing; its side files get the same mode.
+
+    A link to a missing file counts as existing for O_EXCL, and SQLite would follow it.
+    """
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _keep_a_log(connection: SqliteConnection) -> None:

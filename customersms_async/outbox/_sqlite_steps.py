@@ -1,18 +1,25 @@
 """
 Jobs on a connection to SQLite: a transaction, and each of its steps.
 
-Rule of this module: many rows are written by one statement. SQLite releases the GIL meanwhile, and
-the event loop runs.
+Rules of this module:
+
+1. Many rows are written by one statement. SQLite releases the GIL meanwhile, and the event loop
+   runs.
+2. Nothing begins in a file that was moved or deleted: its last commits may be in the log that was
+   left behind, and who opens it elsewhere would send them again. Only what has ended is recorded.
+   Source: https://www.sqlite.org/howtocorrupt.html, 2.4.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -62,17 +69,47 @@ _FOR_UPDATE = re.compile(r" FOR UPDATE( SKIP LOCKED)?")
 
 
 class SqliteConnection(sqlite3.Connection):
-    """A connection that remembers its pragmas."""
+    """A connection that remembers its pragmas, and which file it has opened."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  # sqlite3.connect's
         super().__init__(*args, **options)
         self._pragmas: dict[str, object] = {}
+        self._path = ""
+        self._file: tuple[int, int] | None = None
 
     def keep(self, pragma: str, value: object) -> None:
         """Set a pragma if it differs; as a script, since a statement is prepared only once."""
         if self._pragmas.get(pragma) != value:
             self.executescript(f"PRAGMA {pragma} = {value}")
             self._pragmas[pragma] = value
+
+    def remember_place(self, path: str) -> None:
+        """Remember which file was opened."""
+        self._path = str(Path(path).absolute())
+        self._file = _file_at(self._path)
+
+    def check_place(self) -> None:
+        """
+        Refuse to go on in a file that is not in its place any more.
+
+        Raises:
+            OutboxError: It was moved, deleted or replaced.
+        """
+        if _file_at(self._path) != self._file:
+            raise OutboxError(
+                f"the outbox's database file {self._path} was moved, deleted or replaced while it "
+                "was open; end the programs that use it, put it back together with its -wal file, "
+                "and start them again"
+            )
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """Return device and inode of a file; None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  # before each job; a `Path` takes as long again
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def transact(connection: SqliteConnection, job: Job[Result], prefix: str) -> Result:
@@ -81,10 +118,12 @@ def transact(connection: SqliteConnection, job: Job[Result], prefix: str) -> Res
 
     Raises:
         OutboxUnavailable: The file cannot be used; the job may or may not have been committed.
-        OutboxError: SQLite refuses a statement.
+        OutboxError: SQLite refuses a statement, or the file was moved.
     """
     try:
         first = job.send(None)
+        if not isinstance(first, Light):
+            connection.check_place()
         _prepare(connection, first)
         return _commit(connection, job, first, prefix)
     except Undo as undo:
@@ -217,7 +256,8 @@ def _updating(columns: tuple[str, ...], prefix: str) -> str:
     return with_prefix(f"UPDATE sms_message SET {changes} WHERE id = ?", prefix)  # noqa: S608  # names of ours
 
 
-def refusal(exc: sqlite3.Error) -> OutboxError:
-    """Classify an error of SQLite."""
+def refusal(exc: sqlite3.Error, path: str = "") -> OutboxError:
+    """Classify an error of SQLite; with the file, if it was opening it."""
     code = getattr(exc, "sqlite_errorcode", None)  # errors of the module itself have none
-    return from_sqlite(type(exc).__name__, code, str(exc))
+    said = f"{exc}: {path}" if path else str(exc)
+    return from_sqlite(type(exc).__name__, code, said)

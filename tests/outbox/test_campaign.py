@@ -754,6 +754,55 @@ async def test_a_file_is_readable_by_its_owner_only(tmp_path):
     assert {0o600} == modes
 
 
+async def test_a_link_to_a_missing_file(tmp_path):
+    """The file that a link names is created for its owner only, too."""
+    (tmp_path / "a.db").symlink_to(tmp_path / "elsewhere.db")
+
+    async with Outbox(tmp_path / "a.db"):
+        mode = stat.S_IMODE((tmp_path / "elsewhere.db").stat().st_mode)
+
+    assert 0o600 == mode
+
+
+async def test_a_link_to_itself(tmp_path):
+    """A link that leads nowhere is a file that cannot be opened."""
+    (tmp_path / "a.db").symlink_to(tmp_path / "a.db")
+
+    with pytest.raises(OutboxUnavailable, match=r"unable to open .*a\.db"):
+        async with Outbox(tmp_path / "a.db"):
+            pass
+
+
+async def send_in(path, ledger):
+    """Add a list to a file and send it, as a program that is run again does."""
+    async with Outbox(path, lease=1.0) as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("parents")
+        await campaign.add(people(40), batch_size=2)
+        return await campaign.send(sms, batch_size=2, max_in_flight=1)
+
+
+@pytest.mark.parametrize("how", ["moved", "replaced"])
+async def test_a_file_that_is_moved_during_a_run(tmp_path, how):
+    """Nothing is sent without it; once it is put back, the campaign continues from there."""
+    path, elsewhere = tmp_path / "a.db", tmp_path / "b.db"
+
+    async def move(moment, number):
+        if (moment, number) == ("received", 3):
+            path.rename(elsewhere)
+            if how == "replaced":
+                path.write_bytes(b"")
+
+    async with Ledger(move) as ledger:
+        with pytest.raises(OutboxError, match=r"a\.db was moved, deleted or replaced"):
+            await send_in(path, ledger)
+        sent = len(ledger.sent)
+        elsewhere.rename(path)
+        progress = await send_in(path, ledger)
+
+    assert 6 == sent
+    assert (40, 0, {1}) == (progress.sent, progress.unknown, set(ledger.sent.values()))
+
+
 async def test_a_file_that_cannot_be_opened(tmp_path):
     """The error says that it is about the database file."""
     with pytest.raises(OutboxUnavailable, match="database file"):

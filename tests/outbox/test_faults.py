@@ -141,11 +141,11 @@ def _same_ref():
 
 
 async def test_a_file_that_is_not_a_database(tmp_path):
-    """The error says to choose another path, and the file is not changed."""
+    """The error names it and says to choose another path, and the file is not changed."""
     path = tmp_path / "a.db"
     path.write_text("a letter, not a database " * 100)
 
-    with pytest.raises(OutboxError, match="choose another path"):
+    with pytest.raises(OutboxError, match=r"a\.db.*choose another path"):
         async with Outbox(path):
             pass
 
