@@ -12,7 +12,7 @@ Campaigns that survive a crash, on SQLite or PostgreSQL: each message once.
 from ._campaign import Campaign
 from ._core.campaigns import CampaignStatus
 from ._core.errors import CampaignHeld, OutboxError, OutboxUnavailable
-from ._core.read import Line
+from ._core.lines import Line
 from ._core.rows import Added
 from ._enqueue import enqueue, enqueue_async
 from ._outbox import Outbox

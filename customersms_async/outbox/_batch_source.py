@@ -5,7 +5,7 @@ Rules of this module:
 
 1. Few batches are claimed ahead of demand, so that a worker that dies holds little. They are not
    claimed one by one: a transaction each would be half of a campaign's cost in the database.
-2. The feed ends when nothing of the campaign is queued or in progress, here or at another worker:
+2. The source ends when nothing of the campaign is queued or in progress, here or at another worker:
    what another worker leaves behind is taken over after its lease.
 3. Outside its hours and while it is paused, a campaign waits, and batches claimed ahead are given
    back; after its deadline it ends.
@@ -26,6 +26,7 @@ from attrs import define, field
 
 from .. import codes
 from .._ports.journal import Batch
+from ._campaign_run import CampaignRun
 from ._core.campaigns import CampaignStatus, read_status
 from ._core.claim import Claim, claim, give_back, reap
 from ._core.errors import OutboxError
@@ -33,9 +34,8 @@ from ._core.guards import CANCELLED, OPEN
 from ._core.job import Job
 from ._core.settle import drop
 from ._lease import is_gone
-from ._session import Session
 
-__all__ = ["AT_ONCE", "Feed"]
+__all__ = ["AT_ONCE", "BatchSource"]
 
 #: Seconds between two checks of what other workers do.
 _LOOK_AGAIN: Final = 1.0
@@ -45,19 +45,19 @@ AT_ONCE: Final = 4
 
 
 @define(eq=False, kw_only=True)
-class Feed:
+class BatchSource:
     """
     The batches of a run.
 
     Attributes:
-        session: The run.
+        run: The run.
         batch_size: Numbers in one request, when batches with equal texts are combined.
         is_urgent: Whether it yields urgent messages, or the others.
         is_endless: Whether it waits for more when nothing is left, as a worker does.
         at_once: Requests to claim at once.
     """
 
-    session: Session
+    run: CampaignRun
     batch_size: int = 100
     is_urgent: bool = False
     is_endless: bool = False
@@ -71,12 +71,12 @@ class Feed:
             async for batch in self._batches():
                 yield batch
         except OutboxError as exc:
-            self.session.fail(exc)
+            self.run.fail(exc)
 
     async def _batches(self) -> AsyncIterator[Batch]:
-        while self.session.word is None:
+        while self.run.word is None:
             if self._is_late():
-                self.session.end_with(codes.TIME_IS_UP)
+                self.run.end_with(codes.TIME_IS_UP)
             elif (wait := self._wait()) or not await self._is_open():
                 await self._give_back()
                 await self._pause(wait or self._poll)
@@ -87,50 +87,50 @@ class Feed:
 
     @property
     def _poll(self) -> float:
-        return min(_LOOK_AGAIN, self.session.lease / 4)
+        return min(_LOOK_AGAIN, self.run.lease / 4)
 
     def _is_late(self) -> bool:
-        return self.session.schedule.left(dt.datetime.now(dt.UTC)) == 0
+        return self.run.schedule.left(dt.datetime.now(dt.UTC)) == 0
 
     def _wait(self) -> float:
         """Seconds until its hours begin or its deadline passes; at most a minute."""
-        now, schedule = dt.datetime.now(dt.UTC), self.session.schedule
+        now, schedule = dt.datetime.now(dt.UTC), self.run.schedule
         left = schedule.left(now)
         return min(schedule.wait(now), 60.0 if left is None else left, 60.0)
 
     async def _is_open(self) -> bool:
         """Return whether the campaign may continue; if it is held, check the database again."""
-        session = self.session
-        if session.state != OPEN:
-            session.state = (await self._counts()).state
-        if session.state == CANCELLED:
-            session.end_with(codes.CANCELLED)
-        return session.state == OPEN
+        run = self.run
+        if run.state != OPEN:
+            run.state = (await self._counts()).state
+        if run.state == CANCELLED:
+            run.end_with(codes.CANCELLED)
+        return run.state == OPEN
 
     async def _claim(self) -> bool:
-        found = await self.session.ask(self._job)
+        found = await self.run.ask(self._job)
         for claimed in found:
             self._after = claimed.batches[0]
-            self.session.take(claimed)
+            self.run.take(claimed)
         self._ahead.extend(found)
         return bool(found)
 
     async def _give_back(self) -> None:
         """Release the batches that were claimed ahead."""
-        session = self.session
+        run = self.run
         while self._ahead:
-            unit = session.units[self._ahead[0].messages[0]]
-            job = partial(drop, session.campaign, unit.token, unit.batches, time.time())
-            await session.ask(job)
+            unit = run.units[self._ahead[0].messages[0]]
+            job = partial(drop, run.campaign, unit.token, unit.batches, time.time())
+            await run.ask(job)
             self._ahead.popleft()
-            session.forget(unit)
+            run.forget(unit)
             self._after = 0
 
     def _job(self) -> Job[Sequence[Claim]]:
-        session, wall = self.session, time.time()
+        run, wall = self.run, time.time()
         return claim(
-            session.campaign,
-            session.token,
+            run.campaign,
+            run.token,
             after=self._after,
             wall=wall,
             urgent=self.is_urgent,
@@ -143,27 +143,27 @@ class Feed:
         if self._after:
             self._after = 0  # include batches that were given back
             return True
-        if self.session.units:
+        if self.run.units:
             await self._pause(self._poll)
             return True
-        session = self.session
-        await session.ask(lambda: give_back(session.token))  # a claim whose answer was lost
+        run = self.run
+        await run.ask(lambda: give_back(run.token))  # a claim whose answer was lost
         counts = await self._counts()
         if not (self.is_endless or counts.queued or counts.claimed or counts.sending):
             return False
         await self._pause(self._poll)
-        await session.ask(lambda: reap(session.campaign, time.time(), is_gone))
+        await run.ask(lambda: reap(run.campaign, time.time(), is_gone))
         return True
 
     async def _counts(self) -> CampaignStatus:
-        return await self.session.ask(lambda: read_status(self.session.campaign))
+        return await self.run.ask(lambda: read_status(self.run.campaign))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but only until something changes."""
-        self.session.changed.clear()
+        self.run.changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.session.changed.wait()
+                await self.run.changed.wait()
 
 
 def _batch(found: Claim) -> Batch:

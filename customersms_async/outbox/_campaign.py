@@ -29,7 +29,8 @@ from ..client import CustomerSMS, route_of, stream_batches
 from ..outcomes import Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
-from ._batch_source import AT_ONCE, Feed
+from ._batch_source import AT_ONCE, BatchSource
+from ._campaign_run import CampaignRun, cancel_all, check_client, end_of
 from ._core.add import OpenBatches
 from ._core.campaigns import (
     QUEUE,
@@ -42,12 +43,12 @@ from ._core.campaigns import (
     rebind,
     resume,
 )
+from ._core.decisions import mark_sent, send_again, withdraw
 from ._core.engine import Named
 from ._core.errors import CampaignHeld, OutboxError
 from ._core.guards import CANCELLED, CANCELLED_HOLD, PAUSED, check_start
 from ._core.hours import Schedule, check_deadline, read_hours
-from ._core.read import Line, page
-from ._core.resolve import mark_sent, send_again, withdraw
+from ._core.lines import Line, page
 from ._core.rows import Added
 from ._export import write_csv
 from ._host import Host
@@ -55,7 +56,6 @@ from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
 from ._row_reader import Addition, read_rows
-from ._session import Session, cancel_all, check_client, end_of
 from ._writer import Writer
 
 __all__ = ["Campaign"]
@@ -174,38 +174,34 @@ class Campaign:
             asyncio.CancelledError: It was cancelled, and has waited for the requests in flight.
         """
         rules = StopRules() if stop is None else check_rules(stop)
-        run = Session.over(
+        run = CampaignRun.over(
             check_client(sms),
-            self._engine,
+            self._host,
             await self._find(),
-            self._name,
-            lease=self._host.lease,
+            self._name or QUEUE_NAME,
             patience=rules.outage,
             schedule=Schedule(read_hours(hours), check_deadline(deadline)),
         )
-        feed = Feed(
-            session=run,
+        source = BatchSource(
+            run=run,
             batch_size=check_count("batch_size", batch_size, 1),
             at_once=min(AT_ONCE, check_count("max_in_flight", max_in_flight, 1)),
         )
-        journal = OutboxJournal(run, rules.max_credits)
         make_bulk = partial(
             stream_batches,
             sms,
-            feed.batches(),
-            journal=journal,
+            source.batches(),
+            journal=OutboxJournal(run, rules.max_credits),
             stop=rules,
             max_in_flight=max_in_flight,
             stop_after=run.schedule.left(dt.datetime.now(dt.UTC)) or None,
             drain=drain,
         )
-        sending = self._carry_out(run, journal, make_bulk)
+        sending = self._carry_out(run, make_bulk)
         return await end_of(self._host.spawn(sending, partial(run.end_with, codes.STOPPED)))
 
-    async def _carry_out(
-        self, run: Session, journal: OutboxJournal, make_bulk: Callable[[], Bulk]
-    ) -> Progress:
-        await run.carry_out(self._host.place, make_bulk, journal.pay)
+    async def _carry_out(self, run: CampaignRun, make_bulk: Callable[[], Bulk]) -> Progress:
+        await run.carry_out(make_bulk)
         return _progress(await self.status(), run.word)
 
     async def outcomes(self, *statuses: Status) -> AsyncIterator[Outcome]:

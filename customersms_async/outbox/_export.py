@@ -22,7 +22,7 @@ from collections.abc import AsyncIterable, Iterable
 from pathlib import Path
 from typing import Final
 
-from ._core.read import PAGE, Line
+from ._core.lines import PAGE, Line
 
 __all__ = ["EVIDENCE", "as_csv", "evidence", "harmless", "write_csv"]
 

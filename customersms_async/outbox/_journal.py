@@ -12,27 +12,24 @@ Rules of this module:
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from .. import codes
 from .._ports.journal import Batch
 from ..outcomes import Outcome
+from ._campaign_run import CampaignRun, Unit
 from ._core.campaigns import hold
 from ._core.claim import split
 from ._core.errors import OutboxError
 from ._core.fence import Fence, Pass, fence
 from ._core.guards import PAUSED
-from ._core.job import Job
 from ._core.rows import storable
 from ._core.settle import Fate, Settlement, drop, settle, turn_away
 from ._lease import boot_time
-from ._session import Session, Unit
 
 __all__ = ["OutboxJournal"]
 
@@ -47,16 +44,14 @@ class OutboxJournal:
     A `Journal` of one run.
 
     Args:
-        session: The run.
+        run: The run.
 
         budget: Credits that the campaign may cost, or None.
     """
 
-    def __init__(self, session: Session, budget: int | None) -> None:
-        self._session = session
+    def __init__(self, run: CampaignRun, budget: int | None) -> None:
+        self._run = run
         self._budget = budget
-        self._owed: deque[Callable[[], Job[Any]]] = deque()
-        self._turn = asyncio.Lock()
         self._late = 0
 
     async def claim(self, batch: Batch) -> Collection[int] | None:
@@ -75,117 +70,93 @@ class OutboxJournal:
 
     def may_start(self, batch: Batch) -> bool:
         """Return, right before the first byte, whether the claim is still fresh."""
-        unit = self._session.units.get(_first(batch))
-        return unit is not None and boot_time() - unit.fenced_at <= self._session.lease / 2
+        unit = self._run.units.get(_first(batch))
+        return unit is not None and boot_time() - unit.fenced_at <= self._run.lease / 2
 
     async def release(self, batch: Batch) -> None:
         """Undo the fence; the claim stays, since the run may try again."""
-        if unit := self._session.units.get(_first(batch)):
-            session = self._session
-            await self._write(
-                lambda: turn_away(session.campaign, unit.token, unit.batches, time.time())
+        if unit := self._run.units.get(_first(batch)):
+            run = self._run
+            await self._run.write(
+                lambda: turn_away(run.campaign, unit.token, unit.batches, time.time())
             )
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Record the fates of a request."""
         fates = [_fate(outcome) for outcome in outcomes]
-        unit = self._session.units[fates[0].id]
-        told = Settlement(
-            campaign=self._session.campaign,
+        unit = self._run.units[fates[0].id]
+        ended = Settlement(
+            campaign=self._run.campaign,
             token=unit.token,
             batches=unit.batches,
             fates=fates,
             wall=time.time(),
-            credits=self._session.credits(),
+            credits=self._run.credits(),
         )
-        contradicted = await self._write(lambda: settle(told))
+        contradicted = await self._run.write(lambda: settle(ended))
         if contradicted:
             self._log_conflict(contradicted)
-        self._session.forget(unit)
+        self._run.forget(unit)
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> None:
         """Do nothing: bad rows and duplicates were refused when they were added."""
 
-    async def pay(self) -> bool:
-        """Retry the failed writes; return whether all have succeeded."""
-        async with self._turn:
-            while self._owed:
-                try:
-                    await self._session.engine.run(self._owed[0]())
-                except OutboxError as exc:
-                    self._session.note(exc)
-                    return False
-                self._owed.popleft()
-        return True
-
-    async def _write(self, make_job: Callable[[], Job[Any]]) -> Any:  # noqa: ANN401  # the job's own
-        """Write, after the failed writes; keep it for later if that is not possible."""
-        if await self.pay():
-            try:
-                return await self._session.engine.run(make_job())
-            except OutboxError as exc:
-                what = f"cannot record how a request ended, and will try again: {exc}"
-                self._session.log(logging.ERROR, "outbox.owed", what)
-                self._session.note(exc)
-        self._owed.append(make_job)
-        return None
-
     async def _unit(self, batch: Batch) -> Unit | None:
         """Find the unit of a batch; split it off if the run has split the batch."""
         ids: Sequence[Any] = batch.refs
-        session = self._session
-        unit = session.units.get(ids[0])
+        run = self._run
+        unit = run.units.get(ids[0])
         if unit is None or len(ids) == len(unit.messages):
             return unit
         try:
-            new = await session.engine.run(split(unit.batches, unit.token, ids))
+            new = await run.engine.run(split(unit.batches, unit.token, ids))
         except OutboxError as exc:
-            session.note(exc)
+            run.note(exc)
             return None
         if not new:
             return None
         rest = [row_id for row_id in unit.messages if row_id not in set(ids)]
         unit.messages = rest
         part = Unit(unit.token, (new,), list(ids))
-        session.units.update(dict.fromkeys(ids, part))
+        run.units.update(dict.fromkeys(ids, part))
         return part
 
     async def _pass(self, unit: Unit, batch: Batch) -> Pass | None:
         """Pass the fence; None if its answer cannot be known."""
-        session = self._session
-        if not session.schedule.allows(dt.datetime.now(dt.UTC)):
+        run = self._run
+        if not run.schedule.allows(dt.datetime.now(dt.UTC)):
             return Pass.HELD
-        if not await self.pay():
+        if not await run.pay():
             return None
         wall, size = time.time(), len(batch.phones)
         wish = Fence(
-            campaign=session.campaign,
+            campaign=run.campaign,
             token=unit.token,
             batches=unit.batches,
             size=size,
             request=batch.request or "",
             wall=wall,
-            over_at=wall + session.lease + session.longest(size),
-            credits=session.credits(),
+            over_at=wall + run.lease + run.longest(size),
+            credits=run.credits(),
             budget=self._budget,
         )
         try:
-            return await session.engine.run(fence(wish))
+            return await run.engine.run(fence(wish))
         except OutboxError as exc:
-            session.note(exc)
+            run.note(exc)
             return None
 
     async def _drop(self, unit: Unit, passed: Pass | None) -> None:
         """Send nothing of it; give it back if it may be ours."""
-        session = self._session
-        session.forget(unit)
+        run = self._run
+        run.forget(unit)
         if passed is Pass.TAKEN:
             return
-        await self._write(lambda: drop(session.campaign, unit.token, unit.batches, time.time()))
+        await self._run.write(lambda: drop(run.campaign, unit.token, unit.batches, time.time()))
         if passed is Pass.TOO_DEAR:
-            session.end_with(codes.BUDGET_SPENT)
+            run.end_with(codes.BUDGET_SPENT)
         elif passed is Pass.HELD:
-            session.state = PAUSED  # the feed reads the actual state
+            run.state = PAUSED  # the batch source reads the actual state
         elif passed is Pass.GO:
             await self._note_late()
 
@@ -194,16 +165,16 @@ class OutboxJournal:
         if self._late < _MOST_LATE:
             return
         reason = "the database took too long to record a request, twice in a row"
-        self._session.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
-        await self._write(lambda: hold(self._session.campaign, PAUSED, reason))
-        self._session.end_with(codes.PAUSED)
+        self._run.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
+        await self._run.write(lambda: hold(self._run.campaign, PAUSED, reason))
+        self._run.end_with(codes.PAUSED)
 
     def _log_conflict(self, count: int) -> None:
         what = (
             f"has {count} late answers that contradict decisions made by hand meanwhile; "
             "the decision stands"
         )
-        self._session.log(logging.ERROR, "outbox.conflict", what)
+        self._run.log(logging.ERROR, "outbox.conflict", what)
 
 
 def _first(batch: Batch) -> Any:  # noqa: ANN401  # our own refs are ids

@@ -23,17 +23,17 @@ from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ._campaign import Campaign
+from ._campaign_run import check_client
 from ._core.campaigns import PLACE, QUEUE, find
+from ._core.decisions import purge, purge_refused
 from ._core.engine import Engine
 from ._core.job import Job
 from ._core.migrate import read_meta, write_meta
-from ._core.resolve import purge, purge_refused
 from ._core.rows import is_storable
 from ._core.schema import PREFIX, check_prefix, schema_text
 from ._host import Host
 from ._lease import LEASE
 from ._postgres import PostgresEngine
-from ._session import check_client
 from ._sqlite import SqliteEngine
 from ._worker import Worker
 

@@ -24,13 +24,12 @@ from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
 from ..client import CustomerSMS, stream_batches
 from ..errors import CustomerSMSError
-from ._batch_source import AT_ONCE, Feed
+from ._batch_source import AT_ONCE, BatchSource
+from ._campaign_run import CampaignRun
 from ._core.campaigns import QUEUE, QUEUE_NAME, find, hold
-from ._core.engine import Named
 from ._core.guards import PAUSED
 from ._host import Host
 from ._journal import OutboxJournal
-from ._session import Session
 
 __all__ = ["Worker"]
 
@@ -59,7 +58,7 @@ class Worker:
         self._rules = stop
         self._max_in_flight = max_in_flight
         self._is_closing = asyncio.Event()
-        self._sessions: set[Session] = set()
+        self._runs: set[CampaignRun] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._said: str | None = None
 
@@ -78,22 +77,22 @@ class Worker:
         traceback: TracebackType | None,
     ) -> None:
         self._is_closing.set()
-        for session in self._sessions:
-            session.end_with(codes.STOPPED)
-        *runs, listener = self._tasks
+        for run in self._runs:
+            run.end_with(codes.STOPPED)
+        *sending, listener = self._tasks
         listener.cancel()
         try:
             await asyncio.wait(self._tasks)
         finally:  # cancelled once more: what is in flight is given up
-            for run in runs:
-                run.cancel()
+            for task in sending:
+                task.cancel()
 
     async def _listen(self) -> None:
         """Wake the runs as soon as something is queued."""
         while True:
             await self._host.engine.wait_for_change(_TRY_AGAIN)
-            for session in self._sessions:
-                session.changed.set()
+            for run in self._runs:
+                run.changed.set()
 
     async def _live(self, *, is_urgent: bool) -> None:
         while not self._is_closing.is_set():
@@ -105,29 +104,27 @@ class Worker:
             await self._wait()
 
     async def _run(self, *, is_urgent: bool) -> None:
-        session = Session.over(
+        run = CampaignRun.over(
             self._sms,
-            Named(self._host.engine, QUEUE_NAME),
+            self._host,
             await self._host.engine.run(find(QUEUE, time.time())),
             QUEUE_NAME,
-            lease=self._host.lease,
             patience=self._rules.outage,
         )
-        self._sessions.add(session)
+        self._runs.add(run)
         if self._is_closing.is_set():  # before it was among them
-            session.end_with(codes.STOPPED)
+            run.end_with(codes.STOPPED)
         try:
-            await self._send(session, is_urgent=is_urgent)
+            await self._send(run, is_urgent=is_urgent)
         finally:
-            self._sessions.discard(session)
-        if session.word not in _NO_RULE:
-            await self._host.engine.run(hold(session.campaign, PAUSED, session.word))
-            self._say(f"was paused by a stop rule ({session.word}); call outbox.queue.resume()")
+            self._runs.discard(run)
+        if run.word not in _NO_RULE:
+            await self._host.engine.run(hold(run.campaign, PAUSED, run.word))
+            self._say(f"was paused by a stop rule ({run.word}); call outbox.queue.resume()")
 
-    async def _send(self, session: Session, *, is_urgent: bool) -> None:
-        journal = OutboxJournal(session, self._rules.max_credits)
-        feed = Feed(
-            session=session,
+    async def _send(self, run: CampaignRun, *, is_urgent: bool) -> None:
+        source = BatchSource(
+            run=run,
             batch_size=1 if is_urgent else 100,
             is_urgent=is_urgent,
             is_endless=True,
@@ -136,13 +133,13 @@ class Worker:
         make_bulk = partial(
             stream_batches,
             self._sms,
-            feed.batches(),
+            source.batches(),
             lane=Lane.SEND if is_urgent else Lane.BULK,
-            journal=journal,
+            journal=OutboxJournal(run, self._rules.max_credits),
             stop=self._rules,
             max_in_flight=self._max_in_flight,
         )
-        await session.carry_out(self._host.place, make_bulk, journal.pay)
+        await run.carry_out(make_bulk)
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -17,24 +17,25 @@ import pytest
 from customersms_async import ConfigurationError, Message, Outcome, Progress, Status
 from customersms_async._ports.journal import Batch
 from customersms_async.outbox import CampaignHeld, Outbox, OutboxError, OutboxUnavailable
+from customersms_async.outbox._campaign_run import CampaignRun, end_of
 from customersms_async.outbox._connections import carry_out, carry_out_async, find_owner
 from customersms_async.outbox._core import campaigns as _campaigns
 from customersms_async.outbox._core import claim as _claim
-from customersms_async.outbox._core import resolve as _resolve
+from customersms_async.outbox._core import decisions as _decisions
 from customersms_async.outbox._core.add import OpenBatches
 from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._core.job import Change, Query
 from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
-from customersms_async.outbox._session import Session, end_of
 from tests.support.outbox import Steps, make_rows
 
 
-def make_session(steps: Steps, **options) -> Session:
-    return Session(
+def make_run(steps: Steps, **options) -> CampaignRun:
+    return CampaignRun(
         engine=steps.engine,
         campaign=steps.id,
         name="tonight",
+        place="here",
         lease=30.0,
         patience=1.0,
         credits=lambda: None,
@@ -49,15 +50,15 @@ async def fenced(steps: Steps):
     """Bring a claim past the fence of a journal."""
     await steps.open()
     await steps.add(make_rows(2))
-    session = make_session(steps)
-    await steps.engine.run(_claim.register(steps.id, session.token, -1.0))
-    job = _claim.claim(steps.id, session.token, after=0, wall=time.time())
+    run = make_run(steps)
+    await steps.engine.run(_claim.register(steps.id, run.token, -1.0))
+    job = _claim.claim(steps.id, run.token, after=0, wall=time.time())
     (claim,) = await steps.engine.run(job)
-    session.take(claim)
-    journal = OutboxJournal(session, None)
+    run.take(claim)
+    journal = OutboxJournal(run, None)
     batch = Batch(range(2), claim.phones, claim.text, claim.messages, request="a-1")
     assert None is await journal.claim(batch)
-    return session, journal, batch
+    return run, journal, batch
 
 
 def sent(batch):
@@ -92,30 +93,30 @@ def test_open_batches_are_bounded():
 async def test_a_worker_that_was_declared_dead_takes_a_new_token(engine, caplog):
     """The next heartbeat of a worker that was declared dead takes a new token."""
     steps = await Steps(engine).open()
-    session = make_session(steps)
-    await engine.run(_claim.register(steps.id, session.token, -1.0))
-    token = session.token
+    run = make_run(steps)
+    await engine.run(_claim.register(steps.id, run.token, -1.0))
+    token = run.token
     await steps.reap()
 
-    await session.beat()
+    await run.beat()
 
-    assert token != session.token
+    assert token != run.token
     assert "outbox.reborn" in [getattr(record, "event", "") for record in caplog.records]
-    await session.beat()
-    assert "open" == session.state
+    await run.beat()
+    assert "open" == run.state
 
 
 async def test_a_stopped_worker_is_held_by_another_account(engine):
     """A worker is held if a run with another key started while it was stopped."""
     steps = await Steps(engine).open()
-    session = make_session(steps)
-    await engine.run(_claim.register(steps.id, session.token, -1.0))
+    run = make_run(steps)
+    await engine.run(_claim.register(steps.id, run.token, -1.0))
     await steps.reap()
-    await engine.run(_campaigns.bind(steps.id, "other", session.endpoint))
+    await engine.run(_campaigns.bind(steps.id, "other", run.endpoint))
     await steps.register()
 
     with pytest.raises(CampaignHeld, match="OTHER_ACCOUNT"):
-        await session.beat()
+        await run.beat()
 
 
 async def test_a_late_answer_that_contradicts_a_decision_is_logged(engine, caplog):
@@ -123,7 +124,7 @@ async def test_a_late_answer_that_contradicts_a_decision_is_logged(engine, caplo
     steps = Steps(engine)
     _, journal, batch = await fenced(steps)
     await steps.reap()
-    await engine.run(_resolve.send_again(steps.id, ["row-0"], time.time()))
+    await engine.run(_decisions.send_again(steps.id, ["row-0"], time.time()))
 
     await journal.settle(sent(batch))
 
@@ -135,12 +136,12 @@ async def test_a_late_answer_that_contradicts_a_decision_is_logged(engine, caplo
 async def test_a_claim_that_was_lost_sends_nothing(engine):
     """A batch that was released, or a part of another worker's, is not sent."""
     steps = Steps(engine)
-    session, journal, batch = await fenced(steps)
+    run, journal, batch = await fenced(steps)
     await engine.run(_take_away())
     part = Batch([0], batch.phones[:1], batch.text, batch.refs[:1])
 
     assert () == await journal.claim(part)
-    session.forget(session.units[batch.refs[0]])
+    run.forget(run.units[batch.refs[0]])
     assert () == await journal.claim(batch)
     assert not journal.may_start(batch)
     await journal.release(batch)
@@ -199,10 +200,10 @@ async def test_a_database_that_is_away_is_logged_once(engine, caplog):
             return await (super().run(job) if self.left >= 0 else engine.run(job))
 
     steps = await Steps(engine).open()
-    session = make_session(steps)
-    session.engine, session.patience = AwayThrice(), 30.0
+    run = make_run(steps)
+    run.engine, run.patience = AwayThrice(), 30.0
 
-    await session.ask(lambda: _campaigns.read_status(steps.id))
+    await run.ask(lambda: _campaigns.read_status(steps.id))
 
     assert ["outbox.away"] == [record.event for record in caplog.records]
 
@@ -210,23 +211,23 @@ async def test_a_database_that_is_away_is_logged_once(engine, caplog):
 async def test_a_part_of_a_claim_without_a_database(engine):
     """No part of a batch is sent while the database is unavailable."""
     steps = Steps(engine)
-    session, journal, batch = await fenced(steps)
-    session.engine = Away()
+    run, journal, batch = await fenced(steps)
+    run.engine = Away()
     part = Batch([0], batch.phones[:1], batch.text, batch.refs[:1])
 
     assert () == await journal.claim(part)
 
 
 async def test_a_run_that_was_ended_before_it_began(engine):
-    """A run that joins a session that has ended is stopped at once."""
+    """A bulk run that begins after its campaign's run was ended is stopped at once."""
     steps = await Steps(engine).open()
-    session, stopped = make_session(steps), []
-    session.end_with("STOPPED")
+    run, stopped = make_run(steps), []
+    run.end_with("STOPPED")
 
-    session.join(lambda: stopped.append(True), session.pay)
+    run.join(lambda: stopped.append(True))
 
     assert [True] == stopped
-    await session.end()
+    await run.end()
 
 
 @pytest.mark.parametrize(("state", "then"), [("cancelled", "not_sent"), ("paused", "queued")])
@@ -234,12 +235,12 @@ async def test_claims_at_the_end_of_a_run(engine, state, then):
     """Claims are queued again at the end of a run, or not sent if the campaign was cancelled."""
     steps = await Steps(engine).open()
     await steps.add(make_rows(2))
-    session = make_session(steps)
-    await engine.run(_claim.register(steps.id, session.token, 30.0))
-    await engine.run(_claim.claim(steps.id, session.token, after=0, wall=time.time()))
+    run = make_run(steps)
+    await engine.run(_claim.register(steps.id, run.token, 30.0))
+    await engine.run(_claim.claim(steps.id, run.token, after=0, wall=time.time()))
     await engine.run(_campaigns.hold(steps.id, state, None))
 
-    await session.end()
+    await run.end()
 
     assert [then] * 2 == await steps.states()
 

@@ -6,7 +6,7 @@ import pytest
 from customersms_async import Status
 from customersms_async.outbox._core import campaigns as _campaigns
 from customersms_async.outbox._core import claim as _claim
-from customersms_async.outbox._core import resolve as _resolve
+from customersms_async.outbox._core import decisions as _decisions
 from customersms_async.outbox._core.add import OpenBatches
 from customersms_async.outbox._core.fence import Pass
 from tests.support.outbox import NOW, Steps, make_rows
@@ -352,7 +352,7 @@ async def test_a_late_answer_does_not_override_a_decision(steps):
     """The decision is kept, and the contradiction is counted."""
     claim = await sending(steps, lease=-1.0)
     await steps.reap()
-    await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW))
+    await steps.engine.run(_decisions.send_again(steps.id, ["row-0"], NOW))
 
     assert 1 == await steps.settle(claim)
     assert ["queued", "sent", "sent"] == await steps.states()
@@ -363,7 +363,7 @@ async def test_mark_sent(steps):
     claim = await sending(steps)
     await steps.settle(claim, Status.UNKNOWN)
 
-    left = await steps.engine.run(_resolve.mark_sent(steps.id, ["row-0", "nobody"], NOW))
+    left = await steps.engine.run(_decisions.mark_sent(steps.id, ["row-0", "nobody"], NOW))
 
     assert ["nobody"] == left
     assert ["sent", "unknown", "unknown"] == await steps.states()
@@ -375,7 +375,7 @@ async def test_send_again_waits_for_the_first_request(steps):
     claim = await sending(steps)
     await steps.settle(claim, Status.UNKNOWN)
 
-    left = await steps.engine.run(_resolve.send_again(steps.id, ["row-0", "x"], NOW))
+    left = await steps.engine.run(_decisions.send_again(steps.id, ["row-0", "x"], NOW))
 
     assert ["x"] == left
     assert None is await steps.claim(wall=NOW + 59)
@@ -387,7 +387,7 @@ async def test_a_rejected_message_is_sent_again_at_once(steps):
     claim = await sending(steps)
     await steps.settle(claim, Status.REJECTED, "NO_ROUTE")
 
-    await steps.engine.run(_resolve.send_again(steps.id, ["row-1"], NOW))
+    await steps.engine.run(_decisions.send_again(steps.id, ["row-1"], NOW))
 
     assert ["rejected", "queued", "rejected"] == await steps.states()
     assert (claim.messages[1],) == tuple((await steps.claim()).messages)
@@ -398,7 +398,7 @@ async def test_a_sent_message_is_never_sent_again(steps):
     claim = await sending(steps)
     await steps.settle(claim)
 
-    assert ["row-0"] == await steps.engine.run(_resolve.send_again(steps.id, ["row-0"], NOW))
+    assert ["row-0"] == await steps.engine.run(_decisions.send_again(steps.id, ["row-0"], NOW))
 
 
 async def test_withdraw(steps):
@@ -407,7 +407,7 @@ async def test_withdraw(steps):
     await steps.add(make_rows(3))
     await steps.register()
 
-    left = await steps.engine.run(_resolve.withdraw(steps.id, ["row-1", "nobody"], NOW))
+    left = await steps.engine.run(_decisions.withdraw(steps.id, ["row-1", "nobody"], NOW))
 
     assert ["nobody"] == left
     assert ["queued", "not_sent", "queued"] == await steps.states()
@@ -421,7 +421,7 @@ async def test_withdrawing_a_whole_batch(steps):
     await steps.add(make_rows(2))
     await steps.register()
 
-    assert [] == await steps.engine.run(_resolve.withdraw(steps.id, ["row-0", "row-1"], NOW))
+    assert [] == await steps.engine.run(_decisions.withdraw(steps.id, ["row-0", "row-1"], NOW))
     assert (0, 2) == ((await steps.counts()).queued, (await steps.counts()).not_sent)
     assert None is await steps.claim()
 
@@ -430,7 +430,7 @@ async def test_a_claimed_message_is_not_withdrawn(steps):
     """A message that a worker has claimed cannot be withdrawn."""
     await sending(steps)
 
-    assert ["row-0"] == await steps.engine.run(_resolve.withdraw(steps.id, ["row-0"], NOW))
+    assert ["row-0"] == await steps.engine.run(_decisions.withdraw(steps.id, ["row-0"], NOW))
 
 
 async def test_cancel_affects_queued_messages_only(steps):
@@ -439,7 +439,7 @@ async def test_cancel_affects_queued_messages_only(steps):
     await steps.add(make_rows(2, first=10, text="later"))
     await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
 
-    assert 1 == await steps.engine.run(_resolve.cancel_some(steps.id, 100, NOW))
+    assert 1 == await steps.engine.run(_decisions.cancel_some(steps.id, 100, NOW))
     assert ["sending"] * 3 + ["not_sent"] * 2 == await steps.states()
     assert 2 == (await steps.counts()).not_sent
 
@@ -463,7 +463,7 @@ async def test_purge_keeps_unknown_messages(steps):
     await steps.fence(unknown)
     await steps.settle(unknown, Status.UNKNOWN)
 
-    assert 1 == await steps.engine.run(_resolve.purge(NOW + 2, 100))
+    assert 1 == await steps.engine.run(_decisions.purge(NOW + 2, 100))
     assert ["", "", "", "+12120000005"] == [line.phone for line in await steps.lines()]
     assert 3 == (await steps.counts()).sent
 

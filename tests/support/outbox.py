@@ -7,7 +7,7 @@ from customersms_async.outbox._core import add as _add
 from customersms_async.outbox._core import campaigns as _campaigns
 from customersms_async.outbox._core import claim as _claim
 from customersms_async.outbox._core import fence as _fence
-from customersms_async.outbox._core import read as _read
+from customersms_async.outbox._core import lines as _lines
 from customersms_async.outbox._core import settle as _settle
 from customersms_async.outbox._core.rows import Row, content_of
 
@@ -97,7 +97,7 @@ class Steps:
         return await self.engine.run(_campaigns.read_status(self.id))
 
     async def lines(self, statuses=None):
-        return await self.engine.run(_read.page(self.id, 0, statuses))
+        return await self.engine.run(_lines.page(self.id, 0, statuses))
 
     async def states(self):
         return [line.status for line in await self.lines()]

@@ -6,7 +6,8 @@ Rules of this module:
 1. Heartbeats come from the event loop, never from the database's thread: a blocked loop is a worker
    that does not send.
 2. A worker that was declared dead takes a new token, and never touches what it had under the old.
-3. A job that decides nothing (a claim, a count) is retried while the database is unavailable, for
+3. A write that fails is kept, and retried before the next write and at each heartbeat.
+4. A job that decides nothing (a claim, a count) is retried while the database is unavailable, for
    as long as the rules of the run allow.
 """
 
@@ -17,8 +18,9 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from attrs import define, field
 
@@ -28,15 +30,16 @@ from ..client import CustomerSMS, route_of
 from ..outcomes import Progress
 from ._core.campaigns import bind, facts, read_status
 from ._core.claim import Claim, beat, end_worker, reap, register
-from ._core.engine import Runner
+from ._core.decisions import cancel_some
+from ._core.engine import Named, Runner
 from ._core.errors import CampaignHeld, OutboxError, OutboxUnavailable
 from ._core.guards import CANCELLED, CANCELLED_HOLD, OPEN, check_binding, check_start
 from ._core.hours import Schedule
 from ._core.job import Job
-from ._core.resolve import cancel_some
+from ._host import Host
 from ._lease import boot_time, is_gone, this_process
 
-__all__ = ["Session", "Unit", "cancel_all", "check_client", "end_of"]
+__all__ = ["CampaignRun", "Unit", "cancel_all", "check_client", "end_of"]
 
 Result = TypeVar("Result")
 
@@ -51,10 +54,6 @@ _logger = logging.getLogger("customersms_async")
 
 def _no_run() -> None:
     """There is no run to stop yet."""
-
-
-async def _no_debt() -> None:
-    """There are no failed writes before a run has begun."""
 
 
 def check_client(sms: object) -> CustomerSMS:
@@ -119,7 +118,7 @@ class Unit:
 
 
 @define(eq=False, kw_only=True)
-class Session:
+class CampaignRun:
     """
     A run.
 
@@ -127,6 +126,7 @@ class Session:
         engine: The database.
         campaign: The id of the campaign.
         name: Its name.
+        place: Where the outbox is.
         lease: Seconds that a claim lasts without a heartbeat.
         patience: Seconds to wait for an unavailable database.
         credits: Returns the last known balance, or None.
@@ -139,7 +139,6 @@ class Session:
         word: The code of what ended the run, or None.
         failure: The database's error, if that ended the run.
         stop: Stops new requests.
-        pay: Retries failed writes.
         units: What the run owns, by the ids of its messages.
         changed: Set when a unit is gone.
     """
@@ -147,6 +146,7 @@ class Session:
     engine: Runner
     campaign: int
     name: str
+    place: str
     lease: float
     patience: float
     credits: Callable[[], int | None]
@@ -161,28 +161,29 @@ class Session:
     stop: Callable[[], object] = _no_run
     units: dict[int, Unit] = field(factory=dict[int, Unit])
     changed: asyncio.Event = field(factory=asyncio.Event)
-    pay: Callable[[], Awaitable[object]] = _no_debt
     _heart: asyncio.Task[None] | None = None
+    _owed: deque[Callable[[], Job[Any]]] = field(factory=deque[Callable[[], Job[Any]]])
+    _turn: asyncio.Lock = field(factory=asyncio.Lock)
 
     @classmethod
     def over(
         cls,
         sms: CustomerSMS,
-        engine: Runner,
+        host: Host,
         campaign: int,
         name: str,
         *,
-        lease: float,
         patience: float,
         schedule: Schedule | None = None,
-    ) -> Session:
+    ) -> CampaignRun:
         """Make a run that sends with *sms*; the other arguments are attributes."""
         endpoint, longest = route_of(sms)
         return cls(
-            engine=engine,
+            engine=Named(host.engine, name),
             campaign=campaign,
             name=name,
-            lease=lease,
+            place=host.place,
+            lease=host.lease,
             patience=patience,
             credits=lambda: None if sms.credits is None else sms.credits.amount,
             endpoint=endpoint,
@@ -191,27 +192,21 @@ class Session:
             schedule=schedule or Schedule(),
         )
 
-    async def carry_out(
-        self, place: str, make_bulk: Callable[[], Bulk], pay: Callable[[], Awaitable[object]]
-    ) -> None:
+    async def carry_out(self, make_bulk: Callable[[], Bulk]) -> None:
         """
         Carry out the run, from its registration to its end.
 
         Args:
-            place: Where the outbox is.
-
             make_bulk: Makes the bulk run, once this one has begun.
-
-            pay: Retries failed writes.
 
         Raises:
             CampaignHeld: Someone must decide first.
             OutboxError: The database was unavailable for too long, or refused a statement.
         """
-        await self.begin(place)
+        await self.begin()
         try:
             async with make_bulk() as bulk:
-                self.join(bulk.stop, pay)
+                self.join(bulk.stop)
                 progress = await bulk.finish()
             self.word = self.word or progress.stopped
         finally:
@@ -219,7 +214,7 @@ class Session:
         if self.failure is not None:
             raise self.failure
 
-    async def begin(self, place: str) -> None:
+    async def begin(self) -> None:
         """
         Take over from dead workers, check the guards, bind the campaign, and register.
 
@@ -228,15 +223,15 @@ class Session:
         """
         await self.engine.run(reap(self.campaign, time.time(), is_gone))
         try:
-            await self.engine.run(self._start(place))
+            await self.engine.run(self._start())
         except CampaignHeld as held:
             if held.code == CANCELLED_HOLD[0]:
                 await self._cancel_the_rest()
             raise
         self._heart = asyncio.create_task(self._live())
 
-    def _start(self, place: str) -> Job[None]:
-        known = yield from facts(self.campaign, place)
+    def _start(self) -> Job[None]:
+        known = yield from facts(self.campaign, self.place)
         check_start(known, self.account, self.endpoint, time.time())
         yield from bind(self.campaign, self.account, self.endpoint)
         yield from register(self.campaign, self.token, self.lease, this_process())
@@ -249,9 +244,9 @@ class Session:
         yield from bind(self.campaign, self.account, self.endpoint)
         yield from register(self.campaign, token, self.lease, this_process())
 
-    def join(self, stop: Callable[[], object], pay: Callable[[], Awaitable[object]]) -> None:
-        """Connect the run that has begun: how to stop it, and how to retry its failed writes."""
-        self.stop, self.pay = stop, pay
+    def join(self, stop: Callable[[], object]) -> None:
+        """Connect the bulk run that has begun; *stop* stops it."""
+        self.stop = stop
         if self.word is not None:
             stop()
 
@@ -296,6 +291,30 @@ class Session:
         for row_id in unit.messages:
             self.units.pop(row_id, None)
         self.changed.set()
+
+    async def write(self, make_job: Callable[[], Job[Result]]) -> Result | None:
+        """Write, after the failed writes; if that is not possible, keep it for later."""
+        if await self.pay():
+            try:
+                return await self.engine.run(make_job())
+            except OutboxError as exc:
+                what = f"cannot record how a request ended, and will try again: {exc}"
+                self.log(logging.ERROR, "outbox.owed", what)
+                self.note(exc)
+        self._owed.append(make_job)
+        return None
+
+    async def pay(self) -> bool:
+        """Retry the failed writes, in order; return whether all have succeeded."""
+        async with self._turn:
+            while self._owed:
+                try:
+                    await self.engine.run(self._owed[0]())
+                except OutboxError as exc:
+                    self.note(exc)
+                    return False
+                self._owed.popleft()
+        return True
 
     async def ask(self, make_job: Callable[[], Job[Result]]) -> Result:
         """
