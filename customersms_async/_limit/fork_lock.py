@@ -45,7 +45,8 @@ def forget_in_children(one: HasLoops) -> None:
 def _begin_child() -> None:
     for one in _all:
         one.forget_loops()
-    lock.release()
+    with contextlib.suppress(RuntimeError):  # uWSGI may call this hook alone
+        lock.release()
 
 
 with contextlib.suppress(AttributeError):  # Windows has no fork

@@ -6,7 +6,8 @@ Rules of this module:
 1. One loop per process. It starts at the first call, and again in a forked child.
 2. A child never touches its copies of the parent's loop and connections. Closing them would affect
    the parent, which owns the sockets; garbage collection would warn. So they are never freed.
-3. At exit the clients are closed and the loop is stopped, before the interpreter shuts down.
+3. A child is recognised by its process id: uWSGI forks without calling Python's hooks.
+4. At exit the clients are closed and the loop is stopped, before the interpreter shuts down.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, Protocol, TypeVar
+
+from .event_loop import BackgroundEventLoop
 
 __all__ = ["BackgroundLoop", "Closable", "close_later", "get_background", "remember"]
 
@@ -50,7 +53,7 @@ class BackgroundLoop:
     _loop: asyncio.AbstractEventLoop
 
     def __init__(
-        self, make_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
+        self, make_loop: Callable[[], asyncio.AbstractEventLoop] = BackgroundEventLoop
     ) -> None:
         self._make_loop = make_loop
         self._started: Future[None] = Future()
@@ -59,6 +62,11 @@ class BackgroundLoop:
         self._thread = threading.Thread(target=self._run, name="customersms_async", daemon=True)
         self._thread.start()
         self._started.result()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller is a callback, which runs in the thread of the loop."""
+        return threading.current_thread() is self._thread
 
     def call(self, function: Callable[[], object]) -> None:
         """
@@ -83,7 +91,7 @@ class BackgroundLoop:
         task.add_done_callback(self._closings.discard)
 
     def end(self, clients: list[Closable]) -> None:
-        """Close *clients* and end the loop; called once, at exit, in the main thread."""
+        """Close *clients* and end the loop; called once, outside the loop."""
         with contextlib.suppress(RuntimeError):
             self.call(lambda: self._end_soon(clients))
         self._thread.join(AT_EXIT + 1)
@@ -113,22 +121,40 @@ class _ProcessState:
     The loop and the clients of this process.
 
     Attributes:
-        lock: Held while a loop starts, and while the process forks.
+        lock: Held while a loop starts, and while the process forks; re-entrant, since a signal
+            handler may send a message at any point of a thread that holds it.
         background: The loop, once there is one.
         clients: Clients to close in it.
         is_ending: Whether nothing new may start.
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.background: BackgroundLoop | None = None
         self.clients: weakref.WeakSet[Closable] = weakref.WeakSet()
         self.is_ending = False
+        self._process_id = os.getpid()
+
+    @property
+    def is_parents(self) -> bool:
+        """Whether this is still the state of the parent, in a forked child."""
+        return os.getpid() != self._process_id
+
+    def start(self) -> BackgroundLoop:
+        """Start the loop, unless a signal handler starts it meanwhile."""
+        started = BackgroundLoop()
+        if self.background is None:
+            self.background = started
+        else:
+            started.end([])
+        return self.background
 
     def end(self) -> None:
         """End the loop; the process is about to exit."""
         with self.lock:
             self.is_ending = True
+            if self.is_parents:
+                self.begin_child()
             background = self.background
         if background is not None:
             background.end(list(self.clients))
@@ -139,7 +165,13 @@ class _ProcessState:
             for one in (self.background, *self.clients):
                 _never_free(one)
             self.background = None
-        self.lock.release()
+        self._process_id = os.getpid()
+
+    def begin_child_at_fork(self) -> None:
+        """Start over, in the hook of a fork; uWSGI may call it without the one before the fork."""
+        self.begin_child()
+        with contextlib.suppress(RuntimeError):
+            self.lock.release()
 
 
 _process: Final = _ProcessState()
@@ -149,7 +181,7 @@ with contextlib.suppress(AttributeError):  # Windows has no fork
     os.register_at_fork(
         before=_process.lock.acquire,
         after_in_parent=_process.lock.release,
-        after_in_child=_process.begin_child,
+        after_in_child=_process.begin_child_at_fork,
     )
 
 
@@ -164,9 +196,9 @@ def get_background() -> BackgroundLoop:
         if _process.is_ending:
             msg = "the process is exiting: nothing more can be sent"
             raise RuntimeError(msg)
-        if _process.background is None:
-            _process.background = BackgroundLoop()
-        return _process.background
+        if _process.is_parents:
+            _process.begin_child()
+        return _process.background or _process.start()
 
 
 def remember(client: Closable) -> None:
@@ -177,7 +209,9 @@ def remember(client: Closable) -> None:
 def close_later(client: Closable) -> None:
     """Close a client that was dropped without being closed; called by the garbage collector."""
     background = _process.background
-    if background is not None:
+    if _process.is_parents:
+        _never_free(client)
+    elif background is not None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and has closed it
             background.call(lambda: background.close(client, 0.0))
 

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from .. import bulk as asynchronous
 from .._values.status import Status
 from ..outcomes import Outcome, Progress
+from .background import get_background
 from .call import CallerExecutor, refuse_in_event_loop, run
 
 __all__ = ["Bulk"]
@@ -44,8 +45,9 @@ class Bulk:
 
     @property
     def progress(self) -> Progress:
-        """The current counts; from any thread."""
-        return run(self._count) if self._is_open else self._bulk.progress
+        """The current counts; from any thread, and from callbacks."""
+        is_here = not self._is_open or get_background().is_current
+        return self._bulk.progress if is_here else run(self._count)
 
     @property
     def leftovers(self) -> list[Outcome]:

@@ -13,9 +13,9 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import Callable, Coroutine
-from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from ..outcomes import Progress, Receipt, Report
@@ -25,6 +25,11 @@ __all__ = ["CallerExecutor", "refuse_in_event_loop", "run"]
 
 T = TypeVar("T")
 
+_IN_CALLBACK: Final = (
+    "a callback, like on_request or parse_phone, runs in the client's own thread, which this call "
+    "would block for ever; call it in a thread of the application"
+)
+
 #: Interruptions after which a call is abandoned.
 MOST_INTERRUPTIONS: Final = 3
 
@@ -33,7 +38,7 @@ class CallerExecutor:
     """Runs work for the background loop in a caller's thread while that waits for a call."""
 
     def __init__(self) -> None:
-        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def run_next(self) -> None:
         """Wait for work and do it; called in the caller's thread."""
@@ -142,8 +147,14 @@ def run(
 
     Returns:
         The coroutine's result; its exception is raised.
+
+    Raises:
+        RuntimeError: It was called in the background, which would wait for itself.
     """
-    return _Call(begin, executor or CallerExecutor(), background or get_background()).wait()
+    background = background or get_background()
+    if background.is_current:
+        raise RuntimeError(_IN_CALLBACK)
+    return _Call(begin, executor or CallerExecutor(), background).wait()
 
 
 class _Call(Generic[T]):

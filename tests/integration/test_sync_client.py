@@ -6,6 +6,7 @@ import inspect
 import os
 import pickle
 import threading
+import time
 import traceback
 
 import pytest
@@ -18,6 +19,7 @@ from customersms_async import (
     InvalidPhone,
     LocalLimiter,
     Message,
+    OutcomeUnknown,
     OutOfCredits,
     Rate,
     Status,
@@ -247,6 +249,51 @@ def test_a_call_within_a_hook(sms_sandbox):
 
     assert 1 == len(errors)
     assert ["Hello"] == [message.text for message in sms_sandbox.messages]
+
+
+def test_closing_within_a_hook(sms_sandbox):
+    """A hook that closes the client gets an error instead of a deadlock."""
+    errors: list[str] = []
+
+    def on_request(_record: object) -> None:
+        try:
+            sms.close()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    with CustomerSMS(on_request=on_request) as sms:
+        sms.send(PHONE, "Hello")
+
+    assert ["on_request" in error for error in errors] == [True]
+    assert ["Hello"] == [message.text for message in sms_sandbox.messages]
+
+
+def test_progress_within_a_hook(sms_sandbox):
+    """A hook may read the counts of a run."""
+    seen: list[int] = []
+
+    def on_request(_record: object) -> None:
+        seen.append(bulk.progress.total)
+
+    with CustomerSMS(on_request=on_request) as sms:  # noqa: SIM117  # the run needs the client
+        with sms.stream_many([PHONE, "+12125550124"], "Hello") as bulk:
+            outcomes = list(bulk)
+
+    assert [0] == seen  # the outcomes of a request count once its hooks have been called
+    assert 2 == len(outcomes)
+
+
+def test_a_frozen_clock(sms_sandbox, monkeypatch):
+    """While a test freezes the clock, a call still ends at its timeout."""
+    sms_sandbox.fail_next("stall")
+    now = time.monotonic
+    began = now()
+    with CustomerSMS() as sms, monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: 0.0)  # as freezegun does
+        with pytest.raises(OutcomeUnknown):
+            sms.send(PHONE, "Hello", timeout=0.2)
+
+    assert now() - began < 20
 
 
 def test_many_threads(sms, sms_sandbox):

@@ -74,6 +74,22 @@ threading.Thread(target=lambda: sms.send_many(numbers(), "one"), daemon=True).st
 asked.wait()
 print("sent 0")
 """,
+    "a signal handler that sends while the first call starts the loop": """
+import signal
+
+def handler(*_):
+    sys.setprofile(None)
+    sms.send("+12125550002", "from the handler")
+
+def profile(frame, event, _):
+    if event == "call" and frame.f_code.co_qualname == "BackgroundLoop.__init__":
+        signal.raise_signal(signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, handler)
+sys.setprofile(profile)
+sms.send("+12125550001", "one")
+print("sent 2")
+""",
     "a call after the end": """
 import atexit, customersms_async.sync.background
 def late():
@@ -106,6 +122,40 @@ if not child:
     sys.exit(0)
 assert os.waitpid(child, 0)[1] == 0
 sms.send("+12125550001", "parent again")
+print("sent 2")
+""",
+    "a child that was forked without the hooks of Python, as by uWSGI": """
+import ctypes
+sms.send("+12125550001", "parent")
+child = ctypes.PyDLL(None).fork()
+if not child:
+    sms.send("+12125550001", "child")
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print("sent 2")
+""",
+    "a child that was forked without hooks, and does not send": """
+import ctypes, time
+sms.send("+12125550001", "parent")
+child = ctypes.PyDLL(None).fork()
+if not child:
+    del sms
+    gc.collect()
+    sys.exit(0)
+began = time.monotonic()
+assert os.waitpid(child, 0)[1] == 0
+assert time.monotonic() - began < 5, "it waited for the loop of its parent"
+print("sent 1")
+""",
+    "a child with its own hook alone, as with uWSGI's py-call-osafterfork": """
+import ctypes
+sms.send("+12125550001", "parent")
+child = ctypes.PyDLL(None).fork()
+if not child:
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+    sms.send("+12125550001", "child")
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
 print("sent 2")
 """,
     "a child that drops the client": """

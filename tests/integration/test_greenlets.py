@@ -1,0 +1,100 @@
+"""The synchronous client where threads are greenlets, as under ``gunicorn -k gevent``."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PATCHED_FIRST = """
+from gevent import monkey
+monkey.patch_all()
+from customersms_async.sync import CustomerSMS
+sms = CustomerSMS()
+"""
+
+#: gunicorn's ``--preload`` imports the application first.
+PATCHED_LATE = """
+from customersms_async.sync import CustomerSMS
+sms = CustomerSMS()
+from gevent import monkey
+monkey.patch_all(ssl=False)
+"""
+
+SEND = """
+import asyncio, gevent
+
+def work(n):
+    sms.send("+12125550001", f"{n} one")
+    sms.send("+12125550001", f"{n} two")
+
+jobs = [gevent.spawn(work, n) for n in range(20)]
+gevent.joinall(jobs, raise_error=True)
+print(sms.send_many((f"+1212555{n:04d}" for n in range(2, 32)), "many"))
+"""
+
+BESIDE_OTHERS = """
+import asyncio, gevent
+seen = []
+
+def watch():
+    while True:
+        seen.append(asyncio._get_running_loop())
+        gevent.sleep(0.001)
+
+gevent.spawn(watch)
+sms.send("+12125550001", "one")
+print(len(seen) > 10, set(seen))
+"""
+
+INTERRUPTED = """
+import gevent
+try:
+    with gevent.Timeout(0.1):
+        sms.send("+12125550001", "one")
+except gevent.Timeout as timeout:
+    print(timeout.__notes__)
+"""
+
+
+def run(source: str) -> str:
+    """Run a program in another process, and return its output."""
+    if importlib.util.find_spec("gevent") is None:
+        pytest.skip("gevent is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.parametrize("beginning", [PATCHED_FIRST, PATCHED_LATE])
+def test_many_greenlets(sms_sandbox, beginning):
+    """Twenty greenlets send with one client, and every message arrives once."""
+    assert "30 sent, 0 rejected" in run(beginning + SEND)
+    assert 70 == len(sms_sandbox.messages)
+    assert () == sms_sandbox.duplicates()
+
+
+def test_other_greenlets(sms_sandbox):
+    """While a message is sent, others run, and see no event loop, which Django would refuse."""
+    sms_sandbox.set_faults(latency=0.2)
+
+    assert "True {None}\n" == run(PATCHED_FIRST + BESIDE_OTHERS)
+
+
+def test_a_timeout_of_gevent(sms_sandbox):
+    """A timeout cancels the call, and notes that the message is not known to have been sent."""
+    sms_sandbox.set_faults(latency=5)
+
+    assert "unknown" in run(PATCHED_FIRST + INTERRUPTED)
