@@ -161,8 +161,8 @@ def checked(parse: ParsePhone, phone: object) -> str:
 
 
 def is_without_country(reason: str) -> bool:
-    """Whether a number was refused only because it lacks a country code."""
-    return reason == _NO_COUNTRY
+    """Whether a reason, or a line with it, says that a number lacks only its country code."""
+    return _NO_COUNTRY in reason
 
 
 def e164_digits(phones: Sequence[object]) -> list[int] | None:

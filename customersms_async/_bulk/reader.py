@@ -226,9 +226,7 @@ def as_given(item: object) -> str:
         item = item.phone
     if isinstance(item, str):
         return item
-    with contextlib.suppress(
-        ValueError
-    ):  # Python does not format numbers of more than 4,300 digits
+    with contextlib.suppress(ValueError):  # of an int with more than 4,300 digits
         if isinstance(item, int | float | None):
             return repr(item)
     return f"<{type(item).__name__}>"

@@ -99,9 +99,8 @@ class AiohttpTransport:
             raise TransportFailure(msg)
         try:
             content = payload.answer = response.content
-            is_here = (
-                content.is_eof() and content.total_bytes <= most
-            )  # arrived at once, as most do
+            # Most answers arrive at once.
+            is_here = content.is_eof() and content.total_bytes <= most
             reply = Reply(
                 response.status,
                 content.read_nowait() if is_here else await _gather(content, most),

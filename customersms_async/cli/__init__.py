@@ -45,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a character that a terminal cannot show must not end a command
+        if isinstance(stream, io.TextIOWrapper):  # else what it cannot show would end a command
             stream.reconfigure(errors="backslashreplace")
     if not words or words[0] in ("--help", "-h", "help"):
         sys.stdout.write(_usage())

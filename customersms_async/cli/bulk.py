@@ -22,23 +22,23 @@ from ..outbox._core.hours import read_hours as check_hours
 from ..outcomes import Message, Progress
 from ..plan import Plan
 from ..recipients import Recipients
-from .campaign_location import Place
+from .campaign_location import BESIDE_LIST, CampaignLocation
 from .check import details, headline
-from .confirmation_file import Accepted
-from .connection import Connection
-from .consent import Changed, agree, check_unchanged
-from .console import complain, fitted, result, result_json, say
+from .confirmation import Changed, agree, check_unchanged
+from .confirmation_file import Confirmation
+from .connection import FROM_ENVIRONMENT, Connection
+from .console import complain, counted, fitted, result, result_json, say
 from .exits import Exit, UsageError, worst
-from .export import result_rows, results, write_rows
-from .held import held_line
+from .export import result_table, row_results, write_rows
+from .hold_reasons import held_line
 from .interrupts import interruptible
 from .list_rows import compare, list_rows
 from .manage import summary
 from .progress import shown
-from .results import check_output
-from .selection import ListOptions, Selection, look_through
+from .selection import DEFAULTS, ListOptions, Selection, look_through
 from .send import send_samples
-from .stop_words import stop_line
+from .stop_reasons import stop_line
+from .table_files import check_output
 from .time_parsing import read_hours, read_until
 
 __all__ = ["bulk"]
@@ -90,14 +90,17 @@ class RunOptions:
         return _Terms(StopRules(max_credits=self.max_credits), hours, read_until(self.until))
 
 
+_NO_LIMITS: Final = RunOptions()
+
+
 def bulk(
     file: Annotated[Path, Parameter(help="The list: .csv, .txt or .xlsx, with a header.")],
     /,
     *,
-    options: ListOptions | None = None,
-    run: RunOptions | None = None,
-    place: Place | None = None,
-    connection: Connection | None = None,
+    options: ListOptions = DEFAULTS,
+    run: RunOptions = _NO_LIMITS,
+    location: CampaignLocation = BESIDE_LIST,
+    connection: Connection = FROM_ENVIRONMENT,
     test_to: Annotated[
         str | None, Parameter(help="Send only the samples of check, to this number.")
     ] = None,
@@ -107,23 +110,18 @@ def bulk(
     json: Annotated[bool, Parameter(help="Print one line of JSON for each row.")] = False,
 ) -> Exit:
     """Send a list: plan, confirm, run; run it again to continue."""
-    options, connection, place = (
-        options or ListOptions(),
-        connection or Connection(),
-        place or Place(),
-    )
-    terms = (run or RunOptions()).read()
+    terms = run.read()
     check_output("--out", out, file)
     people = options.open(file)
     look = look_through(people, options.batch_size)
     plan = look.plan
-    wanted = Accepted(Selection.of(file, options), options, plan.bad + plan.skipped)
-    known = Accepted.read(file, place.name(file))
+    wanted = Confirmation(Selection.of(file, options), options, plan.bad + plan.skipped)
+    known = Confirmation.read(file, location.name(file))
     is_new = known is None
-    goes_on = known is not None and known.selection == wanted.selection
-    is_seen = bool(confirm or test_to) or not is_new
-    about = headline(people, plan, is_all=not goes_on or bool(test_to))
-    for line in (*about, *(() if is_seen else details(look))):
+    goes_on = known is not None and known.selection == wanted.selection and not test_to
+    is_first_look = is_new and not (confirm or test_to)
+    about = headline(people, plan, is_all=not goes_on)
+    for line in (*about, *(details(look) if is_first_look else ())):
         say(fitted(line, sys.stderr))
     if is_new and not plan.recipients:
         complain("there is nobody to send to")
@@ -131,25 +129,25 @@ def bulk(
     if test_to is not None:
         return send_samples(connection, plan, test_to, options.country)
     connection.announce(plan.recipients if is_new else 0)
-    job = _Job(file, people, plan, wanted, terms, place, is_new)
+    list_run = _ListRun(file, people, plan, wanted, terms, location, is_new)
     try:
-        agree(file, place.name(file), wanted, plan, yes=yes, token=confirm)
-        return asyncio.run(job.carry_out(connection, out, as_json=json))
+        agree(file, location.name(file), wanted, plan, yes=yes, token=confirm)
+        return asyncio.run(list_run.carry_out(connection, out, as_json=json))
     except Changed as changed:
         complain(str(changed))
         return Exit.CHANGED
 
 
 @frozen
-class _Job:
+class _ListRun:
     """One run of a list."""
 
     file: Path
     people: Recipients
     plan: Plan
-    accepted: Accepted
+    confirmed: Confirmation
     terms: _Terms
-    place: Place
+    location: CampaignLocation
     is_new: bool
 
     async def carry_out(self, connection: Connection, out: Path | None, *, as_json: bool) -> Exit:
@@ -161,8 +159,8 @@ class _Job:
             return Exit.INTERRUPTED
 
     async def _work(self, connection: Connection, out: Path | None, *, as_json: bool) -> Exit:
-        async with self.place.open(self.file) as outbox, connection.open() as sms:
-            campaign = self.place.of(outbox, self.file)
+        async with self.location.open(self.file) as outbox, connection.open() as sms:
+            campaign = self.location.of(outbox, self.file)
             await self._bring_up_to_date(campaign)
             if not self.is_new:
                 now = await campaign.status()
@@ -170,16 +168,8 @@ class _Job:
                 connection.announce(now.queued + now.claimed)
             ended = await self._send(campaign, sms)
             now = await campaign.status()
-            is_told = await self._tell(campaign, out, as_json=as_json)
-        if as_json:
-            say(fitted(summary(now, self.accepted.bad), sys.stderr))
-        else:
-            result(fitted(summary(now, self.accepted.bad), sys.stdout))
-        export = self.place.command("export", self.file)
-        if now.rejected:
-            say(_ABOUT_REJECTED.format(export))
-        if now.unknown:
-            say(_ABOUT_UNKNOWN.format(export))
+            is_told = await self._write_results(campaign, out, as_json=as_json)
+        self._sum_up(now, as_json=as_json)
         exits = _exits(now, self.plan, ended, self._other_key(now))
         return worst(exits if is_told else [*exits, Exit.ERROR])
 
@@ -198,8 +188,8 @@ class _Job:
             for row in list_rows(self.people)
             if isinstance(row.item, Message) and row.ref not in edited
         )
-        await campaign.add(new, batch_size=self.accepted.options.batch_size)
-        check_unchanged(self.file, self.accepted)
+        await campaign.add(new, batch_size=self.confirmed.options.batch_size)
+        check_unchanged(self.file, self.confirmed)
         gone = [] if found is None else [line for line in found.gone if line.status == "queued"]
         left = await campaign.withdraw([line.ref or "" for line in gone])
         if taken_out := len(gone) - len(left):
@@ -214,10 +204,10 @@ class _Job:
         before += f", {unknown:,} unknown" if unknown else ""
         if not left:
             return f"{before}, nothing is left"
-        requests = queued.requests - -now.claimed // self.accepted.options.batch_size
+        requests = queued.requests - -now.claimed // self.confirmed.options.batch_size
         plan = evolve(queued, requests=requests)
-        noun = "request" if requests == 1 else "requests"
-        return f"{before}, {left:,} left, {requests:,} {noun}, {plan.minutes:,.0f} min"
+        takes = f"{counted(requests, 'request')}, {plan.minutes:,} min"
+        return f"{before}, {left:,} left, {takes}"
 
     async def _send(self, campaign: Campaign, sms: CustomerSMS) -> Progress | Exit:
         """Send what is queued; return its progress, or the exit status if it could not run."""
@@ -228,35 +218,46 @@ class _Job:
                     stop=self.terms.stop,
                     hours=self.terms.hours,
                     deadline=self.terms.deadline,
-                    batch_size=self.accepted.options.batch_size,
+                    batch_size=self.confirmed.options.batch_size,
                 )
         except asyncio.CancelledError:
             await sms.aclose(drain=0)  # after a second Ctrl-C, requests in flight are given up
             self._say_how_to_go_on()
             return Exit.INTERRUPTED
         except CampaignHeld as held:
-            complain(held_line(held, self.file, self.place))
+            complain(held_line(held, self.file, self.location))
             return Exit.STOPPED
 
-    async def _tell(self, campaign: Campaign, out: Path | None, *, as_json: bool) -> bool:
+    async def _write_results(self, campaign: Campaign, out: Path | None, *, as_json: bool) -> bool:
         """Write the results; return whether that was possible."""
         if as_json:
-            async for one in results(campaign, self.people):
+            async for one in row_results(campaign, self.people):
                 result_json(one.to_dict())
         if out is None:
             return True
         try:
-            write_rows([row async for row in result_rows(campaign, self.people)], out, self.people)
+            write_rows([row async for row in result_table(campaign, self.people)], out, self.people)
         except OSError as exc:
-            again = self.place.command("export", self.file, "--out", "FILE")
+            again = self.location.command("export", self.file, "--out", "FILE")
             complain(f"{out}: {exc.strerror}; write the results by: {again}")
             return False
         return True
 
+    def _sum_up(self, now: CampaignStatus, *, as_json: bool) -> None:
+        if as_json:
+            say(fitted(summary(now, self.confirmed.bad), sys.stderr))
+        else:
+            result(fitted(summary(now, self.confirmed.bad), sys.stdout))
+        export = self.location.command("export", self.file)
+        if now.rejected:
+            say(_ABOUT_REJECTED.format(export))
+        if now.unknown:
+            say(_ABOUT_UNKNOWN.format(export))
+
     def _other_key(self, now: CampaignStatus) -> str | None:
         """Return the command that binds it to another key; None if it takes any."""
         is_begun = now.sent or now.rejected or now.unknown
-        return self.place.command("resume", self.file, "--new-key") if is_begun else None
+        return self.location.command("resume", self.file, "--new-key") if is_begun else None
 
     def _say_how_to_go_on(self) -> None:
         say(f"interrupted; continue with the same command: customersms bulk {self.file} ...")

@@ -15,11 +15,11 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from ..outbox import Campaign, CampaignStatus, Outbox
-from .confirmation_file import OUTBOX, Accepted, beside
+from .confirmation_file import OUTBOX, Confirmation, beside
 from .console import typed
 from .exits import UsageError
 
-__all__ = ["File", "Place"]
+__all__ = ["BESIDE_LIST", "CampaignLocation", "File"]
 
 _NOTHING_NAMED: Final = (
     "name a list, like people.csv, or an outbox and a campaign: --outbox URL --campaign NAME"
@@ -30,7 +30,7 @@ File = Annotated[Path | None, Parameter(help="The list. Its campaign is stored b
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CampaignLocation:
     """Which campaign; by default the one beside the list."""
 
     outbox: Annotated[str | None, Parameter(help="Another outbox: a path, or postgresql://...")] = (
@@ -108,7 +108,7 @@ class Place:
             UsageError: There is none of this name.
         """
         campaign = self.of(outbox, file)
-        is_listed = file is not None and Accepted.read(file, campaign.name) is not None
+        is_listed = file is not None and Confirmation.read(file, campaign.name) is not None
         if is_listed or _has_rows(await campaign.status()):
             return campaign
         if self.campaign is None:
@@ -124,9 +124,11 @@ class Place:
         return UsageError(f"nothing of {file.name} was sent yet; start with: {again}")
 
 
+BESIDE_LIST: Final = CampaignLocation()
+
+
 def _has_rows(now: CampaignStatus) -> bool:
-    waiting = now.queued + now.claimed + now.sending
-    return bool(waiting + now.sent + now.rejected + now.not_sent + now.unknown)
+    return bool(now.waiting + now.sent + now.rejected + now.not_sent + now.unknown)
 
 
 def _path_of(url: str | None) -> Path | None:

@@ -10,19 +10,17 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from ..outcomes import Message
+from ..phones import is_without_country
 from ..plan import Plan
-from ..recipients import Recipients, Refusal
+from ..recipients import Problems, Recipients, Refusal
 from ..segments import count
-from .console import fitted, result, result_json, say, typed
+from .console import counted, fitted, result, result_json, say, typed
 from .exits import Exit
-from .results import check_output, write_table
 from .segments import shown
-from .selection import ListOptions, Look, Selection, look_through
+from .selection import DEFAULTS, ListOptions, Look, Selection, look_through
+from .table_files import check_output, write_table
 
 __all__ = ["check", "details", "headline"]
-
-#: Part of the reason when a number lacks its country code.
-_NO_COUNTRY = "has no country code"
 
 _NAME_IT: Final = "  or name the country of such numbers, like --country US"
 _ALL_OF_THEM: Final = "  check --bad FILE writes all of them to a table"
@@ -37,14 +35,13 @@ def check(
     file: Annotated[Path, Parameter(help="The list: .csv, .txt or .xlsx, with a header.")],
     /,
     *,
-    options: ListOptions | None = None,
+    options: ListOptions = DEFAULTS,
     bad: Annotated[
         Path | None, Parameter(help="Write the bad rows, with the reason, to this file.")
     ] = None,
     json: Annotated[bool, Parameter(help="Print one line of JSON.")] = False,
 ) -> Exit:
     """Check a list of recipients; sends nothing and needs no key."""
-    options = options or ListOptions()
     check_output("--bad", bad, file)
     people = options.open(file)
     look = look_through(people, options.batch_size)
@@ -89,30 +86,28 @@ def details(look: Look) -> Iterator[str]:
     if not plan.total:
         yield "there is no row below the header"
     if hidden:
-        yield f"hidden in the workbook, but sent to as well: {_rows(hidden)}"
+        yield f"hidden in the workbook, but sent to as well: {counted(hidden, 'row')}"
     if problems.count:
-        yield ""
-        yield "Rows that cannot be sent to:"
-        for line in problems.lines():
-            yield f"  {line}"
-            if _NO_COUNTRY in line:
-                yield _NAME_IT
-    if problems.unnamed:
-        yield _ALL_OF_THEM
+        yield from _problems(problems)
     yield from _samples(plan)
     yield from _forcing(plan)
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+def _problems(problems: Problems) -> Iterator[str]:
+    yield ""
+    yield "Rows that cannot be sent to:"
+    for line in problems.lines():
+        yield f"  {line}"
+        if is_without_country(line):
+            yield _NAME_IT
+    if problems.unnamed:
+        yield _ALL_OF_THEM
 
 
 def _kind(people: Recipients) -> str:
     if people.delimiter is None:
-        count = len(people.sheets)
-        return (
-            "a workbook" if count == 1 else f"sheet {people.sheets[0]!r} of {count} in a workbook"
-        )
+        first, *others = people.sheets
+        return f"sheet {first!r} of {len(people.sheets)} in a workbook" if others else "a workbook"
     names = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
     parted_by = names.get(people.delimiter, repr(people.delimiter))
     return f"{people.encoding.removesuffix('-sig')} with {parted_by}"
@@ -139,15 +134,18 @@ def _forcing(plan: Plan) -> Iterator[str]:
     yield ""
     yield f"Characters for which a segment holds 70, not 160, in {plan.ucs2:,} of them:"
     for one in plan.forcing[:_MOST_CHARS]:
-        advice = (
-            "" if one.swap is None else f", write {one.swap!r}" if one.swap else ", leave it out"
-        )
-        yield f"  {shown(one.char)} {one.name} in {one.messages:,}{advice}"
+        yield f"  {shown(one.char)} {one.name} in {one.messages:,}{_advice(one.swap)}"
     more = len(plan.forcing) - _MOST_CHARS
     if more > 0:
         yield f"  and {more:,} others"
     if plan.segments_swapped < plan.segments:
         yield f"  With these changes: {plan.segments_swapped:,} segments."
+
+
+def _advice(swap: str | None) -> str:
+    if swap is None:
+        return ""
+    return f", write {swap!r}" if swap else ", leave it out"
 
 
 def _bad_rows(people: Recipients) -> Iterator[list[str]]:

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from ..errors import CustomerSMSError
 from .selection import ListOptions, Selection
 
-__all__ = ["OUTBOX", "Accepted", "beside", "files_of"]
+__all__ = ["OUTBOX", "Confirmation", "beside", "files_of"]
 
 _ENDING: Final = ".sms.json"
 
@@ -50,7 +50,7 @@ class NotKept(CustomerSMSError):
 
 
 @dataclass(frozen=True)
-class Accepted:
+class Confirmation:
     """
     What was confirmed for a list.
 
@@ -65,7 +65,7 @@ class Accepted:
     bad: int = 0
 
     @classmethod
-    def read(cls, file: Path, campaign: str) -> Accepted | None:
+    def read(cls, file: Path, campaign: str) -> Confirmation | None:
         """
         Read what was confirmed for a campaign of the list; None if nothing was.
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter
@@ -27,11 +27,11 @@ from .._values.validation import check_endpoint, is_this_machine
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter, LocalLimiter
-from .console import say
+from .console import counted, say
 from .interrupts import at_once
 from .log_lines import told
 
-__all__ = ["Connection"]
+__all__ = ["FROM_ENVIRONMENT", "Connection"]
 
 
 @Parameter(name="*")
@@ -73,17 +73,18 @@ class Connection:
 
         It is None if no key is set, or it cannot be used; there is no prompt for one.
         """
-        async with contextlib.AsyncExitStack() as stack:
-            client = None
-            with contextlib.suppress(ConfigurationError, OSError):
-                if self.key_file is not None or os.environ.get("CUSTOMERSMS_API_KEY"):
-                    client = CustomerSMS(
-                        self._key(),
-                        endpoint=self.endpoint or NOT_GIVEN,
-                        limiter=LocalLimiter(),
-                    )
-                    await stack.enter_async_context(client)
+        client = self._silent_client()
+        async with client or contextlib.nullcontext():
             yield client
+
+    def _silent_client(self) -> CustomerSMS | None:
+        if self.key_file is None and not os.environ.get("CUSTOMERSMS_API_KEY"):
+            return None
+        endpoint, limiter = self.endpoint or NOT_GIVEN, LocalLimiter()
+        try:
+            return CustomerSMS(self._key(), endpoint=endpoint, limiter=limiter)
+        except (ConfigurationError, OSError):
+            return None
 
     def announce(self, messages: int) -> None:
         """
@@ -96,8 +97,7 @@ class Connection:
         endpoint = check_endpoint(found, allow_insecure_http=False)
         if messages and not is_this_machine(endpoint):
             host = urlsplit(endpoint).hostname
-            noun = "message" if messages == 1 else "messages"
-            say(f"{host} is a real gateway: {messages:,} {noun} will cost money.")
+            say(f"{host} is a real gateway: {counted(messages, 'message')} will cost money.")
 
     def _key(self) -> str | NotGiven:
         if self.key_file is not None:
@@ -109,6 +109,9 @@ class Connection:
             raise ConfigurationError(msg)
         with at_once():
             return getpass.getpass("API key: ", stream=sys.stderr).strip()
+
+
+FROM_ENVIRONMENT: Final = Connection()
 
 
 def _text_of(file: Path) -> str:

@@ -9,7 +9,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final, TextIO
 
-__all__ = ["complain", "fitted", "forget_output", "result", "result_json", "say", "typed"]
+__all__ = [
+    "complain",
+    "counted",
+    "fitted",
+    "forget_output",
+    "result",
+    "result_json",
+    "say",
+    "typed",
+]
 
 #: The indent from which on a line is a text, whose next lines are indented as much.
 _OF_A_TEXT: Final = 4
@@ -44,6 +53,11 @@ def fitted(line: str, stream: TextIO) -> str:
         replace_whitespace=False,
         break_on_hyphens=False,
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number and its noun: ``1 row``, ``2,183 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def typed(words: Sequence[str]) -> str:

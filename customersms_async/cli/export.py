@@ -15,14 +15,14 @@ from cyclopts import Parameter
 from ..outbox import Campaign, Line
 from ..outbox._export import EVIDENCE, evidence, harmless
 from ..recipients import Recipients, Refusal
-from .campaign_location import File, Place
-from .confirmation_file import Accepted
+from .campaign_location import BESIDE_LIST, CampaignLocation, File
+from .confirmation_file import Confirmation
 from .console import say
 from .exits import Exit, UsageError
 from .list_rows import ListRow, compare, list_rows
-from .results import check_output, write_table
+from .table_files import check_output, write_table
 
-__all__ = ["Result", "export", "list_of", "result_rows", "results", "write_rows"]
+__all__ = ["RowResult", "export", "list_of", "result_table", "row_results", "write_rows"]
 
 _EDITED: Final = "with the text that the row had before"
 
@@ -33,7 +33,7 @@ def export(
     file: File = None,
     /,
     *,
-    place: Place | None = None,
+    location: CampaignLocation = BESIDE_LIST,
     only: Annotated[
         str | None, Parameter(help="Only these: sent, rejected, not_sent, unknown, queued.")
     ] = None,
@@ -44,13 +44,12 @@ def export(
         msg = f"--only must be one of {', '.join(_FATES)}, not {only!r}"
         raise UsageError(msg)
     check_output("--out", out, file)
-    place = place or Place()
-    people = list_of(file, place)
+    people = list_of(file, location)
 
     async def write() -> Exit:
-        async with place.existing(file) as outbox:
-            campaign = await place.begun(outbox, file)
-            rows = [row async for row in result_rows(campaign, people, only)]
+        async with location.existing(file) as outbox:
+            campaign = await location.begun(outbox, file)
+            rows = [row async for row in result_table(campaign, people, only)]
         write_rows(rows, out, people)
         return Exit.OK
 
@@ -67,17 +66,17 @@ def write_rows(rows: Sequence[Sequence[str]], out: Path | None, people: Recipien
     say(f"{len(rows) - 1:,} rows are in {out}")
 
 
-def list_of(file: Path | None, place: Place) -> Recipients | None:
+def list_of(file: Path | None, location: CampaignLocation) -> Recipients | None:
     """Open the list as it was read when it was confirmed; None if there is none."""
-    accepted = None if file is None else Accepted.read(file, place.name(file))
-    return None if file is None or accepted is None else accepted.options.open(file)
+    confirmed = None if file is None else Confirmation.read(file, location.name(file))
+    return None if file is None or confirmed is None else confirmed.options.open(file)
 
 
-async def result_rows(
+async def result_table(
     campaign: Campaign, people: Recipients | None, only: str | None = None
 ) -> AsyncIterator[list[str]]:
     """
-    Return the table of results, its header first.
+    Yield the table of results, its header first.
 
     Args:
         campaign: The campaign.
@@ -89,33 +88,33 @@ async def result_rows(
     """
     columns = ("ref", "phone") if people is None else people.columns
     yield [*columns, *EVIDENCE]
-    async for result in results(campaign, people):
+    async for result in row_results(campaign, people):
         if only in (None, result.status):
             yield [*result.cells, *result.added()]
 
 
-async def results(campaign: Campaign, people: Recipients | None) -> AsyncIterator[Result]:
+async def row_results(campaign: Campaign, people: Recipients | None) -> AsyncIterator[RowResult]:
     """Yield the result of each row of a list, and then those of messages that are in no row."""
     lines = [line async for line in _first_lines(campaign)]
     if people is None:
         numbers = {line.id: line.id for line in lines}
         for line in lines:
-            yield Result([harmless(line.ref or ""), harmless(line.phone)], line, numbers)
+            yield RowResult([harmless(line.ref or ""), harmless(line.phone)], line, numbers)
         return
     found = compare(people, lines)
     for row in list_rows(people):
-        yield Result(
+        yield RowResult(
             row.cells, found.of(row), found.numbers, row, is_edited=row.ref in found.edited
         )
     place = people.columns.index(people.phone_column)
     for line in (*(one for one in found.gone if one.status != "not_sent"), *found.others):
         cells = [""] * len(people.columns)
         cells[place] = harmless(line.phone)
-        yield Result(cells, line, found.numbers)
+        yield RowResult(cells, line, found.numbers)
 
 
 @frozen
-class Result:
+class RowResult:
     """
     The result of one row.
 

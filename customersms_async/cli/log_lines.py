@@ -14,7 +14,7 @@ import logging
 from collections.abc import Generator
 from typing import Any, Final
 
-from .console import say
+from .console import counted, say
 
 __all__ = ["told"]
 
@@ -56,8 +56,7 @@ def _line(event: str, record: logging.LogRecord) -> str:
 
 
 def _draining(facts: dict[str, Any]) -> str:
-    answers = "1 answer" if facts["answers"] == 1 else f"{facts['answers']:,} answers"
     return (
-        f"waiting for {answers}, up to {facts['seconds']:.0f} s; "
+        f"waiting for {counted(facts['answers'], 'answer')}, up to {facts['seconds']:.0f} s; "
         f"Ctrl-C again gives up ({facts['numbers']:,} unknown)"
     )

@@ -12,13 +12,13 @@ from cyclopts import Parameter
 from .._values.status import Status
 from ..outbox import Campaign, CampaignHeld, CampaignStatus, Line
 from ..recipients import Recipients
-from .campaign_location import File, Place
-from .confirmation_file import Accepted
-from .connection import Connection
-from .console import complain, fitted, result, result_json, say
+from .campaign_location import BESIDE_LIST, CampaignLocation, File
+from .confirmation_file import Confirmation
+from .connection import FROM_ENVIRONMENT, Connection
+from .console import complain, counted, fitted, result, result_json, say
 from .exits import Exit, UsageError
 from .export import list_of
-from .held import held_line
+from .hold_reasons import held_line
 from .list_rows import compare, list_rows
 from .row_choice import chosen_rows
 
@@ -41,72 +41,70 @@ def status(
     file: File = None,
     /,
     *,
-    place: Place | None = None,
+    location: CampaignLocation = BESIDE_LIST,
     watch: Annotated[bool, Parameter(help="Repeat until nothing is queued.")] = False,
     json: Annotated[bool, Parameter(help="Print lines of JSON.")] = False,
-    connection: Connection | None = None,
+    connection: Connection = FROM_ENVIRONMENT,
 ) -> Exit:
     """Show how far a list is."""
-    place, connection = place or Place(), connection or Connection()
-    accepted = None if file is None else Accepted.read(file, place.name(file))
-    bad = 0 if accepted is None else accepted.bad
+    confirmed = None if file is None else Confirmation.read(file, location.name(file))
+    bad = 0 if confirmed is None else confirmed.bad
 
     async def look(campaign: Campaign) -> Exit:
         while True:
             now = await campaign.status()
-            held = await _held(campaign, connection) if _is_unfinished(now) else None
+            held = await _held(campaign, connection) if now.waiting else None
             if json:
                 code = None if held is None else held.code
                 result_json({**now.to_dict(), "bad": bad, "held": code})
             else:
                 result(fitted(summary(now, bad), sys.stdout))
-                _say_more(now, held, file, place)
-            if not (watch and now.queued + now.claimed + now.sending > now.abandoned):
+                _say_more(now, held, file, location)
+            if not (watch and now.waiting > now.abandoned):
                 return Exit.OK
             await asyncio.sleep(_LOOK_AGAIN)
 
-    return _with(file, place, look)
+    return _with(file, location, look)
 
 
-def pause(file: File = None, /, *, place: Place | None = None) -> Exit:
+def pause(file: File = None, /, *, location: CampaignLocation = BESIDE_LIST) -> Exit:
     """Send nothing new, in any process."""
 
     async def hold(campaign: Campaign) -> Exit:
         await campaign.pause()
-        say(f"paused; continue with: {(place or Place()).command('resume', file)}")
+        say(f"paused; continue with: {location.command('resume', file)}")
         return Exit.OK
 
-    return _with(file, place, hold)
+    return _with(file, location, hold)
 
 
 def resume(
     file: File = None,
     /,
     *,
-    place: Place | None = None,
+    location: CampaignLocation = BESIDE_LIST,
     new_key: Annotated[
         bool, Parameter(help="The key was changed: continue with the one that is set now.")
     ] = False,
     moved: Annotated[
         bool, Parameter(help="The outbox was moved here; the original will not send.")
     ] = False,
-    connection: Connection | None = None,
+    connection: Connection = FROM_ENVIRONMENT,
 ) -> Exit:
     """Continue a list that was paused or held."""
-    place = place or Place()
 
     async def go_on() -> Exit:
-        async with place.existing(file) as outbox:
+        async with location.existing(file) as outbox:
             if moved:
                 await outbox.adopt()
-            campaign = await place.begun(outbox, file)
+            campaign = await location.begun(outbox, file)
             if new_key:
-                async with (connection or Connection()).open() as sms:
+                async with connection.open() as sms:
                     await campaign.adopt(sms)
             await campaign.resume()
-            held = await _held(campaign, connection or Connection())
+            held = await _held(campaign, connection)
         if held is not None:
-            complain(held_line(held, file, place))
+            complain(held_line(held, file, location))
             return Exit.STOPPED
         say("it may continue; the same customersms bulk sends the rest")
         return Exit.OK
@@ -118,7 +116,7 @@ def resolve(
     file: File = None,
     /,
     *,
-    place: Place | None = None,
+    location: CampaignLocation = BESIDE_LIST,
     sent: Annotated[
         str | None,
         Parameter(help="Rows that were sent after all: 17,20-25, or all, or @FILE."),
@@ -132,7 +130,7 @@ def resolve(
         msg = "name the rows: --sent 17,20-25, or --again 17,20-25"
         raise UsageError(msg)
     chosen = chosen_rows(sent or again or "")
-    people = list_of(file, place or Place())
+    people = list_of(file, location)
 
     async def settle(campaign: Campaign) -> Exit:
         lines = await _lines_by_row(people, campaign)
@@ -143,7 +141,7 @@ def resolve(
         done = set(known) - set(await (campaign.mark_sent if sent else campaign.send_again)(known))
         left = [f"row {row}" for row in rows if refs.get(row) not in done]
         resolved = len(rows) - len(left)
-        say("1 row resolved" if resolved == 1 else f"{resolved:,} rows resolved")
+        say(f"{counted(resolved, 'row')} resolved")
         if again and resolved:
             say(_SENT_AGAIN)
         if left:
@@ -152,7 +150,7 @@ def resolve(
             say(f"left unchanged, since not found or not unknown: {named}")
         return Exit.PARTIAL if left else Exit.OK
 
-    return _with(file, place, settle)
+    return _with(file, location, settle)
 
 
 def summary(now: CampaignStatus, bad: int = 0) -> str:
@@ -180,10 +178,6 @@ def summary(now: CampaignStatus, bad: int = 0) -> str:
     return ", ".join(parts)
 
 
-def _is_unfinished(now: CampaignStatus) -> bool:
-    return bool(now.queued + now.claimed + now.sending)
-
-
 async def _held(campaign: Campaign, connection: Connection) -> CampaignHeld | None:
     """Return what would hold the campaign, with the current key and gateway."""
     try:
@@ -194,11 +188,13 @@ async def _held(campaign: Campaign, connection: Connection) -> CampaignHeld | No
     return None
 
 
-def _say_more(now: CampaignStatus, held: CampaignHeld | None, file: File, place: Place) -> None:
+def _say_more(
+    now: CampaignStatus, held: CampaignHeld | None, file: File, location: CampaignLocation
+) -> None:
     if now.abandoned:
         say(_ABANDONED.format(now.abandoned))
     if held is not None:
-        say(f"held: {held_line(held, file, place)}")
+        say(f"held: {held_line(held, file, location)}")
 
 
 async def _lines_by_row(people: Recipients | None, campaign: Campaign) -> dict[int, Line]:
@@ -210,11 +206,11 @@ async def _lines_by_row(people: Recipients | None, campaign: Campaign) -> dict[i
     return {row.number: line for row in list_rows(people) if (line := found.of(row))}
 
 
-def _with(file: File, place: Place | None, work: Callable[[Campaign], Awaitable[Exit]]) -> Exit:
-    chosen = place or Place()
-
+def _with(
+    file: File, location: CampaignLocation, work: Callable[[Campaign], Awaitable[Exit]]
+) -> Exit:
     async def run() -> Exit:
-        async with chosen.existing(file) as outbox:
-            return await work(await chosen.begun(outbox, file))
+        async with location.existing(file) as outbox:
+            return await work(await location.begun(outbox, file))
 
     return asyncio.run(run())

@@ -74,7 +74,7 @@ def _settled(now: CampaignStatus) -> int:
 
 
 def _total(now: CampaignStatus) -> int:
-    return _settled(now) + now.queued + now.claimed + now.sending
+    return _settled(now) + now.waiting
 
 
 def _said(now: CampaignStatus) -> str:

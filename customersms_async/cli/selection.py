@@ -17,7 +17,7 @@ from ..recipients import Problems, Recipients, Refusal, read
 from .country import parser_of
 from .exits import UsageError
 
-__all__ = ["ListOptions", "Look", "Selection", "look_through"]
+__all__ = ["DEFAULTS", "ListOptions", "Look", "Selection", "look_through"]
 
 _AT_ONCE: Final = 1 << 20
 
@@ -82,6 +82,9 @@ class ListOptions:
             encoding=self.encoding,
             delimiter=_delimiter(self.delimiter),
         )
+
+
+DEFAULTS: Final = ListOptions()
 
 
 def _flag(name: str) -> str:

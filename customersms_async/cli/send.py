@@ -18,7 +18,7 @@ from ..errors import AuthenticationError, OutOfCredits, SendError
 from ..outcomes import Receipt
 from ..phones import checked
 from ..plan import Plan
-from .connection import Connection
+from .connection import FROM_ENVIRONMENT, Connection
 from .console import result, result_json, say
 from .country import parser_of
 from .exits import Exit, worst
@@ -42,13 +42,13 @@ def send(
     country: Annotated[
         str | None, Parameter(help="A country like US, for numbers without a country code.")
     ] = None,
-    connection: Connection | None = None,
+    connection: Connection = FROM_ENVIRONMENT,
     json: Annotated[bool, Parameter(help="Print one line of JSON for each number.")] = False,
 ) -> Exit:
     """Send one text to one or a few numbers."""
     phones = [checked(parser_of(country), number) for number in numbers]
     texts = [(phone, text) for phone in phones]
-    return _send(connection or Connection(), texts, timeout, as_json=json)
+    return _send(connection, texts, timeout, as_json=json)
 
 
 def send_samples(connection: Connection, plan: Plan, number: str, country: str | None) -> Exit:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from ..client import CustomerSMS
 from ..outbox import Outbox
-from .connection import Connection
+from .connection import FROM_ENVIRONMENT, Connection
 from .console import say
 from .exits import Exit
 from .interrupts import interruptible
@@ -21,10 +21,10 @@ __all__ = ["worker"]
 def worker(
     *,
     outbox: Annotated[str, Parameter(help="The outbox: a path, or postgresql://...")],
-    connection: Connection | None = None,
+    connection: Connection = FROM_ENVIRONMENT,
 ) -> Exit:
     """Send what applications enqueue, until Ctrl-C."""
-    return asyncio.run(_work(outbox, connection or Connection()))
+    return asyncio.run(_work(outbox, connection))
 
 
 async def _work(url: str, connection: Connection) -> Exit:

@@ -148,8 +148,7 @@ class BatchSource:
             return True
         run = self.run
         await run.ask(lambda: give_back(run.token))  # a claim whose answer was lost
-        counts = await self._counts()
-        if not (self.is_endless or counts.queued or counts.claimed or counts.sending):
+        if not (self.is_endless or (await self._counts()).waiting):
             return False
         await self._pause(self._poll)
         await run.ask(lambda: reap(run.campaign, time.time(), is_gone))

@@ -343,16 +343,15 @@ def _refs(refs: Iterable[str]) -> list[str]:
 
 
 def _progress(status: CampaignStatus, word: str | None) -> Progress:
-    waiting = status.queued + status.claimed + status.sending
     return Progress(
         sent=status.sent,
         rejected=status.rejected,
         not_sent=status.not_sent,
         unknown=status.unknown,
         duplicates=status.duplicates,
-        waiting=waiting,
+        waiting=status.waiting,
         requests=status.requests,
         remaining_credits=status.credits,
-        stopped=word if waiting else None,
-        complete=not waiting,
+        stopped=word if status.waiting else None,
+        complete=not status.waiting,
     )

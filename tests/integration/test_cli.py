@@ -23,9 +23,9 @@ from customersms_async.cli.app import make_app
 from customersms_async.cli.commands import COMMANDS
 from customersms_async.cli.connection import Connection
 from customersms_async.cli.exits import Exit, worst
-from customersms_async.cli.results import write_table
 from customersms_async.cli.selection import ListOptions, Selection
 from customersms_async.cli.send import send_samples
+from customersms_async.cli.table_files import write_table
 from customersms_async.outbox._export import harmless
 from customersms_async.plan import plan_messages
 from tests.support.commands import in_a_process

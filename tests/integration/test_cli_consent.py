@@ -10,14 +10,14 @@ import stat
 
 import pytest
 
-from customersms_async.cli.confirmation_file import Accepted
-from customersms_async.cli.consent import Changed, agree, check_unchanged
+from customersms_async.cli.confirmation import Changed, agree, check_unchanged
+from customersms_async.cli.confirmation_file import Confirmation
 from customersms_async.cli.console import fitted
 from customersms_async.cli.exits import UsageError
 from customersms_async.cli.interrupts import interruptible
 from customersms_async.cli.log_lines import told
 from customersms_async.cli.selection import ListOptions, Selection
-from customersms_async.cli.stop_words import stop_line
+from customersms_async.cli.stop_reasons import stop_line
 from customersms_async.cli.time_parsing import read_hours, read_until
 from customersms_async.plan import Plan
 
@@ -35,7 +35,7 @@ def people(tmp_path):
 
 def wanted(people, **options):
     chosen = ListOptions(**{"text": "Hi", **options})
-    return Accepted(Selection.of(people, chosen), chosen)
+    return Confirmation(Selection.of(people, chosen), chosen)
 
 
 def confirm(people, *, yes=False, token=None, **options):
@@ -55,9 +55,9 @@ def test_a_confirmation_is_stored(people, tmp_path):
     wanted(people).write(people, "another")
     file = tmp_path / "people.csv.sms.json"
 
-    assert accepted == Accepted.read(people, NAME)
-    assert wanted(people) == Accepted.read(people, "another")
-    assert Accepted.read(people, "a third") is None
+    assert accepted == Confirmation.read(people, NAME)
+    assert wanted(people) == Confirmation.read(people, "another")
+    assert Confirmation.read(people, "a third") is None
     assert 0o600 == stat.S_IMODE(file.stat().st_mode)
     assert {"people.csv", "stop.csv", file.name} == {path.name for path in tmp_path.iterdir()}
 
@@ -145,7 +145,7 @@ def test_answering_no(people, monkeypatch, line):
 
     with pytest.raises(UsageError, match="cancelled; nothing was sent"):
         confirm(people)
-    assert Accepted.read(people, NAME) is None
+    assert Confirmation.read(people, NAME) is None
 
 
 def test_without_a_terminal(people, monkeypatch):

@@ -79,6 +79,11 @@ class CampaignStatus:
     price: float
     abandoned: int = 0
 
+    @property
+    def waiting(self) -> int:
+        """Messages without a fate: queued, claimed or being sent."""
+        return self.queued + self.claimed + self.sending
+
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as JSON types."""
         return as_dict(self)

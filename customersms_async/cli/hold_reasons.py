@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..outbox import CampaignHeld
-from .campaign_location import Place
+from .campaign_location import CampaignLocation
 
 __all__ = ["held_line"]
 
 
-def held_line(held: CampaignHeld, file: Path | None, place: Place) -> str:
+def held_line(held: CampaignHeld, file: Path | None, location: CampaignLocation) -> str:
     """Say what happened, and which command to type to continue this campaign."""
-    resume = place.command("resume", file)
+    resume = location.command("resume", file)
     words = {
         "campaign.resume()": resume,
         "campaign.adopt(sms)": f"{resume} --new-key",
         "outbox.adopt()": f"{resume} --moved",
-        "campaign.outcomes(Status.UNKNOWN)": place.command("export", file, "--only", "unknown"),
+        "campaign.outcomes(Status.UNKNOWN)": location.command("export", file, "--only", "unknown"),
         "use the same endpoint": "set CUSTOMERSMS_ENDPOINT (or --endpoint) to the first",
         "start a campaign with another name": "start another campaign with --campaign NAME",
     }

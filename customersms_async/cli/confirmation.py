@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ..plan import Plan
-from .confirmation_file import Accepted
+from .confirmation_file import Confirmation
 from .console import say
 from .exits import UsageError
 from .selection import Selection
@@ -30,7 +30,7 @@ class Changed(Exception):  # named after what a person has to know
 
 
 def agree(
-    file: Path, campaign: str, wanted: Accepted, plan: Plan, *, yes: bool, token: str | None
+    file: Path, campaign: str, wanted: Confirmation, plan: Plan, *, yes: bool, token: str | None
 ) -> None:
     """
     Return once exactly this is confirmed for a campaign, now or earlier.
@@ -39,7 +39,7 @@ def agree(
         Changed: It differs from what was confirmed.
         UsageError: There is no terminal to ask on.
     """
-    known = Accepted.read(file, campaign)
+    known = Confirmation.read(file, campaign)
     selection = wanted.selection
     if known is not None and known.selection == selection:
         return
@@ -52,14 +52,14 @@ def agree(
     wanted.write(file, campaign)
 
 
-def check_unchanged(file: Path, accepted: Accepted) -> None:
+def check_unchanged(file: Path, confirmed: Confirmation) -> None:
     """
     Check again after the list was read: it may have been saved meanwhile.
 
     Raises:
         Changed: It differs from what was confirmed; nothing of it was sent.
     """
-    if Selection.of(file, accepted.options) != accepted.selection:
+    if Selection.of(file, confirmed.options) != confirmed.selection:
         msg = f"{file.name} was changed while it was being read; nothing was sent, check it again"
         raise Changed(msg)
 
