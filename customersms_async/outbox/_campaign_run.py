@@ -27,7 +27,7 @@ from attrs import define, field
 from .. import codes
 from ..bulk import Bulk
 from ..client import CustomerSMS, route_of
-from ..outcomes import Progress
+from ..outcomes import Credits, Progress
 from ._core.campaigns import bind, facts, read_status
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.decisions import cancel_some
@@ -109,12 +109,14 @@ class Unit:
         batches: Its batches.
         messages: Ids of its messages.
         fenced_at: When it passed the fence, by `boot_time`.
+        is_recent: Whether the client had heard a balance just before.
     """
 
     token: str
     batches: Sequence[int]
     messages: Sequence[int]
     fenced_at: float = 0.0
+    is_recent: bool = False
 
 
 @define(eq=False, kw_only=True)
@@ -129,7 +131,7 @@ class CampaignRun:
         place: Where the outbox is.
         lease: Seconds that a claim lasts without a heartbeat.
         patience: Seconds to wait for an unavailable database.
-        credits: Returns the last known balance, or None.
+        credits: Returns the last balance that its client heard, or None.
         endpoint: The URL that the run sends to.
         longest: Returns the seconds that a request with a given count of numbers may take.
         account: The account of its client.
@@ -149,7 +151,7 @@ class CampaignRun:
     place: str
     lease: float
     patience: float
-    credits: Callable[[], int | None]
+    credits: Callable[[], Credits | None]
     endpoint: str
     longest: Callable[[int], float]
     account: str
@@ -185,7 +187,7 @@ class CampaignRun:
             place=host.place,
             lease=host.lease,
             patience=patience,
-            credits=lambda: None if sms.credits is None else sms.credits.amount,
+            credits=lambda: sms.credits,
             endpoint=endpoint,
             longest=longest,
             account=sms.account,

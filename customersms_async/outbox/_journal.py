@@ -12,6 +12,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 import time
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from .. import codes
 from .._ports.journal import Batch
-from ..outcomes import Outcome
+from ..outcomes import Credits, Outcome
 from ._campaign_run import CampaignRun, Unit
 from ._core.campaigns import hold
 from ._core.claim import split
@@ -35,6 +36,12 @@ __all__ = ["OutboxJournal"]
 
 #: Consecutive slow fences after which the campaign is paused.
 _MOST_LATE: Final = 2
+
+#: Seconds for which a balance is recent: a run that is not held up hears one more often.
+_RECENT: Final = 10.0
+
+#: Seconds between two tries to leave while another request is to show the price.
+_ASK_AGAIN: Final = 0.25
 
 _NONE: Final = ()
 
@@ -60,6 +67,7 @@ class OutboxJournal:
         if unit is None:
             return _NONE
         began_at = boot_time()
+        unit.is_recent = _is_recent(self._run.credits())
         passed = await self._pass(unit, batch)
         unit.fenced_at = began_at
         if passed is Pass.GO and self.may_start(batch):
@@ -91,7 +99,9 @@ class OutboxJournal:
             batches=unit.batches,
             fates=fates,
             wall=time.time(),
-            credits=self._run.credits(),
+            credits=_amount(self._run.credits()),
+            is_recent=unit.is_recent,
+            is_alone=self._budget is not None,
         )
         contradicted = await self._run.write(lambda: settle(ended))
         if contradicted:
@@ -137,7 +147,7 @@ class OutboxJournal:
             request=batch.request or "",
             wall=wall,
             over_at=wall + run.lease + run.longest(size),
-            credits=run.credits(),
+            credits=_amount(run.credits()),
             budget=self._budget,
         )
         try:
@@ -157,6 +167,8 @@ class OutboxJournal:
             run.end_with(codes.BUDGET_SPENT)
         elif passed is Pass.HELD:
             run.state = PAUSED  # the batch source reads the actual state
+        elif passed is Pass.WAIT:
+            await asyncio.sleep(_ASK_AGAIN)
         elif passed is Pass.GO:
             await self._note_late()
 
@@ -191,3 +203,11 @@ def _fate(outcome: Outcome) -> Fate:
         outcome.message_id and storable(outcome.message_id),
         outcome.is_safe_to_resend,
     )
+
+
+def _amount(heard: Credits | None) -> int | None:
+    return None if heard is None else heard.amount
+
+
+def _is_recent(heard: Credits | None) -> bool:
+    return heard is not None and time.time() - heard.heard_at.timestamp() <= _RECENT

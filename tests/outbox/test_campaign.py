@@ -482,6 +482,37 @@ async def test_a_budget_waits_for_the_price(make_outbox):
     assert ("BUDGET_SPENT", 10) == (progress.stopped, progress.sent)
 
 
+async def test_workers_that_begin_at_once_wait_for_the_price(make_outbox):
+    """Until two answers have shown it, one request is in flight, of whichever worker."""
+    rules = StopRules(max_credits=25)
+
+    async def send():
+        async with make_outbox() as outbox, client(ledger) as sms:
+            return await outbox.campaign("tonight").send(sms, batch_size=5, stop=rules)
+
+    async with Ledger(takes=0.05) as ledger, make_outbox() as outbox:
+        ledger.price = 3
+        await outbox.campaign("tonight").add(people(50), batch_size=5)
+        ends = await asyncio.gather(*(send() for _ in range(3)))
+
+    assert 10 == ledger.sent.total()
+    assert ["BUDGET_SPENT"] * 3 == [end.stopped for end in ends]
+
+
+async def test_what_others_spend_between_two_runs_uses_up_no_budget(make_outbox):
+    """A new process does not take a balance that is much lower for the price of its messages."""
+    rules = StopRules(max_credits=50)
+    async with Ledger() as ledger, make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        for more in (20, 80):
+            await campaign.add(people(more + 20)[-more:], batch_size=5)
+            async with client(ledger) as sms:
+                progress = await campaign.send(sms, batch_size=5, stop=rules)
+            ledger.credits -= 5000
+
+    assert ("BUDGET_SPENT", 50) == (progress.stopped, progress.sent)
+
+
 async def test_a_budget_is_spent_to_its_last_credit(make_outbox):
     """The last request has as many messages as are left to be paid for."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:

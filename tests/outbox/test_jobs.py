@@ -156,18 +156,63 @@ async def test_a_held_campaign_passes_no_fence(steps, state):
 async def test_the_budget_of_a_campaign(steps):
     """Messages sent and in flight count at the highest price so far."""
     await steps.open()
+    await steps.add(make_rows(500))
+    first, second, third, fourth, fifth = [await steps.claim() for _ in range(5)]
+    await steps.fence(first, budget=250)
+    await steps.settle(first, credits_left=1000)
+    await steps.fence(second, budget=250)
+    await steps.settle(second, credits_left=900)
+
+    assert Pass.GO is await steps.fence(third, budget=400)
+    assert Pass.GO is await steps.fence(fourth, budget=400)
+    assert Pass.TOO_DEAR is await steps.fence(fifth, budget=400)
+    await steps.settle(third, credits_left=500)
+    assert 2.0 == (await steps.counts()).price  # two requests may have caused the drop of 400
+    assert Pass.TOO_DEAR is await steps.fence(fifth, budget=999)
+    assert 4 == (await steps.counts()).requests  # a refused claim is not counted as a request
+    assert Pass.GO is await steps.fence(fifth, budget=1000)
+
+
+async def test_until_the_price_is_known_requests_of_a_budget_go_one_by_one(steps):
+    """Whichever workers they are of; the second answer shows the price."""
+    await steps.open()
+    await steps.add(make_rows(500))
+    first, second, third, fourth = [await steps.claim() for _ in range(4)]
+
+    assert Pass.GO is await steps.fence(first, budget=10_000)
+    assert Pass.WAIT is await steps.fence(second, budget=10_000)
+    await steps.settle(first, credits_left=1000)
+    assert Pass.GO is await steps.fence(second, budget=10_000)
+    assert Pass.WAIT is await steps.fence(third, budget=10_000)
+    await steps.settle(second, credits_left=900)
+    assert Pass.GO is await steps.fence(third, budget=10_000)
+    assert Pass.GO is await steps.fence(fourth, budget=10_000)
+
+
+async def test_a_gateway_without_balances_shows_no_price(steps):
+    """If the first answer has no balance, nothing is waited for."""
+    await steps.open()
     await steps.add(make_rows(300))
     first, second, third = [await steps.claim() for _ in range(3)]
+    await steps.fence(first, budget=10_000)
+    await steps.settle(first)
 
-    assert Pass.GO is await steps.fence(first, budget=250)
-    assert Pass.GO is await steps.fence(second, budget=250)
+    assert Pass.GO is await steps.fence(second, budget=10_000)
+    assert Pass.GO is await steps.fence(third, budget=10_000)
+
+
+async def test_unknown_messages_use_up_the_budget(steps):
+    """They may have been paid for, so a later run does not spend their credits again."""
+    await steps.open()
+    await steps.add(make_rows(300))
+    first, second, third = [await steps.claim() for _ in range(3)]
+    await steps.fence(first, budget=200)
     await steps.settle(first, credits_left=1000)
-    assert Pass.TOO_DEAR is await steps.fence(third, budget=250)
-    await steps.settle(second, credits_left=800)
-    assert 2.0 == (await steps.counts()).price
-    assert Pass.TOO_DEAR is await steps.fence(third, budget=599)
-    assert 2 == (await steps.counts()).requests  # a refused claim is not counted as a request
-    assert Pass.GO is await steps.fence(third, budget=600)
+    await steps.fence(second, budget=200)
+    await steps.settle(second, Status.UNKNOWN)
+
+    assert Pass.TOO_DEAR is await steps.fence(third, budget=299)
+    assert Pass.GO is await steps.fence(third, budget=300)
 
 
 async def test_a_rate_limited_claim_can_be_sent_again(steps):

@@ -69,7 +69,9 @@ class Steps:
         )
         return await self.engine.run(_fence.fence(wish))
 
-    async def settle(self, claim, status=Status.SENT, code=None, back=(), credits_left=None):
+    async def settle(
+        self, claim, status=Status.SENT, code=None, back=(), *, credits_left=None, is_recent=True
+    ):
         fates = [
             _settle.Fate(row_id, status, code, None, f"m{row_id}", row_id in back)
             for row_id in claim.messages
@@ -81,6 +83,8 @@ class Steps:
             fates=fates,
             wall=NOW + 1,
             credits=credits_left,
+            is_recent=is_recent,
+            is_alone=True,
         )
         return await self.engine.run(_settle.settle(told))
 

@@ -26,12 +26,14 @@ class Pass(enum.Enum):
     Attributes:
         GO: It may be posted, now.
         TAKEN: Another worker has it.
+        WAIT: Until the price is known, requests of a campaign with a budget leave one at a time.
         HELD: The campaign was paused or cancelled, or may not send at this time.
         TOO_DEAR: It would exceed the budget.
     """
 
     GO = "go"
     TAKEN = "taken"
+    WAIT = "wait"
     HELD = "held"
     TOO_DEAR = "too dear"
 
@@ -72,8 +74,8 @@ def fence(wish: Fence) -> Job[Pass]:
     )
     if not is_open:
         return Pass.HELD
-    if wish.budget is not None and not (yield from _fits(wish)):
-        raise Undo(Pass.TOO_DEAR)
+    if wish.budget is not None and (why_not := (yield from _beyond_budget(wish))):
+        raise Undo(why_not)
     before, after = only(Move.SEND)
     touched = yield Change(
         "UPDATE sms_batch SET state = ?, request = ?, left_at = ?, opens_at = ?,"
@@ -96,13 +98,18 @@ def fence(wish: Fence) -> Job[Pass]:
     return Pass.GO
 
 
-def _fits(wish: Fence) -> Job[bool]:
-    ((sent, price),) = yield Query(
-        "SELECT sent, price FROM sms_campaign WHERE id = ?", (wish.campaign,)
+def _beyond_budget(wish: Fence) -> Job[Pass | None]:
+    ((used, price, is_known),) = yield Query(
+        "SELECT sent + unknown, price, is_sure = 1 OR (credits IS NULL AND sent > 0)"
+        " FROM sms_campaign WHERE id = ?",
+        (wish.campaign,),
     )
     rows = yield Query(
         "SELECT coalesce(sum(size), 0) FROM sms_batch WHERE campaign = ? AND state = ?"
         " AND state <> 'done'",
         (wish.campaign, State.SENDING),
     )
-    return check_budget(wish.budget, sent, int(rows[0][0]), wish.size, price)
+    in_flight = int(rows[0][0])
+    if in_flight and not is_known:
+        return Pass.WAIT
+    return None if check_budget(wish.budget, used, in_flight, wish.size, price) else Pass.TOO_DEAR

@@ -169,7 +169,7 @@ def check_budget(most: int | None, used: int, in_flight: int, more: int, price: 
     Args:
         most: Credits that the campaign may cost, or None.
 
-        used: Numbers accepted so far, over all runs.
+        used: Numbers that were accepted so far, or may have been, over all runs.
 
         in_flight: Numbers whose request has not ended; each may be accepted.
 

@@ -10,6 +10,10 @@ and a worker may die before it reads its own. Hence:
    such bound counts. Messages in flight when a worker died or lost their answer may have caused the
    drop too, or the next answer would look expensive. What the account had already spent by the time
    a request left, for login codes or another campaign, is no part of its drop.
+3. Others may have used the account since a balance that was heard long ago, by an earlier run or
+   before a pause. A drop since then gives a rough price, which counts only until a request alone in
+   flight has shown one since a balance that its own client had just heard. From then on the price
+   is *sure*, and only drops since a recent balance can raise it.
 """
 
 from __future__ import annotations
@@ -30,6 +34,9 @@ class Answer:
         left_at: When it left.
         charged: Its messages that were accepted, or may have been.
         in_flight: Messages of other requests that have not ended.
+        is_recent: Whether its client had heard *before* just before it left.
+        is_alone: Whether no other request of the campaign could be in flight with it unless the
+            price was sure.
     """
 
     balance: int
@@ -37,6 +44,8 @@ class Answer:
     left_at: float
     charged: int
     in_flight: int
+    is_recent: bool
+    is_alone: bool
 
 
 @frozen
@@ -49,12 +58,14 @@ class Purse:
         price: The highest price of one message seen so far, in credits.
         unheard: Messages without an answer that may have been charged since that balance.
         lost_at: When the last of these was given up.
+        is_sure: 1 if a request has shown the price by itself, else 0; of a database's integers.
     """
 
     balance: int | None
     price: float
     unheard: int
     lost_at: float
+    is_sure: int
 
     def lose(self, count: int, wall: float) -> Purse:
         """Record messages that were, or may have been, accepted, without a balance."""
@@ -70,5 +81,11 @@ class Purse:
             return self  # an older answer: the newest balance includes its messages
         causes = self.unheard + answer.charged + answer.in_flight
         known = self.balance if answer.before is None else min(self.balance, answer.before)
-        price = max(self.price, (known - balance) / causes)
-        return evolve(self, balance=balance, price=price, unheard=unheard)
+        shown = max(1.0, (known - balance) / causes)
+        heard = evolve(self, balance=balance, unheard=unheard)
+        if self.is_sure and not answer.is_recent:
+            return heard
+        is_exact = answer.is_recent and answer.is_alone and causes == answer.charged
+        if is_exact and not self.is_sure:
+            return evolve(heard, price=shown, is_sure=1)
+        return evolve(heard, price=max(self.price, shown))

@@ -120,7 +120,9 @@ ALTER TABLE sms_campaign ADD COLUMN unheard {big} NOT NULL DEFAULT 0;
 ALTER TABLE sms_campaign ADD COLUMN lost_at {real} NOT NULL DEFAULT 0
 """
 
-MIGRATIONS: Final = (_FIRST, _PURSE)
+_SURE: Final = "ALTER TABLE sms_campaign ADD COLUMN is_sure INTEGER NOT NULL DEFAULT 0"
+
+MIGRATIONS: Final = (_FIRST, _PURSE, _SURE)
 
 #: The name in `sms_meta` under which the number of migrations is kept.
 VERSION: Final = "schema"

@@ -88,6 +88,8 @@ class Settlement:
         fates: The fate of each of its messages.
         wall: The wall clock, in seconds.
         credits: The last known balance, or None.
+        is_recent: Whether the client had heard a balance just before the request left.
+        is_alone: Whether it had to be alone in flight as long as the price was not sure.
     """
 
     campaign: int
@@ -96,6 +98,8 @@ class Settlement:
     fates: Sequence[Fate]
     wall: float
     credits: int | None
+    is_recent: bool
+    is_alone: bool
 
 
 def settle(ended: Settlement) -> Job[int]:
@@ -228,7 +232,7 @@ def _learn_price(ended: Settlement, accepted: int, unknown: int) -> Job[Purse | 
     if not charged:
         return None
     rows = yield Query(
-        "SELECT c.credits, c.price, c.unheard, c.lost_at, b.credits_before, b.left_at,"
+        "SELECT c.credits, c.price, c.unheard, c.lost_at, c.is_sure, b.credits_before, b.left_at,"
         " (SELECT coalesce(sum(size), 0) FROM sms_batch"
         " WHERE campaign = ? AND state = ? AND state <> 'done')"
         " FROM sms_campaign c JOIN sms_batch b ON b.id = ? WHERE c.id = ?",
@@ -238,7 +242,16 @@ def _learn_price(ended: Settlement, accepted: int, unknown: int) -> Job[Purse | 
     purse = Purse(*known)
     if ended.credits is None or not accepted:
         return purse.lose(charged, ended.wall)
-    return purse.hear(Answer(ended.credits, before, left_at, charged, int(in_flight)))
+    answer = Answer(
+        balance=ended.credits,
+        before=before,
+        left_at=left_at,
+        charged=charged,
+        in_flight=int(in_flight),
+        is_recent=ended.is_recent and not unknown,
+        is_alone=ended.is_alone,
+    )
+    return purse.hear(answer)
 
 
 def change_counts(
@@ -250,8 +263,8 @@ def change_counts(
         yield Change(f"UPDATE sms_campaign SET {_COUNTS} WHERE id = ?", (*more, campaign))  # noqa: S608  # the text above
     else:
         yield Change(
-            f"UPDATE sms_campaign SET {_COUNTS}, credits = ?, price = ?, unheard = ?, lost_at = ?"  # noqa: S608  # the text above
-            " WHERE id = ?",
+            f"UPDATE sms_campaign SET {_COUNTS}, credits = ?, price = ?, unheard = ?, lost_at = ?,"  # noqa: S608  # the text above
+            " is_sure = ? WHERE id = ?",
             (*more, *astuple(purse), campaign),
         )
 
