@@ -27,7 +27,7 @@ from ._plan.bad_row import Refusal
 from ._recipients.advice import advice, looks_like_number
 from ._recipients.encodings import find_encoding
 from ._recipients.formats import open_table
-from ._recipients.headers import ColumnError, Columns, is_blank
+from ._recipients.headers import ColumnError, ColumnNames, is_blank
 from ._recipients.opt_outs import read_opt_outs
 from ._recipients.problems import Problems
 from ._recipients.rows import RowReader
@@ -145,10 +145,10 @@ def read(
     wanted = _text(text, text_file)
     table = open_table(path, encoding=encoding, delimiter=delimiter, sheet=sheet)
     header = _header(path, table, parse)
-    columns = Columns(header.cells)
+    columns = ColumnNames(header.cells)
     place = _phone_column(path, table, header, columns, phone)
-    reader = _reader(path, columns, place, wanted, parse)
-    reader.skip = _opt_outs(skip, parse)
+    template, places = _template(path, columns, wanted)
+    reader = RowReader(columns, place, template, places, parse, _opt_outs(skip, parse))
     return Recipients(path, table, header, reader)
 
 
@@ -190,7 +190,7 @@ def _is_number(cell: str, parse: ParsePhone) -> bool:
 
 
 def _phone_column(
-    path: Path, table: Table, header: Row, columns: Columns, phone: str | None
+    path: Path, table: Table, header: Row, columns: ColumnNames, phone: str | None
 ) -> int:
     try:
         return columns.phone(phone)
@@ -202,18 +202,15 @@ def _phone_column(
         raise RecipientsError(path, *exc.args, *filter(None, hints)) from None
 
 
-def _reader(
-    path: Path, columns: Columns, phone: int, text: str | None, parse: ParsePhone
-) -> RowReader:
+def _template(path: Path, columns: ColumnNames, text: str | None) -> tuple[Template, list[int]]:
+    """Return the text, and the columns of the values that it needs."""
     try:
         if text is None:
-            places, template = [columns.text()], Template(("", ""), ("text",))
-        else:
-            template = Template.parse(text)
-            places = columns.places(template.names)
+            return Template(("", ""), ("text",)), [columns.text()]
+        template = Template.parse(text)
+        return template, columns.places(template.names)
     except (ColumnError, TemplateError) as exc:
         raise RecipientsError(path, *exc.args) from None
-    return RowReader(columns, phone, template, places, parse)
 
 
 def _filled_rows(table: Table, after: int) -> Iterator[Row]:

@@ -47,7 +47,7 @@ class Batcher:
 
         spawn: Starts a task that belongs to the client.
 
-        room: Waits until the caller has caught up with the outcomes.
+        caught_up: Waits until the caller has caught up with the outcomes.
 
         tell: Called when there are outcomes for the caller.
     """
@@ -60,7 +60,7 @@ class Batcher:
         journal: SerialJournal | None,
         clock: Clock,
         spawn: Spawn,
-        room: Callable[[], Awaitable[None]],
+        caught_up: Callable[[], Awaitable[None]],
         tell: Callable[[], None],
     ) -> None:
         self.source = reader.source
@@ -69,7 +69,7 @@ class Batcher:
         self._journal = journal
         self._clock = clock
         self._spawn = spawn
-        self._room = room
+        self._caught_up = caught_up
         self._tell = tell
         self._pending: deque[Batch] = deque()
         self._notes: set[asyncio.Task[None]] = set()
@@ -91,10 +91,10 @@ class Batcher:
         self._asked_at = self._napped_at = self._clock.now()  # other tasks ran until now
         while not self._pending:
             if not self.source.is_over:
-                await self._room()
+                await self._caught_up()
                 await self.source.gather(self._reader.wanted, self._held_for())
             refused = self._take()
-            self.source.read_ahead(self._reader.room)
+            self.source.read_ahead(self._reader.wanted_ahead)
             await self._note(refused)
             if not self._pending and self._is_due() and not self._flush():
                 return None
@@ -131,7 +131,7 @@ class Batcher:
             if self.source.is_exhausted or not may_go_on:
                 return is_cut
             self._tell()
-            await self._calmly(self._room)
+            await self._calmly(self._caught_up)
             await self.source.gather(self._reader.at_once)
 
     async def wait_for_notes(self) -> None:

@@ -45,9 +45,9 @@ class FlowController:
         """
         if not requests:
             return True
-        return requests < self._concurrency.allowed and numbers <= self.room(under_way)
+        return requests < self._concurrency.allowed and numbers <= self.affordable(under_way)
 
-    def room(self, under_way: int) -> float:
+    def affordable(self, under_way: int) -> float:
         """Return how many numbers minimum and budget allow besides those *under_way*."""
         rules, tracker = self._rules, self._counts.tracker
         is_guarded = rules.min_credits > 0 or rules.max_credits is not None

@@ -109,7 +109,7 @@ class Lifecycle:
             journal=self._journal,
             clock=context.clock,
             spawn=spawn,
-            room=self._wait_for_room,
+            caught_up=self._wait_for_room,
             tell=self.changed.set,
         )
         self._flow = FlowController(options.stop, options.max_in_flight)
@@ -268,13 +268,13 @@ class Lifecycle:
 
     def _can_pay(self, batch: Batch) -> bool:
         """Cut the next batch to what can be paid for, or stop; return whether it may be sent."""
-        room = self._flow.room(self._workers.numbers)
-        if room >= len(batch.phones):
+        affordable = self._flow.affordable(self._workers.numbers)
+        if affordable >= len(batch.phones):
             return True
-        if room < 1:
+        if affordable < 1:
             self.halt(self._flow.word_for_shortage())
         else:
-            self._batcher.put_back(*batch.cut(int(room)))
+            self._batcher.put_back(*batch.cut(int(affordable)))
         return False
 
     def _begin(self, batch: Batch) -> Worker:

@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 from attrs import define, field
 
-from .._plan.bad_row import Refusal as RefusedRow
+from .._plan.bad_row import Refusal
 from .._ports.journal import Batch
 from .._wire.codec import check_text
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message, Outcome
 from ..phones import ParsePhone
 from .options import LookingOptions
-from .reader import DUPLICATE, Chunk, Reader, Refusal, Skip, as_given, invalid, read_skip
+from .reader import DUPLICATE, Chunk, Reader, RefusedInput, Skip, as_given, invalid, read_skip
 from .source import open_source
 
 __all__ = ["MessageReader", "read_messages"]
@@ -67,7 +67,7 @@ class MessageReader(Reader):
         return max(1, min(self._batch_size, self.at_once, self._look_ahead - self._held))
 
     @property
-    def room(self) -> int:
+    def wanted_ahead(self) -> int:
         """The rest of the look-ahead, up to one chunk."""
         return min(self.at_once, self._look_ahead - self._held)
 
@@ -92,9 +92,9 @@ class MessageReader(Reader):
 
     def _take_one(self, chunk: Chunk, place: int, item: object, now: float) -> None:
         index = chunk.first + place
-        if isinstance(item, RefusedRow):
+        if isinstance(item, Refusal):
             chunk.refs.append((index, item.ref))
-            chunk.refused.append(Refusal(index, item.phone, item.verdict))
+            chunk.refused.append(RefusedInput(index, item.phone, item.verdict))
             return
         if isinstance(item, Message | Outcome) and item.ref is not None:
             chunk.refs.append((index, item.ref))
@@ -103,7 +103,7 @@ class MessageReader(Reader):
             phone = self._number(message.phone)
             text = check_text(message.text)
         except (InvalidPhone, InvalidMessage) as exc:
-            chunk.refused.append(Refusal(index, as_given(item), invalid(exc)))
+            chunk.refused.append(RefusedInput(index, as_given(item), invalid(exc)))
             return
         chunk.numbers[place] = int(phone)
         if refusal := self._refusal(index, phone, text):
@@ -111,15 +111,15 @@ class MessageReader(Reader):
             return
         self._hold(chunk, (index, phone, message.ref), text, now)
 
-    def _refusal(self, index: int, phone: str, text: str) -> Refusal | None:
+    def _refusal(self, index: int, phone: str, text: str) -> RefusedInput | None:
         """Refuse a valid message that must be skipped, or is a duplicate."""
         if skipped := self._skipped(phone):
-            return Refusal(index, phone, skipped)
+            return RefusedInput(index, phone, skipped)
         if not self._dedupe:
             return None
         pair = hashlib.blake2b(f"{phone} {text}".encode(), digest_size=16).digest()
         first = self._seen.setdefault(pair, index)
-        return None if first == index else Refusal(index, phone, DUPLICATE, first)
+        return None if first == index else RefusedInput(index, phone, DUPLICATE, first)
 
     def _hold(self, chunk: Chunk, member: _Member, text: str, now: float) -> None:
         self._held += 1

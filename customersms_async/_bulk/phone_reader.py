@@ -9,7 +9,17 @@ from .._wire.codec import check_text
 from ..errors import InvalidPhone
 from ..phones import ParsePhone, e164_digits, normalize_phone, split_phones
 from .options import Options
-from .reader import DUPLICATE, Chunk, Phones, Reader, Refusal, Skip, as_given, invalid, read_skip
+from .reader import (
+    DUPLICATE,
+    Chunk,
+    Phones,
+    Reader,
+    RefusedInput,
+    Skip,
+    as_given,
+    invalid,
+    read_skip,
+)
 from .source import open_source
 
 __all__ = ["PhoneReader", "read_phones"]
@@ -106,15 +116,17 @@ class PhoneReader(Reader):
         try:
             phone = self._number(item)
         except InvalidPhone as exc:
-            chunk.refused.append(Refusal(index, as_given(item), invalid(exc)))
+            chunk.refused.append(RefusedInput(index, as_given(item), invalid(exc)))
             return None
         number = chunk.numbers[place] = int(phone)
         if skipped := self._skipped(phone):
-            chunk.refused.append(Refusal(index, phone, skipped))
+            chunk.refused.append(RefusedInput(index, phone, skipped))
             return None
         if self._dedupe and number in self._seen:
             first, numbers = self._seen[number]
-            chunk.refused.append(Refusal(index, phone, DUPLICATE, first + numbers.index(number)))
+            chunk.refused.append(
+                RefusedInput(index, phone, DUPLICATE, first + numbers.index(number))
+            )
             return None
         if self._dedupe:
             self._seen[number] = (chunk.first, chunk.numbers)

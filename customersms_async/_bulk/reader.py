@@ -26,7 +26,7 @@ from ..outcomes import Message, Outcome
 from ..phones import ParsePhone, checked, e164_digits, normalize_phone, split_phones
 from .source import Source
 
-__all__ = ["Chunk", "Phones", "Reader", "Refusal", "Skip", "SkipFunction", "read_skip"]
+__all__ = ["Chunk", "Phones", "Reader", "RefusedInput", "Skip", "SkipFunction", "read_skip"]
 
 #: Numbers: any iterable, sync or async; one number; or several separated by commas. An `Outcome`
 #: stands for its number.
@@ -47,7 +47,7 @@ _AT_ONCE_OF_OTHERS: Final = 100
 
 
 @frozen
-class Refusal:
+class RefusedInput:
     """
     An input that is refused.
 
@@ -79,7 +79,7 @@ class Chunk:
 
     first: int
     numbers: list[int]
-    refused: list[Refusal] = field(factory=list[Refusal])
+    refused: list[RefusedInput] = field(factory=list[RefusedInput])
     batches: list[Batch] = field(factory=list[Batch])
     refs: list[tuple[int, object]] = field(factory=list[tuple[int, object]])
 
@@ -161,7 +161,7 @@ class Reader(ABC):
         """How many items to read before the next `take`."""
 
     @property
-    def room(self) -> int:
+    def wanted_ahead(self) -> int:
         """How many items may be read ahead of that."""
         return 0
 

@@ -22,7 +22,7 @@ from .._ports.journal import Batch
 from .._values.columns import Columns
 from .._values.status import Status, Verdict
 from ..outcomes import Outcome, is_safe_to_resend, request_name
-from .reader import Chunk, Refusal
+from .reader import Chunk, RefusedInput
 
 __all__ = ["OutcomeMode", "ResultCollector"]
 
@@ -168,7 +168,7 @@ class ResultCollector:
             self._columns.keep_double(index, first)
 
 
-def _refused(refusal: Refusal, ref: object) -> Outcome:
+def _refused(refusal: RefusedInput, ref: object) -> Outcome:
     verdict = refusal.verdict
     return Outcome(
         index=refusal.index,

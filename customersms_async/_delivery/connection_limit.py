@@ -23,7 +23,7 @@ from .. import codes
 from .._ports.limiter import Lane, Slot, Ticket
 from ..errors import WaitTooLong
 
-__all__ = ["Ask", "Room"]
+__all__ = ["Ask", "ConnectionLimit"]
 
 #: Seconds for which a slot is kept without a place.
 _MOMENT = 1.0
@@ -35,7 +35,7 @@ class Ask(Protocol):
     async def __call__(self, *, patience: float | None, ticket: Ticket | None) -> Slot: ...
 
 
-class Room:
+class ConnectionLimit:
     """
     Places for requests in flight, for any thread and event loop.
 

@@ -15,7 +15,7 @@ from .._ports.transport import Transport
 from .._values.api_key import ApiKey
 from ..outcomes import request_name
 from .answer_time import AnswerTime
-from .connection_limit import Room
+from .connection_limit import ConnectionLimit
 
 __all__ = ["DeliveryContext"]
 
@@ -31,7 +31,7 @@ class DeliveryContext:
         key: The key.
         transport: Returns the transport of the running event loop.
         limiter: Grants the slots.
-        room: Places for requests in flight, over all accounts of the client.
+        connections: Places for requests in flight, over all accounts of the client.
         clock: Monotonic time and randomness.
         retries: The most retries of a request that was not sent.
         request_timeout: Seconds for one attempt; None for 30, plus half a second per further
@@ -48,7 +48,7 @@ class DeliveryContext:
     key: ApiKey
     transport: Callable[[], Transport]
     limiter: Limiter
-    room: Room
+    connections: ConnectionLimit
     clock: Clock
     retries: int
     request_timeout: float | None

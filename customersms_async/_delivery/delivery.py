@@ -262,7 +262,7 @@ class Delivery:
             self._tell(slot, self._failed(attempt, slot, None))
             raise
         finally:
-            context.room.give_back()
+            context.connections.give_back()
         self.handed_over += attempt.is_started
         self._attempt, self._ended = None, ended
         if self._lane is _SEND and attempt.is_started:  # a batch takes longer than a message

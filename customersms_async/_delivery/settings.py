@@ -22,7 +22,7 @@ from .._values.validation import (
 )
 from ..phones import ParsePhone
 from .answer_time import AnswerTime
-from .connection_limit import Room
+from .connection_limit import ConnectionLimit
 from .context import DeliveryContext
 from .in_flight import InFlight
 
@@ -61,8 +61,8 @@ class Settings:
         check_count("max_connections", self.max_connections, 1)
 
 
-def _room_for(common: Common) -> Room:
-    return Room(common.settings.max_connections)
+def _connections_for(common: Common) -> ConnectionLimit:
+    return ConnectionLimit(common.settings.max_connections)
 
 
 @frozen
@@ -76,7 +76,7 @@ class Common:
         clock: Monotonic time, randomness and sleep.
         in_flight: Tasks and runs in flight.
         answers: How long the endpoint's answers take.
-        room: Places for requests in flight.
+        connections: Places for requests in flight.
     """
 
     settings: Settings
@@ -84,7 +84,9 @@ class Common:
     clock: Clock
     in_flight: InFlight
     answers: AnswerTime = field(factory=AnswerTime)
-    room: Room = field(default=Factory(_room_for, takes_self=True), init=False)
+    connections: ConnectionLimit = field(
+        default=Factory(_connections_for, takes_self=True), init=False
+    )
 
     def context_for(self, key: ApiKey, on_credits: Callable[[int], None]) -> DeliveryContext:
         """Make what the deliveries of one client share."""
@@ -93,7 +95,7 @@ class Common:
             key=key,
             transport=self.network.transport,
             limiter=settings.limiter,
-            room=self.room,
+            connections=self.connections,
             clock=self.clock,
             retries=settings.retries,
             request_timeout=settings.request_timeout,

@@ -64,9 +64,9 @@ class Turn:
                     patience=patience,
                     ticket=None if self.slot is None else self.slot.ticket,
                 )
-                if context.room.take():
+                if context.connections.take():
                     return slot
-                self.slot = await context.room.wait_with(slot, self._ask(longest), patience)
+                self.slot = await context.connections.wait_with(slot, self._ask(longest), patience)
             except WaitTooLong as exc:
                 if not self._may_ask_again(accepted_at):
                     return self._too_late(exc)
@@ -85,7 +85,7 @@ class Turn:
     def give_up(self, slot: Slot) -> None:
         """Give back an unused slot, and its place."""
         slot.unused()
-        self.context.room.give_back()
+        self.context.connections.give_back()
 
     def end(
         self, code: str, detail: str | None = None, *, cause: Exception | None = None

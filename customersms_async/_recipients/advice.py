@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .headers import ColumnError, Columns
+from .headers import ColumnError, ColumnNames
 from .table import Row
 
 __all__ = ["advice", "looks_like_number"]
@@ -42,7 +42,7 @@ def advice(header: Sequence[str], below: Iterator[Row], phone: str | None) -> st
     rows = list(itertools.islice(below, _LOOKED_AT))
     for row in rows:
         with contextlib.suppress(ColumnError):
-            Columns(row.cells).phone(phone)
+            ColumnNames(row.cells).phone(phone)
             return f"row {row.number} looks like the header: remove the rows above it"
     found = {
         place for row in rows for place, cell in enumerate(row.cells) if looks_like_number(cell)

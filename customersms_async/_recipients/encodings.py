@@ -71,20 +71,22 @@ def _guesses(sample: bytes) -> list[str]:
 
 def _fault(path: Path, encoding: str) -> str | None:
     """Decode the whole file, a little at a time; return where that fails, or None."""
+    decoder, done = _decoder(path, encoding), 0
+    with path.open("rb") as file:
+        try:
+            while piece := file.read(_AT_ONCE):
+                decoder.decode(piece)
+                done += len(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeError as exc:  # for UTF-16 without a mark, it has no position
+            return f"{encoding} near byte {done + getattr(exc, 'start', 0):,}"
+    return None
+
+
+def _decoder(path: Path, encoding: str) -> codecs.IncrementalDecoder:
     try:
         "x".encode(encoding)  # `codecs` has others that are not text encodings, such as hex
-        decoder = codecs.getincrementaldecoder(encoding)()
+        return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):
         msg = f"cannot be read as {encoding!r}: there is no such encoding; {_NAME_IT}"
         raise RecipientsError(path, msg) from None
-    done = 0
-    with path.open("rb") as file:
-        while True:
-            piece = file.read(_AT_ONCE)
-            try:
-                decoder.decode(piece, not piece)
-            except UnicodeError as exc:  # for UTF-16 without a mark, it has no position
-                return f"{encoding} near byte {done + getattr(exc, 'start', 0):,}"
-            done += len(piece)
-            if not piece:
-                return None

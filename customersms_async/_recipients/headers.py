@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["ColumnError", "Columns", "is_blank", "letters"]
+__all__ = ["ColumnError", "ColumnNames", "column_letters", "is_blank"]
 
 #: Names of the column of numbers, reduced by `_bare`, in languages of the gateway's customers.
 _PHONES: Final = re.compile(
@@ -38,7 +38,7 @@ _NO_TEXT: Final = "give the text with text= or text_file="
 
 class ColumnError(ValueError):
     """
-    Columns are missing, or appear more than once.
+    ColumnNames are missing, or appear more than once.
 
     Each argument is a message, which says what columns there are.
     """
@@ -64,7 +64,7 @@ def is_blank(cells: Iterable[str]) -> bool:
     return not any(cell and not cell.isspace() for cell in cells)
 
 
-def letters(index: int) -> str:
+def column_letters(index: int) -> str:
     """Name a column as a spreadsheet does: 0 is A, 26 is AA."""
     name = ""
     index += 1
@@ -74,7 +74,7 @@ def letters(index: int) -> str:
     return name
 
 
-class Columns:
+class ColumnNames:
     """
     The header of a list.
 
@@ -107,7 +107,7 @@ class Columns:
             msg = f"there is no column {name!r}{self._meant(name)}; {self.listed()}"
             raise ColumnError(msg)
         if len(places) > 1:
-            where = " and ".join(map(letters, places))
+            where = " and ".join(map(column_letters, places))
             msg = f"the column {name!r} appears more than once ({where}); rename all but one"
             raise ColumnError(msg)
         return places[0]

@@ -9,7 +9,7 @@ from typing import Final
 
 from ..errors import InvalidPhone
 from ..phones import ParsePhone, checked, is_without_country
-from .headers import ColumnError, Columns, is_blank
+from .headers import ColumnError, ColumnNames, is_blank
 from .problems import in_one_line
 from .table import RecipientsError, Row, Table
 
@@ -54,7 +54,7 @@ def _column(path: Path, cells: list[str], parse: ParsePhone) -> tuple[int, bool]
         with contextlib.suppress(InvalidPhone):
             checked(parse, cell)
             return place, False
-    columns = Columns(cells)
+    columns = ColumnNames(cells)
     if len(cells) <= 1:
         return 0, _is_name(columns)
     try:
@@ -63,6 +63,6 @@ def _column(path: Path, cells: list[str], parse: ParsePhone) -> tuple[int, bool]
         raise RecipientsError(path, str(exc)) from None
 
 
-def _is_name(columns: Columns) -> bool:
+def _is_name(columns: ColumnNames) -> bool:
     """Whether the first cell is the name of the only column, not a bad number."""
     return any(char.isalpha() for name in columns.names for char in name)

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from .. import codes
 from .._plan.bad_row import Refusal
-from .rows import ORDER
+from .rows import FIXING_ORDER
 
 __all__ = ["Problems", "in_one_line"]
 
@@ -72,7 +72,7 @@ class Problems:
 
     def _shown(self) -> Iterator[tuple[str, _Alike]]:
         """Yield the reasons to show, and the rows of each."""
-        classes = sorted(self._found, key=ORDER.index)
+        classes = sorted(self._found, key=FIXING_ORDER.index)
         reasons = (alike for code in classes for alike in self._found[code].items())
         return itertools.islice(reasons, _MOST_REASONS)
 

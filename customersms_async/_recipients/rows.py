@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import define
+from attrs import frozen
 
 from .. import codes
 from .._plan.bad_row import Refusal, row_ref
@@ -13,13 +13,13 @@ from .._wire.codec import check_text
 from ..errors import InvalidMessage, InvalidPhone
 from ..outcomes import Message
 from ..phones import ParsePhone, checked
-from .headers import Columns, is_blank
+from .headers import ColumnNames, is_blank
 from .table import Flaw, Row
 
-__all__ = ["ORDER", "RowReader"]
+__all__ = ["FIXING_ORDER", "RowReader"]
 
 #: Classes of refusals, in the order of fixing: first those that may hide others.
-ORDER: Final = (
+FIXING_ORDER: Final = (
     codes.BAD_QUOTES,
     codes.NUL_CHARACTER,
     codes.ROW_TOO_LONG,
@@ -63,7 +63,7 @@ class _Refused(Exception):
         self.flaw = flaw
 
 
-@define(eq=False)
+@frozen(eq=False)
 class RowReader:
     """
     Reads rows of one list.
@@ -77,12 +77,12 @@ class RowReader:
         skip: Opted-out numbers, in E.164.
     """
 
-    columns: Columns
+    columns: ColumnNames
     phone: int
     template: Template
     places: list[int]
     parse: ParsePhone
-    skip: frozenset[str] = frozenset()
+    skip: frozenset[str]
 
     def read(self, row: Row) -> Message | Refusal:
         """Turn a row into a message, or a refusal that says why not."""

@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 from attrs import frozen
 
@@ -74,16 +74,22 @@ def open_workbook(path: Path, sheet: str | None) -> Workbook:
 
 def _hidden_rows(file: BinaryIO, place: str) -> Iterator[int]:
     """Yield the numbers of hidden rows, which openpyxl knows only of sheets that it keeps whole."""
-    rest, number = b"", 0
+    number = 0
     with zipfile.ZipFile(file) as archive, archive.open(place) as sheet:
-        while piece := sheet.read(_AT_ONCE):
-            content, _, rest = (rest + piece).rpartition(b"<")
-            rest = b"<" + rest
-            for tag in _ROW.finditer(content):
-                given = _ROW_NUMBER.search(tag[0])
-                number = int(given[1]) if given else number + 1
-                if _IS_HIDDEN.search(tag[0]):
-                    yield number
+        for tag in _row_tags(sheet):
+            given = _ROW_NUMBER.search(tag)
+            number = int(given[1]) if given else number + 1
+            if _IS_HIDDEN.search(tag):
+                yield number
+
+
+def _row_tags(sheet: IO[bytes]) -> Iterator[bytes]:
+    """Yield the tags with which rows begin; a tag may be cut by the end of a piece."""
+    rest = b""
+    while piece := sheet.read(_AT_ONCE):
+        content, _, rest = (rest + piece).rpartition(b"<")
+        rest = b"<" + rest
+        yield from (tag[0] for tag in _ROW.finditer(content))
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from customersms_async import ConfigurationError, LocalLimiter, Rate, SendError, WaitTooLong
-from customersms_async._delivery.connection_limit import Room
+from customersms_async._delivery.connection_limit import ConnectionLimit
 from customersms_async._environment import most_connections
 from tests.support.callers import BULK, SEND, now, queue_up, take
 from tests.support.memory import (
@@ -32,18 +32,18 @@ PHONE = "+12125550000"
 class Placed:
     """A slot with a connection; both are released together."""
 
-    def __init__(self, slot, room):
+    def __init__(self, slot, connections):
         self.slot = slot
-        self.room = room
+        self.connections = connections
         self.ticket = slot.ticket
         self.waited = slot.waited
 
     def answered(self):
-        self.room.give_back()
+        self.connections.give_back()
         self.slot.answered()
 
     def unused(self):
-        self.room.give_back()
+        self.connections.give_back()
         self.slot.unused()
 
 
@@ -53,14 +53,14 @@ class Capped:
     def __init__(self, places, limit=100):
         clock = asyncio.get_running_loop().time
         self.limiter = LocalLimiter(Rate(limit, per=60.0), burst=limit, reserve=0, clock=clock)
-        self.room = Room(places)
+        self.connections = ConnectionLimit(places)
 
     async def acquire(self, account, lane, *, longest, patience=None, ticket=None):
         ask = functools.partial(self.limiter.acquire, account, lane, longest=longest)
         slot = await ask(patience=patience, ticket=ticket)
-        if not self.room.take():
-            slot = await self.room.wait_with(slot, ask, patience)
-        return Placed(slot, self.room)
+        if not self.connections.take():
+            slot = await self.connections.wait_with(slot, ask, patience)
+        return Placed(slot, self.connections)
 
 
 async def test_connections_are_limited_over_all_accounts(make_client):
@@ -160,45 +160,45 @@ async def test_cancelled_while_waiting_for_a_connection():
     just.cancel()
     await asyncio.wait([gone, just])
 
-    assert 1 == limiter.room.free
+    assert 1 == limiter.connections.free
     assert 0 == (await limiter.limiter.usage("account-1")).in_flight
 
 
 async def test_a_connection_freed_during_a_hand_over():
     """If one connection is freed while another is handed over, both waiters get one."""
-    room, loop = Room(2), asyncio.get_running_loop()
-    assert [True, True] == [room.take(), room.take()]
-    waiting = [asyncio.create_task(room.wait(SEND, 1.0)) for _ in range(2)]
+    connections, loop = ConnectionLimit(2), asyncio.get_running_loop()
+    assert [True, True] == [connections.take(), connections.take()]
+    waiting = [asyncio.create_task(connections.wait(SEND, 1.0)) for _ in range(2)]
     await asyncio.sleep(0)
     hand_over = loop.call_soon_threadsafe
 
     def collect(*args):
         loop.call_soon_threadsafe = hand_over
-        room.give_back()
+        connections.give_back()
         return hand_over(*args)
 
     loop.call_soon_threadsafe = collect
-    room.give_back()
+    connections.give_back()
 
     assert [True, True] == await asyncio.gather(*waiting)
-    assert 0 == room.free
+    assert 0 == connections.free
 
 
 async def test_a_connection_freed_before_a_wait():
     """A free connection is taken without waiting."""
-    room = Room(1)
+    connections = ConnectionLimit(1)
 
-    assert await room.wait(SEND, 1.0)
-    assert not await room.wait(BULK, 1.0)
+    assert await connections.wait(SEND, 1.0)
+    assert not await connections.wait(BULK, 1.0)
 
 
 def test_a_waiter_of_a_closed_loop_gets_no_connection():
     """A waiter whose loop was closed is skipped."""
-    room, loop = Room(1), asyncio.new_event_loop()
-    room.take()
+    connections, loop = ConnectionLimit(1), asyncio.new_event_loop()
+    connections.take()
 
     async def leave():
-        waiting = asyncio.create_task(room.wait(SEND, 1.0))
+        waiting = asyncio.create_task(connections.wait(SEND, 1.0))
         await asyncio.sleep(0)
         return waiting
 
@@ -206,9 +206,9 @@ def test_a_waiter_of_a_closed_loop_gets_no_connection():
     loop.close()
     waiting._log_destroy_pending = False
 
-    room.give_back()
+    connections.give_back()
 
-    assert 1 == room.free
+    assert 1 == connections.free
 
 
 def test_the_default_is_below_the_limit_of_open_files():

@@ -3,7 +3,7 @@
 import pytest
 
 from customersms_async import codes
-from customersms_async._delivery.connection_limit import Room
+from customersms_async._delivery.connection_limit import ConnectionLimit
 from customersms_async._delivery.context import DeliveryContext
 from customersms_async._delivery.result import DeliveryResult
 from customersms_async._values.api_key import ApiKey
@@ -30,7 +30,7 @@ def context(request_timeout=None):
         key=ApiKey("cspro_canary"),
         transport=lambda: None,
         limiter=None,
-        room=Room(1),
+        connections=ConnectionLimit(1),
         clock=None,
         retries=3,
         request_timeout=request_timeout,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async import codes
-from customersms_async._bulk.reader import Chunk, Refusal
+from customersms_async._bulk.reader import Chunk, RefusedInput
 from customersms_async._bulk.results import ResultCollector
 from customersms_async._delivery.result import DeliveryResult
 from customersms_async._ports.journal import Batch
@@ -23,7 +23,7 @@ NO_CREDIT = Verdict(Status.REJECTED, "INSUFFICIENT_CREDITS", "no credit")
 CHUNK = Chunk(
     first=0,
     numbers=[12125551234, 0, 12125551234, 13235554567],
-    refused=[Refusal(1, "junk", INVALID), Refusal(2, ANN, DUPLICATE, 0)],
+    refused=[RefusedInput(1, "junk", INVALID), RefusedInput(2, ANN, DUPLICATE, 0)],
     refs=[(1, "row 1"), (3, "row 3")],
 )
 BATCH = Batch([0, 3], [ANN, BEN], "Hi", (None, "row 3"))
@@ -85,7 +85,7 @@ def test_discarding_outcomes():
 
     ledger.discard()
     ledger.discard()
-    ledger.read(Chunk(4, [0], [Refusal(4, "", INVALID)]))
+    ledger.read(Chunk(4, [0], [RefusedInput(4, "", INVALID)]))
     ledger.decide(BATCH, DELIVERED)
 
     assert not ledger.ready
@@ -134,7 +134,7 @@ def test_report_and_stream_agree(verdicts):
         given_item = "junk" if verdict is INVALID else ANN
         number = 0 if verdict is INVALID else 12125551234
         first = 0 if verdict is DUPLICATE else None
-        refused = [Refusal(index, given_item, verdict, first)] if is_refused else []
+        refused = [RefusedInput(index, given_item, verdict, first)] if is_refused else []
         ids = [f"msg_{index}"] if verdict is SENT else None
         for ledger in ledgers:
             ledger.read(Chunk(index, [number], refused))

@@ -196,7 +196,7 @@ def test_a_floor_and_a_budget_hold_in_any_order_of_answers(sizes, dice, most, pr
         under_way = sum(size for size, _ in flying)
         size = sizes[0] if sizes else 0
         may = size and halted is None and controller.may_start(size, len(flying), under_way)
-        if may and size <= controller.room(under_way):
+        if may and size <= controller.affordable(under_way):
             balance -= price * size
             flying.append((sizes.pop(0), balance))
         elif flying:
@@ -230,4 +230,4 @@ def test_until_a_price_is_known_one_request_is_in_flight():
     controller.learn(DeliveryResult(SENT, credits=980), 10, 0)
 
     assert (False, True) == (first, controller.may_start(10, 1, 10))
-    assert (980, math.inf) == (controller.balance, FlowController(StopRules(), 4).room(10))
+    assert (980, math.inf) == (controller.balance, FlowController(StopRules(), 4).affordable(10))
