@@ -148,7 +148,7 @@ class PostgresEngine:
     async def identity(self) -> str:
         """Name the cluster and the database in it; a restored copy differs in one of the two."""
         rows = await self.run(_identity())
-        return f"cluster {rows[0][0]}, database {rows[0][1]}"
+        return "cluster {}, database {}, table {}".format(*rows[0])
 
     async def wait_for_change(self, seconds: float) -> None:
         """Wait for a notification, for *seconds* at most."""
@@ -201,8 +201,8 @@ async def _leave_as_it_is(_: object) -> None:
 
 def _identity() -> Job[Sequence[Record]]:
     rows: Sequence[Record] = yield Query(
-        "SELECT (SELECT system_identifier FROM pg_control_system()), oid FROM pg_database"
-        " WHERE datname = current_database()"
+        "SELECT (SELECT system_identifier FROM pg_control_system()), oid,"
+        " 'sms_meta'::regclass::oid FROM pg_database WHERE datname = current_database()"
     )
     return rows
 

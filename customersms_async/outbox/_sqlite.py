@@ -28,6 +28,7 @@ from typing import Any, Final, TypeVar
 from ._core.errors import OutboxUnavailable
 from ._core.job import Job
 from ._core.migrate import migrate
+from ._file_identity import name_file
 from ._folder import find_hazard, read_mounts
 from ._lease import check_process
 from ._sqlite_steps import SqliteConnection, refusal, transact
@@ -86,8 +87,8 @@ class SqliteEngine:
         return await self._thread.call(lambda connection: transact(connection, job, self.prefix))
 
     async def identity(self) -> str:
-        """Name the file by its inode, which a rename keeps and a copy does not."""
-        return await asyncio.to_thread(_inode, self.path)
+        """Name the file; see `name_file`."""
+        return await asyncio.to_thread(name_file, self.path)
 
     async def wait_for_change(self, seconds: float) -> None:
         """Poll whether another connection, of this process or another, has written."""
@@ -189,10 +190,6 @@ def _raiser(future: asyncio.Future[Any], exc: BaseException) -> Callable[[], Non
 def _read_version(connection: SqliteConnection) -> int:
     """Return a number that changes when another connection has written; takes about 7 µs."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _inode(path: str) -> str:
-    return f"inode {Path(path).stat().st_ino}"
 
 
 def _warn_of_folder(path: str) -> None:

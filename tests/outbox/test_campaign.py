@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import stat
 import time
+from pathlib import Path
 
 import anyio
 import asyncpg
@@ -631,6 +632,45 @@ async def test_a_copied_database_is_held(tmp_path):
             await copy.campaign("tonight").send(sms)
         await copy.adopt()
         progress = await copy.campaign("tonight").send(sms)
+
+    assert 1 == progress.sent
+
+
+RESTORED = """
+CREATE TABLE {prefix}restored AS SELECT * FROM {prefix}meta;
+DROP TABLE {prefix}meta;
+ALTER TABLE {prefix}restored RENAME TO {prefix}meta
+"""
+
+
+def restore(path, backup):
+    Path(path).unlink()
+    shutil.copy(backup, path)
+
+
+async def test_a_restored_backup_is_held(make_outbox, database, tmp_path):
+    """A backup in the place of the original may lack what was sent since."""
+    url, prefix = database
+    async with make_outbox() as outbox:
+        await outbox.campaign("tonight").add(people(1))
+    if "://" in url:
+        await run_script(url, RESTORED.format(prefix=prefix))
+    else:  # the new file may get the inode of the old one
+        restore(url, shutil.copy(url, tmp_path / "backup.db"))
+
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        with pytest.raises(CampaignHeld, match=r"outbox\.adopt"):
+            await outbox.campaign("tonight").send(sms)
+
+
+async def test_a_renamed_file_is_not_a_copy(tmp_path):
+    """It is the same file, so a campaign in it goes on."""
+    async with Outbox(tmp_path / "a.db") as outbox:
+        await outbox.campaign("tonight").add(people(1))
+    (tmp_path / "a.db").rename(tmp_path / "b.db")
+
+    async with Ledger() as ledger, Outbox(tmp_path / "b.db") as outbox, client(ledger) as sms:
+        progress = await outbox.campaign("tonight").send(sms)
 
     assert 1 == progress.sent
 

@@ -115,8 +115,8 @@ def _copied(facts: CampaignFacts) -> tuple[str, str] | None:
     if not facts.is_copied:
         return None
     return "COPIED", (
-        "this database is a copy or was moved to another disk, and the original may have sent "
-        "what is queued here; if this is the one to continue with, call outbox.adopt()"
+        "this database is a copy or a backup, or was moved to another disk, and the original may "
+        "have sent what is queued here; if this is the one to continue with, call outbox.adopt()"
     )
 
 
