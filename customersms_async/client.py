@@ -14,7 +14,7 @@ import datetime as dt
 import functools
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
-from typing import Any, Final, NoReturn, Self, Unpack, cast
+from typing import Any, Final, NoReturn, Self, Unpack
 
 import aiohttp
 from attrs import evolve
@@ -39,6 +39,7 @@ from ._ports.journal import Batch
 from ._ports.limiter import Lane, Limiter, Usage
 from ._ports.transport import Network
 from ._values.api_key import ApiKey, read_key
+from ._values.attributes import attributes_of
 from ._values.columns import Columns
 from ._values.safe_repr import safe_repr
 from ._values.status import SENT, Status
@@ -167,11 +168,8 @@ class CustomerSMS:
         if isinstance(key, ConfigurationError):
             raise key
         other = object.__new__(type(self))
-        # A subclass may have attributes, and slots: then there are two dictionaries.
-        state = cast("dict[str, Any] | tuple[dict[str, Any], ...]", object.__getstate__(self))
-        for attributes in state if isinstance(state, tuple) else (state,):
-            for name, value in attributes.items():
-                object.__setattr__(other, name, value)
+        for name, value in attributes_of(self).items():
+            object.__setattr__(other, name, value)
         other._assemble(key, self._common, is_root=False)
         return other
 

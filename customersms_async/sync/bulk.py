@@ -12,7 +12,7 @@ from .. import bulk as asynchronous
 from .._values.status import Status
 from ..outcomes import Outcome, Progress
 from .background import get_background
-from .call import CallerExecutor, refuse_in_event_loop, run
+from .call import CallerExecutor, call, run
 
 __all__ = ["Bulk"]
 
@@ -78,8 +78,7 @@ class Bulk:
         return self._call(self._bulk.finish)
 
     def __enter__(self) -> Self:
-        refuse_in_event_loop()
-        run(self._bulk.__aenter__, self._executor)
+        call(self._bulk.__aenter__, self._executor)
         self._is_open = True
         return self
 
@@ -121,9 +120,8 @@ class Bulk:
         return self._bulk.progress
 
     def _call(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        refuse_in_event_loop()
         self._must_be_open()
-        return run(begin, self._executor)
+        return call(begin, self._executor)
 
     def _must_be_open(self) -> None:
         if not self._is_open:

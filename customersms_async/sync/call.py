@@ -21,13 +21,18 @@ from typing import Any, Final, Generic, TypeVar
 from ..outcomes import Progress, Receipt, Report
 from .background import BackgroundLoop, get_background
 
-__all__ = ["CallerExecutor", "refuse_in_event_loop", "run"]
+__all__ = ["CallerExecutor", "call", "run"]
 
 T = TypeVar("T")
 
 _IN_CALLBACK: Final = (
     "a callback, like on_request or parse_phone, runs in the client's own thread, which this call "
     "would block for ever; call it in a thread of the application"
+)
+
+_IN_EVENT_LOOP: Final = (
+    "this thread runs an event loop, which a synchronous call would block: "
+    "await customersms_async.CustomerSMS instead, or call in a thread (asyncio.to_thread)"
 )
 
 #: Interruptions after which a call is abandoned.
@@ -112,22 +117,24 @@ def _carried(exc: Exception) -> Exception:
     return error
 
 
-def refuse_in_event_loop() -> None:
+def call(begin: Callable[[], Coroutine[Any, Any, T]], executor: CallerExecutor | None = None) -> T:
     """
-    Refuse a call that would block an event loop, or deadlock in our own.
+    Do the same as `run`, unless it would block an event loop.
 
     Raises:
         RuntimeError: This thread runs an event loop.
     """
+    if _runs_event_loop():
+        raise RuntimeError(_IN_EVENT_LOOP)
+    return run(begin, executor)
+
+
+def _runs_event_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return
-    msg = (
-        "this thread runs an event loop, which a synchronous call would block: "
-        "await customersms_async.CustomerSMS instead, or call in a thread (asyncio.to_thread)"
-    )
-    raise RuntimeError(msg)
+        return False
+    return True
 
 
 def run(

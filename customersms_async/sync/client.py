@@ -10,15 +10,16 @@ Rules of this module:
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeAlias, TypeVar, Unpack, cast
+from typing import NoReturn, Self, TypeAlias, TypeVar, Unpack, cast
 
 from .._bulk.options import BulkOptions, MessageOptions
 from .._environment import NOT_GIVEN, NotGiven, find_key
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter, Usage
 from .._values.api_key import ApiKey, read_key
+from .._values.attributes import attributes_of
 from .._values.safe_repr import safe_repr
 from ..client import CustomerSMS as AsyncCustomerSMS
 from ..errors import ConfigurationError
@@ -26,7 +27,7 @@ from ..outcomes import Credits, Message, Outcome, Receipt, Report
 from ..phones import ParsePhone, normalize_phone
 from .background import close_later, remember
 from .bulk import Bulk
-from .call import CallerExecutor, refuse_in_event_loop, run
+from .call import CallerExecutor, call, run
 from .source import read_by_caller
 
 __all__ = ["CustomerSMS", "Phones", "asynchronous"]
@@ -140,18 +141,18 @@ class CustomerSMS:
         key = read_key(api_key)
         del api_key  # from here on, no local holds it
         other = object.__new__(type(self))
-        for name, value in _attributes_of(self).items():
+        for name, value in attributes_of(self).items():
             object.__setattr__(other, name, value)
         other._client = self._client.for_key(_checked(key))
         return other
 
     def usage(self) -> Usage:
         """Return the account's use of the limit; raises `LimiterUnavailable` as `send` does."""
-        return self._call(self._client.usage)
+        return call(self._client.usage)
 
     def ready(self) -> None:
         """Wait until the limiter grants slots: a few seconds if its store is new; see `usage`."""
-        self._call(self._client.ready)
+        call(self._client.ready)
 
     @property
     def account(self) -> str:
@@ -196,7 +197,7 @@ class CustomerSMS:
                 was sent; in flight, the outcome is unknown.
             RuntimeError: This thread runs an event loop, or the process is exiting.
         """
-        return self._call(lambda: self._client.send(phone, text, timeout=timeout))
+        return call(lambda: self._client.send(phone, text, timeout=timeout))
 
     def send_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Report:
         """
@@ -223,7 +224,7 @@ class CustomerSMS:
         """
         executor = CallerExecutor()
         source = read_by_caller(phones, executor)
-        return self._call(lambda: self._client.send_many(source, text, **options), executor)
+        return call(lambda: self._client.send_many(source, text, **options), executor)
 
     def send_messages(
         self, messages: Iterable[Message], **options: Unpack[MessageOptions]
@@ -240,7 +241,7 @@ class CustomerSMS:
         """
         executor = CallerExecutor()
         source = read_by_caller(messages, executor)
-        return self._call(lambda: self._client.send_messages(source, **options), executor)
+        return call(lambda: self._client.send_messages(source, **options), executor)
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
         """
@@ -303,19 +304,6 @@ class CustomerSMS:
     def __reduce__(self) -> NoReturn:
         msg = "a client holds a key and connections, and cannot be pickled; create it where needed"
         raise TypeError(msg)
-
-    def _call(
-        self, begin: Callable[[], Coroutine[Any, Any, T]], executor: CallerExecutor | None = None
-    ) -> T:
-        refuse_in_event_loop()
-        return run(begin, executor)
-
-
-def _attributes_of(client: object) -> dict[str, Any]:
-    """Return a client's attributes; a subclass may add attributes and slots."""
-    state: object = object.__getstate__(client)
-    parts = cast("tuple[dict[str, Any] | None, ...]", state if type(state) is tuple else (state,))
-    return {name: value for part in parts if part for name, value in part.items()}
 
 
 def _checked(key: ApiKey | ConfigurationError) -> str:

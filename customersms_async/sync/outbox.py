@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, TypeVar, Unpack, cast
+from typing import Final, Self, TypedDict, TypeVar, Unpack, cast
 
 from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Limiter
@@ -31,7 +31,7 @@ from ..outbox import Outbox as AsyncOutbox
 from ..outcomes import Message, Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan, Refusal
-from .call import CallerExecutor, refuse_in_event_loop, run
+from .call import CallerExecutor, call
 from .client import CustomerSMS, asynchronous
 
 __all__ = ["Campaign", "Outbox", "SendOptions"]
@@ -63,11 +63,6 @@ class SendOptions(TypedDict, total=False):
     drain: float | None
 
 
-def _call(begin: Callable[[], Coroutine[Any, Any, T]], executor: CallerExecutor | None = None) -> T:
-    refuse_in_event_loop()
-    return run(begin, executor)
-
-
 class Outbox:
     """
     Campaigns in a database; see `customersms_async.outbox.Outbox`.
@@ -87,7 +82,7 @@ class Outbox:
         self._workers: list[Worker] = []
 
     def __enter__(self) -> Self:
-        _call(self._outbox.__aenter__)
+        call(self._outbox.__aenter__)
         return self
 
     def __exit__(
@@ -100,7 +95,7 @@ class Outbox:
 
     def close(self) -> None:
         """Stop its workers, and close the connections to the database."""
-        _call(self._close)
+        call(self._close)
 
     async def _close(self) -> None:
         while self._workers:
@@ -124,16 +119,16 @@ class Outbox:
     def start_worker(self, sms: CustomerSMS, *, stop: StopRules | None = None) -> None:
         """Send what is enqueued, in the background, until the outbox is closed."""
         worker = self._outbox.worker(asynchronous(sms), stop=stop)
-        _call(worker.__aenter__)
+        call(worker.__aenter__)
         self._workers.append(worker)
 
     def purge(self, *, older_than: dt.timedelta) -> int:
         """Blank texts and numbers of messages settled longer ago."""
-        return _call(lambda: self._outbox.purge(older_than=older_than))
+        return call(lambda: self._outbox.purge(older_than=older_than))
 
     def adopt(self) -> None:
         """Declare this database the one to continue with, although it was copied or moved."""
-        _call(self._outbox.adopt)
+        call(self._outbox.adopt)
 
     def schema(self) -> str:
         """Return the SQL that creates the tables."""
@@ -164,19 +159,19 @@ class Campaign:
     ) -> Added:
         """Add messages, read in this thread; those that were added before are ignored."""
         executor = CallerExecutor()
-        source = _read_by_caller(messages, executor)
-        return _call(
+        source = _read_in_parts(messages, executor)
+        return call(
             lambda: self._campaign.add(source, parse_phone=parse_phone, batch_size=batch_size),
             executor,
         )
 
     def plan(self) -> Plan:
         """Estimate the run."""
-        return _call(self._campaign.plan)
+        return call(self._campaign.plan)
 
     def send(self, sms: CustomerSMS, **options: Unpack[SendOptions]) -> Progress:
         """Send what is queued. An interruption waits for what is in flight; call again to go on."""
-        return _call(lambda: self._campaign.send(asynchronous(sms), **options))
+        return call(lambda: self._campaign.send(asynchronous(sms), **options))
 
     def outcomes(self, *statuses: Status) -> Iterator[Outcome]:
         """Yield the outcomes of settled messages, in the order in which they were added."""
@@ -188,51 +183,51 @@ class Campaign:
 
     def status(self) -> CampaignStatus:
         """Count its messages by state."""
-        return _call(self._campaign.status)
+        return call(self._campaign.status)
 
     def check(self, sms: CustomerSMS | None = None) -> None:
         """Check the guards as `send` would, without sending anything."""
         client = None if sms is None else asynchronous(sms)
-        _call(lambda: self._campaign.check(client))
+        call(lambda: self._campaign.check(client))
 
     def mark_sent(self, refs: Iterable[str]) -> list[str]:
         """Record that unknown messages were sent; return the refs that were left unchanged."""
-        return _call(lambda: self._campaign.mark_sent(refs))
+        return call(lambda: self._campaign.mark_sent(refs))
 
     def send_again(self, refs: Iterable[str]) -> list[str]:
         """Requeue unknown or rejected messages; return the refs that were left unchanged."""
-        return _call(lambda: self._campaign.send_again(refs))
+        return call(lambda: self._campaign.send_again(refs))
 
     def withdraw(self, refs: Iterable[str]) -> list[str]:
         """Remove messages from the queue; see `customersms_async.outbox.Campaign.withdraw`."""
-        return _call(lambda: self._campaign.withdraw(refs))
+        return call(lambda: self._campaign.withdraw(refs))
 
     def pause(self, reason: str | None = None) -> None:
         """Send nothing new, in any process."""
-        _call(lambda: self._campaign.pause(reason))
+        call(lambda: self._campaign.pause(reason))
 
     def resume(self) -> None:
         """Let it continue."""
-        _call(self._campaign.resume)
+        call(self._campaign.resume)
 
     def cancel(self) -> int:
         """End it permanently; return how many messages were cancelled."""
-        return _call(self._campaign.cancel)
+        return call(self._campaign.cancel)
 
     def adopt(self, sms: CustomerSMS) -> None:
         """Bind it to the account of *sms*, after the key it was started with was replaced."""
-        _call(lambda: self._campaign.adopt(asynchronous(sms)))
+        call(lambda: self._campaign.adopt(asynchronous(sms)))
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write every row with its fate and the evidence; return how many."""
-        return _call(lambda: self._campaign.export(path))
+        return call(lambda: self._campaign.export(path))
 
     @safe_repr
     def __repr__(self) -> str:
         return f"<sync {repr(self._campaign).removeprefix('<')}"
 
 
-async def _read_by_caller(items: Iterable[T], executor: CallerExecutor) -> AsyncGenerator[T, None]:
+async def _read_in_parts(items: Iterable[T], executor: CallerExecutor) -> AsyncGenerator[T, None]:
     """Read *items* in the caller's thread, a few at a time."""
     iterator = await executor.submit(lambda: iter(items))
     while True:
@@ -258,10 +253,10 @@ def _in_parts(items: AsyncIterator[T]) -> Iterator[T]:
     """Yield items from the background, a few at a time."""
     generator = cast("AsyncGenerator[T, None]", items)
     try:
-        while some := _call(lambda: _take(generator)):
+        while some := call(lambda: _take(generator)):
             yield from some
     finally:
-        _call(generator.aclose)
+        call(generator.aclose)
 
 
 async def _take(items: AsyncGenerator[T, None]) -> list[T]:
