@@ -32,7 +32,8 @@ _NAME = "sms_sandbox"
 _REASON = (
     "a test with the fixture sms_sandbox can reach this machine only. A client that was made "
     "before the fixture set CUSTOMERSMS_API_KEY and CUSTOMERSMS_ENDPOINT does not have them: make "
-    "it in the test, or in a fixture of function scope"
+    "it in the test, or in a fixture of function scope; one that a module makes at import is "
+    "replaced by monkeypatch.setattr('module.sms', CustomerSMS())"
 )
 
 #: The fixture of a test, if it has it; another fixture may have the same name.

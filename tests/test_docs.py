@@ -16,6 +16,7 @@ import yaml
 import customersms_async
 from customersms_async import NOT_GIVEN, CustomerSMS, SendError, codes
 from customersms_async.sandbox import SmsSandbox
+from customersms_async.sync import CustomerSMS as SyncCustomerSMS
 from docs.site import MODULES, filled, nav, stage
 from tests.test_readme import PAGES, blocks, name_of
 
@@ -145,6 +146,31 @@ def test_the_grace_period_of_a_pod_covers_its_shutdown() -> None:
     waits = container["lifecycle"]["preStop"]["sleep"]["seconds"] + int(container["command"][-1])
 
     assert waits < spec["terminationGracePeriodSeconds"]
+
+
+def test_the_sandbox_of_the_containers_serves_the_application() -> None:
+    """The command of docs/sandbox.md serves the key at the endpoint that the application gets."""
+    (text,) = [text for kind, text in blocks(DOCS / "sandbox.md") if kind == "yaml"]
+    services = yaml.safe_load(text)["services"]
+    web = services["web"]["environment"]
+    command = [sys.executable, *services["sms"]["command"][1:], "--port", "0"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        encoding="utf-8",
+    ) as sandbox:
+        assert sandbox.stdout is not None
+        printed = "".join(next(sandbox.stdout) for _ in range(6))
+        port = re.findall(r":(\d+)/sms_system", printed)[0]
+        url = web["CUSTOMERSMS_ENDPOINT"].replace("8025", port)
+        with SyncCustomerSMS(web["CUSTOMERSMS_API_KEY"], endpoint=url) as sms:
+            receipt = sms.send("+12125550123", "Your code is 4711", timeout=5)
+        sandbox.terminate()
+
+    assert 9_999 == receipt.remaining_credits
+    assert "service:web" == services["sms"]["network_mode"]
 
 
 def test_every_page_is_in_the_site() -> None:

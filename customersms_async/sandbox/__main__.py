@@ -57,15 +57,17 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             keys = _keys(options.key or [DEFAULT_KEY], options.credits)
             asyncio.run(_serve(_sandbox(options, keys), next(iter(keys))))
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{_said(error, options.port)}\n")
+        sys.stderr.write(f"{_said(error, options.host, options.port)}\n")
         return 1 if isinstance(error, OSError) else 2
     return 0
 
 
-def _said(error: OSError | ValueError, port: int) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+def _said(error: OSError | ValueError, host: str, port: int) -> str:
+    if isinstance(error, ValueError):
+        return str(error)
+    if error.errno == errno.EADDRINUSE:
         return f"port {port} is in use; choose another with --port, or a free one with --port 0"
-    return str(error)
+    return f"cannot listen on {host}, port {port}: {error.strerror}; see --host and --port"
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

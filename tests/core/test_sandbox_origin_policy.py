@@ -39,6 +39,7 @@ def test_foreign_host_names(host):
 
     assert reason is not None
     assert repr(host) in reason
+    assert "--allow-host" in reason
     assert "allowed_hosts" in reason
 
 

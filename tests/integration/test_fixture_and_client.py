@@ -29,7 +29,9 @@ def old_client() -> CustomerSMS:
 
 OUT_OF_REACH = (
     r"^the endpoint of the CustomerSMS made at .*test_fixture_and_client\.py:\d+ is out of reach: "
-    r"a test with the fixture sms_sandbox can reach this machine only\. .* function scope$"
+    r"a test with the fixture sms_sandbox can reach this machine only\. .* function scope; "
+    r"one that a module makes at import is replaced by "
+    r"monkeypatch\.setattr\('module\.sms', CustomerSMS\(\)\)$"
 )
 
 

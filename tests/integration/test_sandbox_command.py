@@ -135,6 +135,7 @@ def post(address: str, body: dict[str, str]) -> dict[str, object]:
         (["--most-numbers", "10001"], 2, "most_numbers must be at most 10000, not 10001"),
         (["--limit", "0"], 2, "at least 1, or None, not 0"),
         (["--host", "192.0.2.1"], 1, "192.0.2.1"),
+        (["--host", "nowhere.invalid"], 1, "cannot listen on nowhere.invalid, port 8025"),
     ],
 )
 def test_invalid_options(capsys, arguments, status, said):

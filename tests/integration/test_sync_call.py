@@ -144,11 +144,33 @@ def test_a_request_to_the_caller_cancelled_twice():
     assert "given up" == run(ask, executor)
 
 
-def no_loop() -> asyncio.AbstractEventLoop:
-    raise OSError("too many open files")
+@pytest.mark.parametrize(
+    "error", [OSError("too many open files"), RuntimeError("a test allows no sockets")]
+)
+def test_a_background_loop_that_cannot_start(error):
+    """If no loop can be made, the first call raises, instead of waiting for ever."""
 
+    def no_loop() -> asyncio.AbstractEventLoop:
+        raise error
 
-def test_a_background_loop_that_cannot_start():
-    """Without free file descriptors the first call raises, instead of waiting for ever."""
-    with pytest.raises(OSError, match="too many open files"):
+    with pytest.raises(type(error), match=str(error)):
         BackgroundLoop(no_loop)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_background_loop_that_fails():
+    """What ends the loop later is reported as for any thread."""
+
+    class Loop(asyncio.SelectorEventLoop):
+        def close(self) -> None:
+            super().close()
+            raise RuntimeError("closed badly")
+
+    caught: list[str] = []
+    previous, threading.excepthook = threading.excepthook, lambda args: caught.append(str(args[1]))
+    try:
+        BackgroundLoop(Loop).end([])
+    finally:
+        threading.excepthook = previous
+
+    assert ["closed badly"] == caught

@@ -68,7 +68,10 @@ class OriginPolicy:
         host = headers.get("Host", "")
         if _name_of(host) not in self.hosts:
             known = ", ".join(sorted(self.hosts))
-            return f"host {host!r} is not one of {known}; add others with allowed_hosts"
+            return (
+                f"host {host!r} is not one of {known}; "
+                "add others with --allow-host, or allowed_hosts in code"
+            )
         if method in _READING and not stays:
             return None
         return _foreign(headers, host)
