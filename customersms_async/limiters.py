@@ -261,8 +261,11 @@ def _open(name: str, address: str) -> SharedLimiter:
 def _place(name: str, address: str) -> str:
     """Return the address with a scheme; a path as ``file:`` and the path."""
     scheme, colon, rest = address.partition(":")
-    if colon and scheme in ("sqlite", "file"):  # sqlite:///name and sqlite:////rooted/name
-        return "file:" + rest.removeprefix("//" if scheme == "file" else "///")
+    if colon and scheme in ("sqlite", "file"):
+        path = rest.removeprefix("//")
+        if scheme == "sqlite" and path != rest:  # sqlite:///name and sqlite:////rooted/name
+            path = path.removeprefix("/")
+        return f"file:{path}"
     if colon and scheme in _SCHEMES:
         return address
     if "://" not in address and (os.sep in address or Path(address).suffix):

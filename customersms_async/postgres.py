@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 from ._limit.config import GRACE, Rate
 from ._limit.shared_limiter import SharedLimiter
@@ -23,6 +22,7 @@ except ModuleNotFoundError as _exc:
 
 from ._ports.limiter import Usage
 from ._ports.store import Store
+from ._values.urls import check_postgres_url
 from .errors import ConfigurationError
 
 __all__ = ["PostgresLimiter", "Rate", "Usage"]
@@ -54,7 +54,8 @@ class PostgresLimiter(SharedLimiter):
             (account text PRIMARY KEY, token bytea NOT NULL, value bytea)
 
     Args:
-        url: Such as ``postgresql://user:password@host:5432/database``.
+        url: Such as ``postgresql://user:password@host:5432/database``, perhaps with several hosts
+            (``host1:5432,host2:5432``).
 
         rate: The gateway's limit; by default 100 requests in 60 s.
 
@@ -86,27 +87,11 @@ class PostgresLimiter(SharedLimiter):
         super().__init__(
             rate, burst=burst, reserve=reserve, grace=grace, strict=strict, clock=clock
         )
-        self._url = _checked_url(url)
+        self._url = check_postgres_url(url)
         self._table = _checked_table(table)
 
     def _open_store(self) -> Store:
         return PostgresStore(self._url, self._table)
-
-
-def _checked_url(given: object) -> str:
-    what = "url must be one like postgresql://user:password@host:5432/database"
-    if not isinstance(given, str):
-        msg = f"{what}, not {type(given).__name__}"
-        raise ConfigurationError(msg)
-    try:
-        parts = urlsplit(given)
-        is_fit = parts.scheme in {"postgresql", "postgres"} and parts.port != 0
-    except ValueError:
-        is_fit = False
-    if not is_fit:
-        msg = f"{what}; the string given is none"  # and not shown: it may hold a password
-        raise ConfigurationError(msg)
-    return given
 
 
 def _checked_table(given: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 try:
     from redis.asyncio import Redis
@@ -23,6 +24,7 @@ from ._limit.stores.redis import RedisStore, connect
 from ._limit.stores.redis_script import Known
 from ._ports.limiter import Usage
 from ._ports.store import Store
+from ._values.urls import NOT_A_URL, is_cut
 from .errors import ConfigurationError
 
 __all__ = ["Rate", "RedisLimiter", "Usage"]
@@ -106,9 +108,12 @@ def _checked(given: object) -> str | Redis:
     try:
         # Does not connect, but rejects unknown options. redis-py left it untyped.
         ConnectionPool(**parse_url(given)).make_connection()  # type: ignore[no-untyped-call]
+        is_fit = given.startswith("unix:") or not is_cut(urlsplit(given))
     except (ValueError, TypeError):
-        msg = f"{what}; the string given is none"  # and not shown: it may hold a password
-        raise ConfigurationError(msg) from None
+        is_fit = False
+    if not is_fit:
+        msg = f"{what}; {NOT_A_URL}"
+        raise ConfigurationError(msg)
     return given
 
 

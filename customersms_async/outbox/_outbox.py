@@ -18,6 +18,7 @@ from typing import Final, Self, cast
 from .._bulk.stop_rules import StopRules, check_rules
 from .._limit.shared_limiter import SharedLimiter
 from .._values.safe_repr import safe_repr
+from .._values.urls import check_postgres_url
 from .._values.validation import check_count, check_seconds
 from ..client import CustomerSMS
 from ..errors import ConfigurationError
@@ -206,7 +207,7 @@ def _make_engine(url: object, prefix: str) -> Engine:
         raise ConfigurationError(_not_a_place(type(url).__name__))
     scheme, found, rest = url.partition("://")
     if found and scheme in ("postgresql", "postgres"):
-        return PostgresEngine(url, prefix)
+        return PostgresEngine(check_postgres_url(url), prefix)
     path = {"sqlite": rest.removeprefix("/")}.get(scheme, "") if found else url
     if path in ("", ":memory:"):  # else it would be a file of that name
         raise ConfigurationError(_not_a_place(f"{scheme}://..." if found else repr(url)))

@@ -40,6 +40,15 @@ def test_an_address_names_a_limiter(address, kind, monkeypatch):
     assert [kind, kind] == [type(given), type(found)]
 
 
+@pytest.mark.parametrize("slashes", ["", "//", "///"])
+async def test_up_to_three_slashes_begin_a_relative_path(slashes, tmp_path, monkeypatch):
+    """They name a file in the working directory, as for an outbox."""
+    monkeypatch.chdir(tmp_path)
+
+    async with CustomerSMS("cspro_test_key", limiter=f"sqlite:{slashes}a.limit").limiter:
+        assert (tmp_path / "a.limit").exists()
+
+
 def test_one_address_is_one_limiter():
     """Clients of a process with the same address share a limiter; another address is another."""
     clients = [CustomerSMS("cspro_test_key", limiter="sqlite:///a.limit") for _ in range(2)]

@@ -71,6 +71,9 @@ def test_an_invalid_path_is_refused(path):
         (redis.Redis(), "not redis.client.Redis"),
         ("localhost:6379?password=4711", "the string given is none"),
         ("redis://localhost?sokcet_timeout=3&password=4711", "the string given is none"),
+        ("redis://:4711#x@localhost:6379/0", "write # as %23"),
+        ("redis://me:4711@x/4711@localhost:6379/0", "/ as %2F"),
+        ("redis://me:4711@x#4711@localhost:6379/0", "@ as %40"),
     ],
 )
 def test_an_invalid_redis_is_refused(given, said):
@@ -89,6 +92,11 @@ def test_an_invalid_redis_is_refused(given, said):
         ("mysql://root:4711@localhost/app", "the string given is none"),
         ("postgresql://me:4711@localhost:http/app", "the string given is none"),
         ("4711", "the string given is none"),
+        ("postgresql://me:4711#x@localhost/app", "write # as %23"),
+        ("postgresql://me:4711@x/4711@localhost/app", "/ as %2F"),
+        ("postgresql://me:4711@x#4711@localhost/app", "@ as %40"),
+        ("postgresql://me:4711@[::1/app", "the string given is none"),
+        ("postgresql://me:4711@one:5432,two:0/app", "the string given is none"),
     ],
 )
 def test_an_invalid_database_is_refused(given, said):

@@ -261,6 +261,21 @@ async def test_an_unreachable_server_is_named(open_store):
     assert "4711" not in text
 
 
+async def test_one_of_several_hosts_is_used(open_store, server):
+    """A URL may name the hosts of a cluster, of which one answers."""
+    hosts = server.url.replace("@", "@127.0.0.1:1,", 1)
+
+    assert (await write(open_store(hosts), b"one")).value == b"one"
+
+
+async def test_several_unreachable_hosts_are_named(open_store):
+    """The error has all hosts and ports, but not the password."""
+    text = await away(open_store("postgresql://me:pass-4711@127.0.0.1:1,[::1]:2/db").read("a"))
+
+    assert text.startswith("PostgreSQL at 127.0.0.1:1,[::1]:2: ")
+    assert "4711" not in text
+
+
 async def test_a_socket_is_named(open_store):
     """An address without a host is shown as a socket with its port."""
     text = await away(open_store("postgresql:///db?host=/nowhere").read("a"))

@@ -890,6 +890,7 @@ async def test_a_file_that_cannot_be_opened(tmp_path):
         (":memory:", "not ':memory:'"),
         ("sqlite://", "not sqlite://"),
         ("sqlite:///:memory:", "not sqlite://"),
+        ("postgresql://user:secret#x@host/x", "write # as %23"),
     ],
 )
 def test_an_invalid_url_is_refused(given, said):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it has no types
 
 from ..._ports.store import Seen, Swap
+from ..._values.urls import hosts_of
 from .call_limit import Calls
 from .postgres_connections import Connection, Connections
 from .postgres_statements import Statements
@@ -31,7 +32,7 @@ class PostgresStore:
 
     def __init__(self, url: str, table: str) -> None:
         parts = urlsplit(url)
-        place = f"PostgreSQL at {parts.hostname or 'its socket'}:{parts.port or 5432}"
+        place = f"PostgreSQL at {_hosts(parts)}"
         self._calls = Calls(place, _CALLS_AT_ONCE, unquote(parts.password or ""))
         self._connections = Connections(url)
         self._statements = Statements.of(table)
@@ -80,3 +81,9 @@ class PostgresStore:
             row = await connection.fetchrow(self._statements.read, f":{account}")
         value, token, at, run, since, _ = row
         return Seen(value, token or b"", at, f"{run.decode()} {since.decode()}", float(since))
+
+
+def _hosts(parts: SplitResult) -> str:
+    """Return the hosts and their ports; without a host it is a socket of this machine."""
+    hosts = hosts_of(parts)
+    return hosts if "," in hosts else f"{parts.hostname or 'its socket'}:{parts.port or 5432}"
