@@ -82,6 +82,10 @@ class Batcher:
         """Whether the input is used up."""
         return self.source.is_exhausted and self.source.failure is None
 
+    def forget(self) -> None:
+        """Release the memory of duplicates: the input is used up, but a caller may keep the run."""
+        self._reader.forget()
+
     def hurry(self) -> None:
         """Stop waiting: the event loop is closing."""
         self._is_hurried = True

@@ -244,6 +244,7 @@ class Lifecycle:
 
     def _end(self) -> None:
         self._phase = move(self._phase, Phase.DONE)
+        self._batcher.forget()
         self._ended()
         self._deadlines.cancel()
         self.changed.set()

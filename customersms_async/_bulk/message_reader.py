@@ -90,6 +90,9 @@ class MessageReader(Reader):
     def flush(self) -> Batch | None:
         return self._cut(next(iter(self._groups))) if self._groups else None
 
+    def forget(self) -> None:
+        self._seen.clear()
+
     def _take_one(self, chunk: Chunk, place: int, item: object, now: float) -> None:
         index = chunk.first + place
         if isinstance(item, Refusal):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 from .._ports.journal import Batch
 from .._wire.codec import check_text
@@ -71,6 +72,9 @@ class PhoneReader(Reader):
     def flush(self) -> Batch | None:
         return self._cut() if self._phones else None
 
+    def forget(self) -> None:
+        self._seen.clear()
+
     def _cut(self) -> Batch:
         batch = Batch(self._indexes, self._phones, self._text)
         self._indexes, self._phones, self._oldest_at = (), [], None
@@ -80,7 +84,7 @@ class PhoneReader(Reader):
         """Take a whole chunk at once; None if any item needs a closer look."""
         is_plain = self._parse is normalize_phone and self._skip.ask is None
         numbers = e164_digits(items) if is_plain else None
-        if numbers is None or not self._skip.numbers.isdisjoint(numbers):
+        if numbers is None or (self._skip.numbers and not self._skip.numbers.isdisjoint(numbers)):
             return None
         if self._dedupe and not self._are_new(numbers):
             return None
@@ -93,11 +97,15 @@ class PhoneReader(Reader):
 
     def _are_new(self, numbers: list[int]) -> bool:
         """Remember *numbers* if all are new; otherwise none of them."""
-        new = dict.fromkeys(numbers, (self._next, numbers))
-        if len(new) < len(numbers) or not self._seen.keys().isdisjoint(new):
-            return False
-        self._seen.update(new)
-        return True
+        seen, chunk = self._seen, (self._next, numbers)
+        before = len(seen)
+        known = list(map(seen.setdefault, numbers, repeat(chunk)))
+        if len(seen) == before + len(numbers):
+            return True
+        for number, its_chunk in zip(numbers, known, strict=True):
+            if its_chunk is chunk:
+                seen.pop(number, None)
+        return False
 
     def _take_each(self, items: list[object]) -> Chunk:
         chunk = self._begin(len(items))

@@ -178,6 +178,9 @@ class Reader(ABC):
     def flush(self) -> Batch | None:
         """Return the oldest held batch, full or not; None if there is none."""
 
+    def forget(self) -> None:  # noqa: B027  # one without duplicates has nothing to forget
+        """Release the memory of what was seen, at the end of the run."""
+
     def _note_cleanness(self, *, is_clean: bool) -> None:
         """Check more in one go if the last chunk was clean."""
         if self._is_ours:

@@ -148,6 +148,7 @@ class Delivery:
             raise
         finally:
             self._time.end()
+            self._gate = None  # it refers to this delivery: a cycle would keep both until a gc
 
     async def _wait_for_next_try(self, ended: DeliveryResult) -> bool:
         """Wait after a try that sent nothing; False ends the delivery."""

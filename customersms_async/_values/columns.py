@@ -35,6 +35,9 @@ __all__ = ["PENDING", "Columns", "Row"]
 _END: Final = b"\0"
 _IN_SIDE_TABLE: Final = 0xFFFF
 
+#: Unsigned, of 8 bytes. Where a C ``long`` has 8, its items are converted at a third of the cost.
+_U64: Final = "L" if array("L").itemsize == 8 else "Q"  # noqa: PLR2004  # bytes
+
 
 #: A placeholder until the fate is known; no finished report contains one.
 PENDING: Final = Verdict(Status.NOT_SENT, "PENDING")
@@ -73,10 +76,10 @@ class Columns:
     )
 
     def __init__(self) -> None:
-        self._phones = array("Q")
+        self._phones = array(_U64)
         self._verdicts = array("H")
         self._requests = array("I")
-        self._id_at = array("Q")
+        self._id_at = array(_U64)
         self._ids: bytearray = bytearray(_END)
         self._table: list[Verdict] = [PENDING]
         self._places: dict[Verdict, int] = {PENDING: 0}
@@ -93,7 +96,7 @@ class Columns:
     def extend(self, numbers: Sequence[int]) -> None:
         """Add rows without a fate; *numbers* are E.164 digits as integers, 0 if refused."""
         more = len(numbers)
-        self._phones.extend(array("Q", numbers))  # twice as fast as without the intermediate array
+        self._phones.extend(array(_U64, numbers))  # twice as fast as without the intermediate array
         self._verdicts.frombytes(bytes(2 * more))
         self._requests.frombytes(bytes(4 * more))
         self._id_at.frombytes(bytes(8 * more))
@@ -206,7 +209,7 @@ class Columns:
             return False
         if not joined.isascii() or joined.count("\0") != len(ids) - 1:
             return False
-        self._id_at[at.start : at.stop] = array("Q", _begins(ids, len(self._ids)))
+        self._id_at[at.start : at.stop] = array(_U64, _begins(ids, joined, len(self._ids)))
         self._ids += joined.encode() + _END
         return True
 
@@ -226,10 +229,9 @@ class Columns:
         return self._ids[begin : self._ids.index(_END, begin)].decode() or None
 
 
-def _begins(ids: Sequence[str], first: int) -> Iterable[int]:
-    """Return the offset at which each of *ids* begins when joined by one byte, from *first* on."""
-    lengths = set(map(len, ids))
-    if len(lengths) == 1:  # the usual case, at half the cost
-        step = lengths.pop() + 1
+def _begins(ids: Sequence[str], joined: str, first: int) -> Iterable[int]:
+    """Return the offset at which each of *ids* begins in *joined*, from *first* on."""
+    step = len(ids[0]) + 1
+    if joined[step - 1 :: step] == "\0" * (len(ids) - 1):  # equal lengths, as usual
         return range(first, first + step * len(ids), step)
     return map(operator.add, accumulate(map(len, ids[:-1]), initial=first), count())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -349,3 +351,41 @@ async def test_a_custom_parser_may_raise(make_client):
     report = await client.send_many(["a", "b", "c", None], "hello")
 
     assert [None, "INVALID_PHONE", "INVALID_PHONE", "INVALID_PHONE"] == [o.code for o in report]
+
+
+class WatchedPhone(str):
+    """A number of which a test can see whether it is still in memory."""
+
+    __slots__ = ("__weakref__",)
+
+
+@pytest.fixture
+def no_collector():
+    """Switch the collector of cycles off, so that only reference counts free memory."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("dedupe", [True, False])
+async def test_a_request_frees_its_numbers_as_soon_as_it_has_ended(make_client, dedupe):
+    """Memory holds the numbers in flight, not those that wait for a garbage collection."""
+    gateway, alive, most = MemoryTransport(), weakref.WeakSet(), 0
+
+    def watched():
+        nonlocal most
+        for number in range(50):
+            gateway.began.clear()
+            gateway.started.clear()
+            alive.add(phone := WatchedPhone(f"+12125550{number:03}"))
+            most = max(most, len(alive))
+            yield phone
+            del phone
+
+    client = make_client(gateway)
+
+    report = await client.send_many(watched(), "hi", batch_size=1, max_in_flight=1, dedupe=dedupe)
+
+    assert report.sent == 50
+    assert 4 >= most
