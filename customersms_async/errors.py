@@ -189,7 +189,19 @@ class NotSent(SendError):
     """
 
     status = Status.NOT_SENT
-    retry_after: float = 0.0
+
+    def __init__(
+        self,
+        code: str,
+        phones: tuple[str, ...] = (),
+        detail: str | None = None,
+        retry_after: float = 0.0,
+        *,
+        request: str | None = None,
+    ) -> None:
+        super().__init__(code, phones, detail, request=request)
+        self.args = (code, phones, detail, retry_after)
+        self.retry_after = retry_after
 
 
 class ConnectFailed(NotSent, ConnectionError):
@@ -209,21 +221,6 @@ class WaitTooLong(NotSent):
             raised and if no other call comes first; 0 if there is nothing to wait for.
     """
 
-    args: tuple[Any, ...]
-
-    def __init__(
-        self,
-        code: str,
-        phones: tuple[str, ...] = (),
-        detail: str | None = None,
-        retry_after: float = 0.0,
-        *,
-        request: str | None = None,
-    ) -> None:
-        super().__init__(code, phones, detail, request=request)
-        self.args = (code, phones, detail, retry_after)
-        self.retry_after = retry_after
-
 
 class RateLimited(NotSent):
     """
@@ -232,21 +229,6 @@ class RateLimited(NotSent):
     Attributes:
         retry_after: Seconds until the pause of this key ends, as known when this was raised.
     """
-
-    args: tuple[Any, ...]
-
-    def __init__(
-        self,
-        code: str,
-        phones: tuple[str, ...] = (),
-        detail: str | None = None,
-        retry_after: float = 0.0,
-        *,
-        request: str | None = None,
-    ) -> None:
-        super().__init__(code, phones, detail, request=request)
-        self.args = (code, phones, detail, retry_after)
-        self.retry_after = retry_after
 
 
 class LimiterUnavailable(NotSent):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from types import TracebackType
 from typing import Final, Self, cast
 
 from .._bulk.stop_rules import StopRules, check_rules
@@ -87,12 +86,7 @@ class Outbox:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

@@ -16,7 +16,6 @@ import contextlib
 import logging
 import time
 from functools import partial
-from types import TracebackType
 from typing import Final, Self
 
 from .. import codes
@@ -70,12 +69,7 @@ class Worker:
         ]
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._is_closing.set()
         for run in self._runs:
             run.end_with(codes.STOPPED)

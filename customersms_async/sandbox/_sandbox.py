@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-from types import TracebackType
 from typing import Self, Unpack
 
 import attrs
@@ -73,12 +72,7 @@ class Sandbox(SandboxOptions):
         self._running = _Running(closing, runner, _url(runner.addresses[0]))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         running = self._running
         if running is not None:
             self._running = None

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ._sandbox import Sandbox
@@ -56,12 +55,7 @@ class SandboxThread:
         self._loop = self._started.result()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
 

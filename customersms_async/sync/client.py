@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterable
-from types import TracebackType
 from typing import NoReturn, Self, TypeAlias, TypeVar, Unpack, cast
 
 from .._bulk.options import BulkOptions, MessageOptions
@@ -289,12 +288,7 @@ class CustomerSMS:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @safe_repr

@@ -18,7 +18,6 @@ import datetime as dt
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from itertools import islice
-from types import TracebackType
 from typing import Final, Self, TypedDict, TypeVar, Unpack, cast
 
 from .._bulk.stop_rules import StopRules
@@ -85,12 +84,7 @@ class Outbox:
         call(self._outbox.__aenter__)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

