@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from ..outbox import CampaignHeld
 from .campaign_location import CampaignLocation
@@ -10,18 +11,21 @@ from .campaign_location import CampaignLocation
 __all__ = ["held_line"]
 
 
+_ANOTHER: Final = "start another campaign with --campaign NAME"
+_SAME_ENDPOINT: Final = "set CUSTOMERSMS_ENDPOINT (or --endpoint) to the first"
+
+
 def held_line(held: CampaignHeld, file: Path | None, location: CampaignLocation) -> str:
     """Say what happened, and which command to type to continue this campaign."""
     resume = location.command("resume", file)
-    words = {
-        "campaign.resume()": resume,
-        "campaign.adopt(sms)": f"{resume} --new-key",
-        "outbox.adopt()": f"{resume} --moved",
-        "campaign.outcomes(Status.UNKNOWN)": location.command("export", file, "--only", "unknown"),
-        "use the same endpoint": "set CUSTOMERSMS_ENDPOINT (or --endpoint) to the first",
-        "start a campaign with another name": "start another campaign with --campaign NAME",
+    export = location.command("export", file, "--only", "unknown")
+    cures = {
+        "PAUSED": resume,
+        "CRASHED": f"look at {export}, then {resume}",
+        "STALE": f"if they are still right, {resume}",
+        "CANCELLED": _ANOTHER,
+        "COPIED": f"if this is the one to continue with, {resume} --moved",
+        "OTHER_ACCOUNT": f"if the key was changed, {resume} --new-key",
+        "OTHER_ENDPOINT": f"{_SAME_ENDPOINT}, or {_ANOTHER}",
     }
-    text = str(held).replace("this client sends to", "now it would go to")
-    for call, command in words.items():
-        text = text.replace(f"call {call}", command).replace(call, command)
-    return text
+    return f"campaign {held.campaign!r} ({held.code}): {held.why}; {cures[held.code]}"

@@ -45,8 +45,8 @@ from ._core.campaigns import (
 )
 from ._core.decisions import mark_sent, send_again, withdraw
 from ._core.engine import Named
-from ._core.errors import CampaignHeld, OutboxError
-from ._core.guards import CANCELLED, CANCELLED_HOLD, PAUSED, check_start
+from ._core.errors import OutboxError
+from ._core.guards import CANCELLED, PAUSED, cancelled, check_start
 from ._core.hours import Schedule, check_deadline, read_hours
 from ._core.lines import Line, page
 from ._core.rows import Added
@@ -287,7 +287,7 @@ class Campaign:
             CampaignHeld: It was cancelled, which cannot be undone.
         """
         if not await self._engine.run(resume(await self._find())):
-            raise CampaignHeld(self._name, *CANCELLED_HOLD)
+            raise cancelled(self._name)
 
     async def cancel(self) -> int:
         """

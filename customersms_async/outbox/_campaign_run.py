@@ -33,7 +33,7 @@ from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.decisions import cancel_some
 from ._core.engine import Named, Runner
 from ._core.errors import CampaignHeld, OutboxError, OutboxUnavailable
-from ._core.guards import CANCELLED, CANCELLED_HOLD, OPEN, check_binding, check_start
+from ._core.guards import CANCELLED, OPEN, check_binding, check_start
 from ._core.hours import Schedule
 from ._core.job import Job
 from ._host import Host
@@ -227,7 +227,7 @@ class CampaignRun:
         try:
             await self.engine.run(self._start())
         except CampaignHeld as held:
-            if held.code == CANCELLED_HOLD[0]:
+            if held.code == codes.CANCELLED:
                 await self._cancel_the_rest()
             raise
         self._heart = asyncio.create_task(self._live())

@@ -7,18 +7,23 @@ import logging
 import os
 import signal
 import stat
+from pathlib import Path
 
 import pytest
 
+from customersms_async.cli.campaign_location import CampaignLocation
 from customersms_async.cli.confirmation import Changed, agree, check_unchanged
 from customersms_async.cli.confirmation_file import Confirmation
 from customersms_async.cli.console import fitted
 from customersms_async.cli.exits import UsageError
+from customersms_async.cli.hold_reasons import held_line
 from customersms_async.cli.interrupts import interruptible
 from customersms_async.cli.log_lines import told
 from customersms_async.cli.selection import ListOptions, Selection
 from customersms_async.cli.stop_reasons import stop_line
 from customersms_async.cli.time_parsing import read_hours, read_until
+from customersms_async.outbox import CampaignHeld
+from customersms_async.outbox._core.guards import CURES
 from customersms_async.plan import Plan
 
 PLAN = Plan(recipients=2_000)
@@ -50,12 +55,12 @@ def answer_at_a_terminal(monkeypatch, line):
 def test_a_confirmation_is_stored(people, tmp_path):
     """A confirmation is stored and can be read by its owner only."""
     (tmp_path / "stop.csv").write_text("+13235554567\n")
-    accepted = wanted(people, skip=tmp_path / "stop.csv", phone="phone", batch_size=7)
-    accepted.write(people, NAME)
+    confirmation = wanted(people, skip=tmp_path / "stop.csv", phone="phone", batch_size=7)
+    confirmation.write(people, NAME)
     wanted(people).write(people, "another")
     file = tmp_path / "people.csv.sms.json"
 
-    assert accepted == Confirmation.read(people, NAME)
+    assert confirmation == Confirmation.read(people, NAME)
     assert wanted(people) == Confirmation.read(people, "another")
     assert Confirmation.read(people, "a third") is None
     assert 0o600 == stat.S_IMODE(file.stat().st_mode)
@@ -104,14 +109,14 @@ def test_a_list_that_has_grown_is_confirmed_again(people):
 
 def test_a_list_that_is_saved_while_being_read(people):
     """The list is checked once more before anything is sent."""
-    accepted = wanted(people)
-    check_unchanged(people, accepted)
+    confirmation = wanted(people)
+    check_unchanged(people, confirmation)
     people.write_text("phone\n+13235554567\n")
 
     with pytest.raises(
         Changed, match=r"people\.csv was changed while it was being read; nothing was sent"
     ):
-        check_unchanged(people, accepted)
+        check_unchanged(people, confirmation)
 
 
 def test_another_text_is_another_campaign(people):
@@ -327,6 +332,18 @@ def log(level, event, message, *arguments, **facts):
     logging.getLogger("customersms_async").log(
         level, message, *arguments, extra={"event": event, **facts}
     )
+
+
+@pytest.mark.parametrize("code", CURES)
+def test_every_hold_names_a_command(code):
+    """Whatever holds a campaign, the command names commands and options, and no call of Python."""
+    held = CampaignHeld("list.csv", code, "something happened", CURES[code])
+
+    line = held_line(held, Path("list.csv"), CampaignLocation())
+
+    assert line.startswith(f"campaign 'list.csv' ({code}): something happened; ")
+    assert "(" not in line.replace(f"({code})", "").replace("(or --endpoint)", "")
+    assert "customersms " in line or "--campaign" in line
 
 
 def test_log_records_are_printed(capsys):

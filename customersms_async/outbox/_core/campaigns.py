@@ -13,8 +13,7 @@ from attrs import frozen
 
 from ..._values.export import as_dict
 from .claim import dead, nobody_is
-from .errors import CampaignHeld
-from .guards import CANCELLED, CANCELLED_HOLD, OPEN, PAUSED, CampaignFacts
+from .guards import CANCELLED, OPEN, PAUSED, CampaignFacts, cancelled
 from .job import Change, Job, Now, Query
 from .migrate import read_meta
 
@@ -136,7 +135,7 @@ def check_not_cancelled(campaign: int) -> Job[None]:
         "SELECT name, state FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,)
     )
     if state == CANCELLED:
-        raise CampaignHeld(name, *CANCELLED_HOLD)
+        raise cancelled(name)
 
 
 def bind(campaign: int, account: str, endpoint: str) -> Job[None]:

@@ -42,14 +42,16 @@ class CampaignHeld(OutboxError):
     Attributes:
         code: Why: ``PAUSED``, ``CRASHED``, ``STALE``, ``CANCELLED``, ``COPIED``,
             ``OTHER_ACCOUNT`` or ``OTHER_ENDPOINT``.
+        why: What happened.
         reason: What happened, and the call that continues.
     """
 
-    def __init__(self, campaign: str, code: str, reason: str) -> None:
-        super().__init__(campaign, code, reason)
+    def __init__(self, campaign: str, code: str, why: str, cure: str) -> None:
+        super().__init__(campaign, code, why, cure)
         self.campaign: str | None = campaign
         self.code = code
-        self.reason = reason
+        self.why = why
+        self.reason = f"{why}; {cure}"
 
     def __str__(self) -> str:
         return f"campaign {self.campaign!r} ({self.code}): {self.reason}"

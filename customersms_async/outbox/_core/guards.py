@@ -18,10 +18,11 @@ from .errors import CampaignHeld
 
 __all__ = [
     "CANCELLED",
-    "CANCELLED_HOLD",
+    "CURES",
     "OPEN",
     "PAUSED",
     "CampaignFacts",
+    "cancelled",
     "check_binding",
     "check_budget",
     "check_start",
@@ -32,8 +33,18 @@ OPEN: Final = "open"
 PAUSED: Final = "paused"
 CANCELLED: Final = "cancelled"
 
-#: Code and reason of the `CampaignHeld` of a cancelled campaign.
-CANCELLED_HOLD: Final = ("CANCELLED", "it was cancelled; start a campaign with another name")
+#: The call that continues a campaign, by the code of what holds it.
+CURES: Final = {
+    "PAUSED": "call campaign.resume()",
+    "CRASHED": "look at campaign.outcomes(Status.UNKNOWN), then call campaign.resume()",
+    "STALE": "if they are still right, call campaign.resume()",
+    "CANCELLED": "start a campaign with another name",
+    "COPIED": "if this is the one to continue with, call outbox.adopt()",
+    "OTHER_ACCOUNT": "if the key was changed, call campaign.adopt(sms)",
+    "OTHER_ENDPOINT": "use the same endpoint, or start a campaign with another name",
+}
+
+_WAS_CANCELLED: Final = "it was cancelled"
 
 #: Consecutive crashes with unknowns after which someone must look.
 _MOST_CRASHES: Final = 2
@@ -97,7 +108,7 @@ def check_start(
         or _history(facts, now)
     )
     if found is not None:
-        raise CampaignHeld(facts.name, *found)
+        raise _held(facts.name, *found)
 
 
 def check_binding(facts: CampaignFacts, account: str, endpoint: str) -> None:
@@ -108,7 +119,7 @@ def check_binding(facts: CampaignFacts, account: str, endpoint: str) -> None:
         CampaignHeld: The campaign was started with another one.
     """
     if (found := _binding(facts, account, endpoint)) is not None:
-        raise CampaignHeld(facts.name, *found)
+        raise _held(facts.name, *found)
 
 
 def _copied(facts: CampaignFacts) -> tuple[str, str] | None:
@@ -116,7 +127,7 @@ def _copied(facts: CampaignFacts) -> tuple[str, str] | None:
         return None
     return "COPIED", (
         "this database is a copy or a backup, or was moved to another disk, and the original may "
-        "have sent what is queued here; if this is the one to continue with, call outbox.adopt()"
+        "have sent what is queued here"
     )
 
 
@@ -127,39 +138,41 @@ def _binding(
         return None
     if None not in (facts.endpoint, endpoint) and facts.endpoint != endpoint:
         return "OTHER_ENDPOINT", (
-            f"it was started at {facts.endpoint}, and this client sends to {endpoint}; use the "
-            "same endpoint, or start a campaign with another name"
+            f"it was started at {facts.endpoint}, and now it would go to {endpoint}"
         )
     if None not in (facts.account, account) and facts.account != account:
         return "OTHER_ACCOUNT", (
             f"it was started with the key of account {facts.account}, and this client has that of "
-            f"{account}; if the key was changed, call campaign.adopt(sms)"
+            f"{account}"
         )
     return None
 
 
 def _state(facts: CampaignFacts) -> tuple[str, str] | None:
     if facts.state == CANCELLED:
-        return CANCELLED_HOLD
+        return "CANCELLED", _WAS_CANCELLED
     if facts.state == PAUSED:
         why = f" ({facts.reason})" if facts.reason else ""
-        return "PAUSED", f"it was paused{why}; call campaign.resume()"
+        return "PAUSED", f"it was paused{why}"
     return None
 
 
 def _history(facts: CampaignFacts, now: float) -> tuple[str, str] | None:
     if facts.crashes >= _MOST_CRASHES:
-        return "CRASHED", (
-            f"{facts.crashes} runs in a row died with requests in flight; look at "
-            "campaign.outcomes(Status.UNKNOWN), then call campaign.resume()"
-        )
+        return "CRASHED", f"{facts.crashes} runs in a row died with requests in flight"
     if facts.seen_at is not None and now - facts.seen_at > _STALE_AFTER:
         hours = int((now - facts.seen_at) / 3600)
-        return "STALE", (
-            f"its last run ended {hours} hours ago, and the texts may be out of date; if they are "
-            "still right, call campaign.resume()"
-        )
+        return "STALE", f"its last run ended {hours} hours ago, and the texts may be out of date"
     return None
+
+
+def cancelled(campaign: str) -> CampaignHeld:
+    """Return the error of a cancelled campaign."""
+    return _held(campaign, "CANCELLED", _WAS_CANCELLED)
+
+
+def _held(campaign: str, code: str, why: str) -> CampaignHeld:
+    return CampaignHeld(campaign, code, why, CURES[code])
 
 
 def check_budget(most: int | None, used: int, in_flight: int, more: int, price: float) -> bool:
