@@ -9,7 +9,6 @@ Rules of this module:
    from copying, a spreadsheet's wrapping, other scripts' digits. If a spreadsheet may have changed
    the number itself, it is refused; so are characters that may not belong to it: a superscript 2
    may mark a footnote, and after a line break or a tab another field begins.
-
 3. Two spellings of one number are one number, or one of them is refused: with a trunk 0, which is
    dialled only within a country, ``+44 07700...`` would be another recipient than ``+44 7700...``.
 

@@ -21,11 +21,12 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import AsyncIterable, Iterable
-from typing import Final, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from attrs import define, evolve, frozen
 
 from . import codes
+from ._limit.account_state import PACE
 from ._limit.config import Rate
 from ._plan.bad_row import Refusal
 from ._plan.tallies import BadTally, Forced, ForcingTally, Reason, Samples, Size
@@ -45,9 +46,6 @@ __all__ = [
     "aplan_messages",
     "plan_messages",
 ]
-
-#: The share of the limit that bulk runs use.
-_PACE: Final = 0.98
 
 
 class PlanOptions(TypedDict, total=False):
@@ -121,7 +119,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """How long the requests take at the pace of a bulk run, just under the limit."""
-        return self.requests * self.rate.per / (_PACE * self.rate.limit)
+        return self.requests * self.rate.per / (PACE * self.rate.limit)
 
     @property
     def minutes(self) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["MARGIN", "SLACK", "AccountState", "Lease", "Rules"]
+__all__ = ["MARGIN", "PACE", "SLACK", "AccountState", "Lease", "Rules"]
 
 _NEVER: Final = -math.inf
 
@@ -22,6 +22,9 @@ MARGIN: Final = 0.1
 
 #: Seconds after its instant in which a holder may still leave; included in each lease.
 SLACK: Final = 1.0
+
+#: The part of the limit that bulk runs use.
+PACE: Final = 0.98
 
 
 class Rules(msgspec.Struct, frozen=True, array_like=True):

@@ -42,17 +42,13 @@ from bisect import insort
 from enum import Enum
 from typing import Final
 
-from .account_state import MARGIN, SLACK, AccountState, Lease, Rules
+from .account_state import MARGIN, PACE, SLACK, AccountState, Lease, Rules
 from .rate_refusals import Refusals
 
 __all__ = ["ANSWERED", "LOST", "PASSED_AT_MOST", "UNUSED", "End", "Law"]
 
 #: Single messages in a row that may overtake a waiting bulk request.
 PASSED_AT_MOST: Final = 9
-
-#: The part of the limit that bulk runs use.
-_PACE: Final = 0.98
-
 
 _NEVER: Final = -math.inf
 
@@ -82,7 +78,7 @@ class Law:
         self._grace = rules.grace
         self._after = SLACK + rules.grace + self.period
         self._reserve = rules.reserve
-        self._interval = rules.per / (_PACE * rules.limit)
+        self._interval = rules.per / (PACE * rules.limit)
         self._is_paced = rules.burst < rules.limit
         self._saved = (rules.burst - 1) * self._interval
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from .._ports.limiter import LONGEST_PAUSE
-from .account_state import AccountState, Rules
+from .account_state import PACE, AccountState, Rules
 
 __all__ = ["FIRST_PAUSE", "LONGEST_OWN_PAUSE", "Refusals"]
 
@@ -24,9 +24,8 @@ __all__ = ["FIRST_PAUSE", "LONGEST_OWN_PAUSE", "Refusals"]
 FIRST_PAUSE: Final = 1.0
 LONGEST_OWN_PAUSE: Final = 60.0
 
-#: The part of the limit that is used right after a refusal, and later.
+#: The part of the limit that is used right after a refusal.
 _CAUTIOUS_PACE: Final = 0.95
-_PACE: Final = 0.98
 
 _CUT: Final = 0.9
 _LEFT: Final = 0.3  # least part of the share after one cut: a new process has used little
@@ -99,7 +98,7 @@ class Refusals:
     def pace(self, state: AccountState, now: float) -> tuple[float, int]:
         """Return the seconds between two paced requests, and how many may leave at once."""
         regained = min(self._regained(state, now), self._to_regain)
-        part = _CAUTIOUS_PACE + (_PACE - _CAUTIOUS_PACE) * regained / self._to_regain
+        part = _CAUTIOUS_PACE + (PACE - _CAUTIOUS_PACE) * regained / self._to_regain
         burst = min(self._burst, 1 + int(regained))
         return self._per / (part * self._limit), burst
 

@@ -10,11 +10,11 @@ import re
 from typing import Final, NoReturn
 
 from ..errors import ConfigurationError
+from .redaction import HIDDEN, SHORTEST_KEY
 
 __all__ = ["ApiKey", "read_key"]
 
-#: A shorter key, as in tests, may be part of an ordinary word in an answer.
-_SHORTEST_KEY = 8
+_HIDDEN: Final = HIDDEN.encode()
 
 
 class ApiKey:
@@ -40,9 +40,9 @@ class ApiKey:
 
     def hide_in(self, answer: bytes) -> bytes:
         """Replace the key in an answer that echoes it."""
-        if len(self._encoded) < _SHORTEST_KEY:
+        if len(self._encoded) < SHORTEST_KEY:
             return answer
-        return answer.replace(self._encoded, b"[hidden]")
+        return answer.replace(self._encoded, _HIDDEN)
 
     def __repr__(self) -> str:
         return f"<ApiKey of account {self.account}>"

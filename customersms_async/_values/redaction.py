@@ -19,13 +19,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-__all__ = ["Redactor", "clean", "mask_phone", "plain"]
+__all__ = ["HIDDEN", "SHORTEST_KEY", "Redactor", "clean", "mask_phone", "plain"]
 
-_HIDDEN: Final = "[hidden]"
+HIDDEN: Final = "[hidden]"
 _LONGEST_DETAIL: Final = 200
 _MOST_LOOKED_AT: Final = 2 * _LONGEST_DETAIL
 
-_SHORTEST_KEY: Final = 8  # a shorter one, as in tests, is hidden only as a whole word
+SHORTEST_KEY: Final = 8  # a shorter one, as in tests, is hidden only as a whole word
 _KEY_FRAGMENT: Final = 12
 _SHORTEST_TEXT: Final = 8  # letters and digits, of more than one word
 _TEXT_FRAGMENT: Final = 16
@@ -99,9 +99,9 @@ class Redactor:
     def _hide_key(self, detail: str) -> str:
         if not self._key:
             return detail
-        if len(self._key) >= _SHORTEST_KEY:
-            return detail.replace(self._key, _HIDDEN)
-        return re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", _HIDDEN, detail)
+        if len(self._key) >= SHORTEST_KEY:
+            return detail.replace(self._key, HIDDEN)
+        return re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", HIDDEN, detail)
 
     def _hide_text(self, detail: str) -> str:
         if not self._text:
@@ -109,11 +109,11 @@ class Redactor:
         text = re.escape(self._text)
         letters = "".join(_letters(self._text))
         if len(letters) >= _TEXT_FRAGMENT or len(self._text) >= _TEXT_FRAGMENT:
-            return detail.replace(self._text, _HIDDEN)
+            return detail.replace(self._text, HIDDEN)
         if " " in self._text and len(letters) >= _SHORTEST_TEXT:
-            return re.sub(rf"(?<!\w){text}(?!\w)", _HIDDEN, detail, flags=re.IGNORECASE)
+            return re.sub(rf"(?<!\w){text}(?!\w)", HIDDEN, detail, flags=re.IGNORECASE)
         return re.sub(
-            rf"(?<=[{_QUOTES}]){text}(?=[{_QUOTES}])", _HIDDEN, detail, flags=re.IGNORECASE
+            rf"(?<=[{_QUOTES}]){text}(?=[{_QUOTES}])", HIDDEN, detail, flags=re.IGNORECASE
         )
 
     def _mask_ours(self, run: re.Match[str]) -> str:
@@ -171,7 +171,7 @@ def _hide_fragments(detail: str, secret: str, shortest: int) -> str:
             continue
         while end < len(said) and said[begin : end + 1] in known:
             end += 1
-        kept += detail[shown_until : places[begin]] + _HIDDEN
+        kept += detail[shown_until : places[begin]] + HIDDEN
         shown_until, begin = places[end - 1] + 1, end
     return kept + detail[shown_until:]
 
