@@ -40,6 +40,9 @@ __all__ = ["AT_ONCE", "BatchSource"]
 #: Seconds between two checks of what other workers do.
 _LOOK_AGAIN: Final = 1.0
 
+#: Seconds until a request that depends on others in flight is tried again.
+_ASK_AGAIN: Final = 0.25
+
 #: Requests that are claimed at once.
 AT_ONCE: Final = 4
 
@@ -80,6 +83,9 @@ class BatchSource:
             elif (wait := self._wait()) or not await self._is_open():
                 await self._give_back()
                 await self._pause(wait or self._poll)
+            elif self.run.must_wait:
+                self.run.must_wait = False
+                await self._pause(_ASK_AGAIN)
             elif self._ahead or await self._claim():
                 yield _batch(self._ahead.popleft())
             elif not await self._wait_for_more():

@@ -20,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from .. import codes
 from .._bulk.stop_rules import StopRules, check_rules
 from .._values.status import Status
@@ -192,7 +194,7 @@ class Campaign:
             sms,
             source.batches(),
             journal=OutboxJournal(run, rules.max_credits),
-            stop=rules,
+            stop=evolve(rules, max_credits=None),  # the journal keeps it, over all runs
             max_in_flight=max_in_flight,
             stop_after=run.schedule.left(dt.datetime.now(dt.UTC)) or None,
             drain=drain,

@@ -143,6 +143,7 @@ class CampaignRun:
         stop: Stops new requests.
         units: What the run owns, by the ids of its messages.
         changed: Set when a unit is gone.
+        must_wait: Whether its next request depends on those in flight, of any run.
     """
 
     engine: Runner
@@ -163,6 +164,7 @@ class CampaignRun:
     stop: Callable[[], object] = _no_run
     units: dict[int, Unit] = field(factory=dict[int, Unit])
     changed: asyncio.Event = field(factory=asyncio.Event)
+    must_wait: bool = False
     _heart: asyncio.Task[None] | None = None
     _owed: deque[Callable[[], Job[Any]]] = field(factory=deque[Callable[[], Job[Any]]])
     _turn: asyncio.Lock = field(factory=asyncio.Lock)

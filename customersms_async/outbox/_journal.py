@@ -12,7 +12,6 @@ Rules of this module:
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import logging
 import time
@@ -40,9 +39,6 @@ _MOST_LATE: Final = 2
 #: Seconds for which a balance is recent: a run that is not held up hears one more often.
 _RECENT: Final = 10.0
 
-#: Seconds between two tries to leave while another request is to show the price.
-_ASK_AGAIN: Final = 0.25
-
 _NONE: Final = ()
 
 
@@ -62,19 +58,28 @@ class OutboxJournal:
         self._late = 0
 
     async def claim(self, batch: Batch) -> Collection[int] | None:
-        """Pass the fence with the whole batch, or with none of it."""
+        """Pass the fence with the whole batch, with what its budget allows, or with none of it."""
         unit = await self._unit(batch)
         if unit is None:
             return _NONE
         began_at = boot_time()
         unit.is_recent = _is_recent(self._run.credits())
         passed = await self._pass(unit, batch)
+        if isinstance(passed, int):
+            return await self._claim_part(unit, batch, passed)
         unit.fenced_at = began_at
         if passed is Pass.GO and self.may_start(batch):
             self._late = 0
             return None
         await self._drop(unit, passed)
         return _NONE
+
+    async def _claim_part(self, unit: Unit, batch: Batch, size: int) -> Collection[int]:
+        """Claim as many as the budget allows, and give back the others."""
+        part, _ = batch.cut(size)
+        is_claimed = await self.claim(part) is None
+        await self._drop(unit, None)
+        return part.indexes if is_claimed else _NONE
 
     def may_start(self, batch: Batch) -> bool:
         """Return, right before the first byte, whether the claim is still fresh."""
@@ -131,8 +136,8 @@ class OutboxJournal:
         run.units.update(dict.fromkeys(ids, part))
         return part
 
-    async def _pass(self, unit: Unit, batch: Batch) -> Pass | None:
-        """Pass the fence; None if its answer cannot be known."""
+    async def _pass(self, unit: Unit, batch: Batch) -> Pass | int | None:
+        """Pass the fence, see `fence`; None if its answer cannot be known."""
         run = self._run
         if not run.schedule.allows(dt.datetime.now(dt.UTC)):
             return Pass.HELD
@@ -168,7 +173,7 @@ class OutboxJournal:
         elif passed is Pass.HELD:
             run.state = PAUSED  # the batch source reads the actual state
         elif passed is Pass.WAIT:
-            await asyncio.sleep(_ASK_AGAIN)
+            run.must_wait = True
         elif passed is Pass.GO:
             await self._note_late()
 

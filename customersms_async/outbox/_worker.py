@@ -18,6 +18,8 @@ import time
 from functools import partial
 from typing import Final, Self
 
+from attrs import evolve
+
 from .. import codes
 from .._bulk.stop_rules import StopRules
 from .._ports.limiter import Lane
@@ -130,7 +132,7 @@ class Worker:
             source.batches(),
             lane=Lane.SEND if is_urgent else Lane.BULK,
             journal=OutboxJournal(run, self._rules.max_credits),
-            stop=self._rules,
+            stop=evolve(self._rules, max_credits=None),  # the journal keeps it, over all runs
             max_in_flight=self._max_in_flight,
         )
         await run.carry_out(make_bulk)

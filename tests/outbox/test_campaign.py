@@ -25,6 +25,7 @@ from customersms_async import (
     Status,
     StopRules,
 )
+from customersms_async._ports.limiter import Lane
 from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._core.campaigns import hold
 from customersms_async.outbox._core.fence import Pass
@@ -522,6 +523,32 @@ async def test_a_budget_is_spent_to_its_last_credit(make_outbox):
         progress = await campaign.send(sms, batch_size=5, stop=StopRules(max_credits=12))
 
     assert ("BUDGET_SPENT", 12, 38) == (progress.stopped, progress.sent, progress.waiting)
+
+
+class CodesBetween(LocalLimiter):
+    """A limiter that sends a code before each request of a campaign."""
+
+    sms: CustomerSMS
+
+    async def acquire(self, account, lane, **options):
+        if lane is Lane.BULK:
+            await self.sms.send("+12125550199", "Your code is 4711")
+        return await super().acquire(account, lane, **options)
+
+
+async def test_codes_use_up_no_budget(make_outbox):
+    """What the same client spends between the requests of a campaign is not the campaign's."""
+    limiter, rules = CodesBetween(Rate(10_000, per=1.0)), StopRules(max_credits=27)
+    async with (
+        Ledger() as ledger,
+        make_outbox() as outbox,
+        CustomerSMS(KEY, endpoint=ledger.endpoint, limiter=limiter) as limiter.sms,
+    ):
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(50), batch_size=5)
+        progress = await campaign.send(limiter.sms, batch_size=5, max_in_flight=1, stop=rules)
+
+    assert ("BUDGET_SPENT", 27) == (progress.stopped, progress.sent)
 
 
 async def test_a_floor_cuts_a_request(make_outbox):

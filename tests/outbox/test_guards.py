@@ -6,8 +6,8 @@ import pytest
 from customersms_async.outbox._core.errors import CampaignHeld
 from customersms_async.outbox._core.guards import (
     CampaignFacts,
+    affordable,
     check_binding,
-    check_budget,
     check_start,
 )
 
@@ -94,9 +94,8 @@ def test_the_reason_of_a_pause_is_shown():
 
 
 @pytest.mark.parametrize(
-    ("most", "price", "expected"),
-    [(None, 1.0, True), (300, 1.0, True), (299, 1.0, False), (300, 1.5, False)],
+    ("price", "expected"), [(1.0, 200), (1.5, 100), (1.51, 98), (3.0, 0), (4.0, -25)]
 )
-def test_a_budget_counts_messages_in_flight(most, price, expected):
-    """Messages sent and in flight count at the highest price."""
-    assert expected == check_budget(most, 100, 100, 100, price)
+def test_what_a_budget_allows(price, expected):
+    """All messages, sent before or sent now, count at the highest price."""
+    assert expected == affordable(300, 100, price)

@@ -165,12 +165,26 @@ async def test_the_budget_of_a_campaign(steps):
 
     assert Pass.GO is await steps.fence(third, budget=400)
     assert Pass.GO is await steps.fence(fourth, budget=400)
-    assert Pass.TOO_DEAR is await steps.fence(fifth, budget=400)
+    assert Pass.WAIT is await steps.fence(fifth, budget=400)  # until the two are accepted
     await steps.settle(third, credits_left=500)
     assert 2.0 == (await steps.counts()).price  # two requests may have caused the drop of 400
-    assert Pass.TOO_DEAR is await steps.fence(fifth, budget=999)
+    assert Pass.TOO_DEAR is await steps.fence(fifth, budget=601)
+    assert Pass.WAIT is await steps.fence(fifth, budget=999)
     assert 4 == (await steps.counts()).requests  # a refused claim is not counted as a request
     assert Pass.GO is await steps.fence(fifth, budget=1000)
+
+
+async def test_a_budget_allows_a_part_of_a_claim(steps):
+    """Once nothing else is in flight, the fence says how many messages can be paid."""
+    await steps.open()
+    await steps.add(make_rows(200))
+    first, second = [await steps.claim() for _ in range(2)]
+    await steps.fence(first, budget=130)
+    assert Pass.WAIT is await steps.fence(second, budget=130)
+    await steps.settle(first, credits_left=1000)
+
+    assert 30 == await steps.fence(second, budget=130)
+    assert Pass.TOO_DEAR is await steps.fence(second, budget=100)
 
 
 async def test_until_the_price_is_known_requests_of_a_budget_go_one_by_one(steps):
@@ -211,7 +225,7 @@ async def test_unknown_messages_use_up_the_budget(steps):
     await steps.fence(second, budget=200)
     await steps.settle(second, Status.UNKNOWN)
 
-    assert Pass.TOO_DEAR is await steps.fence(third, budget=299)
+    assert Pass.TOO_DEAR is await steps.fence(third, budget=200)
     assert Pass.GO is await steps.fence(third, budget=300)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from .guards import OPEN, check_budget
+from .guards import OPEN, affordable
 from .job import Change, Job, Query, Undo
 from .states import Move, State, only
 
@@ -26,9 +26,10 @@ class Pass(enum.Enum):
     Attributes:
         GO: It may be posted, now.
         TAKEN: Another worker has it.
-        WAIT: Until the price is known, requests of a campaign with a budget leave one at a time.
+        WAIT: Whether it fits into the budget depends on requests in flight: on the price that they
+            show, or on how many of their numbers are accepted.
         HELD: The campaign was paused or cancelled, or may not send at this time.
-        TOO_DEAR: It would exceed the budget.
+        TOO_DEAR: The budget allows none of it.
     """
 
     GO = "go"
@@ -66,16 +67,18 @@ class Fence:
     budget: int | None
 
 
-def fence(wish: Fence) -> Job[Pass]:
-    """Mark the batches as sending, or return why not."""
+def fence(wish: Fence) -> Job[Pass | int]:
+    """Mark the batches as sending, or return why not, or how many of them the budget allows."""
     is_open = yield Change(
         "UPDATE sms_campaign SET requests = requests + 1 WHERE id = ? AND state = ?",
         (wish.campaign, OPEN),
     )
     if not is_open:
         return Pass.HELD
-    if wish.budget is not None and (why_not := (yield from _beyond_budget(wish))):
-        raise Undo(why_not)
+    if wish.budget is not None:
+        answer = yield from _within(wish.budget, wish)
+        if answer is not Pass.GO:
+            raise Undo(answer)
     before, after = only(Move.SEND)
     touched = yield Change(
         "UPDATE sms_batch SET state = ?, request = ?, left_at = ?, opens_at = ?,"
@@ -98,7 +101,7 @@ def fence(wish: Fence) -> Job[Pass]:
     return Pass.GO
 
 
-def _beyond_budget(wish: Fence) -> Job[Pass | None]:
+def _within(budget: int, wish: Fence) -> Job[Pass | int]:
     ((used, price, is_known),) = yield Query(
         "SELECT sent + unknown, price, is_sure = 1 OR (credits IS NULL AND sent > 0)"
         " FROM sms_campaign WHERE id = ?",
@@ -109,7 +112,9 @@ def _beyond_budget(wish: Fence) -> Job[Pass | None]:
         " AND state <> 'done'",
         (wish.campaign, State.SENDING),
     )
-    in_flight = int(rows[0][0])
-    if in_flight and not is_known:
+    in_flight, most = int(rows[0][0]), affordable(budget, used, price)
+    if most < 1:
+        return Pass.TOO_DEAR
+    if in_flight and not (is_known and wish.size <= most - in_flight):
         return Pass.WAIT
-    return None if check_budget(wish.budget, used, in_flight, wish.size, price) else Pass.TOO_DEAR
+    return Pass.GO if wish.size <= most else most

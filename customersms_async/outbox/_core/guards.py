@@ -22,9 +22,9 @@ __all__ = [
     "OPEN",
     "PAUSED",
     "CampaignFacts",
+    "affordable",
     "cancelled",
     "check_binding",
-    "check_budget",
     "check_start",
 ]
 
@@ -175,19 +175,15 @@ def _held(campaign: str, code: str, why: str) -> CampaignHeld:
     return CampaignHeld(campaign, code, why, CURES[code])
 
 
-def check_budget(most: int | None, used: int, in_flight: int, more: int, price: float) -> bool:
+def affordable(most: int, used: int, price: float) -> int:
     """
-    Return whether *more* numbers fit into a budget.
+    Return how many more numbers a budget allows; below 1 if none.
 
     Args:
-        most: Credits that the campaign may cost, or None.
+        most: Credits that the campaign may cost.
 
         used: Numbers that were accepted so far, or may have been, over all runs.
 
-        in_flight: Numbers whose request has not ended; each may be accepted.
-
-        more: Numbers that would be sent now.
-
         price: The highest price of a number seen so far, in credits.
     """
-    return most is None or (used + in_flight + more) * price <= most
+    return int(most // price) - used
