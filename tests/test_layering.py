@@ -72,7 +72,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "_limit": ({"values", "_ports", "_limit (pure)"}, {"aiohttp", "http"}),
     "_plan": ({"values", "segments"}, CORE),
     "plan": ({"values", "segments", "_wire", "_limit (pure)", "_plan"}, CORE),
-    "_limit.stores": ({"values", "_ports"}, {"aiohttp", "aiolimiter", "http"}),
+    "_limit.stores": ({"values", "_ports", "system"}, {"aiohttp", "aiolimiter", "http"}),
     "_recipients": ({"values", "_wire", "_text", "_plan"}, NETWORK | {"asyncio"}),
     "recipients": (
         {"values", "_wire", "_text", "_plan", "_recipients"},
@@ -127,7 +127,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "outbox._core": ({"values"}, CORE),
     "outbox": (
         {"values", "_ports", "_plan", "plan", "_wire", "_bulk (pure)", "_limit", "calls"}
-        | {"outbox._core"},
+        | {"outbox._core", "system"},
         {"aiohttp", "aiolimiter", "redis"},
     ),
 }

@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar
 from attrs import define, field
 
 from .. import codes
+from .._clock import boot_time
 from ..bulk import Bulk
 from ..client import CustomerSMS, route_of
 from ..outcomes import Credits, Progress
@@ -37,7 +38,7 @@ from ._core.guards import CANCELLED, OPEN, check_binding, check_start
 from ._core.hours import Schedule
 from ._core.job import Job
 from ._host import Host
-from ._lease import boot_time, is_gone, this_process
+from ._lease import is_gone, this_process
 
 __all__ = ["CampaignRun", "Unit", "cancel_all", "check_client", "end_of"]
 

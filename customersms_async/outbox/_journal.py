@@ -19,6 +19,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from .. import codes
+from .._clock import boot_time
 from .._ports.journal import Batch
 from ..outcomes import Credits, Outcome
 from ._campaign_run import CampaignRun, Unit
@@ -29,7 +30,6 @@ from ._core.fence import Fence, Pass, fence
 from ._core.guards import PAUSED
 from ._core.rows import storable
 from ._core.settle import Fate, Settlement, drop, settle, turn_away
-from ._lease import boot_time
 
 __all__ = ["OutboxJournal"]
 

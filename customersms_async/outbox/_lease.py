@@ -17,23 +17,15 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LEASE", "boot_time", "check_process", "is_gone", "machine_clock", "this_process"]
+from .._clock import boot_id, boot_time
+
+__all__ = ["LEASE", "check_process", "is_gone", "machine_clock", "this_process"]
 
 #: Seconds for which a worker owns what it has claimed, without a heartbeat.
 LEASE: Final = 30.0
 
 #: Where Linux describes processes; other systems have no such folder.
 _PROC: Final = Path("/proc")
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-#: The clock that includes suspend; the monotonic clock if there is none.
-_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
-
-
-def boot_time() -> float:
-    """Return the seconds since boot, including suspend."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 def machine_clock() -> tuple[str, float]:
@@ -86,8 +78,5 @@ def _started_at(pid: int) -> str:
 
 @cache
 def _boot_name() -> str:
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        # The boot has no name: use its time, coarse enough to tolerate clock adjustments.
-        return f"about {round((time.time() - boot_time()) / 600)}"
+    # A boot without an id is named by its time, coarse enough to tolerate clock adjustments.
+    return boot_id() or f"about {round((time.time() - boot_time()) / 600)}"

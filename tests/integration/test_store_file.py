@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from customersms_async._limit.stores.boot_clock import boot, now
+from customersms_async._clock import boot_id, boot_time
 from customersms_async._limit.stores.file import FileStore
 from customersms_async._ports.store import StoreAway
 from tests.support.closings import CLOSINGS
@@ -164,7 +164,7 @@ async def test_another_boot_is_another_run(open_store, path, change):
 
 async def test_the_start_of_a_run_after_a_reboot(path):
     """A run after a reboot starts once writes that a power cut lost no longer count."""
-    settled = now() + 50
+    settled = boot_time() + 50
     store = FileStore(str(path), settled)
     made = await write(store, b"one")
     await edit(path, "UPDATE run SET boot = 'another'")
@@ -351,16 +351,16 @@ async def test_a_closed_store_is_unavailable(open_store):
         await store.read("a")
 
 
-def test_the_id_of_a_boot(tmp_path):
+def test_the_id_of_a_boot_id(tmp_path):
     """The id does not change during a boot, and is empty if the system has none."""
-    assert boot() == boot()
-    assert "" == boot(tmp_path / "missing")
+    assert boot_id() == boot_id()
+    assert "" == boot_id(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("clock", [None, time.CLOCK_MONOTONIC])
 def test_the_clock_of_the_machine_advances(clock):
     """The clock counts seconds, on every system."""
-    before = now(clock)
+    before = boot_time(clock)
     time.sleep(0.01)
 
-    assert 0.01 <= now(clock) - before < 5
+    assert 0.01 <= boot_time(clock) - before < 5

@@ -22,7 +22,7 @@ from typing import Final
 from attrs import define, field
 
 from ..._ports.store import TIMEOUT
-from .boot_clock import file_id
+from .file_run import file_id
 
 __all__ = ["SqliteFile"]
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from attrs import astuple
 
+from ..._clock import boot_id, boot_time
 from ..._ports.store import Seen, Swap
-from .boot_clock import Run, boot, now, run_at
+from .file_run import Run, run_at
 from .sqlite_file import SqliteFile
 
 __all__ = ["Database"]
@@ -49,7 +50,7 @@ class Database:
         self._file.close()
 
     def _seen(self, opened: sqlite3.Connection, account: str) -> Seen:
-        at = now()  # under the lock, so that the instants of all processes are in order
+        at = boot_time()  # under the lock, so that the instants of all processes are in order
         run = self._run(opened, at)
         held = opened.execute("SELECT value, token FROM held WHERE account = ?", (account,))
         value, token = held.fetchone() or (None, b"")
@@ -59,7 +60,7 @@ class Database:
         """Return the run; begin a new one if it has ended."""
         row = opened.execute("SELECT boot, inode, began, since FROM run").fetchone()
         stored = None if row is None else Run(*row)
-        run = run_at(at, stored, boot(), self._file.inode, self._settled)
+        run = run_at(at, stored, boot_id(), self._file.inode, self._settled)
         if run is not stored:
             opened.execute("DELETE FROM run")
             opened.execute("INSERT INTO run VALUES (?, ?, ?, ?)", astuple(run))

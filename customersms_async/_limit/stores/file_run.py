@@ -1,43 +1,18 @@
 """
-The clock that all processes of a machine share, and the runs of a file store.
+The runs of a file store.
 
-The clock goes on while the machine sleeps and restarts when it boots, so the boot is part of a run.
-So is the file's inode: a file that was deleted or replaced is another store. A power cut may lose
-the last commits, so after a boot a run begins when requests from before no longer count.
+The machine's clock starts again at each boot, so the boot is part of a run. So is the file's inode:
+a file that was deleted or replaced is another store. A power cut may lose the last commits, so
+after a boot a run begins when requests from before no longer count.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Final
 
 from attrs import frozen
 
-__all__ = ["Run", "boot", "file_id", "now", "run_at"]
-
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-
-#: Goes on while the machine sleeps, if the system has such a clock: a laptop that wakes up after an
-#: hour has its whole window free.
-_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-def now(clock: int | None = _CLOCK) -> float:
-    """Return seconds of a clock that all processes of the machine share."""
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
-
-
-def boot(boot_id: Path = _BOOT_ID) -> str:
-    """
-    Return the id of this boot; "" if the system has none.
-
-    Source: random(4), "boot_id": a random string generated once, when the system starts.
-    """
-    try:
-        return boot_id.read_text("ascii").strip()
-    except OSError:
-        return ""
+__all__ = ["Run", "file_id", "run_at"]
 
 
 def file_id(path: Path) -> str:
