@@ -32,7 +32,7 @@ from ._delivery.result import DeliveryResult
 from ._delivery.send import deliver
 from ._delivery.settings import Common, Settings
 from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key, most_connections
-from ._http.sessions import Sessions, calling_line, check_session
+from ._http.sessions import Sessions, calling_line, check_session, running_loop
 from ._ports.clock import Clock
 from ._ports.hooks import RequestRecord
 from ._ports.journal import Batch
@@ -335,6 +335,7 @@ class CustomerSMS:
             await leave_limiter(self.limiter)
 
     async def __aenter__(self) -> Self:
+        running_loop()
         await enter_limiter(self.limiter)
         return self
 

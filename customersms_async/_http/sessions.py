@@ -22,7 +22,7 @@ from ..errors import ConfigurationError
 from .default_session import open_session
 from .transport import AiohttpTransport
 
-__all__ = ["Sessions", "calling_line", "check_session"]
+__all__ = ["Sessions", "calling_line", "check_session", "running_loop"]
 
 
 @frozen
@@ -57,9 +57,10 @@ class Sessions:
             ConfigurationError: The caller's session is closed or belongs to another loop, the
                 environment names a proxy that cannot be used, or a test does not allow requests to
                 other machines.
+            RuntimeError: There is no event loop of asyncio.
         """
         check_reach(self.endpoint, self.made_at)
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         found = self._open.get(loop)
         if found is None or (self.given is not None and self.given.closed):
             found = self._open[loop] = self._make(loop)
@@ -111,6 +112,23 @@ class Sessions:
     def __del__(self) -> None:
         if any(map(self._is_left_open, list(self._open.values()))):
             self._warn("before it was dropped")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """
+    Return the running event loop.
+
+    Raises:
+        RuntimeError: There is none, or it is one of trio.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        msg = (
+            "CustomerSMS needs an event loop of asyncio, and none runs here; under trio, call "
+            "customersms_async.sync.CustomerSMS in a thread: trio.to_thread.run_sync"
+        )
+        raise RuntimeError(msg) from None
 
 
 def check_session(given: object) -> aiohttp.ClientSession | None:

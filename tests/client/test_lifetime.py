@@ -355,3 +355,12 @@ async def test_the_systems_clock_is_the_default():
     assert first <= clock.now()
     assert all(0 <= clock.jitter() < 1 for _ in range(100))
     assert [True] == turns
+
+
+@pytest.mark.parametrize("call", [lambda sms: sms.__aenter__(), lambda sms: sms.send(PHONE, "Hi")])
+def test_without_asyncio(call):
+    """Where no event loop of asyncio runs, as under trio, the error says what to use."""
+    coroutine = call(CustomerSMS("cspro_test", endpoint="http://127.0.0.1:9/"))
+
+    with pytest.raises(RuntimeError, match=r"needs an event loop of asyncio.*to_thread"):
+        coroutine.send(None)
