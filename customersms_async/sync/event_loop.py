@@ -52,11 +52,6 @@ class _HidingSelector(selectors.BaseSelector):
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         return self._selector.unregister(fileobj)
 
-    def modify(
-        self, fileobj: FileDescriptorLike, events: int, data: object = None
-    ) -> selectors.SelectorKey:
-        return self._selector.modify(fileobj, events, data)
-
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         loop = asyncio.get_running_loop()
         _set_running_loop(None)
