@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -99,8 +99,7 @@ def resume(
                 await outbox.adopt()
             campaign = await location.begun(outbox, file)
             if new_key:
-                async with connection.open() as sms:
-                    await campaign.adopt(sms)
+                await _bind(campaign, connection)
             await campaign.resume()
             held = await _held(campaign, connection)
         if held is not None:
@@ -110,6 +109,11 @@ def resume(
         return Exit.OK
 
     return asyncio.run(go_on())
+
+
+async def _bind(campaign: Campaign, connection: Connection) -> None:
+    async with connection.open() as sms:
+        await campaign.adopt(sms)
 
 
 def resolve(
@@ -139,18 +143,21 @@ def resolve(
         refs = {row: line.ref for row in rows if (line := lines.get(row)) is not None}
         known = [ref for ref in refs.values() if ref is not None]
         done = set(known) - set(await (campaign.mark_sent if sent else campaign.send_again)(known))
-        left = [f"row {row}" for row in rows if refs.get(row) not in done]
-        resolved = len(rows) - len(left)
-        say(f"{counted(resolved, 'row')} resolved")
-        if again and resolved:
-            say(_SENT_AGAIN)
-        if left:
-            more = f" and {len(left) - _MOST_SHOWN:,} more" if len(left) > _MOST_SHOWN else ""
-            named = ", ".join(left[:_MOST_SHOWN]) + more
-            say(f"left unchanged, since not found or not unknown: {named}")
+        left = [row for row in rows if refs.get(row) not in done]
+        _say_resolved(len(rows) - len(left), left, is_again=again is not None)
         return Exit.PARTIAL if left else Exit.OK
 
     return _with(file, location, settle)
+
+
+def _say_resolved(resolved: int, left: Sequence[int], *, is_again: bool) -> None:
+    say(f"{counted(resolved, 'row')} resolved")
+    if is_again and resolved:
+        say(_SENT_AGAIN)
+    if left:
+        more = f" and {len(left) - _MOST_SHOWN:,} more" if len(left) > _MOST_SHOWN else ""
+        named = ", ".join(f"row {row}" for row in left[:_MOST_SHOWN])
+        say(f"left unchanged, since not found or not unknown: {named}{more}")
 
 
 def summary(now: CampaignStatus, bad: int = 0) -> str:
