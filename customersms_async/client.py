@@ -26,6 +26,7 @@ from ._bulk.phone_reader import read_phones
 from ._bulk.reader import Phones, Reader
 from ._bulk.run import Run
 from ._clock import SystemClock
+from ._delivery.context import DeliveryContext
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
 from ._delivery.result import DeliveryResult
@@ -393,7 +394,7 @@ def stream_batches(
     return Bulk(run(BatchReader(batches), chosen))
 
 
-def route_of(client: CustomerSMS) -> tuple[str, Callable[[int], float]]:
-    """Return the URL that a client sends to, and the function for a request's longest time."""
+def route_of(client: CustomerSMS) -> tuple[str, DeliveryContext]:
+    """Return the URL that a client sends to, and what its requests share."""
     common, context = client._common, client._context  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
-    return common.network.endpoint, context.timeout_for
+    return common.network.endpoint, context

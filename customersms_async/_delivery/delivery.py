@@ -241,7 +241,9 @@ class Delivery:
         context = self.context
         attempt = self._attempt = Attempt(self._number)
         self._number = 0
-        if self._gate is not None:
+        if self._gate is None:
+            context.singles_begun += 1
+        else:
             attempt.may_start = self._gate.may_start
         spelled = self.phones[0] if self._lane is _SEND else self.phones
         left = self._time.ends_at - self._granted_at
@@ -264,6 +266,7 @@ class Delivery:
             raise
         finally:
             context.connections.give_back()
+            context.singles_ended += self._gate is None
         self.handed_over += attempt.is_started
         self._attempt, self._ended = None, ended
         if self._lane is _SEND and attempt.is_started:  # a batch takes longer than a message

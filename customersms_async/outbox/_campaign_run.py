@@ -111,6 +111,7 @@ class Unit:
         messages: Ids of its messages.
         fenced_at: When it passed the fence, by `boot_time`.
         is_recent: Whether the client had heard a balance just before.
+        singles: Single messages of the client that had ended by then.
     """
 
     token: str
@@ -118,6 +119,7 @@ class Unit:
     messages: Sequence[int]
     fenced_at: float = 0.0
     is_recent: bool = False
+    singles: int = 0
 
 
 @define(eq=False, kw_only=True)
@@ -135,6 +137,7 @@ class CampaignRun:
         credits: Returns the last balance that its client heard, or None.
         endpoint: The URL that the run sends to.
         longest: Returns the seconds that a request with a given count of numbers may take.
+        singles: Returns how many single messages its client has begun and ended to send.
         account: The account of its client.
         schedule: When it may send.
         token: The worker's current token.
@@ -156,6 +159,7 @@ class CampaignRun:
     credits: Callable[[], Credits | None]
     endpoint: str
     longest: Callable[[int], float]
+    singles: Callable[[], tuple[int, int]]
     account: str
     schedule: Schedule = field(factory=Schedule)
     token: str = field(factory=lambda: secrets.token_hex(8))
@@ -182,7 +186,7 @@ class CampaignRun:
         schedule: Schedule | None = None,
     ) -> CampaignRun:
         """Make a run that sends with *sms*; the other arguments are attributes."""
-        endpoint, longest = route_of(sms)
+        endpoint, context = route_of(sms)
         return cls(
             engine=Named(host.engine, name),
             campaign=campaign,
@@ -192,7 +196,8 @@ class CampaignRun:
             patience=patience,
             credits=lambda: sms.credits,
             endpoint=endpoint,
-            longest=longest,
+            longest=context.timeout_for,
+            singles=context.singles,
             account=sms.account,
             schedule=schedule or Schedule(),
         )

@@ -64,6 +64,7 @@ class OutboxJournal:
             return _NONE
         began_at = boot_time()
         unit.is_recent = _is_recent(self._run.credits())
+        _, unit.singles = self._run.singles()
         passed = await self._pass(unit, batch)
         if isinstance(passed, int):
             return await self._claim_part(unit, batch, passed)
@@ -98,6 +99,7 @@ class OutboxJournal:
         """Record the fates of a request."""
         fates = [_fate(outcome) for outcome in outcomes]
         unit = self._run.units[fates[0].id]
+        singles, _ = self._run.singles()
         ended = Settlement(
             campaign=self._run.campaign,
             token=unit.token,
@@ -106,6 +108,7 @@ class OutboxJournal:
             wall=time.time(),
             credits=_amount(self._run.credits()),
             is_recent=unit.is_recent,
+            singles=singles - unit.singles,
             is_alone=self._budget is not None,
         )
         contradicted = await self._run.write(lambda: settle(ended))

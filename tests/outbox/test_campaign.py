@@ -551,6 +551,24 @@ async def test_codes_use_up_no_budget(make_outbox):
     assert ("BUDGET_SPENT", 27) == (progress.stopped, progress.sent)
 
 
+async def test_codes_in_flight_do_not_raise_the_price(make_outbox):
+    """A code that leaves during a request of one message does not make that look twice as dear."""
+
+    async def send_a_code(moment, number):
+        if moment == "received" and number > 4 and number % 2:
+            await sms.send("+12125550199", "Your code is 4711")
+
+    async with Ledger(send_a_code) as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(50), batch_size=1)
+        progress = await campaign.send(
+            sms, batch_size=1, max_in_flight=1, stop=StopRules(max_credits=40)
+        )
+        price = (await campaign.status()).price
+
+    assert ("BUDGET_SPENT", 40, 1.0) == (progress.stopped, progress.sent, price)
+
+
 async def test_a_floor_cuts_a_request(make_outbox):
     """Near the floor, the last request is cut to what can be paid for."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:

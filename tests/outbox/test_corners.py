@@ -42,21 +42,27 @@ def make_run(steps: Steps, **options) -> CampaignRun:
         endpoint="http://127.0.0.1/api.php",
         account="acct",
         longest=lambda _: 30.0,
+        singles=lambda: (0, 0),
         **options,
     )
 
 
-async def fenced(steps: Steps):
-    """Bring a claim past the fence of a journal."""
+async def claimed(steps: Steps, rows=2):
+    """Claim rows for a run with a journal."""
     await steps.open()
-    await steps.add(make_rows(2))
+    await steps.add(make_rows(rows))
     run = make_run(steps)
     await steps.engine.run(_claim.register(steps.id, run.token, -1.0))
     job = _claim.claim(steps.id, run.token, after=0, wall=time.time())
     (claim,) = await steps.engine.run(job)
     run.take(claim)
-    journal = OutboxJournal(run, None)
-    batch = Batch(range(2), claim.phones, claim.text, claim.messages, request="a-1")
+    batch = Batch(range(rows), claim.phones, claim.text, claim.messages, request="a-1")
+    return run, OutboxJournal(run, None), batch
+
+
+async def fenced(steps: Steps):
+    """Bring a claim past the fence of a journal."""
+    run, journal, batch = await claimed(steps)
     assert None is await journal.claim(batch)
     return run, journal, batch
 
@@ -149,6 +155,27 @@ async def test_a_claim_that_was_lost_sends_nothing(engine):
 
 def _take_away():
     yield Change("UPDATE sms_batch SET token = 'w9'")
+
+
+class Robbed:
+    """An engine on which another worker takes all claims before a claim is split."""
+
+    def __init__(self, engine):
+        self._engine = engine
+
+    async def run(self, job):
+        if job.__name__ == "split":
+            await self._engine.run(_take_away())
+        return await self._engine.run(job)
+
+
+async def test_a_part_within_the_budget_that_was_lost_sends_nothing(engine):
+    """Between the answer that a part can be paid and its claim, the lease may end."""
+    steps = Steps(engine)
+    run, _, batch = await claimed(steps, rows=3)
+    run.engine = Robbed(engine)
+
+    assert () == await OutboxJournal(run, budget=2).claim(batch)
 
 
 class Away:

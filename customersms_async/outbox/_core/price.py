@@ -33,7 +33,8 @@ class Answer:
         before: The balance that was known when the request left, or None.
         left_at: When it left.
         charged: Its messages that were accepted, or may have been.
-        in_flight: Messages of other requests that have not ended.
+        in_flight: Messages of other requests that have not ended, or may have been charged since
+            *before*.
         is_recent: Whether its client had heard *before* just before it left.
         is_alone: Whether no other request of the campaign could be in flight with it unless the
             price was sure.

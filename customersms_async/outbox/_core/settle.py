@@ -89,6 +89,7 @@ class Settlement:
         wall: The wall clock, in seconds.
         credits: The last known balance, or None.
         is_recent: Whether the client had heard a balance just before the request left.
+        singles: Single messages that the client had in flight meanwhile, such as login codes.
         is_alone: Whether it had to be alone in flight as long as the price was not sure.
     """
 
@@ -99,6 +100,7 @@ class Settlement:
     wall: float
     credits: int | None
     is_recent: bool
+    singles: int
     is_alone: bool
 
 
@@ -247,7 +249,7 @@ def _learn_price(ended: Settlement, accepted: int, unknown: int) -> Job[Purse | 
         before=before,
         left_at=left_at,
         charged=charged,
-        in_flight=int(in_flight),
+        in_flight=int(in_flight) + ended.singles,
         is_recent=ended.is_recent and not unknown,
         is_alone=ended.is_alone,
     )
