@@ -31,7 +31,7 @@ from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
 from ._delivery.result import DeliveryResult
 from ._delivery.send import deliver
-from ._delivery.settings import Common, Settings
+from ._delivery.settings import ClientParts, Settings
 from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key, most_connections
 from ._http.sessions import Sessions, calling_line, check_session, running_loop
 from ._ports.clock import Clock
@@ -139,19 +139,19 @@ class CustomerSMS:
         )
         url = check_endpoint(find_endpoint(endpoint), allow_insecure_http=allow_insecure_http)
         network = Sessions(url, check_session(session), calling_line())
-        self._assemble(key, Common(settings, network, SystemClock(), InFlight(network)))
+        self._assemble(key, ClientParts(settings, network, SystemClock(), InFlight(network)))
 
-    def _assemble(self, key: ApiKey, common: Common, *, is_root: bool = True) -> None:
+    def _assemble(self, key: ApiKey, parts: ClientParts, *, is_root: bool = True) -> None:
         """Assemble the client; all clients are made here."""
-        self._common = common
+        self._parts = parts
         self._is_root = is_root
         self._credits: tuple[int, float] | None = None
-        self._context = common.context_for(key, self._hear_credits)
+        self._context = parts.context_for(key, self._hear_credits)
 
     def _over(self, network: Network, clock: Clock) -> Self:
         """Replace the ports, before the first use."""
-        common = evolve(self._common, network=network, clock=clock, in_flight=InFlight(network))
-        self._assemble(self._context.key, common)
+        parts = evolve(self._parts, network=network, clock=clock, in_flight=InFlight(network))
+        self._assemble(self._context.key, parts)
         return self
 
     def for_key(self, api_key: str) -> Self:
@@ -171,13 +171,13 @@ class CustomerSMS:
         other = object.__new__(type(self))
         for name, value in attributes_of(self).items():
             object.__setattr__(other, name, value)
-        other._assemble(key, self._common, is_root=False)
+        other._assemble(key, self._parts, is_root=False)
         return other
 
     @property
     def limiter(self) -> Limiter:
         """The rate limiter; by default all clients of a process share it."""
-        return self._common.settings.limiter
+        return self._parts.settings.limiter
 
     async def usage(self) -> Usage:
         """Return the account's use of the limit; raises `LimiterUnavailable` as `send` does."""
@@ -227,13 +227,13 @@ class CustomerSMS:
             asyncio.CancelledError: If it was still queued, nothing was sent; in flight, a note says
                 that the outcome is unknown, and its end is logged.
         """
-        settings = self._common.settings
+        settings = self._parts.settings
         number = checked(settings.parse_phone, phone)
         patience = settings.send_timeout
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
         delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
-        delivered = await deliver(delivery, self._common.in_flight)
+        delivered = await deliver(delivery, self._parts.in_flight)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
             raise delivered.error(number, self._name(delivered)) from delivered.cause
         message_ids = delivered.message_ids or (None,)
@@ -266,7 +266,7 @@ class CustomerSMS:
                 the outcomes of a run that may be cancelled.
         """
         chosen = choose(Options, options)
-        reader = read_phones(phones, text, chosen, self._common.settings.parse_phone)
+        reader = read_phones(phones, text, chosen, self._parts.settings.parse_phone)
         return await self._run(reader, chosen, Columns()).run_to_end()
 
     async def send_messages(
@@ -285,7 +285,7 @@ class CustomerSMS:
             options: See `MessageOptions`.
         """
         chosen = choose(LookingOptions, options)
-        reader = read_messages(messages, chosen, self._common.settings.parse_phone)
+        reader = read_messages(messages, chosen, self._parts.settings.parse_phone)
         return await self._run(reader, chosen, Columns()).run_to_end()
 
     def stream_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Bulk:
@@ -305,7 +305,7 @@ class CustomerSMS:
             TypeError: *phones* cannot be iterated over, or an option is unknown.
             ValueError: The text or an option is out of range.
         """
-        chosen, parse_phone = choose(Options, options), self._common.settings.parse_phone
+        chosen, parse_phone = choose(Options, options), self._parts.settings.parse_phone
         return Bulk(self._run(read_phones(phones, text, chosen, parse_phone), chosen))
 
     def stream_messages(
@@ -314,7 +314,7 @@ class CustomerSMS:
         **options: Unpack[MessageOptions],
     ) -> Bulk:
         """Send each number its own text, as `stream_many` does; see `send_messages`."""
-        chosen, parse_phone = choose(LookingOptions, options), self._common.settings.parse_phone
+        chosen, parse_phone = choose(LookingOptions, options), self._parts.settings.parse_phone
         return Bulk(self._run(read_messages(messages, chosen, parse_phone), chosen))
 
     async def aclose(self, drain: float | None = None) -> None:
@@ -331,7 +331,7 @@ class CustomerSMS:
         if drain is not None:
             check_seconds("drain", drain, or_zero=True)
         context = None if self._is_root else self._context
-        await self._common.in_flight.close(drain, context)
+        await self._parts.in_flight.close(drain, context)
         if self._is_root:
             await leave_limiter(self.limiter)
 
@@ -345,26 +345,26 @@ class CustomerSMS:
 
     @safe_repr
     def __repr__(self) -> str:
-        common = self._common
-        under_way = f"{len(common.in_flight.tasks)} tasks, {len(common.in_flight.bulks)} runs"
-        return f"<CustomerSMS account {self.account} at {common.network.endpoint}: {under_way}>"
+        parts = self._parts
+        under_way = f"{len(parts.in_flight.tasks)} tasks, {len(parts.in_flight.bulks)} runs"
+        return f"<CustomerSMS account {self.account} at {parts.network.endpoint}: {under_way}>"
 
     def __reduce__(self) -> NoReturn:
         msg = "a client holds a key and connections, and cannot be pickled; create it where needed"
         raise TypeError(msg)
 
     def _run(self, reader: Reader, options: Options, columns: Columns | None = None) -> Run:
-        spawn = functools.partial(self._common.in_flight.spawn, self._context)
+        spawn = functools.partial(self._parts.in_flight.spawn, self._context)
         context, register = self._context, self._register
         return Run(context, reader, options, spawn=spawn, register=register, columns=columns)
 
     def _register(self, run: Run, *, is_open: bool) -> None:
         """Register the start or end of a run; refuse to start it if the session is unusable."""
         if is_open:
-            self._common.network.transport()
-            self._common.in_flight.bulks[run] = self._context
+            self._parts.network.transport()
+            self._parts.in_flight.bulks[run] = self._context
         else:
-            self._common.in_flight.bulks.pop(run, None)
+            self._parts.in_flight.bulks.pop(run, None)
 
     def _hear_credits(self, amount: int) -> None:
         self._credits = (amount, time.time())
@@ -396,5 +396,5 @@ def stream_batches(
 
 def route_of(client: CustomerSMS) -> tuple[str, DeliveryContext]:
     """Return the URL that a client sends to, and what its requests share."""
-    common, context = client._common, client._context  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
-    return common.network.endpoint, context
+    parts, context = client._parts, client._context  # noqa: SLF001  # of this module  # pyright: ignore[reportPrivateUsage]
+    return parts.network.endpoint, context

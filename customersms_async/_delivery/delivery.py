@@ -26,7 +26,7 @@ from .._wire.codec import encode_request
 from .claim_gate import Gate
 from .context import DeliveryContext
 from .reply_reader import read_reply
-from .reporting import log_not_sent, tell, warn_of_unknown
+from .reporting import call_hook, log_not_sent, warn_of_unknown
 from .result import DeliveryResult
 from .retry import backoff, of_failure
 from .slot_wait import Turn
@@ -282,7 +282,7 @@ class Delivery:
         """Report an attempt that has ended to the log and the caller's hook."""
         if ended.verdicts is not SENT and not self.is_left():  # else `send` logs it
             warn_of_unknown(self.context, ended, len(self.phones))
-        tell(
+        call_hook(
             self.context,
             ended,
             lane=self._lane,
@@ -297,7 +297,7 @@ class Delivery:
         context = self.context
         ended.request = ended.request or self._number or next(context.numbers)
         log_not_sent(context, ended)
-        tell(
+        call_hook(
             context,
             ended,
             lane=self._lane,

@@ -11,12 +11,12 @@ from ..outcomes import request_name
 from .context import DeliveryContext
 from .result import DeliveryResult
 
-__all__ = ["log_not_sent", "tell", "warn_of_unknown"]
+__all__ = ["call_hook", "log_not_sent", "warn_of_unknown"]
 
 _logger = logging.getLogger("customersms_async")
 
 
-def tell(
+def call_hook(
     context: DeliveryContext,
     ended: DeliveryResult,
     *,

@@ -26,7 +26,7 @@ from .connection_limit import ConnectionLimit
 from .context import DeliveryContext
 from .in_flight import InFlight
 
-__all__ = ["Common", "Settings"]
+__all__ = ["ClientParts", "Settings"]
 
 
 def _statuses(given: Collection[int]) -> frozenset[int]:
@@ -61,12 +61,12 @@ class Settings:
         check_count("max_connections", self.max_connections, 1)
 
 
-def _connections_for(common: Common) -> ConnectionLimit:
-    return ConnectionLimit(common.settings.max_connections)
+def _connections_for(parts: ClientParts) -> ConnectionLimit:
+    return ConnectionLimit(parts.settings.max_connections)
 
 
 @frozen
-class Common:
+class ClientParts:
     """
     What a client shares with the clients that `CustomerSMS.for_key` makes from it.
 
