@@ -114,7 +114,7 @@ class Batcher:
         """Record that the next batch was started."""
         self._pending.popleft()
 
-    async def account_for_the_rest(self, word: str | None) -> bool:
+    async def account_for_the_rest(self, code: str | None) -> bool:
         """
         Mark what was read, and the rest of a sized input, as not sent.
 
@@ -129,7 +129,7 @@ class Batcher:
             while self._pending or self._flush():
                 is_cut = True
                 batch = self._pending.popleft()
-                self._results.decide(batch, not_sent(word))
+                self._results.decide(batch, not_sent(code))
                 self._since_nap += len(batch.phones)
                 await self._calmly(self._nap)
             if self.source.is_exhausted or not may_go_on:

@@ -55,7 +55,7 @@ class FlowController:
             return 0
         return affordable(rules, tracker, under_way) if is_guarded else math.inf
 
-    def word_for_shortage(self) -> str:
+    def code_for_shortage(self) -> str:
         """Return the code of what does not allow one more number: the minimum, or the budget."""
         rules, tracker = self._rules, self._counts.tracker
         is_spent = rules.max_credits is not None and not tracker.room_for(
@@ -80,4 +80,4 @@ class FlowController:
             self._concurrency.speed_up()
         elif advice.action is Action.SLOW_DOWN:
             self._concurrency.start_over()
-        return advice.word
+        return advice.code

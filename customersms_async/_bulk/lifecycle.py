@@ -167,24 +167,24 @@ class Lifecycle:
             self.changed.clear()
             await self.changed.wait()
 
-    def halt(self, word: str) -> None:
+    def halt(self, code: str) -> None:
         """Send nothing new from now on; the first reason counts."""
         if self.halted is not None or self.is_done:
             return
-        self.halted = word
+        self.halted = code
         if self._phase is Phase.READING:
             # Not now, since the input itself may call this: a task that cancels itself is
             # interrupted at its next await, which may be for requests in flight.
             asyncio.get_running_loop().call_soon(self._interrupt)
-        self._workers.halt(word)
+        self._workers.halt(code)
         if self._workers:
             # A pending claim may finish, so that the journal knows what it holds, within limits.
             self._deadlines.later(self._drain, self._workers.end_claims)
         self.changed.set()
 
-    def halt_and_drain(self, word: str, seconds: float | None = None) -> None:
+    def halt_and_drain(self, code: str, seconds: float | None = None) -> None:
         """Send nothing new, and wait at most *seconds* for requests in flight."""
-        self.halt(word)
+        self.halt(code)
         if self._phase not in (Phase.READING, Phase.ENDING):
             return
         seconds = self._drain if seconds is None else seconds
@@ -212,10 +212,10 @@ class Lifecycle:
         self._workers.abandon()
         self._batcher.give_up_notes()
 
-    def _fail(self, exc: Exception, word: str) -> None:
+    def _fail(self, exc: Exception, code: str) -> None:
         """Stop because the caller's iterable or journal failed; the end of the run says why."""
         self.failure = self.failure or exc
-        self.halt(word)
+        self.halt(code)
 
     async def _live(self) -> None:
         try:
@@ -273,7 +273,7 @@ class Lifecycle:
         if affordable >= len(batch.phones):
             return True
         if affordable < 1:
-            self.halt(self._flow.word_for_shortage())
+            self.halt(self._flow.code_for_shortage())
         else:
             self._batcher.put_back(*batch.cut(int(affordable)))
         return False
@@ -303,8 +303,8 @@ class Lifecycle:
             self._fail(ended.failure, codes.STOPPED)
         if result.first.status is not Status.NOT_SENT:
             self._breaker.end()
-        if word := self._flow.learn(result, len(worker.batch.phones), workers.numbers):
-            self.halt(word)
+        if code := self._flow.learn(result, len(worker.batch.phones), workers.numbers):
+            self.halt(code)
         self._is_cut |= self.halted is not None and result.first.code == self.halted
 
     def _check_journal(self) -> None:

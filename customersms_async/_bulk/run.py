@@ -183,13 +183,13 @@ class Run:
         columns.trim()
         return Report(columns, self.progress, self._name)
 
-    def halt(self, word: str) -> None:
+    def halt(self, code: str) -> None:
         """Send nothing new; called in the event loop of the run."""
-        self._lifecycle.halt(word)
+        self._lifecycle.halt(code)
 
-    def halt_and_drain(self, word: str) -> None:
+    def halt_and_drain(self, code: str) -> None:
         """Like `halt`, and wait for requests in flight at most as long as the option ``drain``."""
-        self._lifecycle.halt_and_drain(word)
+        self._lifecycle.halt_and_drain(code)
 
     def stop(self) -> None:
         """Send nothing new; may be called from any thread, and more than once."""

@@ -126,11 +126,11 @@ class Decision:
 
     Attributes:
         action: What to do.
-        word: The code of what stops the run; None unless it stops.
+        code: The code of what stops the run; None unless it stops.
     """
 
     action: Action
-    word: str | None = None
+    code: str | None = None
 
 
 @define(eq=False)
@@ -199,8 +199,8 @@ def decide_action(result: DeliveryResult, rules: StopRules, counts: RunCounts) -
         counts: The counts of all requests that have ended, including this one.
     """
     for rule in _RULES:
-        if word := rule(result, rules, counts):
-            return Decision(Action.STOP, word)
+        if code := rule(result, rules, counts):
+            return Decision(Action.STOP, code)
     return _GO_ON[_speed(result)]
 
 

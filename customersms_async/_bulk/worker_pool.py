@@ -45,10 +45,10 @@ class WorkerPool:
         self.answered(worker)
         self._workers.discard(worker)
 
-    def halt(self, word: str) -> None:
+    def halt(self, code: str) -> None:
         """Send nothing of them from now on."""
         for worker in self._workers:
-            worker.halt(word)
+            worker.halt(code)
 
     def end_claims(self) -> None:
         """Stop waiting for the journal if nothing has left yet."""

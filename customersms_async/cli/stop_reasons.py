@@ -28,16 +28,16 @@ _NO_GATEWAY: Final = (
 _REFUSED: Final = f"the gateway refused requests in a row; fix what it reports, {_SAME}"
 
 
-def stop_line(word: str, other_key: str | None = None) -> str:
+def stop_line(code: str, other_key: str | None = None) -> str:
     """
     Say what stopped a run, the code first, and what to do.
 
     Args:
-        word: The code.
+        code: The code.
 
         other_key: The command that binds the campaign to another key; None if it needs none.
     """
-    if family_of(word) is Family.KEY:
+    if family_of(code) is Family.KEY:
         then = _SAME if other_key is None else f"type {other_key}, {_SAME}"
-        return f"stopped: {word}: {_OF_THE_KEY}{then}"
-    return f"stopped: {word}: {_NO_GATEWAY if word in NO_API else _CURES.get(word, _REFUSED)}"
+        return f"stopped: {code}: {_OF_THE_KEY}{then}"
+    return f"stopped: {code}: {_NO_GATEWAY if code in NO_API else _CURES.get(code, _REFUSED)}"

@@ -77,7 +77,7 @@ class BatchSource:
             self.run.fail(exc)
 
     async def _batches(self) -> AsyncIterator[Batch]:
-        while self.run.word is None:
+        while self.run.stopped is None:
             if self._is_late():
                 self.run.end_with(codes.TIME_IS_UP)
             elif (wait := self._wait()) or not await self._is_open():

@@ -204,7 +204,7 @@ class Campaign:
 
     async def _carry_out(self, run: CampaignRun, make_bulk: Callable[[], Bulk]) -> Progress:
         await run.carry_out(make_bulk)
-        return _progress(await self.status(), run.word)
+        return _progress(await self.status(), run.stopped)
 
     async def outcomes(self, *statuses: Status) -> AsyncIterator[Outcome]:
         """
@@ -344,7 +344,7 @@ def _refs(refs: Iterable[str]) -> list[str]:
     return list(refs)
 
 
-def _progress(status: CampaignStatus, word: str | None) -> Progress:
+def _progress(status: CampaignStatus, stopped: str | None) -> Progress:
     return Progress(
         sent=status.sent,
         rejected=status.rejected,
@@ -354,6 +354,6 @@ def _progress(status: CampaignStatus, word: str | None) -> Progress:
         waiting=status.waiting,
         requests=status.requests,
         remaining_credits=status.credits,
-        stopped=word if status.waiting else None,
+        stopped=stopped if status.waiting else None,
         complete=not status.waiting,
     )

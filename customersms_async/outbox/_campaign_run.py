@@ -142,7 +142,7 @@ class CampaignRun:
         schedule: When it may send.
         token: The worker's current token.
         state: The campaign's state, as of the last heartbeat.
-        word: The code of what ended the run, or None.
+        stopped: The code of what ended the run, or None.
         failure: The database's error, if that ended the run.
         stop: Stops new requests.
         units: What the run owns, by the ids of its messages.
@@ -164,7 +164,7 @@ class CampaignRun:
     schedule: Schedule = field(factory=Schedule)
     token: str = field(factory=lambda: secrets.token_hex(8))
     state: str = OPEN
-    word: str | None = None
+    stopped: str | None = None
     failure: OutboxError | None = None
     stop: Callable[[], object] = _no_run
     units: dict[int, Unit] = field(factory=dict[int, Unit])
@@ -218,7 +218,7 @@ class CampaignRun:
             async with make_bulk() as bulk:
                 self.join(bulk.stop)
                 progress = await bulk.finish()
-            self.word = self.word or progress.stopped
+            self.stopped = self.stopped or progress.stopped
         finally:
             await self.end()
         if self.failure is not None:
@@ -257,7 +257,7 @@ class CampaignRun:
     def join(self, stop: Callable[[], object]) -> None:
         """Connect the bulk run that has begun; *stop* stops it."""
         self.stop = stop
-        if self.word is not None:
+        if self.stopped is not None:
             stop()
 
     async def end(self) -> None:
@@ -275,9 +275,9 @@ class CampaignRun:
         if (await self.engine.run(read_status(self.campaign))).state == CANCELLED:
             await cancel_all(self.engine, self.campaign)
 
-    def end_with(self, word: str) -> None:
+    def end_with(self, code: str) -> None:
         """Send nothing new; the first reason counts."""
-        self.word = self.word or word
+        self.stopped = self.stopped or code
         self.changed.set()
         self.stop()
 
@@ -339,7 +339,7 @@ class CampaignRun:
             try:
                 return await self.engine.run(make_job())
             except OutboxUnavailable as exc:
-                if self.word is not None or boot_time() > gives_up_at:
+                if self.stopped is not None or boot_time() > gives_up_at:
                     raise
                 if not is_told:  # once, not four times a second
                     self.log(logging.WARNING, "outbox.away", f"waits for its database: {exc}")

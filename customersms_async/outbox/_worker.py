@@ -114,9 +114,9 @@ class Worker:
             await self._send(run, is_urgent=is_urgent)
         finally:
             self._runs.discard(run)
-        if run.word not in _NO_RULE:
-            await self._host.engine.run(hold(run.campaign, PAUSED, run.word))
-            self._say(f"was paused by a stop rule ({run.word}); call outbox.queue.resume()")
+        if run.stopped not in _NO_RULE:
+            await self._host.engine.run(hold(run.campaign, PAUSED, run.stopped))
+            self._say(f"was paused by a stop rule ({run.stopped}); call outbox.queue.resume()")
 
     async def _send(self, run: CampaignRun, *, is_urgent: bool) -> None:
         source = BatchSource(

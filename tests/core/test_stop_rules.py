@@ -24,8 +24,8 @@ KEEP = Decision(Action.KEEP_ON)
 SLOW = Decision(Action.SLOW_DOWN)
 
 
-def stop(word):
-    return Decision(Action.STOP, word)
+def stop(code):
+    return Decision(Action.STOP, code)
 
 
 def advice(*verdicts, numbers=10, rules=None, credits_left=None):
@@ -68,13 +68,13 @@ def test_advice_by_result(verdicts, expected):
     assert expected == advice(*verdicts)
 
 
-@pytest.mark.parametrize("word", ["INVALID_PHONE", "BAD_NUMBER", "UNKNOWN_RECIPIENT"])
-def test_bad_numbers_in_a_row_do_not_stop_a_run(word):
+@pytest.mark.parametrize("code", ["INVALID_PHONE", "BAD_NUMBER", "UNKNOWN_RECIPIENT"])
+def test_bad_numbers_in_a_row_do_not_stop_a_run(code):
     """Three refusals that name their only number do not stop a run of single numbers."""
-    refusal = Verdict(Status.REJECTED, word)
+    refusal = Verdict(Status.REJECTED, code)
 
     assert [KEEP] * 5 == advice(*[refusal] * 5, numbers=1)
-    assert stop(word) == advice(*[refusal] * 3, numbers=2)[-1]
+    assert stop(code) == advice(*[refusal] * 3, numbers=2)[-1]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_the_reason_for_too_few_credits():
     low = FlowController(StopRules(max_credits=100, min_credits=99), 4)
     low.learn(DeliveryResult(SENT, credits=99), 10, 0)
 
-    assert ("BUDGET_SPENT", "NO_CREDITS") == (spent.word_for_shortage(), low.word_for_shortage())
+    assert ("BUDGET_SPENT", "NO_CREDITS") == (spent.code_for_shortage(), low.code_for_shortage())
 
 
 def test_until_a_price_is_known_one_request_is_in_flight():
