@@ -87,6 +87,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         ENGINE,
     ),
     "system": ({"values"}, NETWORK),
+    "_loop": (set(), NETWORK),
     "calls": (
         {
             "values",
@@ -103,7 +104,8 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         {"sqlite3"},
     ),
     "sync": (
-        {"values", "_ports", "_bulk", "_bulk (pure)", "calls", "system", "plan", "outbox"},
+        {"values", "_ports", "_bulk", "_bulk (pure)", "calls", "system", "plan", "outbox"}
+        | {"_loop"},
         NETWORK,
     ),
     "names": (
@@ -119,7 +121,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "sandbox._gateway": (set(), NETWORK - {"http"} | {"asyncio"}),  # names of HTTP statuses
     "sandbox._http": ({"sandbox._gateway"}, {"aiolimiter", "redis", "sqlite3"}),
     "sandbox": (
-        {"sandbox._gateway", "sandbox._http", "segments"},
+        {"sandbox._gateway", "sandbox._http", "segments", "_loop"},
         {"aiolimiter", "redis", "sqlite3"},
     ),
     "testing": ({"sandbox", "_limit", "_ports"}, NETWORK),

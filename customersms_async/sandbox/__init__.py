@@ -6,9 +6,9 @@ A local gateway that speaks the documented API, keeps every message, and sends n
             await sms.send("+12125551234", "Your code is 4711")
         assert sandbox.last_code("+12125551234") == "4711"
 
-It shares no code with the client, so that each verifies the other. Its page at ``/`` shows what
-arrived, and ``/_sandbox/`` describes the HTTP calls for tests in other languages. In pytest, the
-fixture ``sms_sandbox`` gives each test a separate account: see `SmsSandbox`.
+It shares no protocol code with the client, so that each verifies the other. Its page at ``/`` shows
+what arrived, and ``/_sandbox/`` describes the HTTP calls for tests in other languages. In pytest,
+the fixture ``sms_sandbox`` gives each test a separate account: see `SmsSandbox`.
 
 Faults are scripted, ``sandbox.fail_next("answer-lost")``; permanent,
 ``sandbox.set_faults(standing="http-500")``; random but reproducible,

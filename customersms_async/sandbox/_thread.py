@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, Self, TypeVar
 
+from .._loop.event_loop import BackgroundEventLoop
 from ._sandbox import Sandbox
 
 __all__ = ["SandboxThread"]
@@ -15,20 +15,6 @@ __all__ = ["SandboxThread"]
 PATIENCE = 5.0
 
 _T = TypeVar("_T")
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """
-    Keeps real time while a test freezes the clock.
-
-    The function is an attribute of this class, not of the module `time` or of this module, where
-    freezegun and similar tools would replace it.
-    """
-
-    _real = staticmethod(time.monotonic)
-
-    def time(self) -> float:
-        return self._real()
 
 
 class SandboxThread:
@@ -60,9 +46,9 @@ class SandboxThread:
         self._thread.join()
 
     def _run(self) -> None:
-        # Not the loop of the event loop policy: a test suite may replace it, including the clock.
+        # Not the loop of the event loop policy, which a test suite may replace.
         try:
-            with asyncio.Runner(loop_factory=_Loop) as runner:
+            with asyncio.Runner(loop_factory=BackgroundEventLoop) as runner:
                 runner.run(self._serve())
         except Exception as error:  # noqa: BLE001  # re-raised by `__enter__`
             self._started.set_exception(error)

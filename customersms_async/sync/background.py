@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, Protocol, TypeVar
 
-from .event_loop import BackgroundEventLoop
+from .._loop.event_loop import BackgroundEventLoop
 
 __all__ = ["BackgroundLoop", "Closable", "close_later", "get_background", "remember"]
 

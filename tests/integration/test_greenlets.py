@@ -61,6 +61,38 @@ except gevent.Timeout as timeout:
 """
 
 
+BESIDE_ANOTHER_LOOP = """
+import asyncio, gevent
+
+async def other():
+    gevent.sleep(0.4)  # a query, say, during which the answer arrives
+    return asyncio.get_running_loop()
+
+sms.send("+12125550001", "one")
+sending = gevent.spawn(sms.send, "+12125550001", "two")
+gevent.sleep(0.05)
+loop = asyncio.new_event_loop()
+print(sending.ready(), loop.run_until_complete(other()) is loop, sending.ready())
+loop.close()
+"""
+
+A_TEST = """
+from customersms_async.sync import CustomerSMS
+
+def test_login(sms_sandbox):
+    with CustomerSMS() as sms:
+        sms.send("+12125550001", "Your code is 4711")
+    assert sms_sandbox.last_code() == "4711"
+"""
+
+THE_TESTS = """
+from gevent import monkey
+monkey.patch_all()
+import pytest
+pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore", {path!r}])
+"""
+
+
 def run(source: str) -> str:
     """Run a program in another process, and return its output."""
     if importlib.util.find_spec("gevent") is None:
@@ -93,8 +125,23 @@ def test_other_greenlets(sms_sandbox):
     assert "True {None}\n" == run(PATCHED_FIRST + BESIDE_OTHERS)
 
 
+def test_another_loop(sms_sandbox):
+    """An event loop of the application in another greenlet stays the running one there."""
+    sms_sandbox.set_faults(latency=0.2)
+
+    assert "False True True\n" == run(PATCHED_FIRST + BESIDE_ANOTHER_LOOP)
+
+
 def test_a_timeout_of_gevent(sms_sandbox):
     """A timeout cancels the call, and notes that the message is not known to have been sent."""
     sms_sandbox.set_faults(latency=5)
 
     assert "unknown" in run(PATCHED_FIRST + INTERRUPTED)
+
+
+def test_the_fixture(tmp_path):
+    """The fixture works in tests whose threads are greenlets."""
+    path = tmp_path / "test_login.py"
+    path.write_text(A_TEST, "utf-8")
+
+    assert "1 passed" in run(THE_TESTS.format(path=str(path)))

@@ -1,11 +1,11 @@
 """
-The event loop that runs in the background of an application, whatever that does to its modules.
+The event loop of a background thread, whatever an application does to its modules.
 
 Rules of this module:
 
 1. gevent and eventlet run the threads of a program as greenlets of one thread, for which asyncio
    knows one running loop. So the loop is hidden while it waits: otherwise every greenlet would seem
-   to run it, and our calls, and queries of Django, would be refused in all of them.
+   to run it, and our calls, queries of Django and other loops would be refused in all of them.
 2. It keeps real time while a test freezes the clock: otherwise no timeout would end a call.
 """
 
@@ -14,7 +14,10 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from asyncio import _set_running_loop  # for event loops  # pyright: ignore[reportPrivateUsage]
+from asyncio import (  # for event loops
+    _get_running_loop,  # pyright: ignore[reportPrivateUsage]
+    _set_running_loop,  # pyright: ignore[reportPrivateUsage]
+)
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +42,11 @@ class BackgroundEventLoop(asyncio.SelectorEventLoop):
 
 
 class _HidingSelector(selectors.BaseSelector):
-    """The selector of the platform, without a running loop while it waits."""
+    """The selector of the platform, which hides the running loop while it waits."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()  # gevent's, if it has replaced it by now
+        self._loop_of_others: asyncio.AbstractEventLoop | None = None  # in another greenlet
 
     def register(
         self, fileobj: FileDescriptorLike, events: int, data: object = None
@@ -53,11 +57,12 @@ class _HidingSelector(selectors.BaseSelector):
         return self._selector.unregister(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        loop = asyncio.get_running_loop()
-        _set_running_loop(None)
+        loop = _get_running_loop()
+        _set_running_loop(self._loop_of_others)
         try:
             return self._selector.select(timeout)
         finally:
+            self._loop_of_others = _get_running_loop()
             _set_running_loop(loop)
 
     def close(self) -> None:

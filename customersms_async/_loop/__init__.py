@@ -1,0 +1,1 @@
+"""The event loop of a background thread; imports nothing of the package."""
