@@ -21,10 +21,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
 
+from .._values.urls import hosts_of
 from ..errors import ConfigurationError
 from ._core.errors import OutboxError
-from ._core.faults import from_postgres
+from ._core.faults import WRONG_URL, from_postgres
 from ._core.job import (
     Change,
     Gather,
@@ -97,6 +99,7 @@ class PostgresEngine:
             raise ConfigurationError(msg) from exc
         self.prefix = prefix
         self._url = url
+        self._hosts = hosts_of(urlsplit(url)) or "its socket"
         self._asyncpg: Any = asyncpg
         self._failures: tuple[type[Exception], ...] = (
             OSError,
@@ -143,7 +146,7 @@ class PostgresEngine:
         except Undo as undo:
             return undo.answer  # type: ignore[return-value]  # the job's own answer
         except self._failures as exc:
-            raise _refusal(exc) from None  # its detail may quote a row
+            raise _refusal(exc, self._hosts) from None  # its detail may quote a row
 
     async def identity(self) -> str:
         """Name the cluster and the database in it; a restored copy differs in one of the two."""
@@ -312,8 +315,14 @@ def _updating(columns: tuple[str, ...], shared: int, prefix: str) -> str:
     return with_prefix(sql, prefix)
 
 
-def _refusal(exc: Exception) -> OutboxError:
-    """Classify a failure by its SQLSTATE; values asyncpg cannot encode have a code of ours."""
-    code = "22000" if isinstance(exc, ValueError) else getattr(exc, "sqlstate", None)
+def _refusal(exc: Exception, hosts: str) -> OutboxError:
+    """Classify a failure by its SQLSTATE; what asyncpg itself refuses has a code of ours."""
+    kind = type(exc).__name__
     said = str(exc).partition("\n")[0]
-    return from_postgres(type(exc).__name__, code or "", said)
+    if kind == "ClientConfigurationError":
+        return from_postgres(kind, WRONG_URL, said)
+    if isinstance(exc, ValueError):  # asyncpg cannot encode a value
+        return from_postgres(kind, "22000", said)
+    if code := getattr(exc, "sqlstate", None):
+        return from_postgres(kind, code, said)
+    return from_postgres(kind, "", f"{said or 'no answer in time'}, at {hosts}")

@@ -9,6 +9,7 @@ from customersms_async import Message, StopRules
 from customersms_async.outbox import Campaign, Outbox, OutboxError, OutboxUnavailable
 from customersms_async.outbox._core.faults import from_postgres, from_sqlite
 from customersms_async.outbox._core.job import Change, Insert
+from customersms_async.outbox._postgres import PostgresEngine
 from tests.support.outbox_gateway import BATCH, Ledger, host_of, work
 
 
@@ -123,6 +124,21 @@ async def test_a_table_dropped_during_a_run(make_engine, table):
 
     assert not isinstance(caught.value, OutboxUnavailable)
     assert {1} >= set(ledger.sent.values())
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("sslmode=safe", "must be one of"), ("connect_timeout=10", "connect_timeout")],
+)
+async def test_a_setting_that_is_unknown(database, setting, said):
+    """The error says what is wrong behind the question mark of the URL."""
+    engine = PostgresEngine(f"{database[0]}?{setting}", "sms_")
+
+    with pytest.raises(OutboxError, match=f"{said}.*check what stands behind"):
+        await engine.open()
+
+    await engine.aclose()
 
 
 async def test_a_violation_quotes_no_row(engine):

@@ -18,7 +18,7 @@ from typing import Final
 
 from .errors import OutboxError, OutboxUnavailable
 
-__all__ = ["from_postgres", "from_sqlite"]
+__all__ = ["WRONG_URL", "from_postgres", "from_sqlite"]
 
 #: 08 connections, 40 conflicts, 53 resources, 57 shutdowns and cancelled statements, 58 the disk;
 #: a server that became a standby; transactions, statements and locks that took too long; a
@@ -26,8 +26,11 @@ __all__ = ["from_postgres", "from_sqlite"]
 _PASSES: Final = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04", "55P03", "0A000")
 _DROPPED: Final = "57P04"
 
+#: The class of errors about configuration; here also of what asyncpg finds wrong in a URL.
+WRONG_URL: Final = "F0"
+
 #: Classes whose messages quote no row: sign-in, name of the database, syntax and rights.
-_SAFE: Final = ("28", "3D", "3F", "42", "57")
+_SAFE: Final = ("28", "3D", "3F", "42", "57", WRONG_URL)
 
 #: BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
 _SQLITE_PASSES: Final = frozenset([5, 6, 7, 9, 10, 13, 14, 15])
@@ -40,6 +43,10 @@ _NO_SCHEMA: Final = (
     "the search_path of the URL's user names no schema that it may use: create one, grant the user "
     "USAGE and CREATE on it, or set another search_path"
 )
+_SETTINGS: Final = (
+    "check what stands behind the ? in the URL: settings of asyncpg, such as sslmode, and of the "
+    "server; other settings of libpq, such as connect_timeout, are unknown to both"
+)
 _SIGN_IN: Final = "check user, password and name of the database in the URL"
 _POOL_BY_SESSION: Final = (
     "the URL leads to a pooler that hands each transaction another connection, such as PgBouncer: "
@@ -51,6 +58,8 @@ _POSTGRES_CURES: Final = {
     "28": _SIGN_IN,
     "3D": _SIGN_IN,
     "57P04": _SIGN_IN,
+    "42704": _SETTINGS,
+    WRONG_URL: _SETTINGS,
     "42501": "grant the user of the URL the rights on the outbox's tables, and on their schema",
     "26000": _POOL_BY_SESSION,
     "42P05": _POOL_BY_SESSION,
