@@ -29,7 +29,6 @@ from ._clock import SystemClock
 from ._delivery.context import DeliveryContext
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
-from ._delivery.result import DeliveryResult
 from ._delivery.send import deliver
 from ._delivery.settings import ClientParts, Settings
 from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key, most_connections
@@ -40,6 +39,7 @@ from ._ports.journal import Batch
 from ._ports.limiter import Lane, Limiter, Usage
 from ._ports.transport import Network
 from ._values.api_key import ApiKey, read_key
+from ._values.attempt_ids import request_name
 from ._values.attributes import attributes_of
 from ._values.columns import Columns
 from ._values.safe_repr import safe_repr
@@ -49,7 +49,7 @@ from ._wire.codec import check_text
 from .bulk import Bulk
 from .errors import ConfigurationError
 from .limiters import enter_limiter, find_limiter, leave_limiter, observable
-from .outcomes import Credits, Message, Receipt, Report, request_name
+from .outcomes import Credits, Message, Receipt, Report
 from .phones import ParsePhone, checked, normalize_phone
 
 __all__ = ["CustomerSMS"]
@@ -234,13 +234,11 @@ class CustomerSMS:
             patience = check_seconds("timeout", timeout)
         delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
         delivered = await deliver(delivery, self._parts.in_flight)
+        request = request_name(self._context.name, delivered.request)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
-            raise delivered.error(number, self._name(delivered)) from delivered.cause
+            raise delivered.error(number, request) from delivered.cause
         message_ids = delivered.message_ids or (None,)
-        return Receipt(number, message_ids[0], delivered.credits, self._name(delivered))
-
-    def _name(self, delivered: DeliveryResult) -> str | None:
-        return request_name(self._context.name, delivered.request)
+        return Receipt(number, message_ids[0], delivered.credits, request)
 
     async def send_many(self, phones: Phones, text: str, **options: Unpack[BulkOptions]) -> Report:
         """

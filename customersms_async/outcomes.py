@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, overload
+from typing import Any, overload
 
 from attrs import field, frozen
 
-from . import codes
+from ._values.attempt_ids import request_name
 from ._values.columns import Columns
 from ._values.export import TextFile, as_dict, write_csv
-from ._values.refusal_words import concerns_recipient
-from ._values.status import Status, Verdict
+from ._values.resending import is_safe_to_resend
+from ._values.status import Status
 from .errors import BulkFailed
 
 __all__ = [
@@ -30,18 +30,7 @@ __all__ = [
     "Progress",
     "Receipt",
     "Report",
-    "is_safe_to_resend",
-    "request_name",
 ]
-
-#: Codes of `Status.NOT_SENT` that are not safe to resend: the same input would end the same way, is
-#: not wanted, or is being sent elsewhere.
-_NEVER_TO_RESEND: Final = codes.REFUSED_AS_INPUT | {
-    codes.DUPLICATE,
-    codes.TAKEN,
-    codes.REF_CONFLICT,
-    codes.WITHDRAWN,
-}
 
 
 def _hidden_text(text: object) -> str:
@@ -386,15 +375,3 @@ class Report(Sequence[Outcome]):
             text=row.text,
             duplicate_of=row.duplicate_of,
         )
-
-
-def request_name(client: str, number: int) -> str | None:
-    """Return the id of an attempt: the client's prefix and the attempt's number; None for 0."""
-    return f"{client}-{number}" if number else None
-
-
-def is_safe_to_resend(fate: Verdict | Outcome) -> bool:
-    """Decide on a verdict or an outcome; see `Outcome.is_safe_to_resend`."""
-    if fate.status is Status.NOT_SENT:
-        return fate.code not in _NEVER_TO_RESEND
-    return fate.status is Status.REJECTED and not concerns_recipient(fate.code)

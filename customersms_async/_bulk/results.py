@@ -19,9 +19,11 @@ from itertools import repeat
 from .. import codes
 from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch
+from .._values.attempt_ids import request_name
 from .._values.columns import Columns
+from .._values.resending import is_safe_to_resend
 from .._values.status import Status, Verdict
-from ..outcomes import Outcome, is_safe_to_resend, request_name
+from ..outcomes import Outcome
 from .reader import Chunk, RefusedInput
 
 __all__ = ["OutcomeMode", "ResultCollector"]

@@ -23,8 +23,9 @@ from .._delivery.delivery import Delivery
 from .._delivery.result import DeliveryResult
 from .._ports.journal import Batch
 from .._ports.limiter import Lane
+from .._values.attempt_ids import request_name
 from .._values.status import Status, Verdict
-from ..outcomes import Outcome, request_name
+from ..outcomes import Outcome
 from .circuit_breaker import CircuitBreaker
 from .journaling import JournalFailed, SerialJournal
 from .run_states import Stage, move

@@ -13,7 +13,7 @@ from .._ports.hooks import RequestRecord
 from .._ports.limiter import Limiter
 from .._ports.transport import Transport
 from .._values.api_key import ApiKey
-from ..outcomes import request_name
+from .._values.attempt_ids import request_name
 from .answer_time import AnswerTime
 from .connection_limit import ConnectionLimit
 

@@ -6,8 +6,8 @@ import logging
 
 from .._ports.hooks import RequestRecord
 from .._ports.limiter import Lane
+from .._values.attempt_ids import request_name
 from .._values.status import Status
-from ..outcomes import request_name
 from .context import DeliveryContext
 from .result import DeliveryResult
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async import codes
+from customersms_async._values.attempt_ids import request_name
 from customersms_async._values.columns import Columns
 from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async.errors import BulkFailed
@@ -20,7 +21,6 @@ from customersms_async.outcomes import (
     Progress,
     Receipt,
     Report,
-    request_name,
 )
 
 DUPLICATE = Verdict(Status.NOT_SENT, codes.DUPLICATE, "appeared earlier in the same run")
