@@ -85,6 +85,19 @@ def test_a_key_file_of_any_editor(run, people, sms_sandbox, encoding):
     assert Exit.OK == run("send", A, "--text", "Hi", "--key-file", key)[0]
 
 
+@pytest.mark.parametrize("key_file", [None, "nowhere"])
+def test_a_status_without_a_usable_key(run, people, sms_sandbox, monkeypatch, key_file):
+    """`status` needs no key, and does not end because of a bad one."""
+    run("bulk", people, *TEXT, "--yes", "--until", "2020-01-01T00:00")
+    monkeypatch.delenv("CUSTOMERSMS_API_KEY")
+    options = [] if key_file is None else ["--key-file", people.with_name(key_file)]
+
+    status, out, _ = run("status", people, *options)
+
+    assert Exit.OK == status
+    assert "2 waiting" in out[0]
+
+
 def test_an_invalid_endpoint(run, people):
     """An invalid endpoint is refused before the list counts as confirmed."""
     status, _, err = run("bulk", people, *TEXT, "--yes", "--endpoint", "nonsense")
