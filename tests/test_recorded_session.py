@@ -1,5 +1,5 @@
 """
-The session in docs/evening.md, repeated with the same list in four types of file.
+The session in docs/evening.md, repeated with shorter lists in three other types of file.
 
 ``CUSTOMERSMS_RECORD=1`` writes the screen's content into the page.
 """
@@ -86,11 +86,14 @@ class Terminal:
         self.screen += "\n".join([f"$ head -n 4 {name}", *rows, ""])
 
 
-@pytest.mark.parametrize("kind", ["utf-8-sig", "utf-16", "cp1252", "xlsx"])
-def test_an_evening(sms_sandbox, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [("utf-8-sig", 5_000), ("utf-16", 1_500), ("cp1252", 1_500), ("xlsx", 1_500)],
+)
+def test_an_evening(sms_sandbox, tmp_path: Path, kind: str, rows: int) -> None:
     """Check, try, confirm, interrupt, look, continue, export: no duplicates, no losses."""
     people = tmp_path / "people.csv"
-    write_as(people, list(messy_rows(5_000)), kind)
+    write_as(people, list(messy_rows(rows)), kind)
     terminal = Terminal(tmp_path, environment(sms_sandbox, tmp_path))
 
     seen = terminal.type(f"customersms check people.csv {TEXT}")
@@ -98,7 +101,7 @@ def test_an_evening(sms_sandbox, tmp_path: Path, kind: str) -> None:
     bulk = f"customersms bulk people.csv {TEXT}"
     terminal.type(f"{bulk} --test-to {MINE}")
     sms_sandbox.set_faults(latency="0.3")
-    terminal.type(f"{bulk} --confirm {token}", lambda: len(sms_sandbox.messages) > 900)
+    terminal.type(f"{bulk} --confirm {token}", lambda: len(sms_sandbox.messages) > rows / 6)
     sms_sandbox.clear_faults()
     terminal.type("customersms status people.csv")
     terminal.type(bulk)
