@@ -27,12 +27,12 @@ from .._bulk.stop_rules import StopRules, check_rules
 from .._values.status import Status
 from .._values.validation import check_count
 from ..bulk import Bulk
-from ..client import CustomerSMS, route_of, stream_batches
+from ..client import CustomerSMS, stream_batches
 from ..outcomes import Outcome, Progress
 from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
 from ._batch_source import AT_ONCE, BatchSource
-from ._campaign_run import CampaignRun, cancel_all, check_client, end_of
+from ._campaign_run import CampaignRun, cancel_all, end_of
 from ._core.add import OpenBatches
 from ._core.campaigns import (
     QUEUE,
@@ -58,6 +58,7 @@ from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
 from ._row_reader import Addition, read_rows
+from ._sender import Sender, check_client
 from ._writer import Writer
 
 __all__ = ["Campaign"]
@@ -177,7 +178,7 @@ class Campaign:
         """
         rules = StopRules() if stop is None else check_rules(stop)
         run = CampaignRun.over(
-            check_client(sms),
+            Sender.of(sms),
             self._host,
             await self._find(),
             self._name or QUEUE_NAME,
@@ -236,7 +237,8 @@ class Campaign:
         Raises:
             CampaignHeld: `send` would raise it too.
         """
-        account, endpoint = (None, None) if sms is None else (sms.account, route_of(sms)[0])
+        sender = None if sms is None else Sender.of(sms)
+        account, endpoint = (None, None) if sender is None else (sender.account, sender.endpoint)
         known = await self._engine.run(facts(await self._find(), self._host.place))
         check_start(known, account, endpoint, time.time())
 
@@ -313,7 +315,7 @@ class Campaign:
 
     async def adopt(self, sms: CustomerSMS) -> None:
         """Bind it to the account of *sms*, after the key it was started with was replaced."""
-        await self._engine.run(rebind(await self._find(), sms.account))
+        await self._engine.run(rebind(await self._find(), check_client(sms).account))
 
     async def export(self, path: str | os.PathLike[str]) -> int:
         """

@@ -27,8 +27,7 @@ from attrs import define, field
 from .. import codes
 from .._clock import boot_time
 from ..bulk import Bulk
-from ..client import CustomerSMS, route_of
-from ..outcomes import Credits, Progress
+from ..outcomes import Progress
 from ._core.campaigns import bind, facts, read_status
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.decisions import cancel_some
@@ -39,8 +38,9 @@ from ._core.hours import Schedule
 from ._core.job import Job
 from ._host import Host
 from ._lease import is_gone, this_process
+from ._sender import Sender
 
-__all__ = ["CampaignRun", "Unit", "cancel_all", "check_client", "end_of"]
+__all__ = ["CampaignRun", "Unit", "cancel_all", "end_of"]
 
 Result = TypeVar("Result")
 
@@ -55,20 +55,6 @@ _logger = logging.getLogger("customersms_async")
 
 def _no_run() -> None:
     """There is no run to stop yet."""
-
-
-def check_client(sms: object) -> CustomerSMS:
-    """
-    Check the client of a campaign, and return it.
-
-    Raises:
-        TypeError: It is not a client.
-    """
-    if isinstance(sms, CustomerSMS):
-        return sms
-    kind = f"{type(sms).__module__}.{type(sms).__qualname__}"
-    msg = f"sms must be a customersms_async.CustomerSMS, not {kind}"
-    raise TypeError(msg)
 
 
 async def cancel_all(engine: Runner, campaign: int) -> None:
@@ -134,11 +120,7 @@ class CampaignRun:
         place: Where the outbox is.
         lease: Seconds that a claim lasts without a heartbeat.
         patience: Seconds to wait for an unavailable database.
-        credits: Returns the last balance that its client heard, or None.
-        endpoint: The URL that the run sends to.
-        longest: Returns the seconds that a request with a given count of numbers may take.
-        singles: Returns how many single messages its client has begun and ended to send.
-        account: The account of its client.
+        sender: Its client.
         schedule: When it may send.
         token: The worker's current token.
         state: The campaign's state, as of the last heartbeat.
@@ -156,11 +138,7 @@ class CampaignRun:
     place: str
     lease: float
     patience: float
-    credits: Callable[[], Credits | None]
-    endpoint: str
-    longest: Callable[[int], float]
-    singles: Callable[[], tuple[int, int]]
-    account: str
+    sender: Sender
     schedule: Schedule = field(factory=Schedule)
     token: str = field(factory=lambda: secrets.token_hex(8))
     state: str = OPEN
@@ -177,7 +155,7 @@ class CampaignRun:
     @classmethod
     def over(
         cls,
-        sms: CustomerSMS,
+        sender: Sender,
         host: Host,
         campaign: int,
         name: str,
@@ -185,8 +163,7 @@ class CampaignRun:
         patience: float,
         schedule: Schedule | None = None,
     ) -> CampaignRun:
-        """Make a run that sends with *sms*; the other arguments are attributes."""
-        endpoint, context = route_of(sms)
+        """Make a run of an outbox's campaign; the other arguments are attributes."""
         return cls(
             engine=Named(host.engine, name),
             campaign=campaign,
@@ -194,11 +171,7 @@ class CampaignRun:
             place=host.place,
             lease=host.lease,
             patience=patience,
-            credits=lambda: sms.credits,
-            endpoint=endpoint,
-            longest=context.timeout_for,
-            singles=context.singles,
-            account=sms.account,
+            sender=sender,
             schedule=schedule or Schedule(),
         )
 
@@ -242,16 +215,16 @@ class CampaignRun:
 
     def _start(self) -> Job[None]:
         known = yield from facts(self.campaign, self.place)
-        check_start(known, self.account, self.endpoint, time.time())
-        yield from bind(self.campaign, self.account, self.endpoint)
+        check_start(known, self.sender.account, self.sender.endpoint, time.time())
+        yield from bind(self.campaign, self.sender.account, self.sender.endpoint)
         yield from register(self.campaign, self.token, self.lease, this_process())
         yield from beat(self.campaign, self.token, self.lease, time.time())
 
     def _start_again(self, token: str) -> Job[None]:
         """Continue under a new token, unless a run of another account has begun meanwhile."""
         known = yield from facts(self.campaign, "")  # its place was checked when it began
-        check_binding(known, self.account, self.endpoint)
-        yield from bind(self.campaign, self.account, self.endpoint)
+        check_binding(known, self.sender.account, self.sender.endpoint)
+        yield from bind(self.campaign, self.sender.account, self.sender.endpoint)
         yield from register(self.campaign, token, self.lease, this_process())
 
     def join(self, stop: Callable[[], object]) -> None:

@@ -63,8 +63,8 @@ class OutboxJournal:
         if unit is None:
             return _NONE
         began_at = boot_time()
-        unit.is_recent = _is_recent(self._run.credits())
-        _, unit.singles = self._run.singles()
+        unit.is_recent = _is_recent(self._run.sender.credits())
+        _, unit.singles = self._run.sender.singles()
         passed = await self._pass(unit, batch)
         if isinstance(passed, int):
             return await self._claim_part(unit, batch, passed)
@@ -99,14 +99,14 @@ class OutboxJournal:
         """Record the fates of a request."""
         fates = [_fate(outcome) for outcome in outcomes]
         unit = self._run.units[fates[0].id]
-        singles, _ = self._run.singles()
+        singles, _ = self._run.sender.singles()
         ended = Settlement(
             campaign=self._run.campaign,
             token=unit.token,
             batches=unit.batches,
             fates=fates,
             wall=time.time(),
-            credits=_amount(self._run.credits()),
+            credits=_amount(self._run.sender.credits()),
             is_recent=unit.is_recent,
             singles=singles - unit.singles,
             is_alone=self._budget is not None,
@@ -154,8 +154,8 @@ class OutboxJournal:
             size=size,
             request=batch.request or "",
             wall=wall,
-            over_at=wall + run.lease + run.longest(size),
-            credits=_amount(run.credits()),
+            over_at=wall + run.lease + run.sender.longest(size),
+            credits=_amount(run.sender.credits()),
             budget=self._budget,
         )
         try:

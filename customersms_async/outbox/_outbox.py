@@ -23,7 +23,6 @@ from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ._campaign import Campaign
-from ._campaign_run import check_client
 from ._core.campaigns import PLACE, QUEUE, find
 from ._core.decisions import purge, purge_refused
 from ._core.engine import Engine
@@ -34,6 +33,7 @@ from ._core.schema import PREFIX, check_prefix, schema_text
 from ._host import Host
 from ._lease import LEASE
 from ._postgres import PostgresEngine
+from ._sender import check_client
 from ._sqlite import SqliteEngine
 from ._worker import Worker
 

@@ -31,6 +31,7 @@ from ._core.campaigns import QUEUE, QUEUE_NAME, find, hold
 from ._core.guards import PAUSED
 from ._host import Host
 from ._journal import OutboxJournal
+from ._sender import Sender
 
 __all__ = ["Worker"]
 
@@ -101,7 +102,7 @@ class Worker:
 
     async def _run(self, *, is_urgent: bool) -> None:
         run = CampaignRun.over(
-            self._sms,
+            Sender.of(self._sms),
             self._host,
             await self._host.engine.run(find(QUEUE, time.time())),
             QUEUE_NAME,

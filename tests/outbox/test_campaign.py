@@ -290,6 +290,16 @@ async def test_invalid_arguments_of_send(make_outbox, option, value, said):
                 pass
 
 
+@pytest.mark.parametrize("call", ["check", "adopt"])
+async def test_a_client_of_another_kind(make_outbox, call):
+    """Calls that only ask for the account of a client name what is wrong with another object."""
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+
+        with pytest.raises(TypeError, match=r"customersms_async\.CustomerSMS, not builtins\.str"):
+            await getattr(campaign, call)("cspro_test")
+
+
 async def test_outcomes_by_status(make_outbox):
     """`outcomes` accepts a status by its name, and refuses other names."""
     async with make_outbox() as outbox:

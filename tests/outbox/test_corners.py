@@ -27,6 +27,7 @@ from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._core.job import Change, Query
 from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
+from customersms_async.outbox._sender import Sender
 from tests.support.outbox import Steps, make_rows
 
 
@@ -38,11 +39,13 @@ def make_run(steps: Steps, **options) -> CampaignRun:
         place="here",
         lease=30.0,
         patience=1.0,
-        credits=lambda: None,
-        endpoint="http://127.0.0.1/api.php",
-        account="acct",
-        longest=lambda _: 30.0,
-        singles=lambda: (0, 0),
+        sender=Sender(
+            account="acct",
+            endpoint="http://127.0.0.1/api.php",
+            credits=lambda: None,
+            longest=lambda _: 30.0,
+            singles=lambda: (0, 0),
+        ),
         **options,
     )
 
@@ -118,7 +121,7 @@ async def test_a_stopped_worker_is_held_by_another_account(engine):
     run = make_run(steps)
     await engine.run(_claim.register(steps.id, run.token, -1.0))
     await steps.reap()
-    await engine.run(_campaigns.bind(steps.id, "other", run.endpoint))
+    await engine.run(_campaigns.bind(steps.id, "other", run.sender.endpoint))
     await steps.register()
 
     with pytest.raises(CampaignHeld, match="OTHER_ACCOUNT"):
