@@ -147,17 +147,6 @@ assert os.waitpid(child, 0)[1] == 0
 assert time.monotonic() - began < 5, "it waited for the loop of its parent"
 print("sent 1")
 """,
-    "a child with its own hook alone, as with uWSGI's py-call-osafterfork": """
-import ctypes
-sms.send("+12125550001", "parent")
-child = ctypes.PyDLL(None).fork()
-if not child:
-    ctypes.pythonapi.PyOS_AfterFork_Child()
-    sms.send("+12125550001", "child")
-    sys.exit(0)
-assert os.waitpid(child, 0)[1] == 0
-print("sent 2")
-""",
     "a child that drops the client": """
 sms.send("+12125550001", "parent")
 child = os.fork()
@@ -199,6 +188,20 @@ thread.join()
 print("sent 55")
 """,
 }
+
+
+if sys.version_info < (3, 12):  # newer versions of Python end at once if only this hook is called
+    FORKS["a child with its own hook alone, as with uWSGI's py-call-osafterfork"] = """
+import ctypes
+sms.send("+12125550001", "parent")
+child = ctypes.PyDLL(None).fork()
+if not child:
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+    sms.send("+12125550001", "child")
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print("sent 2")
+"""
 
 
 def run(source: str) -> tuple[int, str, str]:
