@@ -65,7 +65,7 @@ BESIDE_ANOTHER_LOOP = """
 import asyncio, gevent
 
 async def other():
-    gevent.sleep(0.4)  # a query, say, during which the answer arrives
+    await asyncio.sleep(0.4)  # the answer arrives meanwhile
     return asyncio.get_running_loop()
 
 sms.send("+12125550001", "one")
