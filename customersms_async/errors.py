@@ -189,6 +189,7 @@ class NotSent(SendError):
     """
 
     status = Status.NOT_SENT
+    args: tuple[Any, ...]
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ class CampaignHeld(OutboxError):
         self.campaign: str | None = campaign
         self.code = code
         self.why = why
-        self.reason = f"{why}; {cure}"
+        self.reason: str = f"{why}; {cure}"
 
     def __str__(self) -> str:
         return f"campaign {self.campaign!r} ({self.code}): {self.reason}"
