@@ -68,7 +68,8 @@ class Telemetry:
 
     - ``messaging.client.operation.duration``, seconds of an attempt;
     - ``messaging.client.sent.messages``, numbers in attempts, retries included;
-    - ``customersms.numbers``, numbers by ``customersms.status``, each once;
+    - ``customersms.numbers``, numbers of requests by ``customersms.status``, each once (bad
+      numbers and duplicates reach no request);
     - ``customersms.unknown``, numbers whose fate is unknown: the one to alert on;
     - ``customersms.limiter.wait.duration``, seconds in the limiter's queue;
     - ``customersms.credits``, the last reported balance, by ``customersms.account``.
