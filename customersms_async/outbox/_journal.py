@@ -78,9 +78,9 @@ class OutboxJournal:
     async def _claim_part(self, unit: Unit, batch: Batch, size: int) -> Collection[int]:
         """Claim as many as the budget allows, and give back the others."""
         part, _ = batch.cut(size)
-        is_claimed = await self.claim(part) is None
+        claimed = await self.claim(part)  # a part of it, if others have spent meanwhile
         await self._drop(unit, None)
-        return part.indexes if is_claimed else _NONE
+        return part.indexes if claimed is None else claimed
 
     def may_start(self, batch: Batch) -> bool:
         """Return, right before the first byte, whether the claim is still fresh."""
@@ -127,14 +127,14 @@ class OutboxJournal:
         if unit is None or len(ids) == len(unit.messages):
             return unit
         try:
-            new = await run.engine.run(split(unit.batches, unit.token, ids))
+            new, left = await run.engine.run(split(unit.batches, unit.token, ids))
         except OutboxError as exc:
             run.note(exc)
             return None
         if not new:
             return None
         rest = [row_id for row_id in unit.messages if row_id not in set(ids)]
-        unit.messages = rest
+        unit.messages, unit.batches = rest, left
         part = Unit(unit.token, (new,), list(ids))
         run.units.update(dict.fromkeys(ids, part))
         return part

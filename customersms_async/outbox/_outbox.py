@@ -23,7 +23,7 @@ from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ._campaign import Campaign
-from ._core.campaigns import PLACE, QUEUE, find
+from ._core.campaigns import PLACE, QUEUE, find, is_home
 from ._core.decisions import purge, purge_refused
 from ._core.engine import Engine
 from ._core.job import Job
@@ -188,9 +188,10 @@ def _make_limiter(engine: Engine, url: str) -> SharedLimiter:
 
 
 def _settle_down(place: str) -> Job[None]:
-    """Record the place of the data, the first time; create the queue that `enqueue` needs."""
+    """Record the place of the data, if it is its first; create the queue that `enqueue` needs."""
     yield from find(QUEUE, time.time())
-    if (yield from read_meta(PLACE)) is None:
+    home = yield from read_meta(PLACE)
+    if home != place and (home is None or is_home(home, place)):
         yield from write_meta(PLACE, place)
 
 

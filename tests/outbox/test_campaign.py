@@ -27,9 +27,10 @@ from customersms_async import (
 )
 from customersms_async._ports.limiter import Lane
 from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxError, OutboxUnavailable
-from customersms_async.outbox._core.campaigns import hold
+from customersms_async.outbox._core.campaigns import PLACE, hold
 from customersms_async.outbox._core.fence import Pass
 from customersms_async.outbox._core.job import Query
+from customersms_async.outbox._core.migrate import read_meta, write_meta
 from customersms_async.plan import Refusal
 from tests.support.outbox import Steps
 from tests.support.outbox_gateway import KEY, Ledger
@@ -535,6 +536,20 @@ async def test_a_budget_is_spent_to_its_last_credit(make_outbox):
     assert ("BUDGET_SPENT", 12, 38) == (progress.stopped, progress.sent, progress.waiting)
 
 
+async def test_a_budget_cuts_a_request_of_several_batches(make_outbox):
+    """What it does not allow stays queued, for a run with a larger one."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign = outbox.campaign("tonight")
+        for more in range(2, 12, 2):
+            await campaign.add(people(more)[-2:], batch_size=2)
+        first = await campaign.send(sms, stop=StopRules(max_credits=5))
+        second = await campaign.send(sms, stop=StopRules(max_credits=50))
+
+    assert ("BUDGET_SPENT", 5, 5) == (first.stopped, first.sent, first.waiting)
+    assert (10, True) == (second.sent, second.complete)
+    assert {1} == set(ledger.sent.values())
+
+
 class CodesBetween(LocalLimiter):
     """A limiter that sends a code before each request of a campaign."""
 
@@ -716,6 +731,21 @@ async def test_a_restored_backup_is_held(make_outbox, database, tmp_path):
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         with pytest.raises(CampaignHeld, match=r"outbox\.adopt"):
             await outbox.campaign("tonight").send(sms)
+
+
+async def test_a_place_that_an_older_release_recorded_is_no_copy(make_outbox, make_engine):
+    """It lacks the last part, which is added."""
+    async with make_outbox() as outbox:
+        await outbox.campaign("tonight").add(people(1))
+    engine = make_engine()
+    await engine.open()
+    whole = await engine.run(read_meta(PLACE))
+    await engine.run(write_meta(PLACE, whole.rpartition(", ")[0]))
+
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        progress = await outbox.campaign("tonight").send(sms)
+
+    assert (1, whole) == (progress.sent, await engine.run(read_meta(PLACE)))
 
 
 async def test_a_renamed_file_is_not_a_copy(tmp_path):

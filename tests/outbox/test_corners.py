@@ -22,9 +22,11 @@ from customersms_async.outbox._connections import carry_out, carry_out_async, fi
 from customersms_async.outbox._core import campaigns as _campaigns
 from customersms_async.outbox._core import claim as _claim
 from customersms_async.outbox._core import decisions as _decisions
+from customersms_async.outbox._core import settle as _settle
 from customersms_async.outbox._core.add import OpenBatches
 from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._core.job import Change, Query
+from customersms_async.outbox._core.states import State
 from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sender import Sender
@@ -179,6 +181,36 @@ async def test_a_part_within_the_budget_that_was_lost_sends_nothing(engine):
     run.engine = Robbed(engine)
 
     assert () == await OutboxJournal(run, budget=2).claim(batch)
+
+
+class Overtaken:
+    """An engine where another worker spends part of the budget before a split."""
+
+    kind, prefix = "sqlite", "sms_"
+
+    def __init__(self, engine, steps):
+        self._engine = engine
+        self._steps = steps
+
+    async def run(self, job):
+        if job.__name__ == "split" and self._steps is not None:
+            steps, self._steps = self._steps, None
+            await steps.engine.run(
+                _settle.change_counts(steps.id, {State.SENT: 1}),
+            )
+        return await self._engine.run(job)
+
+
+async def test_a_part_of_a_part_within_the_budget_is_sent(engine):
+    """Others may spend between the answer that a part can be paid and its claim."""
+    steps = Steps(engine)
+    run, _, batch = await claimed(steps, rows=5)
+    run.engine = Overtaken(engine, steps)
+
+    allowed = await OutboxJournal(run, budget=3).claim(batch)
+
+    assert [0, 1] == list(allowed)
+    assert ["sending"] * 2 + ["queued"] * 3 == await steps.states()
 
 
 class Away:

@@ -269,8 +269,9 @@ async def test_a_claim_can_be_split(steps):
     claim = await steps.claim()
     part = claim.messages[:2]
 
-    new = await steps.engine.run(_claim.split(claim.batches, claim.token, part))
+    new, left = await steps.engine.run(_claim.split(claim.batches, claim.token, part))
 
+    assert claim.batches == left
     assert Pass.GO is await steps.fence(attrs.evolve(claim, batches=[new]))
     assert ["sending"] * 2 + ["claimed"] * 3 == await steps.states()
     counts = await steps.counts()
@@ -283,7 +284,8 @@ async def test_only_the_owner_can_split_a_claim(steps):
     await steps.add(make_rows(5))
     claim = await steps.claim()
 
-    assert 0 == await steps.engine.run(_claim.split(claim.batches, "w2", claim.messages[:2]))
+    job = _claim.split(claim.batches, "w2", claim.messages[:2])
+    assert (0, []) == await steps.engine.run(job)
     assert ["claimed"] * 5 == await steps.states()
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "facts",
     "find",
     "hold",
+    "is_home",
     "read_status",
     "rebind",
     "resume",
@@ -119,9 +120,14 @@ def facts(campaign: int, place: str) -> Job[CampaignFacts]:
         endpoint=endpoint,
         crashes=crashes,
         seen_at=seen_at,
-        is_copied=home not in (None, place),
+        is_copied=home is not None and not is_home(home, place),
         is_untouched=not (handed_over or lives),
     )
+
+
+def is_home(home: str, place: str) -> bool:
+    """Whether *place* is the recorded one; older releases recorded fewer parts of its name."""
+    return f"{place}, ".startswith(f"{home}, ")
 
 
 def check_not_cancelled(campaign: int) -> Job[None]:

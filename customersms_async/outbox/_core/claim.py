@@ -191,31 +191,43 @@ def _claim(
     return Claim(token, unit, text, *(list(chain.from_iterable(lists)) for lists in (ids, phones)))
 
 
-def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[int]:
-    """Move some messages of a claim to a new batch; return its id, or 0 if the claim is lost."""
+def split(batches: Sequence[int], token: str, ids: Sequence[int]) -> Job[tuple[int, list[int]]]:
+    """
+    Move some messages of a claim to a new batch.
+
+    Returns:
+        The id of the new batch, or 0 if the claim is lost; and the batches that the others are in.
+    """
     found = yield Query(
         "SELECT campaign, text, urgent FROM sms_batch WHERE id = ? AND token = ?",
         (batches[0], token),
     )
     if not found:
-        return 0  # it belongs to another worker by now
+        return 0, []  # it belongs to another worker by now
     campaign, text, urgent = found[0]
     (new,) = yield NewIds("sms_batch", 1)
     columns = ("id", "campaign", "state", "size", "urgent", "text", "token")
     line = (new, campaign, State.CLAIMED, len(ids), urgent, text, token)
     yield Insert("sms_batch", columns, [line])
     yield Update(("batch",), [(new, row_id) for row_id in ids])
-    yield from recount(batches)
-    return int(new)
+    return int(new), (yield from recount(batches))
 
 
-def recount(batches: Sequence[int]) -> Job[None]:
-    """Write the sizes of batches from which messages were moved."""
+def recount(batches: Sequence[int]) -> Job[list[int]]:
+    """
+    Write the sizes of batches from which messages were moved, and delete those that are empty.
+
+    Returns:
+        The batches that are left.
+    """
     yield Change(
         "UPDATE sms_batch SET size = (SELECT count(*) FROM sms_message"
         " WHERE sms_message.batch = sms_batch.id) WHERE id = ANY(?)",
         (list(batches),),
     )
+    yield Change("DELETE FROM sms_batch WHERE id = ANY(?) AND size = 0", (list(batches),))
+    left = yield Query("SELECT id FROM sms_batch WHERE id = ANY(?) ORDER BY id", (list(batches),))
+    return [batch for (batch,) in left]
 
 
 def _units(found: Sequence[Record], most: int) -> Iterator[list[int]]:

@@ -112,9 +112,7 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     yield Insert("sms_batch", columns, [line])
     fates = [(new, after, WITHDRAWN, row_id) for row_id, *_ in found]
     yield Update(("batch", "status", "code"), fates)
-    batches = sorted({batch for _, _, batch, _ in found})
-    yield from recount(batches)
-    yield Change("DELETE FROM sms_batch WHERE id = ANY(?) AND size = 0", (batches,))
+    yield from recount(sorted({batch for _, _, batch, _ in found}))
     yield from change_counts(campaign, {State.NOT_SENT: len(found)})
     yield from record_events(campaign, [row_id for row_id, *_ in found], "withdraw", before, wall)
     done = {ref for _, ref, *_ in found}
