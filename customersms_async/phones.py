@@ -51,7 +51,7 @@ _WITHOUT_ZERO = (
     "9(?:[0-58]|6[0-8]|7[0-79]|9[3-68])"
 )
 # The first two digits decide for most numbers; a lookup would double the cost.
-_NUMBER = rf"\+(?:[17][1-9]|(?!(?:{_WITHOUT_ZERO})0)[2-689][0-9])[0-9]{{5,13}}"
+_NUMBER = rf"\+(?:1[1-9]|7[1-9]|(?!(?:{_WITHOUT_ZERO})0)[2-689][0-9])[0-9]{{5,13}}"
 _E164 = re.compile(_NUMBER)
 # Possessive, so that a chunk of any length is read once, without backtracking.
 _E164_LIST = re.compile(rf"(?:{_NUMBER}+,)*+")

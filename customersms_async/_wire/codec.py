@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Final, TypeAlias, cast
+from typing import ClassVar, Final, TypeAlias, cast
 
 import msgspec
 from attrs import define, field, frozen
@@ -33,8 +33,10 @@ from .retry_after import asked_in
 __all__ = [
     "Answer",
     "Answered",
+    "AnyEntry",
     "Entry",
     "Refused",
+    "ShortEntry",
     "TurnedAway",
     "Unreadable",
     "check_text",
@@ -71,8 +73,30 @@ class Entry(msgspec.Struct, gc=False):
     code: str | int | float | None = None
 
 
+class ShortEntry(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """An entry of the documented three fields, which decodes in half the time of an `Entry`."""
+
+    error: ClassVar[None] = None
+    code: ClassVar[None] = None
+    phone: str
+    success: bool
+    message_id: str
+
+
+#: What an answer says about one number.
+AnyEntry: TypeAlias = Entry | ShortEntry
+
+
+class _Short(msgspec.Struct, gc=False):
+    """The answer to a request whose numbers were all accepted, as nearly every answer is."""
+
+    success: bool
+    results: list[ShortEntry]
+    remaining_credits: int | str | float | None = None
+
+
 class _Strict(msgspec.Struct, gc=False):
-    """The documented form, which nearly every answer has: decoded in one pass, in C."""
+    """The documented form of any answer about numbers."""
 
     success: bool
     results: list[Entry]
@@ -91,7 +115,7 @@ class Answered:
             all requested numbers.
     """
 
-    entries: Sequence[Entry] = field(repr=False)
+    entries: Sequence[AnyEntry] = field(repr=False)
     credits: int | None = None
     amid_text: bool = False
 
@@ -206,15 +230,18 @@ def read_answer(
 # Texts and numbers are often of a subclass of `str` (a template's, an array's), which msgspec
 # refuses unless it is converted.
 _encoder: Final = msgspec.json.Encoder(enc_hook=str.__str__)
-_strict: Final = msgspec.json.Decoder(_Strict)
+# The one that fits more often comes first; each decodes in one pass, in C.
+_decoders: Final = (msgspec.json.Decoder(_Short), msgspec.json.Decoder(_Strict))
 
 
 def _read_strict(body: bytes) -> Answered | None:
-    try:
-        found = _strict.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return Answered(found.results, balance(found.remaining_credits)) if found.results else None
+    for decoder in _decoders:
+        try:
+            found = decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        return Answered(found.results, balance(found.remaining_credits)) if found.results else None
+    return None
 
 
 def _objects(body: str) -> tuple[list[Object], bool]:

@@ -20,7 +20,7 @@ from attrs import define, field
 from .. import codes
 from .._values.refusal_words import Family, family_of, reason
 from .._values.status import SENT, Status, Verdict
-from .codec import Answered, Entry, TurnedAway
+from .codec import Answered, AnyEntry, TurnedAway
 
 __all__ = ["Match", "match_by_digits", "match_in_order"]
 
@@ -61,7 +61,7 @@ def _is_for_rate(verdict: Verdict) -> bool:
     return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.RATE
 
 
-def match_in_order(phones: Sequence[str], entries: Sequence[Entry]) -> Match | None:
+def match_in_order(phones: Sequence[str], entries: Sequence[AnyEntry]) -> Match | None:
     """Match the usual answer: all accepted, in the order and spelling of the request."""
     if len(phones) == len(entries) == 1:  # a list of one costs more than the item
         only = entries[0]
@@ -90,13 +90,13 @@ def match_by_digits(
         sent: The text of the message, which an error may echo.
     """
 
-    def reject(entry: Entry) -> Verdict:
+    def reject(entry: AnyEntry) -> Verdict:
         return _rejection(entry, clean, sent)
 
     asked: defaultdict[str, list[int]] = defaultdict(list)
     for place, phone in enumerate(phones):
         asked[phone[1:]].append(place)
-    said: defaultdict[str, list[Entry]] = defaultdict(list)
+    said: defaultdict[str, list[AnyEntry]] = defaultdict(list)
     for entry in answer.entries:
         digits = _NOT_DIGITS.sub("", _DECIMALS.sub("", entry.phone))
         said[digits.lstrip("0")].append(entry)
@@ -117,10 +117,10 @@ def match_by_digits(
 
 def _share_out(
     places: Sequence[int],
-    entries: Sequence[Entry],
+    entries: Sequence[AnyEntry],
     verdicts: list[Verdict],
     message_ids: list[str | None],
-    reject: Callable[[Entry], Verdict],
+    reject: Callable[[AnyEntry], Verdict],
 ) -> None:
     """Distribute the entries of one number over its places in the request."""
     agree = len({entry.success for entry in entries}) == 1
@@ -133,6 +133,6 @@ def _share_out(
         message_ids[place] = (entry.message_id or None) if entry.success else None
 
 
-def _rejection(entry: Entry, clean: Callable[[str], str], sent: str) -> Verdict:
+def _rejection(entry: AnyEntry, clean: Callable[[str], str], sent: str) -> Verdict:
     detail = clean(entry.error) if entry.error else None
     return Verdict(Status.REJECTED, reason(entry.code, entry.error, sent), detail)
