@@ -38,6 +38,7 @@ class SerialJournal:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._may_start = getattr(journal, "may_start", None)
+        self._count = getattr(journal, "count_attempt", None)
         self._turn = asyncio.Lock()
         self.failure: Exception | None = None
 
@@ -63,6 +64,11 @@ class SerialJournal:
     def may_start(self, batch: Batch) -> bool:
         """Return, right before the first byte, whether the claim still holds."""
         return self._may_start is None or bool(self._may_start(batch))
+
+    def count(self, begun: int, ended: int) -> None:
+        """Count the numbers of an attempt that has begun or ended."""
+        if self._count is not None:
+            self._count(begun, ended)
 
     async def release(self, batch: Batch) -> None:
         """Withdraw a claim."""

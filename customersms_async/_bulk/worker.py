@@ -174,6 +174,11 @@ class Worker:
         """Whether the claim is still fresh; called right before the first byte."""
         return self._journal is None or self._journal.may_start(self.batch)
 
+    def count(self, begun: int, ended: int) -> None:
+        """Count the numbers of an attempt that has begun or ended, for the journal."""
+        if self._journal is not None:
+            self._journal.count(begun, ended)
+
     async def may_try_again(self, result: DeliveryResult) -> bool:
         """Release the claim, and wait until nothing holds the run."""
         if self._stage is Stage.WAITING and result.first.code != codes.LIMITER_UNAVAILABLE:

@@ -32,6 +32,10 @@ class Gate(Protocol):
         """Return, right before the first byte, whether the request may still be sent."""
         ...
 
+    def count(self, begun: int, ended: int) -> None:
+        """Count the numbers of an attempt that has begun or ended."""
+        ...
+
     async def may_try_again(self, result: DeliveryResult) -> bool:
         """Wait for the next try after one that sent nothing; False ends the delivery."""
         ...

@@ -43,8 +43,8 @@ class DeliveryContext:
         answers: How long the endpoint's answers take.
         numbers: Numbers the attempts, from 1.
         accepted_at: When the gateway last let a request through, monotonic seconds.
-        singles_begun: How many attempts of single messages have begun.
-        singles_ended: How many of these have ended.
+        begun: Numbers of all attempts that have begun.
+        ended: Numbers of those that have ended.
     """
 
     key: ApiKey
@@ -61,12 +61,8 @@ class DeliveryContext:
     answers: AnswerTime = field(factory=AnswerTime)
     numbers: itertools.count[int] = field(factory=lambda: itertools.count(1))
     accepted_at: float = float("-inf")
-    singles_begun: int = 0
-    singles_ended: int = 0
-
-    def singles(self) -> tuple[int, int]:
-        """Return how many attempts of single messages have begun, and how many have ended."""
-        return self.singles_begun, self.singles_ended
+    begun: int = 0
+    ended: int = 0
 
     def timeout_for(self, numbers: int) -> float:
         """Return the seconds that one attempt with this count of numbers may take."""

@@ -241,9 +241,8 @@ class Delivery:
         context = self.context
         attempt = self._attempt = Attempt(self._number)
         self._number = 0
-        if self._gate is None:
-            context.singles_begun += 1
-        else:
+        self._count(begun=len(self.phones))
+        if self._gate is not None:
             attempt.may_start = self._gate.may_start
         spelled = self.phones[0] if self._lane is _SEND else self.phones
         left = self._time.ends_at - self._granted_at
@@ -266,7 +265,7 @@ class Delivery:
             raise
         finally:
             context.connections.give_back()
-            context.singles_ended += self._gate is None
+            self._count(ended=len(self.phones))
         self.handed_over += attempt.is_started
         self._attempt, self._ended = None, ended
         if self._lane is _SEND and attempt.is_started:  # a batch takes longer than a message
@@ -277,6 +276,12 @@ class Delivery:
         if ended.verdicts is not SENT or context.on_request is not None:
             self._tell(slot, ended)
         return ended
+
+    def _count(self, *, begun: int = 0, ended: int = 0) -> None:
+        self.context.begun += begun
+        self.context.ended += ended
+        if self._gate is not None:
+            self._gate.count(begun, ended)
 
     def _tell(self, slot: Slot, ended: DeliveryResult) -> None:
         """Report an attempt that has ended to the log and the caller's hook."""

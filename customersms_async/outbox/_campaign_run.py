@@ -97,7 +97,7 @@ class Unit:
         messages: Ids of its messages.
         fenced_at: When it passed the fence, by `boot_time`.
         is_recent: Whether the client had heard a balance just before.
-        singles: Single messages of the client that had ended by then.
+        others: Numbers of the client's other attempts that had ended by then.
     """
 
     token: str
@@ -105,7 +105,7 @@ class Unit:
     messages: Sequence[int]
     fenced_at: float = 0.0
     is_recent: bool = False
-    singles: int = 0
+    others: int = 0
 
 
 @define(eq=False, kw_only=True)

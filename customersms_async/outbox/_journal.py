@@ -56,6 +56,8 @@ class OutboxJournal:
         self._run = run
         self._budget = budget
         self._late = 0
+        self._begun = 0
+        self._ended = 0
 
     async def claim(self, batch: Batch) -> Collection[int] | None:
         """Pass the fence with the whole batch, with what its budget allows, or with none of it."""
@@ -64,7 +66,7 @@ class OutboxJournal:
             return _NONE
         began_at = boot_time()
         unit.is_recent = _is_recent(self._run.sender.credits())
-        _, unit.singles = self._run.sender.singles()
+        _, unit.others = self._others()
         passed = await self._pass(unit, batch)
         if isinstance(passed, int):
             return await self._claim_part(unit, batch, passed)
@@ -87,6 +89,16 @@ class OutboxJournal:
         unit = self._run.units.get(_first(batch))
         return unit is not None and boot_time() - unit.fenced_at <= self._run.lease / 2
 
+    def count_attempt(self, begun: int, ended: int) -> None:
+        """Count the numbers of an attempt of this run that has begun or ended."""
+        self._begun += begun
+        self._ended += ended
+
+    def _others(self) -> tuple[int, int]:
+        """Return the numbers of the client's other attempts that have begun, and have ended."""
+        begun, ended = self._run.sender.numbers()
+        return begun - self._begun, ended - self._ended
+
     async def release(self, batch: Batch) -> None:
         """Undo the fence; the claim stays, since the run may try again."""
         if unit := self._run.units.get(_first(batch)):
@@ -99,7 +111,7 @@ class OutboxJournal:
         """Record the fates of a request."""
         fates = [_fate(outcome) for outcome in outcomes]
         unit = self._run.units[fates[0].id]
-        singles, _ = self._run.sender.singles()
+        begun, _ = self._others()
         ended = Settlement(
             campaign=self._run.campaign,
             token=unit.token,
@@ -108,7 +120,7 @@ class OutboxJournal:
             wall=time.time(),
             credits=_amount(self._run.sender.credits()),
             is_recent=unit.is_recent,
-            singles=singles - unit.singles,
+            others=begun - unit.others,
             is_alone=self._budget is not None,
         )
         contradicted = await self._run.write(lambda: settle(ended))

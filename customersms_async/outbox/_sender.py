@@ -36,14 +36,14 @@ class Sender:
         endpoint: The URL that it sends to.
         credits: Returns the last balance that it heard, or None.
         longest: Returns the seconds that a request with a given count of numbers may take.
-        singles: Returns how many single messages it has begun and ended to send.
+        numbers: Returns the numbers of all attempts that have begun, and of those that have ended.
     """
 
     account: str
     endpoint: str
     credits: Callable[[], Credits | None]
     longest: Callable[[int], float]
-    singles: Callable[[], tuple[int, int]]
+    numbers: Callable[[], tuple[int, int]]
 
     @classmethod
     def of(cls, sms: object) -> Sender:
@@ -60,5 +60,5 @@ class Sender:
             endpoint=endpoint,
             credits=lambda: client.credits,
             longest=context.timeout_for,
-            singles=context.singles,
+            numbers=lambda: (context.begun, context.ended),
         )

@@ -526,6 +526,22 @@ async def test_what_others_spend_between_two_runs_uses_up_no_budget(make_outbox)
     assert ("BUDGET_SPENT", 50) == (progress.stopped, progress.sent)
 
 
+async def test_a_larger_budget_corrects_a_price_that_is_too_high(make_outbox):
+    """After a run of one request, what others spent meanwhile looks like the price."""
+    ends = []
+    async with Ledger() as ledger, make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        for count, budget in ((5, 50), (100, 50), (100, 5000)):
+            await campaign.add(people(count), batch_size=5)
+            async with client(ledger) as sms:
+                rules = StopRules(max_credits=budget)
+                progress = await campaign.send(sms, batch_size=5, stop=rules)
+            ends.append((progress.stopped, progress.sent, (await campaign.status()).price))
+            ledger.credits -= 995
+
+    assert [(None, 5, 1.0), ("BUDGET_SPENT", 10, 200.0), (None, 100, 1.0)] == ends
+
+
 async def test_a_budget_is_spent_to_its_last_credit(make_outbox):
     """The last request has as many messages as are left to be paid for."""
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
@@ -704,6 +720,24 @@ async def test_a_copied_database_is_held(tmp_path):
         progress = await copy.campaign("tonight").send(sms)
 
     assert 1 == progress.sent
+
+
+async def test_what_the_client_sends_beside_a_campaign_does_not_raise_its_price(make_outbox):
+    """Requests of another campaign, or of a run without an outbox, may have caused a drop too."""
+    async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
+        campaign, other = outbox.campaign("tonight"), outbox.campaign("other")
+        await campaign.add(people(60), batch_size=2)
+        await other.add(people(4000, "hello"), batch_size=100)
+        phones = (f"+1213{n:07}" for n in range(20_000))
+        beside = [
+            asyncio.create_task(other.send(sms)),
+            asyncio.create_task(sms.send_many(phones, "hi")),
+        ]
+        progress = await campaign.send(sms, batch_size=2, stop=StopRules(max_credits=50))
+        price = (await campaign.status()).price
+        await asyncio.gather(*beside)
+
+    assert ("BUDGET_SPENT", 50, 1.0) == (progress.stopped, progress.sent, price)
 
 
 RESTORED = """

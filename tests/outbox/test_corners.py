@@ -46,7 +46,7 @@ def make_run(steps: Steps, **options) -> CampaignRun:
             endpoint="http://127.0.0.1/api.php",
             credits=lambda: None,
             longest=lambda _: 30.0,
-            singles=lambda: (0, 0),
+            numbers=lambda: (0, 0),
         ),
         **options,
     )

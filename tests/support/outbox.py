@@ -84,7 +84,7 @@ class Steps:
             wall=NOW + 1,
             credits=credits_left,
             is_recent=is_recent,
-            singles=0,
+            others=0,
             is_alone=True,
         )
         return await self.engine.run(_settle.settle(told))

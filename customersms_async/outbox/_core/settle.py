@@ -89,7 +89,7 @@ class Settlement:
         wall: The wall clock, in seconds.
         credits: The last known balance, or None.
         is_recent: Whether the client had heard a balance just before the request left.
-        singles: Single messages that the client had in flight meanwhile, such as login codes.
+        others: Messages of other runs, and codes, that its client had in flight meanwhile.
         is_alone: Whether it had to be alone in flight as long as the price was not sure.
     """
 
@@ -100,7 +100,7 @@ class Settlement:
     wall: float
     credits: int | None
     is_recent: bool
-    singles: int
+    others: int
     is_alone: bool
 
 
@@ -249,7 +249,7 @@ def _learn_price(ended: Settlement, accepted: int, unknown: int) -> Job[Purse | 
         before=before,
         left_at=left_at,
         charged=charged,
-        in_flight=int(in_flight) + ended.singles,
+        in_flight=int(in_flight) + ended.others,
         is_recent=ended.is_recent and not unknown,
         is_alone=ended.is_alone,
     )
