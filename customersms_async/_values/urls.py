@@ -50,7 +50,8 @@ def hosts_of(parts: SplitResult) -> str:
 
 def is_cut(parts: SplitResult) -> bool:
     """Whether a #, / or ? in the password has ended the part with the hosts too early."""
-    return bool(parts.fragment) or "@" in parts.path
+    first_option = parts.query.partition("=")[0]
+    return bool(parts.fragment) or "@" in parts.path or "@" in first_option
 
 
 def _is_host(text: str) -> bool:

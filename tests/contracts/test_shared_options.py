@@ -74,6 +74,7 @@ def test_an_invalid_path_is_refused(path):
         ("redis://:4711#x@localhost:6379/0", "write # as %23"),
         ("redis://me:4711@x/4711@localhost:6379/0", "/ as %2F"),
         ("redis://me:4711@x#4711@localhost:6379/0", "@ as %40"),
+        ("redis://me:47?4711@localhost:6379/0", r"\? as %3F"),
     ],
 )
 def test_an_invalid_redis_is_refused(given, said):
@@ -95,6 +96,7 @@ def test_an_invalid_redis_is_refused(given, said):
         ("postgresql://me:4711#x@localhost/app", "write # as %23"),
         ("postgresql://me:4711@x/4711@localhost/app", "/ as %2F"),
         ("postgresql://me:4711@x#4711@localhost/app", "@ as %40"),
+        ("postgresql://me:47?4711@localhost/app", r"\? as %3F"),
         ("postgresql://me:4711@[::1/app", "the string given is none"),
         ("postgresql://me:4711@one:5432,two:0/app", "the string given is none"),
     ],

@@ -1010,6 +1010,7 @@ async def test_a_file_that_cannot_be_opened(tmp_path):
         ("sqlite://", "not sqlite://"),
         ("sqlite:///:memory:", "not sqlite://"),
         ("postgresql://user:secret#x@host/x", "write # as %23"),
+        ("postgresql://user:47?secret@host/x", r"\? as %3F"),
     ],
 )
 def test_an_invalid_url_is_refused(given, said):
