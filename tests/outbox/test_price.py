@@ -81,6 +81,15 @@ def test_a_request_alone_corrects_a_rough_price():
     assert (7.0, 2.0, 1) == (rough.price, corrected.price, corrected.is_sure)
 
 
+def test_a_balance_that_never_falls():
+    """An account that pays later, or nothing, has a sure price too: that of one credit."""
+    purse = Purse(1000, 1.0, 0, 0.0, 0)
+
+    assert evolve(purse, is_sure=1) == hear(purse, 1000, is_alone=True)
+    assert purse == hear(purse, 1000, is_alone=False)
+    assert purse == hear(purse, 1000, before=1300, is_alone=True)  # others' answer came first
+
+
 def test_with_others_in_flight_a_price_is_not_sure():
     """A drop that others may have caused is divided by all of them, which is too low a price."""
     purse = hear(Purse(1000, 3.0, 0, 0.0, 0), 800, in_flight=100, is_alone=True)

@@ -78,15 +78,16 @@ class Purse:
         unheard = 0 if answer.left_at > self.lost_at else self.unheard
         if self.balance is None or (answer.before is not None and balance > answer.before):
             return evolve(self, balance=balance, unheard=unheard)  # the first, or it was topped up
-        if balance >= self.balance:
-            return self  # an older answer: the newest balance includes its messages
         causes = self.unheard + answer.charged + answer.in_flight
+        is_exact = answer.is_recent and answer.is_alone and causes == answer.charged
+        is_free = is_exact and balance == self.balance == answer.before
+        if balance >= self.balance and not is_free:
+            return self  # an older answer: the newest balance includes its messages
         known = self.balance if answer.before is None else min(self.balance, answer.before)
         shown = max(1.0, (known - balance) / causes)
         heard = evolve(self, balance=balance, unheard=unheard)
         if self.is_sure and not answer.is_recent:
             return heard
-        is_exact = answer.is_recent and answer.is_alone and causes == answer.charged
         if is_exact and not self.is_sure:
             return evolve(heard, price=shown, is_sure=1)
         return evolve(heard, price=max(self.price, shown))
