@@ -185,11 +185,11 @@ def test_for_key_costs_microseconds():
     """`for_key` takes microseconds, so a client per request is affordable."""
     client = CustomerSMS(SECRET)
 
-    began_at = time.perf_counter()
+    began_at = time.process_time()
     for _ in range(1_000):
         client.for_key("cspro_tenant")
 
-    assert time.perf_counter() - began_at < 0.2
+    assert time.process_time() - began_at < 0.2
 
 
 def test_for_key_keeps_a_subclass():
