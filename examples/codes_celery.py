@@ -6,9 +6,11 @@ Messages from a queue, with Celery.
 The broker, the results and the shared limit of all workers are in one Redis, at REDIS_URL.
 
 A task is removed from the queue before it begins (Celery's default, `acks_late=False`), so that a
-worker that dies may leave a message unsent, but never sends it twice. A message that was certainly
-not sent is retried; an unknown one is not. On SIGTERM Celery finishes the tasks that have begun,
-and leaves the others in the queue.
+worker that dies may leave a message unsent, but does not send it twice. A message that was
+certainly not sent is retried; an unknown one is not. On SIGTERM Celery finishes the tasks that have
+begun, and leaves the others in the queue. A task that began only milliseconds before SIGTERM may be
+left there as well: Celery has not yet recorded that it began, and the next worker sends its message
+again. Where that must not happen, queue messages in an outbox (docs/campaigns.md).
 """
 
 from __future__ import annotations
