@@ -8,7 +8,7 @@ from itertools import repeat
 from .._ports.journal import Batch
 from .._wire.codec import check_text
 from ..errors import InvalidPhone
-from ..phones import ParsePhone, e164_digits, normalize_phone, split_phones
+from ..phones import ParsePhone, e164_digits, split_phones
 from .options import Options
 from .reader import (
     DUPLICATE,
@@ -82,8 +82,7 @@ class PhoneReader(Reader):
 
     def _take_clean(self, items: list[object]) -> Chunk | None:
         """Take a whole chunk at once; None if any item needs a closer look."""
-        is_plain = self._parse is normalize_phone and self._skip.ask is None
-        numbers = e164_digits(items) if is_plain else None
+        numbers = e164_digits(items) if self._is_ours else None
         if numbers is None or (self._skip.numbers and not self._skip.numbers.isdisjoint(numbers)):
             return None
         if self._dedupe and not self._are_new(numbers):

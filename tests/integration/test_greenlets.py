@@ -1,14 +1,10 @@
 """The synchronous client where threads are greenlets, as under ``gunicorn -k gevent``."""
 
 import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.python_program import run_python
 
 PATCHED_FIRST = """
 from gevent import monkey
@@ -97,15 +93,7 @@ def run(source: str) -> str:
     """Run a program in another process, and return its output."""
     if importlib.util.find_spec("gevent") is None:
         pytest.skip("gevent is not installed")
-    done = subprocess.run(
-        [sys.executable, "-c", source],
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-        encoding="utf-8",
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        timeout=60,
-    )
+    done = run_python(source)
     assert (0, "") == (done.returncode, done.stderr)
     return done.stdout
 

@@ -1,13 +1,11 @@
 """Whole programs with the synchronous client, which end without output, forked or not."""
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.python_program import run_python
 
 BEGIN = """
 import gc, logging, os, sys, threading
@@ -206,17 +204,9 @@ print("sent 2")
 
 def run(source: str) -> tuple[int, str, str]:
     """Run a program with all warnings as errors; return status, stdout and stderr."""
-    done = subprocess.run(
-        # Newer versions of Python warn about every fork of a process with threads.
-        [sys.executable, "-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWarning",
-         "-c", BEGIN + source],
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-        encoding="utf-8",
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        timeout=60,
-    )  # fmt: skip
+    # Newer versions of Python warn about every fork of a process with threads.
+    forks = "ignore:This process:DeprecationWarning"
+    done = run_python(BEGIN + source, "-X", "dev", "-W", "error", "-W", forks)
     return done.returncode, done.stdout, done.stderr
 
 
