@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from customersms_async.outbox._core.states import draw
+from customersms_async.outbox._core.message_states import draw
 
 PAGE = Path(__file__).parent / "outbox-states.md"
 

@@ -18,9 +18,9 @@ from ..phones import ParsePhone, normalize_phone
 from ._connections import carry_out, carry_out_async, find_async_owner, find_owner
 from ._core.campaigns import QUEUE
 from ._core.job import Change, Job, NewIds, Wake
+from ._core.message_states import Move, step
 from ._core.rows import Row
 from ._core.schema import PREFIX, QUEUE_CHANNEL, check_prefix
-from ._core.states import Move, step
 from ._row_reader import check_ref, make_row
 
 __all__ = ["enqueue", "enqueue_async"]

@@ -12,7 +12,7 @@ from ..outcomes import Message
 from ..plan import Plan, Planner
 from ._core.engine import Runner
 from ._core.job import Job, Query, Record
-from ._core.states import State
+from ._core.message_states import State
 
 __all__ = ["plan_queued"]
 

@@ -26,7 +26,7 @@ from customersms_async.outbox._core import settle as _settle
 from customersms_async.outbox._core.add import OpenBatches
 from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._core.job import Change, Query
-from customersms_async.outbox._core.states import State
+from customersms_async.outbox._core.message_states import State
 from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sender import Sender

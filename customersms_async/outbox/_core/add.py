@@ -14,8 +14,8 @@ from attrs import define, field
 
 from .campaigns import check_not_cancelled
 from .job import Change, Insert, Job, Many, NewIds, Query
+from .message_states import Move, step
 from .rows import Added, Existing, Row, sort_out
-from .states import Move, step
 
 __all__ = ["OpenBatches", "add"]
 

@@ -23,7 +23,7 @@ from attrs import field, frozen
 
 from ...codes import WORKER_DIED
 from .job import Change, Gather, Insert, Job, Light, NewIds, Now, Query, Record, Update
-from .states import DONE, Move, State, only, step
+from .message_states import DONE, Move, State, only, step
 
 __all__ = [
     "Claim",

@@ -15,8 +15,8 @@ from ...codes import WITHDRAWN
 from .campaigns import check_not_cancelled
 from .claim import recount
 from .job import Change, Insert, Job, NewIds, Query, Record, Update
+from .message_states import DONE, MOVES, Move, State, only, step
 from .settle import cancel_waiting, change_counts, queue_again, record_events
-from .states import DONE, MOVES, Move, State, only, step
 
 __all__ = ["cancel_some", "mark_sent", "purge", "purge_refused", "send_again", "withdraw"]
 

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from .guards import OPEN, affordable
 from .job import Change, Job, Query, Undo
-from .states import Move, State, only
+from .message_states import Move, State, only
 
 __all__ = ["Fence", "Pass", "fence"]
 

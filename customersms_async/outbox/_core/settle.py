@@ -26,8 +26,8 @@ from ..._values.status import Status
 from .claim import give_back
 from .guards import CANCELLED
 from .job import Change, Insert, Job, Light, NewIds, Query, Update
+from .message_states import DONE, MOVES, Move, State, only, settled, step
 from .price import Answer, Purse
-from .states import DONE, MOVES, Move, State, only, settled, step
 
 __all__ = [
     "Fate",

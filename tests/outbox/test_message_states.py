@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from customersms_async import Status
-from customersms_async.outbox._core.states import MOVES, Move, State, draw, only, settled, step
+from customersms_async.outbox._core.message_states import (
+    MOVES,
+    Move,
+    State,
+    draw,
+    only,
+    settled,
+    step,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 
