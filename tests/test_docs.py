@@ -30,7 +30,7 @@ KINDS = {
     "text": "tests/test_readme.py",
     "console": "tests/test_command_line_page.py",
     "csv": "tests/test_command_line_page.py",
-    "mermaid": "tests/outbox/test_states.py",
+    "mermaid": "tests/outbox/test_campaign_states.py",
     "sh": "tests/test_shell_blocks.py",
     "py": "tests/test_docs.py",
     "yaml": "tests/test_docs.py",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ..outbox import CampaignHeld
+from ..outbox._core.errors import Hold
 from .campaign_location import CampaignLocation
 
 __all__ = ["held_line"]
@@ -20,12 +21,12 @@ def held_line(held: CampaignHeld, file: Path | None, location: CampaignLocation)
     resume = location.command("resume", file)
     export = location.command("export", file, "--only", "unknown")
     cures = {
-        "PAUSED": resume,
-        "CRASHED": f"look at {export}, then {resume}",
-        "STALE": f"if they are still right, {resume}",
-        "CANCELLED": _ANOTHER,
-        "COPIED": f"if this is the one to continue with, {resume} --moved",
-        "OTHER_ACCOUNT": f"if the key was changed, {resume} --new-key",
-        "OTHER_ENDPOINT": f"{_SAME_ENDPOINT}, or {_ANOTHER}",
+        Hold.PAUSED: resume,
+        Hold.CRASHED: f"look at {export}, then {resume}",
+        Hold.STALE: f"if they are still right, {resume}",
+        Hold.CANCELLED: _ANOTHER,
+        Hold.COPIED: f"if this is the one to continue with, {resume} --moved",
+        Hold.OTHER_ACCOUNT: f"if the key was changed, {resume} --new-key",
+        Hold.OTHER_ENDPOINT: f"{_SAME_ENDPOINT}, or {_ANOTHER}",
     }
-    return f"campaign {held.campaign!r} ({held.code}): {held.why}; {cures[held.code]}"
+    return f"campaign {held.campaign!r} ({held.code}): {held.why}; {cures[Hold(held.code)]}"

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from .._values.status import Status
 from ..outbox import Campaign, CampaignHeld, CampaignStatus, Line
+from ..outbox._core.campaign_states import CampaignState
 from ..recipients import Recipients
 from .campaign_location import BESIDE_LIST, CampaignLocation, File
 from .confirmation_file import Confirmation
@@ -180,7 +181,7 @@ def summary(now: CampaignStatus, bad: int = 0) -> str:
         parts.append(f"{under_way:,} in flight")
     if now.credits is not None:
         parts.append(f"{now.credits:,} credits left")
-    if now.state != "open":
+    if now.state != CampaignState.OPEN:
         parts.append(now.state)
     return ", ".join(parts)
 

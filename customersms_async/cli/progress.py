@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..outbox import Campaign, CampaignStatus
+from ..outbox._core.campaign_states import CampaignState
 from .console import say
 from .manage import summary
 
@@ -81,5 +82,5 @@ def _said(now: CampaignStatus) -> str:
     """Return the exceptions to show beside the bar."""
     words = [f"{now.unknown:,} unknown"] if now.unknown else []
     words += [f"{now.rejected:,} rejected"] if now.rejected else []
-    words += [now.state] if now.state != "open" else []
+    words += [now.state] if now.state != CampaignState.OPEN else []
     return "".join(f", {word}" for word in words)

@@ -27,10 +27,10 @@ from attrs import define, field
 from .. import codes
 from .._ports.journal import Batch
 from ._campaign_run import CampaignRun
+from ._core.campaign_states import CampaignState
 from ._core.campaigns import CampaignStatus, read_status
 from ._core.claim import Claim, claim, give_back, reap
 from ._core.errors import OutboxError
-from ._core.guards import CANCELLED, OPEN
 from ._core.job import Job
 from ._core.settle import drop
 from ._lease import is_gone
@@ -107,11 +107,11 @@ class BatchSource:
     async def _is_open(self) -> bool:
         """Return whether the campaign may continue; if it is held, check the database again."""
         run = self.run
-        if run.state != OPEN:
-            run.state = (await self._counts()).state
-        if run.state == CANCELLED:
+        if run.state is not CampaignState.OPEN:
+            run.state = CampaignState((await self._counts()).state)
+        if run.state is CampaignState.CANCELLED:
             run.end_with(codes.CANCELLED)
-        return run.state == OPEN
+        return run.state is CampaignState.OPEN
 
     async def _claim(self) -> bool:
         found = await self.run.ask(self._job)

@@ -38,9 +38,10 @@ from ._core.campaigns import (
     QUEUE,
     QUEUE_NAME,
     CampaignStatus,
+    cancel,
     facts,
     find,
-    hold,
+    pause,
     read_status,
     rebind,
     resume,
@@ -48,7 +49,7 @@ from ._core.campaigns import (
 from ._core.decisions import mark_sent, send_again, withdraw
 from ._core.engine import Named
 from ._core.errors import OutboxError
-from ._core.guards import CANCELLED, PAUSED, cancelled, check_start
+from ._core.guards import cancelled, check_start
 from ._core.hours import Schedule, check_deadline, read_hours
 from ._core.lines import Line, page
 from ._core.rows import Added
@@ -281,7 +282,7 @@ class Campaign:
 
     async def pause(self, reason: str | None = None) -> None:
         """Send nothing new, in any process; runs wait for `resume`."""
-        await self._engine.run(hold(await self._find(), PAUSED, reason))
+        await self._engine.run(pause(await self._find(), reason))
 
     async def resume(self) -> None:
         """
@@ -308,7 +309,7 @@ class Campaign:
         if self._name == QUEUE:
             raise OutboxError(_QUEUE_STAYS)
         campaign, engine = await self._find(), self._engine
-        await engine.run(hold(campaign, CANCELLED, None))
+        await engine.run(cancel(campaign))
         before = (await self.status()).not_sent
         await cancel_all(engine, campaign)
         return (await self.status()).not_sent - before

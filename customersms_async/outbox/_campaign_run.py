@@ -28,12 +28,13 @@ from .. import codes
 from .._clock import boot_time
 from ..bulk import Bulk
 from ..outcomes import Progress
+from ._core.campaign_states import CampaignState
 from ._core.campaigns import bind, facts, read_status
 from ._core.claim import Claim, beat, end_worker, reap, register
 from ._core.decisions import cancel_some
 from ._core.engine import Named, Runner
-from ._core.errors import CampaignHeld, OutboxError, OutboxUnavailable
-from ._core.guards import CANCELLED, OPEN, check_binding, check_start
+from ._core.errors import CampaignHeld, Hold, OutboxError, OutboxUnavailable
+from ._core.guards import check_binding, check_start
 from ._core.hours import Schedule
 from ._core.job import Job
 from ._host import Host
@@ -141,7 +142,7 @@ class CampaignRun:
     sender: Sender
     schedule: Schedule = field(factory=Schedule)
     token: str = field(factory=lambda: secrets.token_hex(8))
-    state: str = OPEN
+    state: CampaignState = CampaignState.OPEN
     stopped: str | None = None
     failure: OutboxError | None = None
     stop: Callable[[], object] = _no_run
@@ -208,7 +209,7 @@ class CampaignRun:
         try:
             await self.engine.run(self._start())
         except CampaignHeld as held:
-            if held.code == codes.CANCELLED:
+            if held.code == Hold.CANCELLED:
                 await self._cancel_the_rest()
             raise
         self._heart = asyncio.create_task(self._live())
@@ -245,7 +246,7 @@ class CampaignRun:
 
     async def _cancel_the_rest(self) -> None:
         """Cancel what was given back to a cancelled campaign, or what an interrupted call left."""
-        if (await self.engine.run(read_status(self.campaign))).state == CANCELLED:
+        if (await self.engine.run(read_status(self.campaign))).state == CampaignState.CANCELLED:
             await cancel_all(self.engine, self.campaign)
 
     def end_with(self, code: str) -> None:

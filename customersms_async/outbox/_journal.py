@@ -23,11 +23,11 @@ from .._clock import boot_time
 from .._ports.journal import Batch
 from ..outcomes import Credits, Outcome
 from ._campaign_run import CampaignRun, Unit
-from ._core.campaigns import hold
+from ._core.campaign_states import CampaignState
+from ._core.campaigns import pause
 from ._core.claim import split
 from ._core.errors import OutboxError
 from ._core.fence import Fence, Pass, fence
-from ._core.guards import PAUSED
 from ._core.rows import storable
 from ._core.settle import Fate, Settlement, drop, settle, turn_away
 
@@ -186,7 +186,7 @@ class OutboxJournal:
         if passed is Pass.TOO_DEAR:
             run.end_with(codes.BUDGET_SPENT)
         elif passed is Pass.HELD:
-            run.state = PAUSED  # the batch source reads the actual state
+            run.state = CampaignState.PAUSED  # the batch source reads the actual state
         elif passed is Pass.WAIT:
             run.must_wait = True
         elif passed is Pass.GO:
@@ -198,7 +198,7 @@ class OutboxJournal:
             return
         reason = "the database took too long to record a request, twice in a row"
         self._run.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
-        await self._run.write(lambda: hold(self._run.campaign, PAUSED, reason))
+        await self._run.write(lambda: pause(self._run.campaign, reason))
         self._run.end_with(codes.PAUSED)
 
     def _log_conflict(self, count: int) -> None:

@@ -27,8 +27,7 @@ from ..client import CustomerSMS, stream_batches
 from ..errors import CustomerSMSError
 from ._batch_source import AT_ONCE, BatchSource
 from ._campaign_run import CampaignRun
-from ._core.campaigns import QUEUE, QUEUE_NAME, find, hold
-from ._core.guards import PAUSED
+from ._core.campaigns import QUEUE, QUEUE_NAME, find, pause
 from ._host import Host
 from ._journal import OutboxJournal
 from ._sender import Sender
@@ -116,7 +115,7 @@ class Worker:
         finally:
             self._runs.discard(run)
         if run.stopped not in _NO_RULE:
-            await self._host.engine.run(hold(run.campaign, PAUSED, run.stopped))
+            await self._host.engine.run(pause(run.campaign, run.stopped))
             self._say(f"was paused by a stop rule ({run.stopped}); call outbox.queue.resume()")
 
     async def _send(self, run: CampaignRun, *, is_urgent: bool) -> None:

@@ -27,7 +27,7 @@ from customersms_async import (
 )
 from customersms_async._ports.limiter import Lane
 from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxError, OutboxUnavailable
-from customersms_async.outbox._core.campaigns import PLACE, hold
+from customersms_async.outbox._core.campaigns import PLACE, cancel
 from customersms_async.outbox._core.fence import Pass
 from customersms_async.outbox._core.job import Query
 from customersms_async.outbox._core.migrate import read_meta, write_meta
@@ -372,7 +372,7 @@ async def test_an_interrupted_cancel_is_completed(make_outbox, engine):
         campaign = outbox.campaign("tonight")
         await campaign.add(people(3))
         interrupted = await Steps(engine, "tonight").open()
-        await engine.run(hold(interrupted.id, "cancelled", None))
+        await engine.run(cancel(interrupted.id))
 
         with pytest.raises(CampaignHeld, match="another name"):
             await campaign.send(sms)

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -292,15 +293,18 @@ async def test_a_run_that_was_ended_before_it_began(engine):
     await run.end()
 
 
-@pytest.mark.parametrize(("state", "then"), [("cancelled", "not_sent"), ("paused", "queued")])
-async def test_claims_at_the_end_of_a_run(engine, state, then):
+@pytest.mark.parametrize(
+    ("hold", "then"),
+    [(_campaigns.cancel, "not_sent"), (partial(_campaigns.pause, reason=None), "queued")],
+)
+async def test_claims_at_the_end_of_a_run(engine, hold, then):
     """Claims are queued again at the end of a run, or not sent if the campaign was cancelled."""
     steps = await Steps(engine).open()
     await steps.add(make_rows(2))
     run = make_run(steps)
     await engine.run(_claim.register(steps.id, run.token, 30.0))
     await engine.run(_claim.claim(steps.id, run.token, after=0, wall=time.time()))
-    await engine.run(_campaigns.hold(steps.id, state, None))
+    await engine.run(hold(steps.id))
 
     await run.end()
 

@@ -1,5 +1,7 @@
 """A message in the database: added, claimed, fenced, settled, taken over, resolved."""
 
+from functools import partial
+
 import attrs
 import pytest
 
@@ -141,13 +143,13 @@ async def test_a_fence_is_for_all_batches_or_none(steps):
     assert ["queued", "claimed"] == await steps.states()
 
 
-@pytest.mark.parametrize("state", ["paused", "cancelled"])
-async def test_a_held_campaign_passes_no_fence(steps, state):
+@pytest.mark.parametrize("hold", [partial(_campaigns.pause, reason=None), _campaigns.cancel])
+async def test_a_held_campaign_passes_no_fence(steps, hold):
     """A pause takes effect at the next fence, whoever requested it."""
     await steps.open()
     await steps.add(make_rows(1))
     claim = await steps.claim()
-    await steps.engine.run(_campaigns.hold(steps.id, state, None))
+    await steps.engine.run(hold(steps.id))
 
     assert Pass.HELD is await steps.fence(claim)
     assert (0, 1) == ((await steps.counts()).requests, (await steps.counts()).claimed)
@@ -498,7 +500,7 @@ async def test_cancel_affects_queued_messages_only(steps):
     """Messages in flight end with their own fate."""
     await sending(steps)
     await steps.add(make_rows(2, first=10, text="later"))
-    await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
+    await steps.engine.run(_campaigns.cancel(steps.id))
 
     assert 1 == await steps.engine.run(_decisions.cancel_some(steps.id, 100, NOW))
     assert ["sending"] * 3 + ["not_sent"] * 2 == await steps.states()
@@ -508,7 +510,7 @@ async def test_cancel_affects_queued_messages_only(steps):
 async def test_a_claim_dropped_after_a_cancellation_is_cancelled(steps):
     """A dropped claim of a cancelled campaign is not queued again."""
     claim = await sending(steps)
-    await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
+    await steps.engine.run(_campaigns.cancel(steps.id))
 
     await steps.drop(claim)
 
@@ -573,7 +575,7 @@ async def test_crashes_and_binding_of_a_campaign(steps):
 async def test_a_cancelled_campaign_cannot_be_resumed(steps):
     """`resume` of a cancelled campaign returns False."""
     await steps.open()
-    await steps.engine.run(_campaigns.hold(steps.id, "cancelled", None))
+    await steps.engine.run(_campaigns.cancel(steps.id))
 
     assert not await steps.engine.run(_campaigns.resume(steps.id))
 

@@ -1,7 +1,4 @@
-"""The table of states: what it allows, what it forbids, and its diagram."""
-
-import runpy
-from pathlib import Path
+"""The table of states: what it allows, what it forbids, and what leads where."""
 
 import pytest
 
@@ -10,13 +7,10 @@ from customersms_async.outbox._core.message_states import (
     MOVES,
     Move,
     State,
-    draw,
     only,
     settled,
     step,
 )
-
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_only_a_claimed_message_can_be_sent():
@@ -77,18 +71,3 @@ def test_a_late_unknown_is_no_transition():
     """A late unknown is not in the table."""
     with pytest.raises(KeyError):
         settled(Status.UNKNOWN, goes_back=False, is_late=True)
-
-
-def test_every_state_is_drawn():
-    """The diagram names every state and every transition."""
-    picture = draw()
-
-    assert [] == [word for word in (*State, *(move.value for move in Move)) if word not in picture]
-
-
-def test_the_diagram_in_the_docs_is_current():
-    """The page in docs/ contains the diagram that is drawn today."""
-    page = (DOCS / "outbox-states.md").read_text()
-
-    assert page == runpy.run_path(str(DOCS / "draw_states.py"))["drawn"](page)
-    assert draw() in page

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from .campaigns import check_not_cancelled
 from .job import Change, Insert, Job, Many, NewIds, Query
-from .message_states import Move, step
+from .message_states import Move, State, step
 from .rows import Added, Existing, Row, sort_out
 
 __all__ = ["OpenBatches", "add"]
@@ -101,9 +101,9 @@ def _known(campaign: int, rows: Sequence[Row]) -> Job[tuple[dict[str, Existing],
         refs |= yield from _known_refs(campaign, told)
     found = yield Query(
         "SELECT content, min(id) FROM sms_message WHERE campaign = ? AND content = ANY(?)"
-        " AND duplicate_of IS NULL AND (ref IS NULL OR status IS NULL OR status <> 'not_sent')"
+        " AND duplicate_of IS NULL AND (ref IS NULL OR status IS NULL OR status <> ?)"
         " GROUP BY content",
-        (campaign, [row.content for row in rows]),
+        (campaign, [row.content for row in rows], State.NOT_SENT),
     )
     return refs, dict(found)
 

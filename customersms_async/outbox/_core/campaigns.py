@@ -12,9 +12,11 @@ from typing import Any, Final
 from attrs import frozen
 
 from ..._values.export import as_dict
+from .campaign_states import CampaignMove, CampaignState, ends
 from .claim import dead, nobody_is
-from .guards import CANCELLED, OPEN, PAUSED, CampaignFacts, cancelled
+from .guards import CampaignFacts, cancelled
 from .job import Change, Job, Now, Query
+from .message_states import State
 from .migrate import read_meta
 
 __all__ = [
@@ -23,11 +25,12 @@ __all__ = [
     "QUEUE_NAME",
     "CampaignStatus",
     "bind",
+    "cancel",
     "check_not_cancelled",
     "facts",
     "find",
-    "hold",
     "is_home",
+    "pause",
     "read_status",
     "rebind",
     "resume",
@@ -41,6 +44,8 @@ QUEUE_NAME: Final = "queue of enqueue()"
 
 #: Where the data was when it was created or adopted; see `Engine.identity`.
 PLACE: Final = "place"
+
+_MOVE: Final = "UPDATE sms_campaign SET state = ?, reason = ? WHERE id = ? AND state = ANY(?)"
 
 
 @frozen(kw_only=True)
@@ -93,10 +98,11 @@ def find(name: str, now: float) -> Job[int]:
     """Return the id of the campaign of this name; create the campaign if there is none."""
     wanted = Query("SELECT id FROM sms_campaign WHERE name = ?", (name,))
     if not (rows := (yield wanted)):
+        _, state = ends(CampaignMove.CREATE)
         yield Change(
             "INSERT INTO sms_campaign (name, state, created_at) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO NOTHING",
-            (name, OPEN, now),
+            (name, state, now),
         )
         rows = yield wanted
     return int(rows[0][0])
@@ -140,7 +146,7 @@ def check_not_cancelled(campaign: int) -> Job[None]:
     ((name, state),) = yield Query(
         "SELECT name, state FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,)
     )
-    if state == CANCELLED:
+    if state == CampaignState.CANCELLED:
         raise cancelled(name)
 
 
@@ -157,20 +163,25 @@ def rebind(campaign: int, account: str) -> Job[None]:
     yield Change("UPDATE sms_campaign SET account = ? WHERE id = ?", (account, campaign))
 
 
-def hold(campaign: int, state: str, reason: str | None) -> Job[None]:
-    """Pause or cancel it; a cancelled one stays cancelled."""
-    yield Change(
-        "UPDATE sms_campaign SET state = ?, reason = ? WHERE id = ? AND state <> ?",
-        (state, reason, campaign, CANCELLED),
-    )
+def pause(campaign: int, reason: str | None) -> Job[None]:
+    """Let nothing new pass the fence until it is resumed; a cancelled one stays cancelled."""
+    before, after = ends(CampaignMove.PAUSE)
+    yield Change(_MOVE, (after, reason, campaign, before))
+
+
+def cancel(campaign: int) -> Job[None]:
+    """Let nothing pass the fence any more."""
+    before, after = ends(CampaignMove.CANCEL)
+    yield Change(_MOVE, (after, None, campaign, before))
 
 
 def resume(campaign: int) -> Job[bool]:
     """Let it continue, whatever the reason it was held; return whether it may."""
+    before, after = ends(CampaignMove.RESUME)
     touched = yield Change(
         "UPDATE sms_campaign SET state = ?, reason = NULL, crashes = 0, seen_at = NULL"
-        " WHERE id = ? AND state IN (?, ?)",
-        (OPEN, campaign, OPEN, PAUSED),
+        " WHERE id = ? AND state = ANY(?)",
+        (after, campaign, before),
     )
     return bool(touched)
 
@@ -196,13 +207,13 @@ def read_status(campaign: int, is_gone: Callable[[str], bool] = nobody_is) -> Jo
         (campaign,),
     )
     waiting = {word: int(size) for word, size in opened}
-    is_under_way = "sending" in waiting
+    is_under_way = State.SENDING in waiting
     abandoned = (yield from _abandoned(campaign, is_gone)) if is_under_way else 0
     return CampaignStatus(
         state=state,
-        queued=waiting.get("queued", 0),
-        claimed=waiting.get("claimed", 0),
-        sending=waiting.get("sending", 0),
+        queued=waiting.get(State.QUEUED, 0),
+        claimed=waiting.get(State.CLAIMED, 0),
+        sending=waiting.get(State.SENDING, 0),
         sent=sent,
         rejected=rejected,
         not_sent=not_sent,
@@ -221,8 +232,8 @@ def _abandoned(campaign: int, is_gone: Callable[[str], bool]) -> Job[int]:
         "SELECT token, process, run, until FROM sms_worker WHERE campaign = ?", (campaign,)
     )
     rows = yield Query(
-        "SELECT coalesce(sum(size), 0) FROM sms_batch WHERE campaign = ? AND state = 'sending'"
+        "SELECT coalesce(sum(size), 0) FROM sms_batch WHERE campaign = ? AND state = ?"
         " AND state <> 'done' AND token = ANY(?)",
-        (campaign, dead(workers, run, now, is_gone)),
+        (campaign, State.SENDING, dead(workers, run, now, is_gone)),
     )
     return int(rows[0][0])

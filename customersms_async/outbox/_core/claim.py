@@ -22,6 +22,7 @@ from typing import Final
 from attrs import field, frozen
 
 from ...codes import WORKER_DIED
+from .campaign_states import CampaignState
 from .job import Change, Gather, Insert, Job, Light, NewIds, Now, Query, Record, Update
 from .message_states import DONE, Move, State, only, step
 
@@ -83,7 +84,7 @@ def register(campaign: int, token: str, lease: float, process: str = "") -> Job[
     yield Insert("sms_worker", columns, [(token, campaign, process, run, now + lease)])
 
 
-def beat(campaign: int, token: str, lease: float, wall: float) -> Job[str | None]:
+def beat(campaign: int, token: str, lease: float, wall: float) -> Job[CampaignState | None]:
     """Renew the lease; return the campaign's state, or None if this worker was declared dead."""
     run, now = yield Now()
     is_alive = yield Change(
@@ -91,7 +92,7 @@ def beat(campaign: int, token: str, lease: float, wall: float) -> Job[str | None
     )
     yield Change("UPDATE sms_campaign SET seen_at = ? WHERE id = ?", (wall, campaign))
     rows = yield Query("SELECT state FROM sms_campaign WHERE id = ?", (campaign,))
-    return str(rows[0][0]) if is_alive else None
+    return CampaignState(rows[0][0]) if is_alive else None
 
 
 def end_worker(campaign: int, token: str) -> Job[None]:

@@ -124,9 +124,9 @@ def purge(before: float, most: int) -> Job[int]:
     found = yield Query(
         "SELECT b.id FROM sms_batch b WHERE b.state = 'done' AND b.ended_at < ? AND b.text <> ''"
         " AND NOT EXISTS (SELECT 1 FROM sms_message m"
-        " WHERE m.batch = b.id AND m.status = 'unknown')"
+        " WHERE m.batch = b.id AND m.status = ?)"
         " ORDER BY b.id LIMIT ?",
-        (before, most),
+        (before, State.UNKNOWN, most),
     )
     batches = [batch for (batch,) in found]
     yield Change(f"{_BLANK} WHERE batch = ANY(?)", (batches,))

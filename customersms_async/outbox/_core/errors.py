@@ -11,9 +11,34 @@ The errors of an outbox. A call that raises one of these has sent nothing.
 
 from __future__ import annotations
 
+import enum
+
 from ...errors import CustomerSMSError
 
-__all__ = ["CampaignHeld", "OutboxError", "OutboxUnavailable"]
+__all__ = ["CampaignHeld", "Hold", "OutboxError", "OutboxUnavailable"]
+
+
+class Hold(enum.StrEnum):
+    """
+    What holds a campaign until someone decides; the value is the code of `CampaignHeld`.
+
+    Attributes:
+        PAUSED: Someone, a stop rule or a slow database has paused it.
+        CRASHED: Its last runs died with requests in flight.
+        STALE: Its last run ended long ago.
+        CANCELLED: It was cancelled, for ever.
+        COPIED: Its database is not where it was created.
+        OTHER_ACCOUNT: It was started with another key.
+        OTHER_ENDPOINT: It was started at another endpoint.
+    """
+
+    PAUSED = "PAUSED"
+    CRASHED = "CRASHED"
+    STALE = "STALE"
+    CANCELLED = "CANCELLED"
+    COPIED = "COPIED"
+    OTHER_ACCOUNT = "OTHER_ACCOUNT"
+    OTHER_ENDPOINT = "OTHER_ENDPOINT"
 
 
 class OutboxError(CustomerSMSError):

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from .guards import OPEN, affordable
+from .campaign_states import CampaignState
+from .guards import affordable
 from .job import Change, Job, Query, Undo
 from .message_states import Move, State, only
 
@@ -71,7 +72,7 @@ def fence(wish: Fence) -> Job[Pass | int]:
     """Mark the batches as sending, or return why not, or how many of them the budget allows."""
     is_open = yield Change(
         "UPDATE sms_campaign SET requests = requests + 1 WHERE id = ? AND state = ?",
-        (wish.campaign, OPEN),
+        (wish.campaign, CampaignState.OPEN),
     )
     if not is_open:
         return Pass.HELD

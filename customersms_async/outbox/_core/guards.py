@@ -12,15 +12,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from .errors import CampaignHeld
+from .campaign_states import CampaignState
+from .errors import CampaignHeld, Hold
 
 __all__ = [
-    "CANCELLED",
     "CURES",
-    "OPEN",
-    "PAUSED",
     "CampaignFacts",
     "affordable",
     "cancelled",
@@ -28,20 +26,15 @@ __all__ = [
     "check_start",
 ]
 
-# States of a campaign.
-OPEN: Final = "open"
-PAUSED: Final = "paused"
-CANCELLED: Final = "cancelled"
-
 #: The call that continues a campaign, by the code of what holds it.
-CURES: Final = {
-    "PAUSED": "call campaign.resume()",
-    "CRASHED": "look at campaign.outcomes(Status.UNKNOWN), then call campaign.resume()",
-    "STALE": "if they are still right, call campaign.resume()",
-    "CANCELLED": "start a campaign with another name",
-    "COPIED": "if this is the one to continue with, call outbox.adopt()",
-    "OTHER_ACCOUNT": "if the key was changed, call campaign.adopt(sms)",
-    "OTHER_ENDPOINT": "use the same endpoint, or start a campaign with another name",
+CURES: Final[dict[Hold, str]] = {
+    Hold.PAUSED: "call campaign.resume()",
+    Hold.CRASHED: "look at campaign.outcomes(Status.UNKNOWN), then call campaign.resume()",
+    Hold.STALE: "if they are still right, call campaign.resume()",
+    Hold.CANCELLED: "start a campaign with another name",
+    Hold.COPIED: "if this is the one to continue with, call outbox.adopt()",
+    Hold.OTHER_ACCOUNT: "if the key was changed, call campaign.adopt(sms)",
+    Hold.OTHER_ENDPOINT: "use the same endpoint, or start a campaign with another name",
 }
 
 _WAS_CANCELLED: Final = "it was cancelled"
@@ -60,7 +53,7 @@ class CampaignFacts:
 
     Attributes:
         name: Its name.
-        state: ``open``, ``paused`` or ``cancelled``.
+        state: Its state.
         reason: Why it was paused, or None.
         account: The account that it is bound to; None before the first send.
         endpoint: The endpoint that it is bound to; None before the first send.
@@ -73,7 +66,7 @@ class CampaignFacts:
     """
 
     name: str
-    state: str
+    state: CampaignState = field(converter=CampaignState)
     reason: str | None
     account: str | None
     endpoint: str | None
@@ -122,10 +115,10 @@ def check_binding(facts: CampaignFacts, account: str, endpoint: str) -> None:
         raise _held(facts.name, *found)
 
 
-def _copied(facts: CampaignFacts) -> tuple[str, str] | None:
+def _copied(facts: CampaignFacts) -> tuple[Hold, str] | None:
     if not facts.is_copied:
         return None
-    return "COPIED", (
+    return Hold.COPIED, (
         "this database is a copy or a backup, or was moved to another disk, and the original may "
         "have sent what is queued here"
     )
@@ -133,46 +126,46 @@ def _copied(facts: CampaignFacts) -> tuple[str, str] | None:
 
 def _binding(
     facts: CampaignFacts, account: str | None, endpoint: str | None
-) -> tuple[str, str] | None:
+) -> tuple[Hold, str] | None:
     if facts.is_untouched:
         return None
     if None not in (facts.endpoint, endpoint) and facts.endpoint != endpoint:
-        return "OTHER_ENDPOINT", (
+        return Hold.OTHER_ENDPOINT, (
             f"it was started at {facts.endpoint}, and now it would go to {endpoint}"
         )
     if None not in (facts.account, account) and facts.account != account:
-        return "OTHER_ACCOUNT", (
+        return Hold.OTHER_ACCOUNT, (
             f"it was started with the key of account {facts.account}, and this client has that of "
             f"{account}"
         )
     return None
 
 
-def _state(facts: CampaignFacts) -> tuple[str, str] | None:
-    if facts.state == CANCELLED:
-        return "CANCELLED", _WAS_CANCELLED
-    if facts.state == PAUSED:
+def _state(facts: CampaignFacts) -> tuple[Hold, str] | None:
+    if facts.state is CampaignState.CANCELLED:
+        return Hold.CANCELLED, _WAS_CANCELLED
+    if facts.state is CampaignState.PAUSED:
         why = f" ({facts.reason})" if facts.reason else ""
-        return "PAUSED", f"it was paused{why}"
+        return Hold.PAUSED, f"it was paused{why}"
     return None
 
 
-def _history(facts: CampaignFacts, now: float) -> tuple[str, str] | None:
+def _history(facts: CampaignFacts, now: float) -> tuple[Hold, str] | None:
     if facts.crashes >= _MOST_CRASHES:
-        return "CRASHED", f"{facts.crashes} runs in a row died with requests in flight"
+        return Hold.CRASHED, f"{facts.crashes} runs in a row died with requests in flight"
     if facts.seen_at is not None and now - facts.seen_at > _STALE_AFTER:
         hours = int((now - facts.seen_at) / 3600)
-        return "STALE", f"its last run ended {hours} hours ago, and the texts may be out of date"
+        return Hold.STALE, f"its last run ended {hours} hours ago, and the texts may be out of date"
     return None
 
 
 def cancelled(campaign: str) -> CampaignHeld:
     """Return the error of a cancelled campaign."""
-    return _held(campaign, "CANCELLED", _WAS_CANCELLED)
+    return _held(campaign, Hold.CANCELLED, _WAS_CANCELLED)
 
 
-def _held(campaign: str, code: str, why: str) -> CampaignHeld:
-    return CampaignHeld(campaign, code, why, CURES[code])
+def _held(campaign: str, code: Hold, why: str) -> CampaignHeld:
+    return CampaignHeld(campaign, code.value, why, CURES[code])
 
 
 def affordable(most: int, used: int, price: float) -> int:

@@ -9,18 +9,17 @@ Rules of this module:
    claimed under its own token is never handed to the gateway.
 3. Only a person's decision (`Move.SEND_AGAIN`) leads from ``unknown`` back to ``queued``.
 
-`draw` makes the diagram in the documentation from the same table.
+The diagram in the documentation is drawn from the same table.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from typing import Final
 
 from ..._values.status import Status
 
-__all__ = ["DONE", "MOVES", "Move", "State", "draw", "only", "settled", "step"]
+__all__ = ["DONE", "MOVES", "Move", "State", "only", "settled", "step"]
 
 
 class State(enum.StrEnum):
@@ -140,16 +139,3 @@ def settled(status: Status, *, goes_back: bool, is_late: bool = False) -> State:
         return step(Move.LOSE, State.SENDING)
     move = _SETTLED[status][is_late]
     return step(move, State.UNKNOWN if is_late else State.SENDING)
-
-
-def draw() -> str:
-    """Draw the table as a Mermaid diagram."""
-    return "\n".join(["stateDiagram-v2", *_lines()])
-
-
-def _lines() -> Iterator[str]:
-    for move, arrows in MOVES.items():
-        for before, after in arrows.items():
-            yield f"    {before or '[*]'} --> {after}: {move.value}"
-    for state in (State.SENT, State.REJECTED, State.NOT_SENT):
-        yield f"    {state} --> [*]"

@@ -23,8 +23,8 @@ from attrs import astuple, field, frozen
 
 from ... import codes
 from ..._values.status import Status
+from .campaign_states import CampaignState
 from .claim import give_back
-from .guards import CANCELLED
 from .job import Change, Insert, Job, Light, NewIds, Query, Update
 from .message_states import DONE, MOVES, Move, State, only, settled, step
 from .price import Answer, Purse
@@ -299,7 +299,7 @@ def queue_again(campaign: int, ids: Sequence[int], opens_at: float) -> Job[None]
 def cancel_waiting(campaign: int, batches: Sequence[int], wall: float) -> Job[None]:
     """Settle batches that are queued or claimed, if their campaign was cancelled."""
     rows = yield Query("SELECT state FROM sms_campaign WHERE id = ?", (campaign,))
-    if rows[0][0] != CANCELLED:
+    if rows[0][0] != CampaignState.CANCELLED:
         return
     found = yield Query(
         "SELECT id, size FROM sms_batch WHERE id = ANY(?) AND state IN (?, ?) FOR UPDATE",
