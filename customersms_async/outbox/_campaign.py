@@ -262,7 +262,8 @@ class Campaign:
         first request may have been carried out.
 
         Returns:
-            The refs that were left unchanged, because they do not exist or have another fate.
+            The refs that were left unchanged, because they do not exist, have another fate, or were
+            purged.
 
         Raises:
             CampaignHeld: The campaign was cancelled.

@@ -285,8 +285,12 @@ class CampaignRun:
                 what = f"cannot record how a request ended, and will try again: {exc}"
                 self.log(logging.ERROR, "outbox.owed", what)
                 self.note(exc)
-        self._owed.append(make_job)
+        self.owe(make_job)
         return None
+
+    def owe(self, make_job: Callable[[], Job[Any]]) -> None:
+        """Keep a write for later."""
+        self._owed.append(make_job)
 
     async def pay(self) -> bool:
         """Retry the failed writes, in order; return whether all have succeeded."""

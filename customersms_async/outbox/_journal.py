@@ -12,6 +12,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 import time
@@ -175,6 +176,9 @@ class OutboxJournal:
         except OutboxError as exc:
             run.note(exc)
             return None
+        except asyncio.CancelledError:  # the fence is written all the same, and nothing is sent
+            run.owe(lambda: drop(run.campaign, unit.token, unit.batches, time.time()))
+            raise
 
     async def _drop(self, unit: Unit, passed: Pass | None) -> None:
         """Send nothing of it; give it back if it may be ours."""

@@ -7,13 +7,14 @@ import contextlib
 import os
 import resource
 import signal
+import time
 
 import pytest
 
 from customersms_async import CustomerSMS, Message, StopRules
 from customersms_async.outbox import Campaign, CampaignHeld, OutboxUnavailable
 from customersms_async.outbox._core.campaigns import QUEUE
-from customersms_async.outbox._core.job import Change
+from customersms_async.outbox._core.job import Change, Query
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
 from customersms_async.outbox._worker import Worker
@@ -67,6 +68,33 @@ class Failing:
         return result
 
 
+class Late(Failing):
+    """An engine that takes long to commit some jobs; if *is_cut*, their answers are lost."""
+
+    def __init__(self, engine, job, turns, *, is_cut):
+        super().__init__(engine, "", job, turns)
+        self._is_cut = is_cut
+        self._tasks = []
+
+    async def run(self, job):
+        self.runs += job.__name__ == self._job
+        if job.__name__ != self._job or self.runs not in self._turns:
+            return await self._engine.run(job)
+        self._tasks.append(asyncio.create_task(self._engine.run(self._slowly(job))))
+        if not self._is_cut:
+            return await asyncio.shield(self._tasks[-1])
+        await asyncio.sleep(0.2)
+        raise OutboxUnavailable("the connection was cut")
+
+    def _slowly(self, job):
+        result = yield from job
+        if self.kind == "postgresql":
+            yield Query("SELECT 1 FROM pg_sleep(0.5)")
+        else:
+            time.sleep(0.5)  # in the thread of the database
+        return result
+
+
 class Slow(Failing):
     """An engine that is slow in some jobs."""
 
@@ -100,6 +128,34 @@ async def test_a_job_that_fails(make_engine, when, job):
 
     assert (NUMBERS, 0, True) == (progress.sent, progress.unknown, progress.complete)
     assert {1} == set(ledger.sent.values())
+
+
+@pytest.mark.parametrize("job", TURNS)
+async def test_a_job_that_is_committed_late(make_engine, job):
+    """A connection that is cut during a commit: nothing stays in flight, and nothing is unknown."""
+    await fill(make_engine())
+    async with Ledger(takes=0.02) as ledger, asyncio.timeout(20):
+        engine = Late(make_engine(), job, TURNS[job], is_cut=True)
+        progress = await work(engine, ledger.endpoint, lease=3.0, max_in_flight=2)
+
+    assert (NUMBERS, 0, True) == (progress.sent, progress.unknown, progress.complete)
+    assert {1} == set(ledger.sent.values())
+
+
+async def test_a_fence_that_nobody_waits_for_any_more(make_engine):
+    """Who gives up during the fence has sent nothing, and the next run sends it."""
+    await fill(make_engine())
+    async with Ledger() as ledger:
+        engine = Late(make_engine(), "fence", [2], is_cut=False)
+        run = asyncio.create_task(work(engine, ledger.endpoint, max_in_flight=1, drain=0.01))
+        while engine.runs < 2:  # noqa: ASYNC110  # there is no event
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        run.cancel()
+        await asyncio.wait([run])
+        progress = await work(make_engine(), ledger.endpoint)
+
+    assert (NUMBERS, 0, {1}) == (progress.sent, progress.unknown, set(ledger.sent.values()))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

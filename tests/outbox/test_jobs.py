@@ -1,5 +1,6 @@
 """A message in the database: added, claimed, fenced, settled, taken over, resolved."""
 
+import asyncio
 from functools import partial
 
 import attrs
@@ -431,6 +432,33 @@ async def test_mark_sent(steps):
     assert ["nobody"] == left
     assert ["sent", "unknown", "unknown"] == await steps.states()
     assert (1, 2) == ((await steps.counts()).sent, (await steps.counts()).unknown)
+
+
+@pytest.mark.parametrize("other", [_decisions.mark_sent, _decisions.send_again])
+async def test_decisions_at_once(steps, other):
+    """Of several decisions at once about a message, the first counts, and the others hear of it."""
+    claim = await sending(steps)
+    await steps.settle(claim, Status.UNKNOWN)
+    refs = ["row-0", "row-1", "row-2"]
+    await asyncio.gather(*(steps.counts() for _ in range(4)))  # all connections are open
+
+    decisions = [decide(steps.id, refs, NOW) for decide in (_decisions.mark_sent, other) * 2]
+    left = await asyncio.gather(*map(steps.engine.run, decisions))
+
+    counts = await steps.counts()
+    assert [[], refs, refs, refs] == sorted(left)
+    assert (3, 0) == (counts.sent + counts.queued, counts.unknown)
+    assert [["sent"] * 3, ["queued"] * 3][bool(counts.queued)] == await steps.states()
+
+
+async def test_a_purged_message_is_not_sent_again(steps):
+    """A rejected message whose number and text are gone stays rejected, and its ref is returned."""
+    claim = await sending(steps)
+    await steps.settle(claim, Status.REJECTED)
+    await steps.engine.run(_decisions.purge(NOW + 2, 100))
+
+    assert ["row-0"] == await steps.engine.run(_decisions.send_again(steps.id, ["row-0"], NOW))
+    assert ["rejected"] * 3 == await steps.states()
 
 
 async def test_send_again_waits_for_the_first_request(steps):

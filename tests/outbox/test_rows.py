@@ -56,6 +56,13 @@ def test_the_same_ref_with_other_content_is_a_conflict():
     assert "a" == shown_ref(new[1].ref) != new[1].ref
 
 
+def test_a_purged_row_is_found_by_its_ref():
+    """A purge has removed what a row said; its ref alone decides."""
+    new, added = decide(row("a"), refs={"a": Existing(7, None)})
+
+    assert ([], 1) == (new, added.known)
+
+
 def test_a_repeated_conflict_adds_nothing():
     """A conflict that was added before counts as known."""
     new, added = decide(row("a"), row("a", text="other"), row("a", text="other"))

@@ -30,6 +30,7 @@ __all__ = [
     "facts",
     "find",
     "is_home",
+    "lock",
     "pause",
     "read_status",
     "rebind",
@@ -143,11 +144,17 @@ def check_not_cancelled(campaign: int) -> Job[None]:
     Raises:
         CampaignHeld: The campaign was cancelled.
     """
+    name, state = yield from lock(campaign)
+    if state == CampaignState.CANCELLED:
+        raise cancelled(name)
+
+
+def lock(campaign: int) -> Job[tuple[str, str]]:
+    """Wait for fences, decisions and late answers that are being committed; keep others out."""
     ((name, state),) = yield Query(
         "SELECT name, state FROM sms_campaign WHERE id = ? FOR UPDATE", (campaign,)
     )
-    if state == CampaignState.CANCELLED:
-        raise cancelled(name)
+    return name, state
 
 
 def bind(campaign: int, account: str, endpoint: str) -> Job[None]:

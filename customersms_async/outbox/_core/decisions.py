@@ -1,8 +1,12 @@
 """
 Jobs that carry out a person's decision: sent after all, send again, cancel, purge. Pure.
 
-Rule of this module: an unknown message is sent again only once its first request can no longer be
-in progress: the new batch opens at the time that the fence wrote into the old one.
+Rules of this module:
+
+1. An unknown message is sent again only once its first request can no longer be in progress: the
+   new batch opens at the time that the fence wrote into the old one.
+2. A decision locks its campaign before it reads what it decides about, so that of two at once the
+   second sees what the first has changed. Late answers do the same.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ...codes import WITHDRAWN
-from .campaigns import check_not_cancelled
+from .campaigns import check_not_cancelled, lock
 from .claim import recount
 from .job import Change, Insert, Job, NewIds, Query, Record, Update
 from .message_states import DONE, MOVES, Move, State, only, step
@@ -31,6 +35,7 @@ def mark_sent(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]
         The refs that were left unchanged: not unknown, or not found.
     """
     before, after = only(Move.MARK_SENT)
+    yield from lock(campaign)
     found = yield from _find(campaign, refs)
     ids = [row_id for row_id, _, status, *_ in found if status == before]
     yield Update(("status",), [(after, row_id) for row_id in ids])
@@ -52,16 +57,16 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
         wall: The wall clock, in seconds.
 
     Returns:
-        The refs that were left unchanged: in another state, or not found.
+        The refs that were left unchanged: in another state, purged, or not found.
 
     Raises:
         CampaignHeld: The campaign was cancelled.
     """
     yield from check_not_cancelled(campaign)
     found = yield from _find(campaign, refs)
-    chosen = [row for row in found if row[2] in MOVES[Move.SEND_AGAIN]]
+    chosen = [row for row in found if row[2] in MOVES[Move.SEND_AGAIN] and row[4]]
     changes: Counter[State] = Counter()
-    for row_id, _, status, over_at in chosen:
+    for row_id, _, status, over_at, _ in chosen:
         state = State(status)
         step(Move.SEND_AGAIN, state)
         changes[state] -= 1
@@ -98,6 +103,7 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
         The refs that were left unchanged: not queued, or not found.
     """
     before, after = only(Move.WITHDRAW)
+    yield from lock(campaign)
     found = yield Query(
         "SELECT m.id, m.ref, m.batch, b.text FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
         " WHERE m.campaign = ? AND m.ref = ANY(?) AND b.state = ? FOR UPDATE",
@@ -156,7 +162,7 @@ def purge_refused(before: float, most: int) -> Job[int]:
 
 def _find(campaign: int, refs: Sequence[str]) -> Job[list[Record]]:
     found = yield Query(
-        "SELECT m.id, m.ref, m.status, b.opens_at FROM sms_message m"
+        "SELECT m.id, m.ref, m.status, b.opens_at, m.phone FROM sms_message m"
         " LEFT JOIN sms_batch b ON b.id = m.batch WHERE m.campaign = ? AND m.ref = ANY(?)",
         (campaign, list(refs)),
     )

@@ -96,7 +96,7 @@ class Row:
 
 @frozen
 class Existing:
-    """A row of the campaign: its id and its content."""
+    """A row of the campaign: its id and its content, which is None if it was purged."""
 
     id: int
     content: int | None
@@ -241,7 +241,7 @@ class _Seen:
         return _kind(row.verdict)
 
     def _decide_known(self, row: Row, known: Existing | Row) -> str:
-        if known.content == row.content:
+        if known.content in (None, row.content):  # None: it was purged, and its ref remains
             return "known"
         row.ref = row.conflict_ref
         if row.ref in self._refs:

@@ -24,6 +24,7 @@ from attrs import astuple, field, frozen
 from ... import codes
 from ..._values.status import Status
 from .campaign_states import CampaignState
+from .campaigns import lock
 from .claim import give_back
 from .job import Change, Insert, Job, Light, NewIds, Query, Update
 from .message_states import DONE, MOVES, Move, State, only, settled, step
@@ -144,13 +145,19 @@ def turn_away(campaign: int, token: str, batches: Sequence[int], wall: float) ->
 
 
 def drop(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
-    """Undo the fence, and the claim too."""
+    """
+    Undo the fence, and the claim too.
+
+    If the answer to the fence was lost, the fence may still be committed; it holds this lock.
+    """
+    yield from lock(campaign)
     yield from turn_away(campaign, token, batches, wall)
     yield from give_back(token, batches)
     yield from cancel_waiting(campaign, batches, wall)
 
 
 def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: float) -> Job[None]:
+    yield from lock(campaign)
     found = yield Query(
         "SELECT m.id FROM sms_message m JOIN sms_batch b ON b.id = m.batch WHERE b.id = ANY(?)"
         " AND b.token = ? AND b.code = ? AND b.state = 'done' AND m.status = ?",
@@ -166,6 +173,7 @@ def _turn_away_late(campaign: int, token: str, batches: Sequence[int], wall: flo
 
 def _settle_late(ended: Settlement) -> Job[int]:
     """Correct unknown fates; record what contradicts a decision."""
+    yield from lock(ended.campaign)
     yield Change(
         "UPDATE sms_batch SET ended_at = ?, credits_after = ?"
         " WHERE id = ANY(?) AND state = 'done' AND token = ? AND code = ?",
