@@ -74,7 +74,24 @@ class CustomerSMSError(Exception):
 
 
 class ConfigurationError(CustomerSMSError, ValueError):
-    """An option of the client or a limiter is not valid: no key, plain http, a closed session."""
+    """
+    An option of the client or a limiter is not valid: no key, plain http, a closed session.
+
+    Args:
+        why: What is wrong and what would be right.
+
+        in_code: What a program may write instead, if it can.
+
+    Attributes:
+        why: What is wrong and what would be right.
+    """
+
+    def __init__(self, why: str, in_code: str | None = None) -> None:
+        super().__init__(*((why,) if in_code is None else (why, in_code)))
+        self.why = why
+
+    def _said(self) -> str:
+        return "; ".join(self.args)
 
 
 class InvalidPhone(CustomerSMSError, ValueError):

@@ -29,6 +29,7 @@ from ._recipients.encodings import find_encoding
 from ._recipients.formats import open_table
 from ._recipients.headers import ColumnError, ColumnNames, is_blank
 from ._recipients.opt_outs import read_opt_outs
+from ._recipients.option_text import Option, OptionText
 from ._recipients.problems import Problems
 from ._recipients.rows import RowReader
 from ._recipients.table import RecipientsError, Row, Table
@@ -198,7 +199,13 @@ def _phone_column(
         hints = [advice(columns.names, _filled_rows(table, header.number), phone)]
         if len(table.sheets) > 1:
             this, *others = map(repr, table.sheets)
-            hints.append(f"this is the sheet {this}; sheet= selects another: {', '.join(others)}")
+            hints.append(
+                OptionText(
+                    f"this is the sheet {this}; ",
+                    Option("sheet"),
+                    f" selects another: {', '.join(others)}",
+                )
+            )
         raise RecipientsError(path, *exc.args, *filter(None, hints)) from None
 
 

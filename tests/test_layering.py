@@ -114,7 +114,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": (
         {"values", "system", "_plan", "segments", "plan", "recipients", "calls", "sandbox"}
-        | {"_bulk (pure)", "_ports", "outbox", "outbox._core"},
+        | {"_recipients", "_bulk (pure)", "_ports", "outbox", "outbox._core"},
         NETWORK,
     ),
     "command": ({"cli"}, NETWORK),

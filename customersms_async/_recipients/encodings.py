@@ -16,6 +16,7 @@ import codecs
 from pathlib import Path
 from typing import Final
 
+from .option_text import Option, OptionText
 from .table import RecipientsError
 
 __all__ = ["find_encoding"]
@@ -32,7 +33,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-_NAME_IT: Final = "say which with encoding=, or save it again as CSV UTF-8"
+_NAME_IT: Final = ("; say which with ", Option("encoding"), ", or save it again as CSV UTF-8")
 
 
 def find_encoding(path: Path, given: str | None) -> str:
@@ -54,7 +55,7 @@ def find_encoding(path: Path, given: str | None) -> str:
             return encoding
         faults.append(fault)
     no = "neither" if len(faults) > 1 else "not"
-    raise RecipientsError(path, f"is {no} {' nor '.join(faults)}; {_NAME_IT}")
+    raise RecipientsError(path, OptionText(f"is {no} {' nor '.join(faults)}", *_NAME_IT))
 
 
 def _guesses(sample: bytes) -> list[str]:
@@ -88,5 +89,5 @@ def _decoder(path: Path, encoding: str) -> codecs.IncrementalDecoder:
         "x".encode(encoding)  # `codecs` has others that are not text encodings, such as hex
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):
-        msg = f"cannot be read as {encoding!r}: there is no such encoding; {_NAME_IT}"
-        raise RecipientsError(path, msg) from None
+        wrong = f"cannot be read as {encoding!r}: there is no such encoding"
+        raise RecipientsError(path, OptionText(wrong, *_NAME_IT)) from None

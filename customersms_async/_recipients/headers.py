@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+from .option_text import Option, OptionText
+
 __all__ = ["ColumnError", "ColumnNames", "column_letters", "is_blank"]
 
 #: Names of the column of numbers, reduced by `_bare`, in languages of the gateway's customers.
@@ -32,8 +34,8 @@ _NUMBERS: Final = re.compile(r"number|numero|nummer")
 #: Names of the column of texts.
 _TEXTS: Final = ["text", "message", "sms", "body", "messaggio", "testo", "nachricht"]
 
-_NO_PHONE: Final = "say which column has the numbers with phone="
-_NO_TEXT: Final = "give the text with text= or text_file="
+_NO_PHONE: Final = OptionText("say which column has the numbers with ", Option("phone"))
+_NO_TEXT: Final = OptionText("give the text with ", Option("text"), " or ", Option("text_file"))
 
 
 class ColumnError(ValueError):
@@ -164,9 +166,9 @@ class ColumnNames:
     def _named(self, known: re.Pattern[str]) -> list[int]:
         return [place for place, name in enumerate(self.names) if known.fullmatch(_bare(name))]
 
-    def _undecided(self, found: list[str], otherwise: str) -> ColumnError:
+    def _undecided(self, found: list[str], otherwise: OptionText) -> ColumnError:
         several = f"{' and '.join(map(repr, found))} could each be it: " if found else ""
-        return ColumnError(f"{several}{otherwise}; {self.listed()}")
+        return ColumnError(OptionText(several, *otherwise.parts, f"; {self.listed()}"))
 
     def _meant(self, name: str) -> str:
         by_key = {key_of(known): known for known in self.names if known}

@@ -10,12 +10,13 @@ from typing import Final
 from ..errors import InvalidPhone
 from ..phones import ParsePhone, checked, is_without_country
 from .headers import ColumnError, ColumnNames, is_blank
+from .option_text import Option, OptionText
 from .problems import in_one_line
 from .table import RecipientsError, Row, Table
 
 __all__ = ["read_opt_outs"]
 
-_NAME_IT: Final = "or say whose numbers these are with country="
+_NAME_IT: Final = OptionText("or say whose numbers these are with ", Option("country"))
 
 
 def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]:
@@ -60,7 +61,7 @@ def _column(path: Path, cells: list[str], parse: ParsePhone) -> tuple[int, bool]
     try:
         return columns.phone(None), True
     except ColumnError as exc:
-        raise RecipientsError(path, str(exc)) from None
+        raise RecipientsError(path, *exc.args) from None
 
 
 def _is_name(columns: ColumnNames) -> bool:

@@ -93,9 +93,9 @@ def check_endpoint(url: object, *, allow_insecure_http: bool) -> str:
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname)):
         msg = (
             f"endpoint must use https, not plain http to {parts.hostname}, where anyone on the "
-            "path could read the key; allow_insecure_http=True allows it"
+            "path could read the key"
         )
-        raise ConfigurationError(msg)
+        raise ConfigurationError(msg, "allow_insecure_http=True allows it")
     return str(url)
 
 

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from ..errors import CustomerSMSError, InvalidPhone
-from ..phones import is_without_country
 from .commands import COMMANDS
 from .console import complain, forget_output
 from .exits import Exit, UsageError
+from .library_errors import in_words_of_the_command, typed_number
 
 __all__ = ["make_app", "run"]
-
-#: How an error of the library names an argument that is a command-line option.
-_ARGUMENT: Final = re.compile(r"\b(phone|text|text_file|encoding|sheet|delimiter|country)=")
-
-#: A hint of the library that does not apply to a command.
-_ANYWAY: Final = "; allow_insecure_http=True allows it"
-
-#: File errors in plain words.
-_FILES: Final[dict[type[Exception], str]] = {
-    FileNotFoundError: "there is no such file",
-    IsADirectoryError: "is a folder; name a file",
-    PermissionError: "cannot be opened: permission denied, or it is open in another program",
-}
 
 _INSTALL: Final = "--install-completion"
 
@@ -67,27 +53,11 @@ def run(words: list[str]) -> int:
         forget_output()
         return Exit.ERROR
     except (UsageError, InvalidPhone) as exc:  # lists have refusals, so this number was typed
-        complain(_typed_number(exc) if isinstance(exc, InvalidPhone) else str(exc))
+        complain(typed_number(exc) if isinstance(exc, InvalidPhone) else str(exc))
         return Exit.USAGE
     except (CustomerSMSError, ModuleNotFoundError, OSError) as exc:
-        complain(_in_words_of_the_command(exc))
+        complain(in_words_of_the_command(exc))
         return Exit.ERROR
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return Exit.OK if status is None else int(status)
-
-
-def _in_words_of_the_command(exc: Exception) -> str:
-    if isinstance(exc, OSError) and exc.filename and not isinstance(exc, CustomerSMSError):
-        return f"{exc.filename}: {_FILES.get(type(exc), exc.strerror)}"
-    return _ARGUMENT.sub(_as_option, str(exc).removesuffix(_ANYWAY))
-
-
-def _typed_number(exc: InvalidPhone) -> str:
-    """Show what was typed unmasked: it is on the user's screen anyway."""
-    country = "; or name its country, like --country US" if is_without_country(exc.reason) else ""
-    return f"{exc.phone!r} {exc.reason}{country}"
-
-
-def _as_option(argument: re.Match[str]) -> str:
-    return f"--{argument[1].replace('_', '-')}"

@@ -59,6 +59,7 @@ def report():
 
 def examples():
     yield ConfigurationError("limit must be a whole number")
+    yield ConfigurationError("endpoint must use https", "allow_insecure_http=True allows it")
     yield InvalidPhone("2125551234", "has no country code")
     yield InvalidMessage("text is empty")
     yield BulkInterrupted(report())

@@ -585,6 +585,16 @@ def test_opt_outs_without_a_country(run, people, tmp_path):
     assert [f"customersms: stop.csv: {said}; {hint}"] == err
 
 
+def test_names_that_look_like_arguments(run, tmp_path):
+    """Files and columns are named as they are, also if an option of Python is spelled in them."""
+    (tmp_path / "country=US.csv").write_text("text=,city\n1,2\n")
+    status, _, err = run("check", tmp_path / "country=US.csv", "--text", "Hi")
+
+    assert Exit.ERROR == status
+    said = "say which column has the numbers with --phone; the columns are 'text=', 'city'"
+    assert [f"customersms: country=US.csv: {said}"] == err
+
+
 def test_plain_http_to_another_machine(run, sms_sandbox):
     """The error for plain HTTP names no option, since none allows it."""
     status, _, err = run("send", A, "--text", "Hi", "--endpoint", "http://example.com/api.php")
