@@ -19,11 +19,11 @@ from typing import Final
 from .._ports.clock import Clock
 from .._ports.journal import Batch
 from ..outcomes import Outcome
+from .bulk_request import not_sent
 from .journaling import SerialJournal
 from .reader import Reader
 from .results import ResultCollector
 from .source import HELD_AT_MOST, Spawn
-from .worker import not_sent
 
 __all__ = ["Batcher"]
 

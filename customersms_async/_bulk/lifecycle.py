@@ -10,7 +10,7 @@ not reach a request in flight: its fate would be lost. The caller only waits.
 
 ::
 
-    source -> Reader -> batch -> Worker: slot -> claim -> attempt -> settle -> ResultCollector
+    source -> Reader -> batch -> BulkRequest: slot -> claim -> attempt -> settle -> ResultCollector
 
 Rules of this module:
 
@@ -38,18 +38,18 @@ from .._values.columns import Columns
 from .._values.status import Status, Verdict
 from ..outcomes import Progress
 from .batching import Batcher
+from .bulk_request import BulkRequest, RequestResult
 from .circuit_breaker import CircuitBreaker
 from .deadlines import Deadlines
 from .flow_control import FlowController
 from .journaling import SerialJournal
+from .open_requests import OpenRequests
 from .options import Options
 from .reader import Reader
 from .results import ResultCollector
 from .run_states import Phase, move
 from .source import Spawn
 from .throughput import Throughput, spoken
-from .worker import Worker, WorkerResult
-from .worker_pool import WorkerPool
 
 __all__ = ["Lifecycle"]
 
@@ -113,7 +113,7 @@ class Lifecycle:
             tell=self.changed.set,
         )
         self._flow = FlowController(options.stop, options.max_in_flight)
-        self._workers = WorkerPool()
+        self._open = OpenRequests()
         self._throughput = Throughput()
         self._requests = 0
         self._is_cut = False
@@ -141,7 +141,7 @@ class Lifecycle:
             skipped=results.skipped,
             waiting=results.read_count - decided,
             requests=self._requests,
-            in_flight=len(self._workers),
+            in_flight=len(self._open),
             remaining_credits=self._flow.balance,
             stopped=self.halted if self._is_cut else None,
             complete=self.is_done and self._batcher.is_read_to_end,
@@ -176,10 +176,10 @@ class Lifecycle:
             # Not now, since the input itself may call this: a task that cancels itself is
             # interrupted at its next await, which may be for requests in flight.
             asyncio.get_running_loop().call_soon(self._interrupt)
-        self._workers.halt(code)
-        if self._workers:
+        self._open.halt(code)
+        if self._open:
             # A pending claim may finish, so that the journal knows what it holds, within limits.
-            self._deadlines.later(self._drain, self._workers.end_claims)
+            self._deadlines.later(self._drain, self._open.end_claims)
         self.changed.set()
 
     def halt_and_drain(self, code: str, seconds: float | None = None) -> None:
@@ -188,7 +188,7 @@ class Lifecycle:
         if self._phase not in (Phase.READING, Phase.ENDING):
             return
         seconds = self._drain if seconds is None else seconds
-        numbers = self._workers.under_way
+        numbers = self._open.under_way
         if numbers and not self._deadlines.is_set:
             what = f"waits for {len(numbers)} answers, up to {seconds:.0f} s ({self.halted})"
             facts = {"answers": len(numbers), "numbers": sum(numbers), "seconds": seconds}
@@ -209,7 +209,7 @@ class Lifecycle:
 
     def _end_the_wait(self) -> None:
         self._interrupt()  # the input may still clean up after the first time
-        self._workers.abandon()
+        self._open.abandon()
         self._batcher.give_up_notes()
 
     def _fail(self, exc: Exception, code: str) -> None:
@@ -226,7 +226,7 @@ class Lifecycle:
             self._fail(exc, codes.STOPPED)
         self._phase = move(self._phase, Phase.ENDING)
         try:
-            await self._workers.wait(self._is_at_the_end_of_the_loop, self._died)
+            await self._open.wait(self._is_at_the_end_of_the_loop, self._died)
             await self._account_for_the_rest()
             await self._batcher.wait_for_notes()
             await self._deadlines.within(self._batcher.source.close)
@@ -257,19 +257,20 @@ class Lifecycle:
             await self.until(functools.partial(self._may_start, batch))
             if self.halted is not None or not self._can_pay(batch):
                 continue
-            worker = self._begin(batch)
-            await worker.let_go.wait()
+            request = self._begin(batch)
+            await request.let_go.wait()
         if self._batcher.source.failure is not None:
             self._fail(self._batcher.source.failure, codes.INPUT_FAILED)
 
     def _may_start(self, batch: Batch) -> bool:
-        workers = self._workers
         is_free = not self._breaker.is_outage and self._has_room()
-        return is_free and self._flow.may_start(len(batch.phones), len(workers), workers.numbers)
+        return is_free and self._flow.may_start(
+            len(batch.phones), len(self._open), self._open.numbers
+        )
 
     def _can_pay(self, batch: Batch) -> bool:
         """Cut the next batch to what can be paid for, or stop; return whether it may be sent."""
-        affordable = self._flow.affordable(self._workers.numbers)
+        affordable = self._flow.affordable(self._open.numbers)
         if affordable >= len(batch.phones):
             return True
         if affordable < 1:
@@ -278,32 +279,34 @@ class Lifecycle:
             self._batcher.put_back(*batch.cut(int(affordable)))
         return False
 
-    def _begin(self, batch: Batch) -> Worker:
-        worker = Worker(self._context, batch, self._journal, self._breaker, self._options.lane)
-        self._batcher.begun()  # only now: `Worker` raises if the session is closed
-        self._workers.add(worker)
-        worker.task = self._spawn(self._work(worker))
-        return worker
+    def _begin(self, batch: Batch) -> BulkRequest:
+        request = BulkRequest(
+            self._context, batch, self._journal, self._breaker, self._options.lane
+        )
+        self._batcher.begun()  # only now: `BulkRequest` raises if the session is closed
+        self._open.add(request)
+        request.task = self._spawn(self._carry_out(request))
+        return request
 
-    async def _work(self, worker: Worker) -> None:
-        ended = await worker.run()
-        self._learn(worker, ended)
-        batch, result = worker.batch, ended.result
-        await worker.settle(result, lambda: self.results.outcomes(batch, result))
+    async def _carry_out(self, request: BulkRequest) -> None:
+        ended = await request.run()
+        self._learn(request, ended)
+        batch, result = request.batch, ended.result
+        await request.settle(result, lambda: self.results.outcomes(batch, result))
         self._check_journal()
-        self._decide(worker, result)
+        self._decide(request, result)
 
-    def _learn(self, worker: Worker, ended: WorkerResult) -> None:
+    def _learn(self, request: BulkRequest, ended: RequestResult) -> None:
         """Apply the result of a request to the run."""
-        result, workers = ended.result, self._workers
+        result = ended.result
         self._requests += ended.requests
-        workers.answered(worker)
+        self._open.answered(request)
         self._check_journal()
         if ended.failure is not None:
             self._fail(ended.failure, codes.STOPPED)
         if result.first.status is not Status.NOT_SENT:
             self._breaker.end()
-        if code := self._flow.learn(result, len(worker.batch.phones), workers.numbers):
+        if code := self._flow.learn(result, len(request.batch.phones), self._open.numbers):
             self.halt(code)
         self._is_cut |= self.halted is not None and result.first.code == self.halted
 
@@ -311,13 +314,13 @@ class Lifecycle:
         if self._journal is not None and self._journal.failure is not None:
             self._fail(self._journal.failure, codes.JOURNAL_FAILED)
 
-    def _decide(self, worker: Worker, result: DeliveryResult) -> None:
-        worker.end()
-        self._workers.discard(worker)
-        worker.let_go.set()
-        for taken in worker.taken:
+    def _decide(self, request: BulkRequest, result: DeliveryResult) -> None:
+        request.end()
+        self._open.discard(request)
+        request.let_go.set()
+        for taken in request.taken:
             self.results.decide(taken, _TAKEN)
-        self.results.decide(worker.batch, result)
+        self.results.decide(request.batch, result)
         self._note_throughput()
         self.changed.set()
 
@@ -331,16 +334,16 @@ class Lifecycle:
         """Handle a cancellation of reading, by `halt` or by the end of the event loop."""
         if self.halted is None:
             self.halted = codes.CANCELLED
-            self._workers.halt(codes.CANCELLED)
+            self._open.halt(codes.CANCELLED)
             self._is_at_the_end_of_the_loop()
 
     def _is_at_the_end_of_the_loop(self) -> None:
         self._batcher.hurry()
-        self._workers.abandon()
+        self._open.abandon()
 
-    def _died(self, worker: Worker) -> None:
+    def _died(self, request: BulkRequest) -> None:
         """Handle a request whose task was cancelled before its first step, or interrupted."""
-        self._decide(worker, worker.abandoned())
+        self._decide(request, request.abandoned())
 
     def _has_room(self) -> bool:
         """Whether the caller keeps up with the outcomes."""

@@ -3,7 +3,7 @@ One request of a run: its delivery, its claim in the journal, and its state.
 
 Rules of this module:
 
-1. However a worker's task ends, `run` returns what is proven: by the mark of the attempt, or, if no
+1. However its task ends, `run` returns what is proven: by the mark of the attempt, or, if no
    attempt was begun, that nothing was sent.
 2. A claim is written right before the first byte may be written. A refused request is released
    before it is retried; a fate is settled before the run records it.
@@ -30,13 +30,13 @@ from .circuit_breaker import CircuitBreaker
 from .journaling import JournalFailed, SerialJournal
 from .run_states import Stage, move
 
-__all__ = ["Worker", "WorkerResult", "not_sent"]
+__all__ = ["BulkRequest", "RequestResult", "not_sent"]
 
 _CANCELLABLE = frozenset({Stage.WAITING, Stage.UNDER_WAY})
 
 
 @frozen
-class WorkerResult:
+class RequestResult:
     """
     The result of one request for its run.
 
@@ -56,7 +56,7 @@ def not_sent(code: str | None) -> DeliveryResult:
     return DeliveryResult(Verdict(Status.NOT_SENT, code or codes.STOPPED))
 
 
-class Worker:
+class BulkRequest:
     """
     One request; a `Gate` for its own delivery.
 
@@ -103,7 +103,7 @@ class Worker:
         """Whether it may have left, and has no answer yet."""
         return self._stage is Stage.UNDER_WAY
 
-    async def run(self) -> WorkerResult:
+    async def run(self) -> RequestResult:
         """Deliver the batch; return what is proven, even if the task is cancelled."""
         self._stage = move(self._stage, Stage.WAITING)
         try:
@@ -200,9 +200,9 @@ class Worker:
             self.batch, taken = batch.part(wanted)
             self.taken.append(taken)
 
-    def _result(self, result: DeliveryResult, failure: Exception | None = None) -> WorkerResult:
+    def _result(self, result: DeliveryResult, failure: Exception | None = None) -> RequestResult:
         delivery = self._delivery
-        return WorkerResult(result, delivery.handed_over + delivery.is_in_flight, failure)
+        return RequestResult(result, delivery.handed_over + delivery.is_in_flight, failure)
 
     def _cancel(self) -> None:
         # Not the calling task: it checks itself whether it was halted.

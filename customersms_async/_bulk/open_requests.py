@@ -1,66 +1,68 @@
-"""The requests of a run that are in flight."""
+"""The requests of a run that have not ended."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-from .worker import Worker
+from .bulk_request import BulkRequest
 
-__all__ = ["WorkerPool"]
+__all__ = ["OpenRequests"]
 
 
-class WorkerPool:
+class OpenRequests:
     """
-    The workers of one run.
+    The requests of one run that have not ended.
 
     Attributes:
         numbers: Numbers of the requests that have no answer yet.
     """
 
     def __init__(self) -> None:
-        self._workers: set[Worker] = set()
+        self._open: set[BulkRequest] = set()
         self.numbers: int = 0
 
     def __len__(self) -> int:
-        return len(self._workers)
+        return len(self._open)
 
     @property
     def under_way(self) -> list[int]:
         """The count of numbers of each request that may have left and has no answer yet."""
-        return [worker.size for worker in self._workers if worker.is_under_way]
+        return [request.size for request in self._open if request.is_under_way]
 
-    def add(self, worker: Worker) -> None:
+    def add(self, request: BulkRequest) -> None:
         """Add a request that begins."""
-        self._workers.add(worker)
-        self.numbers += worker.size
+        self._open.add(request)
+        self.numbers += request.size
 
-    def answered(self, worker: Worker) -> None:
+    def answered(self, request: BulkRequest) -> None:
         """Record that a request has its fate; the journal may still have to record it."""
-        self.numbers -= worker.size
-        worker.size = 0
+        self.numbers -= request.size
+        request.size = 0
 
-    def discard(self, worker: Worker) -> None:
+    def discard(self, request: BulkRequest) -> None:
         """Remove a request that has ended."""
-        self.answered(worker)
-        self._workers.discard(worker)
+        self.answered(request)
+        self._open.discard(request)
 
     def halt(self, code: str) -> None:
         """Send nothing of them from now on."""
-        for worker in self._workers:
-            worker.halt(code)
+        for request in self._open:
+            request.halt(code)
 
     def end_claims(self) -> None:
         """Stop waiting for the journal if nothing has left yet."""
-        for worker in self._workers:
-            worker.end_claim()
+        for request in self._open:
+            request.end_claim()
 
     def abandon(self) -> None:
         """Stop waiting."""
-        for worker in self._workers:
-            worker.abandon()
+        for request in self._open:
+            request.abandon()
 
-    async def wait(self, cancelled: Callable[[], None], died: Callable[[Worker], None]) -> None:
+    async def wait(
+        self, cancelled: Callable[[], None], died: Callable[[BulkRequest], None]
+    ) -> None:
         """
         Wait until all have ended.
 
@@ -70,10 +72,10 @@ class WorkerPool:
             died: Called for each request whose task was cancelled before its first step, or ended
                 by an interruption such as KeyboardInterrupt.
         """
-        while tasks := [worker.task for worker in self._workers if worker.task is not None]:
+        while tasks := [request.task for request in self._open if request.task is not None]:
             try:
                 await asyncio.wait(tasks)
             except asyncio.CancelledError:
                 cancelled()
-            for worker in [w for w in self._workers if w.task is not None and w.task.done()]:
-                died(worker)
+            for request in [one for one in self._open if one.task is not None and one.task.done()]:
+                died(request)
