@@ -46,6 +46,7 @@ from ._core.campaigns import (
     rebind,
     resume,
 )
+from ._core.claim import reap
 from ._core.decisions import mark_sent, send_again, withdraw
 from ._core.engine import Named
 from ._core.errors import OutboxError
@@ -250,6 +251,7 @@ class Campaign:
         Returns:
             The refs that were left unchanged, because they do not exist or are not unknown.
         """
+        await self._take_over()
         job = mark_sent(await self._find(), _refs(refs), time.time())
         return await self._engine.run(job)
 
@@ -268,6 +270,7 @@ class Campaign:
         Raises:
             CampaignHeld: The campaign was cancelled.
         """
+        await self._take_over()
         job = send_again(await self._find(), _refs(refs), time.time())
         return await self._engine.run(job)
 
@@ -329,11 +332,16 @@ class Campaign:
         return await write_csv(Path(path), self._lines(None))
 
     async def _lines(self, statuses: list[str] | None) -> AsyncIterator[Line]:
+        await self._take_over()
         campaign, after = await self._find(), 0
         while lines := await self._engine.run(page(campaign, after, statuses)):
             for line in lines:
                 yield line
             after = lines[-1].id
+
+    async def _take_over(self) -> None:
+        """Make unknown what dead processes were sending, as the next run would."""
+        await self._engine.run(reap(await self._find(), time.time(), is_gone))
 
     async def _find(self) -> int:
         if self._id is None:

@@ -707,6 +707,36 @@ async def test_messages_of_a_dead_worker_are_counted_as_abandoned(make_outbox, e
     assert {said} == {(line.code, line.detail) for line in unknown}
 
 
+async def _die_sending(engine, count):
+    """Leave some messages in flight, as a killed process does."""
+    steps = await Steps(engine, "tonight", "died").open()
+    await steps.register(lease=-1.0)
+    claim = await steps.claim(most=count)
+    await steps.fence(claim)
+
+
+@pytest.mark.parametrize(("call", "now"), [("mark_sent", "sent"), ("send_again", "queued")])
+async def test_what_a_dead_worker_was_sending_can_be_resolved(make_outbox, engine, call, now):
+    """No run has to come first."""
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        await _die_sending(engine, 3)
+
+        assert [] == await getattr(campaign, call)(["row-0"])
+        assert [now, "unknown", "unknown"] == [line.status async for line in campaign.lines()]
+
+
+async def test_what_a_dead_worker_was_sending_is_listed_as_unknown(make_outbox, engine):
+    """The list of unknown messages is as long as the count of a run that was killed."""
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(people(3))
+        await _die_sending(engine, 3)
+
+        assert 3 == len([outcome async for outcome in campaign.outcomes(Status.UNKNOWN)])
+
+
 async def test_a_copied_database_is_held(tmp_path):
     """A restored copy sends nothing until `adopt` is called."""
     async with Outbox(tmp_path / "a.db") as outbox:

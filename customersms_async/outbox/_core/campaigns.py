@@ -59,8 +59,8 @@ class CampaignStatus:
         queued: Messages that wait for a worker.
         claimed: Messages that a worker has read but not begun to send.
         sending: Messages whose request has not ended.
-        abandoned: How many of *sending* belong to a worker that has died: the next run makes them
-            unknown, unless their answer is recorded first.
+        abandoned: How many of *sending* belong to a worker that has died: the next run, decision or
+            listing makes them unknown, unless their answer is recorded first.
         sent: Messages that the gateway accepted.
         rejected: Messages that the gateway refused.
         not_sent: Rows that will never be sent.
