@@ -64,6 +64,13 @@ def _usage() -> str:
 
 def _run(words: list[str]) -> int:
     try:
+        return _run_app(words)
+    except KeyboardInterrupt:  # even while a command is being imported
+        return Exit.INTERRUPTED
+
+
+def _run_app(words: list[str]) -> int:
+    try:
         from .app import run  # noqa: PLC0415  # see rule 1
     except ModuleNotFoundError as exc:
         install = "pip install 'customersms-async[cli]'"

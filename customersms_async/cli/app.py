@@ -58,6 +58,4 @@ def run(words: list[str]) -> int:
     except (CustomerSMSError, ModuleNotFoundError, OSError) as exc:
         complain(in_words_of_the_command(exc))
         return Exit.ERROR
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
     return Exit.OK if status is None else int(status)

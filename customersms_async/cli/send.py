@@ -29,6 +29,7 @@ __all__ = ["send", "send_samples"]
 Result = TypeVar("Result")
 
 _WAITS: Final = "waiting for requests in flight; Ctrl-C again gives up"
+_GIVEN_TWICE: Final = "a number that is given twice gets one message"
 
 
 def send(
@@ -46,7 +47,9 @@ def send(
     json: Annotated[bool, Parameter(help="Print one line of JSON for each number.")] = False,
 ) -> Exit:
     """Send one text to one or a few numbers."""
-    phones = [checked(parser_of(country), number) for number in numbers]
+    phones = dict.fromkeys(checked(parser_of(country), number) for number in numbers)
+    if len(phones) < len(numbers):
+        say(_GIVEN_TWICE)
     texts = [(phone, text) for phone in phones]
     return _send(connection, texts, timeout, as_json=json)
 

@@ -631,6 +631,15 @@ def test_send(run, sms_sandbox):
     assert out[0].endswith(" credits left")
 
 
+def test_a_number_that_is_given_twice(run, sms_sandbox):
+    """Nobody gets the message twice, however the number is written."""
+    status, out, err = run("send", A, B, "+1 (212) 555-1234", "--text", "Hi")
+
+    assert (Exit.OK, ["a number that is given twice gets one message"]) == (status, err)
+    assert [A, B] == [message.phone for message in sms_sandbox.messages]
+    assert 2 == len(out)
+
+
 def test_send_as_json(run, sms_sandbox):
     """`--json` prints one object per number."""
     _, out, _ = run("send", A, REJECTED, "--text", "Hi", "--json")
@@ -801,6 +810,22 @@ def test_the_real_gateway_is_announced(capsys, monkeypatch, messages, said):
 
     assert "" == out
     assert f"customersms.pro is a real gateway: {said} will cost money.\n" == err
+
+
+def test_an_interrupt_while_the_command_starts():
+    """Ctrl-C in the first moments gives no traceback."""
+    program = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'cyclopts': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from customersms_async.cli import main\n"
+        "sys.exit(main(['check', 'people.csv']))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert (Exit.INTERRUPTED, b"") == (ended.returncode, ended.stderr)
 
 
 def test_an_interrupt(run, monkeypatch):
