@@ -74,12 +74,12 @@ class BatchSource:
             async for batch in self._batches():
                 yield batch
         except OutboxError as exc:
-            self.run.fail(exc)
+            self.run.stop.fail(exc)
 
     async def _batches(self) -> AsyncIterator[Batch]:
-        while self.run.stopped is None:
+        while self.run.stop.code is None:
             if self._is_late():
-                self.run.end_with(codes.TIME_IS_UP)
+                self.run.stop.request(codes.TIME_IS_UP)
             elif (wait := self._wait()) or not await self._is_open():
                 await self._give_back()
                 await self._pause(wait or self._poll)
@@ -93,14 +93,14 @@ class BatchSource:
 
     @property
     def _poll(self) -> float:
-        return min(_LOOK_AGAIN, self.run.lease / 4)
+        return min(_LOOK_AGAIN, self.run.target.lease / 4)
 
     def _is_late(self) -> bool:
-        return self.run.schedule.left(dt.datetime.now(dt.UTC)) == 0
+        return self.run.target.schedule.left(dt.datetime.now(dt.UTC)) == 0
 
     def _wait(self) -> float:
         """Seconds until its hours begin or its deadline passes; at most a minute."""
-        now, schedule = dt.datetime.now(dt.UTC), self.run.schedule
+        now, schedule = dt.datetime.now(dt.UTC), self.run.target.schedule
         left = schedule.left(now)
         return min(schedule.wait(now), 60.0 if left is None else left, 60.0)
 
@@ -110,14 +110,14 @@ class BatchSource:
         if run.state is not CampaignState.OPEN:
             run.state = CampaignState((await self._counts()).state)
         if run.state is CampaignState.CANCELLED:
-            run.end_with(codes.CANCELLED)
+            run.stop.request(codes.CANCELLED)
         return run.state is CampaignState.OPEN
 
     async def _claim(self) -> bool:
         found = await self.run.ask(self._job)
         for claimed in found:
             self._after = claimed.batches[0]
-            self.run.take(claimed)
+            self.run.claims.take(claimed)
         self._ahead.extend(found)
         return bool(found)
 
@@ -125,17 +125,17 @@ class BatchSource:
         """Release the batches that were claimed ahead."""
         run = self.run
         while self._ahead:
-            unit = run.units[self._ahead[0].messages[0]]
-            job = partial(drop, run.campaign, unit.token, unit.batches, time.time())
+            owned = run.claims[self._ahead[0].messages[0]]
+            job = partial(drop, run.target.campaign, owned.token, owned.batches, time.time())
             await run.ask(job)
             self._ahead.popleft()
-            run.forget(unit)
+            run.forget(owned)
             self._after = 0
 
     def _job(self) -> Job[Sequence[Claim]]:
         run, wall = self.run, time.time()
         return claim(
-            run.campaign,
+            run.target.campaign,
             run.token,
             after=self._after,
             wall=wall,
@@ -149,7 +149,7 @@ class BatchSource:
         if self._after:
             self._after = 0  # include batches that were given back
             return True
-        if self.run.units:
+        if self.run.claims:
             await self._pause(self._poll)
             return True
         run = self.run
@@ -157,11 +157,11 @@ class BatchSource:
         if not (self.is_endless or (await self._counts()).waiting):
             return False
         await self._pause(self._poll)
-        await run.ask(lambda: reap(run.campaign, time.time(), is_gone))
+        await run.ask(lambda: reap(run.target.campaign, time.time(), is_gone))
         return True
 
     async def _counts(self) -> CampaignStatus:
-        return await self.run.ask(lambda: read_status(self.run.campaign))
+        return await self.run.ask(lambda: read_status(self.run.target.campaign))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but only until something changes."""

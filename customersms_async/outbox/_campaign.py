@@ -60,6 +60,7 @@ from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
 from ._row_reader import Addition, read_rows
+from ._run_target import RunTarget
 from ._sender import Sender, check_client
 from ._writer import Writer
 
@@ -179,14 +180,16 @@ class Campaign:
             asyncio.CancelledError: It was cancelled, and has waited for the requests in flight.
         """
         rules = StopRules() if stop is None else check_rules(stop)
-        run = CampaignRun.over(
-            Sender.of(sms),
+        schedule = Schedule(read_hours(hours), check_deadline(deadline))
+        target = RunTarget.of(
             self._host,
             await self._find(),
             self._name or QUEUE_NAME,
+            sender=Sender.of(sms),
             patience=rules.outage,
-            schedule=Schedule(read_hours(hours), check_deadline(deadline)),
+            schedule=schedule,
         )
+        run = CampaignRun(target)
         source = BatchSource(
             run=run,
             batch_size=check_count("batch_size", batch_size, 1),
@@ -199,15 +202,15 @@ class Campaign:
             journal=OutboxJournal(run, rules.max_credits),
             stop=evolve(rules, max_credits=None),  # the journal keeps it, over all runs
             max_in_flight=max_in_flight,
-            stop_after=run.schedule.left(dt.datetime.now(dt.UTC)) or None,
+            stop_after=schedule.left(dt.datetime.now(dt.UTC)) or None,
             drain=drain,
         )
         sending = self._carry_out(run, make_bulk)
-        return await end_of(self._host.spawn(sending, partial(run.end_with, codes.STOPPED)))
+        return await end_of(self._host.spawn(sending, partial(run.stop.request, codes.STOPPED)))
 
     async def _carry_out(self, run: CampaignRun, make_bulk: Callable[[], Bulk]) -> Progress:
         await run.carry_out(make_bulk)
-        return _progress(await self.status(), run.stopped)
+        return _progress(await self.status(), run.stop.code)
 
     async def outcomes(self, *statuses: Status) -> AsyncIterator[Outcome]:
         """

@@ -16,21 +16,23 @@ import asyncio
 import datetime as dt
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from .. import codes
 from .._clock import boot_time
 from .._ports.journal import Batch
 from ..outcomes import Credits, Outcome
-from ._campaign_run import CampaignRun, Unit
+from ._campaign_run import CampaignRun
 from ._core.campaign_states import CampaignState
 from ._core.campaigns import pause
 from ._core.claim import split
 from ._core.errors import OutboxError
 from ._core.fence import Fence, Pass, fence
+from ._core.job import Job
 from ._core.rows import storable
 from ._core.settle import Fate, Settlement, drop, settle, turn_away
+from ._open_claims import OpenClaim
 
 __all__ = ["OutboxJournal"]
 
@@ -62,33 +64,33 @@ class OutboxJournal:
 
     async def claim(self, batch: Batch) -> Collection[int] | None:
         """Pass the fence with the whole batch, with what its budget allows, or with none of it."""
-        unit = await self._unit(batch)
-        if unit is None:
+        claim = await self._claim_of(batch)
+        if claim is None:
             return _NONE
         began_at = boot_time()
-        unit.is_recent = _is_recent(self._run.sender.credits())
-        _, unit.others = self._others()
-        passed = await self._pass(unit, batch)
+        claim.is_recent = _is_recent(self._run.target.sender.credits())
+        _, claim.others = self._others()
+        passed = await self._pass(claim, batch)
         if isinstance(passed, int):
-            return await self._claim_part(unit, batch, passed)
-        unit.fenced_at = began_at
+            return await self._claim_part(claim, batch, passed)
+        claim.fenced_at = began_at
         if passed is Pass.GO and self.may_start(batch):
             self._late = 0
             return None
-        await self._drop(unit, passed)
+        await self._drop(claim, passed)
         return _NONE
 
-    async def _claim_part(self, unit: Unit, batch: Batch, size: int) -> Collection[int]:
+    async def _claim_part(self, claim: OpenClaim, batch: Batch, size: int) -> Collection[int]:
         """Claim as many as the budget allows, and give back the others."""
         part, _ = batch.cut(size)
         claimed = await self.claim(part)  # a part of it, if others have spent meanwhile
-        await self._drop(unit, None)
+        await self._drop(claim, None)
         return part.indexes if claimed is None else claimed
 
     def may_start(self, batch: Batch) -> bool:
         """Return, right before the first byte, whether the claim is still fresh."""
-        unit = self._run.units.get(_first(batch))
-        return unit is not None and boot_time() - unit.fenced_at <= self._run.lease / 2
+        claim = self._run.claims.of(batch.refs[0])
+        return claim is not None and boot_time() - claim.fenced_at <= self._run.target.lease / 2
 
     def count_attempt(self, begun: int, ended: int) -> None:
         """Count the numbers of an attempt of this run that has begun or ended."""
@@ -97,98 +99,94 @@ class OutboxJournal:
 
     def _others(self) -> tuple[int, int]:
         """Return the numbers of the client's other attempts that have begun, and have ended."""
-        begun, ended = self._run.sender.numbers()
+        begun, ended = self._run.target.sender.numbers()
         return begun - self._begun, ended - self._ended
 
     async def release(self, batch: Batch) -> None:
         """Undo the fence; the claim stays, since the run may try again."""
-        if unit := self._run.units.get(_first(batch)):
+        if claim := self._run.claims.of(batch.refs[0]):
             run = self._run
-            await self._run.write(
-                lambda: turn_away(run.campaign, unit.token, unit.batches, time.time())
+            await self._run.writes.write(
+                lambda: turn_away(run.target.campaign, claim.token, claim.batches, time.time())
             )
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Record the fates of a request."""
         fates = [_fate(outcome) for outcome in outcomes]
-        unit = self._run.units[fates[0].id]
+        claim = self._run.claims[fates[0].id]
         begun, _ = self._others()
         ended = Settlement(
-            campaign=self._run.campaign,
-            token=unit.token,
-            batches=unit.batches,
+            campaign=self._run.target.campaign,
+            token=claim.token,
+            batches=claim.batches,
             fates=fates,
             wall=time.time(),
-            credits=_amount(self._run.sender.credits()),
-            is_recent=unit.is_recent,
-            others=begun - unit.others,
+            credits=_amount(self._run.target.sender.credits()),
+            is_recent=claim.is_recent,
+            others=begun - claim.others,
             is_alone=self._budget is not None,
         )
-        contradicted = await self._run.write(lambda: settle(ended))
+        contradicted = await self._run.writes.write(lambda: settle(ended))
         if contradicted:
             self._log_conflict(contradicted)
-        self._run.forget(unit)
+        self._run.forget(claim)
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> None:
         """Do nothing: bad rows and duplicates were refused when they were added."""
 
-    async def _unit(self, batch: Batch) -> Unit | None:
-        """Find the unit of a batch; split it off if the run has split the batch."""
+    async def _claim_of(self, batch: Batch) -> OpenClaim | None:
+        """Find the claim of a batch; split it off if the run has split the batch."""
         ids: Sequence[Any] = batch.refs
         run = self._run
-        unit = run.units.get(ids[0])
-        if unit is None or len(ids) == len(unit.messages):
-            return unit
+        claim = run.claims.of(ids[0])
+        if claim is None or len(ids) == len(claim.messages):
+            return claim
         try:
-            new, left = await run.engine.run(split(unit.batches, unit.token, ids))
+            new, left = await run.target.engine.run(split(claim.batches, claim.token, ids))
         except OutboxError as exc:
-            run.note(exc)
+            run.stop.note(exc)
             return None
         if not new:
             return None
-        rest = [row_id for row_id in unit.messages if row_id not in set(ids)]
-        unit.messages, unit.batches = rest, left
-        part = Unit(unit.token, (new,), list(ids))
-        run.units.update(dict.fromkeys(ids, part))
-        return part
+        return run.claims.split(claim, ids, new, left)
 
-    async def _pass(self, unit: Unit, batch: Batch) -> Pass | int | None:
+    async def _pass(self, claim: OpenClaim, batch: Batch) -> Pass | int | None:
         """Pass the fence, see `fence`; None if its answer cannot be known."""
-        run = self._run
-        if not run.schedule.allows(dt.datetime.now(dt.UTC)):
+        run, target = self._run, self._run.target
+        if not target.schedule.allows(dt.datetime.now(dt.UTC)):
             return Pass.HELD
-        if not await run.pay():
+        if not await run.writes.retry():
             return None
         wall, size = time.time(), len(batch.phones)
         wish = Fence(
-            campaign=run.campaign,
-            token=unit.token,
-            batches=unit.batches,
+            campaign=target.campaign,
+            token=claim.token,
+            batches=claim.batches,
             size=size,
             request=batch.request or "",
             wall=wall,
-            over_at=wall + run.lease + run.sender.longest(size),
-            credits=_amount(run.sender.credits()),
+            over_at=wall + target.lease + target.sender.longest(size),
+            credits=_amount(target.sender.credits()),
             budget=self._budget,
         )
         try:
-            return await run.engine.run(fence(wish))
+            return await target.engine.run(fence(wish))
         except OutboxError as exc:
-            run.note(exc)
+            run.stop.note(exc)
             return None
         except asyncio.CancelledError:  # the fence is written all the same, and nothing is sent
-            run.owe(lambda: drop(run.campaign, unit.token, unit.batches, time.time()))
+            run.writes.keep(self._dropping(claim))
             raise
 
-    async def _drop(self, unit: Unit, passed: Pass | None) -> None:
+    async def _drop(self, claim: OpenClaim, passed: Pass | None) -> None:
         """Send nothing of it; give it back if it may be ours."""
         run = self._run
-        run.forget(unit)
+        run.forget(claim)
         if passed is Pass.TAKEN:
             return
-        await self._run.write(lambda: drop(run.campaign, unit.token, unit.batches, time.time()))
+        await run.writes.write(self._dropping(claim))
         if passed is Pass.TOO_DEAR:
-            run.end_with(codes.BUDGET_SPENT)
+            run.stop.request(codes.BUDGET_SPENT)
         elif passed is Pass.HELD:
             run.state = CampaignState.PAUSED  # the batch source reads the actual state
         elif passed is Pass.WAIT:
@@ -196,25 +194,25 @@ class OutboxJournal:
         elif passed is Pass.GO:
             await self._note_late()
 
+    def _dropping(self, claim: OpenClaim) -> Callable[[], Job[None]]:
+        campaign = self._run.target.campaign
+        return lambda: drop(campaign, claim.token, claim.batches, time.time())
+
     async def _note_late(self) -> None:
         self._late += 1
         if self._late < _MOST_LATE:
             return
         reason = "the database took too long to record a request, twice in a row"
-        self._run.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
-        await self._run.write(lambda: pause(self._run.campaign, reason))
-        self._run.end_with(codes.PAUSED)
+        self._run.target.log(logging.ERROR, "outbox.late", f"is paused: {reason}")
+        await self._run.writes.write(lambda: pause(self._run.target.campaign, reason))
+        self._run.stop.request(codes.PAUSED)
 
     def _log_conflict(self, count: int) -> None:
         what = (
             f"has {count} late answers that contradict decisions made by hand meanwhile; "
             "the decision stands"
         )
-        self._run.log(logging.ERROR, "outbox.conflict", what)
-
-
-def _first(batch: Batch) -> Any:  # noqa: ANN401  # our own refs are ids
-    return batch.refs[0]
+        self._run.target.log(logging.ERROR, "outbox.conflict", what)
 
 
 def _fate(outcome: Outcome) -> Fate:

@@ -30,6 +30,7 @@ from ._campaign_run import CampaignRun
 from ._core.campaigns import QUEUE, QUEUE_NAME, find, pause
 from ._host import Host
 from ._journal import OutboxJournal
+from ._run_target import RunTarget
 from ._sender import Sender
 
 __all__ = ["Worker"]
@@ -74,7 +75,7 @@ class Worker:
     async def __aexit__(self, *_: object) -> None:
         self._is_closing.set()
         for run in self._runs:
-            run.end_with(codes.STOPPED)
+            run.stop.request(codes.STOPPED)
         *sending, listener = self._tasks
         listener.cancel()
         try:
@@ -100,23 +101,24 @@ class Worker:
             await self._wait()
 
     async def _run(self, *, is_urgent: bool) -> None:
-        run = CampaignRun.over(
-            Sender.of(self._sms),
+        target = RunTarget.of(
             self._host,
             await self._host.engine.run(find(QUEUE, time.time())),
             QUEUE_NAME,
+            sender=Sender.of(self._sms),
             patience=self._rules.outage,
         )
+        run = CampaignRun(target)
         self._runs.add(run)
         if self._is_closing.is_set():  # before it was among them
-            run.end_with(codes.STOPPED)
+            run.stop.request(codes.STOPPED)
         try:
             await self._send(run, is_urgent=is_urgent)
         finally:
             self._runs.discard(run)
-        if run.stopped not in _NO_RULE:
-            await self._host.engine.run(pause(run.campaign, run.stopped))
-            self._say(f"was paused by a stop rule ({run.stopped}); call outbox.queue.resume()")
+        if run.stop.code not in _NO_RULE:
+            await self._host.engine.run(pause(run.target.campaign, run.stop.code))
+            self._say(f"was paused by a stop rule ({run.stop.code}); call outbox.queue.resume()")
 
     async def _send(self, run: CampaignRun, *, is_urgent: bool) -> None:
         source = BatchSource(

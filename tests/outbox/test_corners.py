@@ -12,6 +12,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import attrs
 import psutil
 import pytest
 
@@ -30,27 +31,33 @@ from customersms_async.outbox._core.job import Change, Query
 from customersms_async.outbox._core.message_states import State
 from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
+from customersms_async.outbox._run_target import RunTarget
 from customersms_async.outbox._sender import Sender
 from tests.support.outbox import Steps, make_rows
 
 
-def make_run(steps: Steps, **options) -> CampaignRun:
-    return CampaignRun(
+def make_run(steps: Steps) -> CampaignRun:
+    sender = Sender(
+        account="acct",
+        endpoint="http://127.0.0.1/api.php",
+        credits=lambda: None,
+        longest=lambda _: 30.0,
+        numbers=lambda: (0, 0),
+    )
+    target = RunTarget(
         engine=steps.engine,
         campaign=steps.id,
         name="tonight",
         place="here",
         lease=30.0,
         patience=1.0,
-        sender=Sender(
-            account="acct",
-            endpoint="http://127.0.0.1/api.php",
-            credits=lambda: None,
-            longest=lambda _: 30.0,
-            numbers=lambda: (0, 0),
-        ),
-        **options,
+        sender=sender,
     )
+    return CampaignRun(target)
+
+
+def retarget(run: CampaignRun, **options) -> None:
+    run.target = attrs.evolve(run.target, **options)
 
 
 async def claimed(steps: Steps, rows=2):
@@ -61,7 +68,7 @@ async def claimed(steps: Steps, rows=2):
     await steps.engine.run(_claim.register(steps.id, run.token, -1.0))
     job = _claim.claim(steps.id, run.token, after=0, wall=time.time())
     (claim,) = await steps.engine.run(job)
-    run.take(claim)
+    run.claims.take(claim)
     batch = Batch(range(rows), claim.phones, claim.text, claim.messages, request="a-1")
     return run, OutboxJournal(run, None), batch
 
@@ -124,7 +131,7 @@ async def test_a_stopped_worker_is_held_by_another_account(engine):
     run = make_run(steps)
     await engine.run(_claim.register(steps.id, run.token, -1.0))
     await steps.reap()
-    await engine.run(_campaigns.bind(steps.id, "other", run.sender.endpoint))
+    await engine.run(_campaigns.bind(steps.id, "other", run.target.sender.endpoint))
     await steps.register()
 
     with pytest.raises(CampaignHeld, match="OTHER_ACCOUNT"):
@@ -153,7 +160,7 @@ async def test_a_claim_that_was_lost_sends_nothing(engine):
     part = Batch([0], batch.phones[:1], batch.text, batch.refs[:1])
 
     assert () == await journal.claim(part)
-    run.forget(run.units[batch.refs[0]])
+    run.forget(run.claims[batch.refs[0]])
     assert () == await journal.claim(batch)
     assert not journal.may_start(batch)
     await journal.release(batch)
@@ -179,7 +186,7 @@ async def test_a_part_within_the_budget_that_was_lost_sends_nothing(engine):
     """Between the answer that a part can be paid and its claim, the lease may end."""
     steps = Steps(engine)
     run, _, batch = await claimed(steps, rows=3)
-    run.engine = Robbed(engine)
+    retarget(run, engine=Robbed(engine))
 
     assert () == await OutboxJournal(run, budget=2).claim(batch)
 
@@ -206,7 +213,7 @@ async def test_a_part_of_a_part_within_the_budget_is_sent(engine):
     """Others may spend between the answer that a part can be paid and its claim."""
     steps = Steps(engine)
     run, _, batch = await claimed(steps, rows=5)
-    run.engine = Overtaken(engine, steps)
+    retarget(run, engine=Overtaken(engine, steps))
 
     allowed = await OutboxJournal(run, budget=3).claim(batch)
 
@@ -264,7 +271,7 @@ async def test_a_database_that_is_away_is_logged_once(engine, caplog):
 
     steps = await Steps(engine).open()
     run = make_run(steps)
-    run.engine, run.patience = AwayThrice(), 30.0
+    retarget(run, engine=AwayThrice(), patience=30.0)
 
     await run.ask(lambda: _campaigns.read_status(steps.id))
 
@@ -275,7 +282,7 @@ async def test_a_part_of_a_claim_without_a_database(engine):
     """No part of a batch is sent while the database is unavailable."""
     steps = Steps(engine)
     run, journal, batch = await fenced(steps)
-    run.engine = Away()
+    retarget(run, engine=Away())
     part = Batch([0], batch.phones[:1], batch.text, batch.refs[:1])
 
     assert () == await journal.claim(part)
@@ -285,12 +292,12 @@ async def test_a_run_that_was_ended_before_it_began(engine):
     """A bulk run that begins after its campaign's run was ended is stopped at once."""
     steps = await Steps(engine).open()
     run, stopped = make_run(steps), []
-    run.end_with("STOPPED")
+    run.stop.request("STOPPED")
 
-    run.join(lambda: stopped.append(True))
+    run.stop.connect(lambda: stopped.append(True))
 
     assert [True] == stopped
-    await run.end()
+    await run.close()
 
 
 @pytest.mark.parametrize(
@@ -306,7 +313,7 @@ async def test_claims_at_the_end_of_a_run(engine, hold, then):
     await engine.run(_claim.claim(steps.id, run.token, after=0, wall=time.time()))
     await engine.run(hold(steps.id))
 
-    await run.end()
+    await run.close()
 
     assert [then] * 2 == await steps.states()
 
