@@ -7,7 +7,8 @@ Rules of this module:
    spreadsheet would take them for a formula.
 2. UTF-8 with a byte-order mark, without which Excel assumes another encoding. The delimiter is that
    of the list, since the same Excel has to open both.
-3. A file is replaced as a whole, or not at all; never the list, nor the files kept beside it.
+3. A file is replaced as a whole, or not at all; never the list, nor the files kept beside it. What
+   is no file, like ``/dev/stdout``, is written to.
 """
 
 from __future__ import annotations
@@ -56,12 +57,24 @@ def write_table(path: Path, rows: Iterable[Sequence[str]], delimiter: str) -> No
     Raises:
         OSError: It cannot be written; ``.filename`` is *path*.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8-sig", newline="") as file:
-            csv.writer(file, delimiter=delimiter).writerows(rows)
-        os.replace(part, path)  # noqa: PTH105  # the same as Path.replace, and says what it does
+        if path.exists() and not path.is_file():
+            _write(path, rows, delimiter)
+        else:
+            _replace(path.resolve(), rows, delimiter)  # where a link leads
     except OSError as exc:
         raise OSError(exc.errno, exc.strerror, str(path)) from exc
+
+
+def _replace(path: Path, rows: Iterable[Sequence[str]], delimiter: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        _write(part, rows, delimiter)
+        os.replace(part, path)  # noqa: PTH105  # the same as Path.replace, and says what it does
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write(path: Path, rows: Iterable[Sequence[str]], delimiter: str) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)

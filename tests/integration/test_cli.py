@@ -480,6 +480,28 @@ def test_a_file_is_replaced_atomically(run, people, tmp_path):
     assert {"people.csv", "bad.csv"} == {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_written_to(tmp_path):
+    """A pipe or a device, such as /dev/stdout, is not replaced by a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        write_table(pipe, [["phone"]], ",")
+        written = reader.communicate(timeout=10)[0]
+
+    assert (b"\xef\xbb\xbfphone\r\n", True) == (written, pipe.is_fifo())
+
+
+def test_a_link_is_followed(tmp_path):
+    """The file that a link names is replaced, not the link."""
+    there, link = tmp_path / "there.csv", tmp_path / "link.csv"
+    link.symlink_to(there)
+    write_table(link, [["phone"]], ",")
+
+    assert link.is_symlink()
+    assert "phone\n" == there.read_text(encoding="utf-8-sig")
+
+
 def test_the_list_is_never_overwritten(run, people):
     """`--bad` with the path of the list itself is refused."""
     before = people.read_bytes()
