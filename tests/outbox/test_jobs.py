@@ -232,6 +232,23 @@ async def test_unknown_messages_use_up_the_budget(steps):
     assert Pass.GO is await steps.fence(third, budget=300)
 
 
+async def test_a_first_request_is_in_the_budget_of_the_second(steps):
+    """An unknown message that is sent again may be paid for twice; a rejected one is not."""
+    await steps.open()
+    await steps.add([*make_rows(100), *make_rows(100, first=100, text="yo")])
+    first, second = [await steps.claim() for _ in range(2)]
+    await steps.fence(first, budget=200)
+    await steps.settle(first, Status.UNKNOWN)
+    await steps.fence(second, budget=200)
+    await steps.settle(second, Status.REJECTED)
+    refs = [f"row-{number}" for number in range(200)]
+    await steps.engine.run(_decisions.send_again(steps.id, refs, NOW))
+    claim = await steps.claim(wall=NOW + 60)
+
+    assert 10 == await steps.fence(claim, budget=110)
+    assert Pass.GO is await steps.fence(claim, budget=200)
+
+
 async def test_a_rate_limited_claim_can_be_sent_again(steps):
     """A rate-limited claim is kept, passes the fence again, and counts no request."""
     claim = await sending(steps)

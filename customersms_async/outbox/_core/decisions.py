@@ -72,7 +72,7 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
         changes[state] -= 1
         opens_at = over_at if state is State.UNKNOWN else 0.0
         yield from queue_again(campaign, [row_id], opens_at)
-        yield from record_events(campaign, [row_id], "send_again", state, wall)
+        yield from record_events(campaign, [row_id], Move.SEND_AGAIN.value, state, wall)
     yield from change_counts(campaign, changes)
     done = {ref for _, ref, *_ in chosen}
     return [ref for ref in refs if ref not in done]

@@ -108,12 +108,16 @@ def _within(budget: int, wish: Fence) -> Job[Pass | int]:
         " FROM sms_campaign WHERE id = ?",
         (wish.campaign,),
     )
+    ((repeated,),) = yield Query(  # their first requests may have been paid for
+        "SELECT count(*) FROM sms_event WHERE campaign = ? AND what = ? AND was = ?",
+        (wish.campaign, Move.SEND_AGAIN.value, State.UNKNOWN),
+    )
     rows = yield Query(
         "SELECT coalesce(sum(size), 0) FROM sms_batch WHERE campaign = ? AND state = ?"
         " AND state <> 'done'",
         (wish.campaign, State.SENDING),
     )
-    in_flight, most = int(rows[0][0]), affordable(budget, used, price)
+    in_flight, most = int(rows[0][0]), affordable(budget, used + repeated, price)
     if most < 1:
         return Pass.TOO_DEAR
     if in_flight and not (is_known and wish.size <= most - in_flight):
