@@ -25,7 +25,7 @@ from attrs import define, field
 from benchmarks import _virtual
 from benchmarks._results import Bound, Result, Row, Table
 from customersms_async import Lane, Limiter, LocalLimiter
-from tests.support.shared import InMemory, Server
+from tests.support.shared_limiter_in_memory import InMemory, Server
 
 __all__ = ["main", "measure"]
 

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from benchmarks import _plot, _virtual
 from benchmarks._results import RESULTS, Bound, Result, Row, Table
 from customersms_async import LocalLimiter, Rate
-from tests.support.memory import MemoryTransport, accepts, make_client_in_memory, phones
+from tests.support.client_in_memory import MemoryTransport, accepts, make_client_in_memory, phones
 
 LIMIT, PER = 100, 60.0
 ROUND_TRIP = 0.25

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.closings import CLOSINGS
+from tests.support.async_closings import CLOSINGS
 from tests.support.virtual_time import VirtualTimeLoop
 
 #: Files whose tests take seconds: processes, real time, fuzz. `-m "not slow"` skips them.

@@ -16,7 +16,7 @@ from benchmarks import prose
 from benchmarks.pages import PAGES as PAGES_WITH_FIGURES
 from benchmarks.pages import filled
 from customersms_async.sandbox import Sandbox
-from tests.support.store import StoreServer
+from tests.support.redis_server import StoreServer
 
 ROOT = Path(__file__).parents[1]
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ from pathlib import Path
 import redis
 
 from benchmarks.limit_shared.runs import Place, Seen, Worker
-from tests.support.store import StoreServer
-from tests.support.stores import without_info
+from tests.support.limiter_stores import without_info
+from tests.support.redis_server import StoreServer
 
 __all__ = ["LOSSES"]
 

@@ -22,9 +22,9 @@ from attrs import define, field
 from benchmarks._results import Row
 from benchmarks.limit_shared.gateway import Arrival, gateway
 from benchmarks.limit_shared.worker import LIMIT, Task, Worker, worker_of
+from tests.support.limiter_stores import without_info
 from tests.support.postgres import PostgresServer
-from tests.support.store import StoreServer
-from tests.support.stores import without_info
+from tests.support.redis_server import StoreServer
 
 __all__ = ["PROCESSES", "Place", "Seen", "Worker", "nothing", "place", "run"]
 

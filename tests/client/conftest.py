@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from customersms_async import CustomerSMS
-from tests.support.memory import KEY, make_client_in_memory
+from tests.support.client_in_memory import KEY, make_client_in_memory
 
 __all__ = ["KEY"]
 

@@ -20,7 +20,7 @@ from customersms_async import (
     StopRules,
 )
 from customersms_async._ports.transport import Reply
-from tests.support.memory import MemoryTransport, accepts, answers, now, refuses
+from tests.support.client_in_memory import MemoryTransport, accepts, answers, now, refuses
 
 pytestmark = pytest.mark.virtual_time
 

@@ -9,8 +9,7 @@ import anyio
 import pytest
 
 from customersms_async import Status
-from tests.support.callers import usage_now
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryJournal,
     MemoryTransport,
     accepts,
@@ -23,6 +22,7 @@ from tests.support.memory import (
     phones,
     turns_away,
 )
+from tests.support.limiter_callers import usage_now
 
 pytestmark = pytest.mark.virtual_time
 

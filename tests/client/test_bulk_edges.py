@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from customersms_async import BulkInterrupted, LocalLimiter, Rate, Status, StopRules
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryJournal,
     MemoryTransport,
     accepts,

@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from customersms_async import BulkInterrupted, Message, Outcome, Status
-from tests.support.memory import MemoryTransport, accepts, as_async, now, phones
+from tests.support.client_in_memory import MemoryTransport, accepts, as_async, now, phones
 
 pytestmark = pytest.mark.virtual_time
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from customersms_async import LocalLimiter, Message, Rate, Status
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     accepts,
     as_async,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from customersms_async import Message, Outcome, Status
-from tests.support.memory import MemoryTransport, accepts, as_async, phones
+from tests.support.client_in_memory import MemoryTransport, accepts, as_async, phones
 
 pytestmark = pytest.mark.virtual_time
 

@@ -9,7 +9,7 @@ import logging
 import pytest
 
 from customersms_async import LimiterUnavailable, LocalLimiter, Rate, StopRules
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryJournal,
     MemoryTransport,
     accepts,

@@ -19,7 +19,7 @@ from customersms_async import (
     StopRules,
 )
 from customersms_async._ports.transport import Reply
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     accepts,
     answers,

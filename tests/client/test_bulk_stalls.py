@@ -13,7 +13,7 @@ import pytest
 
 from customersms_async import LocalLimiter, Message, Rate
 from customersms_async._ports.transport import Reply
-from tests.support.memory import phones
+from tests.support.client_in_memory import phones
 from tests.support.sizes import sized
 
 COUNT = sized(30_000, 100_000)

@@ -12,8 +12,7 @@ from customersms_async import (
     Rate,
     Status,
 )
-from tests.support.callers import usage_now
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     accepts,
     cannot_connect,
@@ -21,6 +20,7 @@ from tests.support.memory import (
     now,
     phones,
 )
+from tests.support.limiter_callers import usage_now
 
 pytestmark = pytest.mark.virtual_time
 

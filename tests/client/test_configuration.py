@@ -10,8 +10,7 @@ import time
 import pytest
 
 from customersms_async import ConfigurationError, Credits, CustomerSMS, RequestRecord, Status
-from tests.support.callers import usage_now
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     accepts,
     cannot_connect,
@@ -20,6 +19,7 @@ from tests.support.memory import (
     refuses,
     turns_away,
 )
+from tests.support.limiter_callers import usage_now
 
 PHONE = "+12125551234"
 SECRET = "cspro_canary"

@@ -12,8 +12,7 @@ import pytest
 from customersms_async import ConfigurationError, LocalLimiter, Rate, SendError, WaitTooLong
 from customersms_async._delivery.connection_limit import ConnectionLimit
 from customersms_async._environment import most_connections
-from tests.support.callers import BULK, SEND, now, queue_up, take
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     accepts,
     cannot_connect,
@@ -23,6 +22,7 @@ from tests.support.memory import (
     refuses,
     turns_away,
 )
+from tests.support.limiter_callers import BULK, SEND, now, queue_up, take
 
 pytestmark = pytest.mark.virtual_time
 

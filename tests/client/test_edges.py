@@ -19,8 +19,8 @@ from customersms_async import (
     Status,
 )
 from customersms_async.sandbox import Sandbox
-from tests.support.callers import now
-from tests.support.memory import MemoryJournal, MemoryTransport, accepts
+from tests.support.client_in_memory import MemoryJournal, MemoryTransport, accepts
+from tests.support.limiter_callers import now
 from tests.support.sizes import sized
 
 FAST = 100_000

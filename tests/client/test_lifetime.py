@@ -21,7 +21,7 @@ from customersms_async import (
     NotSent,
 )
 from customersms_async._clock import SystemClock
-from tests.support.memory import MemoryTransport, accepts, connects_slowly
+from tests.support.client_in_memory import MemoryTransport, accepts, connects_slowly
 
 PHONE = "+12125551234"
 

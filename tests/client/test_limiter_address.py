@@ -10,9 +10,9 @@ from customersms_async import ConfigurationError, CustomerSMS, FileLimiter, Loca
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
 from customersms_async.sandbox import Sandbox
-from tests.support.callers import now
-from tests.support.memory import MemoryTransport, make_client_in_memory
-from tests.support.shared import InMemory, Server
+from tests.support.client_in_memory import MemoryTransport, make_client_in_memory
+from tests.support.limiter_callers import now
+from tests.support.shared_limiter_in_memory import InMemory, Server
 
 
 @pytest.mark.parametrize(

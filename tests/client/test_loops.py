@@ -8,8 +8,7 @@ import threading
 import pytest
 
 from customersms_async import LocalLimiter, Status, StopRules
-from tests.support.callers import usage_now
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryJournal,
     MemoryTransport,
     accepts,
@@ -18,6 +17,7 @@ from tests.support.memory import (
     hangs,
     phones,
 )
+from tests.support.limiter_callers import usage_now
 from tests.support.sizes import sized
 
 

@@ -16,7 +16,14 @@ from customersms_async import (
     SendError,
     WaitTooLong,
 )
-from tests.support.memory import MemoryTransport, accepts, cannot_connect, hangs, now, turns_away
+from tests.support.client_in_memory import (
+    MemoryTransport,
+    accepts,
+    cannot_connect,
+    hangs,
+    now,
+    turns_away,
+)
 
 pytestmark = pytest.mark.virtual_time
 

@@ -8,7 +8,7 @@ import pytest
 
 from customersms_async import Message, Status
 from customersms_async.plan import Refusal, plan_messages
-from tests.support.memory import MemoryTransport
+from tests.support.client_in_memory import MemoryTransport
 
 pytestmark = pytest.mark.virtual_time
 

@@ -17,7 +17,7 @@ from customersms_async import (
     Status,
     WaitTooLong,
 )
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     cannot_connect,
     connects_slowly,

@@ -24,8 +24,7 @@ from customersms_async import (
     Status,
 )
 from customersms_async._ports.transport import TransportFailure
-from tests.support.callers import usage_now
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     accepts,
     answers,
@@ -37,6 +36,7 @@ from tests.support.memory import (
     reply,
     strays,
 )
+from tests.support.limiter_callers import usage_now
 
 pytestmark = pytest.mark.virtual_time
 

@@ -11,7 +11,14 @@ import sys
 import anyio
 import pytest
 
-from tests.support.memory import MemoryTransport, accepts, breaks, hangs, loses_answer, now
+from tests.support.client_in_memory import (
+    MemoryTransport,
+    accepts,
+    breaks,
+    hangs,
+    loses_answer,
+    now,
+)
 
 PHONE = "+12125551234"
 

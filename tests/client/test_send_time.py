@@ -16,8 +16,7 @@ from customersms_async import (
     SendError,
     WaitTooLong,
 )
-from tests.support.callers import usage_now
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     LoopClock,
     MemoryTransport,
     accepts,
@@ -29,6 +28,7 @@ from tests.support.memory import (
     phones,
     turns_away,
 )
+from tests.support.limiter_callers import usage_now
 
 pytestmark = pytest.mark.virtual_time
 

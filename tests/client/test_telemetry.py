@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from customersms_async import ConfigurationError, LocalLimiter, Rate, SendError
 from customersms_async.opentelemetry import Telemetry
 from customersms_async.sync import CustomerSMS as SyncCustomerSMS
-from tests.support.memory import (
+from tests.support.client_in_memory import (
     MemoryTransport,
     accepts,
     answers,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from customersms_async import Limiter, LocalLimiter, Rate
-from tests.support.closings import CLOSINGS
-from tests.support.places import KINDS, Place
-from tests.support.stores import Servers, running_servers
+from tests.support.async_closings import CLOSINGS
+from tests.support.limiter_stores import Servers, running_servers
+from tests.support.limiters_in_virtual_time import KINDS, Place
 
 #: Creates a limiter for the running event loop.
 MakeLimiter = Callable[..., Limiter]

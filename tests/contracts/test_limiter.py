@@ -9,7 +9,7 @@ from itertools import groupby
 import pytest
 
 from customersms_async import LocalLimiter, WaitTooLong
-from tests.support.callers import (
+from tests.support.limiter_callers import (
     BULK,
     SEND,
     names,

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.limit.alone import beside_each_other
 from benchmarks.limit.contestants import Ours
 from benchmarks.limit.server import COUNT, Network, departures, look
-from tests.support.places import KINDS
+from tests.support.limiters_in_virtual_time import KINDS
 from tests.support.sizes import sized
 
 pytestmark = pytest.mark.virtual_time

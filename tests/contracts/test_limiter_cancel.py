@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from customersms_async import WaitTooLong
-from tests.support.callers import BULK, SEND, names, now, queue_up, take, take_all, usage_of
+from tests.support.limiter_callers import BULK, SEND, names, now, queue_up, take, take_all, usage_of
 
 pytestmark = pytest.mark.virtual_time
 

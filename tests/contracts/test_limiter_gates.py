@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from customersms_async import WaitTooLong
-from tests.support.callers import BULK, SEND, now, queue_up, take, take_all, usage_of
+from tests.support.limiter_callers import BULK, SEND, now, queue_up, take, take_all, usage_of
 from tests.support.sizes import sized
 
 pytestmark = pytest.mark.virtual_time

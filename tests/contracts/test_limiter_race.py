@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from tests.support.race import LIMIT, Race, Weather
+from tests.support.limiter_race import LIMIT, Race, Weather
 
 pytestmark = pytest.mark.virtual_time
 

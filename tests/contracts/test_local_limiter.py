@@ -13,7 +13,7 @@ import pytest
 
 from customersms_async import ConfigurationError, CustomerSMS, LocalLimiter, Rate, WaitTooLong
 from customersms_async.limiters import default_limiter
-from tests.support.callers import BULK, KEY, SEND, take, take_all, usage_now
+from tests.support.limiter_callers import BULK, KEY, SEND, take, take_all, usage_now
 from tests.support.virtual_time import VirtualTimeLoop
 
 

@@ -12,8 +12,8 @@ from itertools import pairwise
 import pytest
 
 from customersms_async import LocalLimiter, Rate
-from tests.support.callers import BULK, KEY, SEND, take, take_all, usage_now
-from tests.support.loops import LONG, LoopThread
+from tests.support.limiter_callers import BULK, KEY, SEND, take, take_all, usage_now
+from tests.support.loop_threads import LONG, LoopThread
 
 
 def still():

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from customersms_async import ConfigurationError, LimiterUnavailable, WaitTooLong
-from tests.support.callers import (
+from tests.support.limiter_callers import (
     BULK,
     KEY,
     SEND,

@@ -10,9 +10,19 @@ import pytest
 
 from customersms_async import ConfigurationError, LimiterUnavailable, Rate, WaitTooLong
 from customersms_async._limit.shared_limiter import SharedLimiter
-from tests.support.callers import BULK, KEY, SEND, names, now, queue_up, take, take_all, usage_of
+from tests.support.limiter_callers import (
+    BULK,
+    KEY,
+    SEND,
+    names,
+    now,
+    queue_up,
+    take,
+    take_all,
+    usage_of,
+)
 from tests.support.memory_store import MemoryStore
-from tests.support.shared import InMemory, Server
+from tests.support.shared_limiter_in_memory import InMemory, Server
 
 pytestmark = pytest.mark.virtual_time
 

@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from customersms_async._ports.store import StoreAway
-from tests.support.closings import CLOSINGS
-from tests.support.stores import KINDS, OpenStore, Servers, opener, running_servers
+from tests.support.async_closings import CLOSINGS
+from tests.support.limiter_stores import KINDS, OpenStore, Servers, opener, running_servers
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 from tests.support.messy_lists import messy_rows, write_as
 from tests.support.outbox_gateway import KEY, Ledger
 from tests.support.postgres import PostgresServer
-from tests.support.store import StoreServer
+from tests.support.redis_server import StoreServer
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

@@ -18,7 +18,7 @@ from celery import Celery
 from celery.result import AsyncResult
 
 from tests.support.application import SECONDS, Arrivals, Service, judge, running
-from tests.support.store import StoreServer
+from tests.support.redis_server import StoreServer
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
 

@@ -23,7 +23,7 @@ from customersms_async import (
     Status,
     codes,
 )
-from tests.support.callers import usage_now
+from tests.support.limiter_callers import usage_now
 from tests.support.raw_server import (
     OTHER,
     PHONE,

@@ -22,9 +22,9 @@ from customersms_async import (
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
 from customersms_async.sandbox import Sandbox
-from tests.support.callers import BULK, KEY, SEND, take, take_all
+from tests.support.limiter_callers import BULK, KEY, SEND, take, take_all
 from tests.support.postgres import PostgresServer
-from tests.support.store import StoreServer
+from tests.support.redis_server import StoreServer
 
 RATE = Rate(100, per=0.5)
 

@@ -21,7 +21,7 @@ import pytest
 from customersms_async._clock import boot_id, boot_time
 from customersms_async._limit.stores.file import FileStore
 from customersms_async._ports.store import StoreAway
-from tests.support.closings import CLOSINGS
+from tests.support.async_closings import CLOSINGS
 from tests.support.store_attacks import away, write
 
 COUNT = Path(__file__).parent.parent / "programs" / "count_in_file.py"

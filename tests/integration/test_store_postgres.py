@@ -10,7 +10,7 @@ import pytest
 
 from customersms_async._limit.stores.postgres import PostgresStore
 from customersms_async._ports.store import TIMEOUT, StoreAway
-from tests.support.closings import CLOSINGS
+from tests.support.async_closings import CLOSINGS
 from tests.support.postgres import PostgresServer
 from tests.support.proxy import Proxy
 from tests.support.store_attacks import away, write

@@ -13,11 +13,11 @@ from redis.backoff import NoBackoff
 from customersms_async._limit.stores.redis import RedisStore, connect
 from customersms_async._limit.stores.redis_script import Known
 from customersms_async._ports.store import TIMEOUT, StoreAway
-from tests.support.closings import CLOSINGS
+from tests.support.async_closings import CLOSINGS
+from tests.support.limiter_stores import without_info
 from tests.support.proxy import Proxy
-from tests.support.store import BINARIES, StoreServer
+from tests.support.redis_server import BINARIES, StoreServer
 from tests.support.store_attacks import away, write
-from tests.support.stores import without_info
 
 KEY = "limit"
 

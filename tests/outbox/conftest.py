@@ -10,7 +10,7 @@ import pytest
 from customersms_async.outbox._core.engine import Engine
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
-from tests.support.closings import CLOSINGS
+from tests.support.async_closings import CLOSINGS
 from tests.support.postgres import PostgresServer
 
 ENGINES = {"sqlite": SqliteEngine, "postgresql": PostgresEngine}

@@ -32,8 +32,8 @@ from customersms_async.outbox._core.fence import Pass
 from customersms_async.outbox._core.job import Query
 from customersms_async.outbox._core.migrate import read_meta, write_meta
 from customersms_async.plan import Refusal
-from tests.support.outbox import Steps
 from tests.support.outbox_gateway import KEY, Ledger
+from tests.support.outbox_jobs import Steps
 
 
 def people(count, text="hi"):

@@ -33,7 +33,7 @@ from customersms_async.outbox._journal import OutboxJournal
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._run_target import RunTarget
 from customersms_async.outbox._sender import Sender
-from tests.support.outbox import Steps, make_rows
+from tests.support.outbox_jobs import Steps, make_rows
 
 
 def make_run(steps: Steps) -> CampaignRun:

@@ -19,7 +19,7 @@ from customersms_async.outbox._core.job import (
 )
 from customersms_async.outbox._core.migrate import read_meta, write_meta
 from customersms_async.outbox._core.schema import MIGRATIONS
-from tests.support.outbox import Steps, make_rows
+from tests.support.outbox_jobs import Steps, make_rows
 
 
 def write_then(what):

@@ -12,7 +12,7 @@ from customersms_async.outbox._core import claim as _claim
 from customersms_async.outbox._core import decisions as _decisions
 from customersms_async.outbox._core.add import OpenBatches
 from customersms_async.outbox._core.fence import Pass
-from tests.support.outbox import NOW, Steps, make_rows
+from tests.support.outbox_jobs import NOW, Steps, make_rows
 
 
 @pytest.fixture

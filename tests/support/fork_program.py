@@ -12,7 +12,7 @@ import time
 import warnings
 
 from customersms_async import Lane, LocalLimiter, Rate, WaitTooLong
-from tests.support.callers import usage_now
+from tests.support.limiter_callers import usage_now
 
 # Python warns about every fork of a process with threads, which is what is tested.
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)

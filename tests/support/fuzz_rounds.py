@@ -24,10 +24,10 @@ from customersms_async import (
     StopRules,
 )
 from customersms_async._bulk.run import Run
-from tests.support.callers import usage_now
 from tests.support.fuzz_cuts import CUTS, SEND_CUTS, STREAM_CUTS, Use
 from tests.support.fuzz_gateway import FuzzGateway
 from tests.support.fuzz_inputs import InputBroke, Job, make_job
+from tests.support.limiter_callers import usage_now
 
 __all__ = ["Round"]
 

@@ -17,7 +17,7 @@ from customersms_async._limit.stores.redis import RedisStore, connect
 from customersms_async._ports.store import Store
 from tests.support.memory_store import MemoryStore
 from tests.support.postgres import PostgresServer
-from tests.support.store import BINARIES, StoreServer
+from tests.support.redis_server import BINARIES, StoreServer
 
 #: Every kind of store; for "…-plain" the user may not call INFO.
 KINDS = ["memory", "file", "postgres", *BINARIES, *(f"{kind}-plain" for kind in BINARIES)]

@@ -19,9 +19,9 @@ from customersms_async._limit.shared_limiter import SharedLimiter
 from customersms_async._ports.store import TIMEOUT, Seen, Store, StoreAway, Swap
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
+from tests.support.limiter_stores import Servers
 from tests.support.memory_store import MemoryStore, in_time
-from tests.support.store import BINARIES
-from tests.support.stores import Servers
+from tests.support.redis_server import BINARIES
 
 #: Every kind of shared limiter; "memory" is one on a store in memory.
 KINDS = ["memory", "file", "postgres", *BINARIES]

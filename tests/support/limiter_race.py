@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from customersms_async import LimiterUnavailable, Rate, WaitTooLong
 from customersms_async._limit.shared_limiter import SharedLimiter
 from customersms_async._ports.store import TIMEOUT, Seen, StoreAway, Swap
-from tests.support.callers import BULK, KEY, SEND
+from tests.support.limiter_callers import BULK, KEY, SEND
 from tests.support.memory_store import may_replace
 
 LIMIT, PER = 10, 5.0
