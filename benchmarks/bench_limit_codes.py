@@ -25,7 +25,7 @@ from attrs import define, field
 from benchmarks import _virtual
 from benchmarks._results import Bound, Result, Row, Table
 from customersms_async import Lane, Limiter, LocalLimiter
-from tests.support.shared_limiter_in_memory import InMemory, Server
+from tests.support.shared_limiter_in_memory import LimiterInMemory, RemoteStore
 
 __all__ = ["main", "measure"]
 
@@ -55,9 +55,9 @@ def limiters(members: int, dice: random.Random) -> Sequence[Limiter]:
     loop = asyncio.get_running_loop()
     if members == 1:
         return [LocalLimiter(clock=loop.time)]
-    server = Server()
+    server = RemoteStore()
     server.trip = lambda: dice.uniform(0.0005, 0.0025)
-    return [InMemory(server) for _ in range(members)]
+    return [LimiterInMemory(server) for _ in range(members)]
 
 
 class _Run:

@@ -16,7 +16,7 @@ from benchmarks import prose
 from benchmarks.pages import PAGES as PAGES_WITH_FIGURES
 from benchmarks.pages import filled
 from customersms_async.sandbox import Sandbox
-from tests.support.redis_server import StoreServer
+from tests.support.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[1]
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
@@ -57,15 +57,15 @@ async def run(program: str, folder: Path, endpoint: str, store: str) -> str:
 
 
 @pytest.fixture
-def store() -> Iterator[StoreServer]:
+def store() -> Iterator[RedisServer]:
     """Start a server for the program with a shared limit."""
-    server = StoreServer()
+    server = RedisServer()
     yield server
     server.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-async def test_programs_print_what_is_shown(page: Path, store: StoreServer, tmp_path: Path) -> None:
+async def test_programs_print_what_is_shown(page: Path, store: RedisServer, tmp_path: Path) -> None:
     """Each program of a page prints exactly the text below it, with warnings as errors."""
     shown, printed = [], []
     async with Sandbox(keys={"cspro_readme": 10_000}) as sandbox:

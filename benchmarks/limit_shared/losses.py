@@ -13,7 +13,7 @@ import redis
 
 from benchmarks.limit_shared.runs import Place, Seen, Worker
 from tests.support.limiter_stores import without_info
-from tests.support.redis_server import StoreServer
+from tests.support.redis_server import RedisServer
 
 __all__ = ["LOSSES"]
 
@@ -49,7 +49,7 @@ def restore_redis(seen: Seen, here: Place, _: list[Worker]) -> None:
 def promote_replica(seen: Seen, here: Place, _: list[Worker]) -> None:
     """Let a replica that lags by three seconds take over the address of a killed server."""
     port = int(here.address.rpartition(":")[2].split("/")[0])
-    replica = StoreServer()
+    replica = RedisServer()
     replica.start()
     with redis.Redis.from_url(replica.url) as client:
         client.replicaof("127.0.0.1", port)

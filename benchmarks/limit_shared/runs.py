@@ -24,7 +24,7 @@ from benchmarks.limit_shared.gateway import Arrival, gateway
 from benchmarks.limit_shared.worker import LIMIT, Task, Worker, worker_of
 from tests.support.limiter_stores import without_info
 from tests.support.postgres import PostgresServer
-from tests.support.redis_server import StoreServer
+from tests.support.redis_server import RedisServer
 
 __all__ = ["PROCESSES", "Place", "Seen", "Worker", "nothing", "place", "run"]
 
@@ -70,7 +70,7 @@ def place(kind: str) -> Iterator[Place]:
         with tempfile.TemporaryDirectory() as folder:
             yield Place(kind, str(Path(folder) / "sms.limit"))
         return
-    here = Place(kind, "", PostgresServer() if kind == "postgres" else StoreServer())
+    here = Place(kind, "", PostgresServer() if kind == "postgres" else RedisServer())
     here.server.start()
     here.address = without_info(here.server.url) if kind == "redis-plain" else here.server.url
     try:

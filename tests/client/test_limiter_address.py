@@ -12,7 +12,7 @@ from customersms_async.redis import RedisLimiter
 from customersms_async.sandbox import Sandbox
 from tests.support.client_in_memory import MemoryTransport, make_client_in_memory
 from tests.support.limiter_callers import now
-from tests.support.shared_limiter_in_memory import InMemory, Server
+from tests.support.shared_limiter_in_memory import LimiterInMemory, RemoteStore
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ async def test_a_limiter_is_closed_with_its_last_client(tmp_path):
 @pytest.mark.parametrize("is_away", [False, True])
 async def test_closing_a_client_reports_ends_to_the_store(is_away):
     """Closing reports pending ends to a limiter that was passed in, or keeps them for later."""
-    server = Server()
-    one, other = InMemory(server), InMemory(server)
+    server = RemoteStore()
+    one, other = LimiterInMemory(server), LimiterInMemory(server)
     sms = make_client_in_memory(MemoryTransport(), limiter=one)
     await sms.send("+12125550123", "Your code is 4711")
     server.is_away = is_away
@@ -95,8 +95,8 @@ async def test_closing_a_client_reports_ends_to_the_store(is_away):
 @pytest.mark.virtual_time
 async def test_closing_an_unused_client_asks_no_store():
     """Closing a client that sent nothing makes no call to the store."""
-    server = Server()
-    sms = make_client_in_memory(MemoryTransport(), limiter=InMemory(server))
+    server = RemoteStore()
+    sms = make_client_in_memory(MemoryTransport(), limiter=LimiterInMemory(server))
 
     await sms.aclose()
 

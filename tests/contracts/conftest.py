@@ -12,7 +12,7 @@ import pytest
 from customersms_async import Limiter, LocalLimiter, Rate
 from tests.support.async_closings import CLOSINGS
 from tests.support.limiter_stores import Servers, running_servers
-from tests.support.limiters_in_virtual_time import KINDS, Place
+from tests.support.limiters_in_virtual_time import KINDS, SharedStore
 
 #: Creates a limiter for the running event loop.
 MakeLimiter = Callable[..., Limiter]
@@ -38,27 +38,27 @@ def make_in_memory(request: pytest.FixtureRequest, servers: Servers, tmp_path: P
 
 
 @pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Place:
+def shared_store(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> SharedStore:
     """Return a store of each kind, for limiters that share it."""
-    return _place(request, servers, tmp_path)
+    return _shared_store(request, servers, tmp_path)
 
 
 @pytest.fixture
-def make_shared(place: Place) -> MakeLimiter:
+def make_shared(shared_store: SharedStore) -> MakeLimiter:
     """Create limiters that share a store, as processes of one application do."""
-    return place.make
+    return shared_store.make
 
 
-def _place(request: pytest.FixtureRequest, servers: Servers, folder: Path) -> Place:
+def _shared_store(request: pytest.FixtureRequest, servers: Servers, folder: Path) -> SharedStore:
     closings = request.node.stash.setdefault(CLOSINGS, [])
-    return Place(request.param, servers, folder, closings)
+    return SharedStore(request.param, servers, folder, closings)
 
 
 def _maker(request: pytest.FixtureRequest, servers: Servers, folder: Path) -> MakeLimiter:
     """Return a factory of limiters that share nothing."""
     if request.param == "local":
         return _local
-    return lambda *args, **options: _place(request, servers, folder).make(*args, **options)
+    return lambda *args, **options: _shared_store(request, servers, folder).make(*args, **options)
 
 
 def _local(limit: int = 100, per: float = 60.0, **options: Any) -> LocalLimiter:

@@ -57,14 +57,14 @@ async def test_processes_share_the_limit_fairly(make_shared):
     """Eight bulk runs get equal shares, use the limit, and need at most four calls per grant."""
     limiters, served = [make_shared(100, 5.0) for _ in range(8)], []
     for limiter in limiters:
-        limiter.way.trip = lambda: 0.0005
+        limiter.link.trip = lambda: 0.0005
     began_at, lasts = now(), sized(15, 30)
 
     runs = [bulk_run(limiter, i, served, until=now() + lasts) for i, limiter in enumerate(limiters)]
     await asyncio.gather(*runs)
 
     counts = Counter(names(served))
-    calls = sum(limiter.way.calls for limiter in limiters)
+    calls = sum(limiter.link.calls for limiter in limiters)
     assert jain(counts.values()) >= 0.97
     assert 20 * lasts * 0.95 <= sum(at <= began_at + lasts for _, at in served)
     assert busiest([at for _, at in served], 5.0) <= 100
@@ -75,7 +75,7 @@ async def test_a_message_goes_before_bulk_runs_of_other_processes(make_shared):
     """Beside saturating bulk runs, a message waits at most a few paced slots."""
     limiters, waits, served = [make_shared() for _ in range(4)], [], []
     for limiter in limiters:
-        limiter.way.trip = lambda: 0.001
+        limiter.link.trip = lambda: 0.001
     dice = random.Random(3)
     lasts = sized(300, 900)
     until = now() + lasts
@@ -109,7 +109,7 @@ async def test_a_bulk_run_of_another_process_does_not_starve(make_shared):
     assert places[-1] <= 5 + 5 * 20
 
 
-@pytest.mark.parametrize("place", ["memory"], indirect=True)
+@pytest.mark.parametrize("shared_store", ["memory"], indirect=True)
 async def test_messages_at_the_full_rate_do_not_starve_a_bulk_run(make_shared):
     """A bulk run keeps its reservation, however many messages other processes send."""
     served = await served_beside_messages(make_shared(), make_shared())
@@ -161,7 +161,7 @@ async def test_a_lost_answer_of_a_swap_strands_no_slot(make_shared):
     limiter = make_shared(1, 50.0, reserve=0)
     answer([])
     await usage_of(limiter)
-    limiter.way.loses_answers = 1
+    limiter.link.loses_answers = 1
 
     with pytest.raises(LimiterUnavailable, match="lost"):
         await take(limiter)
@@ -215,24 +215,24 @@ async def test_usage_by_others_counts_against_patience(make_shared):
 
 
 @pytest.mark.parametrize("step", [-3_600.0, -0.3, 0.3, 3_600.0])
-async def test_a_clock_that_is_changed_does_not_move_openings(place, step):
+async def test_a_clock_that_is_changed_does_not_move_openings(shared_store, step):
     """Slots open at the right time even if the store's clock is changed."""
-    limiter = place.make(5, 10.0, reserve=0)
+    limiter = shared_store.make(5, 10.0, reserve=0)
     answer(await take_all(limiter, 5))
     granted_at = now()
     await asyncio.sleep(3)
 
-    place.ahead = step
+    shared_store.ahead = step
     await take_all(limiter, 5)
 
     assert pytest.approx(10.1, abs=0.3) == now() - granted_at
     assert now() - granted_at >= 10
 
 
-async def test_a_new_store_opens_after_the_roll_call(place, caplog):
+async def test_a_new_store_opens_after_the_roll_call(shared_store, caplog):
     """Nothing is granted for 3 s; an impatient message fails, and `usage` says until when."""
-    place.is_new = True
-    limiter = place.make()
+    shared_store.is_new = True
+    limiter = shared_store.make()
     began_at = now()
 
     with pytest.raises(WaitTooLong) as caught:
@@ -245,10 +245,10 @@ async def test_a_new_store_opens_after_the_roll_call(place, caplog):
     assert pytest.approx(began_at + ROLL_CALL, abs=0.01) == usage.opens_at
 
 
-async def test_a_strict_limiter_waits_for_the_whole_look_back(place):
+async def test_a_strict_limiter_waits_for_the_whole_look_back(shared_store):
     """With strict=True, a new store grants nothing for the whole look-back."""
-    place.is_new = True
-    limiter = place.make(strict=True)
+    shared_store.is_new = True
+    limiter = shared_store.make(strict=True)
     began_at = now()
 
     await limiter.ready()
@@ -267,10 +267,10 @@ async def test_a_new_account_in_a_known_store_opens_at_once(make_shared):
     assert now() - began_at < 0.01
 
 
-async def test_entering_begins_the_roll_call(place):
+async def test_entering_begins_the_roll_call(shared_store):
     """Entering the limiter starts the roll call, so that later callers need not wait."""
-    place.is_new = True
-    async with place.make() as limiter:
+    shared_store.is_new = True
+    async with shared_store.make() as limiter:
         await asyncio.sleep(ROLL_CALL + 0.1)
         began_at = now()
         answer([await take(limiter)])
@@ -292,14 +292,14 @@ async def test_an_unavailable_store_grants_nothing(make_shared):
     """A message fails and a bulk run waits; both work once the store is back."""
     limiter = make_shared()
     answer([await take(limiter)])
-    limiter.way.is_away = True
+    limiter.link.is_away = True
     waiting = asyncio.create_task(take(limiter, BULK))
 
     with pytest.raises(LimiterUnavailable, match="nothing listens"):
         await take(limiter)
     await asyncio.sleep(30)
     assert not waiting.done()
-    limiter.way.is_away = False
+    limiter.link.is_away = False
     away_until = now()
 
     answer([await waiting, await take(limiter)])

@@ -22,15 +22,15 @@ from tests.support.limiter_callers import (
     usage_of,
 )
 from tests.support.memory_store import MemoryStore
-from tests.support.shared_limiter_in_memory import InMemory, Server
+from tests.support.shared_limiter_in_memory import LimiterInMemory, RemoteStore
 
 pytestmark = pytest.mark.virtual_time
 
 
 def pair(limit=100, per=60.0, **options):
     """Return two members of one store, and the store."""
-    server = Server()
-    return (*(InMemory(server, Rate(limit, per=per), **options) for _ in range(2)), server)
+    server = RemoteStore()
+    return (*(LimiterInMemory(server, Rate(limit, per=per), **options) for _ in range(2)), server)
 
 
 # --- One account, many members --------------------------------------------------------------------
@@ -129,13 +129,13 @@ async def test_a_bulk_run_that_lost_its_slot_asks_again():
 
 async def test_bulk_runs_of_two_members_share_evenly():
     """Bulk runs of several members get equal parts."""
-    server = Server()
+    server = RemoteStore()
     server.trip = lambda: 0.002
     counts = [0] * 4
     until = now() + 120
 
     async def run(number):
-        limiter = InMemory(server)
+        limiter = LimiterInMemory(server)
         while now() < until:
             slot = await take(limiter, BULK)
             counts[number] += 1
@@ -149,11 +149,11 @@ async def test_bulk_runs_of_two_members_share_evenly():
 
 async def test_a_grant_beside_seven_members_costs_under_four_calls():
     """With eight busy members, a grant takes at most 3.5 calls."""
-    server, counts, until = Server(), [0] * 8, now() + 10
+    server, counts, until = RemoteStore(), [0] * 8, now() + 10
     server.trip = lambda: 0.001
 
     async def run(number):
-        limiter = InMemory(server, Rate(100, per=5))
+        limiter = LimiterInMemory(server, Rate(100, per=5))
         while now() < until:
             slot = await take(limiter, BULK)
             counts[number] += 1
@@ -168,8 +168,8 @@ async def test_a_grant_beside_seven_members_costs_under_four_calls():
 
 async def test_members_with_other_options_are_refused_by_name():
     """The error for each lane, and for `usage`, names the options that differ."""
-    server = Server()
-    one, other = InMemory(server, Rate(100)), InMemory(server, Rate(50), reserve=2)
+    server = RemoteStore()
+    one, other = LimiterInMemory(server, Rate(100)), LimiterInMemory(server, Rate(50), reserve=2)
     await take(one)
 
     for lane in (SEND, BULK):
@@ -179,8 +179,8 @@ async def test_members_with_other_options_are_refused_by_name():
 
 async def test_other_options_are_accepted_on_an_idle_account():
     """Once the account is idle, a new deployment can use another rate."""
-    server = Server()
-    one, other = InMemory(server, Rate(100)), InMemory(server, Rate(50))
+    server = RemoteStore()
+    one, other = LimiterInMemory(server, Rate(100)), LimiterInMemory(server, Rate(50))
     (await take(one)).answered()
     await asyncio.sleep(130)
 
@@ -277,7 +277,7 @@ async def test_a_late_holder_asks_again():
 
 async def test_a_new_store_does_a_roll_call():
     """A new store opens after three seconds, and `usage` says so until then."""
-    limiter = InMemory(Server(is_new=True))
+    limiter = LimiterInMemory(RemoteStore(is_new=True))
     began_at = now()
 
     with pytest.raises(WaitTooLong) as caught:
@@ -305,10 +305,10 @@ async def test_a_new_account_in_a_running_store_is_served_at_once():
 
 async def test_entering_starts_the_roll_call():
     """A limiter can be entered while its store is unavailable."""
-    server = Server(is_new=True)
+    server = RemoteStore(is_new=True)
     server.is_away = True
 
-    async with InMemory(server) as limiter:
+    async with LimiterInMemory(server) as limiter:
         server.is_away = False
         await take(limiter)
 
@@ -317,7 +317,7 @@ async def test_entering_starts_the_roll_call():
 
 async def test_strict_waits_for_the_whole_look_back():
     """With strict, nothing is granted until lost requests no longer count."""
-    limiter = InMemory(Server(is_new=True), strict=True)
+    limiter = LimiterInMemory(RemoteStore(is_new=True), strict=True)
 
     with pytest.raises(WaitTooLong):
         await take(limiter, patience=140)
@@ -370,7 +370,7 @@ async def test_members_replace_an_old_copy():
     assert 10 == (await usage_of(other)).busy
 
 
-@pytest.mark.parametrize("lose", [Server.restart, Server.forget])
+@pytest.mark.parametrize("lose", [RemoteStore.restart, RemoteStore.forget])
 async def test_a_roll_call_costs_a_few_calls(lose):
     """Members do not poll during a roll call, even if reservations become due in it."""
     moments = itertools.count()

@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 from tests.support.messy_lists import messy_rows, write_as
 from tests.support.outbox_gateway import KEY, Ledger
 from tests.support.postgres import PostgresServer
-from tests.support.redis_server import StoreServer
+from tests.support.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -199,7 +199,7 @@ def test_fastapi(sms_sandbox, tmp_path, monkeypatch):
 @pytest.fixture
 def store():
     """Start a server for the tasks."""
-    server = StoreServer()
+    server = RedisServer()
     server.start()
     yield server
     server.close()

@@ -18,7 +18,7 @@ from celery import Celery
 from celery.result import AsyncResult
 
 from tests.support.application import SECONDS, Arrivals, Service, judge, running
-from tests.support.redis_server import StoreServer
+from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
 
@@ -40,8 +40,8 @@ ARQ = ["arq", "examples.codes_arq.WorkerSettings"]
 
 
 @pytest.fixture
-def store() -> Iterator[StoreServer]:
-    server = StoreServer()
+def store() -> Iterator[RedisServer]:
+    server = RedisServer()
     server.start()
     yield server
     server.close()

@@ -24,7 +24,7 @@ from customersms_async.redis import RedisLimiter
 from customersms_async.sandbox import Sandbox
 from tests.support.limiter_callers import BULK, KEY, SEND, take, take_all
 from tests.support.postgres import PostgresServer
-from tests.support.redis_server import StoreServer
+from tests.support.redis_server import RedisServer
 
 RATE = Rate(100, per=0.5)
 
@@ -34,14 +34,14 @@ def now():
 
 
 @pytest.fixture
-def server() -> Iterator[StoreServer]:
-    server = StoreServer()
+def server() -> Iterator[RedisServer]:
+    server = RedisServer()
     yield server
     server.close()
 
 
 @pytest.fixture
-def running(server: StoreServer) -> StoreServer:
+def running(server: RedisServer) -> RedisServer:
     """Return a running server whose limiter is not new."""
     server.start()
     with redis.Redis.from_url(server.url) as client:
@@ -63,7 +63,7 @@ def make_new(request, tmp_path):
     server, kind = (
         (PostgresServer(), PostgresLimiter)
         if request.param == "postgres"
-        else (StoreServer(), RedisLimiter)
+        else (RedisServer(), RedisLimiter)
     )
     server.start()
     yield lambda *args, **options: kind(server.url, *args, **options)

@@ -16,15 +16,15 @@ from customersms_async._ports.store import TIMEOUT, StoreAway
 from tests.support.async_closings import CLOSINGS
 from tests.support.limiter_stores import without_info
 from tests.support.proxy import Proxy
-from tests.support.redis_server import BINARIES, StoreServer
+from tests.support.redis_server import BINARIES, RedisServer
 from tests.support.store_attacks import away, write
 
 KEY = "limit"
 
 
 @pytest.fixture(params=list(BINARIES))
-def server(request) -> Iterator[StoreServer]:
-    server = StoreServer(request.param)
+def server(request) -> Iterator[RedisServer]:
+    server = RedisServer(request.param)
     server.start()
     yield server
     server.close()
@@ -179,7 +179,7 @@ async def test_a_deleted_key_is_another_run(server, rights, admin, open_store):
 
 async def test_a_promoted_replica_is_another_run(server, rights, open_store, admin):
     """A replica that took over may lack writes, so it is another run."""
-    with_replica = StoreServer()
+    with_replica = RedisServer()
     with_replica.start()
     try:
         async with Redis.from_url(with_replica.url) as replica:

@@ -17,7 +17,7 @@ from customersms_async._limit.stores.redis import RedisStore, connect
 from customersms_async._ports.store import Store
 from tests.support.memory_store import MemoryStore
 from tests.support.postgres import PostgresServer
-from tests.support.redis_server import BINARIES, StoreServer
+from tests.support.redis_server import BINARIES, RedisServer
 
 #: Every kind of store; for "…-plain" the user may not call INFO.
 KINDS = ["memory", "file", "postgres", *BINARIES, *(f"{kind}-plain" for kind in BINARIES)]
@@ -38,7 +38,7 @@ class Servers:
         """Return the URL of a server for stores of *kind*."""
         server = self._running.get(kind)
         if server is None:
-            server = PostgresServer() if kind == "postgres" else StoreServer(kind)
+            server = PostgresServer() if kind == "postgres" else RedisServer(kind)
             server.start()
             self._running[kind] = server
         return server.url

@@ -44,7 +44,7 @@ class InMemory(SharedLimiter):
 
 
 @define(eq=False)
-class Way:
+class StoreLink:
     """
     The connection of one process to the store.
 
@@ -62,7 +62,7 @@ class Way:
 
 
 @define(eq=False)
-class Place:
+class SharedStore:
     """
     The store that members of one limiter share.
 
@@ -70,7 +70,7 @@ class Place:
         kind: The kind of store.
         is_new: Whether the first run appears to be new.
         ahead: Seconds by which the store's clock is ahead.
-        ways: The connection of each member, by member.
+        runs: When each run of the store began, by its name.
     """
 
     kind: str
@@ -99,16 +99,16 @@ class Place:
         return self.runs[run]
 
     def _member_class(self) -> Any:
-        place, base, where = self, *self._class_and_address()
+        shared, base, where = self, *self._class_and_address()
 
         class Member(base):
             def __init__(self, *args: Any, **options: Any) -> None:
                 super().__init__(where, *args, **options)
-                self.way = Way()
+                self.link = StoreLink()
 
             def _open_store(self) -> Store:
-                store = InVirtualTime(super()._open_store(), place, self.way)
-                place.closings.append(store.aclose)
+                store = StoreInVirtualTime(super()._open_store(), shared, self.link)
+                shared.closings.append(store.aclose)
                 return store
 
         Member.__name__ = base.__name__
@@ -128,21 +128,21 @@ class Place:
 def _on(base: Any, **where: Any) -> Any:
     """Return a class with the name of its table or key."""
 
-    class Placed(base):
+    class Named(base):
         def __init__(self, url: str, *args: Any, **options: Any) -> None:
             super().__init__(url, *args, **(where | options))
 
-    Placed.__name__ = base.__name__
-    return Placed
+    Named.__name__ = base.__name__
+    return Named
 
 
-class InVirtualTime:
+class StoreInVirtualTime:
     """A store as one member sees it."""
 
-    def __init__(self, store: Store, place: Place, way: Way) -> None:
+    def __init__(self, store: Store, shared: SharedStore, link: StoreLink) -> None:
         self._store = store
-        self._place = place
-        self._way = way
+        self._shared = shared
+        self._link = link
 
     async def read(self, account: str) -> Seen:
         return await self._travel(lambda: self._read(account))
@@ -151,14 +151,14 @@ class InVirtualTime:
         self, account: str, base: Seen, value: bytes, *, within: float | None = None
     ) -> Swap:
         async def carry_out() -> Swap:
-            if not in_time(base, self._place.now(), within):
+            if not in_time(base, self._shared.now(), within):
                 return Swap(done=False, seen=await self._read(account))
             swap = await self._ask(self._store.swap(account, base, value))
             return Swap(swap.done, self._dated(swap.seen))
 
         swap = await self._travel(carry_out)
-        if self._way.loses_answers:
-            self._way.loses_answers -= 1
+        if self._link.loses_answers:
+            self._link.loses_answers -= 1
             raise StoreAway("its answer was lost")
         return swap
 
@@ -169,21 +169,21 @@ class InVirtualTime:
         return self._dated(await self._ask(self._store.read(account)))
 
     def _dated(self, seen: Seen) -> Seen:
-        return evolve(seen, now=self._place.now(), since=self._place.since(seen.run))
+        return evolve(seen, now=self._shared.now(), since=self._shared.since(seen.run))
 
     async def _travel(self, work: Callable[[], Any]) -> Any:
-        way = self._way
-        way.calls += 1
-        await self._go(way)
+        link = self._link
+        link.calls += 1
+        await self._go(link)
         answer = await work()
-        await self._go(way)
+        await self._go(link)
         return answer
 
-    async def _go(self, way: Way) -> None:
-        if way.is_away:
+    async def _go(self, link: StoreLink) -> None:
+        if link.is_away:
             await asyncio.sleep(TIMEOUT)
             raise StoreAway("nothing listens there")
-        if seconds := way.trip():
+        if seconds := link.trip():
             await asyncio.sleep(seconds)
 
     async def _ask(self, call: Any) -> Any:

@@ -18,7 +18,7 @@ if found := shutil.which("redis-server"):
     BINARIES["redis"] = found
 
 
-class StoreServer:
+class RedisServer:
     """
     A server without persistence.
 

@@ -15,7 +15,7 @@ from tests.support.memory_store import MemoryStore
 _runs = itertools.count()
 
 
-class Server(MemoryStore):
+class RemoteStore(MemoryStore):
     """
     The store of all members.
 
@@ -86,13 +86,13 @@ class Server(MemoryStore):
             await asyncio.sleep(seconds)
 
 
-class InMemory(SharedLimiter):
-    """The limiter of one process on a `Server`."""
+class LimiterInMemory(SharedLimiter):
+    """The limiter of one process on a `RemoteStore`."""
 
-    def __init__(self, server: Server, rate: Rate | None = None, **options: Any) -> None:
+    def __init__(self, server: RemoteStore, rate: Rate | None = None, **options: Any) -> None:
         usual = {"clock": asyncio.get_running_loop().time}
         super().__init__(rate, **(usual | options))
         self._server = server
 
-    def _open_store(self) -> Server:
+    def _open_store(self) -> RemoteStore:
         return self._server
