@@ -57,6 +57,8 @@ In a script, ``reject`` and ``reject-bare`` fail every number of the request, an
 entry hit the first one.
 """
 
+from __future__ import annotations
+
 from ._fixture import SmsSandbox
 from ._gateway.faults import MAGIC_NUMBERS, Fault
 from ._gateway.mailboxes import SandboxMessage, SandboxRequest

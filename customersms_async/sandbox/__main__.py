@@ -4,6 +4,8 @@ Serve the sandbox from the command line, until Ctrl-C.
 ``python -m customersms_async.sandbox --port 8025 --credits 500 --limit 100``
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import contextlib
@@ -11,7 +13,7 @@ import errno
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ._gateway.accounts import MOST_NUMBERS
 from ._gateway.faults import RATE_REFUSALS
@@ -19,15 +21,15 @@ from ._gateway.rate_rules import RULE_NAMES
 from ._gateway.validation import BY_SEGMENT
 from ._sandbox import Sandbox
 
-__all__ = ["main"]
+__all__ = ["DEFAULT_KEY", "main"]
 
 _Add = Callable[..., object]
 _Number = TypeVar("_Number", int, float)
 
 #: Name of the account if none is given.
-DEFAULT_KEY = "cspro_sandbox"
+DEFAULT_KEY: Final = "cspro_sandbox"
 
-EPILOG = """\
+_EPILOG: Final = """\
 Several accounts: --key cspro_one --key cspro_two=50. Faults: --script "500, reset, ok*3",
 --standing answer-lost, --probability answer-lost=0.05 --seed 7, --latency "uniform(0.1, 0.5)".
 The help page, whose address it prints, lists all faults and how to set them while it runs.
@@ -35,10 +37,10 @@ The help page, whose address it prints, lists all faults and how to set them whi
 
 
 #: The name of this program in its help.
-PROGRAM = "python -m customersms_async.sandbox"
+_PROGRAM: Final = "python -m customersms_async.sandbox"
 
 
-def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> int:
     """
     Serve until interrupted.
 
@@ -74,7 +76,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         description="A local SMS gateway that speaks the documented API and sends nothing.",
-        epilog=EPILOG,
+        epilog=_EPILOG,
     )
     _add_accounts(parser.add_argument_group("accounts and address").add_argument)
     _add_limit(parser.add_argument_group("limit, for each key").add_argument)
@@ -183,7 +185,8 @@ def _price(given: str) -> int | str:
 def _probability(given: str) -> tuple[str, float]:
     fault, equals, text = given.partition("=")
     if not equals:
-        raise ValueError(f"--probability must be like answer-lost=0.05, not {given!r}")
+        msg = f"--probability must be like answer-lost=0.05, not {given!r}"
+        raise ValueError(msg)
     return fault, _number(f"probability of {fault}", text, float)
 
 
@@ -191,7 +194,8 @@ def _number(name: str, text: str, kind: Callable[[str], _Number]) -> _Number:
     try:
         return kind(text)
     except ValueError:
-        raise ValueError(f"the {name} must be a number, not {text!r}") from None
+        msg = f"the {name} must be a number, not {text!r}"
+        raise ValueError(msg) from None
 
 
 async def _serve(sandbox: Sandbox, key: str) -> None:

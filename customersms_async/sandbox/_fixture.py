@@ -1,12 +1,14 @@
 """The fixture ``sms_sandbox``: one account of a sandbox in another thread."""
 
+from __future__ import annotations
+
 import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, TypeVar, Unpack
+from typing import Any, Final, TypeVar, Unpack
 
 from ._gateway.answers import INVALID_API_KEY
 from ._gateway.fault_engine import FaultSettings
@@ -20,16 +22,16 @@ from ._thread import SandboxThread
 __all__ = ["CREDITS", "SmsSandbox", "an_account", "running_thread"]
 
 #: Credits of a test that sets none.
-CREDITS = 10_000
+CREDITS: Final = 10_000
 
 #: Requests per minute if a test asks for a limit without a number: the documented one.
-LIMIT = 100
+_LIMIT: Final = 100
 
 #: Messages, and failed requests, that are shown when a test fails.
-SHOWN = 20
+_SHOWN: Final = 20
 
 #: How many characters of a text are shown.
-LONGEST = 300
+_LONGEST: Final = 300
 
 _T = TypeVar("_T")
 
@@ -120,7 +122,7 @@ class SmsSandbox:
         """Switch off all faults and the latency of this test."""
         self._do(lambda box: box.clear_faults(self.key))
 
-    def limit(self, limit: int | None = LIMIT, **more: Unpack[LimitSettings]) -> None:
+    def limit(self, limit: int | None = _LIMIT, **more: Unpack[LimitSettings]) -> None:
         """
         Limit the requests of this test; by default to 100 in 60 seconds, like the gateway.
 
@@ -171,19 +173,20 @@ class SmsSandbox:
 
         Raises:
             TimeoutError: No such message came in time; the text lists those that did.
-
             RuntimeError: It was called from a callback of the sandbox.
         """
         __tracebackhide__ = True
         if self._thread.is_current:
-            raise RuntimeError(
+            msg = (
                 "a callback of the sandbox, like latency=..., cannot wait: it runs in the "
                 "sandbox's own thread, where no message can arrive meanwhile"
             )
+            raise RuntimeError(msg)
         try:
             return self._thread.result(self._wait(phone, contains, timeout), timeout)
         except TimeoutError as error:
-            raise TimeoutError(f"{error}{_blocked()}") from None
+            msg = f"{error}{_blocked()}"
+            raise TimeoutError(msg) from None
 
     async def wait_for(
         self, *, phone: str | None = None, contains: str | None = None, timeout: float = 5.0
@@ -195,17 +198,17 @@ class SmsSandbox:
 
         Raises:
             TimeoutError: No such message came in time; the text lists those that did.
-
             RuntimeError: The loop is not an asyncio loop.
         """
         __tracebackhide__ = True
         if _running_loop() is None:
-            raise RuntimeError("wait_for needs asyncio; under trio, run wait in a thread")
+            msg = "wait_for needs asyncio; under trio, run wait in a thread"
+            raise RuntimeError(msg)
         return await asyncio.wrap_future(self._wait(phone, contains, timeout))
 
     def _wait(
         self, phone: str | None, contains: str | None, seconds: float
-    ) -> "Future[SandboxMessage]":
+    ) -> Future[SandboxMessage]:
         wait = self._sandbox.wait_for
         coroutine = wait(phone=phone, contains=contains, timeout=seconds, key=self.key)
         return self._thread.start(coroutine)
@@ -215,8 +218,8 @@ class SmsSandbox:
         messages, requests = self.messages, self.requests
         wrong = [one for one in requests if one.code or one.fault]
         lines = [f"{len(messages)} accepted, {len(requests)} requests at {self.url}"]
-        lines += [f"  {m.phone}  {shortened(m.text, LONGEST)}" for m in messages[-SHOWN:]]
-        lines += [f"  request {r.id}: {r.code or r.fault}" for r in wrong[-SHOWN:]]
+        lines += [f"  {m.phone}  {shortened(m.text, _LONGEST)}" for m in messages[-_SHOWN:]]
+        lines += [f"  request {r.id}: {r.code or r.fault}" for r in wrong[-_SHOWN:]]
         lines += [_strayed(key, count) for key, count in self._strangers().items()]
         return "\n".join(lines)
 
@@ -282,17 +285,18 @@ def _apply(sandbox: Sandbox, options: Mapping[str, object], key: str) -> None:
     for name in more:
         if name not in _OPTIONS:
             right = ", ".join(_OPTIONS)
-            raise ValueError(f"the marker sms_sandbox takes {right}, not {name!r}")
+            msg = f"the marker sms_sandbox takes {right}, not {name!r}"
+            raise ValueError(msg)
     sandbox.set_credits(key, more.pop("credits", CREDITS))
     faults: Any = {name: more.pop(name) for name in _FAULTS if name in more}
     sandbox.set_faults(key=key, **faults)
     if more:
-        limit: Any = more.pop("limit", LIMIT)
+        limit: Any = more.pop("limit", _LIMIT)
         sandbox.set_limit(limit, key=key, **more)
 
 
-_FAULTS = tuple(FaultSettings.__annotations__)
-_OPTIONS = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
+_FAULTS: Final = tuple(FaultSettings.__annotations__)
+_OPTIONS: Final = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
 
 
 def _strayed(key: str, count: int) -> str:

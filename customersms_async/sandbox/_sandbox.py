@@ -1,11 +1,13 @@
 """The sandbox itself: start, stop, and what a test can query and change."""
 
+from __future__ import annotations
+
 import asyncio
 import ipaddress
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 
-import attrs
 from aiohttp import web
+from attrs import define, field, frozen, setters
 
 from ._gateway.fault_engine import FaultSettings
 from ._gateway.fault_script import make_steps
@@ -22,17 +24,17 @@ from ._options import SandboxOptions
 __all__ = ["Sandbox"]
 
 #: Seconds to wait for requests whose body is still arriving when the sandbox closes.
-CLOSING_GRACE = 1.0
+_CLOSING_GRACE: Final = 1.0
 
 
-@attrs.frozen
+@frozen
 class _Running:
-    closing: "asyncio.Future[None]"
+    closing: asyncio.Future[None]
     runner: web.AppRunner
     url: str
 
 
-@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.frozen, repr=False)
+@define(eq=False, kw_only=True, on_setattr=setters.frozen, repr=False)
 class Sandbox(SandboxOptions):
     """
     A gateway on this machine that speaks the documented API and sends nothing.
@@ -43,24 +45,23 @@ class Sandbox(SandboxOptions):
     Its options are those of `SandboxOptions`.
     """
 
-    _service: SandboxService = attrs.field(init=False, on_setattr=attrs.setters.NO_OP)
-    _running: _Running | None = attrs.field(
-        init=False, default=None, on_setattr=attrs.setters.NO_OP
-    )
+    _service: SandboxService = field(init=False, on_setattr=setters.NO_OP)
+    _running: _Running | None = field(init=False, default=None, on_setattr=setters.NO_OP)
 
     def __attrs_post_init__(self) -> None:
         self._service = self.make_service()
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
-            raise RuntimeError("this sandbox is already running; make another one")
+            msg = "this sandbox is already running; make another one"
+            raise RuntimeError(msg)
         closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         policy = OriginPolicy([self.host, *self.allowed_hosts])
         app = make_app(self._service, policy, closing)
         runner = web.AppRunner(
             app,
             access_log=None,
-            shutdown_timeout=CLOSING_GRACE,
+            shutdown_timeout=_CLOSING_GRACE,
             handler_cancellation=True,  # a client that left frees its wait or stream at once
         )
         await runner.setup()
@@ -95,7 +96,8 @@ class Sandbox(SandboxOptions):
             RuntimeError: The sandbox is not running.
         """
         if self._running is None:
-            raise RuntimeError("this sandbox is not running; enter it with `async with`")
+            msg = "this sandbox is not running; enter it with `async with`"
+            raise RuntimeError(msg)
         return self._running.url
 
     @property
@@ -159,10 +161,11 @@ class Sandbox(SandboxOptions):
     def _only_key(self) -> str:
         keys = list(self._service.handler.gateway.credits)
         if len(keys) != 1:
-            raise ValueError(
+            msg = (
                 f"credits is for a sandbox with one account, and this one has {len(keys)}; "
                 "use credits_of(key) and set_credits(key, ...)"
             )
+            raise ValueError(msg)
         return keys[0]
 
     def credits_of(self, key: str) -> int:

@@ -1,10 +1,12 @@
 """A sandbox that runs in a separate thread with its own event loop."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from .._loop.event_loop import BackgroundEventLoop
 from ._sandbox import Sandbox
@@ -12,7 +14,7 @@ from ._sandbox import Sandbox
 __all__ = ["SandboxThread"]
 
 #: Seconds; a sandbox that is not blocked reports an unsuccessful wait far sooner.
-PATIENCE = 5.0
+_PATIENCE: Final = 5.0
 
 _T = TypeVar("_T")
 
@@ -30,7 +32,7 @@ class SandboxThread:
         patience: Seconds after its timeout when a wait for a blocked sandbox is given up.
     """
 
-    def __init__(self, sandbox: Sandbox, patience: float = PATIENCE) -> None:
+    def __init__(self, sandbox: Sandbox, patience: float = _PATIENCE) -> None:
         self.sandbox = sandbox
         self._patience = patience
         self._started: Future[asyncio.AbstractEventLoop] = Future()
@@ -74,11 +76,11 @@ class SandboxThread:
 
         return self.start(called()).result()
 
-    def start(self, coroutine: Coroutine[Any, Any, _T]) -> "Future[_T]":
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Run *coroutine* in the sandbox's thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def result(self, future: "Future[_T]", seconds: float) -> _T:
+    def result(self, future: Future[_T], seconds: float) -> _T:
         """
         Wait for a coroutine that ends within *seconds*.
 
@@ -89,7 +91,8 @@ class SandboxThread:
         if done:
             return future.result()
         future.cancel()
-        raise TimeoutError(
+        msg = (
             f"the sandbox did not answer within {seconds + self._patience:g} s; does a callback, "
             "like latency=..., block it?"
         )
+        raise TimeoutError(msg)

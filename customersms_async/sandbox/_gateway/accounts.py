@@ -8,12 +8,15 @@ Rules of this module:
 3. An array is processed in order; once credits run out, the remaining entries fail.
 """
 
+from __future__ import annotations
+
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
-import attrs
 import msgspec
+from attrs import define, evolve, field, frozen
 
 from .answers import (
     INSUFFICIENT_CREDITS,
@@ -29,83 +32,84 @@ from .answers import (
 from .mailboxes import SandboxMessage
 from .masking import masked
 
-__all__ = ["MOST_NUMBERS", "Gateway", "Order", "OrderJob", "OrderResult", "Price", "read_order"]
+__all__ = [
+    "MOST_CLOSED",
+    "MOST_NUMBERS",
+    "Gateway",
+    "Order",
+    "OrderJob",
+    "OrderResult",
+    "Price",
+    "read_order",
+]
 
 #: Returns the price of a message in credits, by its text.
 Price = Callable[[str], int]
 
 #: The number of the first message id; the documentation's example begins with ``msg_123456``.
-FIRST_ID = 123_456
+_FIRST_ID: Final = 123_456
 
 #: The most numbers in one request. Each takes about 20 µs, during which no other request is
 #: answered; the documentation names no limit.
-MOST_NUMBERS = 10_000
+MOST_NUMBERS: Final = 10_000
 
 #: How many closed accounts have their reason kept.
-MOST_CLOSED = 10_000
+MOST_CLOSED: Final = 10_000
 
 _is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 
 
-@attrs.frozen
+@frozen
 class _Body:
     api_key: str = ""
     phone: str | list[str] = ""
     message: str = ""
 
 
-@attrs.frozen
+@frozen
 class Order:
     """
     The content of a request.
 
     Attributes:
         key: The key, empty if missing; masked in the repr.
-
         phones: The numbers, each as it was written.
-
         text: The text, empty if missing.
-
         problem: Why the body could not be read; the other fields are empty then.
     """
 
-    key: str = attrs.field(default="", repr=masked)
+    key: str = field(default="", repr=masked)
     phones: tuple[str, ...] = ()
     text: str = ""
     problem: GatewayRefusal | None = None
 
 
-@attrs.frozen
+@frozen
 class OrderJob:
     """
     An order on its way through the gateway.
 
     Attributes:
         order: The content of the request.
-
         request: Id of the request.
-
         at: When it arrived, in seconds of the sandbox's clock.
-
         rejected: The numbers to refuse, each with its refusal.
     """
 
     order: Order
     request: int
     at: float
-    rejected: Mapping[str, GatewayRefusal] = attrs.field(factory=dict[str, GatewayRefusal])
+    rejected: Mapping[str, GatewayRefusal] = field(factory=dict[str, GatewayRefusal])
 
 
-@attrs.frozen
+@frozen
 class OrderResult:
     """
     The outcome of a job.
 
     Attributes:
         entries: One entry per number, in the order of the request.
-
         messages: The accepted messages.
-
         remaining: Credits left.
     """
 
@@ -140,28 +144,23 @@ def _split(phone: str | list[str]) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, phone.split(","))))
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Gateway:
     """
     The accounts, and the processing of their requests.
 
     Attributes:
         credits: Credits left, by key.
-
         price: Returns the price of a message, by its text.
-
         most_numbers: The most numbers in one request.
-
         closed: Why an account was closed, by key; part of the answer to later requests with it.
     """
 
-    credits: dict[str, int] = attrs.field(repr=False)
+    credits: dict[str, int] = field(repr=False)
     price: Price
     most_numbers: int = MOST_NUMBERS
-    closed: dict[str, str] = attrs.field(init=False, repr=False, factory=dict[str, str])
-    _ids: Iterator[int] = attrs.field(
-        init=False, repr=False, factory=lambda: itertools.count(FIRST_ID)
-    )
+    closed: dict[str, str] = field(init=False, repr=False, factory=dict[str, str])
+    _ids: Iterator[int] = field(init=False, repr=False, factory=lambda: itertools.count(_FIRST_ID))
 
     def unknown_sender(self, order: Order) -> GatewayRefusal | None:
         """Refuse an order that cannot be read or whose key has no account."""
@@ -175,7 +174,7 @@ class Gateway:
         reason = self.closed.get(key)
         if reason is None:
             return INVALID_API_KEY
-        return attrs.evolve(INVALID_API_KEY, error=f"{INVALID_API_KEY.error}: {reason}")
+        return evolve(INVALID_API_KEY, error=f"{INVALID_API_KEY.error}: {reason}")
 
     def open(self, key: str, credits_left: int) -> None:
         """Set the credits of an account, new or not."""
@@ -217,9 +216,8 @@ class Gateway:
         price: object = self.price(text)
         if isinstance(price, int) and not isinstance(price, bool) and price >= 0:
             return price
-        raise ValueError(
-            f"the function price must return a whole number of at least 0, not {price!r}"
-        )
+        msg = f"the function price must return a whole number of at least 0, not {price!r}"
+        raise ValueError(msg)
 
     def _entry(
         self, phone: str, price: int, job: OrderJob, messages: list[SandboxMessage]

@@ -8,8 +8,12 @@ Rules of this module:
    decided here and nowhere else.
 """
 
-import attrs
+from __future__ import annotations
+
+from typing import Final
+
 import msgspec
+from attrs import frozen
 
 __all__ = [
     "INSUFFICIENT_CREDITS",
@@ -35,20 +39,16 @@ Entry = dict[str, object]
 Document = dict[str, object]
 
 
-@attrs.frozen
+@frozen
 class GatewayRefusal:
     """
     The refusal of one number or of a whole request.
 
     Attributes:
         error: The text for people; None in a bare entry.
-
         code: The stable upper-case word; None in a bare entry.
-
         status: HTTP status of a refused request; None for the sandbox's default.
-
         retry_after: Value of the header ``Retry-After``, sent unchanged.
-
         is_page: Whether it is sent as the web server's HTML page instead of a JSON object.
     """
 
@@ -59,10 +59,12 @@ class GatewayRefusal:
     is_page: bool = False
 
 
-INVALID_API_KEY = GatewayRefusal("Invalid or inactive API key", "INVALID_API_KEY")
-INSUFFICIENT_CREDITS = GatewayRefusal("Insufficient credits", "INSUFFICIENT_CREDITS")
-INVALID_PHONE_NUMBER = GatewayRefusal("Invalid phone number", "INVALID_PHONE_NUMBER")
-RATE_LIMIT_EXCEEDED = GatewayRefusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED", status=429)
+INVALID_API_KEY: Final = GatewayRefusal("Invalid or inactive API key", "INVALID_API_KEY")
+INSUFFICIENT_CREDITS: Final = GatewayRefusal("Insufficient credits", "INSUFFICIENT_CREDITS")
+INVALID_PHONE_NUMBER: Final = GatewayRefusal("Invalid phone number", "INVALID_PHONE_NUMBER")
+RATE_LIMIT_EXCEEDED: Final = GatewayRefusal(
+    "Rate limit exceeded", "RATE_LIMIT_EXCEEDED", status=429
+)
 
 
 def missing(field: str) -> GatewayRefusal:

@@ -1,23 +1,25 @@
 """The sandbox's clock: wall time, which a test can move forward."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import cast
+from typing import Final, cast
 
-import attrs
+from attrs import define
 
-__all__ = ["MovableClock", "read_seconds", "time_of_day", "written"]
+__all__ = ["LAST", "MovableClock", "read_seconds", "time_of_day", "written"]
 
 # Seconds since 1970 when the monotonic clock was at 0. Wall time itself may run backwards.
-_ORIGIN = time.time() - time.monotonic()
+_ORIGIN: Final = time.time() - time.monotonic()
 
 #: Seconds, a century: the most by which a clock can be moved in total.
-FURTHEST = 3.2e9
+_FURTHEST: Final = 3.2e9
 
 #: The last date that can be written: the end of the year 9999.
-LAST = 253_402_300_799.0
+LAST: Final = 253_402_300_799.0
 
 
 def time_of_day() -> float:
@@ -35,14 +37,13 @@ def written(instant: float) -> str:
     )
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class MovableClock:
     """
     A clock that can be moved forward.
 
     Attributes:
         base: Returns seconds, never running backwards.
-
         ahead: Seconds by which it has been moved.
     """
 
@@ -60,7 +61,7 @@ class MovableClock:
         Raises:
             ValueError: *seconds* is not a number of at least 0; time does not run backwards.
         """
-        self.ahead += read_seconds("advance", seconds, FURTHEST - self.ahead)
+        self.ahead += read_seconds("advance", seconds, _FURTHEST - self.ahead)
         return self.now()
 
 
@@ -75,4 +76,5 @@ def read_seconds(name: str, value: object, most: float) -> float:
     seconds = float(cast("float", value)) if is_number else math.nan
     if 0 <= seconds <= most:  # NaN is neither
         return seconds
-    raise ValueError(f"{name} must be a number of seconds from 0 to {most:g}, not {value!r}")
+    msg = f"{name} must be a number of seconds from 0 to {most:g}, not {value!r}"
+    raise ValueError(msg)

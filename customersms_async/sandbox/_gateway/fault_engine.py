@@ -11,12 +11,14 @@ Rules of this module:
    script shifts nothing.
 """
 
+from __future__ import annotations
+
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict, cast
+from typing import Final, TypedDict, cast
 
-import attrs
+from attrs import define, field
 
 from .fault_script import FaultScript, FaultStep, read_script, read_step
 from .faults import MAGIC_NUMBERS, REJECTIONS, Fault, FaultPlan, read_fault
@@ -32,50 +34,42 @@ class FaultSettings(TypedDict, total=False):
     Attributes:
         script: What happens to the next requests, as in `read_script`; replaces the rest of an
             earlier script.
-
         standing: What happens to every request until it is switched off with None.
-
         probabilities: The probability of each fault, by name; together at most 1.
-
         seed: Random seed; the same seed and the same requests give the same run.
-
         latency: Seconds before each answer, as in `read_latency`; None for that of all keys.
     """
 
     script: FaultScript
-    standing: "str | Fault | None"
-    probabilities: "Mapping[str, float] | None"
+    standing: str | Fault | None
+    probabilities: Mapping[str, float] | None
     seed: int
-    latency: "float | str | Callable[[], float] | None"
+    latency: float | str | Callable[[], float] | None
 
 
 _Latency = Latency | Callable[[], float] | None
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Switches:
     """
     The faults of one key, or those of all keys.
 
     Attributes:
         script: What happens to the next requests.
-
         standing: What happens to every request.
-
         probabilities: The probability of each fault, in the order of drawing.
-
         seed: Random seed.
-
         latency: Seconds before each answer; None if not set.
     """
 
-    script: deque[FaultStep] = attrs.field(factory=deque[FaultStep])
+    script: deque[FaultStep] = field(factory=deque[FaultStep])
     standing: FaultStep | None = None
-    probabilities: Mapping[Fault, float] = attrs.field(factory=dict[Fault, float])
+    probabilities: Mapping[Fault, float] = field(factory=dict[Fault, float])
     seed: int = 0
     latency: _Latency = None
-    _dice: random.Random = attrs.field(init=False, factory=random.Random)
-    _latency_dice: random.Random = attrs.field(init=False, factory=random.Random)
+    _dice: random.Random = field(init=False, factory=random.Random)
+    _latency_dice: random.Random = field(init=False, factory=random.Random)
 
     def change(self, settings: Mapping[str, object]) -> None:
         """
@@ -115,22 +109,20 @@ class Switches:
         return self.latency and in_range(self.latency())
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Faults:
     """
     The engine.
 
     Attributes:
         has_magic: Whether magic numbers have an effect.
-
         common: The settings of all keys.
-
         own: The settings of single keys, by key.
     """
 
     has_magic: bool = True
-    common: Switches = attrs.field(factory=Switches)
-    own: dict[str, Switches] = attrs.field(factory=dict[str, Switches], repr=False)
+    common: Switches = field(factory=Switches)
+    own: dict[str, Switches] = field(factory=dict[str, Switches], repr=False)
 
     def of(self, key: str | None) -> Switches:
         """Return the switches of a key, or those of all keys, to read or change."""
@@ -189,9 +181,8 @@ def read_settings(settings: Mapping[str, object]) -> dict[str, object]:
     """
     for name in settings:
         if name not in _READERS:
-            raise ValueError(
-                f"a setting of faults must be one of {', '.join(_READERS)}, not {name!r}"
-            )
+            msg = f"a setting of faults must be one of {', '.join(_READERS)}, not {name!r}"
+            raise ValueError(msg)
     return {name: _READERS[name](value) for name, value in settings.items()}
 
 
@@ -203,33 +194,36 @@ def _read_probabilities(value: object) -> dict[Fault, float]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise ValueError(  # noqa: TRY004  # every bad option is a ValueError
-            f"probabilities must be an object like {{'answer-lost': 0.05}}, not {value!r}"
-        )
+        msg = f"probabilities must be an object like {{'answer-lost': 0.05}}, not {value!r}"
+        raise ValueError(msg)  # noqa: TRY004  # every bad option is a ValueError
     given = cast("Mapping[object, object]", value)
     read = {_real_fault(name): _probability(name, number) for name, number in given.items()}
     if sum(read.values()) > 1:
-        raise ValueError(f"probabilities must be at most 1 together, not {sum(read.values()):g}")
+        msg = f"probabilities must be at most 1 together, not {sum(read.values()):g}"
+        raise ValueError(msg)
     return {fault: read[fault] for fault in Fault if fault in read}
 
 
 def _real_fault(name: object) -> Fault:
     fault = read_fault(name)
     if fault is None:
-        raise ValueError("probabilities are for faults only; the rest up to 1 is that of ok")
+        msg = "probabilities are for faults only; the rest up to 1 is that of ok"
+        raise ValueError(msg)
     return fault
 
 
 def _probability(name: object, number: object) -> float:
     if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 1:
         return float(number)
-    raise ValueError(f"the probability of {name} must be a number from 0 to 1, not {number!r}")
+    msg = f"the probability of {name} must be a number from 0 to 1, not {number!r}"
+    raise ValueError(msg)
 
 
 def _read_seed(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise ValueError(f"seed must be a whole number, not {value!r}")
+    msg = f"seed must be a whole number, not {value!r}"
+    raise ValueError(msg)
 
 
 def _read_latency(value: object) -> _Latency:
@@ -238,7 +232,7 @@ def _read_latency(value: object) -> _Latency:
     return read_latency(value)
 
 
-_READERS: Mapping[str, Callable[[object], object]] = {
+_READERS: Final[Mapping[str, Callable[[object], object]]] = {
     "script": _read_script,
     "standing": read_step,
     "probabilities": _read_probabilities,

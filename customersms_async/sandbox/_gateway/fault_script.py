@@ -5,11 +5,13 @@ A script is written as ``"500, reset, rate-limited(7), ok*2"``: names of faults 
 parentheses the ``Retry-After`` of a rate-limit refusal, and after ``*`` how often.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
-from typing import cast
+from typing import Final, cast
 
-import attrs
+from attrs import frozen
 
 from .faults import RATE_REFUSALS, Fault, read_fault
 
@@ -19,23 +21,22 @@ __all__ = ["LONGEST", "FaultScript", "FaultStep", "make_steps", "read_script", "
 FaultScript = str | Iterable["str | Fault | FaultStep"]
 
 #: The most steps of a script.
-LONGEST = 10_000
+LONGEST: Final = 10_000
 
 # A name, an argument in parentheses, and a count.
-_STEP = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:\*\s*([0-9]{1,9}))?\s*")
+_STEP: Final = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:\*\s*([0-9]{1,9}))?\s*")
 
 # Commas separate the steps, except those in parentheses.
-_COMMA = re.compile(r",(?![^()]*\))")
+_COMMA: Final = re.compile(r",(?![^()]*\))")
 
 
-@attrs.frozen
+@frozen
 class FaultStep:
     """
     What happens to one request.
 
     Attributes:
         fault: What goes wrong; None lets the request pass.
-
         retry_after: Header ``Retry-After`` of a rate-limit refusal, sent unchanged.
     """
 
@@ -58,18 +59,19 @@ def make_steps(
             header, or the fault has no such header.
     """
     if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= LONGEST:
-        raise ValueError(f"times must be a whole number from 1 to {LONGEST}, not {times!r}")
+        msg = f"times must be a whole number from 1 to {LONGEST}, not {times!r}"
+        raise ValueError(msg)
     return [_step(read_fault(fault), retry_after)] * times
 
 
 def _step(fault: Fault | None, retry_after: float | str | None) -> FaultStep:
     header = None if retry_after is None else str(retry_after)
     if header is not None and fault not in RATE_REFUSALS:
-        raise ValueError(
-            f"retry_after goes with {', '.join(RATE_REFUSALS)}, not with {fault or 'ok'}"
-        )
+        msg = f"retry_after goes with {', '.join(RATE_REFUSALS)}, not with {fault or 'ok'}"
+        raise ValueError(msg)
     if header is not None and not (header.isascii() and header.isprintable()):
-        raise ValueError(f"retry_after must be one printable line of ASCII, not {header!r}")
+        msg = f"retry_after must be one printable line of ASCII, not {header!r}"
+        raise ValueError(msg)
     return FaultStep(fault, header)
 
 
@@ -82,7 +84,8 @@ def read_script(script: object) -> list[FaultStep]:
     """
     steps = [step for part in _parts(script) for step in _read_part(part)]
     if len(steps) > LONGEST:
-        raise ValueError(f"script must have at most {LONGEST} steps, not {len(steps)}")
+        msg = f"script must have at most {LONGEST} steps, not {len(steps)}"
+        raise ValueError(msg)
     return steps
 
 
@@ -100,7 +103,8 @@ def read_step(step: object) -> FaultStep | None:
         return None
     steps = _read_part(step)
     if len(steps) > 1:
-        raise ValueError(f"a standing fault needs no count, but there is one in {step!r}")
+        msg = f"a standing fault needs no count, but there is one in {step!r}"
+        raise ValueError(msg)
     return steps[0] if steps[0].fault else None
 
 
@@ -109,9 +113,8 @@ def _parts(script: object) -> list[object]:
         return [part for part in _COMMA.split(script) if part.strip()]
     if isinstance(script, Iterable) and not isinstance(script, bytes):
         return list(cast("Iterable[object]", script))
-    raise ValueError(
-        f"script must be a text like '500, reset, ok' or a list of steps, not {script!r}"
-    )
+    msg = f"script must be a text like '500, reset, ok' or a list of steps, not {script!r}"
+    raise ValueError(msg)
 
 
 def _read_part(part: object) -> list[FaultStep]:
@@ -119,8 +122,7 @@ def _read_part(part: object) -> list[FaultStep]:
         return [part]
     found = _STEP.fullmatch(part) if isinstance(part, str) else None
     if found is None:
-        raise ValueError(
-            f"a step must be written like 'html', 'ok*3' or 'rate-limited(7)', not {part!r}"
-        )
+        msg = f"a step must be written like 'html', 'ok*3' or 'rate-limited(7)', not {part!r}"
+        raise ValueError(msg)
     name, retry_after, times = found.groups()
     return make_steps(name, int(times or 1), retry_after)

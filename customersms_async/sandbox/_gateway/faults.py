@@ -10,11 +10,14 @@ A magic number ends in ``666`` and four digits, after any country code:
 ``+12126660002`` is a number whose answer is always lost. `MAGIC_NUMBERS` is the whole table.
 """
 
+from __future__ import annotations
+
 import difflib
 import enum
 from collections.abc import Mapping
+from typing import Final
 
-import attrs
+from attrs import field, frozen
 
 __all__ = [
     "MAGIC_NUMBERS",
@@ -112,7 +115,7 @@ class Fault(enum.StrEnum):
 
 
 #: What each fault does, in the order of the magic numbers.
-MEANINGS: Mapping[Fault, str] = {
+MEANINGS: Final[Mapping[Fault, str]] = {
     Fault.REJECT: "this number fails, with a code; the others of the array are sent",
     Fault.ANSWER_LOST: "accepted, then the connection is closed without a byte",
     Fault.CUT_BODY: "accepted, half of the announced body",
@@ -151,15 +154,15 @@ MEANINGS: Mapping[Fault, str] = {
 }
 
 #: What the last seven digits of a number mean.
-MAGIC_NUMBERS: Mapping[str, Fault] = {
+MAGIC_NUMBERS: Final[Mapping[str, Fault]] = {
     f"666{number:04d}": fault for number, fault in enumerate(MEANINGS, 1)
 }
 
 #: Faults that fail single entries; everything else of the request is carried out and answered.
-REJECTIONS = frozenset({Fault.REJECT, Fault.REJECT_BARE})
+REJECTIONS: Final = frozenset({Fault.REJECT, Fault.REJECT_BARE})
 
 #: The forms of a rate-limit refusal. The last is that of nginx's ``limit_req``.
-RATE_REFUSALS = (
+RATE_REFUSALS: Final = (
     Fault.RATE_LIMITED,
     Fault.RATE_LIMITED_HTML,
     Fault.RATE_LIMITED_200,
@@ -167,10 +170,12 @@ RATE_REFUSALS = (
 )
 
 #: Faults after which no message of the request was accepted.
-NOT_CARRIED_OUT = frozenset({*RATE_REFUSALS, Fault.REFUSE, Fault.HTTP_500, Fault.RESET_BEFORE})
+NOT_CARRIED_OUT: Final = frozenset(
+    {*RATE_REFUSALS, Fault.REFUSE, Fault.HTTP_500, Fault.RESET_BEFORE}
+)
 
 # Short names.
-_SHORT = {
+_SHORT: Final = {
     "429": Fault.RATE_LIMITED,
     "500": Fault.HTTP_500,
     "503": Fault.HTTP_503,
@@ -179,24 +184,21 @@ _SHORT = {
 }
 
 
-@attrs.frozen
+@frozen
 class FaultPlan:
     """
     What goes wrong with a request.
 
     Attributes:
         fault: What happens to the request; None if all goes well.
-
         aimed_at: The number that triggered it, if one did.
-
         rejected: The numbers that get a failed entry, and which one.
-
         retry_after: Header ``Retry-After`` of a refusal, sent unchanged.
     """
 
     fault: Fault | None = None
     aimed_at: str | None = None
-    rejected: Mapping[str, Fault] = attrs.field(factory=dict[str, Fault])
+    rejected: Mapping[str, Fault] = field(factory=dict[str, Fault])
     retry_after: str | None = None
 
 
@@ -218,7 +220,8 @@ def read_fault(name: object) -> Fault | None:
     except ValueError:
         names = ", ".join(Fault)
         hint = _hint(text)
-        raise ValueError(f"fault must be ok or one of {names}, not {name!r}{hint}") from None
+        msg = f"fault must be ok or one of {names}, not {name!r}{hint}"
+        raise ValueError(msg) from None
 
 
 def _hint(text: str) -> str:

@@ -5,25 +5,27 @@ Written as ``0.2``, ``uniform(0.1, 0.5)``, ``normal(0.2, 0.05)`` (mean and stand
 ``exponential(0.3)`` (mean). All are seconds; no draw is below 0 or above an hour.
 """
 
+from __future__ import annotations
+
 import math
 import random
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-import attrs
+from attrs import frozen
 
 __all__ = ["Latency", "in_range", "read_latency"]
 
 #: The longest latency, in seconds.
-MOST: Final = 3600.0
+_MOST: Final = 3600.0
 
-_WRITTEN = re.compile(r"\s*([a-z]+)\s*\(([^()]*)\)\s*")
+_WRITTEN: Final = re.compile(r"\s*([a-z]+)\s*\(([^()]*)\)\s*")
 
 _Draw = Callable[[random.Random, tuple[float, ...]], float]
 
 # How many parameters a distribution takes, and how a value is drawn.
-_KINDS: Mapping[str, tuple[int, _Draw]] = {
+_KINDS: Final[Mapping[str, tuple[int, _Draw]]] = {
     "fixed": (1, lambda _dice, numbers: numbers[0]),
     "uniform": (2, lambda dice, numbers: dice.uniform(*numbers)),
     "normal": (2, lambda dice, numbers: dice.gauss(*numbers)),
@@ -31,14 +33,13 @@ _KINDS: Mapping[str, tuple[int, _Draw]] = {
 }
 
 
-@attrs.frozen
+@frozen
 class Latency:
     """
     A distribution of seconds.
 
     Attributes:
         kind: ``fixed``, ``uniform``, ``normal`` or ``exponential``.
-
         numbers: Its parameters, in seconds: one value; lowest and highest; mean and standard
             deviation; mean.
     """
@@ -49,7 +50,7 @@ class Latency:
     def draw(self, dice: random.Random) -> float:
         """Draw the seconds of one answer; the same random state gives the same seconds."""
         _, draw = _KINDS[self.kind]
-        return min(MOST, max(0.0, draw(dice, self.numbers)))
+        return min(_MOST, max(0.0, draw(dice, self.numbers)))
 
     def __str__(self) -> str:
         numbers = ", ".join(f"{number:g}" for number in self.numbers)
@@ -65,8 +66,9 @@ def in_range(seconds: object) -> float:
     """
     is_whole = isinstance(seconds, int) and not isinstance(seconds, bool)
     if is_whole or (isinstance(seconds, float) and not math.isnan(seconds)):
-        return min(MOST, max(0.0, cast("float", seconds)))
-    raise ValueError(f"the function latency must return a number of seconds, not {seconds!r}")
+        return min(_MOST, max(0.0, cast("float", seconds)))
+    msg = f"the function latency must return a number of seconds, not {seconds!r}"
+    raise ValueError(msg)
 
 
 def read_latency(value: object) -> Latency:
@@ -83,18 +85,19 @@ def read_latency(value: object) -> Latency:
         return value
     latency = _read_text(value) if isinstance(value, str) else _fixed(value)
     if latency is None:
-        raise ValueError(
+        msg = (
             "latency must be a number of seconds of at least 0 and at most 3600, or one of "
             "uniform(low, high), normal(mean, deviation), exponential(mean), "
             f"not {value!r}"
         )
+        raise ValueError(msg)
     return latency
 
 
 def _fixed(value: object) -> Latency | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return Latency("fixed", (float(value),)) if 0 <= value <= MOST else None
+    return Latency("fixed", (float(value),)) if 0 <= value <= _MOST else None
 
 
 def _read_text(text: str) -> Latency | None:
@@ -110,5 +113,5 @@ def _read_text(text: str) -> Latency | None:
 def _makes_sense(kind: str, numbers: tuple[float, ...]) -> bool:
     if kind not in _KINDS or len(numbers) != _KINDS[kind][0]:
         return False
-    in_range = all(0 <= number <= MOST for number in numbers)
+    in_range = all(0 <= number <= _MOST for number in numbers)
     return in_range and (kind != "uniform" or numbers[0] <= numbers[1])

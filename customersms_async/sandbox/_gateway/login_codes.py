@@ -10,25 +10,28 @@ Rules of this module:
    year; of several such, the last.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
+from typing import Final
 
-import attrs
+from attrs import frozen
 
-__all__ = ["code_in"]
+__all__ = ["LONGEST", "code_in"]
 
 #: Characters that are searched for a code; a login message is far shorter.
-LONGEST = 2_000
+LONGEST: Final = 2_000
 
 # E.164 with 9 digits or more, or North American (1-800-555-1234, (212) 555 1234).
-_PHONE = r"""
+_PHONE: Final = r"""
     \+ (?=(?:[ .()-]{0,2}[0-9]){9}) [0-9]+ (?:[ .-]\(?[0-9]+\)? | [ ]?\([0-9]+\))*
     | (?<![0-9]) (?:1[ .-])? (?:\([0-9]{3}\)[ ]? | [0-9]{3}[ .-]) [0-9]{3}[ .-][0-9]{4} (?![0-9])
 """
 
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 
-_DATE = rf"""
+_DATE: Final = rf"""
     \b [0-9]{{4}}[-/.][0-9]{{1,2}}[-/.][0-9]{{1,2}} \b
     | \b [0-9]{{1,2}}[-/.][0-9]{{1,2}}[-/.][0-9]{{4}} \b
     | \b {_MONTH} [ ] [0-9]{{1,2}}(?:st|nd|rd|th)? ,? [ ] [0-9]{{4}} \b
@@ -36,10 +39,10 @@ _DATE = rf"""
     | \b [0-9]{{1,2}}:[0-9]{{2}} (?::[0-9]{{2}})? \b
 """
 
-_CURRENCY = r"(?:[$€£¥₹₽₩]|\b(?:USD|EUR|GBP|CHF|CAD|AUD|JPY|INR|Rs\.?)(?![A-Za-z]))"
-_AMOUNT = r"[0-9]+(?:[.,' ][0-9]{3})*(?:[.,][0-9]{1,2})?(?![0-9])"
+_CURRENCY: Final = r"(?:[$€£¥₹₽₩]|\b(?:USD|EUR|GBP|CHF|CAD|AUD|JPY|INR|Rs\.?)(?![A-Za-z]))"
+_AMOUNT: Final = r"[0-9]+(?:[.,' ][0-9]{3})*(?:[.,][0-9]{1,2})?(?![0-9])"
 
-_PRICE = rf"""
+_PRICE: Final = rf"""
     {_CURRENCY} [ ]? {_AMOUNT}
     | (?<![0-9]) {_AMOUNT} [ ]? {_CURRENCY}
     | (?<![0-9]) [0-9]{{1,3}}(?:[.,'][0-9]{{3}})+(?:[.,][0-9]+)? (?![0-9])
@@ -47,14 +50,14 @@ _PRICE = rf"""
 """
 
 # A web or mail address, a longer number in groups, a word that contains digits.
-_OTHER = r"""
+_OTHER: Final = r"""
     (?:https?://|www\.)\S+ | \S+@\S+ | \b(?:[\w-]+\.)+[a-z]{2,}/\S*
     | (?<![\w-]) [0-9]+(?:[ -][0-9]+){2,} (?![\w-])
     | (?<![\w-]) [0-9]{4,}(?:[ -][0-9]{4,})+ (?![\w-])
     | (?<!\w) (?=\w*[0-9]) (?=\w*[^\W0-9_]) \w+
 """
 
-_WORDS = re.compile(
+_WORDS: Final = re.compile(
     rf"""
     {_PHONE} | {_DATE} | {_PRICE} | {_OTHER}
     | (?<!\w) (?P<code>[0-9]{{3}}[ -][0-9]{{3}} | [0-9]{{4,8}}) (?!\w)
@@ -63,7 +66,7 @@ _WORDS = re.compile(
 )
 
 # Words for "code" in the languages of the gateway's customers.
-_CALLED_CODE = re.compile(
+_CALLED_CODE: Final = re.compile(
     r"\b(?:code|codes|passcode|password|passwort|pin|otp|tan|token|codice|c[oó]digo|kod|kode|koodi|"
     r"koda|k[oó]d|clave|contrase[nñ]a|senha|mot de passe|einmalcode|best[aä]tigungscode|"
     r"sicherheitscode|verification|код|пароль|κωδικ[oό]ς|验证码|認証コード)(?![a-z])",
@@ -71,21 +74,21 @@ _CALLED_CODE = re.compile(
 )
 
 # Words for other numbers, right before them.
-_CALLED_ELSE = re.compile(
+_CALLED_ELSE: Final = re.compile(
     r"(?:order|account|acct|invoice|ticket|booking|reservation|reference|ref|case|customer|member|"
     r"policy|parcel|room|flight|ext|extension|ending(?:[ ](?:in|with))?|no|nr|number)"
     r"[ ]?[.:#№]*[ ]?[#№]?$|[#№][ ]?$",
     re.IGNORECASE,
 )
 
-_END_OF_SENTENCE = re.compile(r"[.!?。]+(?=\s|$)|\n")
+_END_OF_SENTENCE: Final = re.compile(r"[.!?。]+(?=\s|$)|\n")
 
 _may_have_one = re.compile(r"[0-9]{3}[ -]?[0-9]").search
 
 _is_year = re.compile(r"(?:19|20)[0-9]{2}").fullmatch
 
 
-@attrs.frozen
+@frozen
 class _Candidate:
     digits: str
     start: int

@@ -9,13 +9,15 @@ Rules of this module:
 3. No repr shows a key.
 """
 
+from __future__ import annotations
+
 import heapq
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 
-import attrs
+from attrs import converters, define, field, frozen
 
 from .faults import Fault
 from .login_codes import code_in
@@ -35,32 +37,27 @@ __all__ = [
 ]
 
 #: How many messages a repr shows, and characters of each.
-SHOWN, SHORT = 3, 60
+_SHOWN, _SHORT = 3, 60
 
 
-@attrs.frozen
+@frozen
 class SandboxMessage:
     """
     A message that was accepted.
 
     Attributes:
         phone: The number, in E.164.
-
         text: The text as it arrived.
-
         message_id: The id that the answer gave, or would have given.
-
         key: The key that paid; masked in the repr.
-
         at: When, in seconds of the sandbox's clock: by default since 1970, UTC.
-
         request: The `SandboxRequest.id` of its request.
     """
 
     phone: str
     text: str
     message_id: str
-    key: str = attrs.field(repr=masked)
+    key: str = field(repr=masked)
     at: float
     request: int
 
@@ -70,37 +67,28 @@ class SandboxMessage:
         return number_in(self.message_id)
 
 
-@attrs.frozen
+@frozen
 class SandboxRequest:
     """
     A request that arrived, and its result.
 
     Attributes:
         id: 1 for the first request, 2 for the next.
-
         at: When it was complete, in seconds of the sandbox's clock.
-
         key: Its key, empty if none could be read; masked in the repr.
-
         phones: The numbers as they arrived, the first 10,000 at most; empty if the body could not
             be read.
-
         text: The text as it arrived.
-
         accepted: How many of its messages were accepted.
-
         fault: The fault that was applied, if any.
-
         status: HTTP status of the answer; None if the connection is closed without one.
-
         code: Why the whole request was refused; None if it was carried out or broken off.
-
         ending: How much of the answer arrived, and how it ended.
     """
 
     id: int
     at: float
-    key: str = attrs.field(repr=masked)
+    key: str = field(repr=masked)
     phones: tuple[str, ...]
     text: str
     accepted: int
@@ -120,26 +108,22 @@ def _in_e164(phone: str) -> str:
     return "+" + "".join(filter(str.isdecimal, phone))
 
 
-@attrs.frozen
+@frozen
 class MessageQuery:
     """
     A filter for messages; an omitted field matches all.
 
     Attributes:
         phone: The number, in any notation: only its digits count.
-
         contains: A part of the text.
-
         key: The key that paid.
-
         request: The id of its request.
-
         after: A `SandboxMessage.number`; only later messages match.
     """
 
-    phone: str | None = attrs.field(default=None, converter=attrs.converters.optional(_in_e164))
+    phone: str | None = field(default=None, converter=converters.optional(_in_e164))
     contains: str | None = None
-    key: str | None = attrs.field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
     request: int | None = None
     after: int = 0
 
@@ -159,31 +143,25 @@ class MessageQuery:
         )
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Mailbox:
     """
     The messages and requests of one key, oldest first.
 
     Attributes:
         messages: The accepted messages.
-
         requests: The requests that arrived, refused ones included.
-
         by_phone: The messages of each number; the number of the newest message is last.
-
         duplicates: Each message whose number and text had been accepted before.
-
         repeats: Their `SandboxMessage.number`.
     """
 
-    messages: deque[SandboxMessage] = attrs.field(factory=deque[SandboxMessage])
-    requests: deque[SandboxRequest] = attrs.field(factory=deque[SandboxRequest])
-    by_phone: dict[str, list[SandboxMessage]] = attrs.field(
-        factory=dict[str, "list[SandboxMessage]"]
-    )
-    duplicates: deque[SandboxMessage] = attrs.field(factory=deque[SandboxMessage])
-    repeats: set[int] = attrs.field(factory=set[int])
-    _pairs: Counter[tuple[str, str]] = attrs.field(factory=Counter[tuple[str, str]])
+    messages: deque[SandboxMessage] = field(factory=deque[SandboxMessage])
+    requests: deque[SandboxRequest] = field(factory=deque[SandboxRequest])
+    by_phone: dict[str, list[SandboxMessage]] = field(factory=dict[str, "list[SandboxMessage]"])
+    duplicates: deque[SandboxMessage] = field(factory=deque[SandboxMessage])
+    repeats: set[int] = field(factory=set[int])
+    _pairs: Counter[tuple[str, str]] = field(factory=Counter[tuple[str, str]])
 
     def add(self, message: SandboxMessage) -> None:
         """Add a message."""
@@ -216,26 +194,23 @@ class Mailbox:
         return self.messages if phone is None else self.by_phone.get(phone, ())
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Mailboxes:
     """
     All mailboxes, and the overall order of messages and requests.
 
     Attributes:
         keep: Messages held; requests are held up to the same count of numbers.
-
         messages: All messages, oldest first.
-
         requests: All requests, oldest first.
-
         by_key: The mailbox of each key.
     """
 
     keep: int
-    messages: deque[SandboxMessage] = attrs.field(init=False, factory=deque[SandboxMessage])
-    requests: deque[SandboxRequest] = attrs.field(init=False, factory=deque[SandboxRequest])
-    by_key: dict[str, Mailbox] = attrs.field(init=False, factory=dict[str, Mailbox], repr=False)
-    _numbers: int = attrs.field(init=False, default=0)
+    messages: deque[SandboxMessage] = field(init=False, factory=deque[SandboxMessage])
+    requests: deque[SandboxRequest] = field(init=False, factory=deque[SandboxRequest])
+    by_key: dict[str, Mailbox] = field(init=False, factory=dict[str, Mailbox], repr=False)
+    _numbers: int = field(init=False, default=0)
 
     def record(self, request: SandboxRequest, messages: Iterable[SandboxMessage]) -> None:
         """Add a request with its messages, and drop the oldest beyond `keep`."""
@@ -272,7 +247,7 @@ class Mailboxes:
         self.requests = deque(r for r in self.requests if r.key in self.by_key)
         self._numbers = sum(map(_weight, self.requests))
 
-    def of(self, key: str | None) -> "Mailbox | Mailboxes":
+    def of(self, key: str | None) -> Mailbox | Mailboxes:
         """Return the mailbox of a key, or all of them for None."""
         return self if key is None else self.by_key.get(key) or Mailbox()
 
@@ -342,8 +317,8 @@ class Mailboxes:
 def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
     """Summarise what arrived in one line, for a repr."""
     counts = f"{plural(len(messages), 'message')}, {plural(len(requests), 'request')}"
-    newest = list(islice(reversed(messages), SHOWN))[::-1]
-    shown = "; ".join(f"{one.phone}: {shortened(one.text, SHORT)}" for one in newest)
+    newest = list(islice(reversed(messages), _SHOWN))[::-1]
+    shown = "; ".join(f"{one.phone}: {shortened(one.text, _SHORT)}" for one in newest)
     return f"{counts}, the newest {shown}" if shown else counts
 
 

@@ -9,10 +9,13 @@ Rules of this module:
 3. JSON stays JSON, with the names of its fields.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote, quote_plus
 
 import msgspec
@@ -20,44 +23,44 @@ import msgspec
 __all__ = ["masked", "veiled", "veiled_json"]
 
 #: Digits of a key's hash: enough to tell keys apart.
-DIGITS = 6
+_DIGITS: Final = 6
 
 # A key as in the documentation. A masked one does not match, since it ends in "…".
-_KEY = re.compile(r"cspro_[\w.~+/=-]+")
+_KEY: Final = re.compile(r"cspro_[\w.~+/=-]+")
 
 # A key that is already masked.
-_is_masked = re.compile(rf"cspro_…[0-9a-f]{{{DIGITS}}}").fullmatch
+_is_masked = re.compile(rf"cspro_…[0-9a-f]{{{_DIGITS}}}").fullmatch
 
 # The value after the name of the key's field: in quotes of either kind, also in JSON inside JSON;
 # or bare, as in a form, a header or a number.
-_QUOTED = re.compile(
+_QUOTED: Final = re.compile(
     r"""(api[_-]?key\\*["']?\s*[:=]\s*(\\*)(["']))((?:(?!\2\3)\\.|[^\\"'])+)""",
     re.IGNORECASE | re.DOTALL,
 )
-_BARE = re.compile(
+_BARE: Final = re.compile(
     r"""(api[_-]?key\\*["']?\s*[:=][^\S\r\n]*)(?!null\b|true\b|false\b)([^\s&,;{}()\[\]<>"'\\]+)""",
     re.IGNORECASE,
 )
 
 # The value of a header with a key or a password; the scheme before it stays readable.
-_HEADER = re.compile(
+_HEADER: Final = re.compile(
     r"(^(?:proxy-)?authorization[ \t]*:[ \t]*(?:[a-z]+[ \t]+)?)([^\s][^\r\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
 
 # A string in JSON; a colon follows the name of a field.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"(:?)')
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"(:?)')
 
 # A key that is spelled the same everywhere.
 _is_plain = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
 # Shorter keys are not secret, and may be part of ordinary words.
-_SHORTEST = 8
+_SHORTEST: Final = 8
 
 
 def masked(key: str) -> str:
     """Name a key without showing it: six digits of its hash tell two keys apart."""
-    return f"cspro_…{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:DIGITS]}"
+    return f"cspro_…{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:_DIGITS]}"
 
 
 def veiled(text: str, key: str = "", known: Iterable[str] = ()) -> str:

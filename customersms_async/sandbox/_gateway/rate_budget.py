@@ -8,13 +8,15 @@ Rules of this module:
    limit.
 """
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Any, TypedDict, cast
+from typing import Any, Final, TypedDict, cast
 
-import attrs
+from attrs import asdict, define, field, frozen
 
 from . import validation
 from .clock import LAST
@@ -24,49 +26,43 @@ from .rate_rules import Rule, RuleName, SlidingLog, make_rule
 __all__ = ["Budget", "KeyLimit", "LimitSettings", "SandboxUsage"]
 
 
-_COUNT = [validation.is_count_or_none, validation.is_not_too_large]
+_COUNT: Final = [validation.is_count_or_none, validation.is_not_too_large]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyLimit:
     """
     How the requests of a key are limited.
 
     Attributes:
         limit: Requests per period; None for no limit.
-
         per: The period in seconds, from 0.001 to a year.
-
         rule: How they are counted.
-
         burst: As in `make_rule`.
-
         rate_refusal: How a request above the limit is refused: one of `RATE_REFUSALS`.
-
         retry_after: The header ``Retry-After`` of the refusal: the ``seconds`` to wait, rounded up,
             the ``date`` when they are over, ``none``, or any other text, sent unchanged.
     """
 
-    limit: int | None = attrs.field(default=None, validator=_COUNT)
-    per: float = attrs.field(default=60.0, validator=validation.is_period)
-    rule: RuleName = attrs.field(default="sliding-log", validator=validation.is_rule)
-    burst: int | None = attrs.field(default=None, validator=_COUNT)
-    rate_refusal: str = attrs.field(
-        default=Fault.RATE_LIMITED, validator=validation.is_rate_refusal
-    )
-    retry_after: str = attrs.field(default="seconds", validator=validation.is_header)
+    limit: int | None = field(default=None, validator=_COUNT)
+    per: float = field(default=60.0, validator=validation.is_period)
+    rule: RuleName = field(default="sliding-log", validator=validation.is_rule)
+    burst: int | None = field(default=None, validator=_COUNT)
+    rate_refusal: str = field(default=Fault.RATE_LIMITED, validator=validation.is_rate_refusal)
+    retry_after: str = field(default="seconds", validator=validation.is_header)
 
-    def changed(self, settings: Mapping[str, object]) -> "KeyLimit":
+    def changed(self, settings: Mapping[str, object]) -> KeyLimit:
         """
         Return this limit with *settings* applied.
 
         Raises:
             ValueError: A name is unknown or a value is not valid.
         """
-        values = attrs.asdict(self)
+        values = asdict(self)
         for name in settings:
             if name not in values:
-                raise ValueError(f"a limit takes {', '.join(values)}, not {name!r}")
+                msg = f"a limit takes {', '.join(values)}, not {name!r}"
+                raise ValueError(msg)
         return KeyLimit(**{**values, **cast("dict[str, Any]", settings)})
 
     def make_rule(self) -> Rule:
@@ -94,29 +90,21 @@ class LimitSettings(TypedDict, total=False):
     retry_after: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SandboxUsage:
     """
     The use of a key's limit.
 
     Attributes:
         limit: Requests per period; None for no limit.
-
         per: The period in seconds.
-
         rule: How they are counted.
-
         used: Requests that count now; fractional with rules that count shares.
-
         capacity: How many may count at once; None for no limit.
-
         free: Requests that would be admitted at once; None for no limit.
-
         retry_after: Seconds until the next one is admitted, rounded up to a millisecond; 0 if that
             is now.
-
         requests: Requests that arrived in total, refused ones included.
-
         refused: Those that were refused for the rate.
     """
 
@@ -131,23 +119,21 @@ class SandboxUsage:
     refused: int
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Budget:
     """
     The limit of one key, and the requests that count against it.
 
     Attributes:
         limit: The limit.
-
         requests: Requests that were counted or refused.
-
         refused: Those that were refused.
     """
 
     limit: KeyLimit
     requests: int = 0
     refused: int = 0
-    _rule: Rule = attrs.field(init=False)
+    _rule: Rule = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rule = self.limit.make_rule()

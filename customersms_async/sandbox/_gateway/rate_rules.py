@@ -10,12 +10,14 @@ Rules of this module:
    a wait shorter than the rounding error of timestamps counts as 0.
 """
 
+from __future__ import annotations
+
 import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, get_args
 
-import attrs
+from attrs import define, field
 
 __all__ = ["RULE_NAMES", "Rule", "RuleName", "make_rule"]
 
@@ -23,13 +25,13 @@ __all__ = ["RULE_NAMES", "Rule", "RuleName", "make_rule"]
 RuleName = Literal[
     "fixed-window", "sliding-log", "sliding-counter", "token-bucket", "gcra", "nginx"
 ]
-RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
+RULE_NAMES: Final[tuple[RuleName, ...]] = get_args(RuleName)
 
 #: Default of *burst*.
-BURSTS: Mapping[str, int] = {"gcra": 10, "nginx": 20}
+_BURSTS: Final[Mapping[str, int]] = {"gcra": 10, "nginx": 20}
 
 #: A wait below this share of the period, or this many ulps of the clock, is a rounding error.
-SHARE, STEPS = 1e-9, 4
+_SHARE, _STEPS = 1e-9, 4
 
 
 class Rule(Protocol):
@@ -70,7 +72,7 @@ def make_rule(name: RuleName, limit: int, *, per: float, burst: int | None = Non
     Returns:
         A rule that has counted nothing yet.
     """
-    at_once = BURSTS.get(name, 1) if burst is None else burst
+    at_once = _BURSTS.get(name, 1) if burst is None else burst
     rules: dict[RuleName, Rule] = {
         "fixed-window": FixedWindow(limit, per),
         "sliding-log": SlidingLog(limit, per),
@@ -83,7 +85,7 @@ def make_rule(name: RuleName, limit: int, *, per: float, burst: int | None = Non
 
 
 def _rounding(now: float, per: float) -> float:
-    return max(per * SHARE, STEPS * math.ulp(now))
+    return max(per * _SHARE, _STEPS * math.ulp(now))
 
 
 def _unless_rounding(wait: float, now: float, per: float) -> float:
@@ -94,7 +96,7 @@ def _window_of(now: float, per: float) -> int:
     return math.floor((now + _rounding(now, per)) / per)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class _Counted:
     """A rule whose capacity is the limit."""
 
@@ -107,7 +109,7 @@ class _Counted:
         return self.limit
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class FixedWindow(_Counted):
     """At most *limit* between two multiples of the period."""
 
@@ -136,11 +138,11 @@ class FixedWindow(_Counted):
             self._window, self._count = window, 0
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class SlidingLog(_Counted):
     """At most *limit* in the period that ends now; one timestamp is kept for each."""
 
-    _log: deque[float] = attrs.field(factory=deque[float])
+    _log: deque[float] = field(factory=deque[float])
 
     def admit(self, now: float) -> bool:
         """Count a request at *now* if the period that ends there has room."""
@@ -165,7 +167,7 @@ class SlidingLog(_Counted):
             self._log.popleft()
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class SlidingCounter(_Counted):
     """
     Two fixed windows; the older one is weighted by the share that the period still covers.
@@ -210,7 +212,7 @@ class SlidingCounter(_Counted):
             self._window, self._count = window, 0
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class TokenBucket(_Counted):
     """*limit* tokens, refilled evenly over the period; a full bucket may be used at once."""
 
@@ -240,7 +242,7 @@ class TokenBucket(_Counted):
         self._at = now
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Gcra:
     """
     Evenly spaced requests, with a burst of *burst*.
@@ -275,7 +277,7 @@ class Gcra:
         return max(0.0, (self._due - now) * self.limit / self.per)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Nginx:
     """
     ``limit_req`` with ``burst`` and ``nodelay``: a leaky bucket of *burst* on top of one request.

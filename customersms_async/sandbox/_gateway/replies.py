@@ -7,11 +7,14 @@ Rules of this module:
 2. A fault is an entry in a table: how to corrupt a good reply, or what to send instead.
 """
 
+from __future__ import annotations
+
 import enum
 from collections.abc import Callable, Mapping
 from http.client import responses
+from typing import Final
 
-import attrs
+from attrs import evolve, frozen
 
 from .answers import RATE_LIMIT_EXCEEDED, Document, GatewayRefusal, encode, refused
 from .faults import Fault, FaultPlan
@@ -26,16 +29,16 @@ __all__ = [
     "spoilt",
 ]
 
-JSON = "application/json"
-HTML = "text/html; charset=UTF-8"
+_JSON: Final = "application/json"
+_HTML: Final = "text/html; charset=UTF-8"
 
-PHP_NOTICE = (
+_PHP_NOTICE: Final = (
     b"<br />\n<b>Notice</b>:  Undefined index: sender in <b>/var/www/html/sms_system/api.php</b>"
     b" on line <b>87</b><br />\n"
 )
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
-REASONS: Mapping[int, str] = {
+_REASONS: Final[Mapping[int, str]] = {
     200: "OK",
     429: "Too Many Requests",
     500: "Internal Server Error",
@@ -61,14 +64,13 @@ class Ending(enum.StrEnum):
     RESET = "reset"
 
 
-@attrs.frozen
+@frozen
 class Timing:
     """
     How long the slow faults take.
 
     Attributes:
         slow: Seconds before a late answer, or until the last piece of one.
-
         stall: Seconds of silence before a stalled connection is closed.
     """
 
@@ -76,28 +78,23 @@ class Timing:
     stall: float
 
 
-@attrs.frozen
+@frozen
 class PlannedReply:
     """
     A reply that has yet to be sent.
 
     Attributes:
         body: The whole body, even if only part of it is sent.
-
         status: HTTP status.
-
         content_type: Value of that header.
-
         retry_after: Value of that header, if there is one.
-
         delay: Seconds before the first byte, or until the last byte of a slow body.
-
         ending: How it ends.
     """
 
     body: bytes = b""
     status: int = 200
-    content_type: str = JSON
+    content_type: str = _JSON
     retry_after: str | None = None
     delay: float = 0.0
     ending: Ending = Ending.WHOLE
@@ -118,7 +115,7 @@ class PlannedReply:
     @property
     def reason(self) -> str:
         """The reason phrase of the status; nginx has its own for some."""
-        return REASONS.get(self.status) or responses.get(self.status, "")
+        return _REASONS.get(self.status) or responses.get(self.status, "")
 
     @property
     def raw(self) -> str:
@@ -146,14 +143,14 @@ def refusal_reply(refusal: GatewayRefusal, *, status: int) -> PlannedReply:
     """
     status = refusal.status or status
     if refusal.is_page:
-        return PlannedReply(_page(status), status, HTML, refusal.retry_after)
+        return PlannedReply(_page(status), status, _HTML, refusal.retry_after)
     return PlannedReply(encode(refused(refusal)), status, retry_after=refusal.retry_after)
 
 
 def refusal_for(plan: FaultPlan) -> GatewayRefusal | None:
     """Return the refusal that *plan* asks for, if any."""
     refusal = _REFUSALS.get(plan.fault)
-    return attrs.evolve(refusal, retry_after=plan.retry_after) if refusal else None
+    return evolve(refusal, retry_after=plan.retry_after) if refusal else None
 
 
 def spoilt(reply: PlannedReply, *, plan: FaultPlan, timing: Timing) -> PlannedReply:
@@ -163,18 +160,18 @@ def spoilt(reply: PlannedReply, *, plan: FaultPlan, timing: Timing) -> PlannedRe
 
 
 def _page(status: int) -> bytes:
-    title = f"{status} {REASONS[status]}"
+    title = f"{status} {_REASONS[status]}"
     return (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
         f"<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
     ).encode()
 
 
-_REFUSALS: Mapping[Fault | None, GatewayRefusal] = {
+_REFUSALS: Final[Mapping[Fault | None, GatewayRefusal]] = {
     Fault.REFUSE: GatewayRefusal("Message text is not allowed", "MESSAGE_BLOCKED"),
     Fault.RATE_LIMITED: RATE_LIMIT_EXCEEDED,
-    Fault.RATE_LIMITED_HTML: attrs.evolve(RATE_LIMIT_EXCEEDED, is_page=True),
-    Fault.RATE_LIMITED_200: attrs.evolve(RATE_LIMIT_EXCEEDED, status=200),
+    Fault.RATE_LIMITED_HTML: evolve(RATE_LIMIT_EXCEEDED, is_page=True),
+    Fault.RATE_LIMITED_200: evolve(RATE_LIMIT_EXCEEDED, status=200),
     Fault.HTTP_500: GatewayRefusal(status=500, is_page=True),
     Fault.HTTP_503: GatewayRefusal(status=503, is_page=True),
 }
@@ -183,35 +180,35 @@ _Spoil = Callable[[PlannedReply, Timing], PlannedReply]
 
 
 def _ends(ending: Ending) -> _Spoil:
-    return lambda reply, _timing: attrs.evolve(reply, ending=ending)
+    return lambda reply, _timing: evolve(reply, ending=ending)
 
 
 def _begins(prefix: bytes) -> _Spoil:
-    return lambda reply, _timing: attrs.evolve(reply, body=prefix + reply.body)
+    return lambda reply, _timing: evolve(reply, body=prefix + reply.body)
 
 
 def _becomes_page(status: int) -> _Spoil:
-    page = PlannedReply(_page(status), status, HTML)
+    page = PlannedReply(_page(status), status, _HTML)
     return lambda _reply, _timing: page
 
 
 def _with_notice(reply: PlannedReply, _timing: Timing) -> PlannedReply:
-    return attrs.evolve(reply, body=PHP_NOTICE + reply.body, content_type=HTML)
+    return evolve(reply, body=_PHP_NOTICE + reply.body, content_type=_HTML)
 
 
 def _slow(reply: PlannedReply, timing: Timing) -> PlannedReply:
-    return attrs.evolve(reply, delay=timing.slow)
+    return evolve(reply, delay=timing.slow)
 
 
 def _slow_body(reply: PlannedReply, timing: Timing) -> PlannedReply:
-    return attrs.evolve(reply, delay=timing.slow, ending=Ending.TRICKLE)
+    return evolve(reply, delay=timing.slow, ending=Ending.TRICKLE)
 
 
 def _stalled(reply: PlannedReply, timing: Timing) -> PlannedReply:
-    return attrs.evolve(reply, delay=timing.stall, ending=Ending.CLOSE)
+    return evolve(reply, delay=timing.stall, ending=Ending.CLOSE)
 
 
-_SPOILT: Mapping[Fault | None, _Spoil] = {
+_SPOILT: Final[Mapping[Fault | None, _Spoil]] = {
     Fault.RESET_BEFORE: _ends(Ending.RESET),
     Fault.RESET_AFTER: _ends(Ending.RESET),
     Fault.ANSWER_LOST: _ends(Ending.CLOSE),
@@ -222,8 +219,8 @@ _SPOILT: Mapping[Fault | None, _Spoil] = {
     Fault.CUT_SILENT: _ends(Ending.CUT_SILENT),
     Fault.HTTP_504: _becomes_page(504),
     Fault.HTML: _becomes_page(200),
-    Fault.EMPTY: lambda _reply, _timing: PlannedReply(content_type=HTML),
-    Fault.HTML_TYPE: lambda reply, _timing: attrs.evolve(reply, content_type=HTML),
+    Fault.EMPTY: lambda _reply, _timing: PlannedReply(content_type=_HTML),
+    Fault.HTML_TYPE: lambda reply, _timing: evolve(reply, content_type=_HTML),
     Fault.PHP_NOTICE: _with_notice,
-    Fault.BOM: _begins(BYTE_ORDER_MARK),
+    Fault.BOM: _begins(_BYTE_ORDER_MARK),
 }

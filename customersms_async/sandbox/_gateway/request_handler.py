@@ -10,10 +10,13 @@ Rules of this module:
 3. No clock, no network; randomness is seeded.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterator
+from typing import Final
 
-import attrs
+from attrs import define, evolve, field, frozen
 
 from .accounts import MOST_NUMBERS, Gateway, Order, OrderJob, OrderResult, read_order
 from .answers import RATE_LIMIT_EXCEEDED, GatewayRefusal, completed
@@ -26,28 +29,26 @@ from .shapes import shaped
 
 __all__ = ["Limits", "RequestHandler", "Visit"]
 
-_REJECTIONS = {
+_REJECTIONS: Final = {
     Fault.REJECT: GatewayRefusal("Number is blocked", "NUMBER_BLOCKED"),
     Fault.REJECT_BARE: GatewayRefusal(),
 }
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Limits:
     """
     The rate limits, counted separately for each key.
 
     Attributes:
         common: The limit of every key without its own.
-
         own: The limits of single keys.
-
         budgets: What each key has used.
     """
 
     common: KeyLimit
-    own: dict[str, KeyLimit] = attrs.field(init=False, factory=dict[str, KeyLimit], repr=False)
-    budgets: dict[str, Budget] = attrs.field(init=False, factory=dict[str, Budget], repr=False)
+    own: dict[str, KeyLimit] = field(init=False, factory=dict[str, KeyLimit], repr=False)
+    budgets: dict[str, Budget] = field(init=False, factory=dict[str, Budget], repr=False)
 
     def set(self, limit: KeyLimit, key: str | None = None) -> None:
         """
@@ -82,18 +83,15 @@ class Limits:
         return (self.budgets.get(key) or Budget(self.limit_of(key))).usage(now)
 
 
-@attrs.frozen
+@frozen
 class Visit:
     """
     One request with everything that resulted from it.
 
     Attributes:
         reply: What is sent over the wire.
-
         request: What is kept about it.
-
         messages: The accepted messages.
-
         delay: Seconds before the answer.
     """
 
@@ -103,22 +101,17 @@ class Visit:
     delay: float = 0.0
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class RequestHandler:
     """
     The whole gateway except network and clock.
 
     Attributes:
         gateway: Accounts.
-
         limits: The rate limit.
-
         faults: What goes wrong.
-
         mailboxes: The memory of messages and requests.
-
         timing: How long the slow faults take.
-
         refusal_status: HTTP status of a refusal; not documented.
     """
 
@@ -128,7 +121,7 @@ class RequestHandler:
     mailboxes: Mailboxes
     timing: Timing
     refusal_status: int
-    _ids: Iterator[int] = attrs.field(init=False, repr=False, factory=lambda: itertools.count(1))
+    _ids: Iterator[int] = field(init=False, repr=False, factory=lambda: itertools.count(1))
 
     def handle(self, body: bytes, now: float) -> Visit:
         """
@@ -139,7 +132,7 @@ class RequestHandler:
         """
         order = read_order(body)
         delay = self.faults.delay(order.key)
-        visit = attrs.evolve(self._visit(order, now), delay=delay)
+        visit = evolve(self._visit(order, now), delay=delay)
         self.mailboxes.record(visit.request, visit.messages)
         return visit
 
@@ -159,7 +152,7 @@ class RequestHandler:
     def _too_fast(self, key: str, now: float) -> GatewayRefusal | None:
         plan = self.limits.of(key).refusal(now)
         refusal = refusal_for(plan) if plan else None
-        return refusal and attrs.evolve(refusal, code=RATE_LIMIT_EXCEEDED.code)
+        return refusal and evolve(refusal, code=RATE_LIMIT_EXCEEDED.code)
 
     def _refuse(
         self, order: Order, now: float, *, refusal: GatewayRefusal, plan: FaultPlan

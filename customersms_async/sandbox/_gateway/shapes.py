@@ -5,7 +5,10 @@ Every function takes the documented answer, its entries, and the index of the en
 returns a new answer and changes none of its arguments.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from .answers import Document, Entry, sent
 from .faults import Fault, FaultPlan
@@ -15,10 +18,10 @@ __all__ = ["SHAPES", "shaped"]
 _Shape = Callable[[Document, list[Entry], int], Document]
 
 #: The number that `Fault.EXTRA_ENTRY` adds.
-STRANGER = sent("+15005550006", "msg_999999")
+_STRANGER: Final = sent("+15005550006", "msg_999999")
 
 # An E.164 country code has one digit (1 and 7) or up to three; two will do for an odd spelling.
-_SPACES_AFTER = {"1": (2, 5, 8), "7": (2, 5, 8)}
+_SPACES_AFTER: Final = {"1": (2, 5, 8), "7": (2, 5, 8)}
 
 
 def shaped(
@@ -52,7 +55,7 @@ def _missing(document: Document, entries: list[Entry], place: int) -> Document:
 
 
 def _extra(document: Document, entries: list[Entry], place: int) -> Document:
-    return _results(document, [*entries[: place + 1], STRANGER, *entries[place + 1 :]])
+    return _results(document, [*entries[: place + 1], _STRANGER, *entries[place + 1 :]])
 
 
 def _doubled(document: Document, entries: list[Entry], place: int) -> Document:
@@ -143,7 +146,7 @@ def _odd_entry(entry: Entry) -> Entry:
 
 
 #: The faults that change the shape of the answer.
-SHAPES: Mapping[Fault | None, _Shape] = {
+SHAPES: Final[Mapping[Fault | None, _Shape]] = {
     Fault.MISSING_ENTRY: _missing,
     Fault.EXTRA_ENTRY: _extra,
     Fault.DOUBLED_ENTRY: _doubled,

@@ -5,47 +5,46 @@ Rule of this module: memory is bounded; the oldest transcripts are dropped first
 requests.
 """
 
-from collections import deque
+from __future__ import annotations
 
-import attrs
+from collections import deque
+from typing import Final
+
+from attrs import define, field, frozen
 
 from .masking import veiled
 from .replies import PlannedReply
 
-__all__ = ["Transcript", "Transcripts"]
+__all__ = ["LONGEST", "OVERHEAD", "Transcript", "Transcripts"]
 
 #: Bytes of bodies that are kept.
-ROOM = 32 * 1024 * 1024
+_ROOM: Final = 32 * 1024 * 1024
 
 #: Bytes that a transcript takes besides its bodies, roughly.
-OVERHEAD = 1_000
+OVERHEAD: Final = 1_000
 
 #: How many characters of a body are shown.
-LONGEST = 200_000
+LONGEST: Final = 200_000
 
 
-@attrs.frozen
+@frozen
 class Transcript:
     """
     A request and its answer.
 
     Attributes:
         request: Id of the request.
-
         key: Its key.
-
         head: Request line and headers, including the blank line.
-
         body: The body of the request.
-
         reply: The answer.
     """
 
     request: int
-    key: str = attrs.field(repr=False)
-    head: str = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
-    reply: PlannedReply = attrs.field(repr=False)
+    key: str = field(repr=False)
+    head: str = field(repr=False)
+    body: bytes = field(repr=False)
+    reply: PlannedReply = field(repr=False)
 
     @property
     def size(self) -> int:
@@ -63,7 +62,7 @@ class Transcript:
         return veiled(_cut(self.reply.raw), self.key)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Transcripts:
     """
     The newest transcripts.
@@ -72,11 +71,11 @@ class Transcripts:
         room: Bytes that they may take in total.
     """
 
-    room: int = ROOM
-    _kept: dict[int, Transcript] = attrs.field(init=False, factory=dict[int, Transcript])
-    _order: deque[int] = attrs.field(init=False, factory=deque[int])
-    _took: dict[int, float] = attrs.field(init=False, factory=dict[int, float])
-    _taken: int = attrs.field(init=False, default=0)
+    room: int = _ROOM
+    _kept: dict[int, Transcript] = field(init=False, factory=dict[int, Transcript])
+    _order: deque[int] = field(init=False, factory=deque[int])
+    _took: dict[int, float] = field(init=False, factory=dict[int, float])
+    _taken: int = field(init=False, default=0)
 
     def add(self, transcript: Transcript) -> None:
         """Keep a transcript; the newest is always kept."""

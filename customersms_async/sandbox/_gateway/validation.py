@@ -1,11 +1,13 @@
 """Checks of a sandbox's options; an error names the option, its value and what would be right."""
 
+from __future__ import annotations
+
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
-import attrs
+from attrs import Attribute
 
 from .faults import RATE_REFUSALS
 from .masking import masked
@@ -34,26 +36,27 @@ __all__ = [
 ]
 
 _is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
-_LAST_PORT = 65_535
+_LAST_PORT: Final = 65_535
 
 #: The price that charges by segment.
-BY_SEGMENT = "segment"
+BY_SEGMENT: Final = "segment"
 
 #: Bounds of a period in seconds: a millisecond to a year.
-SHORTEST, LONGEST = 0.001, 366 * 86_400
+_SHORTEST, _LONGEST = 0.001, 366 * 86_400
 
 #: The highest limit, in requests.
-MOST = 1_000_000_000
+_MOST: Final = 1_000_000_000
 
-_STATUSES = range(200, 600)
+_STATUSES: Final = range(200, 600)
 
-_Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
+_Validator = Callable[[object, "Attribute[Any]", object], None]
 
 
 def _must_be(wanted: str, fits: Callable[[object], bool]) -> _Validator:
-    def check(_sandbox: object, option: "attrs.Attribute[Any]", value: object) -> None:
+    def check(_sandbox: object, option: Attribute[Any], value: object) -> None:
         if not fits(value):
-            raise ValueError(f"{option.name} must be {wanted}, not {value!r}")
+            msg = f"{option.name} must be {wanted}, not {value!r}"
+            raise ValueError(msg)
 
     return check
 
@@ -96,15 +99,15 @@ def is_at_most(most: int) -> _Validator:
     return _must_be(f"at most {most}", lambda v: not _is_whole(v) or v <= most)
 
 
-is_not_too_large = is_at_most(MOST)
+is_not_too_large = is_at_most(_MOST)
 is_count_or_function = _must_be(
     f"a whole number of at least 1, {BY_SEGMENT!r}, or a function of the text",
     lambda v: callable(v) or v == BY_SEGMENT or _is_count(v),
 )
 is_function = _must_be("a function", callable)
 is_period = _must_be(
-    f"a number of seconds from {SHORTEST} to {LONGEST}, a year",
-    lambda v: _is_finite(v) and SHORTEST <= v <= LONGEST,
+    f"a number of seconds from {_SHORTEST} to {_LONGEST}, a year",
+    lambda v: _is_finite(v) and _SHORTEST <= v <= _LONGEST,
 )
 is_seconds = _must_be("a number of seconds of at least 0", _is_seconds)
 is_rule = _must_be(f"one of {', '.join(RULE_NAMES)}", lambda v: v in RULE_NAMES)
@@ -124,10 +127,11 @@ def kept(value: Iterable[str]) -> Iterable[str]:
     return tuple(value) if isinstance(value, Iterator) else value
 
 
-def is_keys(_sandbox: object, _option: "attrs.Attribute[Any]", keys: object) -> None:
+def is_keys(_sandbox: object, _option: Attribute[Any], keys: object) -> None:
     """Refuse accounts without a key or without a number of credits; no key is shown."""
     if not isinstance(keys, Mapping) or not keys:
-        raise ValueError("keys must give the credits of at least one key, like {'cspro_test': 98}")
+        msg = "keys must give the credits of at least one key, like {'cspro_test': 98}"
+        raise ValueError(msg)
     accounts = cast("Mapping[object, object]", keys)
     for key, credits_left in accounts.items():
         check_credits(key, credits_left)
@@ -141,9 +145,11 @@ def check_credits(key: object, credits_left: object) -> None:
         ValueError: The key is not a text or is empty, or its credits are not a whole number ≥ 0.
     """
     if not isinstance(key, str) or not key:
-        raise ValueError("a key must be a text that is not empty, like 'cspro_test'")
+        msg = "a key must be a text that is not empty, like 'cspro_test'"
+        raise ValueError(msg)
     if not _is_whole(credits_left) or credits_left < 0:
-        raise ValueError(
+        msg = (
             f"the credits of {masked(key)} must be a whole number of at least 0, "
             f"not {credits_left!r}"
         )
+        raise ValueError(msg)

@@ -8,17 +8,19 @@ Rules of this module:
 3. Errors are JSON; they name the value and what would be right, with keys masked.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
-import attrs
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+from attrs import define
 
 from .._gateway.masking import veiled_json
 from .endpoint import PATHS, Endpoint
@@ -29,24 +31,24 @@ from .parameters import NotFound, Parameters, read_object
 from .routes import EVENTS, PREFIX, ROUTES, Route
 from .service import SandboxService
 
-__all__ = ["make_app"]
+__all__ = ["STREAMS", "make_app"]
 
 #: Bytes of a request; an array of a million numbers fits, so that it gets a proper error.
-LARGEST_BODY = 32 * 1024 * 1024
+_LARGEST_BODY: Final = 32 * 1024 * 1024
 
 #: Event streams open at once.
-STREAMS = 32
+STREAMS: Final = 32
 
 #: Seconds between two writes to a stream, so that many events share a write.
-PACE = 0.05
+_PACE: Final = 0.05
 
 #: Milliseconds after which a browser reopens a broken stream.
-RETRY = 1000
+_RETRY: Final = 1000
 
 #: Paths whose answers are streams or long polls.
-STAYING = frozenset({EVENTS, *(PREFIX + route.path for route in ROUTES if route.waits)})
+_STAYING: Final = frozenset({EVENTS, *(PREFIX + route.path for route in ROUTES if route.waits)})
 
-_KINDS = {
+_KINDS: Final = {
     ".html": "text/html",
     ".css": "text/css",
     ".js": "text/javascript",
@@ -57,7 +59,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    service: SandboxService, policy: OriginPolicy, closing: "asyncio.Future[None]"
+    service: SandboxService, policy: OriginPolicy, closing: asyncio.Future[None]
 ) -> web.Application:
     """
     Make the application.
@@ -69,7 +71,7 @@ def make_app(
 
         closing: Done when the sandbox closes; ends every wait.
     """
-    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_gate(policy, service)])
+    app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[_gate(policy, service)])
     app.on_response_prepare.append(_add_safe_headers)
     for path in PATHS:
         app.router.add_post(path, Endpoint(service, closing).post)
@@ -86,7 +88,7 @@ def make_app(
 def _gate(policy: OriginPolicy, service: SandboxService) -> Middleware:
     @web.middleware
     async def gate(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        stays = request.path in STAYING
+        stays = request.path in _STAYING
         reason = policy.objection(request.method, request.headers, stays=stays)
         if reason is not None:
             return _problem(service, 403, "NOT_ALLOWED", reason)
@@ -106,7 +108,7 @@ async def _add_safe_headers(_request: web.Request, response: web.StreamResponse)
         response.headers[name] = value
 
 
-def _handler(route: Route, service: SandboxService, closing: "asyncio.Future[None]") -> _Handler:
+def _handler(route: Route, service: SandboxService, closing: asyncio.Future[None]) -> _Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             given = await _parameters(request, route)
@@ -151,19 +153,18 @@ def _problem(
     return _json(service, shown | ({"arrived": arrived[0]} if arrived else {}), status)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Stream:
     """
     The stream of events over HTTP.
 
     Attributes:
         service: Publishes the events.
-
         closing: Ends every stream.
     """
 
     service: SandboxService
-    closing: "asyncio.Future[None]"
+    closing: asyncio.Future[None]
     _open: int = 0
 
     async def get(self, request: web.Request) -> web.StreamResponse:
@@ -192,10 +193,10 @@ class Stream:
         note = "reload" if place is None else "hello"
         place = events.newest if place is None else place
         first = self._note(note, place) if last_id is None or note == "reload" else "\n"
-        await self._write(response, f"retry: {RETRY}\n{first}")
+        await self._write(response, f"retry: {_RETRY}\n{first}")
         while not self.closing.done():
             place = await self._catch_up(response, place)
-            await asyncio.wait((self.closing,), timeout=PACE)
+            await asyncio.wait((self.closing,), timeout=_PACE)
             await events.wait(place, self.closing)
 
     async def _catch_up(self, response: web.StreamResponse, place: int) -> int:

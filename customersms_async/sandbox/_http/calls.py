@@ -4,11 +4,13 @@ The HTTP calls: each takes parameters and returns what JSON shows.
 Rule of this module: calls that only read come first, then those that change something.
 """
 
+from __future__ import annotations
+
 import asyncio
 import heapq
 from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from .._gateway.mailboxes import MessageQuery, SandboxMessage
 from .._gateway.masking import masked
@@ -20,6 +22,10 @@ from .views import Shown
 
 __all__ = [
     "FATES",
+    "LONGEST",
+    "MOST",
+    "PATIENCE",
+    "USUAL",
     "advance",
     "clear",
     "clear_faults",
@@ -53,10 +59,10 @@ USUAL, MOST = 100, 10_000
 PATIENCE, LONGEST = 10.0, 60.0
 
 #: Accounts that the overview lists.
-ACCOUNTS = 200
+_ACCOUNTS: Final = 200
 
 #: The fates of a request, as named by `views.fate`.
-FATES = ("answered", "refused", "failed", "lost")
+FATES: Final = ("answered", "refused", "failed", "lost")
 
 
 def key_of(service: SandboxService, given: Parameters) -> str | None:
@@ -69,7 +75,7 @@ def status(service: SandboxService, _given: Parameters) -> Shown:
     """Return an overview."""
     handler, now = service.handler, service.clock.now()
     strangers = [key for key in handler.mailboxes.by_key if key not in handler.gateway.credits]
-    keys = islice([*handler.gateway.credits, *strangers], ACCOUNTS)
+    keys = islice([*handler.gateway.credits, *strangers], _ACCOUNTS)
     return {
         "accounts": [views.account(handler, key, now) for key in keys],
         "messages": len(handler.mailboxes.messages),
@@ -102,13 +108,12 @@ def message(service: SandboxService, given: Parameters) -> Shown:
     message_id = given.needed("id")
     found = service.handler.mailboxes.message(message_id)
     if found is None:
-        raise NotFound(f"there is no message {message_id!r}, or it has been forgotten")
+        msg = f"there is no message {message_id!r}, or it has been forgotten"
+        raise NotFound(msg)
     return views.message(service.handler.mailboxes, found)
 
 
-async def wait(
-    service: SandboxService, given: Parameters, closing: "asyncio.Future[None]"
-) -> Shown:
+async def wait(service: SandboxService, given: Parameters, closing: asyncio.Future[None]) -> Shown:
     """Wait for a message."""
     query = given.query(key_of(service, given))
     seconds = given.seconds("timeout", PATIENCE, LONGEST)
@@ -126,10 +131,8 @@ def last_code(service: SandboxService, given: Parameters) -> Shown:
     key, phone = key_of(service, given), given.needed("phone")
     code = service.handler.mailboxes.last_code(phone, key)
     if code is None:
-        raise NotFound(
-            f"no message to {MessageQuery(phone).phone} has a code of 4 to 8 digits",
-            views.messages(service.handler.mailboxes, service.newest(key)),
-        )
+        msg = f"no message to {MessageQuery(phone).phone} has a code of 4 to 8 digits"
+        raise NotFound(msg, views.messages(service.handler.mailboxes, service.newest(key)))
     return {"phone": MessageQuery(phone).phone, "code": code}
 
 
@@ -192,7 +195,8 @@ def request(service: SandboxService, given: Parameters) -> Shown:
     number = given.count("id", 0, 10**12)
     found = service.handler.mailboxes.request(number)
     if found is None:
-        raise NotFound(f"there is no request {number}, or it has been forgotten")
+        msg = f"there is no request {number}, or it has been forgotten"
+        raise NotFound(msg)
     return views.transcript(
         found, service.transcripts.get(number), service.transcripts.took(number)
     )
@@ -291,7 +295,8 @@ def _is_new(service: SandboxService, given: Parameters) -> bool:
 def _whole(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise ValueError(f"credits must be a whole number of at least 0, not {value!r}")
+    msg = f"credits must be a whole number of at least 0, not {value!r}"
+    raise ValueError(msg)
 
 
 def _page(

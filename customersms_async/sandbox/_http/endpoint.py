@@ -8,13 +8,16 @@ Rules of this module:
 3. Every wait ends when the sandbox closes, so that requests in flight are answered at once.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import socket
 import struct
+from typing import Final
 
-import attrs
 from aiohttp import web
+from attrs import define
 
 from .._gateway.replies import Ending, PlannedReply
 from .service import SandboxService
@@ -22,31 +25,30 @@ from .service import SandboxService
 __all__ = ["PATH", "PATHS", "Endpoint"]
 
 #: Path of the API, as documented.
-PATH = "/sms_system/api.php"
+PATH: Final = "/sms_system/api.php"
 
 #: It, and the short one that the documentation shows once, in its quick start guide.
-PATHS = (PATH, "/api.php")
+PATHS: Final = (PATH, "/api.php")
 
 #: Pieces of a slow body.
-PIECES = 8
+_PIECES: Final = 8
 
 # With this option a close discards what is unsent and resets the connection.
-_LINGER_ZERO = struct.pack("ii", 1, 0)
+_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Endpoint:
     """
     Receives requests.
 
     Attributes:
         service: Decides about them.
-
         closing: Done when the sandbox closes.
     """
 
     service: SandboxService
-    closing: "asyncio.Future[None]"
+    closing: asyncio.Future[None]
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; if the client breaks off, aiohttp cancels this without a trace."""
@@ -78,11 +80,11 @@ class Endpoint:
             status=reply.status, reason=reply.reason, headers=reply.headers
         )
         response.content_length = len(reply.body)
-        size = -(-len(reply.body) // PIECES)
+        size = -(-len(reply.body) // _PIECES)
         with contextlib.suppress(ConnectionError):
             await response.prepare(request)
             for start in range(0, len(reply.body), size):
-                await self._pause(reply.delay / PIECES)
+                await self._pause(reply.delay / _PIECES)
                 await response.write(reply.body[start : start + size])
         return response
 

@@ -9,61 +9,61 @@ Rules of this module:
 3. An event is serialised only when it is read.
 """
 
+from __future__ import annotations
+
 import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from typing import Final
 
-import attrs
 import msgspec
+from attrs import define, field, frozen
 
-__all__ = ["HEARTBEAT", "Event", "Events", "written"]
+__all__ = ["HEARTBEAT", "KEPT", "MOST", "Event", "Events", "written"]
 
 #: Events kept for readers that reconnect.
-KEPT = 1_000
+KEPT: Final = 1_000
 
 #: Events in one write.
-MOST = 200
+MOST: Final = 200
 
 #: Seconds without an event after which a reader gets a heartbeat.
-HEARTBEAT = 15.0
+HEARTBEAT: Final = 15.0
 
 
-@attrs.frozen
+@frozen
 class Event:
     """
     Something that happened.
 
     Attributes:
         number: 1 for the first, 2 for the next.
-
         kind: Its name.
-
         say: Returns the data for JSON; called for each reader.
     """
 
     number: int
     kind: str
-    say: Callable[[], object] = attrs.field(repr=False)
+    say: Callable[[], object] = field(repr=False)
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Events:
     """
     The buffer of events that all readers share.
 
     Attributes:
         heartbeat: See `HEARTBEAT`.
-
         run: Part of every id, to tell ids of an earlier run apart.
     """
 
     heartbeat: float = HEARTBEAT
-    run: str = attrs.field(factory=lambda: secrets.token_hex(4))
-    _kept: deque[Event] = attrs.field(init=False, factory=lambda: deque[Event](maxlen=KEPT))
-    _last: int = attrs.field(init=False, default=0)
-    _sleepers: set[asyncio.Event] = attrs.field(init=False, factory=set[asyncio.Event])
+    run: str = field(factory=lambda: secrets.token_hex(4))
+    _kept: deque[Event] = field(init=False, factory=lambda: deque[Event](maxlen=KEPT))
+    _last: int = field(init=False, default=0)
+    _sleepers: set[asyncio.Event] = field(init=False, factory=set[asyncio.Event])
 
     def publish(self, kind: str, say: Callable[[], object]) -> None:
         """Add an event and wake all waiting readers."""
@@ -113,7 +113,7 @@ class Events:
         """Write an event in the format of server-sent events."""
         return written(event.kind, event.say(), self.id_of(event.number))
 
-    async def wait(self, number: int, closing: "asyncio.Future[None]") -> None:
+    async def wait(self, number: int, closing: asyncio.Future[None]) -> None:
         """Wait for an event after *number*, for *closing*, or for the heartbeat."""
         sleeper = asyncio.Event()
         self._sleepers.add(sleeper)
@@ -129,7 +129,7 @@ def written(kind: str, data: object, event_id: str) -> str:
     return f"id: {event_id}\nevent: {kind}\ndata: {msgspec.json.encode(data).decode()}\n\n"
 
 
-async def _either(sleeper: asyncio.Event, closing: "asyncio.Future[None]", seconds: float) -> None:
+async def _either(sleeper: asyncio.Event, closing: asyncio.Future[None], seconds: float) -> None:
     waiting = asyncio.ensure_future(sleeper.wait())
     try:
         await asyncio.wait((waiting, closing), timeout=seconds, return_when="FIRST_COMPLETED")

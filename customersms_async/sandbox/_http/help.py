@@ -1,8 +1,11 @@
 """The help page, generated from the table of calls."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable
 from html import escape
+from typing import Final
 
 from . import views
 from .events import HEARTBEAT
@@ -10,7 +13,7 @@ from .routes import EVENTS, PREFIX, ROUTES, Route
 
 __all__ = ["curl", "help_page"]
 
-_PAGE = """<!DOCTYPE html>
+_PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

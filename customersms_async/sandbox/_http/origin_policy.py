@@ -10,14 +10,17 @@ Rules of this module:
 3. No CORS header is ever sent, so that no page of another site can read an answer.
 """
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
 
-import attrs
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from attrs import field, frozen
 
 __all__ = ["SAFE_HEADERS", "OriginPolicy"]
 
 #: Headers of every answer. Scripts and styles may only be loaded from the sandbox itself.
-SAFE_HEADERS: Mapping[str, str] = {
+SAFE_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,8 +30,8 @@ SAFE_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def _host_names(names: Iterable[str]) -> frozenset[str]:
@@ -38,7 +41,7 @@ def _host_names(names: Iterable[str]) -> frozenset[str]:
     return _THIS_MACHINE | {name.lower() for name in bracketed}
 
 
-@attrs.frozen
+@frozen
 class OriginPolicy:
     """
     Decides whether to accept a request.
@@ -47,7 +50,7 @@ class OriginPolicy:
         hosts: Host names accepted besides those of this machine, without ports; IPv6 in brackets.
     """
 
-    hosts: frozenset[str] = attrs.field(converter=_host_names, factory=frozenset[str])
+    hosts: frozenset[str] = field(converter=_host_names, factory=frozenset[str])
 
     def objection(
         self, method: str, headers: Mapping[str, str], *, stays: bool = False

@@ -5,11 +5,13 @@ Rule of this module: a bad value or an unknown name is an error that names it an
 right; nothing is guessed.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from __future__ import annotations
 
-import attrs
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
 import msgspec
+from attrs import frozen
 
 from .._gateway.clock import read_seconds
 from .._gateway.mailboxes import MessageQuery, number_in
@@ -18,14 +20,14 @@ from .._gateway.masking import masked, veiled
 __all__ = ["NotFound", "Parameters", "read_object"]
 
 #: Trailing digits by which a masked key may be named.
-SHORT = 6
+_SHORT: Final = 6
 
 
 class NotFound(LookupError):
     """There is no such account, message or request."""
 
 
-@attrs.frozen
+@frozen
 class Parameters:
     """
     The parameters of a call.
@@ -47,20 +49,23 @@ class Parameters:
         for name in self.values:
             if name not in names:
                 right = f"takes {', '.join(names)}" if names else "takes none"
-                raise ValueError(f"there is no parameter {veiled(name)!r}; this call {right}")
+                msg = f"there is no parameter {veiled(name)!r}; this call {right}"
+                raise ValueError(msg)
 
     def text(self, name: str) -> str | None:
         """Return a text; None if it was not given."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, str):
-            raise ValueError(f"{name} must be a text, not {value!r}")
+            msg = f"{name} must be a text, not {value!r}"
+            raise ValueError(msg)
         return value
 
     def needed(self, name: str) -> str:
         """Return a text that is required and not empty."""
         value = self.text(name)
         if not value:
-            raise ValueError(f"{name} is missing")
+            msg = f"{name} is missing"
+            raise ValueError(msg)
         return value
 
     def count(self, name: str, otherwise: int, most: int) -> int:
@@ -69,7 +74,8 @@ class Parameters:
         number = int(value) if isinstance(value, str) and _is_number(value) else value
         if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= most:
             return number
-        raise ValueError(f"{name} must be a whole number from 1 to {most}, not {value!r}")
+        msg = f"{name} must be a whole number from 1 to {most}, not {value!r}"
+        raise ValueError(msg)
 
     def seconds(self, name: str, otherwise: float, most: float) -> float:
         """Return a number of seconds from 0 to *most*."""
@@ -83,7 +89,8 @@ class Parameters:
         value = self.text(name)
         right = list(words)
         if value is not None and value not in right:
-            raise ValueError(f"{name} must be one of {', '.join(right)}, not {value!r}")
+            msg = f"{name} must be one of {', '.join(right)}, not {value!r}"
+            raise ValueError(msg)
         return value
 
     def number(self, name: str) -> int | None:
@@ -93,9 +100,8 @@ class Parameters:
         given = str(self.values[name])
         number = number_in(given)
         if not number and given != "0":  # 0 precedes the first id; paging begins there
-            raise ValueError(
-                f"{name} must be an id like 7 or 'msg_123456', not {self.values[name]!r}"
-            )
+            msg = f"{name} must be an id like 7 or 'msg_123456', not {self.values[name]!r}"
+            raise ValueError(msg)
         return number
 
     def key(self, known: Iterable[str]) -> str | None:
@@ -111,11 +117,10 @@ class Parameters:
         keys = list(known)
         if given in keys:
             return given
-        found = next((key for key in keys if masked(key).endswith(given[-SHORT:])), None)
-        if found is None or given not in (masked(found), masked(found)[-SHORT:]):
-            raise NotFound(
-                f"key {_safe(given)} has no account here; GET /_sandbox/status lists them"
-            )
+        found = next((key for key in keys if masked(key).endswith(given[-_SHORT:])), None)
+        if found is None or given not in (masked(found), masked(found)[-_SHORT:]):
+            msg = f"key {_safe(given)} has no account here; GET /_sandbox/status lists them"
+            raise NotFound(msg)
         return found
 
     def query(self, key: str | None) -> MessageQuery:
@@ -139,12 +144,13 @@ def read_object(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any]) if body.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ValueError('the body must be a JSON object, like {"advance": 60}') from None
+        msg = 'the body must be a JSON object, like {"advance": 60}'
+        raise ValueError(msg) from None
 
 
 def _safe(key: str) -> str:
     """Quote a masked key, mask any other."""
-    return repr(key) if "…" in key or len(key) <= SHORT else masked(key)
+    return repr(key) if "…" in key or len(key) <= _SHORT else masked(key)
 
 
 def _is_number(text: str) -> bool:

@@ -4,10 +4,13 @@ The table of HTTP calls, from which the application and the help page are made.
 Rule of this module: a call that is not in the table is neither served nor described.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
-import attrs
+from attrs import field, frozen
 
 from .._gateway.faults import RATE_REFUSALS
 from .._gateway.rate_rules import RULE_NAMES
@@ -18,61 +21,55 @@ from .service import SandboxService
 __all__ = ["EVENTS", "PREFIX", "ROUTES", "Route"]
 
 #: Path under which all calls are served.
-PREFIX = "/_sandbox"
+PREFIX: Final = "/_sandbox"
 
 #: Path of the stream of events.
-EVENTS = f"{PREFIX}/events"
+EVENTS: Final = f"{PREFIX}/events"
 
 _Answer = Callable[[SandboxService, Parameters], object]
 _Waiting = Callable[[SandboxService, Parameters, "asyncio.Future[None]"], Awaitable[object]]
 
 
-@attrs.frozen
+@frozen
 class Route:
     """
     One call.
 
     Attributes:
         method: HTTP method.
-
         path: Path after the prefix; a part in braces is a parameter.
-
         summary: One line for the help page.
-
         answer: Carries out the call.
-
         parameters: Meaning of each parameter by name. A GET or DELETE takes them from its query,
             a POST from a JSON object.
-
         example: A query or a JSON object to try.
-
         waits: Whether it is a long poll; `answer` then gets the future that ends a wait.
     """
 
     method: str
     path: str
     summary: str
-    answer: _Answer | _Waiting = attrs.field(repr=False)
-    parameters: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    answer: _Answer | _Waiting = field(repr=False)
+    parameters: Mapping[str, str] = field(factory=dict[str, str])
     example: str = ""
     waits: bool = False
 
 
-_KEY = {"key": "the account: its key, or its masked name as in answers"}
-_WHICH = {
+_KEY: Final = {"key": "the account: its key, or its masked name as in answers"}
+_WHICH: Final = {
     **_KEY,
     "phone": "the number, in any notation",
     "contains": "a part of the text",
 }
-_AFTER = {"after": "an id; only later ones"}
-_PAGE = {
+_AFTER: Final = {"after": "an id; only later ones"}
+_PAGE: Final = {
     **_AFTER,
     "before": "an id; only earlier ones",
     "limit": f"entries, at most {calls.MOST:,} ({calls.USUAL})",
 }
-_REQUEST = {"request": "the id of its request"}
+_REQUEST: Final = {"request": "the id of its request"}
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/status", "Accounts, counts, clock, faults and limit.", calls.status),
     Route(
         "GET",

@@ -8,11 +8,13 @@ Rules of this module:
 3. It waits for messages only.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import Final, cast
 
-import attrs
+from attrs import define, field
 
 from .._gateway import validation
 from .._gateway.clock import MovableClock
@@ -28,31 +30,28 @@ from .events import Events
 __all__ = ["SandboxService"]
 
 #: How many messages the error of an unsuccessful wait lists.
-SHOWN = 5
+_SHOWN: Final = 5
 
 _Waiter = tuple[MessageQuery, "asyncio.Future[SandboxMessage]"]
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class SandboxService:
     """
     The queries and changes that a sandbox supports.
 
     Attributes:
         handler: Decides about requests and holds the accounts, limits, faults and mailboxes.
-
         clock: Dates requests and drives the limit.
-
         transcripts: Raw requests and answers.
-
         events: The stream of events.
     """
 
     handler: RequestHandler
     clock: MovableClock
-    transcripts: Transcripts = attrs.field(factory=Transcripts)
-    events: Events = attrs.field(factory=Events)
-    _waiters: list[_Waiter] = attrs.field(init=False, factory=list[_Waiter])
+    transcripts: Transcripts = field(factory=Transcripts)
+    events: Events = field(factory=Events)
+    _waiters: list[_Waiter] = field(init=False, factory=list[_Waiter])
 
     def receive(self, body: bytes, head: str = "") -> Visit:
         """Process a request, record it, and wake the waits that it satisfies."""
@@ -80,7 +79,8 @@ class SandboxService:
         """
         accounts = self.handler.gateway.credits
         if key not in accounts:
-            raise ValueError(f"there is no account {masked(key)}; open it with set_credits")
+            msg = f"there is no account {masked(key)}; open it with set_credits"
+            raise ValueError(msg)
         return accounts[key]
 
     def set_credits(self, key: str, credits_left: int) -> None:
@@ -158,7 +158,7 @@ class SandboxService:
         return now
 
     async def wait(
-        self, query: MessageQuery, seconds: float, *until: "asyncio.Future[None]"
+        self, query: MessageQuery, seconds: float, *until: asyncio.Future[None]
     ) -> SandboxMessage | None:
         """
         Wait until a matching message is accepted; an earlier one counts too.
@@ -199,7 +199,7 @@ class SandboxService:
 
     def newest(self, key: str | None) -> list[SandboxMessage]:
         """Return the messages for the error of an unsuccessful wait."""
-        return self.handler.mailboxes.newest(SHOWN, key)
+        return self.handler.mailboxes.newest(_SHOWN, key)
 
     def _tell(self, kind: str, say: Callable[[], object]) -> None:
         self.events.publish(kind, say)

@@ -7,9 +7,12 @@ Rules of this module:
 2. Instants are written in ISO 8601, UTC.
 """
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
 
-import attrs
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from attrs import asdict
 
 from .._gateway.clock import MovableClock, written
 from .._gateway.fault_engine import Faults, Switches
@@ -49,10 +52,10 @@ __all__ = [
 Shown = dict[str, object]
 
 #: How many numbers of a request, and messages of an event, are shown.
-MOST = 100
+_MOST: Final = 100
 
 #: The documented limit, shown beside the usage if no limit is enforced.
-DOCUMENTED = {"limit": 100, "per": 60}
+_DOCUMENTED: Final = {"limit": 100, "per": 60}
 
 
 def message(mailboxes: Mailboxes, shown: SandboxMessage) -> Shown:
@@ -75,12 +78,12 @@ def messages(mailboxes: Mailboxes, shown: Iterable[SandboxMessage]) -> list[Show
 
 
 def request(shown: SandboxRequest, took: float | None = None) -> Shown:
-    """Show a request with its first `MOST` numbers; *took* is None until it is answered."""
+    """Show a request with its first `_MOST` numbers; *took* is None until it is answered."""
     return {
         "id": shown.id,
         "account": masked(shown.key) if shown.key else None,
         "at": written(shown.at),
-        "phones": list(shown.phones[:MOST]),
+        "phones": list(shown.phones[:_MOST]),
         "numbers": len(shown.phones),
         "text": shown.text,
         "accepted": shown.accepted,
@@ -104,7 +107,7 @@ def fate(shown: SandboxRequest) -> str:
     return "answered"
 
 
-_UNREADABLE = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
+_UNREADABLE: Final = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
 
 
 def transcript(shown: SandboxRequest, words: Transcript | None, took: float | None = None) -> Shown:
@@ -117,19 +120,19 @@ def transcript(shown: SandboxRequest, words: Transcript | None, took: float | No
 
 def account(handler: RequestHandler, key: str, now: float) -> Shown:
     """Show an account with its credits and its use of the limit."""
-    usage = attrs.asdict(handler.limits.usage(key, now))
+    usage = asdict(handler.limits.usage(key, now))
     return {
         "account": masked(key),
         "credits": handler.gateway.credits.get(key),
         "messages": len(handler.mailboxes.of(key).messages),
         "duplicates": handler.mailboxes.count_duplicates(key),
-        "usage": usage | {"documented": DOCUMENTED},
+        "usage": usage | {"documented": _DOCUMENTED},
     }
 
 
 def visit(handler: RequestHandler, shown: Visit, now: Callable[[], float]) -> Callable[[], Shown]:
-    """Show a request as an event, with its first `MOST` messages and its account."""
-    key, of_request, first = shown.request.key, request(shown.request), shown.messages[:MOST]
+    """Show a request as an event, with its first `_MOST` messages and its account."""
+    key, of_request, first = shown.request.key, request(shown.request), shown.messages[:_MOST]
     return lambda: {
         "request": of_request,
         "messages": messages(handler.mailboxes, first),
@@ -150,7 +153,7 @@ def conversation(mailboxes: Mailboxes, shown: list[SandboxMessage]) -> Shown:
 
 def limit(shown: KeyLimit, key: str | None) -> Shown:
     """Show a limit, of one account or of all."""
-    return {"account": key and masked(key), **attrs.asdict(shown)}
+    return {"account": key and masked(key), **asdict(shown)}
 
 
 def clock(shown: MovableClock) -> Shown:
