@@ -11,16 +11,19 @@ was certainly not sent removes the mark and is retried later.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any, ClassVar
 
 from arq import Retry
 from arq.connections import RedisSettings
+from redis.asyncio.retry import Retry as RedisRetry
+from redis.backoff import ConstantBackoff
 
 from customersms_async import CustomerSMS, NotSent, OutcomeUnknown, Rejected
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
-DAY = 86_400  # seconds for which a mark is kept; longer than any job may wait
+DAY = 86_400  # seconds for which a mark is kept; arq keeps a job for a day after its enqueuing
 
 
 async def startup(ctx: dict[str, Any]) -> None:
@@ -56,6 +59,9 @@ class WorkerSettings:
     functions: ClassVar = [send_code]
     on_startup = startup
     on_shutdown = shutdown
-    redis_settings = RedisSettings.from_dsn(REDIS_URL)
+    redis_settings = dataclasses.replace(
+        RedisSettings.from_dsn(REDIS_URL),
+        retry=RedisRetry(ConstantBackoff(1), 60),  # by default arq exits, and forgets fates
+    )
     job_completion_wait = 60  # seconds after SIGTERM for jobs that have begun
     max_tries = 1_000  # a refusal for lack of time is not a failure

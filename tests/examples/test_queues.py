@@ -10,12 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+import psutil
 import pytest
 from arq import create_pool
 from arq.connections import RedisSettings
 from arq.jobs import Job
 from celery import Celery
 from celery.result import AsyncResult
+from redis import Redis
 
 from tests.support.application import SECONDS, Arrivals, Service, judge, running
 from tests.support.redis_server import RedisServer
@@ -36,6 +38,7 @@ CELERY = [
     "--pool",
     "prefork",
 ]
+UNREAD = 90  # seconds; it waits 30 s longer for a child if it has not read that its task began
 ARQ = ["arq", "examples.codes_arq.WorkerSettings"]
 
 
@@ -53,25 +56,19 @@ def pauses() -> Iterator[tuple[str, float]]:
         yield phone, SECONDS / STEADILY if n < STEADILY else 0.0
 
 
-def arrivals(sandbox) -> Arrivals:
-    """Make the gateway slow, and signal the arrival of a message from the burst."""
-    latency = Arrivals(IN_FLIGHT, STEADILY + 5)
+def arrivals(sandbox, count: int = STEADILY + 5) -> Arrivals:
+    """Make the gateway slow, and signal an arrival; by default, that of a message of the burst."""
+    latency = Arrivals(IN_FLIGHT, count)
     sandbox.set_faults(latency=latency)
     return latency
 
 
 @contextlib.contextmanager
 def ended_at(reached: threading.Event, worker: Service) -> Iterator[None]:
-    """
-    Send SIGTERM to the worker while that message is in flight, even while enqueuing.
-
-    Not in the milliseconds in which its task begins: Celery's main process, if it has not yet read
-    that a task began, gives it to the next worker as well.
-    """
+    """Send SIGTERM to the worker as soon as that message is in flight, even while enqueuing."""
 
     def end() -> None:
         if reached.wait(60):
-            time.sleep(IN_FLIGHT / 2)
             worker.terminate()
 
     ending = threading.Thread(target=end)
@@ -90,11 +87,19 @@ def until(condition: Callable[[], bool], seconds: float = 90) -> None:
         threading.Event().wait(0.05)
 
 
+def client(store: RedisServer) -> Celery:
+    return Celery("client", broker=store.url, backend=store.url)
+
+
+def send(app: Celery, phone: str) -> AsyncResult:
+    return app.send_task("examples.codes_celery.send_code", (phone, TEXT))
+
+
 @pytest.mark.sms_sandbox(limit=100)
 def test_celery(sms_sandbox, store, tmp_path):
     """Started tasks are finished, others wait for the next worker; each message is sent once."""
-    app = Celery("client", broker=store.url, backend=store.url)
-    environment, reached = {"REDIS_URL": store.url}, arrivals(sms_sandbox).reached
+    app, environment = client(store), {"REDIS_URL": store.url}
+    reached = arrivals(sms_sandbox).reached
     results: dict[str, AsyncResult] = {}
 
     def told() -> Mapping[str, str]:
@@ -106,9 +111,9 @@ def test_celery(sms_sandbox, store, tmp_path):
     with running(tmp_path, CELERY, environment) as worker:
         with ended_at(reached, worker):
             for phone, pause in pauses():
-                results[phone] = app.send_task("examples.codes_celery.send_code", (phone, TEXT))
+                results[phone] = send(app, phone)
                 time.sleep(pause)
-        assert (0, []) == (worker.wait(), judge(told(), sms_sandbox)), worker.log
+        assert (0, []) == (worker.wait(UNREAD), judge(told(), sms_sandbox)), worker.log
     assert STEADILY < len(sms_sandbox.messages) < len(PHONES)
 
     sms_sandbox.clear_faults()
@@ -116,14 +121,104 @@ def test_celery(sms_sandbox, store, tmp_path):
         until(lambda: len(sms_sandbox.messages) == len(PHONES))
         until(lambda: "nothing" not in told().values())
         worker.terminate()
-        assert 0 == worker.wait()
+        assert 0 == worker.wait(UNREAD)
 
+    assert "Traceback" not in worker.log
     assert {"sent": len(PHONES)} == Counter(told().values())
     assert ([], (), ()) == (
         judge(told(), sms_sandbox),
         sms_sandbox.refused,
         sms_sandbox.duplicates(),
     )
+    app.close()
+
+
+def test_celery_ended_as_it_hands_over(sms_sandbox, store, tmp_path):
+    """A task that Celery runs and leaves in the queue as well, at SIGTERM, sends one message."""
+    app, environment = client(store), {"REDIS_URL": store.url}
+
+    with running(tmp_path, CELERY, environment) as worker, Redis.from_url(store.url) as broker:
+        assert "sent" == send(app, PHONES[0]).get(timeout=60)
+        children = psutil.Process(worker.pid).children()
+        for child in children:  # as on a busy machine
+            child.suspend()
+        results = [send(app, phone) for phone in PHONES[1:3]]
+        until(lambda: broker.hlen("unacked") == len(results))
+        time.sleep(0.5)  # the tasks are in the pipes of the children
+        worker.terminate()
+        time.sleep(3)  # the main process looks at its signals once a second at least
+        for child in children:
+            child.resume()
+        assert ["sent", "sent"] == [result.get(timeout=60) for result in results]
+        for child in children:  # they would wait for 30 s
+            child.kill()
+        assert 0 == worker.wait(), worker.log
+        assert len(results) == broker.llen("celery"), "it is no longer left in the queue"
+
+    with running(tmp_path, CELERY, environment) as worker, Redis.from_url(store.url) as broker:
+        until(lambda: broker.llen("celery") == broker.hlen("unacked") == 0)
+        worker.terminate()
+        assert 0 == worker.wait(), worker.log
+
+    assert ["sent", "sent"] == [result.get(timeout=1) for result in results]
+    assert (3, ()) == (len(sms_sandbox.messages), sms_sandbox.duplicates())
+    app.close()
+
+
+def test_celery_killed(sms_sandbox, store, tmp_path):
+    """Of a killed worker's tasks, those in flight are unknown, and the others are carried out."""
+    app, environment = client(store), {"REDIS_URL": store.url}
+    reached = arrivals(sms_sandbox, 1).reached
+
+    with running(tmp_path, CELERY, environment) as worker:
+        results = {phone: send(app, phone) for phone in PHONES[:5]}
+        assert reached.wait(60), worker.log
+        worker.kill()
+    with Redis.from_url(store.url) as broker:  # the 15 minutes are over
+        broker.zadd("unacked_index", dict.fromkeys(broker.zrange("unacked_index", 0, -1), 1.0))
+    with running(tmp_path, CELERY, environment) as worker:
+        said = {phone: result.get(timeout=90) for phone, result in results.items()}
+        worker.terminate()
+        assert 0 == worker.wait(UNREAD), worker.log
+
+    assert {"sent", "unknown"} == set(said.values())
+    assert [] == judge(said, sms_sandbox)
+    app.close()
+
+
+@pytest.fixture
+def durable() -> Iterator[RedisServer]:
+    server = RedisServer(durable=True)
+    server.start()
+    yield server
+    server.close()
+
+
+def restart(store: RedisServer) -> None:
+    """Kill the store, and start it again two seconds later."""
+    store.kill()
+    time.sleep(2)
+    store.start()
+
+
+def test_celery_and_a_restart_of_redis(sms_sandbox, durable, tmp_path):
+    """If Redis is restarted while messages are in flight, their fates are stored afterwards."""
+    app, environment = client(durable), {"REDIS_URL": durable.url}
+    reached = arrivals(sms_sandbox, 2).reached
+
+    with running(tmp_path, CELERY, environment) as worker:
+        results = {phone: send(app, phone) for phone in PHONES[:5]}
+        assert reached.wait(60), worker.log
+        restart(durable)
+        app.close()  # its connections have ended
+        said = {
+            phone: app.AsyncResult(result.id).get(timeout=90) for phone, result in results.items()
+        }
+        worker.terminate()
+        assert 0 == worker.wait(UNREAD), worker.log
+
+    assert {"sent", "unknown"} >= set(said.values()), worker.log
+    assert [] == judge(said, sms_sandbox)
     app.close()
 
 
@@ -163,3 +258,43 @@ async def test_arq(sms_sandbox, store, tmp_path):
     assert {"sent": len(PHONES)} == Counter(said.values())
     assert [] == judge(said, sms_sandbox)
     assert ((), ()) == (sms_sandbox.refused, sms_sandbox.duplicates())
+
+
+@pytest.mark.filterwarnings("ignore:Call to .* deprecated:DeprecationWarning")  # arq's signature
+async def test_arq_and_a_restart_of_redis(sms_sandbox, durable, tmp_path):
+    """If Redis is restarted while messages are in flight, their fates are stored afterwards."""
+    reached = arrivals(sms_sandbox, 5).reached
+    pool = await create_pool(RedisSettings.from_dsn(durable.url))
+
+    with running(tmp_path, ARQ, {"REDIS_URL": durable.url}) as worker:
+        jobs = {phone: await pool.enqueue_job("send_code", phone, TEXT) for phone in PHONES[:5]}
+        await pool.aclose()
+        assert await asyncio.to_thread(reached.wait, 60), worker.log
+        await asyncio.to_thread(restart, durable)
+        said = {phone: await job.result(timeout=90, poll_delay=0.05) for phone, job in jobs.items()}
+        worker.terminate()
+        assert 0 == await asyncio.to_thread(worker.wait), worker.log
+    await pool.aclose()
+
+    assert ({"sent"}, []) == (set(said.values()), judge(said, sms_sandbox)), worker.log
+
+
+@pytest.mark.filterwarnings("ignore:Call to .* deprecated:DeprecationWarning")  # arq's signature
+async def test_arq_killed(sms_sandbox, store, tmp_path):
+    """Of a killed worker's jobs, those in flight are unknown, and the others are carried out."""
+    reached, environment = arrivals(sms_sandbox, 1).reached, {"REDIS_URL": store.url}
+    pool = await create_pool(RedisSettings.from_dsn(store.url))
+
+    with running(tmp_path, ARQ, environment) as worker:
+        jobs = [(phone, await pool.enqueue_job("send_code", phone, TEXT)) for phone in PHONES[:15]]
+        assert await asyncio.to_thread(reached.wait, 60), worker.log
+        worker.kill()
+    await pool.delete(*await pool.keys("arq:in-progress:*"))  # the five minutes are over
+    with running(tmp_path, ARQ, environment) as worker:
+        said = {phone: await job.result(timeout=90, poll_delay=0.05) for phone, job in jobs if job}
+        worker.terminate()
+        assert 0 == await asyncio.to_thread(worker.wait), worker.log
+    await pool.aclose()
+
+    assert {"sent", "unknown"} == set(said.values())
+    assert [] == judge(said, sms_sandbox)

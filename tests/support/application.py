@@ -66,6 +66,15 @@ class Service:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Kill it and its children, as a power cut does."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
     def terminate(self) -> None:
         """Terminate it, as an orchestrator does."""
         self._process.send_signal(signal.SIGTERM)

@@ -20,14 +20,15 @@ if found := shutil.which("redis-server"):
 
 class RedisServer:
     """
-    A server without persistence.
+    A server; unless it is *durable*, it forgets everything when it is killed.
 
     Attributes:
         url: Its URL, which does not change when it is restarted.
     """
 
-    def __init__(self, kind: str = "valkey") -> None:
+    def __init__(self, kind: str = "valkey", *, durable: bool = False) -> None:
         self._binary = BINARIES[kind]
+        self._durable = durable
         self._folder = Path(tempfile.mkdtemp(prefix="store-"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -37,6 +38,8 @@ class RedisServer:
 
     def start(self) -> None:
         options = {"bind": "127.0.0.1", "port": self._port, "dir": self._folder, "save": ""}
+        if self._durable:
+            options["appendonly"] = "yes"
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen(
             [self._binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
