@@ -29,7 +29,7 @@ from ._clock import SystemClock
 from ._delivery.context import DeliveryContext
 from ._delivery.delivery import Delivery
 from ._delivery.in_flight import InFlight
-from ._delivery.send import deliver
+from ._delivery.send import Sending
 from ._delivery.settings import ClientParts, Settings
 from ._environment import NOT_GIVEN, NotGiven, find_endpoint, find_key, most_connections
 from ._http.sessions import Sessions, calling_line, check_session, running_loop
@@ -233,7 +233,8 @@ class CustomerSMS:
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
         delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
-        delivered = await deliver(delivery, self._parts.in_flight)
+        with Sending.begin(delivery, self._parts.in_flight) as answer:
+            delivered = await answer
         request = request_name(self._context.name, delivered.request)
         if delivered.verdicts is not SENT and delivered.first.status is not Status.SENT:
             raise delivered.error(number, request) from delivered.cause

@@ -66,12 +66,13 @@ class AnswerTime:
     def heard(self, seconds: float) -> None:
         """Learn from an answer that took *seconds*."""
         if self.mean:
-            excess = 2 * max(seconds - self.mean, 0.0)
+            excess = 2 * (seconds - self.mean) if seconds > self.mean else 0.0
             self.deviation += _DEVIATION_GAIN * (excess - self.deviation)
             self.mean += _MEAN_GAIN * (seconds - self.mean)
         else:
             self.mean, self.deviation = seconds, seconds / 4
-        self.estimate = self.mean + max(_DEVIATIONS * self.deviation, _LEAST_DEVIATION)
+        allowed = _DEVIATIONS * self.deviation
+        self.estimate = self.mean + (allowed if allowed > _LEAST_DEVIATION else _LEAST_DEVIATION)
 
     def lost(self, seconds: float) -> None:
         """Learn from an answer that had not arrived after *seconds*."""
@@ -88,7 +89,7 @@ class AnswerTime:
             Seconds, above 0; more than *within* if no answer is expected in time.
         """
         least = _FLOOR if within > 2 * _FLOOR else within / 2
-        return max(least, self.estimate)
+        return least if least > self.estimate else self.estimate
 
     def begin_probe(self, account: str, now: float, within: float) -> float | None:
         """

@@ -29,7 +29,7 @@ from .reply_reader import read_reply
 from .reporting import call_hook, log_not_sent, warn_of_unknown
 from .result import DeliveryResult
 from .retry import backoff, of_failure
-from .slot_wait import Turn
+from .slot_wait import NoSlot, Turn
 from .time_budget import TimeBudget
 
 __all__ = ["Delivery"]
@@ -73,27 +73,14 @@ class Delivery:
             end.
     """
 
-    __slots__ = (
-        "_asked_at",
-        "_asked_for",
-        "_attempt",
-        "_delay",
-        "_ended",
-        "_gate",
-        "_granted_at",
-        "_lane",
-        "_number",
-        "_text",
-        "_time",
-        "_transport",
-        "_tries",
-        "_turn",
-        "context",
-        "halted",
-        "handed_over",
-        "is_left",
-        "phones",
-    )
+    halted: str | None = None
+    handed_over = 0
+    _attempt: Attempt | None = None
+    _ended: DeliveryResult | None = None
+    _number = 0
+    _tries = 0
+    _delay: float | None = None
+    _asked_for = 0.0  # seconds of the slot that the gate took
 
     def __init__(
         self,
@@ -107,39 +94,36 @@ class Delivery:
     ) -> None:
         self.context = context
         self.phones = phones
-        self.handed_over = 0
         self.is_left: Callable[[], bool] = _never
         self._transport = context.transport()
         self._text = text
         self._lane = lane
+        self._gate = gate
         self._asked_at = self._granted_at = now = context.clock.now()
         attempt = context.timeout_for(len(phones))
         self._time = TimeBudget(
             context.answers, context.key.account, patience, now + patience, attempt
         )
         self._turn = Turn(context, lane, self._time)
-        self._attempt: Attempt | None = None
-        self._ended: DeliveryResult | None = None
-        self.halted: str | None = None
-        self._tries = 0
-        self._delay: float | None = None
-        self._gate = gate
-        self._number = 0
-        self._asked_for = 0.0  # seconds of the slot that the gate took
 
     async def run(self) -> DeliveryResult:
         """Wait for a slot, attempt, and retry while nothing was sent and time remains."""
         try:
             while True:
-                slot = await self._wait_for_slot()
-                if isinstance(slot, DeliveryResult):
-                    ended, self._delay = slot, None
+                try:
+                    self._check_halted()
+                    slot = await self._turn.wait()
+                    self._take(slot)
+                    if self._gate is not None:
+                        await self._admit(self._gate, slot)
+                except NoSlot as exc:
+                    ended, self._delay, is_tried = exc.result, None, False
                 else:
-                    ended = await self._try_once(slot)
+                    ended, is_tried = await self._try_once(slot), True
                     if ended.verdicts is SENT:
                         return ended
                 if self._delay is None and not self._is_for_gate(ended):
-                    return ended if slot is not ended else self._end_without_attempt(ended)
+                    return ended if is_tried else self._end_without_attempt(ended)
                 if not await self._wait_for_next_try(ended):
                     return self._end_without_attempt(ended)
         except BaseException:
@@ -186,26 +170,32 @@ class Delivery:
         """Whether an attempt has been handed over and has not ended."""
         return self._attempt is not None and self._attempt.is_started
 
-    async def _wait_for_slot(self) -> Slot | DeliveryResult:
-        """Wait for a slot; give it back if it comes too late or the delivery was halted."""
+    def _check_halted(self) -> None:
         if self.halted is not None:
-            return self._turn.end(self.halted)
-        slot = await self._turn.wait()
-        if isinstance(slot, DeliveryResult):
-            return slot
+            raise NoSlot(self._turn.end(self.halted))
+
+    def _take(self, slot: Slot) -> None:
+        """
+        Use a slot for the next attempt; give it back if that cannot be.
+
+        Raises:
+            NoSlot: It came too late, or the delivery was halted.
+        """
         if self.halted is not None or self.is_left():  # a limiter may swallow a cancellation
-            self._turn.give_up(slot)
             self.halt(codes.CANCELLED)
-            return self._turn.end(self.halted or codes.CANCELLED)
+            raise self._give_up(slot, self.halted or codes.CANCELLED)
         self._granted_at = now = self.context.clock.now()
         if not self._time.is_enough(now):
-            self._turn.give_up(slot)
             detail = "too little time was left for the answer when its turn came"
-            return self._turn.end(codes.TIME_IS_OVER, detail)
+            raise self._give_up(slot, codes.TIME_IS_OVER, detail)
         self._number = next(self.context.numbers)
-        return slot if self._gate is None else await self._admit(self._gate, slot)
 
-    async def _admit(self, gate: Gate, slot: Slot) -> Slot | DeliveryResult:
+    def _give_up(self, slot: Slot, code: str, detail: str | None = None) -> NoSlot:
+        """Give back an unused slot, and return the exception that says why."""
+        self._turn.give_up(slot)
+        return NoSlot(self._turn.end(code, detail))
+
+    async def _admit(self, gate: Gate, slot: Slot) -> None:
         """Ask the gate which numbers may be sent; give the slot back if there are none."""
         begins_at = self.context.clock.now()
         try:
@@ -215,21 +205,13 @@ class Delivery:
             raise
         self._granted_at = self.context.clock.now()
         self._asked_for = self._granted_at - begins_at
-        ended = self._end_after_asking()
-        if ended is None:
-            return slot
-        self._turn.give_up(slot)
-        return ended
-
-    def _end_after_asking(self) -> DeliveryResult | None:
-        """Return why nothing may be sent although a slot was granted, or None."""
         if self.halted is not None:
-            return self._turn.end(self.halted)
+            raise self._give_up(slot, self.halted)
         if not self.phones:
-            return self._turn.end(codes.TAKEN, "the journal refused all of it")
+            raise self._give_up(slot, codes.TAKEN, "the journal refused all of it")
         if self._asked_for > self._time.attempt / 2:  # longer than the slot was requested for
-            return self._turn.end(codes.WAIT_TOO_LONG, "the journal took too long for its slot")
-        return None
+            detail = "the journal took too long for its slot"
+            raise self._give_up(slot, codes.WAIT_TOO_LONG, detail)
 
     def _is_for_gate(self, ended: DeliveryResult) -> bool:
         """Whether the gate decides how to continue, since nothing was sent."""
@@ -238,20 +220,20 @@ class Delivery:
         return ended.first.status is Status.NOT_SENT
 
     async def _try_once(self, slot: Slot) -> DeliveryResult:
-        context = self.context
+        context, time, numbers = self.context, self._time, len(self.phones)
         attempt = self._attempt = Attempt(self._number)
         self._number = 0
-        self._count(begun=len(self.phones))
         if self._gate is not None:
             attempt.may_start = self._gate.may_start
+            self._gate.count(numbers, 0)
+        context.begun += numbers
         spelled = self.phones[0] if self._lane is _SEND else self.phones
-        left = self._time.ends_at - self._granted_at
         try:
             reply = await self._transport.post(
                 Body(encode_request(context.key, spelled, self._text)),
                 attempt,
-                timeout=min(self._time.attempt - self._asked_for, left),
-                most=_ANSWER_BASE + _ANSWER_PER_NUMBER * len(self.phones),
+                timeout=time.longest(self._granted_at) - self._asked_for,
+                most=_ANSWER_BASE + _ANSWER_PER_NUMBER * numbers,
             )
             ended = read_reply(
                 self._turn, self.phones, self._text, attempt=attempt, slot=slot, reply=reply
@@ -265,23 +247,21 @@ class Delivery:
             raise
         finally:
             context.connections.give_back()
-            self._count(ended=len(self.phones))
-        self.handed_over += attempt.is_started
+            context.ended += numbers
+            if self._gate is not None:
+                self._gate.count(0, numbers)
         self._attempt, self._ended = None, ended
-        if self._lane is _SEND and attempt.is_started:  # a batch takes longer than a message
-            took = context.clock.now() - self._granted_at
-            learn = context.answers.heard if ended.cause is None else context.answers.lost
-            learn(took)
-        self._delay = None if ended.verdicts is SENT else self._delay_after(ended)
-        if ended.verdicts is not SENT or context.on_request is not None:
+        if attempt.is_started:
+            self.handed_over += 1
+            if self._lane is _SEND:  # a batch takes longer than a message
+                took = context.clock.now() - self._granted_at
+                learn = context.answers.heard if ended.cause is None else context.answers.lost
+                learn(took)
+        is_sent = ended.verdicts is SENT
+        self._delay = None if is_sent else self._delay_after(ended)
+        if not is_sent or context.on_request is not None:
             self._tell(slot, ended)
         return ended
-
-    def _count(self, *, begun: int = 0, ended: int = 0) -> None:
-        self.context.begun += begun
-        self.context.ended += ended
-        if self._gate is not None:
-            self._gate.count(begun, ended)
 
     def _tell(self, slot: Slot, ended: DeliveryResult) -> None:
         """Report an attempt that has ended to the log and the caller's hook."""

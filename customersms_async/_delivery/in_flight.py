@@ -6,7 +6,8 @@ import asyncio
 import functools
 import logging
 import sys
-from collections.abc import Callable, Collection, Coroutine
+import types
+from collections.abc import Callable, Collection, Coroutine, Generator
 from typing import Any, Final, Protocol, TypeVar
 
 from attrs import define, field
@@ -14,7 +15,7 @@ from attrs import define, field
 from .._ports.transport import Network
 from .context import DeliveryContext
 
-__all__ = ["InFlight", "OpenRun"]
+__all__ = ["InFlight", "OpenRun", "begun"]
 
 
 T = TypeVar("T")
@@ -41,7 +42,16 @@ _make_task: Callable[..., asyncio.Task[Any]] = asyncio.Task
 if sys.version_info >= (3, 12):
     # It starts at once, which saves an iteration of the loop.
     _make_task = functools.partial(asyncio.Task, eager_start=True)
-_BEGINS_AT_ONCE: Final = sys.version_info >= (3, 12)
+
+
+@types.coroutine
+def begun() -> Generator[None]:
+    """
+    Let a coroutine enter its ``try`` before it has a task; see `InFlight.begin`.
+
+    A task that is cancelled before its first step does not run at all.
+    """
+    yield
 
 
 def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -75,32 +85,33 @@ class InFlight:
         task.add_done_callback(self.forget)
         return task
 
-    def begin(
-        self,
-        context: DeliveryContext,
-        coroutine: Coroutine[Any, Any, T],
-        unbegun: Callable[[asyncio.Task[T]], None],
-    ) -> asyncio.Task[T]:
+    def begin(self, context: DeliveryContext, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """
-        Start a task that belongs to the client until it calls `forget`, which needs no callback.
+        Start a task that belongs to the client until it calls `forget_current`; see `begun`.
 
         Args:
             context: The context of its client.
 
-            coroutine: The work; its first step removes *unbegun* from the task's callbacks.
-
-            unbegun: Called if the task is cancelled before that.
+            coroutine: The work; first of all, within its ``try``, it awaits `begun`.
         """
+        coroutine.send(None)
         task = _start(coroutine)
         if not task.done():
             self.tasks[task] = context
-        if not _BEGINS_AT_ONCE:
-            task.add_done_callback(unbegun)
         return task
 
     def forget(self, task: asyncio.Task[Any]) -> None:
         """Drop a task that has ended."""
         self.tasks.pop(task, None)
+
+    def forget_current(self) -> None:
+        """Drop the running task, which is about to end."""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # no loop runs: the coroutine is closed, together with the client
+            return
+        if task is not None:
+            self.forget(task)
 
     async def close(self, seconds: float | None, context: DeliveryContext | None = None) -> None:
         """

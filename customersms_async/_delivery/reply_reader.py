@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from .._ports.limiter import Slot
 from .._ports.transport import Attempt, Reply
 from .._values.redaction import Redactor
+from .._values.status import SENT
 from .._wire.codec import Answered, Refused, TurnedAway, Unreadable, read_answer
-from .._wire.matching import match_by_digits, match_in_order
+from .._wire.matching import accepted_in_order, match_by_digits
 from .._wire.retry_after import asked_pause
 from .result import DeliveryResult
 from .retry import backoff_for_rate, of_failure, of_refusal
@@ -46,13 +47,16 @@ def read_reply(
     if not isinstance(answer, Answered):
         redactor = Redactor(context.key.reveal(), text, phones)
         return _refused(turn, redactor, answer, attempt=attempt, slot=slot, reply=reply)
-    found = match_in_order(phones, answer.entries)
-    if found is None:
-        redactor = Redactor(context.key.reveal(), text, phones)
-        found = match_by_digits(phones, answer, redactor.clean, text)
-        if found.turned_away is not None:
-            away = found.turned_away
-            return _refused(turn, redactor, away, attempt=attempt, slot=slot, reply=reply)
+    message_ids = accepted_in_order(phones, answer.entries)
+    if message_ids is not None:
+        slot.answered()
+        _accepted(turn, answer.credits)
+        return DeliveryResult(SENT, message_ids, attempt.number, answer.credits)
+    redactor = Redactor(context.key.reveal(), text, phones)
+    found = match_by_digits(phones, answer, redactor.clean, text)
+    if found.turned_away is not None:
+        away = found.turned_away
+        return _refused(turn, redactor, away, attempt=attempt, slot=slot, reply=reply)
     if found.is_foreign:
         reply.discard()
         slot.lost()

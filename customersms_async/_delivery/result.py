@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import define, field
-
 from .. import codes
+from .._values.opaque import Opaque
 from .._values.status import Status, Verdict
 from ..errors import (
     AuthenticationError,
@@ -27,8 +26,7 @@ from .retry import has_no_credits, is_key_refused
 __all__ = ["DeliveryResult"]
 
 
-@define(eq=False)
-class DeliveryResult:
+class DeliveryResult(Opaque, eq=False):
     """
     The result of one request.
 
@@ -43,7 +41,7 @@ class DeliveryResult:
     """
 
     verdicts: Verdict | Sequence[Verdict]
-    message_ids: Sequence[str | None] | None = field(default=None, repr=False)
+    message_ids: Sequence[str | None] | None = None
     request: int = 0
     credits: int | None = None
     retry_after: float = 0.0

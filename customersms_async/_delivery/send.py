@@ -11,52 +11,77 @@ Rules of this module:
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import msgspec
 
 from .. import codes
 from .._values.redaction import mask_phone
 from .._values.status import Status
 from .delivery import Delivery
-from .in_flight import InFlight
+from .in_flight import InFlight, begun
 from .result import DeliveryResult
 
-__all__ = ["deliver"]
+__all__ = ["Sending"]
 
 _logger = logging.getLogger("customersms_async")
 
 _Answer = asyncio.Future[DeliveryResult]
-_Callback = Callable[[asyncio.Task[None]], None]
 
 
-async def deliver(delivery: Delivery, in_flight: InFlight) -> DeliveryResult:
+class Sending(msgspec.Struct, eq=False):
     """
-    Deliver one message.
+    The delivery of one message, from its start until its caller has the answer or leaves.
 
-    Raises:
-        asyncio.CancelledError: The caller was cancelled. Unless nothing was sent, a note says how
-            the message ended, or that it is in flight; in that case its end is logged.
+    As a context manager it gives the answer, to be awaited in the block. Unless nothing was sent, a
+    cancellation of the caller gets a note that says how the message ended, or that it is in flight;
+    in that case its end is logged.
     """
-    answer: _Answer = asyncio.get_running_loop().create_future()
-    delivery.is_left = answer.cancelled
-    unbegun = functools.partial(_end_cancelled, delivery, answer, in_flight)
-    run = _run(delivery, answer, in_flight, unbegun)
-    task = in_flight.begin(delivery.context, run, unbegun)
-    try:
-        return await answer
-    except asyncio.CancelledError as exc:
-        _leave(exc, delivery, answer, task)
-        raise
+
+    delivery: Delivery
+    answer: _Answer
+    task: asyncio.Task[None]
+
+    @classmethod
+    def begin(cls, delivery: Delivery, in_flight: InFlight) -> Self:
+        """Start the delivery in a task of its own."""
+        answer: _Answer = asyncio.get_running_loop().create_future()
+        delivery.is_left = answer.cancelled
+        task = in_flight.begin(delivery.context, _run(delivery, answer, in_flight))
+        return cls(delivery, answer, task)
+
+    def __enter__(self) -> _Answer:
+        return self.answer
+
+    def __exit__(
+        self, kind: object, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(exc, asyncio.CancelledError):
+            self._leave(exc)
+
+    def _leave(self, exc: asyncio.CancelledError) -> None:
+        """Send nothing more, and add a note to *exc* on what is proven so far."""
+        delivery, answer = self.delivery, self.answer
+        if self.task.done() or not answer.cancelled():  # it ended in the same loop iteration
+            delivered = delivery.abandoned()
+            if delivered.first.status is not Status.NOT_SENT:
+                exc.add_note(f"the message was {_fate_of(delivered)} by then")
+            if not answer.cancelled():
+                exc.__cause__ = answer.exception()
+            elif delivered.first.status is Status.UNKNOWN:
+                _log_end(delivery)
+        elif delivery.halt(codes.CANCELLED):
+            self.task.cancel()
+        else:
+            exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
+            self.task.add_done_callback(lambda _: _log_end(delivery))
 
 
-async def _run(
-    delivery: Delivery, answer: _Answer, in_flight: InFlight, unbegun: _Callback
-) -> None:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  # for the type checkers: a coroutine runs in a task
-    task.remove_done_callback(unbegun)
+async def _run(delivery: Delivery, answer: _Answer, in_flight: InFlight) -> None:
     try:
+        await begun()
         delivered = await delivery.run()
         if not answer.done():
             answer.set_result(delivered)
@@ -64,38 +89,11 @@ async def _run(
         if not answer.done():
             answer.set_exception(exc)
     except BaseException:  # cancelled: the client was closed, or the event loop is ending
-        _end_cancelled(delivery, answer, in_flight, task)
+        if not answer.done():
+            answer.set_result(delivery.abandoned())
         raise
     finally:
-        in_flight.forget(task)
-
-
-def _end_cancelled(
-    delivery: Delivery, answer: _Answer, in_flight: InFlight, task: asyncio.Task[None]
-) -> None:
-    """Return the result of a cancelled task."""
-    in_flight.forget(task)
-    if not answer.done():
-        answer.set_result(delivery.abandoned())
-
-
-def _leave(
-    exc: asyncio.CancelledError, delivery: Delivery, answer: _Answer, task: asyncio.Task[None]
-) -> None:
-    """Send nothing more, and add a note to *exc* on what is proven so far."""
-    if task.done() or not answer.cancelled():  # it ended in the same loop iteration
-        delivered = delivery.abandoned()
-        if delivered.first.status is not Status.NOT_SENT:
-            exc.add_note(f"the message was {_fate_of(delivered)} by then")
-        if not answer.cancelled():
-            exc.__cause__ = answer.exception()
-        elif delivered.first.status is Status.UNKNOWN:
-            _log_end(delivery)
-    elif delivery.halt(codes.CANCELLED):
-        task.cancel()
-    else:
-        exc.add_note("the message was in flight: its outcome is unknown, do not send it again")
-        task.add_done_callback(lambda _: _log_end(delivery))
+        in_flight.forget_current()
 
 
 def _log_end(delivery: Delivery) -> None:

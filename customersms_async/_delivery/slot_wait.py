@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
-from attrs import define
+import msgspec
 
 from .. import codes
 from .._ports.limiter import Lane, Slot
@@ -17,14 +17,26 @@ from .result import DeliveryResult
 from .retry import PATIENCE_WITH_REFUSALS
 from .time_budget import TimeBudget
 
-__all__ = ["Turn"]
+__all__ = ["NoSlot", "Turn"]
 
 #: Seconds added to a limiter's forecast, so that a call after ``retry_after`` is safely in time.
 _MARGIN = 0.025
 
 
-@define(eq=False)
-class Turn:
+class NoSlot(Exception):
+    """
+    A request ended before an attempt.
+
+    Attributes:
+        result: Its result, which says why.
+    """
+
+    def __init__(self, result: DeliveryResult) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+class Turn(msgspec.Struct, eq=False):
     """
     One request in the queue of its key, until it ends.
 
@@ -46,17 +58,21 @@ class Turn:
     retry_after: float = 0.0
     refusals: int = 0
 
-    async def wait(self) -> Slot | DeliveryResult:
+    async def wait(self) -> Slot:
         """
-        Wait for a slot and a place; return the result of the request if it cannot use them.
+        Wait for a slot and a place.
 
         The place is given back by `give_up`, or once the attempt has ended.
+
+        Raises:
+            NoSlot: There was none in time, or the limiter is unavailable.
         """
         context = self.context
         while True:
             accepted_at = context.accepted_at
             try:
-                longest, patience = self._bounds()
+                now = context.clock.now()
+                patience, longest = self._patience(now), self.time.longest(now)
                 self.slot = slot = await context.limiter.acquire(
                     context.key.account,
                     self.lane,
@@ -69,9 +85,9 @@ class Turn:
                 self.slot = await context.connections.wait_with(slot, self._ask(longest), patience)
             except WaitTooLong as exc:
                 if not self._may_ask_again(accepted_at):
-                    return self._too_late(exc)
+                    raise NoSlot(self._too_late(exc)) from exc
             except LimiterUnavailable as exc:
-                return self.end(exc.code, exc.detail, cause=exc)
+                raise NoSlot(self.end(exc.code, exc.detail, cause=exc)) from exc
             else:
                 return self.slot
 
@@ -101,22 +117,19 @@ class Turn:
         if self.refused_at is None:
             self.refused_at = self.context.clock.now()
 
-    def _bounds(self) -> tuple[float, float | None]:
+    def _patience(self, now: float) -> float | None:
         """
-        Return the most seconds that a request may take, and those for which it may wait now.
+        Return the seconds for which it may wait now; None for a bulk run.
 
         Raises:
             WaitTooLong: Any slot would come too late.
         """
-        time, now = self.time, self.context.clock.now()
-        patience = time.patience(now)
+        patience = self.time.patience(now)
         if self.refused_at is not None:
             patience = min(patience, self._bears_until(self.refused_at) - now)
         if patience <= 0:
             raise self._no_time(now)
-        left = time.ends_at - now
-        longest = min(left, time.attempt)
-        return longest, None if patience == math.inf else patience
+        return None if patience == math.inf else patience
 
     def _no_time(self, now: float) -> WaitTooLong:
         """Return the error of a request for which any slot would come too late."""

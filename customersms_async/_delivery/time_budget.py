@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from attrs import define
+import msgspec
 
 from .answer_time import AnswerTime
 
@@ -14,8 +14,7 @@ __all__ = ["TimeBudget"]
 _SLACK = 0.025
 
 
-@define(eq=False)
-class TimeBudget:
+class TimeBudget(msgspec.Struct, eq=False, gc=False):
     """
     The time one message has. Instants are monotonic seconds.
 
@@ -39,12 +38,17 @@ class TimeBudget:
         """Seconds until the deadline, at least 0."""
         return max(self.ends_at - now, 0.0)
 
+    def longest(self, now: float) -> float:
+        """Return the most seconds that an attempt from now on may take."""
+        left = self.ends_at - now
+        return left if left < self.attempt else self.attempt
+
     def kept(self) -> float:
         """Seconds reserved for the answer."""
         if self.within == math.inf or self.probe_wait is not None:
             return 0.0
         needed = self.answers.needed(self.within)
-        return min(self.attempt, needed)
+        return needed if needed < self.attempt else self.attempt
 
     def patience(self, now: float) -> float:
         """

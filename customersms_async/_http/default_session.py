@@ -19,6 +19,7 @@ from importlib import metadata
 from typing import Any, Final
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from .._ports.transport import TransportFailure
@@ -111,7 +112,7 @@ def keeps_idle_briefly(session: aiohttp.ClientSession) -> bool:
 
 def is_closed_soon(headers: Mapping[str, str]) -> bool:
     """Whether the server will close the idle connection before we would stop reusing it."""
-    named = headers.get("Keep-Alive")
+    named = headers.get(hdrs.KEEP_ALIVE)
     hint = None if named is None else _HINT.search(named)
     return hint is not None and int(hint[1]) < _LONGEST_IDLE + _IDLE_MARGIN
 

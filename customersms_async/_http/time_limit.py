@@ -14,7 +14,7 @@ import asyncio
 import math
 from typing import Any, Final, Protocol
 
-from attrs import define
+import msgspec
 
 __all__ = ["Limit", "Watch"]
 
@@ -35,8 +35,7 @@ class _Progress(Protocol):
         ...
 
 
-@define(eq=False)
-class Limit:
+class Limit(msgspec.Struct, eq=False):
     """The time limit of the attempt in one task."""
 
     task: asyncio.Task[Any]

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload
@@ -64,11 +65,22 @@ class AiohttpTransport:
         """Send *body* once and read the complete reply; see `Transport.post`."""
         keeps = self._is_own or keeps_idle_briefly(self._session)
         payload = _MarkedPayload(body, attempt, is_last=not keeps)
+        session = self._session if self._is_own else borrow_session(self._session, self._proxy)
         limit = self._watch.begin(timeout, payload)
         try:
-            if self._is_own:
-                return await self._post(self._session, payload, most)
-            return await self._borrow(payload, most)
+            response = await session.post(self._endpoint, data=payload, allow_redirects=False)
+            content = payload.check_answer(response)
+            try:
+                # Most answers arrive at once.
+                is_here = content.is_eof() and content.total_bytes <= most
+                whole = content.read_nowait() if is_here else await _gather(content, most)
+            finally:
+                if response.connection is not None:  # not read completely, or a protocol switch
+                    response.release()
+            headers = _headers_of(response)
+            if is_closed_soon(headers):
+                payload.drop_connection()
+            return Reply(response.status, whole, headers, payload.drop_connection)
         except asyncio.CancelledError:
             if not self._watch.end(limit):
                 raise
@@ -77,42 +89,11 @@ class AiohttpTransport:
             why = reason(exc)
         finally:
             self._watch.end(limit)
+            if not self._is_own:
+                session.detach()
         # Not chained: aiohttp's exceptions quote the server, which may echo the key, and their
         # frames hold what was written and read.
         raise TransportFailure(why)
-
-    async def _borrow(self, payload: _MarkedPayload, most: int) -> Reply:
-        session = borrow_session(self._session, self._proxy)
-        try:
-            return await self._post(session, payload, most)
-        finally:
-            session.detach()
-
-    async def _post(
-        self, session: aiohttp.ClientSession, payload: _MarkedPayload, most: int
-    ) -> Reply:
-        response = await session.post(self._endpoint, data=payload, allow_redirects=False)
-        if not payload.is_started:
-            # It is not an answer to this request, so its end is not awaited.
-            response.close()
-            msg = "a stray answer came before the request was written"
-            raise TransportFailure(msg)
-        try:
-            content = payload.answer = response.content
-            # Most answers arrive at once.
-            is_here = content.is_eof() and content.total_bytes <= most
-            reply = Reply(
-                response.status,
-                content.read_nowait() if is_here else await _gather(content, most),
-                _headers_of(response),
-                payload.drop_connection,
-            )
-        finally:
-            if response.connection is not None:  # not read completely, or a protocol switch
-                response.release()
-        if is_closed_soon(reply.headers):
-            payload.drop_connection()
-        return reply
 
 
 class _MarkedPayload(BytesPayload):
@@ -126,7 +107,7 @@ class _MarkedPayload(BytesPayload):
     _connection: asyncio.WriteTransport  # set once the body has started
 
     def __init__(self, body: Body, attempt: Attempt, *, is_last: bool) -> None:
-        super().__init__(body.reveal(), content_type="application/json")
+        super().__init__(body.content, content_type="application/json")
         self._attempt = attempt
         self._is_last = is_last
         self.answer: aiohttp.StreamReader | None = None
@@ -152,6 +133,20 @@ class _MarkedPayload(BytesPayload):
     def is_started(self) -> bool:
         return self._attempt.is_started
 
+    def check_answer(self, response: aiohttp.ClientResponse) -> aiohttp.StreamReader:
+        """
+        Return the body of the answer to this request, to be read.
+
+        Raises:
+            TransportFailure: It came before the request, which it does not answer.
+        """
+        if not self._attempt.is_started:
+            response.close()  # its end is not awaited
+            msg = "a stray answer came before the request was written"
+            raise TransportFailure(msg)
+        self.answer = response.content
+        return response.content
+
     @property
     def arrived(self) -> int:
         """Bytes of the answer that have arrived, plus one for its head."""
@@ -172,10 +167,10 @@ def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     If there is none, the time of receipt is used. Source: RFC 9110, section 6.6.1.
     """
     headers = response.headers
-    if "Date" in headers or (response.status < _REFUSALS and "Retry-After" not in headers):
+    if hdrs.DATE in headers or (response.status < _REFUSALS and hdrs.RETRY_AFTER not in headers):
         return headers
     dated = headers.copy()
-    dated["Date"] = email.utils.formatdate(usegmt=True)
+    dated[hdrs.DATE] = email.utils.formatdate(usegmt=True)
     return dated
 
 

@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from attrs import define, field
+import msgspec
+
+from .._values.opaque import Opaque
 
 __all__ = ["Attempt", "Body", "Network", "NotAllowed", "Reply", "Transport", "TransportFailure"]
 
 
-class Body:
+class Body(Opaque, eq=False, gc=False):
     """The bytes of a request. They contain the key, so the repr hides them."""
 
-    __slots__ = ("_content",)
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def reveal(self) -> bytes:
-        """Return the bytes, to be put on the wire."""
-        return self._content
+    content: bytes
 
     def __len__(self) -> int:
-        return len(self._content)
+        return len(self.content)
 
     def __repr__(self) -> str:
         return f"<Body of {len(self)} bytes>"
@@ -37,8 +32,7 @@ def _do_nothing() -> None:
     """There is no connection to drop."""
 
 
-@define(eq=False)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """
     One POST: whether any of its body has left, and whether it still may.
 
@@ -55,7 +49,7 @@ class Attempt:
     number: int
     is_started: bool = False
     is_called_off: bool = False
-    may_start: Callable[[], bool] | None = field(default=None, repr=False)
+    may_start: Callable[[], bool] | None = None
 
     def start(self) -> None:
         """
@@ -76,8 +70,7 @@ class Attempt:
         return not self.is_started
 
 
-@define(eq=False)
-class Reply:
+class Reply(Opaque, eq=False):
     """
     What came back.
 
@@ -89,9 +82,9 @@ class Reply:
     """
 
     status: int
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
-    discard: Callable[[], None] = field(default=_do_nothing, repr=False)
+    body: bytes
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    discard: Callable[[], None] = _do_nothing
 
 
 class TransportFailure(Exception):

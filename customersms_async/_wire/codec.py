@@ -21,10 +21,11 @@ from collections.abc import Collection, Sequence
 from typing import ClassVar, Final, TypeAlias, cast
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import frozen
 
 from .. import codes
 from .._values.api_key import ApiKey
+from .._values.opaque import Opaque
 from .._values.refusal_words import Family, family_of, reason
 from ..errors import InvalidMessage
 from .lenient_json import Object, balance, boolean, decode, digits, object_of, objects_in, text
@@ -103,8 +104,7 @@ class _Strict(msgspec.Struct, gc=False):
     remaining_credits: int | str | float | None = None
 
 
-@define(eq=False)
-class Answered:
+class Answered(Opaque, eq=False, gc=False):
     """
     Carried out, number by number.
 
@@ -115,7 +115,7 @@ class Answered:
             all requested numbers.
     """
 
-    entries: Sequence[AnyEntry] = field(repr=False)
+    entries: Sequence[AnyEntry]
     credits: int | None = None
     amid_text: bool = False
 

@@ -15,14 +15,13 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from attrs import define, field
-
 from .. import codes
+from .._values.opaque import Opaque
 from .._values.refusal_words import Family, family_of, reason
 from .._values.status import SENT, Status, Verdict
 from .codec import Answered, AnyEntry, TurnedAway
 
-__all__ = ["Match", "match_by_digits", "match_in_order"]
+__all__ = ["Match", "accepted_in_order", "match_by_digits"]
 
 _DECIMALS = re.compile(r"(?<=[0-9]{7})\.0+$")  # a number that was converted to a float
 _NOT_DIGITS = re.compile(r"[^0-9]+")
@@ -30,8 +29,7 @@ _MISSING = Verdict(Status.UNKNOWN, codes.MISSING_IN_ANSWER, "the answer does not
 _CONTRADICTED = Verdict(Status.UNKNOWN, codes.CONTRADICTED, "the answer says both yes and no")
 
 
-@define(eq=False)
-class Match:
+class Match(Opaque, eq=False):
     """
     The fates of one request.
 
@@ -44,7 +42,7 @@ class Match:
     """
 
     verdicts: Verdict | Sequence[Verdict]
-    message_ids: Sequence[str | None] | None = field(default=None, repr=False)
+    message_ids: Sequence[str | None] | None = None
     surplus: int = 0
     is_foreign: bool = False
 
@@ -61,17 +59,22 @@ def _is_for_rate(verdict: Verdict) -> bool:
     return verdict.status is Status.REJECTED and family_of(verdict.code) is Family.RATE
 
 
-def match_in_order(phones: Sequence[str], entries: Sequence[AnyEntry]) -> Match | None:
-    """Match the usual answer: all accepted, in the order and spelling of the request."""
+def accepted_in_order(
+    phones: Sequence[str], entries: Sequence[AnyEntry]
+) -> Sequence[str | None] | None:
+    """
+    Match the usual answer: all accepted, in the order and spelling of the request.
+
+    Returns:
+        The message ids, None for each that is missing; None if it is another answer.
+    """
     if len(phones) == len(entries) == 1:  # a list of one costs more than the item
         only = entries[0]
-        if only.phone == phones[0] and only.success:
-            return Match(SENT, (only.message_id or None,))
-        return None
+        return (only.message_id or None,) if only.phone == phones[0] and only.success else None
     if [entry.phone for entry in entries] != phones:
         return None
     message_ids = [entry.message_id or None for entry in entries if entry.success]
-    return Match(SENT, message_ids) if len(message_ids) == len(entries) else None
+    return message_ids if len(message_ids) == len(entries) else None
 
 
 def match_by_digits(

@@ -23,7 +23,7 @@ class Gateway:
     """Accepts everything and stores nothing, so that only the client's work is measured."""
 
     async def post(self, body, attempt, *, timeout, most):
-        said = json.loads(body.reveal())
+        said = json.loads(body.content)
         attempt.start()
         await asyncio.sleep(0)
         results = [{"phone": phone, "success": True} for phone in said["phone"]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import pickle
 
+import msgspec
 import pytest
-from attrs import evolve
 
 from customersms_async import (
     AuthenticationError,
@@ -249,7 +249,7 @@ async def test_a_foreign_answer_drops_the_connection(make_client):
         post.start()
         entry = {"phone": "+49301234567", "success": True}
         answer = reply({"success": True, "results": [entry]})
-        return evolve(answer, discard=lambda: dropped.append(True))
+        return msgspec.structs.replace(answer, discard=lambda: dropped.append(True))
 
     with pytest.raises(OutcomeUnknown):
         await make_client(MemoryTransport(behave)).send(PHONE, TEXT)

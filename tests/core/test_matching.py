@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from customersms_async._values.refusal_words import Family, family_of
 from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async._wire.codec import Answered, Entry, TurnedAway
-from customersms_async._wire.matching import match_by_digits, match_in_order
+from customersms_async._wire.matching import Match, accepted_in_order, match_by_digits
 
 ANN, BEN, CAM = "+12125551234", "+13235554567", "+442079460958"
 NUMBERS = [ANN, BEN, CAM, "+12125551235", "+121255512345"]
@@ -24,9 +24,10 @@ def no(phone, code=None, error=None):
 
 
 def found(phones, *entries, amid_text=False):
-    return match_in_order(phones, entries) or match_by_digits(
-        phones, Answered(entries, 5, amid_text), lambda text: f"clean {text}"
-    )
+    message_ids = accepted_in_order(phones, entries)
+    if message_ids is not None:
+        return Match(SENT, message_ids)
+    return match_by_digits(phones, Answered(entries, 5, amid_text), lambda text: f"clean {text}")
 
 
 def verdicts(phones, matched):

@@ -1,9 +1,14 @@
 """The value types of the ports."""
 
 import pytest
+from rich.pretty import pretty_repr
 
+from customersms_async._delivery.result import DeliveryResult
 from customersms_async._ports.journal import Batch
 from customersms_async._ports.transport import Attempt, Body, NotAllowed, Reply
+from customersms_async._values.status import SENT
+from customersms_async._wire.codec import Answered, Entry
+from customersms_async._wire.matching import Match
 
 CANARY = b'{"api_key":"cspro_canary","phone":"+12125551234","message":"We open at nine"}'
 
@@ -13,17 +18,25 @@ def test_a_body_hides_itself():
     body = Body(CANARY)
 
     assert f"<Body of {len(CANARY)} bytes>" == repr(body)
-    assert CANARY == body.reveal()
+    assert CANARY == body.content
     assert len(CANARY) == len(body)
 
 
 @pytest.mark.parametrize(
     "value",
-    [Reply(200, CANARY), Batch([0], ["+12125551234"], "We open at nine"), Attempt(1)],
+    [
+        Body(CANARY),
+        Reply(200, CANARY),
+        Batch([0], ["+12125551234"], "We open at nine"),
+        Attempt(1),
+        Answered([Entry("+12125551234", success=False, error="We open at nine")]),
+        Match(SENT, ["canary"]),
+        DeliveryResult(SENT, ["canary"]),
+    ],
 )
 def test_values_show_no_secret(value):
-    """No repr of a port's value contains the key, a number or a text."""
-    shown = repr(value)
+    """Neither their reprs nor rich's contain the key, a number, a text or a message id."""
+    shown = repr(value) + pretty_repr(value)
 
     assert not any(secret in shown for secret in ("canary", "2125551234", "nine"))
 

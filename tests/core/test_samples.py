@@ -6,9 +6,9 @@ import pytest
 
 from customersms_async._delivery.retry import of_refusal
 from customersms_async._values.redaction import Redactor
-from customersms_async._values.status import Status, Verdict
+from customersms_async._values.status import SENT, Status, Verdict
 from customersms_async._wire.codec import Answered, read_answer
-from customersms_async._wire.matching import match_by_digits, match_in_order
+from customersms_async._wire.matching import Match, accepted_in_order, match_by_digits
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -139,7 +139,10 @@ def read(name, status):
     if not isinstance(answer, Answered):
         verdict = of_refusal(answer, None)
         return fate(verdict), fate(verdict), getattr(answer, "credits", None), 0
-    matched = match_in_order(ASKED, answer.entries) or match_by_digits(ASKED, answer, clean_text)
+    matched = match_by_digits(ASKED, answer, clean_text)
+    message_ids = accepted_in_order(ASKED, answer.entries)
+    if message_ids is not None:
+        matched = Match(SENT, message_ids)
     verdicts = matched.verdicts
     if isinstance(verdicts, Verdict):
         verdicts = [verdicts] * len(ASKED)

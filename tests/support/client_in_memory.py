@@ -207,7 +207,7 @@ class MemoryTransport:
         """Follow the script, within the timeout."""
         if timeout <= 0:
             raise AssertionError("no time at all means no limit to aiohttp")
-        said = json.loads(body.reveal())
+        said = json.loads(body.content)
         phones = [said["phone"]] if isinstance(said["phone"], str) else said["phone"]
         post = Post(self, phones, said["message"], said["api_key"], attempt, timeout, now())
         self.began.append(post)
