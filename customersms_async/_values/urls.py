@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from ..errors import ConfigurationError
 
@@ -40,6 +40,9 @@ def check_postgres_url(given: object) -> str:
     if not is_fit or not all(map(_is_host, hosts_of(parts).split(","))):
         msg = f"{what}; {NOT_A_URL}"
         raise ConfigurationError(msg)
+    if parts.query and not _are_options(parts.query):
+        msg = f"{what}, and behind a ? like sslmode=require; in a password, write ? as %3F"
+        raise ConfigurationError(msg)
     return given
 
 
@@ -52,6 +55,15 @@ def is_cut(parts: SplitResult) -> bool:
     """Whether a #, / or ? in the password has ended the part with the hosts too early."""
     first_option = parts.query.partition("=")[0]
     return bool(parts.fragment) or "@" in parts.path or "@" in first_option
+
+
+def _are_options(query: str) -> bool:
+    """Whether asyncpg can read the part behind the ?."""
+    try:
+        parse_qsl(query, strict_parsing=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_host(text: str) -> bool:

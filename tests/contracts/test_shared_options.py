@@ -97,6 +97,8 @@ def test_an_invalid_redis_is_refused(given, said):
         ("postgresql://me:4711@x/4711@localhost/app", "/ as %2F"),
         ("postgresql://me:4711@x#4711@localhost/app", "@ as %40"),
         ("postgresql://me:47?4711@localhost/app", r"\? as %3F"),
+        ("postgresql://me:4711@localhost/app?sslmode", "behind a . like sslmode=require"),
+        ("postgresql://me:47?4711", "behind a . like sslmode=require"),
         ("postgresql://me:4711@[::1/app", "the string given is none"),
         ("postgresql://me:4711@one:5432,two:0/app", "the string given is none"),
     ],
