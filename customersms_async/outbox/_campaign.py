@@ -12,6 +12,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import time
@@ -335,7 +336,8 @@ class Campaign:
         return await write_csv(Path(path), self._lines(None))
 
     async def _lines(self, statuses: list[str] | None) -> AsyncIterator[Line]:
-        await self._take_over()
+        with contextlib.suppress(OutboxError):  # on a full disk they are shown as in flight
+            await self._take_over()
         campaign, after = await self._find(), 0
         while lines := await self._engine.run(page(campaign, after, statuses)):
             for line in lines:

@@ -221,6 +221,17 @@ async def fill_more(engine):
     await engine.aclose()
 
 
+async def test_results_are_listed_while_nothing_can_be_written(make_engine):
+    """On a full disk, what a dead process was sending is not made unknown, and rows are read."""
+    await fill(make_engine())
+    engine = Failing(make_engine(), "before", "reap", [1])
+    await engine.open()
+
+    assert NUMBERS == len([line async for line in Campaign(host_of(engine), "tonight").lines()])
+    assert 1 == engine.runs
+    await engine.aclose()
+
+
 async def test_a_database_unavailable_for_longer_than_allowed(make_engine):
     """The call ends, and the next one continues."""
     await fill(make_engine())
