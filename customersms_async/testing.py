@@ -136,7 +136,7 @@ def sms_sandbox(
     """
     from ._limit.unlimited import UnlimitedLimiter  # noqa: PLC0415  # see the rule above
     from ._ports.network_guard import Confinement, confined  # noqa: PLC0415  # the same
-    from .sandbox._fixture import an_account  # noqa: PLC0415  # the same
+    from .sandbox._fixture import open_account  # noqa: PLC0415  # the same
 
     limiter = UnlimitedLimiter()
     options: dict[str, object] = {}
@@ -146,7 +146,9 @@ def sms_sandbox(
         options = {**marker.kwargs, **options}  # the marker closest to the test wins
     name = request.node.nodeid
     with (
-        an_account(_sms_sandbox_thread, options, name=name, on_advance=limiter.advance) as sandbox,
+        open_account(
+            _sms_sandbox_thread, options, name=name, on_advance=limiter.advance
+        ) as sandbox,
         confined(Confinement(_REASON, limiter)),
         pytest.MonkeyPatch.context() as patch,
     ):

@@ -61,8 +61,8 @@ from __future__ import annotations
 
 from ._fixture import SmsSandbox
 from ._gateway.faults import MAGIC_NUMBERS, Fault
-from ._gateway.mailboxes import SandboxMessage, SandboxRequest
 from ._gateway.rate_budget import SandboxUsage
+from ._gateway.records import SandboxMessage, SandboxRequest
 from ._sandbox import Sandbox
 
 __all__ = [

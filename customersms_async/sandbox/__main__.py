@@ -59,12 +59,12 @@ def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> int
             keys = _keys(options.key or [DEFAULT_KEY], options.credits)
             asyncio.run(_serve(_sandbox(options, keys), next(iter(keys))))
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{_said(error, options.host, options.port)}\n")
+        sys.stderr.write(f"{_explained(error, options.host, options.port)}\n")
         return 1 if isinstance(error, OSError) else 2
     return 0
 
 
-def _said(error: OSError | ValueError, host: str, port: int) -> str:
+def _explained(error: OSError | ValueError, host: str, port: int) -> str:
     if isinstance(error, ValueError):
         return str(error)
     if error.errno == errno.EADDRINUSE:

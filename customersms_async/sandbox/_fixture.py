@@ -10,16 +10,17 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar, Unpack
 
-from ._gateway.answers import INVALID_API_KEY
-from ._gateway.fault_engine import FaultSettings
+from ._gateway.documented_answers import INVALID_API_KEY
+from ._gateway.fault_settings import FaultSettings
 from ._gateway.faults import Fault
-from ._gateway.mailboxes import SandboxMessage, SandboxRequest, outlined, plural, shortened
-from ._gateway.masking import masked
+from ._gateway.masking import mask_key
 from ._gateway.rate_budget import LimitSettings, SandboxUsage
+from ._gateway.records import SandboxMessage, SandboxRequest
+from ._gateway.summaries import outline, plural, quoted
 from ._sandbox import Sandbox
 from ._thread import SandboxThread
 
-__all__ = ["CREDITS", "SmsSandbox", "an_account", "running_thread"]
+__all__ = ["CREDITS", "SmsSandbox", "open_account", "running_thread"]
 
 #: Credits of a test that sets none.
 CREDITS: Final = 10_000
@@ -63,7 +64,7 @@ class SmsSandbox:
         )
 
     def __repr__(self) -> str:
-        return f"<sms_sandbox {self.url}, {outlined(self.messages, self.requests)}>"
+        return f"<sms_sandbox {self.url}, {outline(self.messages, self.requests)}>"
 
     @property
     def messages(self) -> tuple[SandboxMessage, ...]:
@@ -218,12 +219,12 @@ class SmsSandbox:
         messages, requests = self.messages, self.requests
         wrong = [one for one in requests if one.code or one.fault]
         lines = [f"{len(messages)} accepted, {len(requests)} requests at {self.url}"]
-        lines += [f"  {m.phone}  {shortened(m.text, _LONGEST)}" for m in messages[-_SHOWN:]]
+        lines += [f"  {m.phone}  {quoted(m.text, _LONGEST)}" for m in messages[-_SHOWN:]]
         lines += [f"  request {r.id}: {r.code or r.fault}" for r in wrong[-_SHOWN:]]
-        lines += [_strayed(key, count) for key, count in self._strangers().items()]
+        lines += [_hint_of_stray(key, count) for key, count in self._keys_without_account().items()]
         return "\n".join(lines)
 
-    def _strangers(self) -> Counter[str]:
+    def _keys_without_account(self) -> Counter[str]:
         """Count the requests since the test began whose key has no account, by key."""
         requests = self._do(lambda box: box.requests)
         new = (request for request in requests if request.id > self._earlier)
@@ -241,7 +242,7 @@ def running_thread() -> Generator[SandboxThread]:
 
 
 @contextmanager
-def an_account(
+def open_account(
     thread: SandboxThread,
     options: Mapping[str, object],
     *,
@@ -275,8 +276,8 @@ def an_account(
 def _close(sandbox: Sandbox, key: str, name: str) -> None:
     reason = f"it belonged to {name}, which has ended; make a new client in each test"
     sandbox.close_account(key, reason=reason)
-    for stranger in {one.key for one in sandbox.requests if one.code == INVALID_API_KEY.code}:
-        sandbox.clear(stranger)
+    for unknown in {one.key for one in sandbox.requests if one.code == INVALID_API_KEY.code}:
+        sandbox.clear(unknown)
     sandbox.reset_clock()
 
 
@@ -299,9 +300,9 @@ _FAULTS: Final = tuple(FaultSettings.__annotations__)
 _OPTIONS: Final = ("credits", "limit", *LimitSettings.__annotations__, *_FAULTS)
 
 
-def _strayed(key: str, count: int) -> str:
+def _hint_of_stray(key: str, count: int) -> str:
     return (
-        f"  {plural(count, 'request')} with the key {masked(key)}, which has no account: "
+        f"  {plural(count, 'request')} with the key {mask_key(key)}, which has no account: "
         "is its client older than this test?"
     )
 

@@ -9,17 +9,19 @@ from attrs import define, field, fields, setters
 
 from ..segments import count
 from ._gateway import validation
-from ._gateway.accounts import MOST_NUMBERS, Gateway, Price
+from ._gateway.accounts import MOST_NUMBERS, Accounts, Price
 from ._gateway.clock import MovableClock, time_of_day
-from ._gateway.fault_engine import Faults, FaultSettings
+from ._gateway.fault_engine import FaultEngine
 from ._gateway.fault_script import FaultScript
+from ._gateway.fault_settings import FaultSettings
 from ._gateway.faults import Fault
+from ._gateway.key_limits import KeyLimits
 from ._gateway.latency import Latency
 from ._gateway.mailboxes import Mailboxes
 from ._gateway.rate_budget import KeyLimit
 from ._gateway.rate_rules import RuleName
 from ._gateway.replies import Timing
-from ._gateway.request_handler import Limits, RequestHandler
+from ._gateway.request_handler import RequestHandler
 from ._http.service import SandboxService
 
 __all__ = ["SandboxOptions"]
@@ -77,7 +79,7 @@ class SandboxOptions:
     host: str = field(default="127.0.0.1", validator=validation.is_text)
     port: int = field(default=0, validator=validation.is_port)
     allowed_hosts: Iterable[str] = field(
-        factory=tuple, converter=validation.kept, validator=validation.is_hosts
+        factory=tuple, converter=validation.reusable, validator=validation.is_hosts
     )
     script: FaultScript = ()
     standing: Fault | str | None = None
@@ -111,9 +113,9 @@ class SandboxOptions:
             ValueError: An option is out of range; the text names it.
         """
         handler = RequestHandler(
-            Gateway(dict(self.keys), _price(self.price), self.most_numbers),
-            Limits(self._chosen_limit()),
-            Faults(self.magic),
+            Accounts(dict(self.keys), _price(self.price), self.most_numbers),
+            KeyLimits(self._chosen_limit()),
+            FaultEngine(self.magic),
             Mailboxes(self.keep),
             Timing(self.slow, self.stall),
             self.refusal_status,

@@ -9,11 +9,13 @@ from typing import Final, Self, Unpack
 from aiohttp import web
 from attrs import define, field, frozen, setters
 
-from ._gateway.fault_engine import FaultSettings
 from ._gateway.fault_script import make_steps
+from ._gateway.fault_settings import FaultSettings
 from ._gateway.faults import Fault
-from ._gateway.mailboxes import MessageQuery, SandboxMessage, SandboxRequest, outlined
+from ._gateway.message_query import MessageQuery
 from ._gateway.rate_budget import LimitSettings, SandboxUsage
+from ._gateway.records import SandboxMessage, SandboxRequest
+from ._gateway.summaries import outline
 from ._http.app import make_app
 from ._http.endpoint import PATH
 from ._http.origin_policy import OriginPolicy
@@ -85,7 +87,7 @@ class Sandbox(SandboxOptions):
             return "<Sandbox that was not made>"
         where = "not running" if self._running is None else self._running.url
         mailboxes = self._service.handler.mailboxes
-        return f"<Sandbox {where}, {outlined(mailboxes.messages, mailboxes.requests)}>"
+        return f"<Sandbox {where}, {outline(mailboxes.messages, mailboxes.requests)}>"
 
     @property
     def url(self) -> str:
@@ -159,7 +161,7 @@ class Sandbox(SandboxOptions):
         self._service.set_credits(self._only_key(), left)
 
     def _only_key(self) -> str:
-        keys = list(self._service.handler.gateway.credits)
+        keys = list(self._service.handler.accounts.credits)
         if len(keys) != 1:
             msg = (
                 f"credits is for a sandbox with one account, and this one has {len(keys)}; "
@@ -327,7 +329,7 @@ class Sandbox(SandboxOptions):
         query = MessageQuery(phone, contains, key)
         found = await self._service.wait(query, timeout)
         if found is None:
-            raise TimeoutError(self._service.missed(query, timeout))
+            raise TimeoutError(self._service.describe_miss(query, timeout))
         return found
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import customersms_async.sandbox
 from customersms_async.sandbox.__main__ import DEFAULT_KEY
-from customersms_async.sandbox._gateway.masking import masked
+from customersms_async.sandbox._gateway.masking import mask_key
 from tests.support.sandbox_client import Client, running
 
 FOLDER = Path(customersms_async.sandbox.__file__).parent / "static"
@@ -53,4 +53,4 @@ def test_the_default_key_is_recognised():
     """The empty inbox names the default key of the command, by its hash."""
     text = (FOLDER / "start.js").read_text("utf-8")
 
-    assert f'masked: "{masked(DEFAULT_KEY)}", key: "{DEFAULT_KEY}"' in text
+    assert f'masked: "{mask_key(DEFAULT_KEY)}", key: "{DEFAULT_KEY}"' in text

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from customersms_async.sandbox._http.events import KEPT, MOST, Events, written
+from customersms_async.sandbox._http.events import KEPT, MOST, Events, format_event
 
 
 def events(count: int) -> Events:
@@ -58,7 +58,7 @@ def test_the_position_of_a_reader(last_id, place):
 
 def test_the_format_of_an_event():
     """Id, type and JSON are on one line each, whatever the text contains."""
-    assert 'id: run-7\nevent: request\ndata: {"text":"a\\nb: \u05d0"}\n\n' == written(
+    assert 'id: run-7\nevent: request\ndata: {"text":"a\\nb: \u05d0"}\n\n' == format_event(
         "request", {"text": "a\nb: \u05d0"}, "run-7"
     )
 
@@ -68,7 +68,7 @@ def test_events_are_rendered_when_read():
     row, asked = events(0), []
     row.publish("request", lambda: asked.append(1))
     before = list(asked)
-    row.words(row.after(0)[0])
+    row.format(row.after(0)[0])
 
     assert ([], [1]) == (before, asked)
 
@@ -90,4 +90,4 @@ async def test_waiting():
     with_the_end = loop.time() - at_once - with_an_event - for_a_heartbeat
 
     assert [5, 60, 7] == pytest.approx([with_an_event, for_a_heartbeat, with_the_end])
-    assert set() == row._sleepers
+    assert set() == row._waiters

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customersms_async.sandbox import Fault
-from customersms_async.sandbox._gateway.fault_engine import Faults, Switches
+from customersms_async.sandbox._gateway.fault_engine import FaultEngine
 from customersms_async.sandbox._gateway.fault_script import (
     LONGEST,
     FaultStep,
@@ -16,6 +16,7 @@ from customersms_async.sandbox._gateway.fault_script import (
     read_script,
     read_step,
 )
+from customersms_async.sandbox._gateway.fault_settings import KeyFaults
 from customersms_async.sandbox._gateway.latency import Latency, read_latency
 
 PLAIN = ["+12125551234"]
@@ -23,12 +24,12 @@ LOST = ["+12126660002"]
 KEY = "cspro_one"
 
 
-def met(faults: Faults, times: int = 1, phones: list[str] = PLAIN, key: str | None = None):
+def met(faults: FaultEngine, times: int = 1, phones: list[str] = PLAIN, key: str | None = None):
     return [faults.plan(phones, key).fault for _ in range(times)]
 
 
-def common(**settings: object) -> Faults:
-    faults = Faults()
+def common(**settings: object) -> FaultEngine:
+    faults = FaultEngine()
     faults.common.change(settings)
     return faults
 
@@ -243,7 +244,7 @@ def test_a_random_rejection_applies_to_every_number():
 )
 def test_invalid_settings(settings, wrong):
     """The error names the invalid value, and none of the settings is changed."""
-    switches = Switches()
+    switches = KeyFaults()
     with pytest.raises(ValueError, match=r"must be|are for faults") as caught:
         switches.change({"standing": "html", **settings})
 

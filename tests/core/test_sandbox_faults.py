@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 
 from customersms_async import sandbox
 from customersms_async.sandbox import MAGIC_NUMBERS, Fault
-from customersms_async.sandbox._gateway.accounts import Gateway
-from customersms_async.sandbox._gateway.answers import INVALID_PHONE_NUMBER, completed, failed, sent
-from customersms_async.sandbox._gateway.fault_engine import Faults
+from customersms_async.sandbox._gateway.accounts import Accounts
+from customersms_async.sandbox._gateway.documented_answers import (
+    INVALID_PHONE_NUMBER,
+    completed,
+    failed,
+    sent,
+)
+from customersms_async.sandbox._gateway.fault_engine import FaultEngine
 from customersms_async.sandbox._gateway.fault_script import FaultStep
 from customersms_async.sandbox._gateway.faults import (
     MEANINGS,
@@ -20,11 +25,12 @@ from customersms_async.sandbox._gateway.faults import (
     FaultPlan,
     read_fault,
 )
+from customersms_async.sandbox._gateway.key_limits import KeyLimits
 from customersms_async.sandbox._gateway.mailboxes import Mailboxes
+from customersms_async.sandbox._gateway.odd_answers import reshaped
 from customersms_async.sandbox._gateway.rate_budget import KeyLimit
 from customersms_async.sandbox._gateway.replies import Ending, Timing
-from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
-from customersms_async.sandbox._gateway.shapes import shaped
+from customersms_async.sandbox._gateway.request_handler import RequestHandler
 
 KEY = "cspro_test"
 PLAIN = "+12125551234"
@@ -33,9 +39,9 @@ PHONES = (PLAIN, "+393331234567", "+13235554567")
 
 def make_handler() -> RequestHandler:
     return RequestHandler(
-        Gateway({KEY: 1000}, lambda _text: 1),
-        Limits(KeyLimit()),
-        Faults(),
+        Accounts({KEY: 1000}, lambda _text: 1),
+        KeyLimits(KeyLimit()),
+        FaultEngine(),
         Mailboxes(1000),
         Timing(0.5, 30.0),
         200,
@@ -57,7 +63,7 @@ def odd(fault: Fault, aimed_at: str | None = None) -> dict[str, object]:
         sent(PHONES[1], "msg_2"),
         failed(PHONES[2], INVALID_PHONE_NUMBER),
     ]
-    return shaped(
+    return reshaped(
         completed(entries, 7), entries, plan=FaultPlan(fault, aimed_at=aimed_at), phones=PHONES
     )
 
@@ -81,12 +87,12 @@ def test_the_table_in_the_documentation():
 
 def test_ordinary_numbers_cause_no_fault():
     """A request without magic numbers and without a script succeeds."""
-    assert FaultPlan() == Faults().plan(PHONES)
+    assert FaultPlan() == FaultEngine().plan(PHONES)
 
 
 def test_magic_numbers_can_be_disabled():
     """With magic disabled, a magic number is an ordinary one."""
-    assert FaultPlan() == Faults(has_magic=False).plan([number(Fault.ANSWER_LOST)])
+    assert FaultPlan() == FaultEngine(has_magic=False).plan([number(Fault.ANSWER_LOST)])
 
 
 @pytest.mark.parametrize("fault", sorted(set(Fault) - REJECTIONS))
@@ -94,14 +100,14 @@ def test_a_magic_number_causes_its_fault(fault):
     """A magic number determines the fault of its request."""
     aimed = number(fault)
 
-    assert FaultPlan(fault, aimed_at=aimed) == Faults().plan([PLAIN, aimed])
+    assert FaultPlan(fault, aimed_at=aimed) == FaultEngine().plan([PLAIN, aimed])
 
 
 def test_the_first_number_decides():
     """The first magic number determines the fault, apart from rejections of single numbers."""
     numbers = [number(Fault.REJECT), number(Fault.SLOW), number(Fault.HTML)]
 
-    plan = Faults().plan(numbers)
+    plan = FaultEngine().plan(numbers)
 
     assert FaultPlan(Fault.SLOW, aimed_at=numbers[1], rejected={numbers[0]: Fault.REJECT}) == plan
 
@@ -137,7 +143,7 @@ def test_a_scripted_rejection_applies_to_every_number(fault, entry):
 
 def test_a_script_comes_before_the_numbers():
     """Each request uses one step of the script; after the last, magic numbers apply again."""
-    faults = Faults()
+    faults = FaultEngine()
     faults.common.script.extend(
         [FaultStep(Fault.HTTP_500), FaultStep(), FaultStep(Fault.RATE_LIMITED, "7")]
     )
@@ -151,7 +157,7 @@ def test_a_script_comes_before_the_numbers():
 @given(st.lists(st.sampled_from([*map(number, Fault), *PHONES]), min_size=1))
 def test_the_same_request_meets_the_same_fault(numbers):
     """The same request gets the same fault every time."""
-    assert Faults().plan(numbers) == Faults().plan(numbers)
+    assert FaultEngine().plan(numbers) == FaultEngine().plan(numbers)
 
 
 @pytest.mark.parametrize("fault", sorted(Fault))
@@ -164,7 +170,7 @@ def test_what_a_fault_accepts_and_charges(fault):
     visit = gateway.handle(body(*PHONES), 0.0)
 
     assert accepted == len(gateway.mailboxes.messages) == visit.request.accepted
-    assert 1000 - accepted == gateway.gateway.credits[KEY]
+    assert 1000 - accepted == gateway.accounts.credits[KEY]
     assert fault == visit.request.fault
 
 

@@ -9,25 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._gateway.accounts import (
-    MOST_CLOSED,
-    MOST_NUMBERS,
-    Gateway,
-    Order,
-    read_order,
-)
-from customersms_async.sandbox._gateway.fault_engine import Faults
+from customersms_async.sandbox._gateway.accounts import MOST_CLOSED, MOST_NUMBERS, Accounts
+from customersms_async.sandbox._gateway.fault_engine import FaultEngine
 from customersms_async.sandbox._gateway.fault_script import FaultStep
-from customersms_async.sandbox._gateway.mailboxes import (
-    Mailboxes,
-    MessageQuery,
-    SandboxMessage,
-    SandboxRequest,
-)
-from customersms_async.sandbox._gateway.masking import masked
+from customersms_async.sandbox._gateway.key_limits import KeyLimits
+from customersms_async.sandbox._gateway.mailboxes import Mailboxes
+from customersms_async.sandbox._gateway.masking import mask_key
+from customersms_async.sandbox._gateway.message_query import MessageQuery
 from customersms_async.sandbox._gateway.rate_budget import KeyLimit
+from customersms_async.sandbox._gateway.records import SandboxMessage, SandboxRequest
 from customersms_async.sandbox._gateway.replies import Timing
-from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
+from customersms_async.sandbox._gateway.request_handler import RequestHandler
+from customersms_async.sandbox._gateway.request_parser import ParsedRequest, parse_request
 
 KEY = "cspro_canary"
 
@@ -36,9 +29,9 @@ def make_handler(
     credits_left: int = 98, *, price=lambda _text: 1, limit=None, keep=1000, status=200
 ):
     return RequestHandler(
-        Gateway({KEY: credits_left}, price),
-        Limits(KeyLimit(limit=limit)),
-        Faults(),
+        Accounts({KEY: credits_left}, price),
+        KeyLimits(KeyLimit(limit=limit)),
+        FaultEngine(),
         Mailboxes(keep),
         Timing(0.0, 0.0),
         status,
@@ -137,7 +130,7 @@ def test_the_status_of_refusals_can_be_set():
 )
 def test_the_forms_of_phone(phone):
     """An array and a comma-separated string have the same effect."""
-    assert ("+12125551234", "+13235554567") == read_order(body(phone)).phones
+    assert ("+12125551234", "+13235554567") == parse_request(body(phone)).phones
 
 
 @pytest.mark.parametrize(
@@ -229,7 +222,7 @@ def test_credits_add_up(numbers, credits_left):
 def test_the_limit_counts_each_key_and_each_request():
     """An array counts as one request, each key separately; an unknown key uses up no budget."""
     gateway = make_handler(limit=2)
-    gateway.gateway.credits["cspro_second"] = 10
+    gateway.accounts.credits["cspro_second"] = 10
     strangers = [answer(gateway, body("+12125551234", key="x"))["code"] for _ in range(3)]
 
     firsts = [answer(gateway, body(["+12125551234"] * 5))["success"] for _ in range(3)]
@@ -300,11 +293,11 @@ def test_the_newest_request_is_always_stored():
 
 def test_masked_keys_differ():
     """Each key has a different mask that does not contain it, whatever the key."""
-    names = {masked(key) for key in (KEY, "cspro_other", "", "\ud800")}
+    names = {mask_key(key) for key in (KEY, "cspro_other", "", "\ud800")}
 
     assert 4 == len(names)
     assert KEY not in names
-    assert KEY not in repr(Order(KEY))
+    assert KEY not in repr(ParsedRequest(KEY))
 
 
 def test_the_newest_code_of_a_number():
@@ -344,11 +337,11 @@ def test_duplicates_are_repeats_of_number_and_text():
 def test_a_closed_account():
     """A request for a closed account is refused with the reason until it is opened again."""
     gateway = make_handler()
-    gateway.gateway.close(KEY, "it belonged to a test")
+    gateway.accounts.close(KEY, "it belonged to a test")
     closed = answer(gateway, body("+12125551234"))
-    gateway.gateway.open(KEY, 5)
+    gateway.accounts.open(KEY, 5)
     opened = answer(gateway, body("+12125551234"))
-    gateway.gateway.close(KEY, None)
+    gateway.accounts.close(KEY, None)
 
     assert (
         "INVALID_API_KEY",
@@ -372,9 +365,9 @@ def test_a_million_numbers():
 
 def test_reasons_of_closed_accounts_are_bounded():
     """The reasons of closed accounts are kept for the newest only."""
-    gateway = make_handler().gateway
+    accounts = make_handler().accounts
     for n in range(MOST_CLOSED + 2):
-        gateway.close(f"cspro_{n}", "it has ended")
+        accounts.close(f"cspro_{n}", "it has ended")
 
-    assert MOST_CLOSED == len(gateway.closed)
-    assert "cspro_2" == next(iter(gateway.closed))
+    assert MOST_CLOSED == len(accounts.closed)
+    assert "cspro_2" == next(iter(accounts.closed))

@@ -6,13 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._gateway.mailboxes import (
-    Mailboxes,
-    MessageQuery,
-    SandboxMessage,
-    SandboxRequest,
-)
-from customersms_async.sandbox._gateway.masking import masked, veiled
+from customersms_async.sandbox._gateway.mailboxes import Mailboxes
+from customersms_async.sandbox._gateway.masking import mask_key, mask_keys
+from customersms_async.sandbox._gateway.message_query import MessageQuery
+from customersms_async.sandbox._gateway.records import SandboxMessage, SandboxRequest
 from customersms_async.sandbox._gateway.replies import Ending, PlannedReply
 from customersms_async.sandbox._gateway.transcripts import (
     LONGEST,
@@ -209,7 +206,7 @@ CANARY = "not_a_usual_canary"
 )
 def test_no_key_is_shown(text, key):
     """A key is hidden in every field, whether known, unknown or in the wrong place."""
-    shown = veiled(text, key)
+    shown = mask_keys(text, key)
 
     assert not {"canary", CANARY} & set(shown.replace('"', " ").split())
     assert KEY not in shown
@@ -218,8 +215,8 @@ def test_no_key_is_shown(text, key):
 
 def test_the_same_key_has_the_same_mask():
     """A key in a raw request is masked as the account next to it."""
-    assert f'{{"api_key":"{masked(KEY)}"}}' == veiled(f'{{"api_key":"{KEY}"}}', KEY)
-    assert veiled(masked(KEY)) == masked(KEY)
+    assert f'{{"api_key":"{mask_key(KEY)}"}}' == mask_keys(f'{{"api_key":"{KEY}"}}', KEY)
+    assert mask_keys(mask_key(KEY)) == mask_key(KEY)
 
 
 OK = PlannedReply()
@@ -235,7 +232,7 @@ def test_a_transcript():
         body=b'{"api_key":"cspro_canary","phone":"+1"}', reply=PlannedReply(b"{}", 429)
     )
 
-    assert f'POST / HTTP/1.1\r\n\r\n{{"api_key":"{masked(KEY)}","phone":"+1"}}' == told.sent
+    assert f'POST / HTTP/1.1\r\n\r\n{{"api_key":"{mask_key(KEY)}","phone":"+1"}}' == told.sent
     assert (
         "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: 2"
         "\r\n\r\n{}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._gateway.masking import masked, veiled, veiled_json
+from customersms_async.sandbox._gateway.masking import mask_key, mask_keys, mask_keys_in_json
 
 OWN = "my-own-Key-12345"
 
@@ -30,38 +30,40 @@ OWN = "my-own-Key-12345"
 @pytest.mark.parametrize("key", ["4711471147114711", "sesame-open"])
 def test_a_key_behind_its_name(text, key):
     """The value after a key's field or header name is masked, and masking twice changes nothing."""
-    shown = veiled(text.replace("KEY", key))
+    shown = mask_keys(text.replace("KEY", key))
 
-    assert text.replace("KEY", masked(key)) == shown
-    assert shown == veiled(shown)
+    assert text.replace("KEY", mask_key(key)) == shown
+    assert shown == mask_keys(shown)
 
 
 @pytest.mark.parametrize("text", ['{"api_key": null}', "api_key is missing", "Missing: api_key"])
 def test_text_without_a_key(text):
     """Text without a key is not changed."""
-    assert text == veiled(text)
+    assert text == mask_keys(text)
 
 
 @pytest.mark.parametrize("key", [OWN, 'quo"tation\\d key', "clé/+= d'accès"])
 def test_the_key_of_an_account(key):
     """An account's key is masked as plain text, in JSON, in nested JSON, and in a form."""
     bodies = [key, json.dumps(key), json.dumps(key, ensure_ascii=False), quote_plus(key)]
-    shown = json.loads(veiled_json(json.dumps(bodies, ensure_ascii=False), [key]))
+    shown = json.loads(mask_keys_in_json(json.dumps(bodies, ensure_ascii=False), [key]))
 
-    name = masked(key)
+    name = mask_key(key)
     assert [name, f'"{name}"', f'"{name}"', name] == shown
 
 
 def test_the_longer_key_first():
     """If one key is a prefix of another, the longer one is masked as itself."""
-    assert f"{masked(OWN + '6')} {masked(OWN)}" == veiled(f"{OWN}6 {OWN}", known=[OWN, OWN + "6"])
+    assert f"{mask_key(OWN + '6')} {mask_key(OWN)}" == mask_keys(
+        f"{OWN}6 {OWN}", known=[OWN, OWN + "6"]
+    )
 
 
 def test_a_key_that_is_a_word():
     """Field names are kept, and so is text that equals a short key."""
-    shown = veiled_json('{"messages":["messages","test"]}', ["messages", "test"])
+    shown = mask_keys_in_json('{"messages":["messages","test"]}', ["messages", "test"])
 
-    assert f'{{"messages":["{masked("messages")}","test"]}}' == shown
+    assert f'{{"messages":["{mask_key("messages")}","test"]}}' == shown
 
 
 @given(
@@ -74,7 +76,7 @@ def test_json_stays_json(rest, start):
     shown = msgspec.json.encode(value).decode()
     keys = ["'aaaaaaa", "\\" * 8, '","next"', "1faaaaaa", rest or "a"]
 
-    read = json.loads(veiled_json(shown, keys))
+    read = json.loads(mask_keys_in_json(shown, keys))
 
     assert ["text", "next"] == list(read)
     assert 1 == read["next"][1]

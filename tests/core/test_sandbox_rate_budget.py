@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customersms_async.sandbox._gateway.accounts import Gateway
-from customersms_async.sandbox._gateway.clock import MovableClock, written
-from customersms_async.sandbox._gateway.fault_engine import Faults
+from customersms_async.sandbox._gateway.accounts import Accounts
+from customersms_async.sandbox._gateway.clock import MovableClock, iso_time
+from customersms_async.sandbox._gateway.fault_engine import FaultEngine
+from customersms_async.sandbox._gateway.key_limits import KeyLimits
 from customersms_async.sandbox._gateway.mailboxes import Mailboxes
 from customersms_async.sandbox._gateway.rate_budget import Budget, KeyLimit
 from customersms_async.sandbox._gateway.rate_rules import RULE_NAMES, RuleName, make_rule
 from customersms_async.sandbox._gateway.replies import Timing
-from customersms_async.sandbox._gateway.request_handler import Limits, RequestHandler
+from customersms_async.sandbox._gateway.request_handler import RequestHandler
 
 KEY = "cspro_test"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
@@ -23,9 +24,9 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 def refused(**options: object):
     """Return the answer to the second of two requests under a limit of one."""
     handler = RequestHandler(
-        Gateway({KEY: 10}, lambda _text: 1),
-        Limits(KeyLimit(limit=1, **options)),
-        Faults(),
+        Accounts({KEY: 10}, lambda _text: 1),
+        KeyLimits(KeyLimit(limit=1, **options)),
+        FaultEngine(),
         Mailboxes(10),
         Timing(0.0, 0.0),
         200,
@@ -172,7 +173,7 @@ def test_usage_returns_to_zero(name: RuleName):
 
 def test_a_limit_for_one_key():
     """A new common limit leaves a key's own limit unchanged; closing the account removes it."""
-    limits = Limits(KeyLimit(limit=1))
+    limits = KeyLimits(KeyLimit(limit=1))
     limits.set(KeyLimit(limit=5), KEY)
     for key in (KEY, "cspro_other"):
         limits.of(key).refusal(NOON)
@@ -188,8 +189,8 @@ def test_a_limit_for_one_key():
 def test_dates_beyond_the_calendar():
     """A time outside the calendar is shown as the nearest date."""
     assert ("1970-01-01T00:00:00.000Z", "9999-12-31T23:59:59.000Z") == (
-        written(-1e20),
-        written(1e20),
+        iso_time(-1e20),
+        iso_time(1e20),
     )
 
 
@@ -200,7 +201,7 @@ def test_a_clock_that_is_advanced():
     clock.advance(0)
 
     assert NOON + 60 == clock.now()
-    assert "2026-06-01T12:01:00.000Z" == written(clock.now())
+    assert "2026-06-01T12:01:00.000Z" == iso_time(clock.now())
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "60", None, 1e12])

@@ -15,7 +15,7 @@ from customersms_async import (
     Rate,
     WaitTooLong,
 )
-from customersms_async.sandbox._fixture import an_account
+from customersms_async.sandbox._fixture import open_account
 
 PHONE = "+12125551234"
 ELSEWHERE = "https://gateway.invalid/sms_system/api.php"
@@ -88,7 +88,7 @@ def test_an_older_client_in_another_thread(old_client, sms_sandbox):
 async def test_a_client_that_outlives_its_test(request):
     """The error for an old key names the test that it belonged to."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
-    with an_account(thread, {}, name="tests/test_it.py::test_first") as first:
+    with open_account(thread, {}, name="tests/test_it.py::test_first") as first:
         sms = CustomerSMS(first.key, endpoint=first.endpoint)
     async with sms:
         with pytest.raises(AuthenticationError) as caught:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from customersms_async.sandbox._http.app import STREAMS
+from customersms_async.sandbox._http.event_stream import STREAMS
 from customersms_async.sandbox._http.events import KEPT
 from tests.support.sandbox_client import ACCOUNT, KEY, PHONE, Client, running
 

@@ -11,8 +11,8 @@ import requests
 
 from customersms_async import CustomerSMS
 from customersms_async.sandbox import Sandbox, SmsSandbox
-from customersms_async.sandbox._fixture import an_account
-from customersms_async.sandbox._gateway.masking import masked
+from customersms_async.sandbox._fixture import open_account
+from customersms_async.sandbox._gateway.masking import mask_key
 from customersms_async.sandbox._thread import SandboxThread
 
 PHONE = "+12125551234"
@@ -198,7 +198,7 @@ def test_requests_with_a_wrong_key_are_dropped(sms_sandbox, request):
     """Requests with an unknown key are dropped at the end of the test."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
     fields = {"api_key": "cspro_nobody", "phone": PHONE, "message": "Hello"}
-    with an_account(thread, {}) as other:
+    with open_account(thread, {}) as other:
         refused = requests.post(other.endpoint, json=fields, timeout=10).json()
 
     assert "INVALID_API_KEY" == refused["code"]
@@ -208,7 +208,7 @@ def test_requests_with_a_wrong_key_are_dropped(sms_sandbox, request):
 def test_nothing_remains_of_earlier_tests(sms_sandbox, request):
     """The shared sandbox has this test's account, and nothing of earlier tests."""
     handler = request.getfixturevalue("_sms_sandbox_thread").sandbox._service.handler
-    strangers = handler.gateway.credits.keys() - {sms_sandbox.key}
+    strangers = handler.accounts.credits.keys() - {sms_sandbox.key}
 
     assert 1 == len(strangers)
     assert set() == handler.mailboxes.by_key.keys() | handler.limits.own.keys()
@@ -231,7 +231,7 @@ def test_the_clock_is_reset(request):
     """An advanced clock is reset before the next test."""
     thread = request.getfixturevalue("_sms_sandbox_thread")
     for _ in range(2):
-        with an_account(thread, {}) as sandbox:
+        with open_account(thread, {}) as sandbox:
             before = thread.sandbox._service.clock.ahead
             sandbox.advance(3600)
 
@@ -331,7 +331,7 @@ def test_a_summary_with_unknown_keys(request):
         requests.post(thread.sandbox.endpoint, json=fields, timeout=10)
 
     post("cspro_old")
-    with an_account(thread, {}) as sandbox:
+    with open_account(thread, {}) as sandbox:
         before = sandbox.summary()
         post("cspro_old")
         post("cspro_old")
@@ -340,7 +340,7 @@ def test_a_summary_with_unknown_keys(request):
 
     assert f"0 accepted, 0 requests at {sandbox.url}" == before
     assert (
-        f"{before}\n  2 requests with the key {masked('cspro_old')}, which has no account: "
+        f"{before}\n  2 requests with the key {mask_key('cspro_old')}, which has no account: "
         "is its client older than this test?"
     ) == after
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from customersms_async.sandbox import Sandbox
-from customersms_async.sandbox._gateway.masking import masked
+from customersms_async.sandbox._gateway.masking import mask_key
 from customersms_async.sandbox._http.routes import ROUTES
 from tests.support.sandbox_client import KEY, running
 
@@ -203,7 +203,7 @@ async def test_no_key_of_an_account_is_shown():
 
     assert [] == [path for path, text in zip(paths, texts, strict=True) if key in text]
     assert "471147114711" not in texts[4]
-    assert f"my key is {masked(key)}" in texts[0]
+    assert f"my key is {mask_key(key)}" in texts[0]
 
 
 async def test_a_foreign_page_and_the_wait():

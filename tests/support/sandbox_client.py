@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 
 from customersms_async.sandbox import Sandbox
-from customersms_async.sandbox._gateway.masking import masked
+from customersms_async.sandbox._gateway.masking import mask_key
 
 KEY = "cspro_canary"
-ACCOUNT = masked(KEY)
+ACCOUNT = mask_key(KEY)
 PHONE = "+12125551234"
 
 

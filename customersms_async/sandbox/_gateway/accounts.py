@@ -1,5 +1,5 @@
 """
-Accounts: who may send, what is accepted, and what it costs.
+The accounts: who may send, what is accepted, and what it costs.
 
 Rules of this module:
 
@@ -15,10 +15,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-import msgspec
 from attrs import define, evolve, field, frozen
 
-from .answers import (
+from .documented_answers import (
     INSUFFICIENT_CREDITS,
     INVALID_API_KEY,
     INVALID_PHONE_NUMBER,
@@ -29,18 +28,16 @@ from .answers import (
     sent,
     too_many,
 )
-from .mailboxes import SandboxMessage
-from .masking import masked
+from .records import SandboxMessage
+from .request_parser import ParsedRequest
 
 __all__ = [
     "MOST_CLOSED",
     "MOST_NUMBERS",
-    "Gateway",
-    "Order",
-    "OrderJob",
-    "OrderResult",
+    "Accounts",
     "Price",
-    "read_order",
+    "ReceivedRequest",
+    "SendResult",
 ]
 
 #: Returns the price of a message in credits, by its text.
@@ -60,52 +57,27 @@ _is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 
 
 @frozen
-class _Body:
-    api_key: str = ""
-    phone: str | list[str] = ""
-    message: str = ""
-
-
-@frozen
-class Order:
+class ReceivedRequest:
     """
-    The content of a request.
+    A request that has arrived.
 
     Attributes:
-        key: The key, empty if missing; masked in the repr.
-        phones: The numbers, each as it was written.
-        text: The text, empty if missing.
-        problem: Why the body could not be read; the other fields are empty then.
-    """
-
-    key: str = field(default="", repr=masked)
-    phones: tuple[str, ...] = ()
-    text: str = ""
-    problem: GatewayRefusal | None = None
-
-
-@frozen
-class OrderJob:
-    """
-    An order on its way through the gateway.
-
-    Attributes:
-        order: The content of the request.
-        request: Id of the request.
+        parsed: Its content.
+        id: Its id.
         at: When it arrived, in seconds of the sandbox's clock.
         rejected: The numbers to refuse, each with its refusal.
     """
 
-    order: Order
-    request: int
+    parsed: ParsedRequest
+    id: int
     at: float
     rejected: Mapping[str, GatewayRefusal] = field(factory=dict[str, GatewayRefusal])
 
 
 @frozen
-class OrderResult:
+class SendResult:
     """
-    The outcome of a job.
+    What became of a request that was carried out.
 
     Attributes:
         entries: One entry per number, in the order of the request.
@@ -118,36 +90,10 @@ class OrderResult:
     remaining: int
 
 
-def read_order(body: bytes) -> Order:
-    """
-    Read the body of a request.
-
-    Args:
-        body: The JSON object of the documentation. ``phone`` is a string with one number or
-            several between commas, or an array of strings.
-
-    Returns:
-        The order; it has a ``problem`` if the body is not such an object.
-    """
-    try:
-        fields = msgspec.json.decode(body, type=_Body)
-    except msgspec.ValidationError as error:
-        return Order(problem=GatewayRefusal(f"Invalid request: {error}", "INVALID_REQUEST"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Order(problem=GatewayRefusal("Invalid JSON", "INVALID_JSON"))
-    return Order(fields.api_key, _split(fields.phone), fields.message)
-
-
-def _split(phone: str | list[str]) -> tuple[str, ...]:
-    if isinstance(phone, list):
-        return tuple(phone)
-    return tuple(filter(None, map(str.strip, phone.split(","))))
-
-
 @define(eq=False)
-class Gateway:
+class Accounts:
     """
-    The accounts, and the processing of their requests.
+    The accounts, and what becomes of their requests.
 
     Attributes:
         credits: Credits left, by key.
@@ -162,15 +108,15 @@ class Gateway:
     closed: dict[str, str] = field(init=False, repr=False, factory=dict[str, str])
     _ids: Iterator[int] = field(init=False, repr=False, factory=lambda: itertools.count(_FIRST_ID))
 
-    def unknown_sender(self, order: Order) -> GatewayRefusal | None:
-        """Refuse an order that cannot be read or whose key has no account."""
-        if order.problem is not None:
-            return order.problem
-        if not order.key:
+    def refuse_sender(self, parsed: ParsedRequest) -> GatewayRefusal | None:
+        """Refuse a request that cannot be read or whose key has no account."""
+        if parsed.problem is not None:
+            return parsed.problem
+        if not parsed.key:
             return missing("api_key")
-        return None if order.key in self.credits else self._stranger(order.key)
+        return None if parsed.key in self.credits else self._unknown_key(parsed.key)
 
-    def _stranger(self, key: str) -> GatewayRefusal:
+    def _unknown_key(self, key: str) -> GatewayRefusal:
         reason = self.closed.get(key)
         if reason is None:
             return INVALID_API_KEY
@@ -189,28 +135,30 @@ class Gateway:
         while len(self.closed) > MOST_CLOSED:
             del self.closed[next(iter(self.closed))]
 
-    def objection(self, order: Order) -> GatewayRefusal | None:
+    def refuse_request(self, parsed: ParsedRequest) -> GatewayRefusal | None:
         """
-        Refuse an order that lacks a field, has too many numbers, or exceeds the credits entirely.
+        Refuse a request that lacks a field, has too many numbers, or exceeds the credits entirely.
 
         Raises:
             ValueError: The function ``price`` did not return a price.
         """
-        if not order.phones:
+        if not parsed.phones:
             return missing("phone")
-        if len(order.phones) > self.most_numbers:
+        if len(parsed.phones) > self.most_numbers:
             return too_many(self.most_numbers)
-        if not order.text:
+        if not parsed.text:
             return missing("message")
-        price = self._price_of(order.text)
-        return INSUFFICIENT_CREDITS if self.credits[order.key] < price else None
+        price = self._price_of(parsed.text)
+        return INSUFFICIENT_CREDITS if self.credits[parsed.key] < price else None
 
-    def carry_out(self, job: OrderJob) -> OrderResult:
-        """Process a job that `objection` has passed."""
+    def carry_out(self, received: ReceivedRequest) -> SendResult:
+        """Carry out a request that `refuse_request` has passed."""
         messages: list[SandboxMessage] = []
-        price = self._price_of(job.order.text)
-        entries = [self._entry(phone, price, job, messages) for phone in job.order.phones]
-        return OrderResult(entries, messages, self.credits[job.order.key])
+        price = self._price_of(received.parsed.text)
+        entries = [
+            self._entry(phone, price, received, messages) for phone in received.parsed.phones
+        ]
+        return SendResult(entries, messages, self.credits[received.parsed.key])
 
     def _price_of(self, text: str) -> int:
         price: object = self.price(text)
@@ -220,22 +168,22 @@ class Gateway:
         raise ValueError(msg)
 
     def _entry(
-        self, phone: str, price: int, job: OrderJob, messages: list[SandboxMessage]
+        self, phone: str, price: int, received: ReceivedRequest, messages: list[SandboxMessage]
     ) -> Entry:
-        refusal = self._refusal(phone, price, job)
+        refusal = self._refusal(phone, price, received)
         if refusal is not None:
             return failed(phone, refusal)
-        order = job.order
-        self.credits[order.key] -= price
+        parsed = received.parsed
+        self.credits[parsed.key] -= price
         message_id = f"msg_{next(self._ids)}"
         messages.append(
-            SandboxMessage(phone, order.text, message_id, order.key, job.at, job.request)
+            SandboxMessage(phone, parsed.text, message_id, parsed.key, received.at, received.id)
         )
         return sent(phone, message_id)
 
-    def _refusal(self, phone: str, price: int, job: OrderJob) -> GatewayRefusal | None:
-        if phone in job.rejected:
-            return job.rejected[phone]
+    def _refusal(self, phone: str, price: int, received: ReceivedRequest) -> GatewayRefusal | None:
+        if phone in received.rejected:
+            return received.rejected[phone]
         if not _is_e164(phone):
             return INVALID_PHONE_NUMBER
-        return INSUFFICIENT_CREDITS if self.credits[job.order.key] < price else None
+        return INSUFFICIENT_CREDITS if self.credits[received.parsed.key] < price else None

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from attrs import define
 
-__all__ = ["LAST", "MovableClock", "read_seconds", "time_of_day", "written"]
+__all__ = ["LAST", "MovableClock", "iso_time", "read_seconds", "time_of_day"]
 
 # Seconds since 1970 when the monotonic clock was at 0. Wall time itself may run backwards.
 _ORIGIN: Final = time.time() - time.monotonic()
@@ -27,7 +27,7 @@ def time_of_day() -> float:
     return _ORIGIN + time.monotonic()
 
 
-def written(instant: float) -> str:
+def iso_time(instant: float) -> str:
     """Write an instant in ISO 8601, UTC, with milliseconds; the first or last year at most."""
     instant = min(max(instant, 0.0), LAST)
     return (

@@ -26,10 +26,10 @@ _Draw = Callable[[random.Random, tuple[float, ...]], float]
 
 # How many parameters a distribution takes, and how a value is drawn.
 _KINDS: Final[Mapping[str, tuple[int, _Draw]]] = {
-    "fixed": (1, lambda _dice, numbers: numbers[0]),
-    "uniform": (2, lambda dice, numbers: dice.uniform(*numbers)),
-    "normal": (2, lambda dice, numbers: dice.gauss(*numbers)),
-    "exponential": (1, lambda dice, numbers: -numbers[0] * math.log(1.0 - dice.random())),
+    "fixed": (1, lambda _rng, numbers: numbers[0]),
+    "uniform": (2, lambda rng, numbers: rng.uniform(*numbers)),
+    "normal": (2, lambda rng, numbers: rng.gauss(*numbers)),
+    "exponential": (1, lambda rng, numbers: -numbers[0] * math.log(1.0 - rng.random())),
 }
 
 
@@ -47,10 +47,10 @@ class Latency:
     kind: str
     numbers: tuple[float, ...]
 
-    def draw(self, dice: random.Random) -> float:
+    def draw(self, rng: random.Random) -> float:
         """Draw the seconds of one answer; the same random state gives the same seconds."""
         _, draw = _KINDS[self.kind]
-        return min(_MOST, max(0.0, draw(dice, self.numbers)))
+        return min(_MOST, max(0.0, draw(rng, self.numbers)))
 
     def __str__(self) -> str:
         numbers = ", ".join(f"{number:g}" for number in self.numbers)

@@ -6,7 +6,6 @@ Rules of this module:
 1. Memory is bounded: beyond ``keep`` messages, or requests with ``keep`` numbers in total, the
    oldest are dropped.
 2. Each key has a mailbox, indexed by number; duplicates are found as they arrive.
-3. No repr shows a key.
 """
 
 from __future__ import annotations
@@ -17,130 +16,13 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 
-from attrs import converters, define, field, frozen
+from attrs import define, field
 
-from .faults import Fault
 from .login_codes import code_in
-from .masking import masked
-from .replies import Ending
+from .message_query import MessageQuery
+from .records import SandboxMessage, SandboxRequest, number_in
 
-__all__ = [
-    "Mailbox",
-    "Mailboxes",
-    "MessageQuery",
-    "SandboxMessage",
-    "SandboxRequest",
-    "number_in",
-    "outlined",
-    "plural",
-    "shortened",
-]
-
-#: How many messages a repr shows, and characters of each.
-_SHOWN, _SHORT = 3, 60
-
-
-@frozen
-class SandboxMessage:
-    """
-    A message that was accepted.
-
-    Attributes:
-        phone: The number, in E.164.
-        text: The text as it arrived.
-        message_id: The id that the answer gave, or would have given.
-        key: The key that paid; masked in the repr.
-        at: When, in seconds of the sandbox's clock: by default since 1970, UTC.
-        request: The `SandboxRequest.id` of its request.
-    """
-
-    phone: str
-    text: str
-    message_id: str
-    key: str = field(repr=masked)
-    at: float
-    request: int
-
-    @property
-    def number(self) -> int:
-        """The number in its id; later messages have higher ones."""
-        return number_in(self.message_id)
-
-
-@frozen
-class SandboxRequest:
-    """
-    A request that arrived, and its result.
-
-    Attributes:
-        id: 1 for the first request, 2 for the next.
-        at: When it was complete, in seconds of the sandbox's clock.
-        key: Its key, empty if none could be read; masked in the repr.
-        phones: The numbers as they arrived, the first 10,000 at most; empty if the body could not
-            be read.
-        text: The text as it arrived.
-        accepted: How many of its messages were accepted.
-        fault: The fault that was applied, if any.
-        status: HTTP status of the answer; None if the connection is closed without one.
-        code: Why the whole request was refused; None if it was carried out or broken off.
-        ending: How much of the answer arrived, and how it ended.
-    """
-
-    id: int
-    at: float
-    key: str = field(repr=masked)
-    phones: tuple[str, ...]
-    text: str
-    accepted: int
-    fault: Fault | None
-    status: int | None
-    code: str | None
-    ending: Ending = Ending.WHOLE
-
-
-def number_in(message_id: str) -> int:
-    """Return the number in the id of a message, 0 if there is none."""
-    digits = message_id.removeprefix("msg_")
-    return int(digits) if digits.isascii() and digits.isdecimal() else 0
-
-
-def _in_e164(phone: str) -> str:
-    return "+" + "".join(filter(str.isdecimal, phone))
-
-
-@frozen
-class MessageQuery:
-    """
-    A filter for messages; an omitted field matches all.
-
-    Attributes:
-        phone: The number, in any notation: only its digits count.
-        contains: A part of the text.
-        key: The key that paid.
-        request: The id of its request.
-        after: A `SandboxMessage.number`; only later messages match.
-    """
-
-    phone: str | None = field(default=None, converter=converters.optional(_in_e164))
-    contains: str | None = None
-    key: str | None = field(default=None, repr=False)
-    request: int | None = None
-    after: int = 0
-
-    def __str__(self) -> str:
-        to = "" if self.phone is None else f" to {self.phone}"
-        return to if self.contains is None else f"{to} that contains {self.contains!r}"
-
-    def matches(self, message: SandboxMessage) -> bool:
-        """Whether *message* matches."""
-        # The test that most messages fail comes first: a search checks all messages.
-        return (
-            (self.contains is None or self.contains in message.text)
-            and self.phone in (None, message.phone)
-            and self.key in (None, message.key)
-            and self.request in (None, message.request)
-            and (not self.after or self.after < message.number)
-        )
+__all__ = ["Mailbox", "Mailboxes"]
 
 
 @define(eq=False)
@@ -265,14 +147,14 @@ class Mailboxes:
     def message(self, message_id: str) -> SandboxMessage | None:
         """Find a message by its id."""
         number = number_in(message_id)
-        place = bisect_left(self.messages, number, key=lambda message: message.number)
-        found = next(islice(self.messages, place, None), None)
+        index = bisect_left(self.messages, number, key=lambda message: message.number)
+        found = next(islice(self.messages, index, None), None)
         return found if found is not None and found.number == number else None
 
     def request(self, request_id: int) -> SandboxRequest | None:
         """Find a request by its id."""
-        place = bisect_left(self.requests, request_id, key=lambda request: request.id)
-        found = next(islice(self.requests, place, None), None)
+        index = bisect_left(self.requests, request_id, key=lambda request: request.id)
+        found = next(islice(self.requests, index, None), None)
         return found if found is not None and found.id == request_id else None
 
     def first(self, query: MessageQuery) -> SandboxMessage | None:
@@ -312,24 +194,6 @@ class Mailboxes:
     def newest(self, count: int, key: str | None = None) -> list[SandboxMessage]:
         """Return the newest messages, oldest first."""
         return list(islice(reversed(self.of(key).messages), count))[::-1]
-
-
-def outlined(messages: Sequence[SandboxMessage], requests: Sequence[SandboxRequest]) -> str:
-    """Summarise what arrived in one line, for a repr."""
-    counts = f"{plural(len(messages), 'message')}, {plural(len(requests), 'request')}"
-    newest = list(islice(reversed(messages), _SHOWN))[::-1]
-    shown = "; ".join(f"{one.phone}: {shortened(one.text, _SHORT)}" for one in newest)
-    return f"{counts}, the newest {shown}" if shown else counts
-
-
-def shortened(text: str, longest: int) -> str:
-    """Quote a text, cut if it is longer."""
-    return repr(text if len(text) <= longest else f"{text[:longest]}…")
-
-
-def plural(count: int, noun: str) -> str:
-    """Count things in words."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _merged(parts: Iterable[Iterable[SandboxMessage]]) -> list[SandboxMessage]:

@@ -1,5 +1,5 @@
 """
-Keys are identified without being shown.
+Keys: each is named without being shown.
 
 Rules of this module:
 
@@ -20,7 +20,7 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
-__all__ = ["masked", "veiled", "veiled_json"]
+__all__ = ["mask_key", "mask_keys", "mask_keys_in_json"]
 
 #: Digits of a key's hash: enough to tell keys apart.
 _DIGITS: Final = 6
@@ -58,12 +58,12 @@ _is_plain = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 _SHORTEST: Final = 8
 
 
-def masked(key: str) -> str:
+def mask_key(key: str) -> str:
     """Name a key without showing it: six digits of its hash tell two keys apart."""
     return f"cspro_…{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:_DIGITS]}"
 
 
-def veiled(text: str, key: str = "", known: Iterable[str] = ()) -> str:
+def mask_keys(text: str, key: str = "", known: Iterable[str] = ()) -> str:
     """
     Hide keys in a text.
 
@@ -84,11 +84,11 @@ def veiled(text: str, key: str = "", known: Iterable[str] = ()) -> str:
     for one in sorted({key, *known}, key=len, reverse=True):
         if len(one) >= _SHORTEST:
             for form in _forms(one):
-                text = text.replace(form, masked(one))
-    return _KEY.sub(lambda found: masked(found[0]), text)
+                text = text.replace(form, mask_key(one))
+    return _KEY.sub(lambda found: mask_key(found[0]), text)
 
 
-def veiled_json(words: str, known: Iterable[str]) -> str:
+def mask_keys_in_json(words: str, known: Iterable[str]) -> str:
     """
     Hide keys in JSON.
 
@@ -98,22 +98,22 @@ def veiled_json(words: str, known: Iterable[str]) -> str:
         known: The keys of all accounts.
 
     Returns:
-        The same with each string veiled that is not the name of a field.
+        The same with the keys masked in each string that is not the name of a field.
     """
     present = [key for key in known if _stands_in(words, key)]
 
-    def veil(found: re.Match[str]) -> str:
+    def hide(found: re.Match[str]) -> str:
         if found[1]:
             return found[0]
         text = msgspec.json.decode(found[0], type=str)
-        hidden = veiled(text, known=present)
+        hidden = mask_keys(text, known=present)
         return found[0] if hidden == text else msgspec.json.encode(hidden).decode()
 
-    return _STRING.sub(veil, words)
+    return _STRING.sub(hide, words)
 
 
 def _once(key: str, found: str) -> str:
-    return found if _is_masked(found) else masked(key)
+    return found if _is_masked(found) else mask_key(key)
 
 
 def _stands_in(words: str, key: str) -> bool:

@@ -16,17 +16,17 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from .answers import RATE_LIMIT_EXCEEDED, Document, GatewayRefusal, encode, refused
+from .documented_answers import RATE_LIMIT_EXCEEDED, Document, GatewayRefusal, encode, refused
 from .faults import Fault, FaultPlan
 
 __all__ = [
     "Ending",
     "PlannedReply",
     "Timing",
+    "corrupted",
     "document_reply",
     "refusal_for",
     "refusal_reply",
-    "spoilt",
 ]
 
 _JSON: Final = "application/json"
@@ -153,10 +153,10 @@ def refusal_for(plan: FaultPlan) -> GatewayRefusal | None:
     return evolve(refusal, retry_after=plan.retry_after) if refusal else None
 
 
-def spoilt(reply: PlannedReply, *, plan: FaultPlan, timing: Timing) -> PlannedReply:
+def corrupted(reply: PlannedReply, *, plan: FaultPlan, timing: Timing) -> PlannedReply:
     """Corrupt a reply as *plan* asks for; faults that are not on the wire change nothing."""
-    spoil = _SPOILT.get(plan.fault)
-    return spoil(reply, timing) if spoil else reply
+    corrupt = _CORRUPTIONS.get(plan.fault)
+    return corrupt(reply, timing) if corrupt else reply
 
 
 def _page(status: int) -> bytes:
@@ -176,18 +176,18 @@ _REFUSALS: Final[Mapping[Fault | None, GatewayRefusal]] = {
     Fault.HTTP_503: GatewayRefusal(status=503, is_page=True),
 }
 
-_Spoil = Callable[[PlannedReply, Timing], PlannedReply]
+_Corruption = Callable[[PlannedReply, Timing], PlannedReply]
 
 
-def _ends(ending: Ending) -> _Spoil:
+def _ends(ending: Ending) -> _Corruption:
     return lambda reply, _timing: evolve(reply, ending=ending)
 
 
-def _begins(prefix: bytes) -> _Spoil:
+def _begins(prefix: bytes) -> _Corruption:
     return lambda reply, _timing: evolve(reply, body=prefix + reply.body)
 
 
-def _becomes_page(status: int) -> _Spoil:
+def _becomes_page(status: int) -> _Corruption:
     page = PlannedReply(_page(status), status, _HTML)
     return lambda _reply, _timing: page
 
@@ -208,7 +208,7 @@ def _stalled(reply: PlannedReply, timing: Timing) -> PlannedReply:
     return evolve(reply, delay=timing.stall, ending=Ending.CLOSE)
 
 
-_SPOILT: Final[Mapping[Fault | None, _Spoil]] = {
+_CORRUPTIONS: Final[Mapping[Fault | None, _Corruption]] = {
     Fault.RESET_BEFORE: _ends(Ending.RESET),
     Fault.RESET_AFTER: _ends(Ending.RESET),
     Fault.ANSWER_LOST: _ends(Ending.CLOSE),

@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from .masking import veiled
+from .masking import mask_keys
 from .replies import PlannedReply
 
 __all__ = ["LONGEST", "OVERHEAD", "Transcript", "Transcripts"]
@@ -54,12 +54,12 @@ class Transcript:
     @property
     def sent(self) -> str:
         """The request as it arrived, cut if it is very long."""
-        return veiled(self.head + _text(self.body), self.key)
+        return mask_keys(self.head + _text(self.body), self.key)
 
     @property
     def answered(self) -> str:
         """The whole answer, even if only part of it was sent; cut if it is very long."""
-        return veiled(_cut(self.reply.raw), self.key)
+        return mask_keys(_cut(self.reply.raw), self.key)
 
 
 @define(eq=False)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard, cast
 from attrs import Attribute
 
 from .faults import RATE_REFUSALS
-from .masking import masked
+from .masking import mask_key
 from .rate_rules import RULE_NAMES
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "is_seconds",
     "is_status",
     "is_text",
-    "kept",
+    "reusable",
 ]
 
 _is_host = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]").fullmatch
@@ -122,7 +122,7 @@ is_hosts = _must_be("names of hosts, without ports, like ['sandbox', 'sms.test']
 is_status = _must_be("an HTTP status from 200 to 599", lambda v: _is_whole(v) and v in _STATUSES)
 
 
-def kept(value: Iterable[str]) -> Iterable[str]:
+def reusable(value: Iterable[str]) -> Iterable[str]:
     """Store an iterable that can be read only once."""
     return tuple(value) if isinstance(value, Iterator) else value
 
@@ -149,7 +149,7 @@ def check_credits(key: object, credits_left: object) -> None:
         raise ValueError(msg)
     if not _is_whole(credits_left) or credits_left < 0:
         msg = (
-            f"the credits of {masked(key)} must be a whole number of at least 0, "
+            f"the credits of {mask_key(key)} must be a whole number of at least 0, "
             f"not {credits_left!r}"
         )
         raise ValueError(msg)

@@ -56,14 +56,14 @@ class Endpoint:
         body = await request.read()
         started_at = loop.time()
         try:
-            visit = self.service.receive(body, _head(request))
+            handled = self.service.receive(body, _head(request))
         except ValueError as error:
             return web.json_response({"success": False, "error": str(error)}, status=500)
         try:
-            await self._pause(visit.delay)
-            return await self._perform(request, visit.reply)
+            await self._pause(handled.delay)
+            return await self._perform(request, handled.reply)
         finally:
-            self.service.note_answered(visit.request.id, loop.time() - started_at)
+            self.service.note_answered(handled.request.id, loop.time() - started_at)
 
     async def _perform(self, request: web.Request, reply: PlannedReply) -> web.StreamResponse:
         if reply.ending is Ending.TRICKLE:

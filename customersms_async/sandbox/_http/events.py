@@ -1,5 +1,5 @@
 """
-A stream of events that any number of readers follow at their own pace.
+The buffer of events, which any number of readers follow at their own pace.
 
 Rules of this module:
 
@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 from attrs import define, field, frozen
 
-__all__ = ["HEARTBEAT", "KEPT", "MOST", "Event", "Events", "written"]
+__all__ = ["HEARTBEAT", "KEPT", "MOST", "Event", "Events", "format_event"]
 
 #: Events kept for readers that reconnect.
 KEPT: Final = 1_000
@@ -46,7 +46,7 @@ class Event:
 
     number: int
     kind: str
-    say: Callable[[], object] = field(repr=False)
+    make_data: Callable[[], object] = field(repr=False)
 
 
 @define(eq=False)
@@ -63,14 +63,14 @@ class Events:
     run: str = field(factory=lambda: secrets.token_hex(4))
     _kept: deque[Event] = field(init=False, factory=lambda: deque[Event](maxlen=KEPT))
     _last: int = field(init=False, default=0)
-    _sleepers: set[asyncio.Event] = field(init=False, factory=set[asyncio.Event])
+    _waiters: set[asyncio.Event] = field(init=False, factory=set[asyncio.Event])
 
-    def publish(self, kind: str, say: Callable[[], object]) -> None:
+    def publish(self, kind: str, make_data: Callable[[], object]) -> None:
         """Add an event and wake all waiting readers."""
         self._last += 1
-        self._kept.append(Event(self._last, kind, say))
-        for sleeper in self._sleepers:
-            sleeper.set()
+        self._kept.append(Event(self._last, kind, make_data))
+        for waiter in self._waiters:
+            waiter.set()
 
     def position(self, last_id: str | None) -> int | None:
         """
@@ -109,28 +109,28 @@ class Events:
     def _covers(self, number: int) -> bool:
         return self._last - len(self._kept) <= number <= self._last
 
-    def words(self, event: Event) -> str:
+    def format(self, event: Event) -> str:
         """Write an event in the format of server-sent events."""
-        return written(event.kind, event.say(), self.id_of(event.number))
+        return format_event(event.kind, event.make_data(), self.id_of(event.number))
 
     async def wait(self, number: int, closing: asyncio.Future[None]) -> None:
         """Wait for an event after *number*, for *closing*, or for the heartbeat."""
-        sleeper = asyncio.Event()
-        self._sleepers.add(sleeper)
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
         try:
             if self._last <= number:
-                await _either(sleeper, closing, self.heartbeat)
+                await _either(waiter, closing, self.heartbeat)
         finally:
-            self._sleepers.discard(sleeper)
+            self._waiters.discard(waiter)
 
 
-def written(kind: str, data: object, event_id: str) -> str:
+def format_event(kind: str, data: object, event_id: str) -> str:
     """Write one event of a stream; compact JSON contains no line breaks."""
     return f"id: {event_id}\nevent: {kind}\ndata: {msgspec.json.encode(data).decode()}\n\n"
 
 
-async def _either(sleeper: asyncio.Event, closing: asyncio.Future[None], seconds: float) -> None:
-    waiting = asyncio.ensure_future(sleeper.wait())
+async def _either(waiter: asyncio.Event, closing: asyncio.Future[None], seconds: float) -> None:
+    waiting = asyncio.ensure_future(waiter.wait())
     try:
         await asyncio.wait((waiting, closing), timeout=seconds, return_when="FIRST_COMPLETED")
     finally:

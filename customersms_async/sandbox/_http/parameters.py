@@ -14,8 +14,9 @@ import msgspec
 from attrs import frozen
 
 from .._gateway.clock import read_seconds
-from .._gateway.mailboxes import MessageQuery, number_in
-from .._gateway.masking import masked, veiled
+from .._gateway.masking import mask_key, mask_keys
+from .._gateway.message_query import MessageQuery
+from .._gateway.records import number_in
 
 __all__ = ["NotFound", "Parameters", "read_object"]
 
@@ -49,7 +50,7 @@ class Parameters:
         for name in self.values:
             if name not in names:
                 right = f"takes {', '.join(names)}" if names else "takes none"
-                msg = f"there is no parameter {veiled(name)!r}; this call {right}"
+                msg = f"there is no parameter {mask_keys(name)!r}; this call {right}"
                 raise ValueError(msg)
 
     def text(self, name: str) -> str | None:
@@ -60,7 +61,7 @@ class Parameters:
             raise ValueError(msg)
         return value
 
-    def needed(self, name: str) -> str:
+    def required(self, name: str) -> str:
         """Return a text that is required and not empty."""
         value = self.text(name)
         if not value:
@@ -117,8 +118,8 @@ class Parameters:
         keys = list(known)
         if given in keys:
             return given
-        found = next((key for key in keys if masked(key).endswith(given[-_SHORT:])), None)
-        if found is None or given not in (masked(found), masked(found)[-_SHORT:]):
+        found = next((key for key in keys if mask_key(key).endswith(given[-_SHORT:])), None)
+        if found is None or given not in (mask_key(found), mask_key(found)[-_SHORT:]):
             msg = f"key {_safe(given)} has no account here; GET /_sandbox/status lists them"
             raise NotFound(msg)
         return found
@@ -150,7 +151,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 def _safe(key: str) -> str:
     """Quote a masked key, mask any other."""
-    return repr(key) if "…" in key or len(key) <= _SHORT else masked(key)
+    return repr(key) if "…" in key or len(key) <= _SHORT else mask_key(key)
 
 
 def _is_number(text: str) -> bool:

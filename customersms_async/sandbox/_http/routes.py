@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from .._gateway.faults import RATE_REFUSALS
 from .._gateway.rate_rules import RULE_NAMES
-from . import calls
+from . import change_calls, read_calls
 from .parameters import Parameters
 from .service import SandboxService
 
@@ -65,31 +65,33 @@ _AFTER: Final = {"after": "an id; only later ones"}
 _PAGE: Final = {
     **_AFTER,
     "before": "an id; only earlier ones",
-    "limit": f"entries, at most {calls.MOST:,} ({calls.USUAL})",
+    "limit": f"entries, at most {read_calls.MOST:,} ({read_calls.USUAL})",
 }
 _REQUEST: Final = {"request": "the id of its request"}
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/status", "Accounts, counts, clock, faults and limit.", calls.status),
+    Route("GET", "/status", "Accounts, counts, clock, faults and limit.", read_calls.status),
     Route(
         "GET",
         "/messages",
         "Accepted messages, oldest first: the first after an id, else the newest.",
-        calls.messages,
+        read_calls.messages,
         {**_WHICH, **_REQUEST, **_PAGE},
         "phone=%2B12125551234&contains=code",
     ),
-    Route("GET", "/messages/{id}", "One message.", calls.message, {"id": "the id of the message"}),
+    Route(
+        "GET", "/messages/{id}", "One message.", read_calls.message, {"id": "the id of the message"}
+    ),
     Route(
         "GET",
         "/wait",
         "The oldest matching message, as soon as there is one; else 404, with a list of what "
         "did arrive.",
-        calls.wait,
+        read_calls.wait,
         {
             **_WHICH,
             **_AFTER,
-            "timeout": f"seconds, at most {calls.LONGEST:g} ({calls.PATIENCE:g})",
+            "timeout": f"seconds, at most {read_calls.LONGEST:g} ({read_calls.PATIENCE:g})",
         },
         "phone=%2B12125551234&timeout=0.1",
         waits=True,
@@ -98,7 +100,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/last-code",
         "The code, 4 to 8 digits, in the newest message to a number that contains one.",
-        calls.last_code,
+        read_calls.last_code,
         {**_KEY, "phone": "the number"},
         "phone=%2B12125551234",
     ),
@@ -106,14 +108,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/duplicates",
         "Messages whose number and text the same account had sent before.",
-        calls.duplicates,
+        read_calls.duplicates,
         {**_KEY, "limit": _PAGE["limit"]},
     ),
     Route(
         "GET",
         "/conversations",
         "Numbers with their newest message, the most recent first.",
-        calls.conversations,
+        read_calls.conversations,
         {
             **_KEY,
             "contains": "a part of the number or of one of its texts",
@@ -126,17 +128,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/messages",
         "Forget messages, requests and scripts; credits and limits stay.",
-        calls.clear,
+        change_calls.clear,
         _KEY,
     ),
     Route(
         "GET",
         "/requests",
         "Requests that arrived, oldest first: the first after an id, else the newest.",
-        calls.requests,
+        read_calls.requests,
         {
             **_KEY,
-            "fate": f"one of {', '.join(calls.FATES)}",
+            "fate": f"one of {', '.join(read_calls.FATES)}",
             "fault": "the name of a fault",
             **_PAGE,
         },
@@ -146,15 +148,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/requests/{id}",
         "One request, with the raw request and the raw answer; keys are masked.",
-        calls.request,
+        read_calls.request,
         {"id": "the id of the request"},
     ),
-    Route("GET", "/faults", "The faults that are set, and all faults.", calls.faults, _KEY),
+    Route("GET", "/faults", "The faults that are set, and all faults.", read_calls.faults, _KEY),
     Route(
         "POST",
         "/faults",
         "Set faults; omitted settings stay as they are.",
-        calls.set_faults,
+        change_calls.set_faults,
         {
             **_KEY,
             "script": "what happens to the next requests, like '500, reset, rate-limited(7), ok*2'",
@@ -166,27 +168,29 @@ ROUTES: Final[tuple[Route, ...]] = (
         },
         '{"script": "500, reset, ok", "latency": "uniform(0.01, 0.05)"}',
     ),
-    Route("DELETE", "/faults", "Switch off all faults and latency.", calls.clear_faults, _KEY),
+    Route(
+        "DELETE", "/faults", "Switch off all faults and latency.", change_calls.clear_faults, _KEY
+    ),
     Route(
         "GET",
         "/clock",
         "The clock that dates messages and drives limits.",
-        calls.the_time,
+        read_calls.clock,
     ),
     Route(
         "POST",
         "/clock",
         "Move the clock forward.",
-        calls.advance,
+        change_calls.advance,
         {"advance": "seconds, at least 0"},
         '{"advance": 60}',
     ),
-    Route("GET", "/credits", "Credits of an account.", calls.credits_left, _KEY, "key={key}"),
+    Route("GET", "/credits", "Credits of an account.", read_calls.credits_left, _KEY, "key={key}"),
     Route(
         "POST",
         "/credits",
         "Set the credits of an account; a new key opens one.",
-        calls.set_credits,
+        change_calls.set_credits,
         {**_KEY, "credits": "a whole number, at least 0"},
         '{"key": "cspro_another", "credits": 100}',
     ),
@@ -194,17 +198,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/usage",
         "An account's use of its limit.",
-        calls.usage,
+        read_calls.usage,
         _KEY,
         "key={key}",
     ),
-    Route("GET", "/limit", "The limit of an account, or that of all.", calls.limit, _KEY),
+    Route("GET", "/limit", "The limit of an account, or that of all.", read_calls.limit, _KEY),
     Route(
         "POST",
         "/limit",
         "Limit an account, or all accounts without their own limit. Omitted settings stay as they "
         "are; earlier requests no longer count.",
-        calls.set_limit,
+        change_calls.set_limit,
         {
             **_KEY,
             "limit": "requests per period, null for no limit",
@@ -220,7 +224,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/account",
         "Delete an account with its messages, requests, faults and limit.",
-        calls.close_account,
+        change_calls.close_account,
         _KEY,
         "key=cspro_another",
     ),

@@ -19,10 +19,11 @@ from attrs import define, field
 from .._gateway import validation
 from .._gateway.clock import MovableClock
 from .._gateway.fault_script import FaultStep
-from .._gateway.mailboxes import MessageQuery, SandboxMessage
-from .._gateway.masking import masked
+from .._gateway.masking import mask_key
+from .._gateway.message_query import MessageQuery
 from .._gateway.rate_budget import KeyLimit, SandboxUsage
-from .._gateway.request_handler import RequestHandler, Visit
+from .._gateway.records import SandboxMessage
+from .._gateway.request_handler import HandledRequest, RequestHandler
 from .._gateway.transcripts import Transcript, Transcripts
 from . import views
 from .events import Events
@@ -53,22 +54,22 @@ class SandboxService:
     events: Events = field(factory=Events)
     _waiters: list[_Waiter] = field(init=False, factory=list[_Waiter])
 
-    def receive(self, body: bytes, head: str = "") -> Visit:
+    def receive(self, body: bytes, head: str = "") -> HandledRequest:
         """Process a request, record it, and wake the waits that it satisfies."""
-        visit = self.handler.handle(body, self.clock.now())
-        key = visit.request.key
-        self.transcripts.add(Transcript(visit.request.id, key, head, body, visit.reply))
-        self._tell("request", views.visit(self.handler, visit, self.clock.now))
+        handled = self.handler.handle(body, self.clock.now())
+        key = handled.request.key
+        self.transcripts.add(Transcript(handled.request.id, key, head, body, handled.reply))
+        self._publish("request", views.handled_request(self.handler, handled, self.clock.now))
         for query, future in self._waiters:
-            found = next(filter(query.matches, visit.messages), None)
+            found = next(filter(query.matches, handled.messages), None)
             if found is not None and not future.done():
                 future.set_result(found)
-        return visit
+        return handled
 
     def note_answered(self, request: int, seconds: float) -> None:
         """Record how long the answer to a request took, in seconds."""
         self.transcripts.note_answered(request, seconds)
-        self._tell("answered", lambda: {"id": request, "took": self.transcripts.took(request)})
+        self._publish("answered", lambda: {"id": request, "took": self.transcripts.took(request)})
 
     def credits(self, key: str) -> int:
         """
@@ -77,9 +78,9 @@ class SandboxService:
         Raises:
             ValueError: There is no such account.
         """
-        accounts = self.handler.gateway.credits
+        accounts = self.handler.accounts.credits
         if key not in accounts:
-            msg = f"there is no account {masked(key)}; open it with set_credits"
+            msg = f"there is no account {mask_key(key)}; open it with set_credits"
             raise ValueError(msg)
         return accounts[key]
 
@@ -91,23 +92,23 @@ class SandboxService:
             ValueError: The key is empty, or the credits are not a whole number ≥ 0.
         """
         validation.check_credits(key, credits_left)
-        self.handler.gateway.open(key, credits_left)
-        self._tell("credits", lambda: views.account(self.handler, key, self.clock.now()))
+        self.handler.accounts.open(key, credits_left)
+        self._publish("credits", lambda: views.account(self.handler, key, self.clock.now()))
 
     def close_account(self, key: str, reason: str | None = None) -> None:
         """Delete a key with all its data; *reason* is added to the error of later requests."""
-        self.handler.gateway.close(key, reason)
+        self.handler.accounts.close(key, reason)
         self.handler.faults.own.pop(key, None)
         self.clear(key)
         self.handler.limits.forget(key)
-        self._tell("closed", lambda: {"account": masked(key)})
+        self._publish("closed", lambda: {"account": mask_key(key)})
 
     def clear(self, key: str | None = None) -> None:
         """Forget messages, requests and scripts, of one key or all."""
         self.handler.mailboxes.clear(key)
         self.transcripts.clear(key)
         self.handler.faults.clear_scripts(key)
-        self._tell("clear", lambda: {"account": key and masked(key)})
+        self._publish("clear", lambda: {"account": key and mask_key(key)})
 
     def set_faults(self, settings: Mapping[str, object], key: str | None = None) -> None:
         """
@@ -117,17 +118,17 @@ class SandboxService:
             ValueError: A name is unknown or a value is out of range; nothing has changed.
         """
         self.handler.faults.of(key).change(settings)
-        self._tell("faults", lambda: views.faults(self.handler.faults, key))
+        self._publish("faults", lambda: views.faults(self.handler.faults, key))
 
     def fail_next(self, steps: Iterable[FaultStep], key: str | None = None) -> None:
         """Add steps to the script of one key, or to that of all."""
         self.handler.faults.of(key).script.extend(steps)
-        self._tell("faults", lambda: views.faults(self.handler.faults, key))
+        self._publish("faults", lambda: views.faults(self.handler.faults, key))
 
     def clear_faults(self, key: str | None = None) -> None:
         """Switch off all faults and the latency, for one key or all."""
         self.handler.faults.clear(key)
-        self._tell("faults", lambda: views.faults(self.handler.faults, key))
+        self._publish("faults", lambda: views.faults(self.handler.faults, key))
 
     def set_limit(self, settings: Mapping[str, object], key: str | None = None) -> KeyLimit:
         """
@@ -139,7 +140,7 @@ class SandboxService:
         limits = self.handler.limits
         limit = limits.limit_of(key).changed(settings)
         limits.set(limit, key)
-        self._tell("limit", lambda: views.limit(limit, key))
+        self._publish("limit", lambda: views.limit(limit, key))
         return limit
 
     def usage(self, key: str) -> SandboxUsage:
@@ -154,7 +155,7 @@ class SandboxService:
             ValueError: *seconds* is not a number of at least 0.
         """
         now = self.clock.advance(seconds)
-        self._tell("clock", lambda: views.clock(self.clock))
+        self._publish("clock", lambda: views.clock(self.clock))
         return now
 
     async def wait(
@@ -189,7 +190,7 @@ class SandboxService:
             self._waiters.remove(waiter)
         return future.result() if future.done() else None
 
-    def missed(self, query: MessageQuery, seconds: float) -> str:
+    def describe_miss(self, query: MessageQuery, seconds: float) -> str:
         """Describe an unsuccessful wait: what was waited for, and what arrived instead."""
         mailboxes = self.handler.mailboxes
         count = len(mailboxes.of(query.key).messages)
@@ -201,5 +202,5 @@ class SandboxService:
         """Return the messages for the error of an unsuccessful wait."""
         return self.handler.mailboxes.newest(_SHOWN, key)
 
-    def _tell(self, kind: str, say: Callable[[], object]) -> None:
-        self.events.publish(kind, say)
+    def _publish(self, kind: str, make_data: Callable[[], object]) -> None:
+        self.events.publish(kind, make_data)

@@ -14,8 +14,9 @@ from typing import Final
 
 from attrs import asdict
 
-from .._gateway.clock import MovableClock, written
-from .._gateway.fault_engine import Faults, Switches
+from .._gateway.clock import MovableClock, iso_time
+from .._gateway.fault_engine import FaultEngine
+from .._gateway.fault_settings import KeyFaults
 from .._gateway.faults import (
     MAGIC_NUMBERS,
     MEANINGS,
@@ -26,10 +27,11 @@ from .._gateway.faults import (
 )
 from .._gateway.latency import Latency
 from .._gateway.login_codes import code_in
-from .._gateway.mailboxes import Mailboxes, SandboxMessage, SandboxRequest
-from .._gateway.masking import masked
+from .._gateway.mailboxes import Mailboxes
+from .._gateway.masking import mask_key
 from .._gateway.rate_budget import KeyLimit
-from .._gateway.request_handler import RequestHandler, Visit
+from .._gateway.records import SandboxMessage, SandboxRequest
+from .._gateway.request_handler import HandledRequest, RequestHandler
 from .._gateway.transcripts import Transcript
 
 __all__ = [
@@ -40,12 +42,12 @@ __all__ = [
     "conversation",
     "fate",
     "faults",
+    "handled_request",
     "limit",
     "message",
     "messages",
     "request",
     "transcript",
-    "visit",
 ]
 
 #: An object as JSON shows it.
@@ -62,8 +64,8 @@ def message(mailboxes: Mailboxes, shown: SandboxMessage) -> Shown:
     """Show a message."""
     return {
         "id": shown.message_id,
-        "account": masked(shown.key),
-        "at": written(shown.at),
+        "account": mask_key(shown.key),
+        "at": iso_time(shown.at),
         "phone": shown.phone,
         "text": shown.text,
         "code": code_in(shown.text),
@@ -81,8 +83,8 @@ def request(shown: SandboxRequest, took: float | None = None) -> Shown:
     """Show a request with its first `_MOST` numbers; *took* is None until it is answered."""
     return {
         "id": shown.id,
-        "account": masked(shown.key) if shown.key else None,
-        "at": written(shown.at),
+        "account": mask_key(shown.key) if shown.key else None,
+        "at": iso_time(shown.at),
         "phones": list(shown.phones[:_MOST]),
         "numbers": len(shown.phones),
         "text": shown.text,
@@ -122,21 +124,23 @@ def account(handler: RequestHandler, key: str, now: float) -> Shown:
     """Show an account with its credits and its use of the limit."""
     usage = asdict(handler.limits.usage(key, now))
     return {
-        "account": masked(key),
-        "credits": handler.gateway.credits.get(key),
+        "account": mask_key(key),
+        "credits": handler.accounts.credits.get(key),
         "messages": len(handler.mailboxes.of(key).messages),
         "duplicates": handler.mailboxes.count_duplicates(key),
         "usage": usage | {"documented": _DOCUMENTED},
     }
 
 
-def visit(handler: RequestHandler, shown: Visit, now: Callable[[], float]) -> Callable[[], Shown]:
+def handled_request(
+    handler: RequestHandler, shown: HandledRequest, now: Callable[[], float]
+) -> Callable[[], Shown]:
     """Show a request as an event, with its first `_MOST` messages and its account."""
     key, of_request, first = shown.request.key, request(shown.request), shown.messages[:_MOST]
     return lambda: {
         "request": of_request,
         "messages": messages(handler.mailboxes, first),
-        "account": account(handler, key, now()) if key in handler.gateway.credits else None,
+        "account": account(handler, key, now()) if key in handler.accounts.credits else None,
     }
 
 
@@ -145,7 +149,7 @@ def conversation(mailboxes: Mailboxes, shown: list[SandboxMessage]) -> Shown:
     newest = shown[-1]
     return {
         "phone": newest.phone,
-        "account": masked(newest.key),
+        "account": mask_key(newest.key),
         "messages": len(shown),
         "newest": message(mailboxes, newest),
     }
@@ -153,24 +157,24 @@ def conversation(mailboxes: Mailboxes, shown: list[SandboxMessage]) -> Shown:
 
 def limit(shown: KeyLimit, key: str | None) -> Shown:
     """Show a limit, of one account or of all."""
-    return {"account": key and masked(key), **asdict(shown)}
+    return {"account": key and mask_key(key), **asdict(shown)}
 
 
 def clock(shown: MovableClock) -> Shown:
     """Show the clock."""
-    return {"now": written(shown.now()), "ahead": shown.ahead}
+    return {"now": iso_time(shown.now()), "ahead": shown.ahead}
 
 
-def faults(engine: Faults, key: str | None) -> Shown:
+def faults(engine: FaultEngine, key: str | None) -> Shown:
     """Show the faults of one account, or those set for all."""
-    switches = engine.common if key is None else engine.own.get(key, Switches())
+    settings = engine.common if key is None else engine.own.get(key, KeyFaults())
     return {
-        "account": key and masked(key),
-        "script": [str(step) for step in switches.script],
-        "standing": switches.standing and str(switches.standing),
-        "probabilities": dict(switches.probabilities),
-        "seed": switches.seed,
-        "latency": _latency(switches.latency),
+        "account": key and mask_key(key),
+        "script": [str(step) for step in settings.script],
+        "standing": settings.standing and str(settings.standing),
+        "probabilities": dict(settings.probabilities),
+        "seed": settings.seed,
+        "latency": _latency(settings.latency),
     }
 
 

@@ -1,8 +1,4 @@
-"""
-The HTTP calls: each takes parameters and returns what JSON shows.
-
-Rule of this module: calls that only read come first, then those that change something.
-"""
+"""The HTTP calls that only read: each takes parameters and returns what JSON shows."""
 
 from __future__ import annotations
 
@@ -12,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import Final, TypeVar
 
-from .._gateway.mailboxes import MessageQuery, SandboxMessage
-from .._gateway.masking import masked
+from .._gateway.masking import mask_key
+from .._gateway.message_query import MessageQuery
 from .._gateway.rate_rules import RULE_NAMES
+from .._gateway.records import SandboxMessage
 from . import views
 from .parameters import NotFound, Parameters
 from .service import SandboxService
@@ -26,10 +23,7 @@ __all__ = [
     "MOST",
     "PATIENCE",
     "USUAL",
-    "advance",
-    "clear",
-    "clear_faults",
-    "close_account",
+    "clock",
     "conversations",
     "credits_left",
     "duplicates",
@@ -41,11 +35,7 @@ __all__ = [
     "messages",
     "request",
     "requests",
-    "set_credits",
-    "set_faults",
-    "set_limit",
     "status",
-    "the_time",
     "usage",
     "wait",
 ]
@@ -68,14 +58,14 @@ FATES: Final = ("answered", "refused", "failed", "lost")
 def key_of(service: SandboxService, given: Parameters) -> str | None:
     """Find the key of a call, among accounts and rejected keys."""
     handler = service.handler
-    return given.key([*handler.gateway.credits, *handler.mailboxes.by_key])
+    return given.key([*handler.accounts.credits, *handler.mailboxes.by_key])
 
 
 def status(service: SandboxService, _given: Parameters) -> Shown:
     """Return an overview."""
     handler, now = service.handler, service.clock.now()
-    strangers = [key for key in handler.mailboxes.by_key if key not in handler.gateway.credits]
-    keys = islice([*handler.gateway.credits, *strangers], _ACCOUNTS)
+    strangers = [key for key in handler.mailboxes.by_key if key not in handler.accounts.credits]
+    keys = islice([*handler.accounts.credits, *strangers], _ACCOUNTS)
     return {
         "accounts": [views.account(handler, key, now) for key in keys],
         "messages": len(handler.mailboxes.messages),
@@ -105,7 +95,7 @@ def messages(service: SandboxService, given: Parameters) -> Shown:
 
 def message(service: SandboxService, given: Parameters) -> Shown:
     """Return one message."""
-    message_id = given.needed("id")
+    message_id = given.required("id")
     found = service.handler.mailboxes.message(message_id)
     if found is None:
         msg = f"there is no message {message_id!r}, or it has been forgotten"
@@ -120,7 +110,7 @@ async def wait(service: SandboxService, given: Parameters, closing: asyncio.Futu
     found = await service.wait(query, seconds, closing)
     if found is None:
         raise NotFound(
-            service.missed(query, seconds).partition("\n")[0],
+            service.describe_miss(query, seconds).partition("\n")[0],
             views.messages(service.handler.mailboxes, service.newest(query.key)),
         )
     return views.message(service.handler.mailboxes, found)
@@ -128,7 +118,7 @@ async def wait(service: SandboxService, given: Parameters, closing: asyncio.Futu
 
 def last_code(service: SandboxService, given: Parameters) -> Shown:
     """Return the newest code sent to a number."""
-    key, phone = key_of(service, given), given.needed("phone")
+    key, phone = key_of(service, given), given.required("phone")
     code = service.handler.mailboxes.last_code(phone, key)
     if code is None:
         msg = f"no message to {MessageQuery(phone).phone} has a code of 4 to 8 digits"
@@ -151,7 +141,7 @@ def conversations(service: SandboxService, given: Parameters) -> Shown:
     keys = mailboxes.by_key if key is None else [key]
     boxes = [mailboxes.by_key[one].by_phone for one in keys if one in mailboxes.by_key]
     rows = heapq.merge(*map(_newest_first, boxes), key=lambda row: -row[-1].number)
-    fitting = (row for row in rows if not words or _speaks_of(row, words))
+    fitting = (row for row in rows if not words or _contains(row, words))
     count, skip = given.count("limit", USUAL, MOST), given.count("page", 1, MOST) - 1
     found = list(islice(fitting, skip * count, (skip + 1) * count + 1))
     return {
@@ -165,7 +155,7 @@ def _newest_first(by_phone: dict[str, list[SandboxMessage]]) -> Iterator[list[Sa
     return reversed(by_phone.values())
 
 
-def _speaks_of(row: list[SandboxMessage], words: str) -> bool:
+def _contains(row: list[SandboxMessage], words: str) -> bool:
     return words in row[0].phone or any(words in message.text for message in row)
 
 
@@ -208,21 +198,21 @@ def faults(service: SandboxService, given: Parameters) -> Shown:
     return shown | {"catalogue": views.catalogue()}
 
 
-def the_time(service: SandboxService, _given: Parameters) -> Shown:
+def clock(service: SandboxService, _given: Parameters) -> Shown:
     """Show the clock."""
     return views.clock(service.clock)
 
 
 def credits_left(service: SandboxService, given: Parameters) -> Shown:
     """Show the credits of an account."""
-    given.needed("key")
+    given.required("key")
     key = key_of(service, given) or ""
-    return {"account": masked(key), "credits": service.handler.gateway.credits.get(key)}
+    return {"account": mask_key(key), "credits": service.handler.accounts.credits.get(key)}
 
 
 def usage(service: SandboxService, given: Parameters) -> Shown:
     """Show an account's use of its limit."""
-    given.needed("key")
+    given.required("key")
     return views.account(service.handler, key_of(service, given) or "", service.clock.now())
 
 
@@ -230,73 +220,6 @@ def limit(service: SandboxService, given: Parameters) -> Shown:
     """Show a limit."""
     key = key_of(service, given)
     return views.limit(service.handler.limits.limit_of(key), key)
-
-
-def clear(service: SandboxService, given: Parameters) -> Shown:
-    """Forget messages, requests and scripts."""
-    service.clear(key_of(service, given))
-    return status(service, given)
-
-
-def set_faults(service: SandboxService, given: Parameters) -> Shown:
-    """Set the faults of one account or of all."""
-    key = key_of(service, given)
-    settings = {name: value for name, value in given.values.items() if name != "key"}
-    service.set_faults(settings, key)
-    return views.faults(service.handler.faults, key)
-
-
-def clear_faults(service: SandboxService, given: Parameters) -> Shown:
-    """Switch all faults off."""
-    key = key_of(service, given)
-    service.clear_faults(key)
-    return views.faults(service.handler.faults, key)
-
-
-def advance(service: SandboxService, given: Parameters) -> Shown:
-    """Move the clock forward."""
-    service.advance(given.values.get("advance"))
-    return views.clock(service.clock)
-
-
-def set_credits(service: SandboxService, given: Parameters) -> Shown:
-    """Set the credits of an account; a new key opens one."""
-    given.needed("key")
-    key = given.needed("key") if _is_new(service, given) else key_of(service, given) or ""
-    service.set_credits(key, _whole(given.values.get("credits")))
-    return views.account(service.handler, key, service.clock.now())
-
-
-def close_account(service: SandboxService, given: Parameters) -> Shown:
-    """Delete an account with everything that belongs to it."""
-    given.needed("key")
-    service.close_account(key_of(service, given) or "")
-    return status(service, given)
-
-
-def set_limit(service: SandboxService, given: Parameters) -> Shown:
-    """Limit the requests of one account, or of every account without its own limit."""
-    key = key_of(service, given)
-    settings = {name: value for name, value in given.values.items() if name != "key"}
-    return views.limit(service.set_limit(settings, key), key)
-
-
-def _is_new(service: SandboxService, given: Parameters) -> bool:
-    """Return whether a key is new; a masked name that matches no account is an error."""
-    try:
-        key_of(service, given)
-    except NotFound:
-        if "…" in given.needed("key"):
-            raise
-        return True
-    return False
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    msg = f"credits must be a whole number of at least 0, not {value!r}"
-    raise ValueError(msg)
 
 
 def _page(

@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from .answers import Document, Entry, sent
+from .documented_answers import Document, Entry, sent
 from .faults import Fault, FaultPlan
 
-__all__ = ["SHAPES", "shaped"]
+__all__ = ["SHAPES", "reshaped"]
 
 _Shape = Callable[[Document, list[Entry], int], Document]
 
 #: The number that `Fault.EXTRA_ENTRY` adds.
-_STRANGER: Final = sent("+15005550006", "msg_999999")
+_UNREQUESTED: Final = sent("+15005550006", "msg_999999")
 
 # An E.164 country code has one digit (1 and 7) or up to three; two will do for an odd spelling.
 _SPACES_AFTER: Final = {"1": (2, 5, 8), "7": (2, 5, 8)}
 
 
-def shaped(
+def reshaped(
     document: Document, entries: list[Entry], *, plan: FaultPlan, phones: Sequence[str]
 ) -> Document:
     """
@@ -42,45 +42,45 @@ def shaped(
     shape = SHAPES.get(plan.fault)
     if shape is None:
         return document
-    place = 0 if plan.aimed_at is None else phones.index(plan.aimed_at)
-    return shape(document, entries, place)
+    index = 0 if plan.aimed_at is None else phones.index(plan.aimed_at)
+    return shape(document, entries, index)
 
 
 def _results(document: Document, results: object) -> Document:
     return document | {"results": results}
 
 
-def _missing(document: Document, entries: list[Entry], place: int) -> Document:
-    return _results(document, entries[:place] + entries[place + 1 :])
+def _missing(document: Document, entries: list[Entry], index: int) -> Document:
+    return _results(document, entries[:index] + entries[index + 1 :])
 
 
-def _extra(document: Document, entries: list[Entry], place: int) -> Document:
-    return _results(document, [*entries[: place + 1], _STRANGER, *entries[place + 1 :]])
+def _extra(document: Document, entries: list[Entry], index: int) -> Document:
+    return _results(document, [*entries[: index + 1], _UNREQUESTED, *entries[index + 1 :]])
 
 
-def _doubled(document: Document, entries: list[Entry], place: int) -> Document:
-    return _results(document, [*entries[: place + 1], *entries[place:]])
+def _doubled(document: Document, entries: list[Entry], index: int) -> Document:
+    return _results(document, [*entries[: index + 1], *entries[index:]])
 
 
-def _wrong_numbers(document: Document, entries: list[Entry], _place: int) -> Document:
+def _wrong_numbers(document: Document, entries: list[Entry], _index: int) -> Document:
     strangers = [entry | {"phone": f"+1500555{n:04d}"} for n, entry in enumerate(entries)]
     return _results(document, strangers)
 
 
-def _reordered(document: Document, entries: list[Entry], _place: int) -> Document:
+def _reordered(document: Document, entries: list[Entry], _index: int) -> Document:
     return _results(document, entries[::-1])
 
 
-def _as_object(document: Document, entries: list[Entry], _place: int) -> Document:
+def _as_object(document: Document, entries: list[Entry], _index: int) -> Document:
     """Do as PHP does with an array whose indexes do not begin at 0."""
     return _results(document, {str(n): entry for n, entry in enumerate(entries, 1)})
 
 
-def _without_results(document: Document, _entries: list[Entry], _place: int) -> Document:
+def _without_results(document: Document, _entries: list[Entry], _index: int) -> Document:
     return {name: value for name, value in document.items() if name != "results"}
 
 
-def _false_with_results(document: Document, _entries: list[Entry], _place: int) -> Document:
+def _false_with_results(document: Document, _entries: list[Entry], _index: int) -> Document:
     head: Document = {
         "success": False,
         "error": "Some messages could not be sent",
@@ -89,7 +89,7 @@ def _false_with_results(document: Document, _entries: list[Entry], _place: int) 
     return head | {name: value for name, value in document.items() if name not in head}
 
 
-def _integer_phones(document: Document, entries: list[Entry], _place: int) -> Document:
+def _integer_phones(document: Document, entries: list[Entry], _index: int) -> Document:
     return _results(document, [entry | {"phone": _integer(entry["phone"])} for entry in entries])
 
 
@@ -98,7 +98,7 @@ def _integer(phone: object) -> object:
     return int(digits) if digits.isascii() and digits.isdecimal() else phone
 
 
-def _digit_phones(document: Document, entries: list[Entry], _place: int) -> Document:
+def _digit_phones(document: Document, entries: list[Entry], _index: int) -> Document:
     return _results(document, [entry | {"phone": _digits(entry["phone"])} for entry in entries])
 
 
@@ -106,7 +106,7 @@ def _digits(phone: object) -> str:
     return str(phone).removeprefix("+")
 
 
-def _spaced_phones(document: Document, entries: list[Entry], _place: int) -> Document:
+def _spaced_phones(document: Document, entries: list[Entry], _index: int) -> Document:
     return _results(document, [entry | {"phone": _spaced(entry["phone"])} for entry in entries])
 
 
@@ -117,12 +117,12 @@ def _spaced(phone: object) -> str:
     return " ".join(filter(None, groups))
 
 
-def _zero_one(document: Document, entries: list[Entry], _place: int) -> Document:
+def _zero_one(document: Document, entries: list[Entry], _index: int) -> Document:
     numbered = [entry | {"success": int(entry["success"] is True)} for entry in entries]
     return _results(document | {"success": 1}, numbered)
 
 
-def _odd_fields(document: Document, entries: list[Entry], _place: int) -> Document:
+def _odd_fields(document: Document, entries: list[Entry], _index: int) -> Document:
     odd: Document = {
         "message": None,
         "total_numbers": str(len(entries)),
