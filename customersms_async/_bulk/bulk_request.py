@@ -71,6 +71,8 @@ class BulkRequest:
 
         lane: The lane in which it waits for its slot.
 
+        may_leave: Called right before the first byte: whether the run still sends.
+
     Attributes:
         batch: Its inputs; after the claim, those that the journal accepted.
         size: How many inputs it had at first.
@@ -86,6 +88,8 @@ class BulkRequest:
         journal: SerialJournal | None,
         breaker: CircuitBreaker,
         lane: Lane,
+        *,
+        may_leave: Callable[[], bool],
     ) -> None:
         self.batch: Batch = batch
         self.size: int = len(batch.phones)
@@ -95,6 +99,7 @@ class BulkRequest:
         self._name = context.name
         self._journal = journal
         self._breaker = breaker
+        self._may_leave = may_leave
         self._stage = Stage.NEW
         self._delivery = Delivery(context, batch.phones, batch.text, lane, gate=self)
 
@@ -171,8 +176,9 @@ class BulkRequest:
         return self.batch.phones
 
     def may_start(self) -> bool:
-        """Whether the claim is still fresh; called right before the first byte."""
-        return self._journal is None or self._journal.may_start(self.batch)
+        """Whether run and claim still allow it; called right before the first byte."""
+        is_fresh = self._journal is None or self._journal.may_start(self.batch)
+        return is_fresh and self._may_leave()
 
     def count(self, begun: int, ended: int) -> None:
         """Count the numbers of an attempt that has begun or ended, for the journal."""

@@ -117,6 +117,7 @@ class Lifecycle:
         self._throughput = Throughput()
         self._requests = 0
         self._is_cut = False
+        self._is_forbidden = False
         self._deadlines = Deadlines()
         self._ended: Callable[[], None] = _nothing
 
@@ -166,6 +167,10 @@ class Lifecycle:
         while not is_so():
             self.changed.clear()
             await self.changed.wait()
+
+    def forbid(self) -> None:
+        """Let nothing more leave, at once; another thread calls it before it asks to `halt`."""
+        self._is_forbidden = True
 
     def halt(self, code: str) -> None:
         """Send nothing new from now on; the first reason counts."""
@@ -268,6 +273,12 @@ class Lifecycle:
             len(batch.phones), len(self._open), self._open.numbers
         )
 
+    def _may_leave(self) -> bool:
+        """Whether a request may leave; asked right before its first byte."""
+        if self._is_forbidden:
+            self.halt(codes.STOPPED)
+        return not self._is_forbidden
+
     def _can_pay(self, batch: Batch) -> bool:
         """Cut the next batch to what can be paid for, or stop; return whether it may be sent."""
         affordable = self._flow.affordable(self._open.numbers)
@@ -281,7 +292,12 @@ class Lifecycle:
 
     def _begin(self, batch: Batch) -> BulkRequest:
         request = BulkRequest(
-            self._context, batch, self._journal, self._breaker, self._options.lane
+            self._context,
+            batch,
+            self._journal,
+            self._breaker,
+            self._options.lane,
+            may_leave=self._may_leave,
         )
         self._batcher.begun()  # only now: `BulkRequest` raises if the session is closed
         self._open.add(request)

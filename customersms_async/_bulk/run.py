@@ -196,6 +196,7 @@ class Run:
         if self._loop is None or _is_running(self._loop):
             self._lifecycle.halt(codes.STOPPED)
             return
+        self._lifecycle.forbid()  # at once: the loop has steps to take before it can halt
         with contextlib.suppress(RuntimeError):  # the loop is closed, so the run is over
             self._loop.call_soon_threadsafe(self._lifecycle.halt, codes.STOPPED)
 

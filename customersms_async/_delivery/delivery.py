@@ -299,7 +299,7 @@ class Delivery:
         else:
             slot.unused()
         verdict = of_failure(str(exc or "cancelled"), is_started=attempt.is_started)
-        if exc is None and not attempt.is_started:
+        if not attempt.is_started and (exc is None or self.halted is not None):
             verdict = Verdict(Status.NOT_SENT, self.halted or codes.CANCELLED)
         return DeliveryResult(verdict, request=attempt.number, cause=exc)
 

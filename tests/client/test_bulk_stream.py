@@ -199,6 +199,25 @@ async def test_stop_from_another_thread(make_client):
     assert (1, 19, "STOPPED") == (progress.sent, progress.not_sent, progress.stopped)
 
 
+@pytest.mark.parametrize("steps", range(12))
+async def test_nothing_leaves_after_a_stop_from_another_thread(make_client, steps):
+    """Once `stop` has returned in another thread, not even a request that was ready leaves."""
+    gateway = MemoryTransport(then=accepts())
+
+    async with make_client(gateway).stream_many(phones(20), "hi", batch_size=1) as bulk:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        thread = threading.Thread(target=bulk.stop)
+        thread.start()
+        thread.join()
+        left = len(gateway.started)
+        outcomes = [outcome async for outcome in bulk]
+
+    assert left == len(gateway.started)
+    assert ["STOPPED"] * (20 - left) == [o.code for o in outcomes if o.status is Status.NOT_SENT]
+    assert (20 - left, "STOPPED") == (bulk.progress.not_sent, bulk.progress.stopped)
+
+
 async def test_a_hook_may_stop_a_run(make_client):
     """`on_request` may call `stop` after any attempt without losing a number."""
     runs = []

@@ -98,6 +98,19 @@ async def test_an_async_source_and_bad_rows(make_outbox):
     ] == found
 
 
+async def test_an_outcome_names_the_row_that_it_duplicates(make_outbox):
+    """`Outcome.duplicate_of` is the index of the original row, as in `lines` and in a bulk run."""
+    rows = [Message("+12125550001", "hi", ref) for ref in ("a", "b")]
+    async with make_outbox() as outbox:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(rows)
+        original, double = [line async for line in campaign.lines()]
+        outcomes = [one async for one in campaign.outcomes(Status.NOT_SENT)]
+
+    assert [(double.id, "DUPLICATE")] == [(one.index, one.code) for one in outcomes]
+    assert [original.id] == [one.duplicate_of for one in outcomes]
+
+
 async def test_a_text_that_cannot_be_stored_is_a_bad_row(make_outbox):
     """A NUL character, which PostgreSQL refuses, spoils its own row and no other."""
     rows = [

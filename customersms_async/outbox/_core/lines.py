@@ -76,6 +76,7 @@ class Line:
             detail=self.detail,
             ref=self.ref,
             request=self.request,
+            duplicate_of=self.duplicate_of,
         )
 
 
