@@ -14,7 +14,7 @@ from .outcomes import Outcome, Progress
 
 __all__ = ["Bulk"]
 
-_OPEN: Final = frozenset({Block.OPEN, Block.TOLD})
+_OPEN: Final = frozenset({Block.OPEN, Block.NOTIFIED})
 
 
 class Bulk:
@@ -82,7 +82,7 @@ class Bulk:
         self._must_be_open()
         self._run.discard()
         await self._run.join()
-        self._block = move(self._block, Block.TOLD)
+        self._block = move(self._block, Block.NOTIFIED)
         self._run.raise_failure()
         return self.progress
 
@@ -104,7 +104,7 @@ class Bulk:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        is_told = self._block is Block.TOLD
+        is_told = self._block is Block.NOTIFIED
         self._block = move(self._block, Block.LEFT)
         self._run.leave()
         if isinstance(exc, asyncio.CancelledError):
@@ -127,7 +127,7 @@ class Bulk:
         self._must_be_open()
         outcome = await self._run.next_outcome()
         if outcome is None:
-            self._block = move(self._block, Block.TOLD)
+            self._block = move(self._block, Block.NOTIFIED)
             self._run.raise_failure()
             raise StopAsyncIteration
         return outcome
@@ -137,7 +137,7 @@ class Bulk:
         self._must_be_open()
         outcomes = await self._run.next_outcomes()
         if not outcomes:
-            self._block = move(self._block, Block.TOLD)
+            self._block = move(self._block, Block.NOTIFIED)
             self._run.raise_failure()
         return outcomes
 

@@ -147,9 +147,11 @@ def read(
     table = open_table(path, encoding=encoding, delimiter=delimiter, sheet=sheet)
     header = _header(path, table, parse)
     columns = ColumnNames(header.cells)
-    place = _phone_column(path, table, header, columns, phone)
-    template, places = _template(path, columns, wanted)
-    reader = RowReader(columns, place, template, places, parse, _opt_outs(skip, parse))
+    phone_column = _phone_column(path, table, header, columns, phone)
+    template, value_columns = _template(path, columns, wanted)
+    reader = RowReader(
+        columns, phone_column, template, value_columns, parse, _opt_outs(skip, parse)
+    )
     return Recipients(path, table, header, reader)
 
 
@@ -215,7 +217,7 @@ def _template(path: Path, columns: ColumnNames, text: str | None) -> tuple[Templ
         if text is None:
             return Template(("", ""), ("text",)), [columns.text()]
         template = Template.parse(text)
-        return template, columns.places(template.names)
+        return template, columns.columns(template.names)
     except (ColumnError, TemplateError) as exc:
         raise RecipientsError(path, *exc.args) from None
 

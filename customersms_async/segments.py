@@ -122,12 +122,12 @@ class Segments:
     @property
     def forcing(self) -> tuple[Forcing, ...]:
         """The characters that force UCS-2, each once, in order of appearance; empty in GSM-7."""
-        places: dict[str, list[int]] = {}
+        starts_by_cluster: dict[str, list[int]] = {}
         for start, cluster in _foreign(self.text):
-            places.setdefault(cluster, []).append(start)
+            starts_by_cluster.setdefault(cluster, []).append(start)
         return tuple(
             Forcing(char, name_of(char), tuple(starts), _swap(char))
-            for char, starts in places.items()
+            for char, starts in starts_by_cluster.items()
         )
 
     @property
@@ -193,10 +193,10 @@ def _cut(text: str, encoding: Encoding, wide: int, is_wide: Callable[[str], bool
 
 def _joints(text: str, room: int, is_wide: Callable[[str], bool]) -> Iterator[int]:
     used = 0
-    for place, char in enumerate(text):
+    for position, char in enumerate(text):
         width = 1 + is_wide(char)
         if used + width > room:
-            yield place
+            yield position
             used = 0
         used += width
 
@@ -210,7 +210,7 @@ def _foreign(text: str) -> list[tuple[int, str]]:
     outside = set(text) - _GSM
     if any(map(may_join, outside)):
         return [(start, one) for start, one in clusters(text) if not _GSM.issuperset(one)]
-    return [(place, char) for place, char in enumerate(text) if char in outside]
+    return [(position, char) for position, char in enumerate(text) if char in outside]
 
 
 @functools.lru_cache(1024)

@@ -49,7 +49,7 @@ class Batcher:
 
         caught_up: Waits until the caller has caught up with the outcomes.
 
-        tell: Called when there are outcomes for the caller.
+        notify: Called when there are outcomes for the caller.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Batcher:
         clock: Clock,
         spawn: Spawn,
         caught_up: Callable[[], Awaitable[None]],
-        tell: Callable[[], None],
+        notify: Callable[[], None],
     ) -> None:
         self.source = reader.source
         self._reader = reader
@@ -70,7 +70,7 @@ class Batcher:
         self._clock = clock
         self._spawn = spawn
         self._caught_up = caught_up
-        self._tell = tell
+        self._notify = notify
         self._pending: deque[Batch] = deque()
         self._notes: set[asyncio.Task[None]] = set()
         self._since_nap = 0
@@ -134,7 +134,7 @@ class Batcher:
                 await self._calmly(self._nap)
             if self.source.is_exhausted or not may_go_on:
                 return is_cut
-            self._tell()
+            self._notify()
             await self._calmly(self._caught_up)
             await self.source.gather(self._reader.at_once)
 
@@ -159,7 +159,7 @@ class Batcher:
         self._pending.extend(chunk.batches)
         self._since_nap += len(chunk.numbers)
         if refused:
-            self._tell()
+            self._notify()
         return refused
 
     async def _note(self, refused: Sequence[Outcome]) -> None:

@@ -110,7 +110,7 @@ class Lifecycle:
             clock=context.clock,
             spawn=spawn,
             caught_up=self._wait_for_room,
-            tell=self.changed.set,
+            notify=self.changed.set,
         )
         self._flow = FlowController(options.stop, options.max_in_flight)
         self._open = OpenRequests()

@@ -81,8 +81,8 @@ class MessageReader(Reader):
     def take(self, now: float) -> Chunk:
         items = self.source.take()
         chunk = self._begin(len(items))
-        for place, item in enumerate(items):
-            self._take_one(chunk, place, item, now)
+        for offset, item in enumerate(items):
+            self._take_one(chunk, offset, item, now)
         while self._held >= self._look_ahead:
             chunk.batches.append(self._cut(next(iter(self._groups))))
         return chunk
@@ -93,8 +93,8 @@ class MessageReader(Reader):
     def forget(self) -> None:
         self._seen.clear()
 
-    def _take_one(self, chunk: Chunk, place: int, item: object, now: float) -> None:
-        index = chunk.first + place
+    def _take_one(self, chunk: Chunk, offset: int, item: object, now: float) -> None:
+        index = chunk.first + offset
         if isinstance(item, Refusal):
             chunk.refs.append((index, item.ref))
             chunk.refused.append(RefusedInput(index, item.phone, item.verdict))
@@ -108,7 +108,7 @@ class MessageReader(Reader):
         except (InvalidPhone, InvalidMessage) as exc:
             chunk.refused.append(RefusedInput(index, as_given(item), invalid(exc)))
             return
-        chunk.numbers[place] = int(phone)
+        chunk.numbers[offset] = int(phone)
         if refusal := self._refusal(index, phone, text):
             chunk.refused.append(refusal)
             return

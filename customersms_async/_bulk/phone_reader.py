@@ -110,22 +110,22 @@ class PhoneReader(Reader):
         chunk = self._begin(len(items))
         indexes: list[int] = []
         phones: list[str] = []
-        for place, item in enumerate(items):
-            if (phone := self._take_one(chunk, place, item)) is not None:
-                indexes.append(chunk.first + place)
+        for offset, item in enumerate(items):
+            if (phone := self._take_one(chunk, offset, item)) is not None:
+                indexes.append(chunk.first + offset)
                 phones.append(phone)
         self._fill(indexes, phones)
         return chunk
 
-    def _take_one(self, chunk: Chunk, place: int, item: object) -> str | None:
+    def _take_one(self, chunk: Chunk, offset: int, item: object) -> str | None:
         """Return the number of an item, or None if it is refused."""
-        index = chunk.first + place
+        index = chunk.first + offset
         try:
             phone = self._number(item)
         except InvalidPhone as exc:
             chunk.refused.append(RefusedInput(index, as_given(item), invalid(exc)))
             return None
-        number = chunk.numbers[place] = int(phone)
+        number = chunk.numbers[offset] = int(phone)
         if skipped := self._skipped(phone):
             chunk.refused.append(RefusedInput(index, phone, skipped))
             return None

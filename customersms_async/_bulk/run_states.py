@@ -11,7 +11,7 @@ Rules of this module:
 
     run       NEW -> READING -> ENDING -> DONE
     request   NEW -> WAITING <-> CLAIMING <-> UNDER_WAY -> SETTLING -> ENDED
-    block     NEW -> OPEN -> TOLD -> LEFT
+    block     NEW -> OPEN -> NOTIFIED -> LEFT
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Block(enum.Enum):
     Attributes:
         NEW: Its block was not entered.
         OPEN: It is inside its block.
-        TOLD: It is inside its block, and knows of the end.
+        NOTIFIED: It is inside its block, and knows of the end.
         LEFT: It has left its block.
     """
 
@@ -80,7 +80,7 @@ class Block(enum.Enum):
 
     NEW = "new"
     OPEN = "open"
-    TOLD = "told"
+    NOTIFIED = "notified"
     LEFT = "left"
 
 
@@ -99,8 +99,8 @@ MOVES: Final[Mapping[enum.Enum, frozenset[enum.Enum]]] = {
     Stage.SETTLING: frozenset({Stage.ENDED}),
     Stage.ENDED: frozenset(),
     Block.NEW: frozenset({Block.OPEN}),
-    Block.OPEN: frozenset({Block.TOLD, Block.LEFT}),
-    Block.TOLD: frozenset({Block.TOLD, Block.LEFT}),
+    Block.OPEN: frozenset({Block.NOTIFIED, Block.LEFT}),
+    Block.NOTIFIED: frozenset({Block.NOTIFIED, Block.LEFT}),
     Block.LEFT: frozenset(),
 }
 

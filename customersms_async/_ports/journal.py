@@ -40,9 +40,9 @@ class Batch:
 
     def part(self, wanted: Collection[int]) -> tuple[Batch, Batch]:
         """Split it into the inputs whose index is *wanted*, and the others."""
-        places = range(len(self.phones))
-        chosen = [place for place in places if self.indexes[place] in wanted]
-        others = [place for place in places if self.indexes[place] not in wanted]
+        offsets = range(len(self.phones))
+        chosen = [offset for offset in offsets if self.indexes[offset] in wanted]
+        others = [offset for offset in offsets if self.indexes[offset] not in wanted]
         return self._pick(chosen), self._pick(others)
 
     def _slice(self, where: slice) -> Batch:
@@ -50,11 +50,11 @@ class Batch:
             self, indexes=self.indexes[where], phones=self.phones[where], refs=self.refs[where]
         )
 
-    def _pick(self, places: Sequence[int]) -> Batch:
-        refs = [self.refs[place] for place in places] if self.refs else ()
-        indexes = [self.indexes[place] for place in places]
+    def _pick(self, offsets: Sequence[int]) -> Batch:
+        refs = [self.refs[offset] for offset in offsets] if self.refs else ()
+        indexes = [self.indexes[offset] for offset in offsets]
         return evolve(
-            self, indexes=indexes, phones=[self.phones[place] for place in places], refs=refs
+            self, indexes=indexes, phones=[self.phones[offset] for offset in offsets], refs=refs
         )
 
 

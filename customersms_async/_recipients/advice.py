@@ -45,7 +45,7 @@ def advice(header: Sequence[str], below: Iterator[Row], phone: str | None) -> st
             ColumnNames(row.cells).phone(phone)
             return f"row {row.number} looks like the header: remove the rows above it"
     found = {
-        place for row in rows for place, cell in enumerate(row.cells) if looks_like_number(cell)
+        column for row in rows for column, cell in enumerate(row.cells) if looks_like_number(cell)
     }
-    names = [repr(header[place]) for place in sorted(found) if place < len(header)]
+    names = [repr(header[column]) for column in sorted(found) if column < len(header)]
     return f"there are numbers under {' and '.join(names)}" if names and phone is None else None

@@ -55,8 +55,8 @@ def open_table(
         raise RecipientsError(path, f"is a PDF; {_SAVE_IT}")
     if begin.startswith(_OTHERS):
         raise RecipientsError(path, f"is an image, a program or an archive; {_SAVE_IT}")
-    if (told := _about_text(begin)) is not None:
-        raise RecipientsError(path, told)
+    if (reason := _about_text(begin)) is not None:
+        raise RecipientsError(path, reason)
     if not begin.startswith(b"PK"):
         return open_delimited(path, encoding, delimiter)
     _check_workbook(path)
@@ -68,7 +68,7 @@ def open_table(
 def _about_text(begin: bytes) -> str | None:
     """Say what is wrong with a text that is no list; None if it may be one."""
     text = begin.removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    return next((told for begins, told in _TEXTS if text.startswith(begins)), None)
+    return next((reason for begins, reason in _TEXTS if text.startswith(begins)), None)
 
 
 def _check_workbook(path: Path) -> None:

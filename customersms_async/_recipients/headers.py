@@ -86,35 +86,35 @@ class ColumnNames:
 
     def __init__(self, cells: Iterable[str]) -> None:
         self.names: tuple[str, ...] = tuple(cell.strip().strip("\ufeff").strip() for cell in cells)
-        self._places: dict[str, list[int]] = {}
-        for place, name in enumerate(self.names):
-            self._places.setdefault(key_of(name), []).append(place)
+        self._columns: dict[str, list[int]] = {}
+        for column, name in enumerate(self.names):
+            self._columns.setdefault(key_of(name), []).append(column)
 
     def __contains__(self, name: str) -> bool:
-        return key_of(name) in self._places
+        return key_of(name) in self._columns
 
-    def is_name_of(self, place: int, cell: str) -> bool:
+    def is_name_of(self, column: int, cell: str) -> bool:
         """Whether *cell* is the name of that column."""
-        return key_of(cell) == key_of(self.names[place])
+        return key_of(cell) == key_of(self.names[column])
 
-    def place(self, name: str) -> int:
+    def column(self, name: str) -> int:
         """
         Find the column of *name*.
 
         Raises:
             ColumnError: There is none, or there are several.
         """
-        places = self._places.get(key_of(name), [])
-        if not places:
+        columns = self._columns.get(key_of(name), [])
+        if not columns:
             msg = f"there is no column {name!r}{self._meant(name)}; {self.listed()}"
             raise ColumnError(msg)
-        if len(places) > 1:
-            where = " and ".join(map(column_letters, places))
+        if len(columns) > 1:
+            where = " and ".join(map(column_letters, columns))
             msg = f"the column {name!r} appears more than once ({where}); rename all but one"
             raise ColumnError(msg)
-        return places[0]
+        return columns[0]
 
-    def places(self, names: Iterable[str]) -> list[int]:
+    def columns(self, names: Iterable[str]) -> list[int]:
         """
         Find the columns of *names*.
 
@@ -125,7 +125,7 @@ class ColumnNames:
         problems: list[str] = []
         for name in names:
             try:
-                found.append(self.place(name))
+                found.append(self.column(name))
             except ColumnError as exc:
                 problems.extend(exc.args)
         if problems:
@@ -140,11 +140,11 @@ class ColumnNames:
             ColumnError: There is none, or more than one.
         """
         if name is not None:
-            return self.place(name)
+            return self.column(name)
         found = self._named(_PHONES) or self._named(_NUMBERS)
-        if len({key_of(self.names[place]) for place in found}) == 1:
-            return self.place(self.names[found[0]])
-        raise self._undecided([self.names[place] for place in found], _NO_PHONE)
+        if len({key_of(self.names[column]) for column in found}) == 1:
+            return self.column(self.names[found[0]])
+        raise self._undecided([self.names[column] for column in found], _NO_PHONE)
 
     def text(self) -> int:
         """
@@ -155,7 +155,7 @@ class ColumnNames:
         """
         found = [name for name in _TEXTS if name in self]
         if found[:1] == _TEXTS[:1] or len(found) == 1:
-            return self.place(found[0])
+            return self.column(found[0])
         raise self._undecided(found, _NO_TEXT)
 
     def listed(self) -> str:
@@ -164,7 +164,7 @@ class ColumnNames:
         return f"the columns are {shown}"
 
     def _named(self, known: re.Pattern[str]) -> list[int]:
-        return [place for place, name in enumerate(self.names) if known.fullmatch(_bare(name))]
+        return [column for column, name in enumerate(self.names) if known.fullmatch(_bare(name))]
 
     def _undecided(self, found: list[str], otherwise: OptionText) -> ColumnError:
         several = f"{' and '.join(map(repr, found))} could each be it: " if found else ""

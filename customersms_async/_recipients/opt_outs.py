@@ -28,12 +28,12 @@ def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]
     """
     rows = (row for row in table.rows() if row.flaw or not is_blank(row.cells))
     first = list(itertools.islice(rows, 1))
-    place, has_header = _column(path, first[0].cells if first else [], parse)
+    column, has_header = _column(path, first[0].cells if first else [], parse)
     numbers: set[str] = set()
     problems: dict[str, list[int]] = {}
     for row in itertools.chain(first[has_header:], rows):
         try:
-            numbers.add(_number(row, place, parse))
+            numbers.add(_number(row, column, parse))
         except InvalidPhone as exc:
             problems.setdefault(exc.reason, []).append(row.number)
     if problems:
@@ -43,18 +43,18 @@ def read_opt_outs(path: Path, table: Table, parse: ParsePhone) -> frozenset[str]
     return frozenset(numbers)
 
 
-def _number(row: Row, place: int, parse: ParsePhone) -> str:
+def _number(row: Row, column: int, parse: ParsePhone) -> str:
     if row.flaw:
         raise InvalidPhone("", row.flaw.reason)
-    return checked(parse, row.cells[place] if place < len(row.cells) else "")
+    return checked(parse, row.cells[column] if column < len(row.cells) else "")
 
 
 def _column(path: Path, cells: list[str], parse: ParsePhone) -> tuple[int, bool]:
     """Find the column of numbers; return whether it has a header."""
-    for place, cell in enumerate(cells):
+    for column, cell in enumerate(cells):
         with contextlib.suppress(InvalidPhone):
             checked(parse, cell)
-            return place, False
+            return column, False
     columns = ColumnNames(cells)
     if len(cells) <= 1:
         return 0, _is_name(columns)

@@ -72,7 +72,7 @@ class RowReader:
         columns: Its columns.
         phone: The column of the numbers.
         template: The text.
-        places: The columns of the values that the template needs.
+        value_columns: The columns of the values that the template needs.
         parse: Parses a number.
         skip: Opted-out numbers, in E.164.
     """
@@ -80,7 +80,7 @@ class RowReader:
     columns: ColumnNames
     phone: int
     template: Template
-    places: list[int]
+    value_columns: list[int]
     parse: ParsePhone
     skip: frozenset[str]
 
@@ -123,26 +123,26 @@ class RowReader:
         return number
 
     def _text(self, row: Row) -> str:
-        values = [self._value(row, place, codes.EMPTY_CELL) for place in self.places]
+        values = [self._value(row, column, codes.EMPTY_CELL) for column in self.value_columns]
         try:
             return check_text(self.template.fill(values))
         except InvalidMessage as exc:
             raise _Refused(Flaw(codes.INVALID_MESSAGE, str(exc))) from None
 
-    def _value(self, row: Row, place: int, if_empty: str) -> str:
-        value = _cell(row, place)
+    def _value(self, row: Row, column: int, if_empty: str) -> str:
+        value = _cell(row, column)
         if not value:
-            raise _Refused(Flaw(if_empty, f"has nothing under {self.columns.names[place]!r}"))
+            raise _Refused(Flaw(if_empty, f"has nothing under {self.columns.names[column]!r}"))
         if value[0] == "#" and value.upper() in _ERRORS:
-            name = self.columns.names[place]
+            name = self.columns.names[column]
             reason = f"has {value} under {name!r}, an error of the spreadsheet; fix the formula"
             raise _Refused(Flaw(codes.SPREADSHEET_ERROR, reason))
         return value
 
 
-def _cell(row: Row, place: int) -> str:
+def _cell(row: Row, column: int) -> str:
     """Return a cell without invisible characters at its ends; empty if the row is shorter."""
-    if place >= len(row.cells):
+    if column >= len(row.cells):
         return ""
-    cell = row.cells[place].strip().strip("\ufeff").strip()
+    cell = row.cells[column].strip().strip("\ufeff").strip()
     return cell.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cell else cell

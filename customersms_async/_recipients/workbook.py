@@ -67,15 +67,15 @@ def open_workbook(path: Path, sheet: str | None) -> Workbook:
         if name not in names:
             known = ", ".join(map(repr, names))
             raise RecipientsError(path, f"has no sheet {name!r}; its sheets are {known}")
-        place: str = getattr(book[name], "_worksheet_path", "")  # there is no public API
-        hidden = frozenset(_hidden_rows(file, place)) if place else frozenset[int]()
+        part: str = getattr(book[name], "_worksheet_path", "")  # there is no public API
+        hidden = frozenset(_hidden_rows(file, part)) if part else frozenset[int]()
     return Workbook(path, (name, *(other for other in names if other != name)), hidden)
 
 
-def _hidden_rows(file: BinaryIO, place: str) -> Iterator[int]:
+def _hidden_rows(file: BinaryIO, part: str) -> Iterator[int]:
     """Yield the numbers of hidden rows, which openpyxl knows only of sheets that it keeps whole."""
     number = 0
-    with zipfile.ZipFile(file) as archive, archive.open(place) as sheet:
+    with zipfile.ZipFile(file) as archive, archive.open(part) as sheet:
         for tag in _row_tags(sheet):
             given = _ROW_NUMBER.search(tag)
             number = int(given[1]) if given else number + 1

@@ -92,10 +92,10 @@ def may_join(char: str) -> bool:
 def clusters(text: str) -> Iterator[tuple[int, str]]:
     """Split a non-empty *text* into units that are read as one, each with its offset."""
     start = 0
-    for place in range(1, len(text)):
-        if not _is_continued(text[start:place], text[place]):
-            yield start, text[start:place]
-            start = place
+    for position in range(1, len(text)):
+        if not _is_continued(text[start:position], text[position]):
+            yield start, text[start:position]
+            start = position
     yield start, text[start:]
 
 

@@ -67,9 +67,9 @@ class Template:
         return "".join(pieces)
 
 
-def _about(brace: str, place: int) -> str:
+def _about(brace: str, position: int) -> str:
     what = "opens no placeholder" if brace == "{" else "closes no placeholder"
     return (
-        f"the {brace} at position {place} {what}; "
+        f"the {brace} at position {position} {what}; "
         f"write {{name of a column}}, or {brace * 2} for the character itself"
     )

@@ -119,10 +119,10 @@ class Redactor:
     def _mask_ours(self, run: re.Match[str]) -> str:
         """Mask the numbers of this request within a run of digits, and nothing around them."""
         said = run[0]
-        places = [place for place, char in enumerate(said) if char.isdecimal()]
-        digits = "".join(str(unicodedata.decimal(said[place])) for place in places)
+        positions = [position for position, char in enumerate(said) if char.isdecimal()]
+        digits = "".join(str(unicodedata.decimal(said[position])) for position in positions)
         for begin, end in reversed(list(self._ours_in(digits))):
-            first, last = places[begin], places[end - 1]
+            first, last = positions[begin], positions[end - 1]
             said = f"{said[:first]}...{digits[end - 2 : end]}{said[last + 1 :]}"
         return said
 
@@ -162,7 +162,7 @@ def _hide_fragments(detail: str, secret: str, shortest: int) -> str:
     known = "".join(_letters(secret))
     if len(known) < shortest:
         return detail
-    places = [place for place, char in enumerate(detail) for _ in _letters(char)]
+    positions = [position for position, char in enumerate(detail) for _ in _letters(char)]
     said = "".join(_letters(detail))
     kept, shown_until, begin = "", 0, 0
     while (end := begin + shortest) <= len(said):
@@ -171,8 +171,8 @@ def _hide_fragments(detail: str, secret: str, shortest: int) -> str:
             continue
         while end < len(said) and said[begin : end + 1] in known:
             end += 1
-        kept += detail[shown_until : places[begin]] + HIDDEN
-        shown_until, begin = places[end - 1] + 1, end
+        kept += detail[shown_until : positions[begin]] + HIDDEN
+        shown_until, begin = positions[end - 1] + 1, end
     return kept + detail[shown_until:]
 
 

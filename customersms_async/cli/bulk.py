@@ -168,10 +168,10 @@ class _ListRun:
                 connection.announce(now.queued + now.claimed)
             ended = await self._send(campaign, sms)
             now = await campaign.status()
-            is_told = await self._write_results(campaign, out, as_json=as_json)
+            is_written = await self._write_results(campaign, out, as_json=as_json)
         self._sum_up(now, as_json=as_json)
         exits = _exits(now, self.plan, ended, self._other_key(now))
-        return worst(exits if is_told else [*exits, Exit.ERROR])
+        return worst(exits if is_written else [*exits, Exit.ERROR])
 
     async def _bring_up_to_date(self, campaign: Campaign) -> None:
         """

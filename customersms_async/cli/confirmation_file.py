@@ -45,8 +45,8 @@ class NotKept(CustomerSMSError):
         self.why = why
 
     def __str__(self) -> str:
-        told = f"{self.folder} cannot be written to ({self.why})"
-        return f"{told}, and what was sent is recorded beside the list; copy it to another folder"
+        why = f"{self.folder} cannot be written to ({self.why})"
+        return f"{why}, and what was sent is recorded beside the list; copy it to another folder"
 
 
 @dataclass(frozen=True)

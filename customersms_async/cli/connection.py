@@ -29,7 +29,7 @@ from ..errors import ConfigurationError
 from ..limiters import FileLimiter, LocalLimiter
 from .console import counted, say
 from .interrupts import at_once
-from .log_lines import told
+from .log_lines import log_shown
 
 __all__ = ["FROM_ENVIRONMENT", "Connection"]
 
@@ -61,7 +61,7 @@ class Connection:
             limiter: Limiter | NotGiven = NOT_GIVEN
             if (path := _limit_file()) is not None:
                 limiter = await stack.enter_async_context(FileLimiter(path))
-            stack.enter_context(told())
+            stack.enter_context(log_shown())
             yield await stack.enter_async_context(
                 CustomerSMS(key, endpoint=endpoint, limiter=limiter)
             )

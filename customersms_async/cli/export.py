@@ -106,10 +106,10 @@ async def row_results(campaign: Campaign, people: Recipients | None) -> AsyncIte
         yield RowResult(
             row.cells, found.of(row), found.numbers, row, is_edited=row.ref in found.edited
         )
-    place = people.columns.index(people.phone_column)
+    phone_column = people.columns.index(people.phone_column)
     for line in (*(one for one in found.gone if one.status != "not_sent"), *found.others):
         cells = [""] * len(people.columns)
-        cells[place] = harmless(line.phone)
+        cells[phone_column] = harmless(line.phone)
         yield RowResult(cells, line, found.numbers)
 
 
@@ -142,13 +142,13 @@ class RowResult:
     def added(self) -> list[str]:
         """Return the cells after those of the list."""
         if (bad := self._refusal) is not None:
-            told = [str(bad.row), "not_sent", bad.code, harmless(bad.reason)]
-            return [*told, *[""] * (len(EVIDENCE) - len(told))]
+            refused = [str(bad.row), "not_sent", bad.code, harmless(bad.reason)]
+            return [*refused, *[""] * (len(EVIDENCE) - len(refused))]
         if (line := self.line) is None:
             number = "" if self.row is None else str(self.row.number)
             return [number, *[""] * (len(EVIDENCE) - 1)]
-        known = evolve(line, detail=_EDITED) if self.is_edited else line
-        return evidence(known, self._number(line), self._doubled)
+        shown = evolve(line, detail=_EDITED) if self.is_edited else line
+        return evidence(shown, self._number(line), self._doubled)
 
     def to_dict(self) -> dict[str, object]:
         """Return the same as JSON types."""

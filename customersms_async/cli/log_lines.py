@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from .console import counted, say
 
-__all__ = ["told"]
+__all__ = ["log_shown"]
 
 _logger = logging.getLogger("customersms_async")
 
 #: Events that are shown from INFO on; of all others, only warnings and errors.
-_TOLD: Final = frozenset({"bulk.resumed"})
+_SHOWN: Final = frozenset({"bulk.resumed"})
 #: Fates, which the command prints itself; and the wait at closing, which the run has announced.
 _KNOWN: Final = frozenset({"request.unknown", "client.draining"})
 #: Events whose last argument says what happens, and the one before names the run.
@@ -29,7 +29,7 @@ _OF_A_RUN: Final = ("bulk.", "outbox.")
 
 
 @contextlib.contextmanager
-def told() -> Generator[None]:
+def log_shown() -> Generator[None]:
     """Show the log while the block runs."""
     handler, level = _Lines(), _logger.level
     _logger.addHandler(handler)
@@ -44,7 +44,7 @@ def told() -> Generator[None]:
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         event = str(getattr(record, "event", ""))
-        if event in _KNOWN or (record.levelno < logging.WARNING and event not in _TOLD):
+        if event in _KNOWN or (record.levelno < logging.WARNING and event not in _SHOWN):
             return
         say(_draining(vars(record)) if event == "bulk.draining" else _line(event, record))
 

@@ -40,8 +40,8 @@ def _rows_of(file: Path) -> list[int]:
     table = list(csv.reader(lines, delimiter=delimiter))
     header = [cell.strip().casefold() for cell in table[0]] if table else []
     if "row" in header:
-        place = header.index("row")
-        cells = [row[place] for row in table[1:] if place < len(row)]
+        column = header.index("row")
+        cells = [row[column] for row in table[1:] if column < len(row)]
     else:
         cells = [cell for row in table for cell in row]
     return _numbers([cell for cell in cells if cell.strip()], f"the contents of {file}")

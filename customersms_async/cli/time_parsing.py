@@ -53,6 +53,6 @@ def read_until(written: str | None) -> dt.datetime | None:
 def _local_zone() -> str | None:
     if zone := os.environ.get("TZ", "").removeprefix(":"):
         return zone
-    place = os.path.realpath("/etc/localtime")
-    _, found, zone = place.partition("zoneinfo/")
+    path = os.path.realpath("/etc/localtime")
+    _, found, zone = path.partition("zoneinfo/")
     return zone if found else None

@@ -34,6 +34,7 @@ from ..phones import ParsePhone, normalize_phone
 from ..plan import Plan
 from ._batch_source import AT_ONCE, BatchSource
 from ._campaign_run import CampaignRun, cancel_all, end_of
+from ._context import OutboxContext
 from ._core.add import OpenBatches
 from ._core.campaigns import (
     QUEUE,
@@ -56,7 +57,6 @@ from ._core.hours import Schedule, check_deadline, read_hours
 from ._core.lines import Line, page
 from ._core.rows import Added
 from ._export import write_csv
-from ._host import Host
 from ._journal import OutboxJournal
 from ._lease import is_gone
 from ._plan import plan_queued
@@ -84,10 +84,10 @@ class Campaign:
         progress = await campaign.send(sms)      # after a crash or a Ctrl-C: the same line again
     """
 
-    def __init__(self, host: Host, name: str) -> None:
-        self._host = host
+    def __init__(self, context: OutboxContext, name: str) -> None:
+        self._context = context
         self._name = name
-        self._engine = Named(host.engine, name or QUEUE_NAME)
+        self._engine = Named(context.engine, name or QUEUE_NAME)
         self._id: int | None = None
 
     @property
@@ -183,7 +183,7 @@ class Campaign:
         rules = StopRules() if stop is None else check_rules(stop)
         schedule = Schedule(read_hours(hours), check_deadline(deadline))
         target = RunTarget.of(
-            self._host,
+            self._context,
             await self._find(),
             self._name or QUEUE_NAME,
             sender=Sender.of(sms),
@@ -207,7 +207,7 @@ class Campaign:
             drain=drain,
         )
         sending = self._carry_out(run, make_bulk)
-        return await end_of(self._host.spawn(sending, partial(run.stop.request, codes.STOPPED)))
+        return await end_of(self._context.spawn(sending, partial(run.stop.request, codes.STOPPED)))
 
     async def _carry_out(self, run: CampaignRun, make_bulk: Callable[[], Bulk]) -> Progress:
         await run.carry_out(make_bulk)
@@ -245,7 +245,7 @@ class Campaign:
         """
         sender = None if sms is None else Sender.of(sms)
         account, endpoint = (None, None) if sender is None else (sender.account, sender.endpoint)
-        known = await self._engine.run(facts(await self._find(), self._host.place))
+        known = await self._engine.run(facts(await self._find(), self._context.identity))
         check_start(known, account, endpoint, time.time())
 
     async def mark_sent(self, refs: Iterable[str]) -> list[str]:

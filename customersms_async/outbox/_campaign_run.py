@@ -150,7 +150,7 @@ class CampaignRun:
 
     def _start(self) -> Job[None]:
         target, sender = self.target, self.target.sender
-        known = yield from facts(target.campaign, target.place)
+        known = yield from facts(target.campaign, target.identity)
         check_start(known, sender.account, sender.endpoint, time.time())
         yield from bind(target.campaign, sender.account, sender.endpoint)
         yield from register(target.campaign, self.token, target.lease, this_process())
@@ -159,7 +159,7 @@ class CampaignRun:
     def _start_again(self, token: str) -> Job[None]:
         """Continue under a new token, unless a run of another account has begun meanwhile."""
         target, sender = self.target, self.target.sender
-        known = yield from facts(target.campaign, "")  # its place was checked when it began
+        known = yield from facts(target.campaign, "")  # its identity was checked when it began
         check_binding(known, sender.account, sender.endpoint)
         yield from bind(target.campaign, sender.account, sender.endpoint)
         yield from register(target.campaign, token, target.lease, this_process())

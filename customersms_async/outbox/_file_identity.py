@@ -46,6 +46,6 @@ def _born_at(path: bytes) -> str:
     answer = ctypes.create_string_buffer(_SIZE)
     if statx(_AT_FDCWD, path, 0, _BTIME, answer):
         return ""
-    (told,) = struct.unpack_from("=I", answer)
+    (mask,) = struct.unpack_from("=I", answer)
     seconds, nanoseconds = struct.unpack_from("=qI", answer, _BTIME_AT)
-    return f"{seconds}.{nanoseconds:09}" if told & _BTIME else ""
+    return f"{seconds}.{nanoseconds:09}" if mask & _BTIME else ""

@@ -63,7 +63,7 @@ def _file_system(path: Path, mounts: str) -> str | None:
     found, depth = None, -1
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
-        place = Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), before.split(" ")[4]))
-        if len(place.parts) >= depth and path.is_relative_to(place):
-            found, depth = after.split(" ")[0], len(place.parts)
+        mount = Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), before.split(" ")[4]))
+        if len(mount.parts) >= depth and path.is_relative_to(mount):
+            found, depth = after.split(" ")[0], len(mount.parts)
     return found

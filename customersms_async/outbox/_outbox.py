@@ -23,14 +23,14 @@ from ..client import CustomerSMS
 from ..errors import ConfigurationError
 from ..limiters import FileLimiter
 from ._campaign import Campaign
-from ._core.campaigns import PLACE, QUEUE, find, is_home
+from ._context import OutboxContext
+from ._core.campaigns import IDENTITY, QUEUE, find, is_same_database
 from ._core.decisions import purge, purge_refused
 from ._core.engine import Engine
 from ._core.job import Job
 from ._core.migrate import read_meta, write_meta
 from ._core.rows import is_storable
 from ._core.schema import PREFIX, check_prefix, schema_text
-from ._host import Host
 from ._lease import LEASE
 from ._postgres import PostgresEngine
 from ._sender import check_client
@@ -72,15 +72,15 @@ class Outbox:
         self, url: str | os.PathLike[str], *, prefix: str = PREFIX, lease: float = LEASE
     ) -> None:
         self._engine = _make_engine(url, check_prefix(prefix))
-        self._host = Host(self._engine, check_seconds("lease", lease))
+        self._context = OutboxContext(self._engine, check_seconds("lease", lease))
         self._url = os.fspath(url)
         self._limiter: SharedLimiter | None = None
 
     async def __aenter__(self) -> Self:
         try:
             await self._engine.open()
-            self._host.place = await self._engine.identity()
-            await self._engine.run(_settle_down(self._host.place))
+            self._context.identity = await self._engine.identity()
+            await self._engine.run(_settle_down(self._context.identity))
         except BaseException:
             await self._engine.aclose()
             raise
@@ -95,7 +95,7 @@ class Outbox:
 
         Campaigns that are being sent are stopped, and their requests in flight waited for.
         """
-        await self._host.stop_runs()
+        await self._context.stop_runs()
         if self._limiter is not None:
             await self._limiter.aclose()
         await self._engine.aclose()
@@ -124,12 +124,12 @@ class Outbox:
         if not (is_text and 0 < len(name) <= _LONGEST_NAME):
             msg = f"name must be a text of 1 to {_LONGEST_NAME} characters, not {name!r}"
             raise ValueError(msg)
-        return Campaign(self._host, name)
+        return Campaign(self._context, name)
 
     @property
     def queue(self) -> Campaign:
         """The messages of `enqueue`, as a campaign: to inspect, resume and resolve."""
-        return Campaign(self._host, QUEUE)
+        return Campaign(self._context, QUEUE)
 
     def worker(
         self, sms: CustomerSMS, *, stop: StopRules | None = None, max_in_flight: int = 16
@@ -146,7 +146,7 @@ class Outbox:
         """
         count = check_count("max_in_flight", max_in_flight, 1)
         rules = StopRules() if stop is None else check_rules(stop)
-        return Worker(self._host, check_client(sms), rules, count)
+        return Worker(self._context, check_client(sms), rules, count)
 
     async def purge(self, *, older_than: dt.timedelta) -> int:
         """
@@ -168,7 +168,7 @@ class Outbox:
 
     async def adopt(self) -> None:
         """Declare this database the one to continue with, although it was copied or moved."""
-        await self._engine.run(write_meta(PLACE, self._host.place))
+        await self._engine.run(write_meta(IDENTITY, self._context.identity))
 
     def schema(self) -> str:
         """Return the SQL that creates the tables, for your own migration tool."""
@@ -187,27 +187,27 @@ def _make_limiter(engine: Engine, url: str) -> SharedLimiter:
     return PostgresLimiter(url, table=f"{engine.prefix}limit")
 
 
-def _settle_down(place: str) -> Job[None]:
-    """Record the place of the data, if it is its first; create the queue that `enqueue` needs."""
+def _settle_down(identity: str) -> Job[None]:
+    """Record the identity of the database if it has none; create the queue that `enqueue` needs."""
     yield from find(QUEUE, time.time())
-    home = yield from read_meta(PLACE)
-    if home != place and (home is None or is_home(home, place)):
-        yield from write_meta(PLACE, place)
+    recorded = yield from read_meta(IDENTITY)
+    if recorded != identity and (recorded is None or is_same_database(recorded, identity)):
+        yield from write_meta(IDENTITY, identity)
 
 
 def _make_engine(url: object, prefix: str) -> Engine:
     if isinstance(url, os.PathLike):
         url = os.fspath(cast("os.PathLike[str]", url))
     if not isinstance(url, str):
-        raise ConfigurationError(_not_a_place(type(url).__name__))
+        raise ConfigurationError(_not_a_url(type(url).__name__))
     scheme, found, rest = url.partition("://")
     if found and scheme in ("postgresql", "postgres"):
         return PostgresEngine(check_postgres_url(url), prefix)
     path = {"sqlite": rest.removeprefix("/")}.get(scheme, "") if found else url
     if path in ("", ":memory:"):  # else it would be a file of that name
-        raise ConfigurationError(_not_a_place(f"{scheme}://..." if found else repr(url)))
+        raise ConfigurationError(_not_a_url(f"{scheme}://..." if found else repr(url)))
     return SqliteEngine(path, prefix)
 
 
-def _not_a_place(given: str) -> str:
+def _not_a_url(given: str) -> str:
     return f"url must be a path, sqlite:///... or postgresql://..., not {given}"

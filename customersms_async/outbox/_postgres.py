@@ -89,7 +89,7 @@ class PostgresEngine:
     """
 
     kind = "postgresql"
-    _told: asyncio.Event
+    _notified: asyncio.Event
 
     def __init__(self, url: str, prefix: str) -> None:
         try:
@@ -116,7 +116,7 @@ class PostgresEngine:
     async def open(self) -> None:
         """Connect, and bring the tables up to date."""
         self._opened_by = os.getpid()
-        self._told = asyncio.Event()  # in this loop; the last one may have been another
+        self._notified = asyncio.Event()  # in this loop; the last one may have been another
         self._pool = await self._asyncpg.create_pool(
             self._url,
             min_size=0,  # it connects at the first job
@@ -158,8 +158,8 @@ class PostgresEngine:
         try:
             await self._listen()
             async with asyncio.timeout(seconds):
-                await self._told.wait()
-            self._told.clear()
+                await self._notified.wait()
+            self._notified.clear()
         except TimeoutError:
             pass
         except self._failures:
@@ -174,7 +174,7 @@ class PostgresEngine:
         await self._listener.add_listener(channel, self._hear)
 
     def _hear(self, *_: object) -> None:
-        self._told.set()
+        self._notified.set()
 
     async def aclose(self) -> None:
         """Close the connections; a forked child leaves them to its parent."""
@@ -238,8 +238,8 @@ async def _step(connection: _Connection, step: Step, prefix: str) -> object:
         case NewIds(table, count):
             return await _new_ids(connection, with_prefix(table, prefix), count)
         case Wake(channel):
-            told = with_prefix(channel, prefix)
-            await connection.execute("SELECT pg_notify($1, '')", told)
+            name = with_prefix(channel, prefix)
+            await connection.execute("SELECT pg_notify($1, '')", name)
         case Now():
             (row,) = await connection.fetch("SELECT extract(epoch FROM clock_timestamp())::float8")
             return "postgresql", row[0]
@@ -305,12 +305,12 @@ def numbered(sql: str) -> str:
 def _updating(columns: tuple[str, ...], shared: int, prefix: str) -> str:
     """Write an UPDATE by ids ($1) whose first columns are the same for all rows."""
     typed = [f"${n}::{_TYPES.get(column, 'text')}" for n, column in enumerate(columns, 2)]
-    values = [*typed[:shared], *(f"told.{column}" for column in columns[shared:])]
+    values = [*typed[:shared], *(f"changed.{column}" for column in columns[shared:])]
     changes = ", ".join(map(" = ".join, zip(columns, values, strict=True)))
     lists = ", ".join(f"{value}[]" for value in typed[shared:])
     sql = (
         f"UPDATE sms_message SET {changes} FROM unnest($1::bigint[], {lists})"  # noqa: S608  # names of ours
-        f" AS told (id, {', '.join(columns[shared:])}) WHERE sms_message.id = told.id"
+        f" AS changed (id, {', '.join(columns[shared:])}) WHERE sms_message.id = changed.id"
     )
     return with_prefix(sql, prefix)
 

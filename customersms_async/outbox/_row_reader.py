@@ -101,8 +101,10 @@ def _check_storable(text: object) -> str:
     checked_text = check_text(text)
     if is_storable(checked_text):
         return checked_text
-    place = checked_text.index("\0")
-    msg = f"text has a NUL character at position {place}, which a database cannot store; remove it"
+    position = checked_text.index("\0")
+    msg = (
+        f"text has a NUL character at position {position}, which a database cannot store; remove it"
+    )
     raise InvalidMessage(msg)
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from attrs import field, frozen
 
+from ._context import OutboxContext
 from ._core.engine import Named, Runner
 from ._core.hours import Schedule
-from ._host import Host
 from ._sender import Sender
 
 __all__ = ["RunTarget"]
@@ -26,7 +26,7 @@ class RunTarget:
         engine: The database.
         campaign: The id of the campaign.
         name: Its name.
-        place: Where the outbox is.
+        identity: Which database it is, and where: a copy has another.
         lease: Seconds that a claim lasts without a heartbeat.
         patience: Seconds to wait for an unavailable database.
         sender: The client that sends it.
@@ -36,7 +36,7 @@ class RunTarget:
     engine: Runner
     campaign: int
     name: str
-    place: str
+    identity: str
     lease: float
     patience: float
     sender: Sender
@@ -45,7 +45,7 @@ class RunTarget:
     @classmethod
     def of(
         cls,
-        host: Host,
+        context: OutboxContext,
         campaign: int,
         name: str,
         *,
@@ -55,11 +55,11 @@ class RunTarget:
     ) -> RunTarget:
         """Describe a run of an outbox's campaign."""
         return cls(
-            engine=Named(host.engine, name),
+            engine=Named(context.engine, name),
             campaign=campaign,
             name=name,
-            place=host.place,
-            lease=host.lease,
+            identity=context.identity,
+            lease=context.lease,
             patience=patience,
             sender=sender,
             schedule=schedule or Schedule(),

@@ -121,7 +121,7 @@ class SqliteEngine:
         try:
             _keep_a_log(connection)
             connection.keep("cache_size", -65536)
-            connection.remember_place(self.path)
+            connection.remember_file(self.path)
         except BaseException:
             connection.close()
             raise
@@ -148,11 +148,11 @@ class _Thread:
             try:
                 result = work(self._open())
             except BaseException as exc:  # noqa: BLE001  # it belongs to the waiting task
-                told: Callable[[], object] = _raiser(future, exc)
+                deliver: Callable[[], object] = _exception_setter(future, exc)
             else:
-                told = _teller(future, result)
+                deliver = _result_setter(future, result)
             with contextlib.suppress(RuntimeError):  # the loop is closed: no one waits
-                loop.call_soon_threadsafe(told)
+                loop.call_soon_threadsafe(deliver)
 
         self._calls.put(do)
         return await future
@@ -179,11 +179,11 @@ class _Thread:
             self._connection.close()
 
 
-def _teller(future: asyncio.Future[Result], result: Result) -> Callable[[], None]:
+def _result_setter(future: asyncio.Future[Result], result: Result) -> Callable[[], None]:
     return lambda: None if future.done() else future.set_result(result)
 
 
-def _raiser(future: asyncio.Future[Any], exc: BaseException) -> Callable[[], None]:
+def _exception_setter(future: asyncio.Future[Any], exc: BaseException) -> Callable[[], None]:
     return lambda: None if future.done() else future.set_exception(exc)
 
 

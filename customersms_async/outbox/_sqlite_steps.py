@@ -83,12 +83,12 @@ class SqliteConnection(sqlite3.Connection):
             self.executescript(f"PRAGMA {pragma} = {value}")
             self._pragmas[pragma] = value
 
-    def remember_place(self, path: str) -> None:
+    def remember_file(self, path: str) -> None:
         """Remember which file was opened."""
         self._path = str(Path(path).absolute())
         self._file = _file_at(self._path)
 
-    def check_place(self) -> None:
+    def check_file(self) -> None:
         """
         Refuse to go on in a file that is not in its place any more.
 
@@ -123,7 +123,7 @@ def transact(connection: SqliteConnection, job: Job[Result], prefix: str) -> Res
     try:
         first = job.send(None)
         if not isinstance(first, Light):
-            connection.check_place()
+            connection.check_file()
         _prepare(connection, first)
         return _commit(connection, job, first, prefix)
     except Undo as undo:
@@ -235,8 +235,8 @@ def _update(connection: SqliteConnection, step: Update, prefix: str) -> None:
     if shared is None:
         connection.executemany(_updating(columns, prefix), rows)
     else:
-        told = _json({row[-1]: row[-2] for row in rows})
-        connection.execute(_updating_alike(columns, prefix), [*shared, told])
+        changed = _json({row[-1]: row[-2] for row in rows})
+        connection.execute(_updating_alike(columns, prefix), [*shared, changed])
 
 
 @lru_cache(8)
@@ -244,8 +244,8 @@ def _updating_alike(columns: tuple[str, ...], prefix: str) -> str:
     changes = ", ".join(f"{column} = ?" for column in columns[:-1])
     changes = f"{changes}, {columns[-1]}" if changes else columns[-1]
     sql = (
-        f"UPDATE OR FAIL sms_message SET {changes} = told.value"  # noqa: S608  # names of ours
-        " FROM json_each(?) AS told WHERE sms_message.id = told.key"
+        f"UPDATE OR FAIL sms_message SET {changes} = changed.value"  # noqa: S608  # names of ours
+        " FROM json_each(?) AS changed WHERE sms_message.id = changed.key"
     )
     return with_prefix(sql, prefix)
 

@@ -27,8 +27,8 @@ from ..client import CustomerSMS, stream_batches
 from ..errors import CustomerSMSError
 from ._batch_source import AT_ONCE, BatchSource
 from ._campaign_run import CampaignRun
+from ._context import OutboxContext
 from ._core.campaigns import QUEUE, QUEUE_NAME, find, pause
-from ._host import Host
 from ._journal import OutboxJournal
 from ._run_target import RunTarget
 from ._sender import Sender
@@ -54,8 +54,10 @@ class Worker:
             yield                       # in the lifespan of an application
     """
 
-    def __init__(self, host: Host, sms: CustomerSMS, stop: StopRules, max_in_flight: int) -> None:
-        self._host = host
+    def __init__(
+        self, context: OutboxContext, sms: CustomerSMS, stop: StopRules, max_in_flight: int
+    ) -> None:
+        self._context = context
         self._sms = sms
         self._rules = stop
         self._max_in_flight = max_in_flight
@@ -87,7 +89,7 @@ class Worker:
     async def _listen(self) -> None:
         """Wake the runs as soon as something is queued."""
         while True:
-            await self._host.engine.wait_for_change(_TRY_AGAIN)
+            await self._context.engine.wait_for_change(_TRY_AGAIN)
             for run in self._runs:
                 run.changed.set()
 
@@ -102,8 +104,8 @@ class Worker:
 
     async def _run(self, *, is_urgent: bool) -> None:
         target = RunTarget.of(
-            self._host,
-            await self._host.engine.run(find(QUEUE, time.time())),
+            self._context,
+            await self._context.engine.run(find(QUEUE, time.time())),
             QUEUE_NAME,
             sender=Sender.of(self._sms),
             patience=self._rules.outage,
@@ -117,7 +119,7 @@ class Worker:
         finally:
             self._runs.discard(run)
         if run.stop.code not in _NO_RULE:
-            await self._host.engine.run(pause(run.target.campaign, run.stop.code))
+            await self._context.engine.run(pause(run.target.campaign, run.stop.code))
             self._say(f"was paused by a stop rule ({run.stop.code}); call outbox.queue.resume()")
 
     async def _send(self, run: CampaignRun, *, is_urgent: bool) -> None:

@@ -91,11 +91,11 @@ class Bulk:
         self._is_open = False
         # For the run, an interruption of this thread is a cancellation.
         is_interruption = exc is not None and not isinstance(exc, Exception)
-        told = CancelledError() if is_interruption else exc
-        kind = None if told is None else type(told)
-        run(lambda: self._bulk.__aexit__(kind, told, None), self._executor)
-        if exc is not None and told is not exc:
-            for note in getattr(told, "__notes__", ()):
+        passed_on = CancelledError() if is_interruption else exc
+        kind = None if passed_on is None else type(passed_on)
+        run(lambda: self._bulk.__aexit__(kind, passed_on, None), self._executor)
+        if exc is not None and passed_on is not exc:
+            for note in getattr(passed_on, "__notes__", ()):
                 exc.add_note(note)
 
     def __iter__(self) -> Self:

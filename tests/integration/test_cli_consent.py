@@ -18,7 +18,7 @@ from customersms_async.cli.console import fitted
 from customersms_async.cli.exits import UsageError
 from customersms_async.cli.hold_reasons import held_line
 from customersms_async.cli.interrupts import interruptible
-from customersms_async.cli.log_lines import told
+from customersms_async.cli.log_lines import log_shown
 from customersms_async.cli.selection import ListOptions, Selection
 from customersms_async.cli.stop_reasons import stop_line
 from customersms_async.cli.time_parsing import read_hours, read_until
@@ -348,7 +348,7 @@ def test_every_hold_names_a_command(code):
 
 def test_log_records_are_printed(capsys):
     """Records about waiting are printed without the hash of the account."""
-    with told():
+    with log_shown():
         log(logging.INFO, "bulk.resumed", "bulk run of account %s %s", "a1b2", "goes on after 5 s")
         log(logging.ERROR, "outbox.owed", "campaign %r %s", "x", "cannot write")
         log(logging.WARNING, "limit.shared", "refused below %d", 7)
@@ -365,7 +365,7 @@ def test_log_records_are_printed(capsys):
 
 def test_log_records_that_are_not_printed(capsys):
     """Records of fates and progress are not printed, nor are any after the command."""
-    with told():
+    with log_shown():
         log(logging.WARNING, "request.unknown", "unknown")
         log(logging.INFO, "bulk.progress", "progress")
     log(logging.INFO, "bulk.resumed", "too late %s", "x")

@@ -27,7 +27,7 @@ from customersms_async import (
 )
 from customersms_async._ports.limiter import Lane
 from customersms_async.outbox import Added, CampaignHeld, Outbox, OutboxError, OutboxUnavailable
-from customersms_async.outbox._core.campaigns import PLACE, cancel
+from customersms_async.outbox._core.campaigns import IDENTITY, cancel
 from customersms_async.outbox._core.fence import Pass
 from customersms_async.outbox._core.job import Query
 from customersms_async.outbox._core.migrate import read_meta, write_meta
@@ -218,9 +218,9 @@ async def test_sent_again_after_the_longest_request(make_outbox):
         began_at = time.time()
         await campaign.send(sms)
         await campaign.send_again(["row-0"])
-        rows = await outbox._host.engine.run(_openings())
+        rows = await outbox._context.engine.run(_openings())
 
-    assert 600 + outbox._host.lease < rows[0] - began_at < 700 + outbox._host.lease
+    assert 600 + outbox._context.lease < rows[0] - began_at < 700 + outbox._context.lease
 
 
 def _openings():
@@ -816,13 +816,13 @@ async def test_a_place_that_an_older_release_recorded_is_no_copy(make_outbox, ma
         await outbox.campaign("tonight").add(people(1))
     engine = make_engine()
     await engine.open()
-    whole = await engine.run(read_meta(PLACE))
-    await engine.run(write_meta(PLACE, whole.rpartition(", ")[0]))
+    whole = await engine.run(read_meta(IDENTITY))
+    await engine.run(write_meta(IDENTITY, whole.rpartition(", ")[0]))
 
     async with Ledger() as ledger, make_outbox() as outbox, client(ledger) as sms:
         progress = await outbox.campaign("tonight").send(sms)
 
-    assert (1, whole) == (progress.sent, await engine.run(read_meta(PLACE)))
+    assert (1, whole) == (progress.sent, await engine.run(read_meta(IDENTITY)))
 
 
 async def test_a_renamed_file_is_not_a_copy(tmp_path):

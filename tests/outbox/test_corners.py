@@ -48,7 +48,7 @@ def make_run(steps: Steps) -> CampaignRun:
         engine=steps.engine,
         campaign=steps.id,
         name="tonight",
-        place="here",
+        identity="here",
         lease=30.0,
         patience=1.0,
         sender=sender,
@@ -352,7 +352,7 @@ async def test_a_closed_file_has_no_changes(tmp_path):
     """Waiting for a change of an outbox that is not open just returns."""
     outbox = Outbox(tmp_path / "a.db")
 
-    await outbox._host.engine.wait_for_change(0.1)
+    await outbox._context.engine.wait_for_change(0.1)
 
 
 async def test_closing_waits_for_a_running_job(make_engine):

@@ -167,7 +167,7 @@ def ask_plan():
 async def queued(url, prefix):
     """Return the queued messages."""
     async with Outbox(url, prefix=prefix) as outbox:
-        return [tuple(row) for row in await outbox._host.engine.run(ask_plan())]
+        return [tuple(row) for row in await outbox._context.engine.run(ask_plan())]
 
 
 @pytest.mark.parametrize("turn", range(5))

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from customersms_async import CustomerSMS, LocalLimiter, Rate
 from customersms_async.outbox import Campaign
-from customersms_async.outbox._host import Host
+from customersms_async.outbox._context import OutboxContext
 
 KEY = "cspro_test_4711"
 
@@ -140,7 +140,7 @@ class Striking:
 
 def host_of(engine, lease=LEASE):
     """Return what the campaigns of an outbox with this engine share."""
-    return Host(engine, lease, "here")
+    return OutboxContext(engine, lease, "here")
 
 
 class StrikingLimiter(LocalLimiter):

@@ -77,7 +77,7 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
     for row, row_id in zip(rows, ids, strict=True):
         row.id = row_id
     new, added = sort_out(rows, refs, contents)
-    yield from _place(campaign, new, open_batches)
+    yield from _put_into_batches(campaign, new, open_batches)
     queued = [
         (row.id, campaign, row.batch, row.content, row.ref, row.phone)
         for row in new
@@ -97,8 +97,8 @@ def add(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[Ad
 def _known(campaign: int, rows: Sequence[Row]) -> Job[tuple[dict[str, Existing], dict[int, int]]]:
     refs = yield from _known_refs(campaign, [row.ref for row in rows if row.ref is not None])
     if refs:  # a ref with different content may have been recorded before
-        told = [row.conflict_ref for row in rows if row.ref in refs]
-        refs |= yield from _known_refs(campaign, told)
+        conflicts = [row.conflict_ref for row in rows if row.ref in refs]
+        refs |= yield from _known_refs(campaign, conflicts)
     found = yield Query(
         "SELECT content, min(id) FROM sms_message WHERE campaign = ? AND content = ANY(?)"
         " AND duplicate_of IS NULL AND (ref IS NULL OR status IS NULL OR status <> ?)"
@@ -118,7 +118,7 @@ def _known_refs(campaign: int, refs: Sequence[str]) -> Job[dict[str, Existing]]:
     return {ref: Existing(row_id, content) for ref, row_id, content in found}
 
 
-def _place(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[None]:
+def _put_into_batches(campaign: int, rows: Sequence[Row], open_batches: OpenBatches) -> Job[None]:
     """Put the rows that will be sent into batches."""
     groups: dict[str, list[Row]] = {}
     for row in rows:

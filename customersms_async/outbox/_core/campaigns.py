@@ -20,7 +20,7 @@ from .message_states import State
 from .migrate import read_meta
 
 __all__ = [
-    "PLACE",
+    "IDENTITY",
     "QUEUE",
     "QUEUE_NAME",
     "CampaignStatus",
@@ -29,7 +29,7 @@ __all__ = [
     "check_not_cancelled",
     "facts",
     "find",
-    "is_home",
+    "is_same_database",
     "lock",
     "pause",
     "read_status",
@@ -43,8 +43,9 @@ QUEUE: Final = ""
 #: What the queue is called in logs and errors.
 QUEUE_NAME: Final = "queue of enqueue()"
 
-#: Where the data was when it was created or adopted; see `Engine.identity`.
-PLACE: Final = "place"
+#: The name in `sms_meta` of the identity that the database had when it was created or adopted; see
+#: `Engine.identity`.
+IDENTITY: Final = "place"
 
 _MOVE: Final = "UPDATE sms_campaign SET state = ?, reason = ? WHERE id = ? AND state = ANY(?)"
 
@@ -109,7 +110,7 @@ def find(name: str, now: float) -> Job[int]:
     return int(rows[0][0])
 
 
-def facts(campaign: int, place: str) -> Job[CampaignFacts]:
+def facts(campaign: int, identity: str) -> Job[CampaignFacts]:
     """Collect what the guards check."""
     rows = yield Query(
         "SELECT name, state, reason, account, endpoint, crashes, seen_at, sent + rejected + unknown"
@@ -118,7 +119,7 @@ def facts(campaign: int, place: str) -> Job[CampaignFacts]:
     )
     name, state, reason, account, endpoint, crashes, seen_at, handed_over = rows[0]
     lives = yield Query("SELECT 1 FROM sms_worker WHERE campaign = ? LIMIT 1", (campaign,))
-    home = yield from read_meta(PLACE)
+    recorded = yield from read_meta(IDENTITY)
     return CampaignFacts(
         name=name,
         state=state,
@@ -127,14 +128,14 @@ def facts(campaign: int, place: str) -> Job[CampaignFacts]:
         endpoint=endpoint,
         crashes=crashes,
         seen_at=seen_at,
-        is_copied=home is not None and not is_home(home, place),
+        is_copied=recorded is not None and not is_same_database(recorded, identity),
         is_untouched=not (handed_over or lives),
     )
 
 
-def is_home(home: str, place: str) -> bool:
-    """Whether *place* is the recorded one; older releases recorded fewer parts of its name."""
-    return f"{place}, ".startswith(f"{home}, ")
+def is_same_database(recorded: str, identity: str) -> bool:
+    """Whether *identity* is the recorded one; older releases recorded fewer parts of its name."""
+    return f"{identity}, ".startswith(f"{recorded}, ")
 
 
 def check_not_cancelled(campaign: int) -> Job[None]:

@@ -85,7 +85,7 @@ class Engine(Runner, Protocol):
         ...
 
     async def identity(self) -> str:
-        """Name the place where the data is stored; a copy elsewhere has a different name."""
+        """Name the database and where it is stored; a copy elsewhere has a different name."""
         ...
 
     async def wait_for_change(self, seconds: float) -> None:

@@ -53,7 +53,7 @@ class Fence:
         request: The short id of the attempt.
         wall: The wall clock, in seconds.
         over_at: When it can no longer be in progress, by the same clock.
-        credits: The last balance that this run was told; if None, the last of all runs counts.
+        credits: The last balance that this run has heard; if None, the last of all runs counts.
         budget: Credits that the campaign may cost, or None.
     """
 

@@ -11,25 +11,25 @@ from attrs import define, field
 from ..outcomes import Progress
 from ._core.engine import Engine
 
-__all__ = ["Host"]
+__all__ = ["OutboxContext"]
 
 _Runs = dict[asyncio.Task[Progress], Callable[[], object]]
 
 
 @define(eq=False)
-class Host:
+class OutboxContext:
     """
     What the campaigns and workers of one outbox share.
 
     Attributes:
         engine: The database.
         lease: Seconds without a heartbeat after which a worker counts as dead.
-        place: Where the data is stored; empty before the outbox is opened.
+        identity: Which database it is, and where; empty before the outbox is opened.
     """
 
     engine: Engine
     lease: float
-    place: str = ""
+    identity: str = ""
     _runs: _Runs = field(init=False, factory=_Runs)
 
     def spawn(
