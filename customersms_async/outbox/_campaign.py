@@ -282,6 +282,8 @@ class Campaign:
         """
         Remove messages from the queue: they become ``NOT_SENT`` with the code ``WITHDRAWN``.
 
+        Those that were unknown before `send_again` become ``UNKNOWN`` again.
+
         Returns:
             The refs that were left unchanged, because they do not exist or are not queued.
         """
@@ -306,7 +308,8 @@ class Campaign:
         """
         End it permanently: waiting messages become ``NOT_SENT`` with the code ``CANCELLED``.
 
-        Requests in flight end as they end, and nothing can be added from now on.
+        Requests in flight end as they end, and nothing can be added from now on. What was unknown
+        before `send_again` becomes ``UNKNOWN`` again.
 
         Returns:
             How many messages were cancelled.

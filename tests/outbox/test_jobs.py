@@ -468,6 +468,43 @@ async def test_decisions_at_once(steps, other):
     assert [["sent"] * 3, ["queued"] * 3][bool(counts.queued)] == await steps.states()
 
 
+async def _unknown_and_queued_again(steps):
+    """Bring two messages with different texts to an unknown fate, and queue them again."""
+    await steps.open()
+    await steps.add(make_rows(2, personal=True))
+    for claim in await steps.claim_several(2):
+        await steps.fence(claim)
+        await steps.settle(claim, Status.UNKNOWN)
+    await steps.engine.run(_decisions.send_again(steps.id, ["row-0", "row-1"], NOW))
+
+
+async def test_a_withdrawn_message_that_was_unknown_is_unknown(steps):
+    """Its first request may have been carried out; it can be sent again, with its own text."""
+    await _unknown_and_queued_again(steps)
+    await steps.add(make_rows(1, first=2))
+    refs = ["row-0", "row-1", "row-2"]
+
+    assert [] == await steps.engine.run(_decisions.withdraw(steps.id, refs, NOW))
+    assert ["unknown", "unknown", "not_sent"] == await steps.states()
+    counts = await steps.counts()
+    assert (2, 1, 0) == (counts.unknown, counts.not_sent, counts.waiting)
+
+    assert [] == await steps.engine.run(_decisions.send_again(steps.id, refs[1:2], NOW))
+    assert None is await steps.claim(wall=NOW + 59)  # its first request may be in progress
+    assert "hi 1" == (await steps.claim(wall=NOW + 60)).text
+
+
+async def test_a_cancelled_message_that_was_unknown_is_unknown(steps):
+    """It is not safe to resend: its first request may have been carried out."""
+    await _unknown_and_queued_again(steps)
+    await steps.add(make_rows(1, first=2))
+    await steps.engine.run(_campaigns.cancel(steps.id))
+
+    assert 3 == await steps.engine.run(_decisions.cancel_some(steps.id, 100, NOW))
+    assert ["unknown", "unknown", "not_sent"] == await steps.states()
+    assert (2, 1) == ((await steps.counts()).unknown, (await steps.counts()).not_sent)
+
+
 async def test_a_purged_message_is_not_sent_again(steps):
     """A rejected message whose number and text are gone stays rejected, and its ref is returned."""
     claim = await sending(steps)

@@ -20,7 +20,7 @@ from .campaigns import check_not_cancelled, lock
 from .claim import recount
 from .job import Change, Insert, Job, NewIds, Query, Record, Update
 from .message_states import DONE, MOVES, Move, State, only, step
-from .settle import cancel_waiting, change_counts, queue_again, record_events
+from .settle import cancel_waiting, change_counts, doubt, queue_again, record_events
 
 __all__ = ["cancel_some", "mark_sent", "purge", "purge_refused", "send_again", "withdraw"]
 
@@ -99,27 +99,40 @@ def withdraw(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]]:
     """
     Settle single queued messages as not sent; the others of their batches stay queued.
 
+    Those that were unknown before `send_again` are unknown again.
+
     Returns:
         The refs that were left unchanged: not queued, or not found.
     """
     before, after = only(Move.WITHDRAW)
     yield from lock(campaign)
     found = yield Query(
-        "SELECT m.id, m.ref, m.batch, b.text FROM sms_message m JOIN sms_batch b ON b.id = m.batch"
+        "SELECT m.id, m.ref, m.batch, b.text, b.opens_at FROM sms_message m"
+        " JOIN sms_batch b ON b.id = m.batch"
         " WHERE m.campaign = ? AND m.ref = ANY(?) AND b.state = ? FOR UPDATE",
         (campaign, list(refs), before),
     )
     if not found:
         return list(refs)
-    (new,) = yield NewIds("sms_batch", 1)
-    columns = ("id", "campaign", "state", "size", "text", "code", "ended_at")
-    text = found[0][3]  # by which `purge` finds it; other texts may be withdrawn with it
-    line = (new, campaign, DONE, len(found), text, WITHDRAWN, wall)
-    yield Insert("sms_batch", columns, [line])
-    fates = [(new, after, WITHDRAWN, row_id) for row_id, *_ in found]
-    yield Update(("batch", "status", "code"), fates)
-    yield from recount(sorted({batch for _, _, batch, _ in found}))
-    yield from change_counts(campaign, {State.NOT_SENT: len(found)})
+    groups: dict[tuple[str, float], list[int]] = {}
+    for row_id, _, _, *about in found:
+        groups.setdefault(tuple(about), []).append(row_id)
+    fresh = yield NewIds("sms_batch", len(groups))
+    columns = ("id", "campaign", "state", "size", "text", "opens_at", "code", "ended_at")
+    lines = [
+        (new, campaign, DONE, len(ids), *about, WITHDRAWN, wall)
+        for new, (about, ids) in zip(fresh, groups.items(), strict=True)
+    ]
+    yield Insert("sms_batch", columns, lines)
+    moved = zip(fresh, groups.values(), strict=True)
+    yield Update(
+        ("batch", "status", "code"),
+        [(new, after, WITHDRAWN, row_id) for new, ids in moved for row_id in ids],
+    )
+    yield from recount(sorted({batch for _, _, batch, *_ in found}))
+    doubted = yield from doubt(campaign, list(fresh))
+    changes = {State.NOT_SENT: len(found) - doubted, State.UNKNOWN: doubted}
+    yield from change_counts(campaign, changes)
     yield from record_events(campaign, [row_id for row_id, *_ in found], "withdraw", before, wall)
     done = {ref for _, ref, *_ in found}
     return [ref for ref in refs if ref not in done]

@@ -32,7 +32,7 @@ class State(enum.StrEnum):
         SENDING: Its request may have left.
         SENT: The gateway accepted it.
         REJECTED: The gateway refused it.
-        NOT_SENT: It will never be sent: bad, duplicate, skipped or cancelled.
+        NOT_SENT: It was never sent, and will not be: bad, duplicate, skipped or cancelled.
         UNKNOWN: Handed over without a readable answer; only a person decides what happens next.
     """
 
@@ -70,6 +70,7 @@ class Move(enum.Enum):
     SEND_AGAIN = "send_again"
     WITHDRAW = "withdrawn"
     CANCEL = "cancelled"
+    DOUBT = "withdrawn or cancelled, and unknown before send_again"
 
 
 #: None is where a message comes from.
@@ -92,6 +93,7 @@ MOVES: Final[dict[Move, dict[State | None, State]]] = {
     Move.SEND_AGAIN: {State.UNKNOWN: State.QUEUED, State.REJECTED: State.QUEUED},
     Move.WITHDRAW: {State.QUEUED: State.NOT_SENT},
     Move.CANCEL: {State.QUEUED: State.NOT_SENT, State.CLAIMED: State.NOT_SENT},
+    Move.DOUBT: {State.QUEUED: State.UNKNOWN, State.CLAIMED: State.UNKNOWN},
 }
 
 _SETTLED: Final = {

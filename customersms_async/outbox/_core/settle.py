@@ -35,12 +35,16 @@ __all__ = [
     "Settlement",
     "cancel_waiting",
     "change_counts",
+    "doubt",
     "drop",
     "queue_again",
     "record_events",
     "settle",
     "turn_away",
 ]
+
+#: Why a message that was withdrawn or cancelled is not certainly not sent.
+_DOUBTED: Final = "its first request, before it was queued again, may have been carried out"
 
 #: What is written for a message when its fate is known.
 _COLUMNS: Final = ("status", "code", "detail", "message_id")
@@ -323,7 +327,26 @@ def cancel_waiting(campaign: int, batches: Sequence[int], wall: float) -> Job[No
         "UPDATE sms_batch SET state = ?, code = ?, ended_at = ? WHERE id = ANY(?)",
         (DONE, codes.CANCELLED, wall, ids),
     )
-    yield from change_counts(campaign, {State.NOT_SENT: total})
+    doubted = yield from doubt(campaign, ids)
+    changes = {State.NOT_SENT: total - doubted, State.UNKNOWN: doubted}
+    yield from change_counts(campaign, changes)
+
+
+def doubt(campaign: int, batches: Sequence[int]) -> Job[int]:
+    """Make unknown again what was unknown before `send_again`; return how many messages."""
+    touched = yield Change(
+        "UPDATE sms_message SET status = ?, detail = ? WHERE batch = ANY(?) AND id IN"
+        " (SELECT message FROM sms_event WHERE campaign = ? AND what = ? AND was = ?)",
+        (
+            step(Move.DOUBT, State.QUEUED),
+            _DOUBTED,
+            list(batches),
+            campaign,
+            Move.SEND_AGAIN.value,
+            State.UNKNOWN,
+        ),
+    )
+    return int(touched)
 
 
 def record_events(
