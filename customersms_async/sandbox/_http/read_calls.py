@@ -12,13 +12,13 @@ from .._gateway.masking import mask_key
 from .._gateway.message_query import MessageQuery
 from .._gateway.rate_rules import RULE_NAMES
 from .._gateway.records import SandboxMessage
+from .._gateway.request_fate import RequestFate, fate_of
 from . import views
 from .parameters import NotFound, Parameters
 from .service import SandboxService
 from .views import Shown
 
 __all__ = [
-    "FATES",
     "LONGEST",
     "MOST",
     "PATIENCE",
@@ -50,9 +50,6 @@ PATIENCE, LONGEST = 10.0, 60.0
 
 #: Accounts that the overview lists.
 _ACCOUNTS: Final = 200
-
-#: The fates of a request, as named by `views.fate`.
-FATES: Final = ("answered", "refused", "failed", "lost")
 
 
 def key_of(service: SandboxService, given: Parameters) -> str | None:
@@ -162,7 +159,7 @@ def _contains(row: list[SandboxMessage], words: str) -> bool:
 def requests(service: SandboxService, given: Parameters) -> Shown:
     """List requests, oldest first: the first after one, else the newest."""
     mailbox = service.handler.mailboxes.of(key_of(service, given))
-    fate, fault = given.one_of("fate", FATES), given.text("fault")
+    fate, fault = given.one_of("fate", RequestFate), given.text("fault")
     after, before = given.number("after") or 0, given.number("before")
     new = takewhile(lambda request: request.id > after, reversed(mailbox.requests))
     fitting = (
@@ -170,7 +167,7 @@ def requests(service: SandboxService, given: Parameters) -> Shown:
         for request in new
         if (before is None or request.id < before)
         and (fault is None or request.fault == fault)
-        and (fate is None or views.fate(request) == fate)
+        and (fate is None or fate_of(request) == fate)
     )
     page, has_more = _page(fitting, given, from_oldest="after" in given.values)
     return {

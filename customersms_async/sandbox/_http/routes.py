@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from .._gateway.faults import RATE_REFUSALS
 from .._gateway.rate_rules import RULE_NAMES
+from .._gateway.request_fate import RequestFate
 from . import change_calls, read_calls
 from .parameters import Parameters
 from .service import SandboxService
@@ -138,7 +139,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         read_calls.requests,
         {
             **_KEY,
-            "fate": f"one of {', '.join(read_calls.FATES)}",
+            "fate": f"one of {', '.join(RequestFate)}",
             "fault": "the name of a fault",
             **_PAGE,
         },

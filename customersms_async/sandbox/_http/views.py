@@ -31,6 +31,7 @@ from .._gateway.mailboxes import Mailboxes
 from .._gateway.masking import mask_key
 from .._gateway.rate_budget import KeyLimit
 from .._gateway.records import SandboxMessage, SandboxRequest
+from .._gateway.request_fate import fate_of
 from .._gateway.request_handler import HandledRequest, RequestHandler
 from .._gateway.transcripts import Transcript
 
@@ -40,7 +41,6 @@ __all__ = [
     "catalogue",
     "clock",
     "conversation",
-    "fate",
     "faults",
     "handled_request",
     "limit",
@@ -89,27 +89,13 @@ def request(shown: SandboxRequest, took: float | None = None) -> Shown:
         "numbers": len(shown.phones),
         "text": shown.text,
         "accepted": shown.accepted,
-        "fate": fate(shown),
+        "fate": fate_of(shown),
         "fault": shown.fault,
         "status": shown.status,
         "code": shown.code,
         "answer": shown.ending,
         "took": took,
     }
-
-
-def fate(shown: SandboxRequest) -> str:
-    """Return the fate of a request in one word, from its sender's point of view."""
-    if shown.code is not None:
-        return "refused"
-    if shown.fault in NOT_CARRIED_OUT:
-        return "failed"
-    if shown.ending not in ("whole", "trickle") or shown.fault in _UNREADABLE:
-        return "lost"
-    return "answered"
-
-
-_UNREADABLE: Final = {Fault.HTTP_504, Fault.HTML, Fault.EMPTY, Fault.NO_RESULTS}
 
 
 def transcript(shown: SandboxRequest, words: Transcript | None, took: float | None = None) -> Shown:
