@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 PROCESSES ?= 4
 CONSTRAINTS ?= constraints.txt
 FUZZ_SECONDS ?= 120
+MINUTES ?= 25
 PYTHONS ?= 3.11 3.12 3.13 3.14 3.15
 TYPESCRIPT ?= 5.9.3
 AXE ?= 4.14.1
@@ -20,7 +21,7 @@ SAY    := @printf '· %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage covered lint types build docs browser pictures fuzz crash bench bench-limit test-full test-all test-oldest test-uvloop format constraints clean
+.PHONY: help demo test coverage covered lint types build docs browser pictures fuzz crash soak bench bench-limit test-full test-all test-oldest test-uvloop format constraints clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -177,6 +178,9 @@ crash: $(READY)  ## kill and stop campaigns at random, on both databases: nobody
 	@for engine in sqlite postgresql; do \
 	  $(BIN)/python -m tests.programs.crash_outbox --engine $$engine --kills 100 --pauses 50 --numbers 40000 || exit 1; \
 	done
+
+soak: $(READY)  ## run campaigns and codes at the real pace for MINUTES, killing everything: nobody twice, nobody lost
+	@$(BIN)/python -m tests.programs.soak --minutes $(MINUTES)
 
 # Each program writes its results and fails where a bound is missed; the others still run.
 define MEASURE
