@@ -1,6 +1,7 @@
 """A message in the database: added, claimed, fenced, settled, taken over, resolved."""
 
 import asyncio
+import contextlib
 from functools import partial
 
 import attrs
@@ -503,6 +504,30 @@ async def test_a_cancelled_message_that_was_unknown_is_unknown(steps):
     assert 3 == await steps.engine.run(_decisions.cancel_some(steps.id, 100, NOW))
     assert ["unknown", "unknown", "not_sent"] == await steps.states()
     assert (2, 1) == ((await steps.counts()).unknown, (await steps.counts()).not_sent)
+
+
+async def test_many_messages_are_sent_again_at_once(steps):
+    """The campaign is locked for some statements per request, not per message."""
+    await steps.open()
+    await steps.add(make_rows(300))
+    for claim in await steps.claim_several(3):
+        await steps.fence(claim)
+        await steps.settle(claim, Status.UNKNOWN)
+    statements = []
+
+    def noted(job):
+        answer = None
+        with contextlib.suppress(StopIteration):
+            while True:
+                statements.append(job.send(answer))
+                answer = yield statements[-1]
+
+    refs = [f"row-{number}" for number in range(300)]
+    await steps.engine.run(noted(_decisions.send_again(steps.id, refs, NOW)))
+
+    assert ["queued"] * 300 == await steps.states()
+    assert len(statements) < 30
+    assert [100] * 3 == [len(one.phones) for one in await steps.claim_several(9, wall=NOW + 60)]
 
 
 async def test_a_purged_message_is_not_sent_again(steps):

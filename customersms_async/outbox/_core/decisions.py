@@ -65,14 +65,17 @@ def send_again(campaign: int, refs: Sequence[str], wall: float) -> Job[list[str]
     yield from check_not_cancelled(campaign)
     found = yield from _find(campaign, refs)
     chosen = [row for row in found if row[2] in MOVES[Move.SEND_AGAIN] and row[4]]
-    changes: Counter[State] = Counter()
+    groups: dict[tuple[State, float], list[int]] = {}
     for row_id, _, status, over_at, _ in chosen:
         state = State(status)
-        step(Move.SEND_AGAIN, state)
-        changes[state] -= 1
         opens_at = over_at if state is State.UNKNOWN else 0.0
-        yield from queue_again(campaign, [row_id], opens_at)
-        yield from record_events(campaign, [row_id], Move.SEND_AGAIN.value, state, wall)
+        groups.setdefault((state, opens_at), []).append(row_id)
+    changes: Counter[State] = Counter()
+    for (state, opens_at), ids in groups.items():
+        step(Move.SEND_AGAIN, state)
+        changes[state] -= len(ids)
+        yield from queue_again(campaign, ids, opens_at)
+        yield from record_events(campaign, ids, Move.SEND_AGAIN.value, state, wall)
     yield from change_counts(campaign, changes)
     done = {ref for _, ref, *_ in chosen}
     return [ref for ref in refs if ref not in done]
