@@ -28,7 +28,6 @@ EXAMPLES = ROOT / "examples"
 
 #: Each name occurs twice, so that two texts share a request.
 NAMES = ["Ann", "Bob", "Cid", "Dee", "Eve", "Fay", "Gus", "Hal"]
-CELERY = ("-m", "celery", "-A")
 FATES = ("sent", "unknown")
 
 #: Requests that may be in flight when a process is killed at the third.
@@ -205,29 +204,49 @@ def store():
     server.close()
 
 
+def beat(folder, store, every):
+    """Return the words that start the worker with its beat, and its environment."""
+    words = ["-m", "celery", "-A", "examples.campaign_celery", "worker", "--beat"]
+    own = {"BROKER_URL": store.url, "OUTBOX": str(folder / "a.db"), "SEND_EVERY": str(every)}
+    return (sys.executable, *words, "--concurrency", "1"), own
+
+
 async def test_celery_beat(tmp_path, store):
     """After the worker was killed, the next beat continues, and later ones do nothing."""
     fill(tmp_path)
-    words = [
-        "-m",
-        "celery",
-        "-A",
-        "examples.campaign_celery",
-        "worker",
-        "--beat",
-        "--concurrency",
-        "1",
-    ]
-    own = {"BROKER_URL": store.url, "OUTBOX": str(tmp_path / "a.db"), "SEND_EVERY": "1"}
+    words, own = beat(tmp_path, store, every=1)
     killing = Killing({3: signal.SIGKILL})
     async with Ledger(killing, takes=0.1) as ledger:
-        await run(ledger, killing, tmp_path, sys.executable, *words, **own)
-        process = await begin(tmp_path, ledger, sys.executable, *words, **own)
+        await run(ledger, killing, tmp_path, *words, **own)
+        process = await begin(tmp_path, ledger, *words, **own)
         await until_sent(ledger, len(PHONES) - 2 * AT_ONCE)
         os.killpg(process.pid, signal.SIGTERM)
         await process.communicate()
 
     judge(ledger)
+
+
+async def test_celery_beat_ended(tmp_path, store):
+    """On SIGTERM the worker ends when the next beat is due, not when the campaign has ended."""
+    fill(tmp_path)
+    words, own = beat(tmp_path, store, every=2)
+    reached = asyncio.Event()
+
+    async def at(_, number):
+        if number == 2:
+            reached.set()
+
+    async with Ledger(at, takes=0.1) as ledger:
+        ledger.turns_away, ledger.pause = {2}, 300
+        process = await begin(tmp_path, ledger, *words, **own)
+        async with asyncio.timeout(60):
+            await reached.wait()
+        process.terminate()
+        async with asyncio.timeout(30):
+            _, problems = await process.communicate()
+
+    assert 0 == process.returncode
+    assert b"Traceback" not in problems
 
 
 async def until_sent(ledger, count):
