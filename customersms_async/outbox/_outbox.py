@@ -25,7 +25,7 @@ from ..limiters import FileLimiter
 from ._campaign import Campaign
 from ._context import OutboxContext
 from ._core.campaigns import IDENTITY, QUEUE, find, is_same_database
-from ._core.decisions import purge, purge_refused
+from ._core.decisions import purge, purge_beside_unknown, purge_refused
 from ._core.engine import Engine
 from ._core.job import Job
 from ._core.migrate import read_meta, write_meta
@@ -162,8 +162,9 @@ class Outbox:
         before, total = time.time() - older_than.total_seconds(), 0
         while batches := await self._engine.run(purge(before, _AT_ONCE)):
             total += batches
-        while await self._engine.run(purge_refused(before, _AT_ONCE)):
-            pass
+        for rest in (purge_beside_unknown, purge_refused):
+            while await self._engine.run(rest(before, _AT_ONCE)):
+                pass
         return total
 
     async def adopt(self) -> None:

@@ -32,6 +32,7 @@ from customersms_async.outbox._core.fence import Pass
 from customersms_async.outbox._core.job import Query
 from customersms_async.outbox._core.migrate import read_meta, write_meta
 from customersms_async.plan import Refusal
+from customersms_async.sandbox import Sandbox
 from tests.support.outbox_gateway import KEY, Ledger
 from tests.support.outbox_jobs import Steps
 
@@ -956,6 +957,28 @@ async def test_purge_leaves_no_number(make_outbox):
         }
 
     assert {"sent": [""] * 5, "cancelled": [""] * 5, "waits": ["+12120000000"] * 2} == left
+
+
+async def test_purge_beside_an_unknown_message(make_outbox):
+    """An unknown message keeps its number, but not the numbers of all others of its request."""
+    rows = [*people(3), Message("+12126660006", "hi", "unknown")]  # it is not in the answer
+    sandbox = Sandbox(keys={KEY: 100})
+    async with sandbox, make_outbox() as outbox, client(sandbox) as sms:
+        campaign = outbox.campaign("tonight")
+        await campaign.add(rows)
+        await campaign.send(sms)
+
+        await outbox.purge(older_than=dt.timedelta(hours=1))
+        before = [line.phone async for line in campaign.lines()]
+        await outbox.purge(older_than=dt.timedelta(seconds=-1))
+        after = [line.phone async for line in campaign.lines()]
+        await campaign.mark_sent(["unknown"])
+        assert 1 == await outbox.purge(older_than=dt.timedelta(seconds=-1))
+        last = [line.phone async for line in campaign.lines()]
+
+    assert [row.phone for row in rows] == before
+    assert ["", "", "", "+12126660006"] == after
+    assert [""] * 4 == last
 
 
 async def test_an_unavailable_database_pauses_a_run(tmp_path):

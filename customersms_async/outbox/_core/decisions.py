@@ -22,7 +22,15 @@ from .job import Change, Insert, Job, NewIds, Query, Record, Update
 from .message_states import DONE, MOVES, Move, State, only, step
 from .settle import cancel_waiting, change_counts, doubt, queue_again, record_events
 
-__all__ = ["cancel_some", "mark_sent", "purge", "purge_refused", "send_again", "withdraw"]
+__all__ = [
+    "cancel_some",
+    "mark_sent",
+    "purge",
+    "purge_beside_unknown",
+    "purge_refused",
+    "send_again",
+    "withdraw",
+]
 
 _BLANK: Final = "UPDATE sms_message SET phone = '', content = NULL, detail = NULL"
 
@@ -154,6 +162,22 @@ def purge(before: float, most: int) -> Job[int]:
     yield Change(f"{_BLANK} WHERE batch = ANY(?)", (batches,))
     yield Change("UPDATE sms_batch SET text = '' WHERE id = ANY(?)", (batches,))
     return len(batches)
+
+
+def purge_beside_unknown(before: float, most: int) -> Job[int]:
+    """
+    Blank some settled messages whose request has unknown ones as well; return how many.
+
+    Those keep their numbers, and so the request its text. To be run once `purge` finds no more.
+    """
+    found = yield Query(
+        "SELECT m.id FROM sms_batch b JOIN sms_message m ON m.batch = b.id"
+        " WHERE b.state = 'done' AND b.ended_at < ? AND b.text <> ''"
+        " AND m.status <> ? AND m.phone <> '' LIMIT ?",
+        (before, State.UNKNOWN, most),
+    )
+    yield Change(f"{_BLANK} WHERE id = ANY(?)", ([row_id for (row_id,) in found],))
+    return len(found)
 
 
 def purge_refused(before: float, most: int) -> Job[int]:
