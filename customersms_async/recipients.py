@@ -25,7 +25,7 @@ from typing import Final
 
 from ._plan.bad_row import Refusal
 from ._recipients.advice import advice, looks_like_number
-from ._recipients.encodings import find_encoding
+from ._recipients.encodings import GUESSED, find_encoding
 from ._recipients.formats import open_table
 from ._recipients.headers import ColumnError, ColumnNames, is_blank
 from ._recipients.opt_outs import read_opt_outs
@@ -148,7 +148,7 @@ def read(
     header = _header(path, table, parse)
     columns = ColumnNames(header.cells)
     phone_column = _phone_column(path, table, header, columns, phone)
-    template, value_columns = _template(path, columns, wanted)
+    template, value_columns = _template(path, table, columns, wanted)
     reader = RowReader(
         columns, phone_column, template, value_columns, parse, _opt_outs(skip, parse)
     )
@@ -208,18 +208,32 @@ def _phone_column(
                     f" selects another: {', '.join(others)}",
                 )
             )
+        hints.append(_doubt_of_encoding(table, columns))
         raise RecipientsError(path, *exc.args, *filter(None, hints)) from None
 
 
-def _template(path: Path, columns: ColumnNames, text: str | None) -> tuple[Template, list[int]]:
+def _doubt_of_encoding(table: Table, columns: ColumnNames) -> str | None:
+    """Say that the encoding was guessed, if the names of columns depend on it."""
+    if table.encoding != GUESSED or all(map(str.isascii, columns.names)):
+        return None
+    seen = f"it was read as {table.encoding}: if names look wrong, "
+    return OptionText(seen, Option("encoding"), " says what it is, like cp1250")
+
+
+def _template(
+    path: Path, table: Table, columns: ColumnNames, text: str | None
+) -> tuple[Template, list[int]]:
     """Return the text, and the columns of the values that it needs."""
     try:
         if text is None:
             return Template(("", ""), ("text",)), [columns.text()]
         template = Template.parse(text)
         return template, columns.columns(template.names)
-    except (ColumnError, TemplateError) as exc:
+    except TemplateError as exc:
         raise RecipientsError(path, *exc.args) from None
+    except ColumnError as exc:
+        hints = filter(None, [_doubt_of_encoding(table, columns)])
+        raise RecipientsError(path, *exc.args, *hints) from None
 
 
 def _filled_rows(table: Table, after: int) -> Iterator[Row]:

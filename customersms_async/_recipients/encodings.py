@@ -19,7 +19,10 @@ from typing import Final
 from .option_text import Option, OptionText
 from .table import RecipientsError
 
-__all__ = ["find_encoding"]
+__all__ = ["GUESSED", "find_encoding"]
+
+#: What no file proves: each encoding of one byte per letter can be read as another.
+GUESSED: Final = "cp1252"
 
 _AT_ONCE: Final = 1 << 18
 _SAMPLE: Final = 1_024
@@ -67,7 +70,7 @@ def _guesses(sample: bytes) -> list[str]:
         return ["utf-16-le"]
     if sample[::2].count(0) > pairs // 2:
         return ["utf-16-be"]
-    return ["utf-8", "cp1252"]
+    return ["utf-8", GUESSED]
 
 
 def _fault(path: Path, encoding: str) -> str | None:

@@ -115,6 +115,19 @@ def test_a_given_encoding(write):
 
 
 @pytest.mark.parametrize(
+    ("encoding", "names", "text"),
+    [("cp1251", "Имя;Телефон", "Hi"), ("cp1250", "Imię;Telefon", "Hi {imię}")],
+)
+def test_a_guessed_encoding_is_doubted(write, encoding, names, text):
+    """If a column is missing whose name depends on a guess, the error says how to correct it."""
+    path = write(f"{names}\nX;+12125550123\n".encode(encoding))
+
+    with pytest.raises(RecipientsError, match="if names look wrong, encoding= says what it is"):
+        read(path, text=text)
+    assert ["X"] == [row.text for row in read(path, text="X", phone=names[-7:], encoding=encoding)]
+
+
+@pytest.mark.parametrize(
     ("content", "options", "reason"),
     [
         (b"", {}, "is empty"),
