@@ -232,7 +232,7 @@ class CustomerSMS:
         patience = settings.send_timeout
         if timeout is not None:
             patience = check_seconds("timeout", timeout)
-        delivery = Delivery(self._context, [number], check_text(text), _SEND, patience=patience)
+        delivery = Delivery(self._context, [number], check_text(text), _SEND, patience)
         with Sending.begin(delivery, self._parts.in_flight) as answer:
             delivered = await answer
         request = request_name(self._context.name, delivered.request)

@@ -88,8 +88,8 @@ class Delivery:
         phones: Sequence[str],
         text: str,
         lane: Lane,
-        *,
         patience: float = math.inf,
+        *,
         gate: Gate | None = None,
     ) -> None:
         self.context = context

@@ -25,6 +25,7 @@ class TimeBudget(msgspec.Struct, eq=False, gc=False):
         ends_at: The deadline.
         attempt: Seconds that one attempt may take.
         probe_wait: If it is a probe, the seconds it may wait for a slot; else None.
+        asked_at: When it last asked for a slot.
     """
 
     answers: AnswerTime
@@ -33,6 +34,7 @@ class TimeBudget(msgspec.Struct, eq=False, gc=False):
     ends_at: float
     attempt: float
     probe_wait: float | None = None
+    asked_at: float = -math.inf
 
     def left(self, now: float) -> float:
         """Seconds until the deadline, at least 0."""
@@ -57,6 +59,7 @@ class TimeBudget(msgspec.Struct, eq=False, gc=False):
         0 or less means not at all: too little time is left, or no answer is expected in time and
         another message is the probe.
         """
+        self.asked_at = now
         kept = self.kept()
         if kept >= self.within and self.probe_wait is None:
             self.probe_wait = self.answers.begin_probe(self.account, now, self.within)
@@ -67,7 +70,8 @@ class TimeBudget(msgspec.Struct, eq=False, gc=False):
     def is_enough(self, now: float) -> bool:
         """Whether an attempt that starts now can expect its answer in time."""
         left = self.ends_at - now
-        return left > 0 and left + _SLACK >= self.kept()
+        has_not_waited = now - self.asked_at <= _SLACK
+        return left > 0 and (has_not_waited or left + _SLACK >= self.kept())
 
     def tried_for(self, now: float) -> float:
         """Seconds until the account's probe must end."""

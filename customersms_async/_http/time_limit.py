@@ -64,7 +64,7 @@ class Watch:
 
     def begin(self, timeout: float, progress: _Progress) -> Limit:
         """Limit the running task from now on, until `end`."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101  # for the type checkers: a coroutine runs in a task
         limit = Limit(task, task.cancelling(), self._loop.time() + timeout, progress)
         self._limits.add(limit)

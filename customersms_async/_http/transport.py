@@ -64,7 +64,8 @@ class AiohttpTransport:
     async def post(self, body: Body, attempt: Attempt, *, timeout: float, most: int) -> Reply:
         """Send *body* once and read the complete reply; see `Transport.post`."""
         keeps = self._is_own or keeps_idle_briefly(self._session)
-        payload = _MarkedPayload(body, attempt, is_last=not keeps)
+        payload = _MarkedPayload(body, attempt)
+        payload.is_last = not keeps
         session = self._session if self._is_own else borrow_session(self._session, self._proxy)
         limit = self._watch.begin(timeout, payload)
         try:
@@ -102,15 +103,16 @@ class _MarkedPayload(BytesPayload):
 
     Attributes:
         answer: The part of the answer that was read, once it has begun.
+        is_last: Whether the connection is not used again after its answer.
     """
 
+    answer: aiohttp.StreamReader | None = None
+    is_last = False
     _connection: asyncio.WriteTransport  # set once the body has started
 
-    def __init__(self, body: Body, attempt: Attempt, *, is_last: bool) -> None:
+    def __init__(self, body: Body, attempt: Attempt) -> None:
         super().__init__(body.content, content_type="application/json")
         self._attempt = attempt
-        self._is_last = is_last
-        self.answer: aiohttp.StreamReader | None = None
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
@@ -123,7 +125,7 @@ class _MarkedPayload(BytesPayload):
         if isinstance(protocol, ResponseHandler) and protocol.should_close:
             msg = "the connection received an answer before the request was written"
             raise TransportFailure(msg)
-        if isinstance(protocol, ResponseHandler) and self._is_last:
+        if isinstance(protocol, ResponseHandler) and self.is_last:
             protocol.force_close()  # after its answer is read
         self._attempt.start()
         self._connection = transport
