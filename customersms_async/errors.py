@@ -170,7 +170,7 @@ class SendError(CustomerSMSError):
             None if a limiter raised it.
     """
 
-    status: ClassVar[Status]
+    status: ClassVar[Status] = Status.UNKNOWN  # alone, it proves nothing; each subclass says more
     args: tuple[Any, ...]
 
     def __init__(

@@ -78,8 +78,9 @@ class StopRules:
         max_refused: Consecutive requests refused entirely with the same code, at least 1.
         max_rejected: The share of rejected numbers, above 0 and up to 1, among those that have an
             answer; it counts from 100 numbers on. None for no limit.
-        outage: Seconds for which a run waits while the gateway, or the store of a shared limiter,
-            cannot be reached, at least 0. It sends one probe at a time and reads nothing.
+        outage: Seconds for which a run waits while the gateway cannot be reached, or a limiter of
+            your own raises `LimiterUnavailable`; at least 0. It sends one probe at a time and reads
+            nothing. The limiters of this package wait for their store as long as it takes.
         min_credits: The minimum balance, at least 0: a balance at or below it ends the run. Above
             0, requests in flight count as spent, at the highest price seen.
         max_credits: A budget for the run, at least 1; requests in flight count as spent, at the

@@ -158,8 +158,11 @@ class Outbox:
 
         Returns:
             How many requests were purged.
+
+        Raises:
+            ConfigurationError: *older_than* is not a timedelta.
         """
-        before, total = time.time() - older_than.total_seconds(), 0
+        before, total = time.time() - _checked_age(older_than).total_seconds(), 0
         while batches := await self._engine.run(purge(before, _AT_ONCE)):
             total += batches
         for rest in (purge_beside_unknown, purge_refused):
@@ -186,6 +189,13 @@ def _make_limiter(engine: Engine, url: str) -> SharedLimiter:
     from ..postgres import PostgresLimiter  # noqa: PLC0415  # it needs the extra
 
     return PostgresLimiter(url, table=f"{engine.prefix}limit")
+
+
+def _checked_age(value: object) -> dt.timedelta:
+    if isinstance(value, dt.timedelta):
+        return value
+    msg = f"older_than must be a timedelta, like timedelta(days=90), not {value!r}"
+    raise ConfigurationError(msg)
 
 
 def _settle_down(identity: str) -> Job[None]:

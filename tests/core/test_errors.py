@@ -38,6 +38,7 @@ CLASSES = [
     if inspect.isclass(found) and issubclass(found, CustomerSMSError)
 ]
 SEND_ERRORS = [
+    SendError,
     ConnectFailed,
     WaitTooLong,
     LimiterUnavailable,

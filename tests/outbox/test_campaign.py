@@ -938,6 +938,14 @@ async def test_purge(make_outbox):
         assert 3 == (await campaign.status()).sent
 
 
+@pytest.mark.parametrize("age", [90, None, "90 days"])
+async def test_purge_needs_a_timedelta(make_outbox, age):
+    """Anything else is refused by name; a number alone could be days or seconds."""
+    async with make_outbox() as outbox:
+        with pytest.raises(ConfigurationError, match="older_than must be a timedelta"):
+            await outbox.purge(older_than=age)
+
+
 async def test_purge_leaves_no_number(make_outbox):
     """Numbers that were never sent to go as well: bad, duplicate, withdrawn and cancelled ones."""
     double = Message("+12120000000", "hi", "double")
