@@ -14,6 +14,7 @@ import datetime as dt
 import functools
 import time
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
+from os import PathLike
 from typing import Any, Final, NoReturn, Self, Unpack
 
 import aiohttp
@@ -75,7 +76,7 @@ class CustomerSMS:
 
         endpoint: The URL of the API. If omitted: ``CUSTOMERSMS_ENDPOINT``, else the gateway's.
 
-        limiter: The rate limiter, or a URL such as ``redis://localhost:6379/0`` or
+        limiter: The rate limiter, or a path, or a URL such as ``redis://localhost:6379/0`` or
             ``sqlite:////var/lib/app/sms.limit``, whose limiter is closed with the client. By
             default the URL in CUSTOMERSMS_LIMITER, else one object for the process, with 100
             requests in any 60 seconds per key.
@@ -112,7 +113,7 @@ class CustomerSMS:
         api_key: str | NotGiven = NOT_GIVEN,
         *,
         endpoint: str | NotGiven = NOT_GIVEN,
-        limiter: Limiter | str | NotGiven = NOT_GIVEN,
+        limiter: Limiter | str | PathLike[str] | NotGiven = NOT_GIVEN,
         request_timeout: float | None = None,
         send_timeout: float = 30.0,
         retries: int = 3,

@@ -225,7 +225,7 @@ _by_address: Final = WeakValueDictionary[tuple[int, str], SharedLimiter]()
 _users: Final = WeakKeyDictionary[SharedLimiter, int]()
 
 
-def find_limiter(given: Limiter | str | NotGiven) -> Limiter:
+def find_limiter(given: Limiter | str | os.PathLike[str] | NotGiven) -> Limiter:
     """
     Return the limiter that was given, or that of a test, of the environment, or the default one.
 
@@ -233,6 +233,8 @@ def find_limiter(given: Limiter | str | NotGiven) -> Limiter:
         ConfigurationError: An address has no known scheme, or the variable is set but empty.
         ModuleNotFoundError: The extra for the store is not installed.
     """
+    if isinstance(given, os.PathLike):
+        given = str(Path(given).absolute())
     if isinstance(given, str):
         return _open("limiter", given)
     if given is not NOT_GIVEN:

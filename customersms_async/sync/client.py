@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterable
+from os import PathLike
 from typing import NoReturn, Self, TypeAlias, TypeVar, Unpack, cast
 
 from .._bulk.options import BulkOptions, MessageOptions
@@ -98,7 +99,7 @@ class CustomerSMS:
         api_key: str | NotGiven = NOT_GIVEN,
         *,
         endpoint: str | NotGiven = NOT_GIVEN,
-        limiter: Limiter | str | NotGiven = NOT_GIVEN,
+        limiter: Limiter | str | PathLike[str] | NotGiven = NOT_GIVEN,
         request_timeout: float | None = None,
         send_timeout: float = 30.0,
         retries: int = 3,

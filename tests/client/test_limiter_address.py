@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from customersms_async import ConfigurationError, CustomerSMS, FileLimiter, LocalLimiter
+from customersms_async import ConfigurationError, CustomerSMS, FileLimiter, LocalLimiter, sync
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.redis import RedisLimiter
 from customersms_async.sandbox import Sandbox
@@ -47,6 +48,20 @@ async def test_up_to_three_slashes_begin_a_relative_path(slashes, tmp_path, monk
 
     async with CustomerSMS("cspro_test_key", limiter=f"sqlite:{slashes}a.limit").limiter:
         assert (tmp_path / "a.limit").exists()
+
+
+@pytest.mark.parametrize("make_client", [CustomerSMS, sync.CustomerSMS])
+def test_a_path_names_a_file(make_client, tmp_path):
+    """A `Path` of any name is a file, the same as its text; an outbox takes it as well."""
+    clients = [
+        make_client("cspro_test_key", limiter=limiter)
+        for limiter in (tmp_path / "limit", str(tmp_path / "limit"))
+    ]
+    bare = make_client("cspro_test_key", limiter=Path("limit")).limiter
+
+    assert isinstance(clients[0].limiter, FileLimiter)
+    assert clients[0].limiter is clients[1].limiter
+    assert isinstance(bare, FileLimiter)
 
 
 def test_one_address_is_one_limiter():
