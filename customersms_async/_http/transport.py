@@ -70,24 +70,29 @@ class AiohttpTransport:
         limit = self._watch.begin(timeout, payload)
         try:
             response = await session.post(self._endpoint, data=payload, allow_redirects=False)
-            content = payload.check_answer(response)
             try:
-                # Most answers arrive at once.
-                is_here = content.is_eof() and content.total_bytes <= most
-                whole = content.read_nowait() if is_here else await _gather(content, most)
+                content = payload.check_answer(response)
+                is_here = content.is_eof() and content.total_bytes <= most  # as nearly always
+                reply = Reply(
+                    response.status,
+                    content.read_nowait() if is_here else await _gather(content, most),
+                    _headers_of(response),
+                    payload.drop_connection,
+                )
             finally:
                 if response.connection is not None:  # not read completely, or a protocol switch
                     response.release()
-            headers = _headers_of(response)
-            if is_closed_soon(headers):
+                del response  # its repr shows headers: see rule 4
+            if is_closed_soon(reply.headers):
                 payload.drop_connection()
-            return Reply(response.status, whole, headers, payload.drop_connection)
         except asyncio.CancelledError:
             if not self._watch.end(limit):
                 raise
             why = "the time for this attempt was over"
         except Exception as exc:  # noqa: BLE001  # the mark says what it proves, not its class
             why = reason(exc)
+        else:
+            return reply
         finally:
             self._watch.end(limit)
             if not self._is_own:
