@@ -9,6 +9,9 @@ import pytest
 from customersms_async._limit.stores.call_limit import Calls
 from customersms_async._ports.store import BACK_OFF, TIMEOUT, StoreAway
 
+BROKEN = "here: OSError: broken"
+HOW_LONG = "single messages fail, and bulk runs wait for it"
+
 pytestmark = pytest.mark.virtual_time
 
 
@@ -104,6 +107,39 @@ async def test_calls_fail_at_once_after_a_failure():
     assert {"here: TimeoutError: no answer within 0.5 s"} == texts
     assert TIMEOUT == pytest.approx(failed_after)
     assert "answer" == await calls.make(give)
+
+
+async def test_a_store_that_stays_away_is_logged_once(caplog):
+    """After two seconds without an answer there is one warning, and one line when it is back."""
+    caplog.set_level("INFO", "customersms_async")
+    calls = Calls("here", 1)
+    for _ in range(20):
+        await told(calls, fail)
+        await asyncio.sleep(BACK_OFF)
+    for _ in range(2):
+        await calls.make(give)
+
+    said = [(record.levelname, record.event, record.getMessage()) for record in caplog.records]
+    assert [
+        (
+            "WARNING",
+            "limit.away",
+            f"the limit's store has not answered for 2 s ({BROKEN}): {HOW_LONG}",
+        ),
+        ("INFO", "limit.back", "the limit's store answers again, after 5 s"),
+    ] == said
+
+
+async def test_a_hiccup_of_a_store_is_not_logged(caplog):
+    """A failure that the next call does not repeat says nothing."""
+    caplog.set_level("INFO", "customersms_async")
+    calls = Calls("here", 1)
+    for _ in range(2):
+        await told(calls, fail)
+        await asyncio.sleep(BACK_OFF)
+        await calls.make(give)
+
+    assert not caplog.records
 
 
 async def test_a_cancelled_call_is_no_failure():

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ..._ports.store import BACK_OFF, TIMEOUT, StoreAway
+from .outage import StoreOutage
 
 __all__ = ["Calls"]
 
@@ -55,6 +56,7 @@ class Calls:
         self._room = asyncio.Semaphore(at_once)
         self._failure = ""
         self._asks_again_at = float("-inf")
+        self._outage = StoreOutage()
         self.are_closed = False
 
     async def make(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
@@ -73,7 +75,7 @@ class Calls:
                 async with asyncio.timeout(None) as time:
                     patience = _Patience(time)
                     try:
-                        return await call()
+                        answer = await call()
                     finally:
                         patience.timer.cancel()
             except Exception as exc:
@@ -81,7 +83,10 @@ class Calls:
                 failure = f"{self._place}: {self._describe(exc)}"
                 if not self.are_closed:
                     self._failure, self._asks_again_at = failure, now() + BACK_OFF
+                    self._outage.go_on(now(), failure)
                 raise StoreAway(failure) from exc
+            self._outage.end(now())
+            return answer
 
     def close(self) -> None:
         """Fail all waiting and further calls at once."""
