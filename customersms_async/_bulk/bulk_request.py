@@ -100,6 +100,7 @@ class BulkRequest:
         self._journal = journal
         self._breaker = breaker
         self._may_leave = may_leave
+        self._is_asking = False
         self._stage = Stage.NEW
         self._delivery = Delivery(context, batch.phones, batch.text, lane, gate=self)
 
@@ -177,8 +178,12 @@ class BulkRequest:
 
     def may_start(self) -> bool:
         """Whether run and claim still allow it; called right before the first byte."""
-        is_fresh = self._journal is None or self._journal.may_start(self.batch)
-        return is_fresh and self._may_leave()
+        self._is_asking = True
+        try:
+            is_fresh = self._journal is None or self._journal.may_start(self.batch)
+            return is_fresh and self._may_leave()
+        finally:
+            self._is_asking = False
 
     def count(self, begun: int, ended: int) -> None:
         """Count the numbers of an attempt that has begun or ended, for the journal."""
@@ -211,6 +216,9 @@ class BulkRequest:
         return RequestResult(result, delivery.handed_over + delivery.is_in_flight, failure)
 
     def _cancel(self) -> None:
-        # Not the calling task: it checks itself whether it was halted.
-        if self.task is not None and self.task is not asyncio.current_task():
+        # Not the calling task, nor one that asks whether it may leave, which aiohttp does in a task
+        # of its own: both see that they were halted, and would be cancelled at a later await.
+        if self._is_asking or self.task is asyncio.current_task():
+            return
+        if self.task is not None:
             self.task.cancel()
