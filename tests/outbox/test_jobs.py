@@ -13,6 +13,7 @@ from customersms_async.outbox._core import claim as _claim
 from customersms_async.outbox._core import decisions as _decisions
 from customersms_async.outbox._core.add import OpenBatches
 from customersms_async.outbox._core.fence import Pass
+from customersms_async.outbox._core.job import Change, Query
 from tests.support.outbox_jobs import NOW, Steps, make_rows
 
 
@@ -538,6 +539,39 @@ async def test_a_purged_message_is_not_sent_again(steps):
 
     assert ["row-0"] == await steps.engine.run(_decisions.send_again(steps.id, ["row-0"], NOW))
     assert ["rejected"] * 3 == await steps.states()
+
+
+def _change(sql):
+    yield Change(sql)
+
+
+@pytest.mark.parametrize("purge", [_decisions.purge, _decisions.purge_beside_unknown])
+@pytest.mark.parametrize("seconds", [0.05, 0.15])  # after the purge has read, or has written
+async def test_a_message_is_purged_or_sent_again(make_engine, kind, purge, seconds):
+    """Of a purge and `send_again` at once, one is too late: nothing without a number is queued."""
+    steps = Steps(make_engine())
+    claim = await sending(steps)
+    await steps.settle(claim, Status.REJECTED)
+    if purge is _decisions.purge_beside_unknown:
+        await steps.engine.run(_change("UPDATE sms_message SET status = 'unknown' WHERE id = 3"))
+
+    def slowly(job):
+        answer = None
+        with contextlib.suppress(StopIteration):
+            while True:
+                answer = yield job.send(answer)
+                if kind == "postgresql":
+                    yield Query("SELECT 1 FROM pg_sleep(0.1)")
+
+    purging = asyncio.create_task(steps.engine.run(slowly(purge(NOW + 2, 100))))
+    await asyncio.sleep(seconds)
+    left = await steps.engine.run(_decisions.send_again(steps.id, ["row-0"], NOW))
+    await purging
+
+    line = (await steps.lines())[0]
+    assert ("rejected", "", ["row-0"]) == (line.status, line.phone, left) or (
+        ("queued", "+12120000000", []) == (line.status, line.phone, left)
+    )
 
 
 async def test_send_again_waits_for_the_first_request(steps):

@@ -176,7 +176,10 @@ def purge_beside_unknown(before: float, most: int) -> Job[int]:
         " AND m.status <> ? AND m.phone <> '' LIMIT ?",
         (before, State.UNKNOWN, most),
     )
-    yield Change(f"{_BLANK} WHERE id = ANY(?)", ([row_id for (row_id,) in found],))
+    yield Change(  # but not those that are queued again meanwhile
+        f"{_BLANK} WHERE id = ANY(?) AND status <> ?",
+        ([row_id for (row_id,) in found], State.UNKNOWN),
+    )
     return len(found)
 
 
@@ -201,9 +204,10 @@ def purge_refused(before: float, most: int) -> Job[int]:
 
 
 def _find(campaign: int, refs: Sequence[str]) -> Job[list[Record]]:
+    """Find messages that have a batch, and lock them: a purge does not lock the campaign."""
     found = yield Query(
         "SELECT m.id, m.ref, m.status, b.opens_at, m.phone FROM sms_message m"
-        " LEFT JOIN sms_batch b ON b.id = m.batch WHERE m.campaign = ? AND m.ref = ANY(?)",
+        " JOIN sms_batch b ON b.id = m.batch WHERE m.campaign = ? AND m.ref = ANY(?) FOR UPDATE",
         (campaign, list(refs)),
     )
     return list(found)
