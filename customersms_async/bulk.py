@@ -104,11 +104,11 @@ class Bulk:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        is_told = self._block is Block.NOTIFIED
+        is_notified = self._block is Block.NOTIFIED
         self._block = move(self._block, Block.LEFT)
         self._run.leave()
         if isinstance(exc, asyncio.CancelledError):
-            await self._run.drain_for(exc, is_told=is_told)
+            await self._run.drain_for(exc, is_notified=is_notified)
             return
         self._run.halt(codes.STOPPED)
         if exc is not None:
@@ -116,7 +116,7 @@ class Bulk:
         try:
             await self._run.join()
         except asyncio.CancelledError as again:
-            await self._run.drain_for(again, is_told=is_told)
+            await self._run.drain_for(again, is_notified=is_notified)
             raise
 
     def __aiter__(self) -> Self:

@@ -139,14 +139,16 @@ class Run:
         """Wait for the end of a started run; a cancellation ends the wait, not the run."""
         await asyncio.wait([cast("asyncio.Task[None]", self._lifecycle.task)])
 
-    async def drain_for(self, cancelled: asyncio.CancelledError, *, is_told: bool = False) -> None:
+    async def drain_for(
+        self, cancelled: asyncio.CancelledError, *, is_notified: bool = False
+    ) -> None:
         """
         Stop, since the caller was cancelled; wait for requests in flight, and note the counts.
 
         Args:
             cancelled: The cancellation, for the note.
 
-            is_told: Whether the caller already knows of the end: then there is no note.
+            is_notified: Whether the caller already knows of the end: then there is no note.
 
         Raises:
             asyncio.CancelledError: It was cancelled again, which only ends the wait; it has the
@@ -156,12 +158,12 @@ class Run:
         try:
             await self.join()
         except asyncio.CancelledError as again:
-            self._note(again, is_told=is_told)
+            self._note(again, is_notified=is_notified)
             raise
-        self._note(cancelled, is_told=is_told)
+        self._note(cancelled, is_notified=is_notified)
 
-    def _note(self, cancelled: BaseException, *, is_told: bool) -> None:
-        if is_told:
+    def _note(self, cancelled: BaseException, *, is_notified: bool) -> None:
+        if is_notified:
             return
         progress = self.progress
         waiting = f", {progress.waiting:,} without a fate yet" if progress.waiting else ""
