@@ -9,7 +9,6 @@ from .records import SandboxMessage, SandboxRequest
 
 __all__ = ["outline", "plural", "quoted"]
 
-
 #: How many messages a repr shows, and characters of each.
 _SHOWN, _SHORT = 3, 60
 

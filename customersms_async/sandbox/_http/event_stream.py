@@ -15,14 +15,11 @@ from .service import SandboxService
 
 __all__ = ["STREAMS", "EventStream"]
 
-
 #: Event streams open at once.
 STREAMS: Final = 32
 
-
 #: Seconds between two writes to a stream, so that many events share a write.
 _PACE: Final = 0.05
-
 
 #: Milliseconds after which a browser reopens a broken stream.
 _RETRY: Final = 1000
@@ -75,7 +72,7 @@ class EventStream:
             await events.wait(position, self.closing)
 
     async def _catch_up(self, response: web.StreamResponse, position: int) -> int:
-        """Write new events, or a heartbeat if there are none; return the new place."""
+        """Write new events, or a heartbeat if there are none; return the new position."""
         events = self.service.events
         new = events.after(position)
         if new is None:
