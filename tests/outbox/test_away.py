@@ -18,7 +18,7 @@ from customersms_async.outbox._core.job import Change, Query
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
 from customersms_async.outbox._worker import Worker
-from tests.support.outbox_gateway import BATCH, KEY, LEASE, Ledger, host_of, in_a_child, work
+from tests.support.outbox_gateway import BATCH, KEY, LEASE, Ledger, context_of, in_a_child, work
 from tests.support.postgres import PostgresServer
 
 NUMBERS = 40
@@ -107,7 +107,7 @@ class Slow(Failing):
 
 async def fill(engine, batch_size=BATCH):
     await engine.open()
-    campaign = Campaign(host_of(engine), "tonight")
+    campaign = Campaign(context_of(engine), "tonight")
     messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(NUMBERS)]
     await campaign.add(messages, batch_size=batch_size)
     await engine.aclose()
@@ -200,7 +200,7 @@ async def test_a_worker_keeps_the_reason_of_the_pause(make_engine):
     """What paused the queue is what a person reads, not that the run found it paused."""
     engine = Slow(make_engine(), "", "fence", [1, 2])
     await engine.open()
-    host = host_of(engine)
+    host = context_of(engine)
     queue = Campaign(host, QUEUE)
     await queue.add([Message("+12125550001", "hi", "a")])
     async with Ledger() as ledger, CustomerSMS(KEY, endpoint=ledger.endpoint) as sms:
@@ -216,7 +216,7 @@ async def test_a_worker_keeps_the_reason_of_the_pause(make_engine):
 
 async def fill_more(engine):
     await engine.open()
-    campaign = Campaign(host_of(engine), "tonight")
+    campaign = Campaign(context_of(engine), "tonight")
     await campaign.add([Message(f"+1213{n:07}", "hi", f"more-{n}") for n in range(NUMBERS)])
     await engine.aclose()
 
@@ -227,7 +227,7 @@ async def test_results_are_listed_while_nothing_can_be_written(make_engine):
     engine = Failing(make_engine(), "before", "reap", [1])
     await engine.open()
 
-    assert NUMBERS == len([line async for line in Campaign(host_of(engine), "tonight").lines()])
+    assert NUMBERS == len([line async for line in Campaign(context_of(engine), "tonight").lines()])
     assert 1 == engine.runs
     await engine.aclose()
 

@@ -14,7 +14,7 @@ from customersms_async.outbox import Campaign
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
 from tests.support.crash_notes import note
-from tests.support.outbox_gateway import BATCH, Ledger, host_of, work
+from tests.support.outbox_gateway import BATCH, Ledger, context_of, work
 from tests.support.postgres import PostgresServer
 
 NUMBERS, SECONDS = 60, 10.0
@@ -26,7 +26,7 @@ async def fill(engine):
     """Add the numbers to the campaign."""
     await engine.open()
     messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(NUMBERS)]
-    await Campaign(host_of(engine), "tonight").add(messages, batch_size=BATCH)
+    await Campaign(context_of(engine), "tonight").add(messages, batch_size=BATCH)
     await engine.aclose()
 
 

@@ -27,7 +27,7 @@ from tests.support.outbox_gateway import (
     Ledger,
     Striking,
     StrikingLimiter,
-    host_of,
+    context_of,
     in_a_child,
     work,
 )
@@ -43,7 +43,7 @@ pytestmark = [
 async def fill(engine):
     """Add the numbers to the campaign."""
     await engine.open()
-    campaign = Campaign(host_of(engine), "tonight")
+    campaign = Campaign(context_of(engine), "tonight")
     messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(NUMBERS)]
     await campaign.add(messages, batch_size=BATCH)
     await engine.aclose()
@@ -52,7 +52,7 @@ async def fill(engine):
 async def fates(engine):
     """Return the status of each number."""
     await engine.open()
-    campaign = Campaign(host_of(engine), "tonight")
+    campaign = Campaign(context_of(engine), "tonight")
     found = {outcome.phone: outcome.status async for outcome in campaign.outcomes()}
     await engine.aclose()
     return found

@@ -10,7 +10,7 @@ from customersms_async.outbox import Campaign, Outbox, OutboxError, OutboxUnavai
 from customersms_async.outbox._core.faults import from_postgres, from_sqlite
 from customersms_async.outbox._core.job import Change, Insert
 from customersms_async.outbox._postgres import PostgresEngine
-from tests.support.outbox_gateway import BATCH, Ledger, host_of, work
+from tests.support.outbox_gateway import BATCH, Ledger, context_of, work
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_permanent_errors_of_sqlite(code, cure):
 async def fill(engine, count=4 * BATCH):
     """Add some numbers."""
     await engine.open()
-    campaign = Campaign(host_of(engine), "tonight")
+    campaign = Campaign(context_of(engine), "tonight")
     messages = [Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(count)]
     await campaign.add(messages, batch_size=BATCH)
     return campaign

@@ -25,7 +25,7 @@ from customersms_async import Message, Status
 from customersms_async.outbox import Campaign
 from customersms_async.outbox._postgres import PostgresEngine
 from customersms_async.outbox._sqlite import SqliteEngine
-from tests.support.outbox_gateway import Ledger, host_of, in_a_child, work
+from tests.support.outbox_gateway import Ledger, context_of, in_a_child, work
 from tests.support.postgres import PostgresServer
 
 LEASE = 2.0
@@ -71,7 +71,7 @@ class Trial:
     async def campaign(self):
         engine = self.make_engine()
         await engine.open()
-        yield Campaign(host_of(engine, LEASE), "tonight")
+        yield Campaign(context_of(engine, LEASE), "tonight")
         await engine.aclose()
 
     async def fill(self):

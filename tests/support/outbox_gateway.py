@@ -138,7 +138,7 @@ class Striking:
         os.kill(os.getpid(), self._sign)
 
 
-def host_of(engine, lease=LEASE):
+def context_of(engine, lease=LEASE):
     """Return what the campaigns of an outbox with this engine share."""
     return OutboxContext(engine, lease, "here")
 
@@ -161,7 +161,7 @@ class StrikingLimiter(LocalLimiter):
 async def work(engine, endpoint, limiter=None, *, lease=LEASE, **options):
     """Send a campaign as one process does."""
     await engine.open()
-    host = host_of(engine, lease)
+    host = context_of(engine, lease)
     try:
         async with CustomerSMS(
             KEY, endpoint=endpoint, limiter=limiter or LocalLimiter(Rate(10_000, per=1.0))

@@ -19,7 +19,7 @@ from customersms_async.outbox._core.campaigns import CampaignStatus
 from customersms_async.outbox._core.engine import Engine
 from customersms_async.postgres import PostgresLimiter
 from customersms_async.sandbox import Sandbox
-from tests.support.outbox_gateway import BATCH, KEY, host_of, in_a_child, work
+from tests.support.outbox_gateway import BATCH, KEY, context_of, in_a_child, work
 
 __all__ = ["FAST", "LATENCY", "SHARE", "Seen", "watch"]
 
@@ -76,7 +76,7 @@ async def watch(
     """Run all processes until the campaign is sent."""
     engine, numbers = make_engine(), codes * NUMBERS_A_CODE
     await engine.open()
-    campaign = Campaign(host_of(engine, 2.0), "tonight")
+    campaign = Campaign(context_of(engine, 2.0), "tonight")
     people = (Message(f"+1212{n:07}", "hi", f"row-{n}") for n in range(numbers))
     await campaign.add(people, batch_size=BATCH)
     out, slot = folder / "codes", rate.per / 98
