@@ -312,6 +312,18 @@ async def test_a_frozen_server_costs_one_timeout(server, open_store):
     assert b"one" == (await store.read("a")).value
 
 
+async def test_a_store_is_closed_while_its_server_stands_still(server, open_store):
+    """Closing raises nothing, and takes a time-out at most."""
+    store = open_store(server.url)
+    await write(store, b"one")
+    server.freeze()
+    try:
+        async with asyncio.timeout(TIMEOUT + 0.3):
+            await store.aclose()
+    finally:
+        server.thaw()
+
+
 async def test_a_swap_whose_answer_is_lost_may_be_done(server, open_store):
     """A cut connection means unavailable; the value shows whether the swap was done."""
     async with Proxy(server.url).running() as proxy:

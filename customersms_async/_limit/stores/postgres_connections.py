@@ -48,10 +48,14 @@ class Connections:
         return await self._use(await _connect(self._url), work, lost)
 
     async def aclose(self) -> None:
-        """Close idle connections now, and the others once their work is done."""
+        """Close idle connections now, and the others once their work is done; raise nothing."""
         self._are_closed = True
         while self._idle:
-            await self._idle.pop().close(timeout=TIMEOUT)
+            connection = self._idle.pop()
+            try:
+                await connection.close(timeout=TIMEOUT)
+            except Exception:  # noqa: BLE001 - the server stands still, or has gone
+                connection.terminate()
 
     async def _use(
         self, connection: Connection, work: _Work[_Answer], lost: Exception | None
