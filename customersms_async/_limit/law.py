@@ -159,7 +159,7 @@ class Law:
             del ended[behind]
         lease.opens = opens
         self._begin(state, lease, at)
-        self._charge(state, now, lease, left=-1 - behind)
+        self._charge(state, now, lease, -1 - behind)
         return None
 
     def renew(self, state: AccountState, now: float, lease: Lease) -> None:

@@ -104,7 +104,8 @@ class LocalAccount:
             lease = Lease(str(number), is_bulk, now, now, now, longest)
             self._is_busy = True  # `_at_a_time` inlined: it would cost as much as the grant
             try:
-                self._apply_ends()
+                if self._ends:
+                    self._apply_ends()
                 if self._law.reserve(self._state, now, lease) is not None:
                     return None
             finally:
