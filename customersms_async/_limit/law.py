@@ -50,6 +50,7 @@ __all__ = ["ANSWERED", "LOST", "PASSED_AT_MOST", "UNUSED", "End", "Law"]
 #: Single messages in a row that may overtake a waiting bulk request.
 PASSED_AT_MOST: Final = 9
 
+_FOREVER: Final = math.inf
 _NEVER: Final = -math.inf
 
 
@@ -150,7 +151,7 @@ class Law:
         at = state.due if is_paced and state.due > opens else opens
         if state.refused_at > _NEVER or state.opens_at > at:
             at = max(at, self._held_until(state, now))
-        if at > now + ahead or at == math.inf:
+        if at > now + ahead or at == _FOREVER:
             return at
         if moved is not None:
             self._move(state, moved)

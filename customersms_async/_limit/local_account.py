@@ -50,6 +50,7 @@ class LocalAccount:
         self._name = name
         self._law = law
         self.clock = clock
+        self._period = law.period
         self._is_paced = law.rules.burst < law.rules.limit
         self._state = AccountState.new(law.rules)
         self._numbers = itertools.count()  # of places, and of leases
@@ -185,7 +186,7 @@ class LocalAccount:
         now = self.clock()
         self._ends.append((lease, how, now))
         # The next decision applies an end that frees no slot sooner than one that is awaited.
-        if how is UNUSED or now + self._law.period < self._looks_at:
+        if how is UNUSED or now + self._period < self._looks_at:
             with lock:
                 self._serve()
 
