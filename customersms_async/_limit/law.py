@@ -82,6 +82,8 @@ class Law:
         self._interval = rules.per / (PACE * rules.limit)
         self._is_paced = rules.burst < rules.limit
         self._saved = (rules.burst - 1) * self._interval
+        # Seconds behind the pace after which a bulk request does not stretch it.
+        self._rest = self._interval if rules.burst > 1 else math.inf
 
     def look_back(self, longest: float) -> float:
         """Return the most seconds for which a request keeps a slot busy."""
@@ -136,11 +138,17 @@ class Law:
         if is_paced and state.due > now + ahead:
             return state.due
         free = self._limit - len(state.leases) - len(ended)
-        if free > 0 and not is_bulk and state.refused_at == _NEVER and state.opens_at <= now:
+        is_shared = is_bulk and state.share_at > _NEVER
+        is_rested = not is_bulk or (now - state.due >= self._rest and not is_shared)
+        if (
+            free > (self._reserve if is_bulk else 0)
+            and is_rested
+            and state.refused_at == _NEVER
+            and state.opens_at <= now
+        ):
             self._begin_at_once(state, lease, now)
             return None
         spare = self._reserve if is_bulk and not is_overdue else 0
-        is_shared = is_bulk and state.share_at > _NEVER
         spare = self._spare_for_others(state, now, spare) if is_shared else spare
         behind, opens, moved = spare - free, now, None
         if behind >= 0:
@@ -258,7 +266,7 @@ class Law:
         return max(state.opens_at, state.paused_until, state.send_due if is_cautious else _NEVER)
 
     def _begin_at_once(self, state: AccountState, lease: Lease, now: float) -> None:
-        """Grant a message that nothing delays; calls nothing, for speed."""
+        """Grant a request that nothing delays or stretches; calls nothing, for speed."""
         lease.opens = lease.at = now
         lease.dies = dies = now + lease.longest + self._after
         state.leases[lease.id] = lease

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from customersms_async._limit.account_state import MARGIN, SLACK, AccountState, Lease, Rules
 from customersms_async._limit.law import End, Law
@@ -47,6 +49,32 @@ def test_a_free_slot_is_granted_at_once():
     assert (NOW, NOW) == (lease.opens, lease.at)
     assert NOW + 30 + SLACK + 5 + PERIOD == lease.dies == NOW + one.look_back(30)
     assert 9 == state.free
+
+
+@given(
+    burst=st.integers(1, 10),
+    keep=st.integers(0, 3),
+    used=st.lists(st.floats(-5.0, 70.0), max_size=10),
+    due=st.floats(-15.0, 5.0),
+    ahead=st.sampled_from([0.0, 5.0]),
+)
+def test_a_shortcut_grants_as_the_rules_do(burst, keep, used, due, ahead):
+    """A bulk request on a rested key is granted by a short way, to the same effect."""
+    states = []
+    for one in (law(burst=burst, reserve=keep), law(burst=burst, reserve=keep)):
+        state = AccountState.new(one.rules)
+        state.ended = sorted((NOW + at, f"old-{number}") for number, at in enumerate(used))
+        state.due = NOW + due
+        states.append((one, state))
+    (short, here), (long, there) = states
+    long._rest = math.inf
+
+    found = reserve(short, here, "a", is_bulk=True, ahead=ahead)
+
+    assert found == reserve(long, there, "a", is_bulk=True, ahead=ahead)
+    assert here.leases == there.leases
+    assert here.ended == there.ended
+    assert here.due == pytest.approx(there.due, abs=1e-9)
 
 
 def test_it_says_when_to_ask_again():
